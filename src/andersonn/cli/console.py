@@ -1,0 +1,89 @@
+"""What the verbs share: formats, progress bars on stderr, tables on stdout."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+
+import typer
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+FORMAT = typer.Option(Format.table, "--format", "-f", help="table for people, json (one object a line) or csv.")
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One JSON object on one line of stdout."""
+    typer.echo(json.dumps(content, ensure_ascii=False, allow_nan=False))
+
+
+def print_csv(rows: Iterable[dict[str, Any]], header: bool = True) -> None:
+    """Flat rows as CSV on stdout; all rows have the keys of the first."""
+    stream = io.StringIO()
+    writer = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(stream, fieldnames=list(row), lineterminator="\n")
+            if header:
+                writer.writeheader()
+        writer.writerow(row)
+    typer.echo(stream.getvalue(), nl=False)
+
+
+class Bars:
+    """Progress bars with rate and remaining time on stderr; plain lines when stderr is no terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console = Console(stderr=True)
+        self._bar: Any = None
+        self._task: Any = None
+        self._name, self._total, self._decile = "", 1.0, 0
+
+    def start(self, task: str, total: float) -> None:
+        """A bar, or a line, for a new piece of work."""
+        self._name, self._total, self._decile = task, max(total, 1e-9), 0
+        if self.console.is_terminal:
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description:<34}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console)
+            self._bar.start()
+            self._task = self._bar.add_task(task, total=total, note="")
+
+    def update(self, done: float, note: str = "") -> None:
+        """Moves the bar; without a terminal, a line every tenth."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, **({"note": note} if note else {}))
+            return
+        decile = int(10 * done / self._total)
+        if decile > self._decile:
+            self._decile = decile
+            self.say(f"{self._name}: {10 * decile} %" + (f", {note}" if note else ""))
+
+    def finish(self) -> None:
+        """Fills and closes the bar."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._total)
+            self._bar.stop()
+            self._bar = None
+
+    def say(self, text: str) -> None:
+        """A line on stderr, above the bar if there is one."""
+        if self._bar is not None:
+            self._bar.console.print(text, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,40 @@
+"""``andersonn draw``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+HELP = """Picture of a structure, its atom-bond network and its graph image, side by side.
+
+Example: andersonn draw NaCl.cif --out NaCl.png"""
+
+
+def draw(
+    input: Path = typer.Argument(help="Structure file."),
+    out: Path = typer.Option(..., help="PNG file to write."),
+    frame: int = typer.Option(1, min=1, help="Which structure of the file, if it holds several."),
+    columns: int = typer.Option(16, min=1, max=255, help="Neighbors that the image shows of an atom."),
+) -> None:
+    """Writes the picture."""
+    from andersonn.errors import UsageError
+    from andersonn.files import write_whole
+    from andersonn.matter.image import ImageRecipe
+    from andersonn.matter.picture import draw as picture
+    from andersonn.matter.picture import png
+    from andersonn.matter.readers import read_file
+
+    if out.suffix.lower() != ".png":
+        raise UsageError("bad_option", f"--out {str(out)!r} is no PNG file", "let its name end in .png")
+    structures = read_file(input)
+    if frame > len(structures):
+        raise UsageError("bad_option", f"{str(input)!r} holds {len(structures)} structures", "choose a smaller --frame")
+    content = png(picture(structures[frame - 1], ImageRecipe(columns=columns)))
+    try:
+        write_whole(out, lambda name: Path(name).write_bytes(content))
+    except OSError as error:
+        raise UsageError(
+            "not_writable", f"cannot write {str(out)!r}: {error.strerror}", "choose another --out"
+        ) from None
+    typer.echo(f"{structures[frame - 1].formula}, {len(structures[frame - 1])} atoms: {out}")

@@ -1,0 +1,60 @@
+"""``andersonn evaluate``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+
+HELP = """Test a model on labelled structures, beside the majority class and a random forest on composition.
+
+On the very file a model was trained on, only the held-out test side counts, unless --side says otherwise.
+
+Example: andersonn evaluate conduction --data crystals.parquet --format json"""
+
+
+class Side(StrEnum):
+    """Which records to test on."""
+
+    auto = "auto"
+    all = "all"
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+def evaluate(
+    task: str = typer.Argument(help="Task, such as conduction."),
+    data: Path = typer.Option(..., help="Parquet file of labelled records."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    side: Side = typer.Option(Side.auto, help="Which side of the split."),
+    baselines: bool = typer.Option(True, help="Grow the random forest too."),
+    format: Format = FORMAT,
+) -> None:
+    """Prints the metrics."""
+    from andersonn.data.tasks import task as task_of
+
+    chosen = task_of(task)
+    from andersonn.data.records import Records
+    from andersonn.errors import UsageError
+    from andersonn.scientists import Scientist
+    from andersonn.scientists.evaluate import evaluate as measure
+
+    scientist = Scientist.load(model or task)
+    if scientist.task.name != task:
+        raise UsageError(
+            "wrong_task", f"the model in {str(model)!r} is for {scientist.task.name}, not {task}", "name its own task"
+        )
+    records = Records.read(data, labels=(chosen.quantity,))
+    metrics = measure(scientist, records, side.value, baselines, Bars())
+    if format is Format.json:
+        print_json(metrics)
+    elif format is Format.csv:
+        print_csv([{name: value for name, value in metrics.items() if not isinstance(value, (dict, list))}])
+    else:
+        from andersonn.cli.tables import print_metrics
+
+        print_metrics(metrics, scientist.task.classes)

@@ -1,0 +1,56 @@
+"""``andersonn VERB``: the program's entry."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from andersonn import __version__
+from andersonn.cli import demo, draw, evaluate, predict, train
+from andersonn.errors import AndersonnError
+
+app = typer.Typer(
+    help="Artificial life and materials scientists on equilibrium networks, solved by Anderson extrapolation.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo", help=demo.HELP)(demo.demo)
+app.command("train", help=train.HELP)(train.train)
+app.command("predict", help=predict.HELP)(predict.predict)
+app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
+app.command("draw", help=draw.HELP)(draw.draw)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"andersonn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Runs the program; errors a user can cause end in one line and exit status 2."""
+    try:
+        app()
+    except AndersonnError as error:
+        typer.echo(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away, as in `… | head`
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""``andersonn predict``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from andersonn.cli.console import FORMAT, Format, print_csv, print_json
+
+if TYPE_CHECKING:
+    from andersonn.scientists import Failure, Prediction
+
+HELP = """Class, probabilities and estimate of each structure.
+
+INPUT is a file, a folder (searched for structure files), or - for a list of paths on stdin. Exit status 0 if all
+inputs were answered, 1 if some could not be.
+
+Example: andersonn predict conduction NaCl.cif structures/ --format json"""
+
+
+class OnError(StrEnum):
+    """What to do about an input that cannot be answered."""
+
+    skip = "skip"
+    stop = "stop"
+
+
+def predict(
+    task: str = typer.Argument(help="Task, such as conduction."),
+    inputs: list[str] = typer.Argument(metavar="INPUT...", help="Files, folders, or - for paths on stdin."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
+    format: Format = FORMAT,
+) -> None:
+    """Prints one answer an input."""
+    from andersonn.data.tasks import task as task_of
+    from andersonn.errors import UsageError
+
+    task_of(task)
+    from andersonn.scientists import Scientist
+
+    scientist = Scientist.load(model or task)
+    if scientist.task.name != task:
+        raise UsageError(
+            "wrong_task", f"the model in {str(model)!r} is for {scientist.task.name}, not {task}", "name its own task"
+        )
+    answers = _until(scientist.answers(_paths(inputs)), on_error)
+    show = {Format.table: _table, Format.json: _json, Format.csv: _csv}[format]
+    failed = show(answers)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _paths(inputs: list[str]) -> Iterator[str]:
+    for item in inputs:
+        if item == "-":
+            yield from (line.strip() for line in sys.stdin if line.strip())
+        else:
+            yield item
+
+
+def _until(answers: Iterator[Prediction | Failure], on_error: OnError) -> Iterator[Prediction | Failure]:
+    for answer in answers:
+        yield answer
+        if not answer.ok and on_error is OnError.stop:
+            return
+
+
+def _json(answers: Iterator[Prediction | Failure]) -> int:
+    failed = 0
+    for answer in answers:
+        print_json(answer.as_dict())
+        failed += not answer.ok
+    return failed
+
+
+def _csv(answers: Iterator[Prediction | Failure]) -> int:
+    failed, header = 0, True
+    for answer in answers:
+        print_csv([_flat(answer.as_dict())], header)
+        header = False
+        failed += not answer.ok
+    return failed
+
+
+CSV_COLUMNS = (
+    "input", "id", "formula", "task", "class", "probability", "quantity", "value", "low90", "high90", "n_atoms",
+    "status", "warnings", "error",
+)  # fmt: skip
+
+
+def _flat(answer: dict[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(CSV_COLUMNS, "")
+    row |= {name: answer[name] for name in CSV_COLUMNS if name in answer and name not in ("error", "warnings")}
+    if "error" in answer:
+        error = answer["error"]
+        row["error"] = f"{error['kind']}: {error['message']} ({error['hint']})"
+        return row
+    low, high = answer["estimate"]["interval90"]
+    return row | {
+        "probability": f"{answer['probabilities'][answer['class']]:.4f}",
+        "quantity": answer["estimate"]["quantity"],
+        "value": f"{answer['estimate']['value']:.4f}",
+        "low90": f"{low:.4f}",
+        "high90": f"{high:.4f}",
+        "status": answer["solver"]["status"],
+        "warnings": "; ".join(answer["warnings"]),
+    }
+
+
+def _table(answers: Iterator[Prediction | Failure]) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    found = list(answers)
+    good = [a for a in found if a.ok]
+    failures = [a for a in found if not a.ok]
+    console = Console()
+    if good:
+        first = good[0]
+        quantity, _, unit = first.quantity.rpartition("_")
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for title in ("input", "formula", "class", "p", f"{quantity.replace('_', ' ')} / {unit}", "90 % interval"):
+            table.add_column(title, justify="right" if title == "p" else "left", overflow="fold")
+        for a in good:
+            interval = f"{a.interval90[0]:.2f} … {a.interval90[1]:.2f}"
+            marks = " !" if a.warnings else ""
+            p = f"{a.probabilities[a.label]:.2f}"
+            table.add_row(_short(a.input, a.id), a.formula, a.label + marks, p, f"{a.value:.2f}", interval)
+        console.print(table)
+        for a in good:
+            for warning in a.warnings:
+                console.print(f"! {_short(a.input, a.id)}: {warning}", highlight=False, markup=False)
+        console.print(_footer(first), style="dim", highlight=False)
+    for a in failures:
+        line = f"{a.input}: {a.error['message']} ({a.error['hint']})"
+        print(line, file=sys.stderr)
+    return len(failures)
+
+
+def _short(name: str, id: str) -> str:
+    path = Path(name)
+    return f"{path.name} [{id}]" if ":" in id else path.name
+
+
+def _footer(answer: Prediction) -> str:
+    cuts = " < ".join(
+        part
+        for pair in zip(answer.probabilities, [*(f"{t:g}" for t in answer.thresholds), ""], strict=True)
+        for part in pair
+    ).removesuffix(" < ")
+    probabilities = "calibrated" if answer.calibrated else "not calibrated"
+    return f"classes by {answer.quantity}: {cuts}; probabilities {probabilities}; model {answer.model}"

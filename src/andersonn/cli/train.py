@@ -1,0 +1,67 @@
+"""``andersonn train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+
+HELP = """Train a model on labelled structures.
+
+DATA is a Parquet file with columns id, group, atomic_numbers, positions, cell and the label (band_gap_eV for
+conduction). Groups are never divided between training, validation and test. Options are key=value words, such as
+epochs=20 model.width=96 (list them with --options).
+
+Example: andersonn train conduction --data crystals.parquet --out my-model epochs=20"""
+
+
+def _list_options(wanted: bool) -> None:
+    if not wanted:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from andersonn.training.config import TrainConfig
+
+    table = Table("option", "default", "meaning", box=None, header_style="bold", pad_edge=False)
+    for name, default, meaning in TrainConfig.describe():
+        table.add_row(name, "" if default is None else str(default), meaning)
+    Console().print(table)
+    raise typer.Exit
+
+
+def train(
+    task: str = typer.Argument(help="Task, such as conduction."),
+    overrides: list[str] | None = typer.Argument(None, metavar="[KEY=VALUE]...", help="Options."),
+    data: Path = typer.Option(..., help="Parquet file of records."),
+    out: Path = typer.Option(..., help="Folder for the model; made if needed."),
+    config: Path | None = typer.Option(None, help="TOML or JSON file of options."),
+    resume: bool = typer.Option(False, "--resume", help="Go on with the unfinished run in --out."),
+    format: Format = FORMAT,
+    options: bool = typer.Option(
+        False, "--options", callback=_list_options, is_eager=True, help="List all options and leave."
+    ),
+) -> None:
+    """Trains and prints the test metrics."""
+    from andersonn.data.tasks import task as task_of
+    from andersonn.training.config import TrainConfig
+
+    task_of(task)
+    words = overrides or []
+    chosen = TrainConfig.read(config, words) if config else TrainConfig.make(overrides=words)
+
+    from andersonn.scientists import Scientist
+
+    scientist = Scientist.train(task, data, chosen, out, resume, Bars())
+    metrics = {"task": task, "model": str(out), **scientist.artifact.provenance["metrics"]["test"]}
+    if format is Format.json:
+        print_json(metrics)
+    elif format is Format.csv:
+        print_csv([{name: value for name, value in metrics.items() if not isinstance(value, (dict, list))}])
+    else:
+        from andersonn.cli.tables import print_metrics
+
+        print_metrics(metrics, scientist.task.classes)
+        typer.echo(f"model and metrics are in {out}")

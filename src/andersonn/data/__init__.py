@@ -1,0 +1,1 @@
+"""Tasks, records, splits and stores of graph images."""

@@ -1,0 +1,177 @@
+"""Graph images of many structures in flat arrays, made once and kept on disk.
+
+A store is keyed by the hash of the structures and of the image recipe: a changed file or recipe makes another store,
+never reads a stale one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from andersonn.data.records import Records
+from andersonn.errors import InputError
+from andersonn.files import write_whole
+from andersonn.matter.image import ImageRecipe, NodeNeighborImage
+from andersonn.matter.structure import Structure
+
+log = logging.getLogger(__name__)
+Progress = Callable[[int, int], None]
+
+PER_ROW = ("Z", "neighbor_index", "distance", "weight", "bonded", "multiplicity")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageStore:
+    """Images of N structures, rows concatenated; structure s owns rows ``offsets[s]`` to ``offsets[s + 1]``.
+
+    Attributes:
+        offsets: int64 ``[N + 1]``.
+        Z: uint8 ``[R]``.
+        neighbor_index: row within the structure, int32 ``[R, K]``.
+        distance: Å, float32 ``[R, K]``.
+        weight: float32 ``[R, K]``.
+        bonded: bool ``[R, K]``.
+        multiplicity: atoms a row stands for, int32 ``[R]``.
+        rejected: record index → error; a rejected record has no rows.
+        recipe: how the images were made.
+    """
+
+    offsets: np.ndarray
+    Z: np.ndarray
+    neighbor_index: np.ndarray
+    distance: np.ndarray
+    weight: np.ndarray
+    bonded: np.ndarray
+    multiplicity: np.ndarray
+    rejected: dict[int, dict[str, str]]
+    recipe: ImageRecipe
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def n_rows(self) -> np.ndarray:
+        """Rows of each structure, int64 ``[N]``."""
+        return np.diff(self.offsets)
+
+    @classmethod
+    def from_images(
+        cls, images: Sequence[NodeNeighborImage], recipe: ImageRecipe, rejected: dict[int, dict[str, str]] | None = None
+    ) -> ImageStore:
+        """Concatenates images; rejected ones must already be left out or empty."""
+        rows = np.array([len(image) for image in images], dtype=np.int64)
+        arrays = {name: np.concatenate([getattr(image, name) for image in images]) for name in PER_ROW}
+        return cls(np.concatenate([[0], np.cumsum(rows)]), **arrays, rejected=rejected or {}, recipe=recipe)
+
+    @classmethod
+    def build(
+        cls, records: Records, recipe: ImageRecipe, workers: int | None = None, progress: Progress | None = None
+    ) -> ImageStore:
+        """Images of all records; unsound records are rejected, not fatal.
+
+        Args:
+            records: what to image.
+            recipe: how.
+            workers: processes; default one a core, in this process when there are few records.
+            progress: called with (records done, records in all).
+        """
+        workers = workers or (1 if len(records) < 2 * CHUNK else os.cpu_count() or 1)
+        starts = range(0, len(records), CHUNK)
+        chunks = (records.take(np.arange(s, min(s + CHUNK, len(records)))) for s in starts)
+        stores = []
+        for start, store in zip(starts, _map_chunks(chunks, recipe, workers), strict=True):
+            stores.append(store)
+            if progress:
+                progress(min(start + CHUNK, len(records)), len(records))
+        return cls._concatenated(stores, recipe)
+
+    @classmethod
+    def _concatenated(cls, stores: Sequence[ImageStore], recipe: ImageRecipe) -> ImageStore:
+        rows = np.concatenate([store.n_rows for store in stores])
+        arrays = {name: np.concatenate([getattr(store, name) for store in stores]) for name in PER_ROW}
+        first = np.concatenate([[0], np.cumsum([len(store) for store in stores])])
+        rejected = {int(f) + i: e for f, s in zip(first, stores, strict=False) for i, e in s.rejected.items()}
+        return cls(np.concatenate([[0], np.cumsum(rows)]), **arrays, rejected=rejected, recipe=recipe)
+
+    def save(self, path: Path) -> None:
+        """Writes the store as one safetensors file, whole or not at all."""
+        notes = {"recipe": asdict(self.recipe), "rejected": {str(i): e for i, e in self.rejected.items()}}
+        arrays = {name: getattr(self, name) for name in ("offsets", *PER_ROW)}
+        write_whole(path, lambda name: save_file(arrays, name, metadata={"notes": json.dumps(notes)}))
+
+    @classmethod
+    def load(cls, path: Path) -> ImageStore:
+        """Reads a saved store."""
+        with safe_open(path, "numpy") as file:
+            notes = json.loads(file.metadata()["notes"])
+            arrays = {name: file.get_tensor(name) for name in ("offsets", *PER_ROW)}
+        rejected = {int(i): error for i, error in notes["rejected"].items()}
+        return cls(**arrays, rejected=rejected, recipe=ImageRecipe(**notes["recipe"]))
+
+
+CHUNK = 500
+
+
+def cache_folder() -> Path:
+    """Where stores are kept: ``$ANDERSONN_CACHE``, else the user's cache folder."""
+    own = os.environ.get("ANDERSONN_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(own) if own else (Path(base) if base else Path.home() / ".cache") / "andersonn"
+
+
+def image_store(
+    records: Records, recipe: ImageRecipe, workers: int | None = None, progress: Progress | None = None
+) -> ImageStore:
+    """The store of these records under this recipe: read if it was made before, else made and kept."""
+    path = cache_folder() / "images" / f"{records.digest[:24]}-{recipe.key}.safetensors"
+    try:
+        return ImageStore.load(path)
+    except FileNotFoundError:
+        pass
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        log.warning("the stored images %s are unreadable (%s) and are made again", path, error)
+    store = ImageStore.build(records, recipe, workers, progress)
+    try:
+        store.save(path)
+    except OSError as error:
+        log.warning("the images cannot be kept in %s (%s); set ANDERSONN_CACHE to a writable folder", path, error)
+    return store
+
+
+def _map_chunks(chunks: Iterable[Records], recipe: ImageRecipe, workers: int) -> Iterator[ImageStore]:
+    if workers == 1:
+        yield from (_image_chunk(chunk, recipe) for chunk in chunks)
+        return
+    from joblib import Parallel, delayed  # its workers do not run the caller's script again, as plain spawn would
+
+    yield from Parallel(workers, return_as="generator")(delayed(_image_chunk)(chunk, recipe) for chunk in chunks)
+
+
+def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
+    images, rejected = [], {}
+    for i in range(len(records)):
+        try:
+            images.append(NodeNeighborImage.from_structure(records[i], recipe))
+        except InputError as error:
+            rejected[i] = error.as_dict()
+            images.append(_no_rows(recipe))
+    return ImageStore.from_images(images, recipe, rejected)
+
+
+def _no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
+    """The image of a rejected record: of one atom, with its row taken away."""
+    lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), recipe)
+    return NodeNeighborImage(
+        **{name: getattr(lone, name)[:0] for name in (*PER_ROW, "neighbor_vector", "color", "atom_row")},
+        id="",
+        recipe=recipe,
+    )

@@ -1,0 +1,82 @@
+"""The tasks: which measured quantity, cut where, makes which classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from andersonn.errors import UsageError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classification by thresholds on one quantity.
+
+    Attributes:
+        name: as on the command line.
+        quantity: what is cut, with its unit in the name, as in the column of a Parquet file.
+        unit: of the quantity.
+        classes: names in rising order of the quantity, one more than there are thresholds.
+        thresholds: rising cuts in ``unit``.
+        zero_is_class: the lowest class is the quantity being exactly zero; ``thresholds[0]`` must then be 0.
+        periodic: the task is about crystals; molecules are refused.
+    """
+
+    name: str
+    quantity: str
+    unit: str
+    classes: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    zero_is_class: bool = False
+    periodic: bool = True
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False))
+        if len(self.thresholds) != len(self.classes) - 1 or not rising:
+            raise UsageError(
+                "bad_thresholds",
+                f"{self.name} needs {len(self.classes) - 1} rising thresholds in {self.unit}, got {self.thresholds}",
+                f"the default is {TASKS[self.name].thresholds if self.name in TASKS else ''}",
+            )
+        if self.zero_is_class and self.thresholds[0] != 0.0:
+            raise UsageError(
+                "bad_thresholds", f"the first threshold of {self.name} is fixed at 0 {self.unit}", "change the others"
+            )
+
+    def class_of(self, values: np.ndarray) -> np.ndarray:
+        """Class index of each value, int64. A value on a threshold belongs to the class above it, except that
+        exactly 0 is the lowest class where ``zero_is_class``.
+        """
+        values = np.asarray(values, dtype=float)
+        index = np.searchsorted(np.array(self.thresholds), values, side="right")
+        if self.zero_is_class:
+            index = np.where(values <= 0.0, 0, np.maximum(index, 1))
+        return index.astype(np.int64)
+
+    def with_thresholds(self, thresholds: tuple[float, ...]) -> Task:
+        """The same task cut elsewhere."""
+        return replace(self, thresholds=tuple(float(t) for t in thresholds))
+
+
+CONDUCTION = Task(
+    name="conduction",
+    quantity="band_gap_eV",
+    unit="eV",
+    classes=("metal", "semiconductor", "insulator"),
+    thresholds=(0.0, 3.0),
+    zero_is_class=True,
+)
+
+TASKS = {task.name: task for task in (CONDUCTION,)}
+
+
+def task(name: str) -> Task:
+    """The task of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in TASKS:
+        raise UsageError("unknown_task", f"there is no task {name!r}", did_you_mean(name, TASKS))
+    return TASKS[name]

@@ -1,0 +1,164 @@
+"""The demonstration's work: train twice, test, compare the solvers; returns plain data for the report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from andersonn.data.records import Records
+from andersonn.data.tasks import CONDUCTION
+from andersonn.demo.compare import SOLVERS, compare_inference, problems, residual_curves
+from andersonn.training.calibration import fit_calibration
+from andersonn.training.config import TrainConfig
+from andersonn.training.dataset import Dataset, prepare
+from andersonn.training.inference import ask
+from andersonn.training.progress import Progress
+from andersonn.training.run import answer_metrics, baselines
+from andersonn.training.trainer import Trainer
+
+EXAMPLES_PER_CLASS = 2
+EXAMPLE_ROWS = (2, 9)
+"""Examples are the first test crystals of each class with an image of so many rows: neither trivial nor too tall."""
+OPTIONS = {
+    "epochs": 24,
+    "max_rows": 768,
+    "max_images": 64,
+    "model": {"dropout": 0.2},
+}
+
+
+def demo_records() -> Records:
+    """The embedded sample (Materials Project, CC BY 4.0)."""
+    return Records.read(str(resources.files("andersonn.demo") / "crystals.parquet"), (CONDUCTION.quantity,))
+
+
+def demo_config(seed: int, epochs: int | None, solver: str) -> TrainConfig:
+    """Options of one of the two runs; they differ in the solver's name alone."""
+    options = OPTIONS | {"seed": seed, "model": OPTIONS["model"] | {"solver": {"name": solver}}}
+    return TrainConfig.make(options | ({} if epochs is None else {"epochs": epochs}))
+
+
+def run(seed: int, epochs: int | None, progress: Progress) -> dict[str, Any]:
+    """Everything the report shows, as JSON-able data, but the pictures."""
+    begin = time.perf_counter()
+    configs = {name: demo_config(seed, epochs, name) for name in SOLVERS}
+    records = demo_records()
+    progress.start("graph images", len(records))
+    dataset = prepare(records, CONDUCTION, configs["anderson"], lambda done, _: progress.update(done))
+    progress.finish()
+    imaging = time.perf_counter() - begin
+    progress.start("random forest", 1)
+    beside = baselines(dataset, CONDUCTION)
+    progress.finish()
+    trainers = {name: Trainer(dataset, CONDUCTION, config) for name, config in configs.items()}
+    _train_both(trainers, progress)
+    tested = {name: _test(trainer) for name, trainer in trainers.items()}
+    progress.start("comparing the solvers", 2)
+    network, side = trainers["anderson"].network, dataset.sides["test"]
+    solver = configs["anderson"].model.solver
+    inference = compare_inference(problems(network, dataset.store, side, configs["anderson"].max_rows), solver)
+    progress.update(1)
+    curve = residual_curves(problems(network, dataset.store, side, 10**9)[0], solver)
+    progress.finish()
+    return {
+        "seed": seed,
+        "data": _data_summary(dataset, imaging),
+        "config": configs["anderson"].model_dump(mode="json"),
+        "machine": _machine(),
+        "baselines": beside,
+        "test": {name: metrics for name, (metrics, _) in tested.items()},
+        "training": {name: _training_summary(trainer) for name, trainer in trainers.items()},
+        "inference": inference,
+        "curve": curve,
+        "examples": _examples(dataset, tested["anderson"][1]),
+        "seconds": time.perf_counter() - begin,
+    }
+
+
+def _train_both(trainers: dict[str, Trainer], progress: Progress) -> None:
+    """Trains both networks in turn, an epoch each, so that drift of the machine's speed hits both alike."""
+    epochs = trainers["anderson"].config.epochs
+    progress.start("training, Anderson and forward", len(trainers) * epochs)
+    for epoch in range(epochs):
+        for position, trainer in enumerate(trainers.values()):
+            done = len(trainers) * epoch + position
+            row = trainer.run_epoch(lambda fraction, done=done: progress.update(done + fraction))
+            progress.update(done + 1, f"validation accuracy {row['validation_accuracy']:.3f}")
+    progress.finish()
+    for trainer in trainers.values():
+        trainer.use_best()
+
+
+def _test(trainer: Trainer) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
+    """Metrics on the test side, and the answer to each test record by index."""
+    dataset, task = trainer.dataset, trainer.task
+    side = dataset.sides["validation"]
+    outputs = ask(trainer.network, dataset.store, side)
+    calibration = fit_calibration(outputs.scores, outputs.quantiles, dataset.values[side], task, trainer.scale)
+    side = dataset.sides["test"]
+    outputs = ask(trainer.network, dataset.store, side)
+    p = calibration.probabilities(outputs.scores)
+    values, intervals = calibration.estimates(outputs.quantiles)
+    answers = {
+        int(index): {"probabilities": p[k].tolist(), "value": float(values[k]), "interval90": intervals[k].tolist()}
+        for k, index in enumerate(side)
+    }
+    return answer_metrics(outputs, calibration, dataset.values[side], task), answers
+
+
+def _training_summary(trainer: Trainer) -> dict[str, Any]:
+    history = trainer.history
+    return {
+        "history": history,
+        "seconds": sum(row["train_seconds"] for row in history),
+        "forward_evaluations": float(np.mean([row["forward_evaluations"] for row in history])),
+        "adjoint_evaluations": float(np.mean([row["adjoint_evaluations"] for row in history])),
+        "unconverged": float(np.mean([row["forward_unconverged"] for row in history])),
+        "radius": history[-1]["radius_median"],
+        "radius_max": max(row["radius_max"] for row in history),
+    }
+
+
+def _data_summary(dataset: Dataset, imaging: float) -> dict[str, Any]:
+    counts = np.bincount(dataset.labels[dataset.usable], minlength=3)
+    return {
+        "crystals": len(dataset.usable),
+        "unusable": len(dataset.unusable),
+        **{side: len(indices) for side, indices in dataset.sides.items()},
+        "classes": dict(zip(CONDUCTION.classes, counts.tolist(), strict=True)),
+        "atoms": int(dataset.store.multiplicity.sum()),
+        "rows": int(dataset.store.n_rows.sum()),
+        "imaging_seconds": imaging,
+    }
+
+
+def _examples(dataset: Dataset, answers: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    rows = dataset.store.n_rows
+    for c, name in enumerate(CONDUCTION.classes):
+        fitting = [i for i in answers if dataset.labels[i] == c and EXAMPLE_ROWS[0] <= rows[i] <= EXAMPLE_ROWS[1]]
+        for index in fitting[:EXAMPLES_PER_CLASS]:
+            found.append({"record": index, "truth": name, "gap": float(dataset.values[index]), **answers[index]})
+    return found
+
+
+def _machine() -> dict[str, Any]:
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }

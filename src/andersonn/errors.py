@@ -1,0 +1,49 @@
+"""Errors that name the cause and the cure, in one line each.
+
+Every error a user can cause is an :class:`AndersonnError`. It has a machine-readable ``kind``, a ``message`` (the
+cause) and a ``hint`` (the cure); the command line prints it on one line, ``predict --format json`` as an object.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AndersonnError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        kind: short machine-readable name of the cause, such as ``"missing_file"``.
+        message: what is wrong, for a person.
+        hint: what to do about it.
+    """
+
+    def __init__(self, kind: str, message: str, hint: str = "") -> None:
+        self.kind = kind
+        self.message = _one_line(message)
+        self.hint = _one_line(hint)
+        super().__init__(f"{self.message}. {self.hint}".rstrip(". ") + ".")
+
+    def as_dict(self) -> dict[str, str]:
+        """The error as the JSON contract has it: ``{"kind", "message", "hint"}``."""
+        return {"kind": self.kind, "message": self.message, "hint": self.hint}
+
+
+class InputError(AndersonnError):
+    """One input (a file, a structure, a record) cannot be used; other inputs are not affected."""
+
+
+class UsageError(AndersonnError):
+    """The call itself is wrong: an unknown task or option, a missing column. Exit status 2."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt word: the closest known one, or the list of all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(str(text).split())

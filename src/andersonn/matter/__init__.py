@@ -1,0 +1,1 @@
+"""Structures, their readers, graphs, images and pictures. No torch here."""

@@ -1,0 +1,102 @@
+"""Finding structure files, telling their format, and reading them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from andersonn.errors import InputError
+from andersonn.matter.structure import Structure
+
+MAX_MEGABYTES = 64
+"""Larger files are refused unread: the largest published crystal structures are a few MB."""
+
+SUFFIXES = {
+    ".cif": "cif",
+    ".mcif": "cif",
+    ".vasp": "poscar",
+    ".poscar": "poscar",
+    ".contcar": "poscar",
+    ".xyz": "xyz",
+    ".extxyz": "xyz",
+}
+STEMS = {"POSCAR": "poscar", "CONTCAR": "poscar"}
+FORMATS = "CIF (.cif), POSCAR/CONTCAR (.vasp), xyz and extended xyz (.xyz, .extxyz)"
+
+
+def format_of(path: Path) -> str | None:
+    """``"cif"``, ``"poscar"`` or ``"xyz"`` by the file's name, or None."""
+    known = SUFFIXES.get(path.suffix.lower())
+    return known or next((kind for stem, kind in STEMS.items() if path.name.upper().startswith(stem)), None)
+
+
+def find_files(folder: Path) -> list[Path]:
+    """All structure files under a folder, sorted by path, hidden ones left out.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(root, name) for name in sorted(names) if not name.startswith(".")]
+    files = [path for path in found if format_of(path)]
+    if not files:
+        raise InputError(
+            "directory", f"the folder {str(folder)!r} holds no structure file", f"give files or a folder of {FORMATS}"
+        )
+    return files
+
+
+def read_file(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES) -> list[Structure]:
+    """All structures of a file, in its order.
+
+    Args:
+        path: a CIF (one structure for each data block with atoms), POSCAR, xyz or extended xyz file (one a frame).
+        max_megabytes: files larger than this are refused unread.
+
+    Raises:
+        InputError: the file is missing, empty, too large, not text, in no known format, or its structure is unsound.
+    """
+    path = Path(path)
+    text = _text(path, max_megabytes)
+    return _parser(path, text)(text, path.stem if path.suffix else path.name)
+
+
+def _text(path: Path, max_megabytes: float) -> str:
+    if path.is_dir():
+        raise InputError("directory", f"{str(path)!r} is a folder, not a file", "give the files in it")
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise InputError("missing_file", f"there is no file {str(path)!r}", "check the path") from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "unreadable", f"cannot open {str(path)!r}: {error}", "check the path and permissions"
+        ) from None
+    if size > max_megabytes * 1e6:
+        raise InputError(
+            "too_large",
+            f"{str(path)!r} has {size / 1e6:.0f} MB; at most {max_megabytes:g} MB are read",
+            "give one structure a file, or split the trajectory",
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError("unreadable", f"cannot read {str(path)!r}: {error}", "check its permissions") from None
+    if not content.strip():
+        raise InputError("empty_file", f"{str(path)!r} is empty", "write the structure again")
+    if b"\0" in content[:65536]:
+        raise InputError("not_text", f"{str(path)!r} is not a text file", f"give {FORMATS}; unpack archives first")
+    return content.decode("utf-8", errors="replace")
+
+
+def _parser(path: Path, text: str) -> Callable[[str, str], list[Structure]]:
+    from andersonn.matter.readers import cif, frames
+
+    kind = format_of(path) or ("cif" if "_cell_length_a" in text and "data_" in text else None)
+    parsers = {"cif": cif.parse, "poscar": frames.parse_poscar, "xyz": frames.parse_xyz}
+    if kind is None:
+        raise InputError("unknown_format", f"{str(path)!r} is in no known format", f"give {FORMATS}")
+    return parsers[kind]

@@ -1,0 +1,55 @@
+"""ASE and pymatgen objects → Structure, told by what they offer: neither library is imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from andersonn.errors import InputError
+from andersonn.matter.structure import Structure
+
+
+def as_structure(thing: Any, id: str = "") -> Structure:
+    """A Structure from itself, an ASE ``Atoms``, or a pymatgen ``Structure`` or ``Molecule``.
+
+    Raises:
+        InputError: sites are partially occupied, the object is periodic in one or two directions without a vacuum
+            given as a lattice vector, or the structure is unsound.
+        TypeError: it is none of these.
+    """
+    if isinstance(thing, Structure):
+        return thing
+    if hasattr(thing, "get_atomic_numbers") and hasattr(thing, "get_positions"):
+        return _from_ase(thing, id)
+    if hasattr(thing, "cart_coords") and hasattr(thing, "species_and_occu"):
+        return _from_pymatgen(thing, id)
+    raise TypeError(
+        f"cannot make a structure of {type(thing).__name__}; give a Structure, ASE Atoms or pymatgen object"
+    )
+
+
+def _from_ase(atoms: Any, id: str) -> Structure:
+    cell = np.asarray(atoms.cell[:], dtype=float) if np.any(atoms.pbc) else None
+    occupancy = getattr(atoms, "info", {}).get("occupancy") or {}
+    shares = [share for site in occupancy.values() for share in site.values()]
+    if any(share < 0.999 for share in shares):
+        raise _partial(min(shares))
+    return Structure(atoms.get_atomic_numbers(), atoms.get_positions(), cell, id=id)
+
+
+def _from_pymatgen(thing: Any, id: str) -> Structure:
+    if not thing.is_ordered:
+        raise _partial(min(share for site in thing for share in site.species.values()))
+    lattice = getattr(thing, "lattice", None)
+    cell = None if lattice is None else np.array(lattice.matrix)
+    charge = getattr(thing, "charge", 0) or 0
+    return Structure(np.array(thing.atomic_numbers), np.array(thing.cart_coords), cell, id=id, charge=round(charge))
+
+
+def _partial(share: float) -> InputError:
+    return InputError(
+        "partial_occupancy",
+        f"a site is partially occupied ({share:g})",
+        "order the structure first: keep one alternative, or build a supercell of whole atoms",
+    )

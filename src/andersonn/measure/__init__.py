@@ -1,0 +1,1 @@
+"""Instruments: clocks, memory, and where one convergence curve overtakes another. Knows nothing of the solvers."""

@@ -1,0 +1,62 @@
+"""Peak memory of a piece of work: of the process on a CPU, of the allocator on a GPU."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+
+def peak_bytes(work: Callable[[], object], device: torch.device | str = "cpu") -> int | None:
+    """Most memory held during ``work`` beyond what was held before it, in bytes; None where it cannot be measured.
+
+    On a GPU this is exact (the allocator's own count). On Linux CPUs it is the growth of the peak resident size,
+    which the kernel lets a process reset; memory that the allocator already held is not seen, so run the work in a
+    fresh process.
+    """
+    gc.collect()
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    if not _reset_peak():
+        work()
+        return None
+    before = _status("VmRSS")
+    work()
+    return max(0, _status("VmHWM") - before)
+
+
+def tape_bytes(forward: Callable[[], object]) -> int:
+    """Bytes of distinct tensors that autograd saves for the backward pass while ``forward`` runs."""
+    sizes: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        result = forward()
+    del result
+    return sum(sizes.values())
+
+
+def _reset_peak() -> bool:
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _status(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return 1024 * int(line.split()[1])
+    raise OSError(f"no {field} in /proc/self/status")

@@ -1,0 +1,19 @@
+"""Networks that read graph images: cells, encoder, head."""
+
+from andersonn.models.batch import ImageBatch, row_batches
+from andersonn.models.config import ModelConfig, SolverConfig
+from andersonn.models.convolution_cell import ConvolutionCell
+from andersonn.models.message_cell import MessageCell
+from andersonn.models.network import QUANTILES, EquilibriumNetwork, Output
+
+__all__ = [
+    "QUANTILES",
+    "ConvolutionCell",
+    "EquilibriumNetwork",
+    "ImageBatch",
+    "MessageCell",
+    "ModelConfig",
+    "Output",
+    "SolverConfig",
+    "row_batches",
+]

@@ -1,0 +1,83 @@
+"""Images → torch batches. Rows of all structures are concatenated; nothing is padded to the largest structure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from andersonn.data.store import ImageStore
+from andersonn.models.gather import Neighbors
+
+
+@dataclass(frozen=True, eq=False)
+class ImageBatch:
+    """B images, R rows, K columns.
+
+    Attributes:
+        Z: atomic numbers, int64 ``[R]``.
+        neighbors: rows of the batch that the entries point to, ``[R, K]``.
+        distance: Å, float32 ``[R, K]``.
+        weight: 0 … 1, float32 ``[R, K]``.
+        multiplicity: atoms a row stands for, float32 ``[R]``.
+        offsets: image b owns rows ``offsets[b]`` to ``offsets[b + 1]``, int64 ``[B + 1]``.
+        sample: image of each row, int64 ``[R]``.
+    """
+
+    Z: Tensor
+    neighbors: Neighbors
+    distance: Tensor
+    weight: Tensor
+    multiplicity: Tensor
+    offsets: Tensor
+    sample: Tensor
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @classmethod
+    def from_store(cls, store: ImageStore, indices: np.ndarray) -> ImageBatch:
+        """The batch of the structures at ``indices``; rejected ones must not be among them."""
+        lengths = store.n_rows[indices]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        sample = np.repeat(np.arange(len(indices)), lengths)
+        rows = np.arange(offsets[-1]) - offsets[sample] + store.offsets[indices][sample]
+        neighbor = store.neighbor_index[rows].astype(np.int64) + offsets[sample][:, None]
+        return cls(
+            Z=torch.from_numpy(store.Z[rows].astype(np.int64)),
+            neighbors=Neighbors.from_index(neighbor),
+            distance=torch.from_numpy(store.distance[rows]),
+            weight=torch.from_numpy(store.weight[rows]),
+            multiplicity=torch.from_numpy(store.multiplicity[rows].astype(np.float32)),
+            offsets=torch.from_numpy(offsets),
+            sample=torch.from_numpy(sample),
+        )
+
+    def to(self, device: torch.device | str) -> ImageBatch:
+        """The batch on another device."""
+        return ImageBatch(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+    def sum_rows(self, values: Tensor) -> Tensor:
+        """Sums rows to images: ``[R, C]`` → ``[B, C]``."""
+        return values.new_zeros(len(self), values.shape[1]).index_add_(0, self.sample, values)
+
+    def largest_row(self, values: Tensor) -> Tensor:
+        """Largest value of each channel in each image: ``[R, C]`` → ``[B, C]``."""
+        index = self.sample.unsqueeze(1).expand_as(values)
+        lowest = values.new_full((len(self), values.shape[1]), -torch.inf)
+        return lowest.scatter_reduce(0, index, values, "amax")
+
+
+def row_batches(n_rows: np.ndarray, indices: np.ndarray, max_rows: int, max_images: int = 256) -> Iterator[np.ndarray]:
+    """Cuts ``indices`` into consecutive batches of at most ``max_rows`` rows (a larger structure goes alone)."""
+    start, rows = 0, 0
+    for position, size in enumerate(n_rows[indices]):
+        if position > start and (rows + size > max_rows or position - start >= max_images):
+            yield indices[start:position]
+            start, rows = position, 0
+        rows += size
+    if start < len(indices):
+        yield indices[start:]

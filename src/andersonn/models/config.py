@@ -1,0 +1,43 @@
+"""Options of a network: defaults, checks and documentation in one place."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from andersonn.solvers import Anderson, ForwardIteration, Solver
+
+
+class SolverConfig(BaseModel):
+    """How fixed points are found."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["anderson", "forward"] = Field("anderson", description="Anderson extrapolation or forward iteration")
+    window: int = Field(5, ge=1, description="past differences that Anderson combines")
+    mixing: float = Field(1.0, gt=0, le=1, description="β; 1 is undamped")
+    rtol: float = Field(1e-3, gt=0, description="relative residual at which a sample has converged")
+    max_steps: int = Field(50, ge=1, description="updates at most")
+
+    def build(self) -> Solver:
+        """The solver."""
+        common = {"mixing": self.mixing, "rtol": self.rtol, "max_steps": self.max_steps}
+        return Anderson(window=self.window, **common) if self.name == "anderson" else ForwardIteration(**common)
+
+
+class ModelConfig(BaseModel):
+    """The network between graph image and answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cell: Literal["message", "convolution"] = Field(
+        "message", description="how the equilibrium network reads the image"
+    )
+    width: int = Field(64, ge=4, description="D, numbers in the state of a row (message) or of a pixel (convolution)")
+    gain: float = Field(0.9, gt=0, description="bound on the norm of the cell's linear part")
+    radial: int = Field(24, ge=4, description="Gaussians that expand a distance")
+    dropout: float = Field(0.0, ge=0, lt=1, description="in the head, while training")
+    embedding_dropout: float = Field(0.0, ge=0, lt=1, description="of the learned part of an element, while training")
+    adjoint_rtol: float = Field(1e-2, gt=0, description="tolerance of the backward pass's linear system")
+    solver: SolverConfig = SolverConfig()

@@ -1,0 +1,71 @@
+"""Graph image → features of its pixels and rows, once a forward pass: everything that does not depend on the state."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from andersonn.matter import elements
+from andersonn.models.batch import ImageBatch
+
+NEAREST, FARTHEST = 0.7, 6.5
+"""Å: centers of the first and last Gaussian."""
+
+
+class Features(NamedTuple):
+    """What a cell reads of a batch.
+
+    Attributes:
+        rows: features of atoms, ``[R, D]``.
+        pixels: features of atom-neighbor pairs, ``[R, K, D]``.
+        share: weights of a row's neighbors normalized to sum 1, ``[R, K]``; zeros for a row without neighbors.
+    """
+
+    rows: Tensor
+    pixels: Tensor
+    share: Tensor
+
+
+class ImageEncoder(nn.Module):
+    """Learned element embeddings plus tabulated element properties, distances in Gaussians, and one look at the
+    neighbors.
+
+    Args:
+        width: D.
+        radial: number of Gaussians.
+        dropout: of the learned embedding, while training; the tabulated properties stay.
+    """
+
+    def __init__(self, width: int, radial: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("centers", torch.linspace(NEAREST, FARTHEST, radial))
+        self.sharpness = 0.5 * (radial / (FARTHEST - NEAREST)) ** 2
+        table = torch.tensor(elements.feature_table(), dtype=torch.float32)
+        self.register_buffer("properties", table, persistent=False)
+        self.embedding = nn.Embedding(elements.MAX_Z + 1, width)
+        nn.init.normal_(self.embedding.weight, std=0.3)
+        self.dropout = nn.Dropout(dropout)
+        self.from_properties = nn.Linear(table.shape[1], width)
+        self.filter = nn.Sequential(nn.Linear(radial, width), nn.SiLU(), nn.Linear(width, width))
+        self.merge = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
+        self.norm = nn.LayerNorm(width)
+        self.pixel_from_distance = nn.Linear(radial, width)
+        self.pixel_from_own = nn.Linear(width, width)
+        self.pixel_from_neighbor = nn.Linear(width, width, bias=False)
+
+    def forward(self, batch: ImageBatch) -> Features:
+        """Features of a batch's rows and pixels."""
+        share = batch.weight / batch.weight.sum(dim=1, keepdim=True).clamp_min(1e-6)
+        radial = torch.exp(-self.sharpness * (batch.distance.unsqueeze(-1) - self.centers) ** 2)
+        atoms = self.dropout(self.embedding(batch.Z)) + self.from_properties(self.properties[batch.Z])
+        seen = (self.filter(radial) * batch.neighbors.gather(atoms) * share.unsqueeze(-1)).sum(dim=1)
+        rows = self.norm(atoms + self.merge(torch.cat([atoms, seen], dim=1)))
+        pixels = functional.silu(
+            self.pixel_from_distance(radial)
+            + self.pixel_from_own(rows).unsqueeze(1)
+            + batch.neighbors.gather(self.pixel_from_neighbor(rows))
+        )
+        return Features(rows, pixels, share)

@@ -1,0 +1,83 @@
+"""Image → encoder → equilibrium → pooled → class scores and an estimate with an interval."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from andersonn.implicit import Equilibrium, ImplicitGradient
+from andersonn.models.batch import ImageBatch
+from andersonn.models.config import ModelConfig
+from andersonn.models.convolution_cell import ConvolutionCell
+from andersonn.models.encoder import ImageEncoder
+from andersonn.models.message_cell import MessageCell
+
+QUANTILES = (0.05, 0.5, 0.95)
+POOLINGS = 5
+CELLS = {"message": MessageCell, "convolution": ConvolutionCell}
+
+
+class Output(NamedTuple):
+    """Of B structures: class scores (logits) ``[B, C]`` and quantiles 5, 50, 95 % of the scaled quantity ``[B, 3]``,
+    rising.
+    """
+
+    scores: Tensor
+    quantiles: Tensor
+
+
+class EquilibriumNetwork(nn.Module):
+    """The classifier of every task.
+
+    Pooling is by means over atoms, so a supercell gives the answer of its primitive cell and the number of atoms
+    cannot be a shortcut.
+
+    Args:
+        config: options.
+        n_classes: C.
+    """
+
+    def __init__(self, config: ModelConfig, n_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.encoder = ImageEncoder(width, config.radial, config.embedding_dropout)
+        cell = CELLS[config.cell](width, config.gain)
+        self.equilibrium = Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol))
+        self.attention = nn.Linear(width, 1)
+        self.head = nn.Sequential(
+            nn.Linear(POOLINGS * width, 2 * width),
+            nn.SiLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(2 * width, n_classes + len(QUANTILES)),
+        )
+        self.n_classes = n_classes
+
+    def forward(self, batch: ImageBatch) -> Output:
+        """Scores and quantiles of a batch; the solve's record is in ``self.equilibrium.last``."""
+        cell = self.equilibrium.cell
+        features = self.encoder(batch)
+        z = self.equilibrium(cell.prepare(features, batch), offsets=cell.offsets(batch))
+        rows = cell.rows(z, batch, features)
+        values = self.head(self._pool(rows, features.rows, batch))
+        low, middle, high = values[:, self.n_classes :].split(1, dim=1)
+        spread = torch.nn.functional.softplus
+        quantiles = torch.cat([middle - spread(low), middle, middle + spread(high)], dim=1)
+        return Output(values[:, : self.n_classes], quantiles)
+
+    def _pool(self, rows: Tensor, injected: Tensor, batch: ImageBatch) -> Tensor:
+        """Over a structure's atoms: mean, attention-weighted mean, spread and maximum of the states, and the mean of
+        what was injected: ``[B, 5 D]``.
+        """
+        count = batch.multiplicity.unsqueeze(1)
+        attention = count * torch.exp(8.0 * torch.tanh(self.attention(rows) / 8.0))
+
+        def mean(values: Tensor, weight: Tensor) -> Tensor:
+            return batch.sum_rows(values * weight) / batch.sum_rows(weight)
+
+        center = mean(rows, count)
+        spread = (mean((rows - center.index_select(0, batch.sample)).square(), count) + 1e-6).sqrt()
+        pooled = [center, mean(rows, attention), spread, batch.largest_row(rows), mean(injected, count)]
+        return torch.cat(pooled, dim=1)

@@ -1,0 +1,80 @@
+"""What a scientist answers, one object an input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer to one structure.
+
+    Attributes:
+        input: the file or the position of the object in the call.
+        id: the structure's name.
+        formula: reduced.
+        task: name of the task.
+        label: the most probable class.
+        probabilities: of each class, in rising order of the quantity.
+        calibrated: whether they were calibrated on validation data.
+        quantity, value, interval90: the estimate, its unit in the name, and its 90 % interval.
+        thresholds: cuts between the classes.
+        model: the model's name or folder.
+        n_atoms: in the structure.
+        solver: name, steps, evaluations, residual and status of the fixed-point solve.
+        warnings: reasons to trust the answer less.
+    """
+
+    input: str
+    id: str
+    formula: str
+    task: str
+    label: str
+    probabilities: dict[str, float]
+    calibrated: bool
+    quantity: str
+    value: float
+    interval90: tuple[float, float]
+    thresholds: tuple[float, ...]
+    model: str
+    n_atoms: int
+    solver: dict[str, Any]
+    warnings: tuple[str, ...] = field(default=())
+    ok = True
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON contract of ``predict``."""
+        return {
+            "input": self.input,
+            "id": self.id,
+            "formula": self.formula,
+            "task": self.task,
+            "class": self.label,
+            "probabilities": self.probabilities,
+            "calibrated": self.calibrated,
+            "estimate": {"quantity": self.quantity, "value": self.value, "interval90": list(self.interval90)},
+            "thresholds": list(self.thresholds),
+            "model": self.model,
+            "n_atoms": self.n_atoms,
+            "solver": self.solver,
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An input that could not be answered.
+
+    Attributes:
+        input: the file or the position of the object in the call.
+        error: ``kind``, ``message`` (the cause) and ``hint`` (the cure).
+    """
+
+    input: str
+    error: dict[str, str]
+    ok = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON contract of ``predict`` for a failed input."""
+        return {"input": self.input, "error": self.error}

@@ -1,0 +1,208 @@
+"""A scientist: a trained model that takes files and objects and answers in the task's own terms."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from andersonn.data.records import Records
+from andersonn.data.store import ImageStore
+from andersonn.data.tasks import TASKS, task
+from andersonn.errors import InputError
+from andersonn.matter import elements
+from andersonn.matter.image import NodeNeighborImage
+from andersonn.matter.readers import as_structure, find_files, read_file
+from andersonn.matter.structure import Structure
+from andersonn.scientists.answers import Failure, Prediction
+from andersonn.scientists.shipped import shipped_folder
+from andersonn.solvers import Status
+from andersonn.training.artifact import Artifact
+from andersonn.training.config import TrainConfig
+from andersonn.training.inference import Outputs, ask
+from andersonn.training.progress import Progress
+from andersonn.training.run import train
+
+AT_ONCE = 256
+"""Structures imaged before the network is asked."""
+RARE = 10
+"""An element in fewer training structures than this is worth a warning."""
+
+
+class Scientist:
+    """Answers for one task.
+
+    Args:
+        artifact: the trained model.
+        name: how answers name it.
+    """
+
+    def __init__(self, artifact: Artifact, name: str) -> None:
+        self.artifact, self.name = artifact, name
+        self.task = artifact.task
+        self.recipe = artifact.config.image.recipe()
+
+    @classmethod
+    def load(cls, name: str | os.PathLike[str], device: str = "cpu") -> Scientist:
+        """The shipped scientist of a task (``"conduction"``), or one from a folder that ``train`` wrote."""
+        if str(name) in TASKS:
+            return cls(Artifact.load(shipped_folder(str(name)), device), f"andersonn/{name}")
+        return cls(Artifact.load(Path(name), device), str(name))
+
+    @classmethod
+    def train(
+        cls,
+        task_name: str,
+        records: Records | str | os.PathLike[str],
+        config: TrainConfig | None = None,
+        out: str | os.PathLike[str] = "model",
+        resume: bool = False,
+        progress: Progress | None = None,
+    ) -> Scientist:
+        """Trains a new scientist and saves it in ``out``; see :func:`andersonn.training.run.train`.
+
+        Args:
+            task_name: such as ``"conduction"``.
+            records: a table of labelled structures, or the Parquet file that holds it.
+            config: options; default ones if None.
+            out: folder for the model.
+            resume: go on with an unfinished run in ``out``.
+            progress: listener.
+        """
+        chosen = task(task_name)
+        if not isinstance(records, Records):
+            records = Records.read(records, labels=(chosen.quantity,))
+        return cls(train(chosen, records, config or TrainConfig(), Path(out), resume, progress), str(out))
+
+    def predict(self, inputs: Any) -> list[Prediction | Failure]:
+        """Answers for files, folders, Structures, ASE and pymatgen objects: a list of them, or a single one.
+
+        A file with several structures gives several answers. An input that cannot be read gives a
+        :class:`Failure`; the others are answered all the same.
+        """
+        single = isinstance(inputs, (str, os.PathLike, Structure)) or not isinstance(inputs, Iterable)
+        if single or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords"):
+            inputs = [inputs]
+        return list(self.answers(inputs))
+
+    def answers(self, inputs: Iterable[Any]) -> Iterator[Prediction | Failure]:
+        """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch."""
+        waiting: list[tuple[str, Structure, NodeNeighborImage] | Failure] = []
+        for name, source in _sources(inputs):
+            waiting.extend(self._images(name, source))
+            if len(waiting) >= AT_ONCE:
+                yield from self._answer(waiting)
+                waiting = []
+        yield from self._answer(waiting)
+
+    def _images(self, name: str, source: Any) -> list[tuple[str, Structure, NodeNeighborImage] | Failure]:
+        """The structures of one input with their images, or what is wrong with it."""
+        try:
+            if isinstance(source, InputError):
+                raise source
+            if isinstance(source, (str, os.PathLike)):
+                structures = read_file(source)
+            else:
+                structures = [as_structure(source, id=name)]
+            return [(name, s, self._image(s)) for s in structures]
+        except InputError as error:
+            return [Failure(name, error.as_dict())]
+
+    def _image(self, structure: Structure) -> NodeNeighborImage:
+        if self.task.periodic and not structure.periodic:
+            raise InputError(
+                "not_periodic",
+                f"{self.task.name} is about crystals, and {structure.id or structure.formula} has no unit cell",
+                "give a cell: a CIF, a POSCAR, or an extended xyz with a Lattice",
+            )
+        return NodeNeighborImage.from_structure(structure, self.recipe)
+
+    def _answer(
+        self, waiting: list[tuple[str, Structure, NodeNeighborImage] | Failure]
+    ) -> Iterator[Prediction | Failure]:
+        ready = [item for item in waiting if not isinstance(item, Failure)]
+        predictions = iter(self._predictions(ready))
+        for item in waiting:
+            yield item if isinstance(item, Failure) else next(predictions)
+
+    def _predictions(self, ready: list[tuple[str, Structure, NodeNeighborImage]]) -> list[Prediction]:
+        if not ready:
+            return []
+        store = ImageStore.from_images([image for _, _, image in ready], self.recipe)
+        outputs = ask(self.artifact.network, store, np.arange(len(ready)))
+        calibration = self.artifact.calibration
+        p = calibration.probabilities(outputs.scores)
+        values, intervals = calibration.estimates(outputs.quantiles)
+        return [
+            self._prediction(*ready[k], p[k], values[k], intervals[k], self._solve(outputs, k))
+            for k in range(len(ready))
+        ]
+
+    def _solve(self, outputs: Outputs, k: int) -> dict[str, Any]:
+        """How the fixed point of one structure was found, as in the JSON contract."""
+        steps = int(outputs.steps[k])
+        return {
+            "name": self.artifact.network.equilibrium.solver.name,
+            "steps": steps,
+            "evaluations": steps + 1,
+            "residual": float(outputs.residual[k]),
+            "status": Status(outputs.status[k]).name.lower(),
+        }
+
+    def _prediction(
+        self,
+        name: str,
+        structure: Structure,
+        image: NodeNeighborImage,
+        probabilities: np.ndarray,
+        value: float,
+        interval: np.ndarray,
+        solve: dict[str, Any],
+    ) -> Prediction:
+        return Prediction(
+            input=name,
+            id=structure.id,
+            formula=structure.formula,
+            task=self.task.name,
+            label=self.task.classes[int(probabilities.argmax())],
+            probabilities={c: float(p) for c, p in zip(self.task.classes, probabilities, strict=True)},
+            calibrated=self.artifact.calibration.fitted,
+            quantity=self.task.quantity,
+            value=float(value),
+            interval90=(float(interval[0]), float(interval[1])),
+            thresholds=self.task.thresholds,
+            model=self.name,
+            n_atoms=len(structure),
+            solver=solve,
+            warnings=tuple(self._warnings(structure, image, solve)),
+        )
+
+    def _warnings(self, structure: Structure, image: NodeNeighborImage, solve: dict[str, Any]) -> Iterator[str]:
+        counts = self.artifact.provenance.get("elements", {})
+        for symbol in sorted({elements.symbols()[z] for z in structure.Z}):
+            if counts.get(symbol, 0) < RARE:
+                yield f"{symbol} occurs in only {counts.get(symbol, 0)} training structures"
+        largest = self.artifact.provenance.get("largest_image_rows", len(image))
+        if len(image) > largest:
+            yield f"{len(image)} distinct atoms; the largest training structure has {largest}"
+        if solve["status"] != "converged":
+            yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
+
+
+def _sources(inputs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """(name, what to read) of each input; folders become their files."""
+    for position, item in enumerate(inputs):
+        if isinstance(item, (str, os.PathLike)):
+            path = Path(item)
+            if path.is_dir():
+                try:
+                    yield from ((str(file), file) for file in find_files(path))
+                except InputError as error:
+                    yield str(path), error
+            else:
+                yield str(item), path
+        else:
+            yield getattr(item, "id", "") or f"input {position + 1}", item

@@ -1,0 +1,67 @@
+"""How a state divides into samples: one row each, or ragged groups of rows.
+
+Solvers see every state as a matrix ``[R, D]`` of rows. A dense batch ``[B, …]`` has one row a sample. A ragged batch
+(graphs of different sizes, their node rows concatenated) has several: ``offsets`` says where each sample begins.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Layout:
+    """Maps rows to samples.
+
+    Args:
+        state: the initial state; dimension 0 counts samples, or rows if ``offsets`` are given. A vector ``[n]``
+            without offsets is one sample of n numbers.
+        offsets: int64 ``[B + 1]``, non-decreasing from 0 to the number of rows, or None.
+    """
+
+    def __init__(self, state: Tensor, offsets: Tensor | None = None) -> None:
+        if not isinstance(state, Tensor) or not state.is_floating_point():
+            raise TypeError("the initial state must be a floating-point tensor; convert it with .float() or .double()")
+        if state.numel() == 0:
+            raise ValueError(f"the initial state is empty, shape {tuple(state.shape)}; give at least one sample")
+        self.shape = state.shape
+        self.rows = 1 if state.dim() < 2 and offsets is None else state.shape[0]
+        self.width = state.numel() // self.rows
+        self.lengths: Tensor | None = None
+        self.samples = self.rows
+        if offsets is not None:
+            self.lengths = _checked_lengths(offsets, self.rows).to(state.device)
+            self.samples = len(self.lengths)
+            self._sample_of_row = torch.repeat_interleave(
+                torch.arange(self.samples, device=state.device), self.lengths, output_size=self.rows
+            )
+
+    def flat(self, state: Tensor) -> Tensor:
+        """``[R, D]`` view (or copy, if not contiguous) of a state."""
+        return state.reshape(self.rows, self.width)
+
+    def to_samples(self, per_row: Tensor) -> Tensor:
+        """Sums rows to samples: ``[R, …]`` → ``[B, …]`` in float64."""
+        per_row = per_row.double()
+        if self.lengths is None:
+            return per_row
+        return torch.segment_reduce(per_row, "sum", lengths=self.lengths, axis=0, unsafe=True)
+
+    def to_rows(self, per_sample: Tensor) -> Tensor:
+        """Spreads samples to rows: ``[B, …]`` → ``[R, …]``."""
+        return per_sample if self.lengths is None else per_sample[self._sample_of_row]
+
+    def norms(self, *states: Tensor) -> Tensor:
+        """Euclidean norms of several ``[R, D]`` states, sample by sample: float64 ``[B, number of states]``."""
+        by_row = torch.stack([torch.linalg.vector_norm(state, dim=1) for state in states], dim=1).double()
+        return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
+
+
+def _checked_lengths(offsets: Tensor, rows: int) -> Tensor:
+    offsets = torch.as_tensor(offsets)
+    if offsets.dim() != 1 or len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != rows:
+        raise ValueError(f"offsets must be a vector from 0 to the number of rows, {rows}; got {offsets.tolist()[:9]}")
+    lengths = offsets.diff()
+    if (lengths < 1).any():
+        raise ValueError("offsets must increase strictly: every sample needs at least one row")
+    return lengths.to(torch.int64)

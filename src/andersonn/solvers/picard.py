@@ -1,0 +1,36 @@
+"""Forward iteration (Picard iteration): z ← z + mixing · (f(z) − z). The baseline of every comparison."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from andersonn.solvers.layout import Layout
+from andersonn.solvers.options import options, require
+from andersonn.solvers.solver import Solver
+
+
+@options
+class ForwardIteration(Solver):
+    """Plain forward iteration, damped if ``mixing`` < 1. Converges when the spectral radius of f's Jacobian is < 1."""
+
+    mixing: float = 1.0
+    rtol: float = 1e-3
+    atol: float = 0.0
+    max_steps: int = 50
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(0 < self.mixing <= 1, "mixing must be in (0, 1]", self.mixing)
+
+    def stepper(self, layout: Layout, like: Tensor) -> _Picard:
+        """The plain step."""
+        return _Picard(self.mixing)
+
+
+class _Picard:
+    def __init__(self, mixing: float) -> None:
+        self.mixing = mixing
+
+    def advance(self, z: Tensor, g: Tensor, r: Tensor, out: Tensor) -> Tensor:
+        return g if self.mixing == 1.0 else torch.add(z, r, alpha=self.mixing, out=out)

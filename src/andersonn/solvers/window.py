@@ -1,0 +1,92 @@
+"""The memory of Anderson extrapolation: the last m differences of residuals and values, and their Gram matrix.
+
+Differences go into ring buffers allocated once a solve. The Gram matrix of residual differences ΔF grows by one row a
+step: ⟨ΔF_i, ΔF_new⟩ for all i is the only pass over the window, and the projections ⟨ΔF_i, r⟩ follow from it, since
+⟨ΔF_i, r_new⟩ = ⟨ΔF_i, r_old⟩ + ⟨ΔF_i, ΔF_new⟩.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from andersonn.solvers.layout import Layout
+
+SMALL_STATE = 250_000
+"""Numbers in a state up to which one call costs more than the work it starts."""
+
+
+class Window:
+    """Ring buffers ``[m, R, D]`` of ΔF and ΔG, Gram matrix ``[B, m, m]`` and projections ``[B, m]`` in float64."""
+
+    def __init__(self, size: int, layout: Layout, like: Tensor) -> None:
+        self.layout = layout
+        shape = (size, layout.rows, layout.width)
+        self.dF = torch.empty(shape, dtype=like.dtype, device=like.device)
+        self.dG = torch.empty_like(self.dF)
+        # Products of small states are taken for all slots at once, which saves calls; those of large ones slot by slot,
+        # which saves memory.
+        small_state = layout.rows * layout.width <= SMALL_STATE
+        scratch_shape = shape if small_state else shape[1:]
+        self.scratch = torch.empty(scratch_shape, dtype=like.dtype, device=like.device)
+        small = {"dtype": torch.float64, "device": like.device}
+        self.gram = torch.zeros(layout.samples, size, size, **small)
+        self.projection = torch.zeros(layout.samples, size, **small)
+        self.size, self.pushed = size, 0
+
+    @property
+    def filled(self) -> int:
+        """How many slots hold differences."""
+        return min(self.pushed, self.size)
+
+    def push(self, r_before: Tensor, r: Tensor, g_before: Tensor, g: Tensor) -> None:
+        """Adds the newest differences in place of the oldest."""
+        slot = self.pushed % self.size
+        self.pushed += 1
+        k = self.filled
+        newest = torch.sub(r, r_before, out=self.dF[slot])
+        torch.sub(g, g_before, out=self.dG[slot])
+        products = self._products(newest, k, r)
+        # A sample with NaN or infinity gets zeros, which `coefficients` leaves out: it takes plain steps.
+        products = torch.nan_to_num(products, nan=0.0, posinf=0.0, neginf=0.0)
+        row = products[:, :k]
+        self.gram[:, slot, :k] = row
+        self.gram[:, :k, slot] = row
+        self.projection[:, :k] += row
+        self.projection[:, slot] = products[:, k]
+
+    def _products(self, newest: Tensor, k: int, r: Tensor) -> Tensor:
+        """⟨ΔF_i, ΔF_new⟩ for the first k slots, and last ⟨ΔF_new, r⟩: float64 ``[B, k + 1]``."""
+        if self.scratch.dim() == 3:
+            rows = torch.mul(self.dF[:k], newest, out=self.scratch[:k]).sum(dim=2)
+            last = torch.mul(newest, r, out=self.scratch[0]).sum(dim=1)
+            return self.layout.to_samples(torch.cat([rows, last.unsqueeze(0)]).T)
+        others = [self.dF[i] for i in range(k)] + [r]
+        return self.layout.to_samples(
+            torch.stack([torch.mul(other, newest, out=self.scratch).sum(dim=1) for other in others], dim=1)
+        )
+
+    def coefficients(self, ridge: float) -> Tensor:
+        """γ minimizing ‖r − Σ γ_i ΔF_i‖² for each sample, float64 ``[B, filled]``.
+
+        The system is scaled to a unit diagonal, so that ``ridge`` is relative whatever the size of the residuals
+        (an absolute one turns extrapolation into averaging once residuals are small). Columns without length are left
+        out; a sample whose system is singular all the same gets γ = 0: a plain step.
+        """
+        k = self.filled
+        gram = self.gram[:, :k, :k]
+        diagonal = gram.diagonal(dim1=1, dim2=2)
+        scale = torch.where(diagonal > 0, diagonal.rsqrt(), 0.0)
+        scaled = gram * scale.unsqueeze(2) * scale.unsqueeze(1)
+        scaled.diagonal(dim1=1, dim2=2).fill_(1.0 + ridge)
+        factor, info = torch.linalg.cholesky_ex(scaled)
+        right = (self.projection[:, :k] * scale).unsqueeze(2)
+        gamma = torch.cholesky_solve(right, factor).squeeze(2) * scale
+        return torch.where((info == 0).unsqueeze(1), gamma, 0.0)
+
+    def combine(self, differences: Tensor, gamma: Tensor, start: Tensor, out: Tensor, factor: float = 1.0) -> None:
+        """``out = start − factor · Σ γ_i differences_i``, row by row."""
+        weights = self.layout.to_rows(-factor * gamma).to(start.dtype)
+        torch.addcmul(start, differences[0], weights[:, 0:1], out=out)
+        for i in range(1, self.filled):
+            out.addcmul_(differences[i], weights[:, i : i + 1])

@@ -1,0 +1,59 @@
+"""The two baselines beside every accuracy: the most frequent class, and a random forest on composition alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from andersonn.training.metrics import classification_metrics
+
+TREES = 200
+FOLDS = 5
+
+
+def majority_metrics(labels: np.ndarray, majority: int, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Metrics of always answering one class."""
+    metrics = classification_metrics(labels, np.eye(len(classes))[np.full(len(labels), majority)], classes)
+    return {"class": classes[majority], **_short(metrics)}
+
+
+def forest_metrics(
+    train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], classes: tuple[str, ...], seed: int = 0
+) -> dict[str, Any]:
+    """Metrics on ``test`` of a forest grown on ``train``; each is (features ``[N, F]``, labels ``[N]``)."""
+    probabilities = _grow(*train, len(classes), seed)(test[0])
+    return _short(classification_metrics(test[1], probabilities, classes))
+
+
+def forest_cross_validated(
+    features: np.ndarray, labels: np.ndarray, groups: list[str], classes: tuple[str, ...], seed: int = 0
+) -> dict[str, Any] | None:
+    """Metrics of forests grown and tested inside one file, by folds of whole groups; None if there are too few."""
+    from sklearn.model_selection import GroupKFold
+
+    _, group = np.unique(groups, return_inverse=True)
+    folds = min(FOLDS, int(group.max()) + 1)
+    if folds < 2:
+        return None
+    probabilities = np.zeros((len(labels), len(classes)))
+    for train, test in GroupKFold(folds).split(features, labels, group):
+        probabilities[test] = _grow(features[train], labels[train], len(classes), seed)(features[test])
+    return _short(classification_metrics(labels, probabilities, classes))
+
+
+def _grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+
+    forest = RandomForestClassifier(TREES, n_jobs=-1, random_state=seed).fit(features, labels)
+
+    def probabilities(x: np.ndarray) -> np.ndarray:
+        found = np.zeros((len(x), n_classes))
+        found[:, forest.classes_] = forest.predict_proba(x)
+        return found
+
+    return probabilities
+
+
+def _short(metrics: dict[str, Any]) -> dict[str, Any]:
+    return {name: metrics[name] for name in ("accuracy", "balanced_accuracy", "roc_auc", "ece", "above")}

@@ -1,0 +1,87 @@
+"""Files of a trained model and of an unfinished run. No pickle: tensors as safetensors, the rest as JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from andersonn.errors import UsageError
+from andersonn.files import write_whole
+from andersonn.training.trainer import Trainer
+
+CHECKPOINT_FORMAT = 1
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """Writes one row an epoch as CSV."""
+
+    def write(name: str) -> None:
+        with open(name, "w", newline="") as stream:
+            writer = csv.DictWriter(stream, fieldnames=list(history[0]))
+            writer.writeheader()
+            writer.writerows(history)
+
+    write_whole(path, write)
+
+
+def save_checkpoint(path: Path, trainer: Trainer, data_digest: str) -> None:
+    """Everything a run needs to go on after its last whole epoch, in one file."""
+    tensors = {f"network/{name}": value.contiguous() for name, value in trainer.network.state_dict().items()}
+    tensors |= {f"best/{name}": value.contiguous() for name, value in trainer.best.items()}
+    for index, state in trainer.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{name}": value for name, value in state.items()}
+    notes = {
+        "format": CHECKPOINT_FORMAT,
+        "epoch": trainer.epoch,
+        "history": trainer.history,
+        "best_loss": trainer.best_loss if math.isfinite(trainer.best_loss) else None,
+        "config": trainer.config.model_dump(mode="json"),
+        "task": trainer.task.name,
+        "data": data_digest,
+    }
+    write_whole(path, lambda name: save_file(tensors, name, metadata={"notes": json.dumps(notes)}))
+
+
+def load_checkpoint(path: Path, trainer: Trainer, data_digest: str) -> None:
+    """Puts a trainer where the checkpoint left off.
+
+    Raises:
+        UsageError: there is no checkpoint, it is unreadable, or it belongs to another configuration or data.
+    """
+    try:
+        with safe_open(path, "pt", device=str(trainer.device)) as file:
+            notes = json.loads(file.metadata()["notes"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise UsageError("no_checkpoint", f"there is no checkpoint {str(path)!r}", "train without --resume") from None
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise UsageError("bad_checkpoint", f"cannot read {str(path)!r}: {error}", "train without --resume") from None
+    current = trainer.config.model_dump(mode="json")
+    changed = [name for name in current if notes["config"].get(name) != current[name]]
+    if notes["format"] != CHECKPOINT_FORMAT or changed or notes["data"] != data_digest:
+        what = f"options {', '.join(changed)}" if changed else "data or program version"
+        raise UsageError(
+            "other_run",
+            f"the checkpoint was made with other {what}",
+            "resume with what it was started with, or start anew",
+        )
+    part = {key: _with_prefix(tensors, key) for key in ("network/", "best/")}
+    trainer.network.load_state_dict(part["network/"])
+    trainer.best = part["best/"]
+    trainer.best_loss = math.inf if notes["best_loss"] is None else notes["best_loss"]
+    trainer.epoch, trainer.history = notes["epoch"], notes["history"]
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in _with_prefix(tensors, "optimizer/").items():
+        index, _, field = name.partition("/")
+        state.setdefault(int(index), {})[field] = value
+    trainer.optimizer.load_state_dict({"state": state, "param_groups": trainer.optimizer.state_dict()["param_groups"]})
+
+
+def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

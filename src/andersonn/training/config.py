@@ -1,0 +1,161 @@
+"""Options of a training run: typed defaults, checks and documentation; unknown names are refused with a suggestion."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from andersonn.data.splits import SplitRule
+from andersonn.errors import UsageError, did_you_mean
+from andersonn.matter.image import ImageRecipe
+from andersonn.models import ModelConfig
+
+
+class ImageConfig(BaseModel):
+    """How graph images are made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: int = Field(16, ge=1, le=255, description="K, neighbors an atom shows at most")
+    reach: float = Field(8.0, gt=0, description="Å beyond which nothing is a neighbor")
+    fade: float = Field(0.15, gt=0, lt=1, description="fraction of the cut-off over which weights fall to zero")
+    fold: bool = Field(True, description="one row for all atoms with equal surroundings")
+
+    def recipe(self) -> ImageRecipe:
+        """The recipe these options describe."""
+        return ImageRecipe(**self.model_dump())
+
+
+class SplitConfig(BaseModel):
+    """How groups are divided, unless the file has a ``split`` column."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    split_seed: int = Field(0, description="another seed gives another split")
+    validation: float = Field(0.1, gt=0, lt=0.5, description="fraction of groups for tuning and calibration")
+    test: float = Field(0.1, gt=0, lt=0.5, description="fraction of groups kept for the final test")
+
+    def rule(self) -> SplitRule:
+        """The rule these options describe."""
+        return SplitRule(self.split_seed, self.validation, self.test)
+
+
+class TrainConfig(BaseModel):
+    """Everything that decides the outcome of a training run besides the data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(0, description="of weights, order and dropout")
+    epochs: int = Field(40, ge=1, description="passes over the training data")
+    learning_rate: float = Field(2e-3, gt=0, description="highest rate, after the warm-up")
+    weight_decay: float = Field(1e-2, ge=0, description="of AdamW")
+    warmup: float = Field(0.1, ge=0, lt=1, description="fraction of the run over which the rate rises")
+    max_rows: int = Field(1280, ge=1, description="image rows a batch holds at most")
+    max_images: int = Field(128, ge=1, description="structures a batch holds at most")
+    clip: float = Field(1.0, gt=0, description="largest gradient norm")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a label spread over all classes")
+    estimate_weight: float = Field(0.6, ge=0, description="weight of the estimate's loss beside the class loss")
+    limit: int | None = Field(None, ge=10, description="use only this many records, drawn by the seed")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
+    thresholds: tuple[float, ...] | None = Field(None, description="cuts between classes; default: the task's own")
+    image: ImageConfig = ImageConfig()
+    model: ModelConfig = ModelConfig()
+    split: SplitConfig = SplitConfig()
+
+    @classmethod
+    def make(cls, values: Mapping[str, Any] | None = None, overrides: Iterable[str] = ()) -> TrainConfig:
+        """A configuration from nested values and ``key=value`` words.
+
+        Args:
+            values: nested options, as :meth:`model_dump` gives them.
+            overrides: such as ``"epochs=3"``, ``"model.width=96"``; a name that occurs once needs no prefix.
+
+        Raises:
+            UsageError: an option is unknown or its value impossible.
+        """
+        nested = json.loads(json.dumps(dict(values or {})))
+        paths = _leaf_paths(cls)
+        for word in overrides:
+            name, equals, text = word.partition("=")
+            if not equals:
+                raise UsageError("bad_option", f"{word!r} is no option", "write options as key=value, such as epochs=3")
+            _set(nested, _full_path(name.strip(), paths), _value(text))
+        try:
+            return cls.model_validate(nested)
+        except ValidationError as error:
+            raise _readable(error, paths) from None
+
+    @classmethod
+    def read(cls, path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
+        """A configuration from a TOML or JSON file; see :meth:`make`."""
+        path = Path(path)
+        try:
+            text = path.read_text()
+            values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        except OSError as error:
+            raise UsageError("missing_file", f"cannot read {str(path)!r}: {error.strerror}", "check the path") from None
+        except ValueError as error:
+            raise UsageError("bad_config", f"{str(path)!r} is not valid: {error}", "give TOML or JSON") from None
+        return cls.make(values, overrides)
+
+    @classmethod
+    def describe(cls) -> list[tuple[str, Any, str]]:
+        """All options as (name, default, description)."""
+        return [(name, *leaf) for name, leaf in _leaves(cls).items()]
+
+
+def _leaves(model: type[BaseModel], prefix: str = "") -> dict[str, tuple[Any, str]]:
+    found: dict[str, tuple[Any, str]] = {}
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            found |= _leaves(type(field.default), f"{prefix}{name}.")
+        else:
+            found[prefix + name] = (field.default, field.description or "")
+    return found
+
+
+def _leaf_paths(model: type[BaseModel]) -> list[str]:
+    return list(_leaves(model))
+
+
+def _full_path(name: str, paths: list[str]) -> str:
+    if name in paths:
+        return name
+    matches = [path for path in paths if path.endswith("." + name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError("bad_option", f"option {name!r} could be {' or '.join(matches)}", "write the full name")
+    raise UsageError("unknown_option", f"there is no option {name!r}", did_you_mean(name, _short_names(paths)))
+
+
+def _short_names(paths: list[str]) -> list[str]:
+    return sorted({*paths, *(path.rpartition(".")[2] for path in paths)})
+
+
+def _set(nested: dict[str, Any], path: str, value: Any) -> None:
+    *parents, leaf = path.split(".")
+    for parent in parents:
+        nested = nested.setdefault(parent, {})
+    nested[leaf] = value
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _readable(error: ValidationError, paths: list[str]) -> UsageError:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        leaf = name.rpartition(".")[2]
+        return UsageError("unknown_option", f"there is no option {name!r}", did_you_mean(leaf, _short_names(paths)))
+    return UsageError("bad_option", f"option {name}: {first['msg']}, got {first['input']!r}", "see train --help")

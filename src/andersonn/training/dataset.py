@@ -1,0 +1,91 @@
+"""Records of a task made ready for training: images, labels, sides of the split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from andersonn.data.composition import composition_features
+from andersonn.data.records import SPLITS, Records
+from andersonn.data.splits import split_of
+from andersonn.data.store import ImageStore, Progress, image_store
+from andersonn.data.tasks import Task
+from andersonn.errors import UsageError
+from andersonn.training.config import TrainConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """What a trainer needs.
+
+    Attributes:
+        records: all records, the unusable ones included.
+        store: their images.
+        values: the task's quantity, float64 ``[N]``.
+        labels: class index, int64 ``[N]``; -1 where unusable.
+        sides: side → indices of usable records.
+        unusable: record index → reason.
+    """
+
+    records: Records
+    store: ImageStore
+    values: np.ndarray
+    labels: np.ndarray
+    sides: dict[str, np.ndarray]
+    unusable: dict[int, str]
+
+    @property
+    def usable(self) -> np.ndarray:
+        """Indices of all usable records."""
+        return np.concatenate([self.sides[side] for side in SPLITS])
+
+    def require_trainable(self, task: Task) -> None:
+        """Checks that every side of the split has records and every class is among the training ones.
+
+        Raises:
+            UsageError: one has not.
+        """
+        for side in SPLITS:
+            if not len(self.sides[side]):
+                raise UsageError(
+                    "empty_split", f"no usable record on the {side} side of the split", "give more groups or records"
+                )
+        absent = [name for c, name in enumerate(task.classes) if not (self.labels[self.sides["train"]] == c).any()]
+        if absent:
+            raise UsageError(
+                "empty_class",
+                f"no training record of class {', '.join(absent)} at thresholds {task.thresholds} {task.unit}",
+                "move the thresholds or give more records",
+            )
+
+    def composition(self, indices: np.ndarray) -> np.ndarray:
+        """Composition features of some records ``[n, F]``, for the baseline."""
+        return np.stack([composition_features(Z) for Z in atomic_numbers(self.records, indices)])
+
+
+def atomic_numbers(records: Records, indices: np.ndarray) -> list[np.ndarray]:
+    """Atomic numbers of some records, without checking their structures."""
+    lists = records.table["atomic_numbers"].combine_chunks()
+    return [lists[int(i)].values.to_numpy(zero_copy_only=False) for i in indices]
+
+
+def prepare(records: Records, task: Task, config: TrainConfig, progress: Progress | None = None) -> Dataset:
+    """Images, labels and split of the records of a task."""
+    store = image_store(records, config.image.recipe(), progress=progress)
+    values = records.label(task.quantity)
+    unusable = {i: f"{error['message']}" for i, error in store.rejected.items()}
+    unusable |= {int(i): f"{task.quantity} is null" for i in np.flatnonzero(~np.isfinite(values))}
+    if task.periodic:
+        cells = records.table["cell"].is_valid().to_numpy(zero_copy_only=False)
+        unusable |= {int(i): f"{task.name} needs a cell" for i in np.flatnonzero(~cells)}
+    usable = np.ones(len(records), dtype=bool)
+    usable[list(unusable)] = False
+    if config.limit is not None and config.limit < usable.sum():
+        chosen = np.random.default_rng(config.seed).permutation(np.flatnonzero(usable))[: config.limit]
+        usable[:] = False
+        usable[chosen] = True
+    sides = {side: indices[usable[indices]] for side, indices in split_of(records, config.split.rule()).items()}
+    labels = np.where(np.isfinite(values), task.class_of(np.nan_to_num(values)), -1)
+    labels[list(unusable)] = -1
+    return Dataset(records, store, values, labels, sides, unusable)

@@ -1,0 +1,51 @@
+"""Asking a network about many images."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from andersonn.data.store import ImageStore
+from andersonn.models import EquilibriumNetwork, ImageBatch, row_batches
+
+MAX_ROWS = 4096
+
+
+class Outputs(NamedTuple):
+    """Raw outputs of n structures and how their fixed points were found.
+
+    Attributes:
+        scores: float64 ``[n, C]``.
+        quantiles: float64 ``[n, 3]``, in units of the calibration's scale.
+        steps: solver updates, int ``[n]``.
+        residual: relative residual, float64 ``[n]``.
+        status: :class:`andersonn.solvers.Status` values, int ``[n]``.
+        evaluations: calls of the cell, over all batches.
+    """
+
+    scores: np.ndarray
+    quantiles: np.ndarray
+    steps: np.ndarray
+    residual: np.ndarray
+    status: np.ndarray
+    evaluations: int
+
+
+@torch.no_grad()
+def ask(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, max_rows: int = MAX_ROWS) -> Outputs:
+    """Outputs of a network, in evaluation mode, for the structures at ``indices`` of a store (at least one)."""
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
+    columns: list[tuple[np.ndarray, ...]] = []
+    evaluations = 0
+    for part in row_batches(store.n_rows, indices, max_rows):
+        output = network(ImageBatch.from_store(store, part).to(device))
+        solve = network.equilibrium.last
+        tensors = (output.scores.double(), output.quantiles.double(), solve.steps, solve.residual, solve.status)
+        columns.append(tuple(tensor.cpu().numpy() for tensor in tensors))
+        evaluations += solve.evaluations
+    network.train(was_training)
+    return Outputs(*(np.concatenate(column) for column in zip(*columns, strict=True)), evaluations)

@@ -1,0 +1,89 @@
+"""Numbers that say how good a classifier is, beside those of the trivial ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+BINS = 15
+
+
+def classification_metrics(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Accuracy and its companions.
+
+    Args:
+        labels: class index of each sample, ``[N]``.
+        probabilities: ``[N, C]``.
+        classes: names in rising order of the quantity.
+
+    Returns:
+        ``n, accuracy, balanced_accuracy`` (mean recall of the classes that occur), ``roc_auc`` (one against the rest,
+        mean over classes; None if only one class occurs), ``ece`` (expected calibration error, 15 bins), ``confusion``
+        (rows true, columns predicted), ``recall``, and ``above``: balanced accuracy of each cut between classes.
+    """
+    predicted = probabilities.argmax(axis=1)
+    confusion = np.zeros((len(classes), len(classes)), dtype=int)
+    np.add.at(confusion, (labels, predicted), 1)
+    return {
+        "n": len(labels),
+        "accuracy": float((predicted == labels).mean()),
+        "balanced_accuracy": _mean_recall(confusion),
+        "roc_auc": roc_auc(labels, probabilities),
+        "ece": expected_calibration_error(labels, probabilities),
+        "confusion": confusion.tolist(),
+        "recall": {
+            name: (float(confusion[c, c] / confusion[c].sum()) if confusion[c].sum() else None)
+            for c, name in enumerate(classes)
+        },
+        "above": {classes[c]: _cut_accuracy(confusion, c + 1) for c in range(len(classes) - 1)},
+    }
+
+
+def _mean_recall(confusion: np.ndarray) -> float:
+    present = confusion.sum(axis=1) > 0
+    return float((np.diag(confusion)[present] / confusion.sum(axis=1)[present]).mean())
+
+
+def _cut_accuracy(confusion: np.ndarray, cut: int) -> float:
+    """Balanced accuracy of "above this class or not"."""
+    merged = [
+        [confusion[a, b].sum() for b in (slice(0, cut), slice(cut, None))] for a in (slice(0, cut), slice(cut, None))
+    ]
+    return _mean_recall(np.array(merged))
+
+
+def roc_auc(labels: np.ndarray, probabilities: np.ndarray) -> float | None:
+    """Mean over the classes that occur of the chance that a member scores above a non-member; None for one class."""
+    from scipy.stats import rankdata
+
+    areas = []
+    for c in range(probabilities.shape[1]):
+        inside = labels == c
+        n_in, n_out = int(inside.sum()), int((~inside).sum())
+        if n_in and n_out:
+            ranks = rankdata(probabilities[:, c])
+            areas.append((ranks[inside].sum() - n_in * (n_in + 1) / 2) / (n_in * n_out))
+    return float(np.mean(areas)) if areas else None
+
+
+def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean distance between confidence and accuracy over bins of confidence, weighted by their size."""
+    confidence, hit = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    error = 0.0
+    for b in range(BINS):
+        inside = bins == b
+        if inside.any():
+            error += inside.mean() * abs(confidence[inside].mean() - hit[inside].mean())
+    return float(error)
+
+
+def estimate_metrics(values: np.ndarray, intervals: np.ndarray, estimates: np.ndarray) -> dict[str, float]:
+    """Mean absolute error of the estimate, and the coverage and mean width of its 90 % interval, in the quantity's unit."""
+    inside = (values >= intervals[:, 0]) & (values <= intervals[:, 1])
+    return {
+        "mae": float(np.abs(estimates - values).mean()),
+        "interval90_coverage": float(inside.mean()),
+        "interval90_width": float((intervals[:, 1] - intervals[:, 0]).mean()),
+    }

@@ -1,0 +1,202 @@
+"""From records to a saved, calibrated, tested model."""
+
+from __future__ import annotations
+
+import csv
+import platform
+from collections import Counter
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from andersonn.data.records import Records
+from andersonn.data.tasks import Task
+from andersonn.errors import UsageError
+from andersonn.files import write_json, write_whole
+from andersonn.matter import elements
+from andersonn.training.artifact import Artifact
+from andersonn.training.baselines import forest_metrics, majority_metrics
+from andersonn.training.calibration import Calibration, fit_calibration
+from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
+from andersonn.training.config import TrainConfig
+from andersonn.training.dataset import Dataset, atomic_numbers, prepare
+from andersonn.training.inference import Outputs, ask
+from andersonn.training.metrics import classification_metrics, estimate_metrics
+from andersonn.training.progress import Progress, Silent
+from andersonn.training.trainer import Trainer
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def train(
+    task: Task,
+    records: Records,
+    config: TrainConfig,
+    out: Path,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Artifact:
+    """Trains a task's network, keeps the epoch with the lowest validation loss, calibrates it on the validation side,
+    tests it once on the test side, and writes ``model.safetensors``, ``model.json``, ``metrics.json``, ``history.csv``
+    and, if records were unusable, ``unusable.csv`` to ``out``.
+
+    Args:
+        task: what to learn.
+        records: with the task's quantity as a column.
+        config: options.
+        out: folder; made if needed.
+        resume: go on from ``out``'s checkpoint.
+        progress: listener.
+
+    Raises:
+        UsageError: the records cannot be split, ``out`` is taken by a finished model, or the checkpoint is of another
+            run.
+    """
+    progress = progress or Silent()
+    _check_out(out, resume)
+    if config.thresholds is not None:
+        task = task.with_thresholds(config.thresholds)
+    progress.start("graph images", len(records))
+    dataset = prepare(records, task, config, lambda done, _: progress.update(done))
+    progress.finish()
+    _report_unusable(dataset, out, progress)
+    dataset.require_trainable(task)
+    trainer = Trainer(dataset, task, config)
+    if resume:
+        load_checkpoint(out / CHECKPOINT, trainer, records.digest)
+        progress.say(f"resumed after epoch {trainer.epoch}")
+    run_epochs(trainer, out, progress)
+    trainer.use_best()
+    artifact = finish(trainer, progress, records)
+    artifact.save(out)
+    write_json(out / "metrics.json", artifact.provenance["metrics"])
+    (out / CHECKPOINT).unlink(missing_ok=True)
+    return artifact
+
+
+def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
+    """Runs the epochs still to do, with a checkpoint and a history row after each."""
+    progress.start("training", trainer.config.epochs)
+    progress.update(trainer.epoch)
+    while not trainer.done:
+        before = trainer.epoch
+        row = trainer.run_epoch(lambda fraction, before=before: progress.update(before + fraction))
+        save_checkpoint(out / CHECKPOINT, trainer, trainer.dataset.records.digest)
+        write_history(out / "history.csv", trainer.history)
+        progress.update(trainer.epoch, f"validation accuracy {row['validation_accuracy']:.3f}")
+        if row["radius_max"] >= 1.0:
+            progress.say(
+                f"epoch {trainer.epoch}: spectral radius {row['radius_max']:.2f} ≥ 1 on some structure, so forward "
+                "iteration diverges there; lower model.gain"
+            )
+    progress.finish()
+
+
+def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
+    """Calibrates and tests a trained network; also writes its metrics into the artifact."""
+    dataset, task = trainer.dataset, trainer.task
+    progress.start("calibration, test and baselines", 3)
+    side = dataset.sides["validation"]
+    outputs = ask(trainer.network, dataset.store, side)
+    calibration = fit_calibration(outputs.scores, outputs.quantiles, dataset.values[side], task, trainer.scale)
+    progress.update(1)
+    metrics = {
+        name: answer_metrics(
+            ask(trainer.network, dataset.store, dataset.sides[name]),
+            calibration,
+            dataset.values[dataset.sides[name]],
+            task,
+        )
+        for name in ("validation", "test")
+    }
+    progress.update(2)
+    metrics["test"]["baselines"] = baselines(dataset, task)
+    progress.finish()
+    return Artifact(trainer.network.eval(), task, trainer.config, calibration, _provenance(trainer, records, metrics))
+
+
+def answer_metrics(outputs: Outputs, calibration: Calibration, values: np.ndarray, task: Task) -> dict[str, Any]:
+    """Class and estimate metrics of calibrated outputs against the true values."""
+    estimates, intervals = calibration.estimates(outputs.quantiles)
+    return {
+        **classification_metrics(task.class_of(values), calibration.probabilities(outputs.scores), task.classes),
+        **estimate_metrics(values, intervals, estimates),
+    }
+
+
+def baselines(dataset: Dataset, task: Task) -> dict[str, Any]:
+    """Majority class and random forest on composition, learned on the training side, tested on the test side."""
+    train, test = dataset.sides["train"], dataset.sides["test"]
+    sides = [(dataset.composition(indices), dataset.labels[indices]) for indices in (train, test)]
+    forest = forest_metrics(*sides, task.classes)
+    majority = int(np.bincount(dataset.labels[train]).argmax())
+    return {
+        "majority": majority_metrics(dataset.labels[test], majority, task.classes),
+        "random_forest": {"protocol": "composition features, grown on the training side", **forest},
+    }
+
+
+def _provenance(trainer: Trainer, records: Records, metrics: dict[str, Any]) -> dict[str, Any]:
+    dataset = trainer.dataset
+    train = dataset.sides["train"]
+    counts = Counter(int(z) for Z in atomic_numbers(records, train) for z in set(Z.tolist()))
+    majority = int(np.bincount(dataset.labels[train]).argmax())
+    return {
+        "data": {
+            "file": Path(records.source).name,
+            "sha256_of_structures": records.digest,
+            "records": len(records),
+            "unusable": len(dataset.unusable),
+            **{side: len(indices) for side, indices in dataset.sides.items()},
+            "split_by": "split column" if records.split_column is not None else "hash of group",
+        },
+        "majority_class": trainer.task.classes[majority],
+        "elements": {elements.symbols()[z]: counts[z] for z in sorted(counts)},
+        "largest_image_rows": int(dataset.store.n_rows[train].max()),
+        "parameters": sum(p.numel() for p in trainer.network.parameters()),
+        "best_epoch": 1 + int(np.argmin([row["validation_loss"] for row in trainer.history])),
+        "versions": {"andersonn": _version(), "torch": metadata.version("torch"), "python": platform.python_version()},
+        "trained": datetime.now(UTC).date().isoformat(),
+        "metrics": metrics,
+    }
+
+
+def _version() -> str:
+    try:
+        return metadata.version("deep-andersonn")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _check_out(out: Path, resume: bool) -> None:
+    if (out / "model.json").exists() and not resume:
+        raise UsageError("taken", f"{str(out)!r} already holds a model", "choose another --out or delete it")
+    if (out / CHECKPOINT).exists() and not resume:
+        raise UsageError(
+            "unfinished", f"{str(out)!r} holds an unfinished run", "add --resume to go on, or choose another --out"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / ".writable", lambda name: None)
+        (out / ".writable").unlink()
+    except OSError as error:
+        raise UsageError(
+            "not_writable", f"cannot write to {str(out)!r}: {error.strerror}", "choose another --out"
+        ) from None
+
+
+def _report_unusable(dataset: Dataset, out: Path, progress: Progress) -> None:
+    if not dataset.unusable:
+        return
+
+    def write(name: str) -> None:
+        with open(name, "w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["record", "id", "reason"])
+            writer.writerows([i, dataset.records.ids[i], why] for i, why in sorted(dataset.unusable.items()))
+
+    write_whole(out / "unusable.csv", write)
+    progress.say(f"{len(dataset.unusable)} of {len(dataset.records)} records are unusable: see unusable.csv")

@@ -1,0 +1,178 @@
+"""The training loop, one epoch at a time, so that runs can be interleaved, stopped and resumed."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from andersonn.data.tasks import Task
+from andersonn.implicit import spectral_radius
+from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, row_batches
+from andersonn.training.calibration import Calibration
+from andersonn.training.config import TrainConfig
+from andersonn.training.dataset import Dataset
+from andersonn.training.inference import ask
+from andersonn.training.metrics import classification_metrics
+
+BatchProgress = Callable[[float], None]
+RADIUS_SAMPLE = 32
+"""Structures on which the spectral radius is estimated each epoch."""
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a configuration; ``"auto"`` takes a GPU if there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+class Trainer:
+    """Trains one network.
+
+    Randomness comes from the seed and the epoch's number alone, so a resumed run repeats the undisturbed one.
+
+    Attributes:
+        network: being trained.
+        history: one row an epoch.
+        epoch: epochs done.
+        best: parameters of the epoch with the lowest validation loss.
+    """
+
+    def __init__(self, dataset: Dataset, task: Task, config: TrainConfig) -> None:
+        self.dataset, self.task, self.config = dataset, task, config
+        self.device = pick_device(config.device)
+        torch.manual_seed(config.seed)
+        self.network = EquilibriumNetwork(config.model, len(task.classes)).to(self.device)
+        self.scale = float(np.std(dataset.values[dataset.sides["train"]])) or 1.0
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.history: list[dict[str, float]] = []
+        self.epoch = 0
+        self.best_loss = math.inf
+        self.best: dict[str, Tensor] = {}
+
+    @property
+    def done(self) -> bool:
+        """Whether all epochs have run."""
+        return self.epoch >= self.config.epochs
+
+    def run_epoch(self, progress: BatchProgress | None = None) -> dict[str, float]:
+        """Trains for one epoch and validates; returns the new row of the history.
+
+        Args:
+            progress: called with the fraction of the epoch done.
+        """
+        begin = time.perf_counter()
+        row: dict[str, float] = {"epoch": self.epoch + 1, "learning_rate": self._rate(0.0)}
+        row |= self._train(progress)
+        row["train_seconds"] = time.perf_counter() - begin
+        row |= self._validate()
+        row |= self._watch_stability()
+        row["seconds"] = time.perf_counter() - begin
+        self.epoch += 1
+        self.history.append(row)
+        if row["validation_loss"] < self.best_loss:
+            self.best_loss = row["validation_loss"]
+            self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        return row
+
+    def _train(self, progress: BatchProgress | None) -> dict[str, float]:
+        torch.manual_seed(self.config.seed * 100_003 + self.epoch)
+        order = np.random.default_rng([self.config.seed, self.epoch]).permutation(self.dataset.sides["train"])
+        self.network.train()
+        seen, total, tally = 0, 0.0, _SolverTally()
+        for indices in self._batches(order):
+            self._set_rate(seen / len(order))
+            loss = self._loss(indices)
+            self.optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+            self.optimizer.step()
+            total += float(loss.detach()) * len(indices)
+            tally.add(self.network)
+            seen += len(indices)
+            if progress:
+                progress(seen / len(order))
+        return {"train_loss": total / seen, **tally.means()}
+
+    def _batches(self, order: np.ndarray) -> Any:
+        return row_batches(self.dataset.store.n_rows, order, self.config.max_rows, self.config.max_images)
+
+    def _loss(self, indices: np.ndarray) -> Tensor:
+        output = self.network(ImageBatch.from_store(self.dataset.store, indices).to(self.device))
+        labels = torch.from_numpy(self.dataset.labels[indices]).to(self.device)
+        values = torch.from_numpy(self.dataset.values[indices] / self.scale).to(self.device, torch.float32)
+        levels = torch.tensor(QUANTILES, device=self.device)
+        error = values.unsqueeze(1) - output.quantiles
+        pinball = torch.maximum(levels * error, (levels - 1.0) * error).sum(dim=1).mean()
+        classes = functional.cross_entropy(output.scores, labels, label_smoothing=self.config.label_smoothing)
+        return classes + self.config.estimate_weight * pinball
+
+    def _rate(self, fraction: float) -> float:
+        """Learning rate: a linear warm-up, then half a cosine to 1 % of the highest."""
+        done, config = (self.epoch + fraction) / self.config.epochs, self.config
+        if done < config.warmup:
+            return config.learning_rate * (0.05 + 0.95 * done / config.warmup)
+        phase = (done - config.warmup) / (1.0 - config.warmup)
+        return config.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(phase, 1.0))))
+
+    def _set_rate(self, fraction: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(fraction)
+
+    def _validate(self) -> dict[str, float]:
+        indices = self.dataset.sides["validation"]
+        labels = self.dataset.labels[indices]
+        p = Calibration().probabilities(ask(self.network, self.dataset.store, indices).scores)
+        metrics = classification_metrics(labels, p, self.task.classes)
+        return {
+            "validation_loss": float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12)).mean()),
+            "validation_accuracy": metrics["accuracy"],
+            "validation_balanced_accuracy": metrics["balanced_accuracy"],
+        }
+
+    def _watch_stability(self) -> dict[str, float]:
+        """Spectral radius of the cell at the fixed points of some validation structures."""
+        indices = self.dataset.sides["validation"][:RADIUS_SAMPLE]
+        batch = ImageBatch.from_store(self.dataset.store, indices).to(self.device)
+        network = self.network
+        cell = network.equilibrium.cell
+        with torch.no_grad():
+            x, offsets = cell.prepare(network.encoder(batch), batch), cell.offsets(batch)
+            z = network.equilibrium(x, offsets=offsets)
+        radius = spectral_radius(lambda z: cell(z, x), z, offsets, iterations=12)
+        return {"radius_median": float(radius.median()), "radius_max": float(radius.max())}
+
+    def use_best(self) -> None:
+        """Puts the parameters of the best epoch back."""
+        self.network.load_state_dict(self.best)
+
+
+class _SolverTally:
+    """Means over the batches of an epoch of what the solver did."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[float, ...]] = []
+
+    def add(self, network: EquilibriumNetwork) -> None:
+        forward, adjoint = network.equilibrium.last, network.equilibrium.last_adjoint
+        self.rows.append(
+            (
+                forward.evaluations,
+                adjoint.evaluations,
+                float((~forward.converged).double().mean()),
+                float((~adjoint.converged).double().mean()),
+            )
+        )
+
+    def means(self) -> dict[str, float]:
+        names = ("forward_evaluations", "adjoint_evaluations", "forward_unconverged", "adjoint_unconverged")
+        return dict(zip(names, np.mean(self.rows, axis=0).tolist(), strict=True))

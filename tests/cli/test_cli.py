@@ -1,0 +1,193 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from ase.io import write as ase_write
+
+MODEL = object()
+SMALL = ["epochs=1", "model.width=12", "columns=8", "radial=8"]
+
+
+def run(*words, stdin: str = "", timeout: float = 240.0) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "andersonn.cli.main", *map(str, words)]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout)
+
+
+@pytest.fixture(scope="module")
+def data(demo_sample, tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "records.parquet"
+    pq.write_table(demo_sample.take(np.arange(0, len(demo_sample), 15)).table, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("model") / "m"
+    done = run("train", "conduction", "--data", data, "--out", out, "--format", "json", *SMALL)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(done.stdout)
+    assert metrics["n"] > 0
+    assert "graph images" in done.stderr
+    return out
+
+
+@pytest.fixture
+def files(atoms, tmp_path):
+    for name in ("NaCl", "Si", "Cu"):
+        ase_write(tmp_path / f"{name}.cif", atoms[name])
+    return tmp_path
+
+
+def test_predict_json(model, files):
+    done = run("predict", "conduction", files / "NaCl.cif", files / "Si.cif", "--model", model, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads(line) for line in done.stdout.splitlines())
+    assert first["input"] == str(files / "NaCl.cif")
+    assert first["model"] == str(model)
+    assert second["n_atoms"] == 2
+    assert sum(second["probabilities"].values()) == pytest.approx(1.0)
+
+
+def spoil(files):
+    text = (files / "NaCl.cif").read_text()
+    cases = {
+        "truncated.cif": text[: int(0.95 * len(text))],
+        "element.cif": text.replace("Cl ", "Qq "),
+        "singular.cif": text.replace("_cell_length_a", "_cell_length_a 0\n_ignored_a"),
+        "empty.cif": "",
+        "overlap.cif": text.replace("0.5  0.5  0.5", "0.01 0 0"),
+        "occupancy.cif": text.replace("1.0000", "0.5000"),
+    }
+    for name, content in cases.items():
+        (files / name).write_text(content)
+    (files / "folder.cif").mkdir()
+    with (files / "huge.cif").open("wb") as stream:
+        stream.truncate(100_000_000)
+    return [files / name for name in (*cases, "folder.cif", "huge.cif", "missing.cif")]
+
+
+def test_bad_inputs_get_one_line_each_and_the_rest_is_answered(model, files):
+    bad = spoil(files)
+    begin = time.perf_counter()
+    done = run("predict", "conduction", *bad, files / "Si.cif", "--model", model, "-f", "json")
+    assert time.perf_counter() - begin < 60
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == len(bad) + 1
+    kinds = [line["error"]["kind"] for line in lines[:-1]]
+    assert kinds == [
+        "bad_cif", "unknown_element", "singular_cell", "empty_file", "overlapping_atoms", "partial_occupancy",
+        "directory", "too_large", "missing_file",
+    ]  # fmt: skip
+    for line in lines[:-1]:
+        assert line.keys() == {"input", "error"}
+        assert line["error"]["message"]
+        assert line["error"]["hint"]
+        assert "\n" not in line["error"]["message"] + line["error"]["hint"]
+    assert lines[-1]["class"]
+    assert "Traceback" not in done.stderr
+
+
+def test_stop_at_the_first_error(model, files):
+    done = run(
+        "predict",
+        "conduction",
+        files / "none.cif",
+        files / "Si.cif",
+        "--model",
+        model,
+        "-f",
+        "json",
+        "--on-error",
+        "stop",
+    )
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_predict_folder_stdin_csv_and_table(model, files):
+    done = run("predict", "conduction", "-", "--model", model, "-f", "csv", stdin=f"{files}\n{files / 'none.cif'}\n")
+    assert done.returncode == 1
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["formula"] for row in rows] == ["Cu", "NaCl", "Si", ""]
+    assert "missing_file" in rows[3]["error"]
+    table = run("predict", "conduction", files, files / "none.cif", "--model", model)
+    assert table.returncode == 1
+    assert "NaCl" in table.stdout
+    assert "90 % interval" in table.stdout
+    assert "none.cif" in table.stderr
+
+
+def test_evaluate(model, data):
+    done = run("evaluate", "conduction", "--data", data, "--model", model, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(done.stdout.splitlines()[-1])
+    assert {"n", "accuracy", "balanced_accuracy", "roc_auc", "ece", "baselines"} <= metrics.keys()
+    assert {"majority", "random_forest"} == metrics["baselines"].keys()
+    table = run("evaluate", "conduction", "--data", data, "--model", model, "--side", "all", "--no-baselines")
+    assert "majority class" in table.stdout
+
+
+def test_draw(files):
+    done = run("draw", files / "NaCl.cif", "--out", files / "x.png")
+    assert done.returncode == 0, done.stderr
+    assert (files / "x.png").read_bytes().startswith(b"\x89PNG")
+    for words in (["x.jpg"], ["x.png", "--frame", 9]):
+        bad = run("draw", files / "NaCl.cif", "--out", *words)
+        assert bad.returncode == 2
+        assert bad.stderr.startswith("error:")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["predict", "conductoin", "x.cif"], "did you mean 'conduction'"),
+        (["predict", "conduction", "x.cif", "--model", "/nowhere"], "model.json"),
+        (["train", "conduction", "--data", "/nowhere.parquet", "--out", "/tmp/x-andersonn"], "no file"),
+        (["train", "conduction", "--data", "x", "--out", "y", "epoch=3"], "did you mean 'epochs'"),
+        (["evaluate", "conduction", "--data", "/nowhere.parquet", "--model", MODEL], "no file"),
+        (["draw", "/nowhere.cif", "--out", "/tmp/x.png"], "no file"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_two(model, words, message):
+    done = run(*(model if word is MODEL else word for word in words))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_unknown_verbs_and_options():
+    for words in (["predcit"], ["predict", "conduction", "x.cif", "--modle", "y"]):
+        done = run(*words)
+        assert done.returncode == 2
+        assert "No such" in done.stderr
+
+
+def test_help_imports_nothing_heavy():
+    for words in (["--help"], *([verb, "--help"] for verb in ("demo", "train", "predict", "evaluate", "draw"))):
+        code = (
+            "import sys\nfrom andersonn.cli import main\n"
+            f"sys.argv = ['andersonn', *{words!r}]\n"
+            "try:\n    main.main()\nexcept SystemExit as e:\n    assert not e.code, e.code\n"
+            "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'sklearn', 'pyarrow', 'ase', 'gemmi'} & set(sys.modules)\n"
+            "assert not heavy, heavy\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "Usage" in done.stdout
+
+
+def test_options_are_listed():
+    done = run("train", "--options")
+    assert done.returncode == 0
+    assert "learning_rate" in done.stdout
+
+
+def test_version():
+    assert run("--version").stdout.startswith("andersonn 0.")

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+import torch
+
+from andersonn.measure.clock import interleaved
+from andersonn.measure.crossover import Curve, crossover
+from andersonn.measure.memory import peak_bytes, tape_bytes
+
+
+def curve(seconds, residual) -> Curve:
+    return Curve(np.array(seconds, dtype=float), np.array(residual, dtype=float))
+
+
+def test_crossover_is_where_the_costlier_solver_gets_ahead_for_good():
+    plain = curve([1, 2, 3, 4, 5, 6], [1, 0.5, 0.25, 0.12, 0.06, 0.03])
+    costly = curve([1.5, 3, 4.5], [1, 0.3, 0.01])
+    point = crossover(costly, plain)
+    # At 0.12 the plain one is there first (4 s); from 0.06 on the costlier one is (4.5 s before 5 s).
+    assert (point.residual, point.seconds) == (0.06, 4.5)
+
+
+def test_no_crossover():
+    plain = curve([1, 2, 3], [1, 0.1, 0.01])
+    assert crossover(curve([2, 4, 6], [1, 0.1, 0.01]), plain) is None
+    assert crossover(curve([1, 2, 3], [1, 0.05, 0.02]), plain) is None  # ahead in the middle, behind at the end
+
+
+def test_ahead_from_the_start_and_where_the_other_never_comes():
+    plain = curve([1, 2, 3], [1, 0.9, 0.8])
+    costly = curve([0.5, 1], [1, 0.01])
+    assert crossover(costly, plain).residual == 1.0
+    assert plain.time_to(0.01) == np.inf
+    assert plain.evaluations_to(0.9) == 2
+    assert plain.evaluations_to(0.1) is None
+
+
+def test_clock_runs_things_in_turn():
+    calls = []
+    times = interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=3, warmup=1)
+    assert calls == ["a", "b"] * 4
+    assert times["a"].repeats == 3
+    assert 0 <= times["a"].low <= times["a"].median <= times["a"].high
+
+
+def test_tape_bytes():
+    x = torch.randn(1000, requires_grad=True)
+    assert tape_bytes(lambda: x.exp()) == 4000
+    assert tape_bytes(lambda: x.exp().exp().exp()) == 12000
+
+
+def test_peak_bytes_sees_a_large_tensor():
+    found = peak_bytes(lambda: torch.ones(25_000_000).sum())
+    if found is None:
+        pytest.skip("this kernel does not let a process reset its peak")
+    assert found == pytest.approx(1e8, rel=0.1)

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+import torch
+
+from andersonn.data.store import ImageStore
+from andersonn.implicit import spectral_radius
+from andersonn.matter.image import ImageRecipe, NodeNeighborImage
+from andersonn.matter.readers import as_structure
+from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig, SolverConfig, row_batches
+from andersonn.models.convolution_cell import convolution_norm
+from andersonn.models.gather import Neighbors
+from tests.conftest import random_structure
+
+RECIPE = ImageRecipe(columns=8)
+TIGHT = SolverConfig(rtol=1e-6, max_steps=200)
+
+
+def network(cell: str, **options) -> EquilibriumNetwork:
+    torch.manual_seed(0)
+    config = ModelConfig(cell=cell, width=16, **({"solver": TIGHT} | options))
+    return EquilibriumNetwork(config, 3).eval()
+
+
+def store_of(structures, recipe=RECIPE) -> ImageStore:
+    return ImageStore.from_images([NodeNeighborImage.from_structure(s, recipe) for s in structures], recipe)
+
+
+def scores(net, store) -> np.ndarray:
+    with torch.no_grad():
+        return net(ImageBatch.from_store(store, np.arange(len(store)))).scores.numpy()
+
+
+@pytest.fixture(scope="module")
+def mixed(structures):
+    rng = np.random.default_rng(0)
+    return [*structures.values(), *(random_structure(rng, n) for n in (1, 4, 9, 15))]
+
+
+@pytest.mark.parametrize("cell", ["message", "convolution"])
+def test_a_structure_is_answered_alike_in_any_company(cell, mixed):
+    net = network(cell)
+    together = scores(net, store_of(mixed))
+    alone = np.concatenate([scores(net, store_of([s])) for s in mixed])
+    backward = scores(net, store_of(mixed[::-1]))[::-1]
+    assert np.allclose(together, alone, atol=2e-5)
+    assert np.allclose(together, backward, atol=2e-5)
+    assert together.std() > 0.01
+
+
+@pytest.mark.parametrize("cell", ["message", "convolution"])
+def test_a_supercell_is_answered_as_its_primitive_cell(cell, atoms):
+    names = ["NaCl", "SrTiO3", "SiO2"]
+    small = store_of([as_structure(atoms[n]) for n in names])
+    large = store_of([as_structure(atoms[n].repeat((2, 2, 1))) for n in names])
+    net = network(cell)
+    assert np.allclose(scores(net, small), scores(net, large), atol=1e-3)
+
+
+def test_folding_changes_no_answer(atoms):
+    """One row a color gives every atom the state it has on the whole image: message passing on both."""
+    crystals = [as_structure(atoms[n].repeat((2, 1, 1))) for n in ("NaCl", "SrTiO3", "SiO2", "Si")]
+    whole = store_of(crystals, ImageRecipe(columns=8, fold=False))
+    folded = store_of(crystals)
+    assert len(folded.Z) < len(whole.Z) / 2
+    net = network("message")
+    assert np.allclose(scores(net, whole), scores(net, folded), atol=2e-5)
+
+
+@pytest.mark.parametrize("cell", ["message", "convolution"])
+def test_gradients_of_all_parameters_against_the_unrolled_network(cell, mixed):
+    net = network(cell, solver=SolverConfig(rtol=1e-12, max_steps=400), adjoint_rtol=1e-12).double()
+    batch = ImageBatch.from_store(store_of(mixed), np.arange(len(mixed)))
+    batch = ImageBatch(
+        batch.Z, batch.neighbors, batch.distance.double(), batch.weight.double(), batch.multiplicity.double(),
+        batch.offsets, batch.sample,
+    )  # fmt: skip
+    net(batch).scores.square().sum().backward()
+    assert net.equilibrium.last.all_converged
+    implicit = {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
+    net.zero_grad()
+
+    def unrolled(x, offsets):
+        z = net.equilibrium.cell.initial(x)
+        for _ in range(150):
+            z = net.equilibrium.cell(z, x)
+        return z
+
+    net.equilibrium.forward = unrolled
+    net(batch).scores.square().sum().backward()
+    unrolled_names = {name for name, p in net.named_parameters() if p.grad is not None}
+    assert unrolled_names == implicit.keys()
+    for name, p in net.named_parameters():
+        if p.grad is not None:
+            assert torch.allclose(implicit[name], p.grad, rtol=1e-5, atol=1e-8), name
+
+
+@pytest.mark.parametrize("cell", ["message", "convolution"])
+def test_cells_stay_contractive_when_weights_grow(cell, mixed):
+    """Weights a hundred times too large: the bounds of the cell must hold the spectral radius under 1."""
+    net = network(cell)
+    with torch.no_grad():
+        for p in net.equilibrium.cell.parameters():
+            p.mul_(100.0)
+        batch = ImageBatch.from_store(store_of(mixed), np.arange(len(mixed)))
+        features = net.encoder(batch)
+        x = net.equilibrium.cell.prepare(features, batch)
+        offsets = net.equilibrium.cell.offsets(batch)
+        z = net.equilibrium(x, offsets=offsets)
+    assert net.equilibrium.last.all_converged
+    radius = spectral_radius(lambda z: net.equilibrium.cell(z, x), z, offsets, iterations=20)
+    assert (radius < 1.0).all()
+
+
+def test_gather_equals_indexing():
+    index = np.random.default_rng(0).integers(0, 6, (7, 4))  # nobody points to row 6
+    neighbors = Neighbors.from_index(index)
+    values = torch.randn(7, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.equal(neighbors.gather(values), values[torch.from_numpy(index)])
+    assert torch.autograd.gradcheck(neighbors.gather, values)
+    assert torch.autograd.gradgradcheck(neighbors.gather, values)
+
+
+def test_convolution_norm_against_the_operator():
+    torch.manual_seed(0)
+    kernel = torch.randn(3, 3, 3, 3, dtype=torch.float64)
+    eye = torch.eye(3 * 8 * 8, dtype=torch.float64).reshape(-1, 3, 8, 8)
+    circular = torch.nn.functional.pad(eye, (1, 1, 1, 1), mode="circular")
+    operator = torch.nn.functional.conv2d(circular, kernel).reshape(192, 192)
+    zero_padded = torch.nn.functional.conv2d(eye, kernel, padding=1).reshape(192, 192)
+    bound = convolution_norm(kernel)
+    assert bound == pytest.approx(float(torch.linalg.matrix_norm(operator, 2)), rel=1e-9)
+    assert torch.linalg.matrix_norm(zero_padded, 2) <= 1.02 * bound
+
+
+def test_quantiles_rise(mixed):
+    net = network("message")
+    with torch.no_grad():
+        quantiles = net(ImageBatch.from_store(store_of(mixed), np.arange(len(mixed)))).quantiles
+    assert (quantiles.diff(dim=1) > 0).all()
+
+
+def test_batches_cover_everything_once():
+    n_rows = np.array([3, 50, 2, 7, 100, 1, 1])
+    order = np.array([4, 0, 1, 2, 3, 5, 6])
+    batches = list(row_batches(n_rows, order, max_rows=60))
+    assert np.concatenate(batches).tolist() == order.tolist()
+    assert all(n_rows[b].sum() <= 60 or len(b) == 1 for b in batches)
+    assert max(len(b) for b in row_batches(n_rows, order, 10**6, max_images=2)) == 2
+
+
+def test_unknown_options_are_refused():
+    with pytest.raises(ValueError, match="widht"):
+        ModelConfig(widht=3)

@@ -1,0 +1,270 @@
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from andersonn.data.tasks import CONDUCTION
+from andersonn.errors import UsageError
+from andersonn.training.artifact import Artifact
+from andersonn.training.calibration import Calibration, fit_calibration
+from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
+from andersonn.training.config import TrainConfig
+from andersonn.training.dataset import prepare
+from andersonn.training.inference import ask
+from andersonn.training.metrics import classification_metrics, expected_calibration_error, roc_auc
+from andersonn.training.run import CHECKPOINT, train
+from andersonn.training.trainer import Trainer
+
+SMALL = ["epochs=2", "model.width=12", "columns=8", "radial=8", "dropout=0.1", "max_rows=400"]
+
+
+@pytest.fixture(scope="module")
+def records(demo_sample):
+    return demo_sample.take(np.arange(0, len(demo_sample), 12))
+
+
+@pytest.fixture(scope="module")
+def trained(records, tmp_path_factory):
+    out = tmp_path_factory.mktemp("model")
+    return out, train(CONDUCTION, records, TrainConfig.make(overrides=SMALL), out)
+
+
+def same_weights(a, b) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def test_files(trained):
+    out, artifact = trained
+    assert sorted(p.name for p in out.iterdir()) == ["history.csv", "metrics.json", "model.json", "model.safetensors"]
+    card = json.loads((out / "model.json").read_text())
+    assert card["task"] == "conduction"
+    assert card["classes"] == ["metal", "semiconductor", "insulator"]
+    assert card["thresholds"] == [0.0, 3.0]
+    assert card["calibration"]["fitted"]
+    assert card["data"]["train"] > card["data"]["test"] > 0
+    assert card["elements"]["O"] > 10
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["test"]["n"] == card["data"]["test"]
+    assert {"majority", "random_forest"} == metrics["test"]["baselines"].keys()
+    with (out / "history.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2
+    assert 0 < float(rows[1]["radius_max"]) < 1
+    assert float(rows[1]["forward_unconverged"]) == 0
+
+
+def test_a_saved_model_answers_as_before(trained, records):
+    out, artifact = trained
+    dataset = prepare(records, CONDUCTION, artifact.config)
+    loaded = Artifact.load(out)
+    assert same_weights(loaded.network, artifact.network)
+    indices = dataset.sides["test"]
+    assert np.array_equal(
+        ask(loaded.network, dataset.store, indices).scores, ask(artifact.network, dataset.store, indices).scores
+    )
+    assert loaded.calibration == artifact.calibration
+    assert loaded.task == artifact.task
+
+
+def test_same_seed_same_model_and_resume_repeats_it(records, tmp_path):
+    config = TrainConfig.make(overrides=[*SMALL, "epochs=3"])
+    dataset = prepare(records, CONDUCTION, config)
+    undisturbed = Trainer(dataset, CONDUCTION, config)
+    for _ in range(3):
+        undisturbed.run_epoch()
+    first = Trainer(dataset, CONDUCTION, config)
+    first.run_epoch()
+    save_checkpoint(tmp_path / CHECKPOINT, first, records.digest)
+    torch.rand(100)  # other work between the two halves
+    second = Trainer(dataset, CONDUCTION, config)
+    load_checkpoint(tmp_path / CHECKPOINT, second, records.digest)
+    while not second.done:
+        second.run_epoch()
+    assert same_weights(undisturbed.network, second.network)
+    assert [r["validation_loss"] for r in undisturbed.history] == [r["validation_loss"] for r in second.history]
+    assert undisturbed.best_loss == second.best_loss
+
+
+def test_checkpoints_of_another_run_are_refused(records, tmp_path):
+    config = TrainConfig.make(overrides=SMALL)
+    trainer = Trainer(prepare(records, CONDUCTION, config), CONDUCTION, config)
+    save_checkpoint(tmp_path / "c.safetensors", trainer, records.digest)
+    other = TrainConfig.make(overrides=[*SMALL, "seed=1"])
+    with pytest.raises(UsageError, match="other options seed"):
+        load_checkpoint(tmp_path / "c.safetensors", Trainer(trainer.dataset, CONDUCTION, other), records.digest)
+    with pytest.raises(UsageError, match="other data"):
+        load_checkpoint(tmp_path / "c.safetensors", trainer, "0" * 64)
+    (tmp_path / "d.safetensors").write_bytes(b"broken")
+    for name in ("d", "missing"):
+        with pytest.raises(UsageError):
+            load_checkpoint(tmp_path / f"{name}.safetensors", trainer, records.digest)
+
+
+def test_a_finished_or_unfinished_folder_is_not_overwritten(trained, records, tmp_path):
+    out, _ = trained
+    with pytest.raises(UsageError, match="already holds a model"):
+        train(CONDUCTION, records, TrainConfig.make(overrides=SMALL), out)
+    (tmp_path / CHECKPOINT).write_bytes(b"")
+    with pytest.raises(UsageError, match="--resume"):
+        train(CONDUCTION, records, TrainConfig.make(overrides=SMALL), tmp_path)
+
+
+def test_training_learns(records):
+    config = TrainConfig.make(overrides=[*SMALL, "epochs=6", "width=24"])
+    trainer = Trainer(prepare(records, CONDUCTION, config), CONDUCTION, config)
+    losses = [trainer.run_epoch()["train_loss"] for _ in range(6)]
+    assert losses[-1] < 0.8 * losses[0]
+    majority = np.bincount(trainer.dataset.labels[trainer.dataset.sides["validation"]]).max()
+    assert trainer.history[-1]["validation_accuracy"] > majority / len(trainer.dataset.sides["validation"])
+
+
+def test_unusable_records_are_listed(records, tmp_path):
+    import pyarrow as pa
+
+    gaps = records.label("band_gap_eV").tolist()
+    gaps[5] = None
+    column = records.table.column_names.index("band_gap_eV")
+    table = records.table.set_column(column, "band_gap_eV", pa.array(gaps, pa.float64()))
+    spoiled = type(records)(table, "memory")
+    train(CONDUCTION, spoiled, TrainConfig.make(overrides=[*SMALL, "epochs=1"]), tmp_path)
+    rows = list(csv.reader((tmp_path / "unusable.csv").open()))
+    assert rows[1] == ["5", records.ids[5], "band_gap_eV is null"]
+
+
+def test_impossible_data(records, tmp_path):
+    config = TrainConfig.make(overrides=[*SMALL, "thresholds=[0, 500]"])
+    with pytest.raises(UsageError, match="no training record of class insulator"):
+        train(CONDUCTION, records, config, tmp_path / "a")
+    with pytest.raises(UsageError, match="cannot write"):
+        train(CONDUCTION, records, TrainConfig(), __import__("pathlib").Path("/proc/x"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["epoch=3"], "did you mean 'epochs'"),
+        (["model.widht=3"], "there is no option"),
+        (["epochs"], "key=value"),
+        (["epochs=-1"], "epochs"),
+        (["model.solver.name=newton"], "newton"),
+        (["name=forward", "epochs=x"], "epochs"),
+        (["image=3"], "no option"),
+    ],
+)
+def test_bad_options(words, message):
+    with pytest.raises(UsageError, match=message):
+        TrainConfig.make(overrides=words)
+
+
+def test_options(tmp_path):
+    config = TrainConfig.make(overrides=["epochs=3", "window=7", "model.solver.mixing=0.5", "thresholds=[0,2]"])
+    assert (config.epochs, config.model.solver.window, config.model.solver.mixing) == (3, 7, 0.5)
+    assert config.thresholds == (0.0, 2.0)
+    (tmp_path / "c.toml").write_text("epochs = 9\n[model]\nwidth = 32\n[model.solver]\nname = 'forward'\n")
+    read = TrainConfig.read(tmp_path / "c.toml", ["width=48"])
+    assert (read.epochs, read.model.width, read.model.solver.name) == (9, 48, "forward")
+    assert TrainConfig.make(config.model_dump(mode="json")) == config
+    (tmp_path / "bad.toml").write_text("epochs = ")
+    with pytest.raises(UsageError, match="not valid"):
+        TrainConfig.read(tmp_path / "bad.toml")
+    (tmp_path / "odd.toml").write_text("[model]\nwidht = 3\n")
+    with pytest.raises(UsageError, match="did you mean 'width'"):
+        TrainConfig.read(tmp_path / "odd.toml")
+    assert len({name for name, *_ in TrainConfig.describe()}) > 20
+
+
+def random_answers(n=500, seed=0, sharpness=2.0):
+    rng = np.random.default_rng(seed)
+    scores = sharpness * rng.normal(size=(n, 3))
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    labels = np.array([rng.choice(3, p=row) for row in p])
+    return scores, p, labels
+
+
+def test_metrics_against_scikit_learn():
+    from sklearn.metrics import balanced_accuracy_score, confusion_matrix, roc_auc_score
+
+    _, p, labels = random_answers()
+    metrics = classification_metrics(labels, p, CONDUCTION.classes)
+    predicted = p.argmax(axis=1)
+    assert metrics["accuracy"] == np.mean(predicted == labels)
+    assert metrics["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, predicted))
+    assert metrics["roc_auc"] == pytest.approx(roc_auc_score(labels, p, multi_class="ovr"))
+    assert metrics["confusion"] == confusion_matrix(labels, predicted).tolist()
+    assert metrics["above"]["metal"] == pytest.approx(balanced_accuracy_score(labels > 0, predicted > 0))
+
+
+def test_metrics_of_one_class():
+    metrics = classification_metrics(np.zeros(5, dtype=int), np.eye(3)[[0, 0, 1, 0, 0]], CONDUCTION.classes)
+    assert metrics["roc_auc"] is None
+    assert metrics["balanced_accuracy"] == 0.8
+    assert metrics["recall"]["insulator"] is None
+    assert roc_auc(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]])) == 1.0
+
+
+def test_calibration_error():
+    labels = np.array([0] * 80 + [1] * 20)
+    honest = np.tile([0.8, 0.2, 0.0], (100, 1))
+    assert expected_calibration_error(labels, honest) == pytest.approx(0.0)
+    assert expected_calibration_error(labels, np.tile([1.0, 0.0, 0.0], (100, 1))) == pytest.approx(0.2)
+
+
+def test_calibration_undoes_overconfidence():
+    scores, _, labels = random_answers(4000)
+    values = np.array([0.0, 1.5, 5.0])[labels]
+    calibration = fit_calibration(3.0 * scores, np.zeros((4000, 3)), values, CONDUCTION, scale=1.0)
+    assert calibration.temperature == pytest.approx(3.0, rel=0.1)
+    assert expected_calibration_error(labels, calibration.probabilities(3.0 * scores)) < 0.03
+
+
+def test_intervals_are_widened_to_ninety_percent():
+    rng = np.random.default_rng(0)
+    values = rng.uniform(20.0, 30.0, 4000)  # far from zero, where intervals are cut off
+    quantiles = np.stack([values - 0.01, values, values + 0.01], axis=1) + rng.normal(size=(4000, 1))
+    calibration = fit_calibration(np.zeros((4000, 3)), quantiles / 2.0, values, CONDUCTION, scale=2.0)
+    _, intervals = calibration.estimates(quantiles / 2.0)
+    inside = (values >= intervals[:, 0]) & (values <= intervals[:, 1])
+    assert inside.mean() == pytest.approx(0.9, abs=0.005)
+    assert calibration.margin == pytest.approx(1.645, abs=0.1)
+
+
+def test_estimates_are_never_negative_nor_upside_down():
+    values, intervals = Calibration(2.0, 1.0, -5.0, True).estimates(np.array([[-1.0, -0.5, 0.1], [1.0, 2.0, 3.0]]))
+    assert (values >= 0).all()
+    assert (intervals[:, 0] <= intervals[:, 1]).all()
+    assert values[1] == 4.0
+
+
+def test_card_of_another_format_is_refused(trained, tmp_path):
+    out, _ = trained
+    for name in ("model.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((out / name).read_bytes())
+    card = json.loads((tmp_path / "model.json").read_text())
+    for change, message in (({"format": 99}, "update andersonn"), ({"calibration": 3}, "damaged")):
+        (tmp_path / "model.json").write_text(json.dumps(card | change))
+        with pytest.raises(UsageError, match=message):
+            Artifact.load(tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    (tmp_path / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(UsageError, match="damaged"):
+        Artifact.load(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(UsageError, match="model.safetensors"):
+        Artifact.load(tmp_path)
+    with pytest.raises(UsageError, match="folder that train wrote"):
+        Artifact.load(tmp_path / "none")
+
+
+def test_learning_rate_warms_up_and_cools_down(records):
+    config = TrainConfig.make(overrides=[*SMALL, "epochs=10"])
+    trainer = Trainer(prepare(records, CONDUCTION, config), CONDUCTION, config)
+    rates = []
+    for epoch in range(10):
+        trainer.epoch = epoch
+        rates.append(trainer._rate(0.0))
+    assert rates[0] < rates[1] == max(rates)
+    assert rates[-1] < 0.1 * rates[1]
+    assert math.isclose(max(rates), config.learning_rate)
