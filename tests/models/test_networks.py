@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -30,6 +32,12 @@ def scores(net, store) -> np.ndarray:
         return net(ImageBatch.from_store(store, np.arange(len(store)))).scores.numpy()
 
 
+def doubled(batch: ImageBatch) -> ImageBatch:
+    """In double precision."""
+    floats = {name: getattr(batch, name).double() for name in ("distance", "weight", "multiplicity")}
+    return replace(batch, **floats)
+
+
 @pytest.fixture(scope="module")
 def mixed(structures):
     rng = np.random.default_rng(0)
@@ -59,8 +67,8 @@ def test_a_supercell_is_answered_as_its_primitive_cell(cell, atoms):
 def test_folding_changes_no_answer(atoms):
     """One row a color gives every atom the state it has on the whole image: message passing on both."""
     crystals = [as_structure(atoms[n].repeat((2, 1, 1))) for n in ("NaCl", "SrTiO3", "SiO2", "Si")]
-    whole = store_of(crystals, ImageRecipe(columns=8, fold=False))
-    folded = store_of(crystals)
+    whole = store_of(crystals, ImageRecipe(columns=12, fold=False))
+    folded = store_of(crystals, ImageRecipe(columns=12))
     assert len(folded.Z) < len(whole.Z) / 2
     net = network("message")
     assert np.allclose(scores(net, whole), scores(net, folded), atol=2e-5)
@@ -70,10 +78,7 @@ def test_folding_changes_no_answer(atoms):
 def test_gradients_of_all_parameters_against_the_unrolled_network(cell, mixed):
     net = network(cell, solver=SolverConfig(rtol=1e-12, max_steps=400), adjoint_rtol=1e-12).double()
     batch = ImageBatch.from_store(store_of(mixed), np.arange(len(mixed)))
-    batch = ImageBatch(
-        batch.Z, batch.neighbors, batch.distance.double(), batch.weight.double(), batch.multiplicity.double(),
-        batch.offsets, batch.sample,
-    )  # fmt: skip
+    batch = doubled(batch)
     net(batch).scores.square().sum().backward()
     assert net.equilibrium.last.all_converged
     implicit = {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
@@ -111,6 +116,31 @@ def test_cells_stay_contractive_when_weights_grow(cell, mixed):
     assert (radius < 1.0).all()
 
 
+@pytest.mark.parametrize("fold", [True, False])
+def test_message_cell_is_a_contraction_with_real_eigenvalues(fold, mixed, atoms):
+    net = network("message").double()
+    crystals = [*mixed, as_structure(atoms["NaCl"].repeat((2, 1, 1)))]
+    batch = doubled(
+        ImageBatch.from_store(store_of(crystals, ImageRecipe(columns=8, fold=fold)), np.arange(len(crystals)))
+    )
+    assert (batch.multiplicity.max() > 1) == fold
+    cell = net.equilibrium.cell
+    with torch.no_grad():
+        for p in cell.parameters():
+            p.mul_(10.0)
+        x = cell.prepare(net.encoder(batch), batch)
+        x = x._replace(injection=x.injection + 100.0)  # every relu open: the whole Jacobian shows
+    z = torch.zeros_like(x.injection)
+    jacobian = torch.autograd.functional.jacobian(lambda z: cell(z, x), z).reshape(z.numel(), z.numel())
+    root = batch.multiplicity.sqrt().repeat_interleave(z.shape[1])
+    over_atoms = jacobian * root.unsqueeze(1) / root
+    assert torch.allclose(over_atoms, over_atoms.T, atol=1e-10)
+    norm = float(torch.linalg.matrix_norm(over_atoms, 2))
+    assert 0.3 < norm <= cell.gain + 1e-9
+    half_closed = (torch.arange(z.numel()) % 2).double().unsqueeze(1) * jacobian
+    assert torch.linalg.eigvals(half_closed).imag.abs().max() < 1e-6
+
+
 def test_gather_equals_indexing():
     index = np.random.default_rng(0).integers(0, 6, (7, 4))  # nobody points to row 6
     neighbors = Neighbors.from_index(index)
@@ -118,6 +148,18 @@ def test_gather_equals_indexing():
     assert torch.equal(neighbors.gather(values), values[torch.from_numpy(index)])
     assert torch.autograd.gradcheck(neighbors.gather, values)
     assert torch.autograd.gradgradcheck(neighbors.gather, values)
+
+
+def test_collect_is_the_transpose_of_gather():
+    index = np.random.default_rng(0).integers(0, 6, (7, 4))
+    neighbors = Neighbors.from_index(index)
+    values = torch.randn(7, 3, dtype=torch.float64)
+    entries = torch.randn(7, 4, 3, dtype=torch.float64, requires_grad=True)
+    collected = neighbors.collect(entries)
+    assert torch.equal(collected[6], torch.zeros(3, dtype=torch.float64))
+    assert torch.allclose((collected * values).sum(), (entries * neighbors.gather(values)).sum())
+    assert torch.autograd.gradcheck(neighbors.collect, entries)
+    assert torch.autograd.gradgradcheck(neighbors.collect, entries)
 
 
 def test_convolution_norm_against_the_operator():

@@ -1,4 +1,7 @@
-"""Gathering from neighbors, with a backward pass as cheap as the forward one."""
+"""Values along the entries of an image: gathered from the rows they point to, collected at the rows they point to.
+
+The two are each other's transpose, and each other's gradient.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +39,17 @@ class Neighbors(NamedTuple):
         return Neighbors(*(tensor.to(device, non_blocking=True) for tensor in self))
 
     def gather(self, values: Tensor) -> Tensor:
-        """Values of the neighbors: ``[R, D]`` → ``[R, K, D]``."""
+        """Values of the neighbors: ``[R, D]`` → ``[R, K, D]``, entry (i, k) from row ``index[i, k]``."""
         return _Gather.apply(values, self)
+
+    def collect(self, entries: Tensor) -> Tensor:
+        """Sums of the entries that point to each row: ``[R, K, D]`` → ``[R, D]``."""
+        return _Collect.apply(entries, self)
 
 
 class _Gather(torch.autograd.Function):
-    """``values[index]``. Its gradient sums, for each row, the entries that point to it: with the entries sorted, that
-    is one bag of embeddings a row, ten times faster on a CPU than the scattered additions of plain indexing, and
-    summed in a fixed order.
+    """``values[index]``; its gradient is a collection, ten times faster on a CPU than the scattered additions of plain
+    indexing, and summed in a fixed order.
     """
 
     @staticmethod
@@ -53,6 +59,18 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        _, order, starts = ctx.neighbors
-        entries = gradient.reshape(len(order), -1)
-        return functional.embedding_bag(order, entries, starts, mode="sum"), None
+        return ctx.neighbors.collect(gradient), None
+
+
+class _Collect(torch.autograd.Function):
+    """One bag of embeddings a row, the entries being sorted by the row they point to."""
+
+    @staticmethod
+    def forward(ctx: Any, entries: Tensor, neighbors: Neighbors) -> Tensor:
+        ctx.neighbors = neighbors
+        _, order, starts = neighbors
+        return functional.embedding_bag(order, entries.reshape(len(order), -1), starts, mode="sum")
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.neighbors.gather(gradient), None

@@ -1,4 +1,4 @@
-"""The message-passing cell: the image read row by row, each row gathering from the rows its pixels point to."""
+"""The message-passing cell: the image read row by row, each row hearing the rows it is bonded to by a pixel."""
 
 from __future__ import annotations
 
@@ -11,29 +11,40 @@ from andersonn.models.batch import ImageBatch
 from andersonn.models.encoder import Features
 from andersonn.models.gather import Neighbors
 
+FILTER_SLOPE = 3.0
+"""How fast a filter saturates: steep enough that untrained ones use most of their range."""
+
 
 class MessageInput(NamedTuple):
-    """What the cell needs at every evaluation: injection ``[R, D]``, filters ``[R, K, D]``, neighbors ``[R, K]``, and
-    the two bounded matrices ``[D, D]``.
+    """What the cell needs at every evaluation: injection ``[R, D]``, filters ``[R, K, D]``, neighbors ``[R, K]``, atoms
+    a row stands for ``[R, 1]``, and the two bounded matrices ``[D, D]``.
     """
 
     injection: Tensor
     filters: Tensor
     neighbors: Neighbors
+    multiplicity: Tensor
     own: Tensor
-    gathered: Tensor
+    mix: Tensor
 
 
 class MessageCell(nn.Module):
-    """z_i ← relu(x_i + V z_i + W Σ_k F_ik ⊙ z_j(i,k)).
+    """z_i ← relu(x_i + S z_i + Wᵀ Σ_j A_ij ⊙ W z_j), with S and, in each channel, A symmetric.
 
-    The filters F are made of the image alone, once a solve, and each channel's sum of |F_ik| over k is 1, so that
-    gathering never amplifies the largest state; ‖[V W]‖₂ is held at or under ``gain``. That keeps the spectral radius
-    well below 1 in training (it is measured and reported every epoch), though it is no proof.
+    A pixel (i, k) lets atom i hear its neighbor j and j hear i, through the same filter, so A is symmetric; the filters
+    lie between −1 and 1 and are scaled by the square roots of both atoms' sums of weights, so no channel of A has an
+    eigenvalue beyond ±1 (as the normalized adjacency of Kipf and Welling, ICLR 2017). ‖S‖₂ + ‖W‖₂² is held at or under
+    ``gain``. It follows that
+
+    - the cell is a contraction by ``gain`` in the Euclidean norm over atoms, so with gain < 1 the fixed point exists,
+      is unique, and forward iteration finds it, whatever the weights;
+    - its Jacobian, a projection by relu times a symmetric matrix, has real eigenvalues only, the case in which
+      extrapolation over a window gains most (for linear maps it is then as good as conjugate gradients, while against
+      eigenvalues that fill a disk no Krylov method can gain).
 
     Args:
         width: D.
-        gain: bound on ‖[V W]‖₂.
+        gain: bound on the Lipschitz constant.
     """
 
     def __init__(self, width: int, gain: float) -> None:
@@ -42,17 +53,22 @@ class MessageCell(nn.Module):
         self.inject = nn.Linear(width, width)
         self.to_filter = nn.Linear(width, width)
         self.own = nn.Parameter(0.3 * torch.randn(width, width) / width**0.5)
-        self.gathered = nn.Parameter(torch.randn(width, width) / width**0.5)
+        self.mix = nn.Parameter(torch.randn(width, width) / width**0.5)
 
     def prepare(self, features: Features, batch: ImageBatch) -> MessageInput:
         """Injection, normalized filters and bounded matrices of a batch."""
-        filters = self.to_filter(features.pixels) * features.share.unsqueeze(-1)
-        filters = filters / filters.abs().sum(dim=1, keepdim=True).clamp_min(1e-4)
-        norm = torch.linalg.matrix_norm(torch.cat([self.own, self.gathered], dim=1), 2)
+        neighbors, weight = batch.neighbors, batch.weight
+        multiplicity = batch.multiplicity.unsqueeze(1)
+        # What an atom hears in all: what it lists, and, over the atoms that list it, what they list of it.
+        listed_by = neighbors.collect((weight * multiplicity).unsqueeze(2)) / multiplicity
+        scale = (weight.sum(dim=1, keepdim=True) + listed_by).clamp_min(1e-6).rsqrt()
+        share = (weight * scale).unsqueeze(2) * neighbors.gather(scale)
+        filters = torch.tanh(FILTER_SLOPE * self.to_filter(features.pixels)) * share
+        own = 0.5 * (self.own + self.own.T)
+        norm = torch.linalg.matrix_norm(own, 2) + torch.linalg.matrix_norm(self.mix, 2).square()
         shrink = self.gain / norm.clamp_min(self.gain)
-        return MessageInput(
-            self.inject(features.rows), filters, batch.neighbors, shrink * self.own, shrink * self.gathered
-        )
+        injection = self.inject(features.rows)
+        return MessageInput(injection, filters, neighbors, multiplicity, shrink * own, shrink.sqrt() * self.mix)
 
     def initial(self, x: MessageInput) -> Tensor:
         """Zeros ``[R, D]``."""
@@ -60,8 +76,10 @@ class MessageCell(nn.Module):
 
     def forward(self, z: Tensor, x: MessageInput) -> Tensor:
         """One evaluation: ``[R, D]`` → ``[R, D]``."""
-        gathered = (x.filters * x.neighbors.gather(z)).sum(dim=1)
-        return torch.relu(x.injection + z @ x.own.T + gathered @ x.gathered.T)
+        sent = z @ x.mix.T
+        heard = (x.filters * x.neighbors.gather(sent)).sum(dim=1)
+        heard = heard + x.neighbors.collect(x.filters * (x.multiplicity * sent).unsqueeze(1)) / x.multiplicity
+        return torch.relu(x.injection + z @ x.own + heard @ x.mix)
 
     def offsets(self, batch: ImageBatch) -> Tensor:
         """Rows of each image in the state."""
