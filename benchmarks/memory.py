@@ -92,7 +92,7 @@ def problems() -> dict:
         cell = network.equilibrium.cell
         with torch.no_grad():
             x = cell.prepare(network.encoder(batch), batch)
-        x = x._replace(own=x.own.requires_grad_(), gathered=x.gathered.requires_grad_())
+        x = x._replace(own=x.own.requires_grad_(), mix=x.mix.requires_grad_())
         return cell, x, cell.offsets(batch)
 
     return {"tutorial": tutorial, "message": message}

@@ -53,6 +53,14 @@ def test_large_map_is_close_from_below():
 
 def test_constant_map_has_radius_zero():
     assert spectral_radius(lambda z: torch.ones_like(z) + 0 * z, torch.ones(2, 3)).tolist() == [0.0, 0.0]
+    assert spectral_radius(lambda z: torch.ones(2, 3), torch.ones(2, 3)).tolist() == [0.0, 0.0]
+
+
+def test_in_inference_mode():
+    A = contraction(5, 0.8, 0)
+    with torch.inference_mode():
+        found = spectral_radius(lambda z: z @ A.T, torch.randn(2, 5, dtype=torch.float64))
+    assert torch.allclose(found, torch.full((2,), 0.8, dtype=torch.float64))
 
 
 def test_penalty_is_the_mean_squared_jacobian():

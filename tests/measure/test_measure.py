@@ -25,6 +25,13 @@ def test_no_crossover():
     assert crossover(curve([1, 2, 3], [1, 0.05, 0.02]), plain) is None  # ahead in the middle, behind at the end
 
 
+def test_rounding_noise_decides_nothing():
+    plain = curve([1, 2, 3, 4], [1, 0.1, 2e-7, 1e-7])
+    costly = curve([1.1, 1.9, 2.8], [1, 0.05, 3e-7])  # ahead down to 2e-6; never at 1e-7
+    assert crossover(costly, plain) is None
+    assert crossover(costly, plain, floor=2e-6).seconds == 1.9
+
+
 def test_ahead_from_the_start_and_where_the_other_never_comes():
     plain = curve([1, 2, 3], [1, 0.9, 0.8])
     costly = curve([0.5, 1], [1, 0.01])
@@ -46,6 +53,18 @@ def test_tape_bytes():
     x = torch.randn(1000, requires_grad=True)
     assert tape_bytes(lambda: x.exp()) == 4000
     assert tape_bytes(lambda: x.exp().exp().exp()) == 12000
+
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.kept = x + 1.0  # where saved_tensors_hooks do not look
+            return 2.0 * x
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return 2.0 * gradient
+
+    assert tape_bytes(lambda: Twice.apply(x)) == 8000
 
 
 def test_peak_bytes_sees_a_large_tensor():

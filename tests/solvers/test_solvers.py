@@ -115,6 +115,10 @@ def test_best_iterate_of_a_sample_that_gets_worse():
     assert found.status.tolist() == [Status.MAX_STEPS]
     assert float(found.residual) == pytest.approx(float(found.trace.residual.min()))
     assert "raise max_steps" in found.describe()
+    hopeless = ForwardIteration().solve(lambda z: z * math.nan, start)
+    assert torch.equal(hopeless.z, start)
+    assert "NaN or infinity" in hopeless.describe()
+    assert "largest residual inf" in hopeless.describe()
 
 
 @pytest.mark.parametrize("solver", [Anderson(), ForwardIteration()], ids=str)
@@ -215,10 +219,14 @@ def test_half_precision(dtype):
     [
         (lambda: Anderson(windw=3), "did you mean 'window'"),
         (lambda: ForwardIteration(window=3), "no option 'window'"),
-        (lambda: Anderson(window=0), "window must be at least 1"),
-        (lambda: Anderson(window=2.5), "window must be at least 1"),
+        (lambda: Anderson(window=0), "window must be a whole number, at least 1"),
+        (lambda: Anderson(window=2.5), "window must be a whole number"),
         (lambda: Anderson(mixing=0.0), "mixing"),
-        (lambda: Anderson(rtol=-1e-3), "tolerances"),
+        (lambda: Anderson(mixing=1.5), "at most 1"),
+        (lambda: Anderson(rtol=-1e-3), "rtol must be a number, at least 0"),
+        (lambda: Anderson(atol=math.nan), "atol"),
+        (lambda: Anderson(rtol="1e-3"), "rtol"),
+        (lambda: Anderson(max_steps=True), "max_steps"),
         (lambda: Anderson(max_steps=0), "max_steps"),
         (lambda: Anderson(ridge=-1.0), "ridge"),
         (lambda: fixed_point(lambda z: z[:, :2], torch.zeros(2, 3)), "must keep the shape"),
@@ -228,6 +236,8 @@ def test_half_precision(dtype):
         (lambda: fixed_point(lambda z: z, torch.zeros(2, 3, dtype=torch.int64)), "floating-point"),
         (lambda: fixed_point(lambda z: z, torch.zeros(4, 3), offsets=torch.tensor([0, 3])), "offsets"),
         (lambda: fixed_point(lambda z: z, torch.zeros(4, 3), offsets=torch.tensor([0, 2, 2, 4])), "strictly"),
+        (lambda: fixed_point(lambda z: z, torch.zeros(4, 3), offsets=torch.tensor([0.0, 4.0])), "must be integers"),
+        (lambda: fixed_point(lambda z: z, torch.tensor(1.0), offsets=torch.tensor([0, 1])), "without dimensions"),
     ],
 )
 def test_misuse_names_cause_and_cure(make, message):
@@ -235,14 +245,72 @@ def test_misuse_names_cause_and_cure(make, message):
         make()
 
 
-def test_an_output_buffer_used_twice_is_refused():
-    buffer = torch.zeros(2, 3)
+@pytest.mark.parametrize("solver", [Anderson(), ForwardIteration()], ids=str)
+def test_memory_that_f_must_leave_alone(solver):
+    buffers = [torch.zeros(2, 3), torch.zeros(2, 3)]
+    calls = []
+
+    def one_buffer(z):
+        return torch.add(0.5 * z, 1.0, out=buffers[0])
+
+    def two_buffers(z):
+        calls.append(z)
+        return torch.add(0.5 * z, 1.0, out=buffers[len(calls) % 2])
+
+    for f in (one_buffer, lambda z: z.mul_(0.5).add_(1.0)):
+        with pytest.raises(ValueError, match="f changed"):
+            solver.solve(f, torch.zeros(2, 3))
+    if isinstance(solver, ForwardIteration):  # its state is f's own memory
+        with pytest.raises(ValueError, match="f changed"):
+            solver.solve(two_buffers, torch.zeros(2, 3))
+    constant = torch.ones(2, 3)
+    assert solver.solve(lambda z: constant, torch.zeros(2, 3)).all_converged
+
+
+@pytest.mark.parametrize("solver", [Anderson(max_steps=80), ForwardIteration(max_steps=80)], ids=str)
+def test_a_view_of_the_state_may_be_returned(solver):
+    start = torch.randn(4, 4, dtype=torch.float64)
+    turned = solver.solve(lambda z: z.T, start)
+    assert turned.status.tolist() != [Status.NONFINITE] * 4
+    residual = (turned.z - start.T).norm() * (turned.z - start).norm()
+    assert torch.isfinite(residual)
+    assert torch.equal(start, start.clone())
+
+
+def test_gradients_recorded_by_f_do_not_pile_up():
+    weight = torch.full((3,), 0.5, requires_grad=True)
 
     def f(z):
-        return torch.add(0.5 * z, 1.0, out=buffer)
+        with torch.enable_grad():
+            return weight * z + 1.0
 
-    with pytest.raises(ValueError, match="same memory twice"):
-        fixed_point(f, torch.zeros(2, 3))
+    assert not fixed_point(f, torch.zeros(2, 3)).z.requires_grad
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-18, 1e20, 1e30])
+def test_norms_of_extreme_float32_states(scale):
+    f, z0 = tanh_map(10, 3, 0.5, dtype=torch.float32, scale=scale)
+    found = ForwardIteration(rtol=1e-4).solve(f, z0)
+    assert found.all_converged
+    g = f(found.z).double()
+    assert torch.allclose(found.residual, (g - found.z.double()).norm(dim=1) / g.norm(dim=1), rtol=1e-4)
+
+
+def test_best_iterate_is_judged_as_convergence_is():
+    """With an absolute tolerance a state of large norm has a small relative residual and is worse all the same."""
+
+    def f(z):
+        return torch.where(z < 1.0, z + 1e-2, z + 5.0)
+
+    found = ForwardIteration(rtol=0.0, atol=1e-3, max_steps=200).solve(f, torch.full((1, 1), 0.5, dtype=torch.float64))
+    assert found.status.tolist() == [Status.MAX_STEPS]
+    assert float(found.z) < 1.0
+
+
+def test_inference_mode():
+    f, z0, _ = affine(5, 2, 0.5)
+    with torch.inference_mode():
+        assert torch.equal(fixed_point(f, z0).z, fixed_point(f, z0.clone()).z)
 
 
 def test_no_chemistry_is_imported():

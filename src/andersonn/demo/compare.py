@@ -97,7 +97,7 @@ def residual_curves(problem: Problem, config: SolverConfig) -> dict[str, Any]:
         worst = runs[name][0].trace.residual.amax(dim=1).numpy()
         seconds = np.median([run.trace.seconds.numpy() for run in runs[name]], axis=0)
         curves[name] = Curve(seconds, worst)
-    point = crossover(curves["anderson"], curves["forward"])
+    point = crossover(curves["anderson"], curves["forward"], CURVE_FLOOR)
     per_evaluation = {name: float(np.median(np.diff(curve.seconds))) for name, curve in curves.items()}
     return {
         "curves": {

@@ -42,14 +42,25 @@ class Equilibrium(nn.Module):
             z0: first state (a warm start); default from the cell, or zeros.
             offsets: rows of each sample, as in :func:`andersonn.solvers.fixed_point`.
         """
+        return self.solve(x, z0, offsets)[0]
+
+    def solve(self, x: Any, z0: Tensor | None = None, offsets: Tensor | None = None) -> tuple[Tensor, FixedPoint]:
+        """As :meth:`forward`, with the record of this very solve beside z* (threads that share a layer would overwrite
+        each other's ``last``).
+        """
 
         def f(z: Tensor) -> Tensor:
             return self.cell(z, x)
 
-        self.last = self.solver.solve(f, self._initial(x) if z0 is None else z0, offsets)
+        solution = self.solver.solve(f, self._initial(x) if z0 is None else z0, offsets)
+        self.last = solution
         if not torch.is_grad_enabled():
-            return self.last.z
-        return self.gradient.attach(f, self.last.z, offsets, self.solver, self._record_adjoint)
+            return solution.z.clone(), solution
+        return self.gradient.attach(f, solution.z, offsets, self.solver, self._record_adjoint), solution
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles leave the records of past solves behind."""
+        return super().__getstate__() | {"last": None, "last_adjoint": None}
 
     def _record_adjoint(self, solution: FixedPoint) -> None:
         self.last_adjoint = solution

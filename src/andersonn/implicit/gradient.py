@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers import FixedPoint, Solver
-from andersonn.solvers.options import options, require
+from andersonn.solvers.options import options, require_count, require_number
 
 Record = Callable[[FixedPoint], None]
 
@@ -35,8 +35,10 @@ class ImplicitGradient:
     max_steps: int | None = None
 
     def __post_init__(self) -> None:
-        require(self.rtol is None or self.rtol >= 0, "rtol must not be negative", self.rtol)
-        require(self.max_steps is None or self.max_steps >= 1, "max_steps must be at least 1", self.max_steps)
+        if self.rtol is not None:
+            require_number("rtol", self.rtol)
+        if self.max_steps is not None:
+            require_count("max_steps", self.max_steps)
 
     def adjoint_solver(self, forward: Solver) -> Solver:
         """The solver of the adjoint system of a layer solved by ``forward``."""
@@ -46,7 +48,7 @@ class ImplicitGradient:
     def attach(
         self, f: Callable[[Tensor], Tensor], z: Tensor, offsets: Tensor | None, forward: Solver, record: Record
     ) -> Tensor:
-        """f(z*) with a backward pass that solves the adjoint system.
+        """z* with a backward pass that solves the adjoint system.
 
         Args:
             f: the map, its parameters and inputs captured.
@@ -58,8 +60,9 @@ class ImplicitGradient:
         with torch.enable_grad():
             z = z.detach().requires_grad_()
             value = f(z)
-        if not value.requires_grad:
-            return value
+        if not _needs_gradient(value, z):
+            return z.detach().clone()
+        z.register_post_accumulate_grad_hook(_drop_gradient)  # z* is a constant to the caller
         return _Adjoint.apply(value, _Tape(value, z, offsets, self.adjoint_solver(forward), record))
 
 
@@ -72,12 +75,12 @@ class _Tape(NamedTuple):
 
 
 class _Adjoint(torch.autograd.Function):
-    """Identity on f(z*); backward replaces the incoming gradient dL/dz* by the adjoint u."""
+    """z* as a function of f(z*); backward replaces the incoming gradient dL/dz* by the adjoint u."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, tape: _Tape) -> Tensor:
         ctx.tape = tape
-        return value.view_as(value)
+        return tape.z.detach().clone()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
@@ -95,3 +98,22 @@ class _Adjoint(torch.autograd.Function):
         solution = tape.solver.solve(adjoint_map, gradient, tape.offsets)
         tape.record(solution)
         return solution.z, None
+
+
+def _needs_gradient(value: Tensor, z: Tensor) -> bool:
+    """Whether anything but ``z`` that ``value`` was computed from requires a gradient."""
+    seen, to_visit = set(), [value.grad_fn]
+    while to_visit:
+        node = to_visit.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)
+        if leaf is not None and leaf is not z:
+            return True
+        to_visit.extend(following for following, _ in node.next_functions)
+    return False
+
+
+def _drop_gradient(z: Tensor) -> None:
+    z.grad = None

@@ -18,8 +18,9 @@ def spectral_radius(
 ) -> Tensor:
     """Spectral radius of ∂f/∂z at ``z`` for each sample, by Arnoldi iteration on vector-Jacobian products.
 
-    Unlike power iteration it is right for complex eigenvalues (a rotation has radius 1); it is exact once
-    ``iterations`` reaches the number of distinct eigenvalues, and a close lower estimate before.
+    Unlike power iteration it is right for complex eigenvalues (a rotation has radius 1). It is exact, but for rounding,
+    once ``iterations`` reaches the number of distinct eigenvalues. Before that it is an estimate: for symmetric
+    Jacobians from below, for strongly non-normal ones it can miss on either side.
 
     Args:
         f: the map; each sample's value may depend on its own state only.
@@ -32,9 +33,11 @@ def spectral_radius(
         float64 ``[B]``.
     """
     layout = Layout(z, offsets)
-    with torch.enable_grad():
-        z = z.detach().requires_grad_()
+    with torch.inference_mode(False), torch.enable_grad():
+        z = z.detach().clone().requires_grad_()
         value = f(z)
+    if not value.requires_grad:  # f does not depend on z
+        return torch.zeros(layout.samples, dtype=torch.float64)
     generator = torch.Generator(device="cpu").manual_seed(seed)
     start = torch.randn(layout.rows, layout.width, generator=generator, dtype=torch.float64).to(z.device, z.dtype)
     size = min(iterations, int(layout.width * (layout.lengths.max() if layout.lengths is not None else 1)))

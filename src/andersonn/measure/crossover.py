@@ -43,11 +43,13 @@ class Crossover:
     seconds: float
 
 
-def crossover(costlier: Curve, plain: Curve) -> Crossover | None:
+def crossover(costlier: Curve, plain: Curve, floor: float = 0.0) -> Crossover | None:
     """The point from which on the costlier solver stays ahead, or None if it is behind at the end.
 
-    Levels are those that either curve reaches; a level that only one of them reaches is won by that one.
+    Levels are those that either curve reaches; a level that only one of them reaches is won by that one. Differences
+    under ``floor``, where rounding decides, count for neither.
     """
+    costlier, plain = (Curve(c.seconds, np.maximum(c.residual, floor)) for c in (costlier, plain))
     levels = np.unique(np.concatenate([costlier.residual, plain.residual]))
     levels = levels[np.isfinite(levels)]
     best = None

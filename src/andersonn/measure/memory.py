@@ -33,8 +33,11 @@ def peak_bytes(work: Callable[[], object], device: torch.device | str = "cpu") -
 
 
 def tape_bytes(forward: Callable[[], object]) -> int:
-    """Bytes of distinct tensors that autograd saves for the backward pass while ``forward`` runs."""
+    """Bytes that ``forward`` leaves for the backward pass: distinct tensors that autograd saves, and new ones that Python
+    objects hold (custom functions keep theirs there), the result among them.
+    """
     sizes: dict[int, int] = {}
+    before = {storage.data_ptr() for storage in _live_storages()}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
@@ -43,8 +46,16 @@ def tape_bytes(forward: Callable[[], object]) -> int:
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         result = forward()
+    for storage in _live_storages():
+        if storage.data_ptr() not in before:
+            sizes[storage.data_ptr()] = storage.nbytes()
     del result
     return sum(sizes.values())
+
+
+def _live_storages() -> list[torch.UntypedStorage]:
+    gc.collect()
+    return [found.untyped_storage() for found in gc.get_objects() if issubclass(type(found), torch.Tensor)]
 
 
 def _reset_peak() -> bool:

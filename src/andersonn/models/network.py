@@ -13,6 +13,7 @@ from andersonn.models.config import ModelConfig
 from andersonn.models.convolution_cell import ConvolutionCell
 from andersonn.models.encoder import ImageEncoder
 from andersonn.models.message_cell import MessageCell
+from andersonn.solvers import FixedPoint
 
 QUANTILES = (0.05, 0.5, 0.95)
 POOLINGS = 5
@@ -21,11 +22,12 @@ CELLS = {"message": MessageCell, "convolution": ConvolutionCell}
 
 class Output(NamedTuple):
     """Of B structures: class scores (logits) ``[B, C]`` and quantiles 5, 50, 95 % of the scaled quantity ``[B, 3]``,
-    rising.
+    rising; and the record of the solve.
     """
 
     scores: Tensor
     quantiles: Tensor
+    solution: FixedPoint
 
 
 class EquilibriumNetwork(nn.Module):
@@ -56,16 +58,16 @@ class EquilibriumNetwork(nn.Module):
         self.n_classes = n_classes
 
     def forward(self, batch: ImageBatch) -> Output:
-        """Scores and quantiles of a batch; the solve's record is in ``self.equilibrium.last``."""
+        """Scores and quantiles of a batch."""
         cell = self.equilibrium.cell
         features = self.encoder(batch)
-        z = self.equilibrium(cell.prepare(features, batch), offsets=cell.offsets(batch))
+        z, solution = self.equilibrium.solve(cell.prepare(features, batch), offsets=cell.offsets(batch))
         rows = cell.rows(z, batch, features)
         values = self.head(self._pool(rows, features.rows, batch))
         low, middle, high = values[:, self.n_classes :].split(1, dim=1)
         spread = torch.nn.functional.softplus
         quantiles = torch.cat([middle - spread(low), middle, middle + spread(high)], dim=1)
-        return Output(values[:, : self.n_classes], quantiles)
+        return Output(values[:, : self.n_classes], quantiles, solution)
 
     def _pool(self, rows: Tensor, injected: Tensor, batch: ImageBatch) -> Tensor:
         """Over a structure's atoms: mean, attention-weighted mean, spread and maximum of the states, and the mean of

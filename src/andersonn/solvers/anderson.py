@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.layout import Layout
-from andersonn.solvers.options import options, require
+from andersonn.solvers.options import options, require_count, require_number
 from andersonn.solvers.solver import Solver
 from andersonn.solvers.window import Window
 
@@ -39,14 +39,15 @@ class Anderson(Solver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(isinstance(self.window, int) and self.window >= 1, "window must be at least 1", self.window)
-        require(0 < self.mixing <= 1, "mixing must be in (0, 1]", self.mixing)
-        require(self.ridge is None or self.ridge >= 0, "ridge must not be negative", self.ridge)
+        require_count("window", self.window)
+        require_number("mixing", self.mixing, above=0, most=1)
+        if self.ridge is not None:
+            require_number("ridge", self.ridge)
 
     def stepper(self, layout: Layout, like: Tensor) -> _Extrapolation:
         """The extrapolation with its window."""
         ridge = 10 * torch.finfo(like.dtype).eps if self.ridge is None else self.ridge
-        return _Extrapolation(Window(self.window, layout, like), self.mixing, ridge)
+        return _Extrapolation(Window(min(self.window, self.max_steps), layout, like), self.mixing, ridge)
 
 
 class _Extrapolation:

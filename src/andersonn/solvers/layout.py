@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+SMALLEST, LARGEST = 1e-15, 1e18
+"""Norms between these have squares that single precision holds."""
+
 
 class Layout:
     """Maps rows to samples.
@@ -25,6 +28,8 @@ class Layout:
         if state.numel() == 0:
             raise ValueError(f"the initial state is empty, shape {tuple(state.shape)}; give at least one sample")
         self.shape = state.shape
+        if state.dim() == 0 and offsets is not None:
+            raise ValueError("a state without dimensions has no rows for offsets to divide")
         self.rows = 1 if state.dim() < 2 and offsets is None else state.shape[0]
         self.width = state.numel() // self.rows
         self.lengths: Tensor | None = None
@@ -53,12 +58,26 @@ class Layout:
 
     def norms(self, *states: Tensor) -> Tensor:
         """Euclidean norms of several ``[R, D]`` states, sample by sample: float64 ``[B, number of states]``."""
-        by_row = torch.stack([torch.linalg.vector_norm(state, dim=1) for state in states], dim=1).double()
+        wide = torch.promote_types(states[0].dtype, torch.float32)
+        by_row = torch.stack([torch.linalg.vector_norm(state, dim=1, dtype=wide) for state in states], dim=1).double()
+        if wide == torch.float32:
+            _repair_extremes(by_row, states)
         return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
+
+
+def _repair_extremes(by_row: Tensor, states: tuple[Tensor, ...]) -> None:
+    """Takes norms again, in double precision, of rows whose squares single precision cannot hold."""
+    extreme = ~((by_row > SMALLEST) & (by_row < LARGEST))
+    if bool(extreme.any()):
+        for column, state in enumerate(states):
+            rows = extreme[:, column]
+            by_row[rows, column] = torch.linalg.vector_norm(state[rows].double(), dim=1)
 
 
 def _checked_lengths(offsets: Tensor, rows: int) -> Tensor:
     offsets = torch.as_tensor(offsets)
+    if offsets.is_floating_point() or offsets.is_complex() or offsets.dtype == torch.bool:
+        raise TypeError(f"offsets must be integers, not {offsets.dtype}")
     if offsets.dim() != 1 or len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != rows:
         raise ValueError(f"offsets must be a vector from 0 to the number of rows, {rows}; got {offsets.tolist()[:9]}")
     lengths = offsets.diff()

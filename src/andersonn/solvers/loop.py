@@ -36,27 +36,32 @@ class _Judge:
         size = (layout.samples,)
         self.status = torch.full(size, RUNNING, dtype=torch.int8, device=device)
         self.residual = torch.full(size, float("inf"), dtype=torch.float64, device=device)
+        self.score = self.residual.clone()
         self.running = self.status == RUNNING
         self.steps = torch.zeros(size, dtype=torch.int64, device=device)
         self.best: Tensor | None = None
         self.history: list[Tensor] = []
         self.seconds: list[float] = []
+        self.begin = time.perf_counter()
 
-    def look(self, step: int, z: Tensor, g: Tensor, r: Tensor, seconds: float) -> None:
+    def look(self, step: int, z: Tensor, g: Tensor, r: Tensor) -> None:
         """Judges the evaluation g = f(z) of every sample still running."""
         size, length = self.layout.norms(r, g).unbind(dim=1)
         finite = torch.isfinite(size + length)
         sound = self.running & finite
         relative = size / length.clamp_min(TINY)
-        done = sound & (size <= self.atol + self.rtol * length)
-        better = sound & ((relative < self.residual) | done)
+        allowed = self.atol + self.rtol * length
+        done = sound & (size <= allowed)
+        score = size / allowed if self.atol > 0 else relative  # what is best must not contradict what has converged
+        better = sound & ((score <= self.score) | done)
         self._keep(z, better, step)
+        self.score = torch.where(better, score, self.score)
         self.residual = torch.where(better, relative, self.residual)
         self.steps.masked_fill_(better, step)
         self.status.masked_fill_(done, Status.CONVERGED).masked_fill_(self.running & ~finite, Status.NONFINITE)
         self.history.append(torch.where(sound, relative, self.residual))
-        self.seconds.append(seconds)
         self.running = self.status == RUNNING
+        self.seconds.append(time.perf_counter() - self.begin)
 
     def _keep(self, z: Tensor, better: Tensor, step: int) -> None:
         if step == 0 or bool((better | ~self.running).all()):
@@ -92,18 +97,15 @@ def iterate(
 
     A sample converges at the first state with ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖ and is frozen there.
     """
-    begin = time.perf_counter()
     judge = _Judge(layout, z0.device, rtol, atol)
     z = layout.flat(z0.detach()).clone(memory_format=torch.contiguous_format)
     buffers = [z, torch.empty_like(z), torch.empty_like(z)]
     residuals = [torch.empty_like(z), torch.empty_like(z)]
     g = None
     for step in range(max_steps + 1):
-        before, g = g, _evaluate(f, z, layout)
-        if before is not None and g.data_ptr() == before.data_ptr():
-            raise ValueError("f returned the same memory twice; let it return a new tensor at each call")
+        g = _evaluate(f, z, layout, [kept for kept in (z, g, judge.best) if kept is not None])
         r = torch.sub(g, z, out=residuals[step % 2])
-        judge.look(step, z, g, r, time.perf_counter() - begin)
+        judge.look(step, z, g, r)
         if step == max_steps or not bool(judge.running.any()):
             break
         out = next(b for b in buffers if b is not z and b is not judge.best)
@@ -111,8 +113,14 @@ def iterate(
     return judge.result(step + 1)
 
 
-def _evaluate(f: Callable[[Tensor], Tensor], z: Tensor, layout: Layout) -> Tensor:
+def _evaluate(f: Callable[[Tensor], Tensor], z: Tensor, layout: Layout, kept: list[Tensor]) -> Tensor:
+    """f(z) as ``[R, D]``, checked; f must leave the tensors in ``kept`` as they are."""
+    versions = [_version(tensor) for tensor in kept]
     value = f(z.view(layout.shape))
+    if versions != [_version(tensor) for tensor in kept]:
+        raise ValueError(
+            "f changed its argument, or memory that it had returned before; let it return a new tensor at each call"
+        )
     if not isinstance(value, Tensor):
         raise TypeError(f"f returned {type(value).__name__}; it must return a tensor shaped as its argument")
     if value.shape != layout.shape:
@@ -122,4 +130,11 @@ def _evaluate(f: Callable[[Tensor], Tensor], z: Tensor, layout: Layout) -> Tenso
             f"f maps {z.dtype} on {z.device} to {value.dtype} on {value.device}; it must keep dtype and device "
             "(cast its result, or give z0 the dtype and device that f returns)"
         )
-    return layout.flat(value)
+    value = layout.flat(value.detach())
+    own_memory = value.untyped_storage().data_ptr() != z.untyped_storage().data_ptr()
+    return value if own_memory else value.clone()
+
+
+def _version(tensor: Tensor) -> int:
+    """How often a tensor's memory was written to; tensors made in inference mode do not count that."""
+    return 0 if tensor.is_inference() else tensor._version

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Any, TypeVar, dataclass_transform
 
 from andersonn.errors import did_you_mean
@@ -28,7 +30,19 @@ def options(cls: type[T]) -> type[T]:
     return cls
 
 
-def require(condition: bool, what: str, value: object) -> None:
-    """Raises a ValueError that says what an option must be."""
-    if not condition:
-        raise ValueError(f"{what}, not {value!r}")
+def require_number(name: str, value: object, above: float | None = None, most: float | None = None) -> None:
+    """Raises a ValueError unless an option is a finite number, at least 0 or, if given, greater than ``above``, and at
+    most ``most``.
+    """
+    sound = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    sound = sound and (value >= 0 if above is None else value > above) and (most is None or value <= most)
+    if not sound:
+        low = "at least 0" if above is None else f"greater than {above:g}"
+        high = "" if most is None else f" and at most {most:g}"
+        raise ValueError(f"{name} must be a number, {low}{high}, not {value!r}")
+
+
+def require_count(name: str, value: object) -> None:
+    """Raises a ValueError unless an option is a whole number of at least 1."""
+    if not (isinstance(value, Integral) and not isinstance(value, bool) and value >= 1):
+        raise ValueError(f"{name} must be a whole number, at least 1, not {value!r}")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.layout import Layout
-from andersonn.solvers.options import options, require
+from andersonn.solvers.options import options, require_number
 from andersonn.solvers.solver import Solver
 
 
@@ -21,7 +21,7 @@ class ForwardIteration(Solver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(0 < self.mixing <= 1, "mixing must be in (0, 1]", self.mixing)
+        require_number("mixing", self.mixing, above=0, most=1)
 
     def stepper(self, layout: Layout, like: Tensor) -> _Picard:
         """The plain step."""

@@ -23,8 +23,8 @@ class Status(IntEnum):
             Status.CONVERGED: "",
             Status.MAX_STEPS: "raise max_steps or loosen rtol; if the residual does not fall at all, the map may have "
             "no attracting fixed point (spectral radius ≥ 1): normalize or penalize the cell's Jacobian",
-            Status.NONFINITE: "f returned NaN or infinity: scale the map or lower mixing; the last finite state is "
-            "returned",
+            Status.NONFINITE: "the iteration ran into NaN or infinity: scale the map or lower mixing; the best state "
+            "before that is returned",
         }[self]
 
 
@@ -47,7 +47,8 @@ class FixedPoint:
     """The result of a solve, judged for each of the B samples.
 
     Attributes:
-        z: the state, shaped as the initial one; of a sample that did not converge, its best iterate.
+        z: the state, shaped as the initial one; of a sample that did not converge, its best iterate: the one with
+            the least residual relative to the tolerance. Where f was not finite from the start, the initial state.
         status: :class:`Status` values, int8 ``[B]``.
         residual: relative residual ‖f(z) − z‖ / ‖f(z)‖ at the returned z, float64 ``[B]``.
         steps: updates made until the returned z, int64 ``[B]``.
@@ -80,5 +81,5 @@ class FixedPoint:
             if n:
                 cure = f" ({status.cure})" if status.cure else ""
                 parts.append(f"{n} of {len(self.status)} {status.name.lower()}{cure}")
-        worst = float(torch.nan_to_num(self.residual, nan=float("inf")).max())
+        worst = float(torch.nan_to_num(self.residual, nan=float("inf"), posinf=float("inf")).max())
         return f"{'; '.join(parts)}; {self.evaluations} evaluations, largest residual {worst:.2e}"

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.loop import Stepper, iterate
-from andersonn.solvers.options import require
+from andersonn.solvers.options import require_count, require_number
 from andersonn.solvers.result import FixedPoint
 
 
@@ -26,8 +26,9 @@ class Solver(ABC):
     max_steps: int
 
     def __post_init__(self) -> None:
-        require(self.rtol >= 0 and self.atol >= 0, "tolerances must not be negative", (self.rtol, self.atol))
-        require(isinstance(self.max_steps, int) and self.max_steps >= 1, "max_steps must be at least 1", self.max_steps)
+        require_number("rtol", self.rtol)
+        require_number("atol", self.atol)
+        require_count("max_steps", self.max_steps)
 
     @property
     def name(self) -> str:
@@ -51,7 +52,9 @@ def fixed_point(
     """Finds z with z = f(z), each sample of the batch on its own.
 
     Args:
-        f: maps a state to a state of equal shape, dtype and device, sample by sample.
+        f: maps a state to a state of equal shape, dtype and device, sample by sample. It must not change the state
+            it is given, nor keep it (the solver writes into that memory later), nor write again into a tensor that it
+            has returned.
         z0: initial state ``[B, …]`` with one sample an entry of dimension 0, or ``[R, …]`` with ``offsets``. A vector
             without offsets is a single sample.
         solver: default :class:`~andersonn.solvers.anderson.Anderson`.
@@ -61,7 +64,8 @@ def fixed_point(
         A :class:`FixedPoint`; look at its ``status`` before you trust ``z``.
 
     Raises:
-        TypeError, ValueError: f does not keep shape, dtype or device; the state is empty or not floating-point.
+        TypeError, ValueError: f does not keep shape, dtype or device, or changes memory it must leave alone; the state
+            is empty or not floating-point.
     """
     if solver is None:
         from andersonn.solvers.anderson import Anderson

@@ -28,7 +28,8 @@ class Window:
         # which saves memory.
         small_state = layout.rows * layout.width <= SMALL_STATE
         scratch_shape = shape if small_state else shape[1:]
-        self.scratch = torch.empty(scratch_shape, dtype=like.dtype, device=like.device)
+        wide = torch.promote_types(like.dtype, torch.float32)  # half precision would overflow and round products away
+        self.scratch = torch.empty(scratch_shape, dtype=wide, device=like.device)
         small = {"dtype": torch.float64, "device": like.device}
         self.gram = torch.zeros(layout.samples, size, size, **small)
         self.projection = torch.zeros(layout.samples, size, **small)
@@ -57,6 +58,7 @@ class Window:
 
     def _products(self, newest: Tensor, k: int, r: Tensor) -> Tensor:
         """⟨ΔF_i, ΔF_new⟩ for the first k slots, and last ⟨ΔF_new, r⟩: float64 ``[B, k + 1]``."""
+        newest = newest.to(self.scratch.dtype)
         if self.scratch.dim() == 3:
             rows = torch.mul(self.dF[:k], newest, out=self.scratch[:k]).sum(dim=2)
             last = torch.mul(newest, r, out=self.scratch[0]).sum(dim=1)
@@ -84,9 +86,9 @@ class Window:
         gamma = torch.cholesky_solve(right, factor).squeeze(2) * scale
         return torch.where((info == 0).unsqueeze(1), gamma, 0.0)
 
-    def combine(self, differences: Tensor, gamma: Tensor, start: Tensor, out: Tensor, factor: float = 1.0) -> None:
-        """``out = start − factor · Σ γ_i differences_i``, row by row."""
-        weights = self.layout.to_rows(-factor * gamma).to(start.dtype)
+    def combine(self, differences: Tensor, gamma: Tensor, start: Tensor, out: Tensor) -> None:
+        """``out = start − Σ γ_i differences_i``, row by row."""
+        weights = self.layout.to_rows(-gamma).to(start.dtype)
         torch.addcmul(start, differences[0], weights[:, 0:1], out=out)
         for i in range(1, self.filled):
             out.addcmul_(differences[i], weights[:, i : i + 1])

@@ -38,14 +38,16 @@ def ask(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, max
     """Outputs of a network, in evaluation mode, for the structures at ``indices`` of a store (at least one)."""
     device = next(network.parameters()).device
     was_training = network.training
-    network.eval()
+    if was_training:
+        network.eval()
     columns: list[tuple[np.ndarray, ...]] = []
     evaluations = 0
     for part in row_batches(store.n_rows, indices, max_rows):
         output = network(ImageBatch.from_store(store, part).to(device))
-        solve = network.equilibrium.last
+        solve = output.solution
         tensors = (output.scores.double(), output.quantiles.double(), solve.steps, solve.residual, solve.status)
         columns.append(tuple(tensor.cpu().numpy() for tensor in tensors))
         evaluations += solve.evaluations
-    network.train(was_training)
+    if was_training:
+        network.train()
     return Outputs(*(np.concatenate(column) for column in zip(*columns, strict=True)), evaluations)
