@@ -35,6 +35,6 @@ def test_commands_named_in_the_readme_exist():
 
     from andersonn.cli.main import app
 
-    verbs = set(re.findall(r"andersonn ([a-z]+)", (ROOT / "README.md").read_text()))
+    verbs = set(re.findall(r"(?:^|`|\$ )andersonn ([a-z]+)", (ROOT / "README.md").read_text(), flags=re.M))
     assert verbs
     assert verbs <= set(get_command(app).commands)

@@ -18,7 +18,7 @@ from andersonn.demo.compare import SOLVERS, compare_inference, problems, residua
 from andersonn.training.calibration import fit_calibration
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.inference import ask
+from andersonn.training.inference import MAX_ROWS, ask
 from andersonn.training.progress import Progress
 from andersonn.training.run import answer_metrics, baselines
 from andersonn.training.trainer import Trainer
@@ -27,10 +27,12 @@ EXAMPLES_PER_CLASS = 2
 EXAMPLE_ROWS = (2, 9)
 """Examples are the first test crystals of each class with an image of so many rows: neither trivial nor too tall."""
 OPTIONS = {
-    "epochs": 24,
+    "epochs": 16,
     "max_rows": 768,
     "max_images": 64,
-    "model": {"dropout": 0.2},
+    "weight_decay": 0.3,
+    "label_smoothing": 0.1,
+    "model": {"width": 64, "dropout": 0.3, "embedding_dropout": 0.3},
 }
 
 
@@ -63,7 +65,7 @@ def run(seed: int, epochs: int | None, progress: Progress) -> dict[str, Any]:
     progress.start("comparing the solvers", 2)
     network, side = trainers["anderson"].network, dataset.sides["test"]
     solver = configs["anderson"].model.solver
-    inference = compare_inference(problems(network, dataset.store, side, configs["anderson"].max_rows), solver)
+    inference = compare_inference(problems(network, dataset.store, side, MAX_ROWS), solver)
     progress.update(1)
     curve = residual_curves(problems(network, dataset.store, side, 10**9)[0], solver)
     progress.finish()

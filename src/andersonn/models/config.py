@@ -34,10 +34,10 @@ class ModelConfig(BaseModel):
     cell: Literal["message", "convolution"] = Field(
         "message", description="how the equilibrium network reads the image"
     )
-    width: int = Field(64, ge=4, description="D, numbers in the state of a row (message) or of a pixel (convolution)")
+    width: int = Field(128, ge=4, description="D, numbers in the state of a row (message) or of a pixel (convolution)")
     gain: float = Field(0.9, gt=0, description="bound on the norm of the cell's linear part")
     radial: int = Field(24, ge=4, description="Gaussians that expand a distance")
-    dropout: float = Field(0.0, ge=0, lt=1, description="in the head, while training")
-    embedding_dropout: float = Field(0.0, ge=0, lt=1, description="of the learned part of an element, while training")
+    dropout: float = Field(0.25, ge=0, lt=1, description="in the head, while training")
+    embedding_dropout: float = Field(0.15, ge=0, lt=1, description="of the learned part of an element, while training")
     adjoint_rtol: float = Field(1e-2, gt=0, description="tolerance of the backward pass's linear system")
     solver: SolverConfig = SolverConfig()
