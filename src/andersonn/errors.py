@@ -33,6 +33,10 @@ class AndersonnError(Exception):
 class InputError(AndersonnError):
     """One input (a file, a structure, a record) cannot be used; other inputs are not affected."""
 
+    def within(self, part: str) -> InputError:
+        """The same error, saying in which part of the input it is."""
+        return InputError(self.kind, f"{part}: {self.message}", self.hint)
+
 
 class UsageError(AndersonnError):
     """The call itself is wrong: an unknown task or option, a missing column. Exit status 2."""

@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -94,6 +96,43 @@ def test_bad_inputs_get_one_line_each_and_the_rest_is_answered(model, files):
     assert "Traceback" not in done.stderr
 
 
+def test_odd_names_are_shown_as_they_are(model, files):
+    text = (files / "Si.cif").read_text()
+    odd = [files / "[bold].cif", files / "ünï.cif", files / os.fsdecode(b"byte\xff.cif")]
+    for path in odd:
+        path.write_text(text)
+    table = run("predict", "conduction", *odd, "--model", model)
+    assert table.returncode == 0, table.stderr
+    for shown in ("[bold].cif", "ünï.cif", "byte\\xff.cif"):
+        assert shown in table.stdout
+    rows = run("predict", "conduction", *odd, "--model", model, "-f", "json").stdout.splitlines()
+    assert [json.loads(row)["id"] for row in rows] == ["[bold]", "ünï", "byte\\xff"]
+
+
+def test_a_full_disk_is_one_line(model, files):
+    command = [sys.executable, "-m", "andersonn.cli.main", "predict", "conduction", files / "Si.cif", "--model", model]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*map(str, command), "-f", "json"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_interruption_loses_nothing(model, files):
+    command = [sys.executable, "-m", "andersonn.cli.main", "predict", "conduction", "-", "--model", model, "-f", "csv"]
+    process = subprocess.Popen(
+        [*map(str, command)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdin.write(f"{files / 'Si.cif'}\n{files / 'Cu.cif'}\n")
+    process.stdin.flush()
+    assert process.stdout.readline().startswith("input,")
+    time.sleep(5)  # it now waits for a third path
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert len(rest.splitlines()) == 2
+
+
 def test_stop_at_the_first_error(model, files):
     done = run(
         "predict",
@@ -142,6 +181,12 @@ def test_draw(files):
         bad = run("draw", files / "NaCl.cif", "--out", *words)
         assert bad.returncode == 2
         assert bad.stderr.startswith("error:")
+    odd = files / "a$b_{$.cif"
+    odd.write_text((files / "Si.cif").read_text())
+    assert run("draw", odd, "--out", files / "y.png").returncode == 0
+    missing = run("draw", files / "none.cif", "--out", files / "z.png")
+    assert missing.returncode == 1
+    assert "no file" in missing.stderr
 
 
 @pytest.mark.parametrize(
@@ -152,7 +197,6 @@ def test_draw(files):
         (["train", "conduction", "--data", "/nowhere.parquet", "--out", "/tmp/x-andersonn"], "no file"),
         (["train", "conduction", "--data", "x", "--out", "y", "epoch=3"], "did you mean 'epochs'"),
         (["evaluate", "conduction", "--data", "/nowhere.parquet", "--model", MODEL], "no file"),
-        (["draw", "/nowhere.cif", "--out", "/tmp/x.png"], "no file"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_two(model, words, message):

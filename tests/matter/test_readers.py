@@ -1,5 +1,6 @@
 import io
 import itertools
+import os
 import warnings
 
 import numpy as np
@@ -9,7 +10,7 @@ from ase.io import write as ase_write
 
 from andersonn.errors import InputError
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.readers import as_structure, find_files, read_file
+from andersonn.matter.readers import as_structure, find_files, read_each, read_file
 from andersonn.matter.structure import Structure
 
 NACL = """data_NaCl
@@ -199,6 +200,13 @@ BAD = {
     ),
     "bad operation": (lambda t: t.replace(HM, "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,q\n"), "bad_symmetry"),
     "unknown group": (lambda t: t.replace("F m -3 m", "Z 9 9 9"), "bad_symmetry"),
+    "an axis without coordinates": (lambda t: t.replace("fract_z", "ignored"), "no_atoms"),
+    "symmetry of another cell": (lambda t: t.replace("length_c 5.64", "length_c 7"), "bad_symmetry"),
+    "operations of another cell": (
+        lambda t: t.replace(HM, "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\ny,z,x\n").replace("length_c 5.64", "length_c 7"),
+        "bad_symmetry",
+    ),
+    "two blocks of one name": (lambda t: t + t, "bad_cif"),
     "prose": (lambda t: "Dear editor, please find attached.", "bad_cif"),
 }  # fmt: skip
 
@@ -216,7 +224,63 @@ def test_bad_cif(put, case):
 def test_formula_check_forgives_hydrogen_and_odd_formulas(put):
     text = NACL.format(symmetry=HM)
     for formula in ("'Na4 Cl4'", "'Na Cl'", "'H2 Na Cl'", "?", "'Na0.5 Cl0.5'", "'(NaCl)n'"):
-        read_file(put(text.replace("data_NaCl", f"data_NaCl\n_chemical_formula_sum {formula}")))
+        (found,) = read_file(put(text.replace("data_NaCl", f"data_NaCl\n_chemical_formula_sum {formula}")))
+        assert bool(found.notes) == ("H2" in formula), formula
+    assert (
+        "its sites make NaCl"
+        in read_file(put(text.replace("NaCl", "a\n_chemical_formula_sum 'H2 Na Cl'", 1)))[0].notes[0]
+    )
+
+
+def test_byte_order_marks_and_utf16(tmp_path):
+    text = NACL.format(symmetry=HM)
+    for encoding in ("utf-8-sig", "utf-16", "latin-1"):
+        path = tmp_path / "a.cif"
+        path.write_bytes(text.replace("data_NaCl", "data_NaCl # 5.64 Å").encode(encoding))
+        assert len(read_file(path)[0]) == 8, encoding
+
+
+def test_rhombohedral_cell_with_the_number_alone(put):
+    """The standard setting of R -3 m is hexagonal; a cell with a = b = c, α = β = γ can only mean the other."""
+    text = NACL.format(symmetry="_symmetry_Int_Tables_number 166")
+    text = text.replace(" 5.64\n", " 3.005\n").replace(" 90\n", " 70.53\n").replace("Cl1 0.5 0.5 0.5\n", "")
+    assert len(read_file(put(text))[0]) == 1
+
+
+def test_dummies_are_no_atoms(put):
+    text = NACL.format(symmetry=HM).replace("fract_z", "fract_z\n_atom_site_calc_flag")
+    text = text.replace("0 0 0\n", "0 0 0 d\nC1 0.25 0.25 0.25 dum\n").replace("0.5 0.5 0.5", "0.5 0.5 0.5 d")
+    assert read_file(put(text))[0].formula == "NaCl"
+
+
+def test_sites_without_labels_or_without_a_loop(put):
+    text = NACL.format(symmetry=HM)
+    nameless = text.replace("_atom_site_label", "_atom_site_type_symbol").replace("Na1", "Na").replace("Cl1", "Cl")
+    assert read_file(put(nameless))[0].formula == "NaCl"
+    head = text[: text.index("loop_")]
+    single = head + "_atom_site_label Na1\n" + "".join(f"_atom_site_fract_{x} 0\n" for x in "xyz")
+    assert len(read_file(put(single))[0]) == 4
+
+
+def test_one_bad_structure_of_a_file_leaves_the_others(put):
+    good = NACL.format(symmetry=HM)
+    bad = good.replace("data_NaCl", "data_bad").replace("0.5 0.5 0.5", "0.01 0 0")
+    frame = '2\nLattice="4 0 0 0 4 0 0 0 4"\nNa 0 0 0\nCl {} 0 0\n'
+    frames = frame.format(2.0) + frame.format(0.1) + "\n\n" + frame.format(2.0) + "oops\n"
+    for text, name, kinds in (
+        (good + bad, "a.cif", [None, "overlapping_atoms"]),
+        (frames, "a.xyz", [None, "overlapping_atoms", None, "bad_xyz"]),
+    ):
+        found = read_each(put(text, name))
+        assert [getattr(item, "kind", None) for item in found] == kinds
+        assert found[1].message.startswith(("block bad: ", "frame 2: "))
+        with pytest.raises(InputError):
+            read_file(put(text, name))
+
+
+def test_blank_lines_between_frames(put):
+    frame = "1\n\nNa 0 0 0\n"
+    assert len(read_file(put("\n" + frame + "\n\n" + frame + frame + "\n", "a.xyz"))) == 3
 
 
 POSCAR = "NaCl\n1.0\n0 2.82 2.82\n2.82 0 2.82\n2.82 2.82 0\nNa Cl\n1 1\ndirect\n0 0 0\n0.5 0.5 0.5\n"
@@ -230,6 +294,12 @@ POSCAR = "NaCl\n1.0\n0 2.82 2.82\n2.82 0 2.82\n2.82 2.82 0\nNa Cl\n1 1\ndirect\n
         ("CONTCAR", POSCAR.replace("0 2.82 2.82", "0 0 0"), None),
         ("POSCAR_bad", POSCAR.replace("0.5 0.5 0.5", "0.01 0 0"), "overlapping_atoms"),
         ("a.vasp", "nonsense", "bad_poscar"),
+        (
+            "a.vasp",
+            POSCAR.replace("NaCl", "I C structure").replace("Na Cl\n", ""),
+            "bad_poscar",
+        ),  # VASP 4: elements unknown
+        ("a.vasp", POSCAR.replace("1 1\n", "1 2\n"), "bad_poscar"),
         ("a.xyz", "3\n\nNa 0 0 0\n", "bad_xyz"),
         ("a.xyz", "2\n\nNa 0 0 0\nQq 1 1 1\n", "unknown_element"),
         ("a.xyz", "2\n\nNa 0 0 0\nCl 1 b 1\n", "bad_xyz"),
@@ -260,6 +330,10 @@ def test_missing_directory_and_large_files(tmp_path):
         stream.truncate(100_000_000)
     assert failure(large).kind == "too_large"
     assert failure("\0").kind == "unreadable"
+    assert failure("x" * 300 + ".cif").kind == "unreadable"
+    assert failure("/dev/zero").kind == "not_a_file"
+    os.mkfifo(tmp_path / "pipe.cif")
+    assert failure(tmp_path / "pipe.cif").kind == "not_a_file"
 
 
 def test_cif_is_recognized_by_content(put):

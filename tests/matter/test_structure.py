@@ -33,6 +33,9 @@ def kind_of(**changes):
         ({"cell": 1e-30 * np.eye(3)}, "singular_cell"),
         ({"cell": [[4, 0, 0], [0, 4, 0], [0, 4, 1e-4]]}, "singular_cell"),
         ({"cell": np.full((3, 3), np.nan)}, "bad_cell"),
+        ({"cell": np.diag([4.0, 4.0, 1e6])}, "too_large"),  # the neighbor search dies of it
+        ({"xyz": [[0, 0, 0], [1e9, 0, 0]]}, "too_large"),
+        ({"xyz": [[0, 0, 0], [1e9, 0, 0]], "cell": None}, "too_large"),
         ({"xyz": [[0, 0, 0], [0.4, 0, 0]]}, "overlapping_atoms"),
         ({"xyz": [[0, 0, 0], [3.9, 0, 0]]}, "overlapping_atoms"),  # across the cell's border
         ({"Z": [29, 29], "xyz": [[0, 0, 0], [1.0, 0, 0]]}, "overlapping_atoms"),  # far for hydrogen, not for copper

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,6 +80,38 @@ def test_bad_inputs_stop_nothing(scientist, atoms, structures, tmp_path):
         if not failure.ok:
             assert failure.as_dict().keys() == {"input", "error"}
             assert failure.error["hint"]
+
+
+def test_odd_objects_stop_nothing(scientist, structures, monkeypatch):
+    answers = scientist.predict([42, None, "", b"x.cif", structures["Si"]])
+    assert [a.error["kind"] if not a.ok else a.formula for a in answers] == [
+        "unknown_object", "unknown_object", "missing_file", "unknown_object", "Si",
+    ]  # fmt: skip
+    real = type(scientist)._image
+
+    def defective(self, structure):
+        if structure.id == "broken":
+            raise RuntimeError("oops")
+        return real(self, structure)
+
+    monkeypatch.setattr(type(scientist), "_image", defective)
+    silicon = structures["Si"]
+    broken, fine = scientist.predict([type(silicon)(silicon.Z, silicon.xyz, silicon.cell, id="broken"), silicon])
+    assert broken.error["kind"] == "internal"
+    assert "RuntimeError: oops" in broken.error["message"]
+    assert fine.ok
+
+
+def test_notes_of_the_reader_become_warnings(scientist, structures):
+    silicon = structures["Si"]
+    (answer,) = scientist.predict([type(silicon)(silicon.Z, silicon.xyz, silicon.cell, notes=("no hydrogens",))])
+    assert "no hydrogens" in answer.warnings
+
+
+def test_a_path_is_a_folder_whatever_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"model\.json"):
+        Scientist.load(Path("conduction"))
 
 
 def test_folders_and_files_of_many(scientist, atoms, tmp_path):

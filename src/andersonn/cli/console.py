@@ -42,6 +42,11 @@ def print_csv(rows: Iterable[dict[str, Any]], header: bool = True) -> None:
     typer.echo(stream.getvalue(), nl=False)
 
 
+def print_csv_header(columns: Iterable[str]) -> None:
+    """The names of the columns, also if no row follows."""
+    typer.echo(",".join(columns))
+
+
 class Bars:
     """Progress bars with rate and remaining time on stderr; plain lines when stderr is no terminal."""
 

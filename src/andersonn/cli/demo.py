@@ -39,7 +39,7 @@ def demo(
     console.print()
     _print_solvers(console, result)
     console.print(report.crossover_sentence(result["curve"]), highlight=False)
-    console.print(f"\nreport: [bold]{out / 'report.html'}[/bold] ({result['seconds']:.0f} s)", highlight=False)
+    console.print(f"\nreport: {out / 'report.html'} ({result['seconds']:.0f} s)", highlight=False, markup=False)
 
 
 def _print_solvers(console: object, result: dict) -> None:

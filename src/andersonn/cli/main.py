@@ -8,7 +8,7 @@ import typer
 
 from andersonn import __version__
 from andersonn.cli import demo, draw, evaluate, predict, train
-from andersonn.errors import AndersonnError
+from andersonn.errors import AndersonnError, InputError
 
 app = typer.Typer(
     help="Artificial life and materials scientists on equilibrium networks, solved by Anderson extrapolation.",
@@ -38,18 +38,27 @@ def _root(
 
 
 def main() -> None:
-    """Runs the program; errors a user can cause end in one line and exit status 2."""
+    """Runs the program; errors a user can cause end in one line, with exit status 1 for a bad input and 2 for a wrong
+    call.
+    """
     try:
         app()
+    except InputError as error:
+        _tell(error)
+        sys.exit(1)
     except AndersonnError as error:
-        typer.echo(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
+        _tell(error)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away, as in `… | head`
         sys.exit(1)
+    except OSError as error:  # such as a full disk under our output
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def _tell(error: AndersonnError) -> None:
+    typer.echo(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
 
 
 if __name__ == "__main__":

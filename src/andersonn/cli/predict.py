@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, Format, print_csv, print_csv_header, print_json
 
 if TYPE_CHECKING:
     from andersonn.scientists import Failure, Prediction
 
 HELP = """Class, probabilities and estimate of each structure.
 
-INPUT is a file, a folder (searched for structure files), or - for a list of paths on stdin. Exit status 0 if all
+INPUT is a file, a folder (searched for structure files), or - for paths on stdin, one a line. Exit status 0 if all
 inputs were answered, 1 if some could not be.
 
 Example: andersonn predict conduction NaCl.cif structures/ --format json"""
@@ -79,10 +79,10 @@ def _json(answers: Iterator[Prediction | Failure]) -> int:
 
 
 def _csv(answers: Iterator[Prediction | Failure]) -> int:
-    failed, header = 0, True
+    failed = 0
+    print_csv_header(CSV_COLUMNS)
     for answer in answers:
-        print_csv([_flat(answer.as_dict())], header)
-        header = False
+        print_csv([_flat(answer.as_dict())], header=False)
         failed += not answer.ok
     return failed
 
@@ -113,10 +113,20 @@ def _flat(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(answers: Iterator[Prediction | Failure]) -> int:
+    found: list[Prediction | Failure] = []
+    try:
+        for answer in answers:
+            found.append(answer)
+    finally:  # also what was answered before an interruption
+        _show_table(found)
+    return sum(not answer.ok for answer in found)
+
+
+def _show_table(found: list[Prediction | Failure]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    found = list(answers)
     good = [a for a in found if a.ok]
     failures = [a for a in found if not a.ok]
     console = Console()
@@ -130,16 +140,15 @@ def _table(answers: Iterator[Prediction | Failure]) -> int:
             interval = f"{a.interval90[0]:.2f} … {a.interval90[1]:.2f}"
             marks = " !" if a.warnings else ""
             p = f"{a.probabilities[a.label]:.2f}"
-            table.add_row(_short(a.input, a.id), a.formula, a.label + marks, p, f"{a.value:.2f}", interval)
+            table.add_row(escape(_short(a.input, a.id)), a.formula, a.label + marks, p, f"{a.value:.2f}", interval)
         console.print(table)
         for a in good:
             for warning in a.warnings:
                 console.print(f"! {_short(a.input, a.id)}: {warning}", highlight=False, markup=False)
-        console.print(_footer(first), style="dim", highlight=False)
+        console.print(_footer(first), style="dim", highlight=False, markup=False)
     for a in failures:
         line = f"{a.input}: {a.error['message']} ({a.error['hint']})"
         print(line, file=sys.stderr)
-    return len(failures)
 
 
 def _short(name: str, id: str) -> str:

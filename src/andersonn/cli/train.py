@@ -54,7 +54,11 @@ def train(
 
     from andersonn.scientists import Scientist
 
-    scientist = Scientist.train(task, data, chosen, out, resume, Bars())
+    try:
+        scientist = Scientist.train(task, data, chosen, out, resume, Bars())
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command with --resume goes on after the last whole epoch", err=True)
+        raise typer.Exit(130) from None
     metrics = {"task": task, "model": str(out), **scientist.artifact.provenance["metrics"]["test"]}
     if format is Format.json:
         print_json(metrics)

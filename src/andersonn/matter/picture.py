@@ -39,7 +39,8 @@ def draw(structure: Structure, recipe: ImageRecipe | None = None) -> Figure:
     draw_graph(middle, graph)
     draw_image(right, image)
     name = f"{structure.id}: " if structure.id and structure.id != structure.formula else ""
-    figure.suptitle(f"{name}{structure.formula}, {len(structure)} atoms", fontsize=13, color=INK, fontweight="bold")
+    title = f"{name}{structure.formula}, {len(structure)} atoms"
+    figure.suptitle(title, fontsize=13, color=INK, fontweight="bold", parse_math=False)  # names may hold a $
     return figure
 
 

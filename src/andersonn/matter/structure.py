@@ -14,6 +14,8 @@ OVERLAP_FRACTION = 0.5
 """Two atoms closer than this fraction of the sum of their covalent radii overlap …"""
 OVERLAP_FLOOR = 0.5
 """… and so do any two closer than this, in Å (H–H, the shortest bond there is, measures 0.74 Å)."""
+LARGEST_EXTENT = 1e4
+"""Å: no structure is longer; a larger number is a wrong unit or a broken file, and would exhaust the neighbor search."""
 SMALLEST_CELL_VOLUME = 1.0
 """A cell smaller than this (Å³) holds no atom; solid hydrogen has about 20 Å³ a molecule."""
 FLATTEST_CELL = 1e-3
@@ -30,9 +32,11 @@ class Structure:
         cell: lattice vectors as rows in Å, float64 ``[3, 3]``, or None for a molecule.
         id: a name for messages and tables.
         charge: total charge in units of e.
+        notes: what the reader noticed and a user should know, such as missing hydrogens.
 
     Raises:
-        InputError: a number is not finite, an element is unknown, the cell is singular, two atoms overlap.
+        InputError: a number is not finite or far too large, an element is unknown, the cell is singular, two atoms
+            overlap.
     """
 
     Z: np.ndarray
@@ -40,6 +44,7 @@ class Structure:
     cell: np.ndarray | None = None
     id: str = ""
     charge: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         Z, xyz = _atomic_numbers(self.Z), _positions(self.xyz)
@@ -50,6 +55,7 @@ class Structure:
                 "give one x, y, z triple for each atom",
             )
         cell = None if self.cell is None else _cell(self.cell)
+        _check_extent(xyz, cell)
         for name, value in (("Z", Z), ("xyz", xyz), ("cell", cell)):
             if value is not None:
                 value.flags.writeable = False
@@ -113,6 +119,16 @@ def _cell(values: Any) -> np.ndarray:
             "give three lattice vectors that span space, in Å",
         )
     return cell
+
+
+def _check_extent(xyz: np.ndarray, cell: np.ndarray | None) -> None:
+    extent = float(np.abs(xyz).max() if cell is None else max(np.abs(xyz).max(), np.linalg.norm(cell, axis=1).max()))
+    if extent > LARGEST_EXTENT:
+        raise InputError(
+            "too_large",
+            f"the structure reaches {extent:.3g} Å from the origin; at most {LARGEST_EXTENT:g} Å make sense",
+            "check that lengths are in Å and that no number is broken",
+        )
 
 
 def overlap_limit(Z1: np.ndarray, Z2: np.ndarray) -> np.ndarray:

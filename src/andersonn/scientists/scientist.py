@@ -15,7 +15,7 @@ from andersonn.data.tasks import TASKS, task
 from andersonn.errors import InputError
 from andersonn.matter import elements
 from andersonn.matter.image import NodeNeighborImage
-from andersonn.matter.readers import as_structure, find_files, read_file
+from andersonn.matter.readers import as_structure, find_files, printable, read_each
 from andersonn.matter.structure import Structure
 from andersonn.scientists.answers import Failure, Prediction
 from andersonn.scientists.shipped import shipped_folder
@@ -30,6 +30,8 @@ AT_ONCE = 256
 """Structures imaged before the network is asked."""
 RARE = 10
 """An element in fewer training structures than this is worth a warning."""
+Ready = tuple[str, Structure, NodeNeighborImage]
+"""Name of the input, structure, its image."""
 
 
 class Scientist:
@@ -47,9 +49,11 @@ class Scientist:
 
     @classmethod
     def load(cls, name: str | os.PathLike[str], device: str = "cpu") -> Scientist:
-        """The shipped scientist of a task (``"conduction"``), or one from a folder that ``train`` wrote."""
-        if str(name) in TASKS:
-            return cls(Artifact.load(shipped_folder(str(name)), device), f"andersonn/{name}")
+        """The shipped scientist of a task (``"conduction"``), or one from a folder that ``train`` wrote. A ``Path`` is
+        always a folder, also if it is named as a task.
+        """
+        if isinstance(name, str) and name in TASKS:
+            return cls(Artifact.load(shipped_folder(name), device), f"andersonn/{name}")
         return cls(Artifact.load(Path(name), device), str(name))
 
     @classmethod
@@ -89,27 +93,40 @@ class Scientist:
         return list(self.answers(inputs))
 
     def answers(self, inputs: Iterable[Any]) -> Iterator[Prediction | Failure]:
-        """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch."""
-        waiting: list[tuple[str, Structure, NodeNeighborImage] | Failure] = []
-        for name, source in _sources(inputs):
-            waiting.extend(self._images(name, source))
-            if len(waiting) >= AT_ONCE:
-                yield from self._answer(waiting)
-                waiting = []
+        """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. What has
+        been read is answered also when the user interrupts.
+        """
+        waiting: list[Ready | Failure] = []
+        try:
+            for name, source in _sources(inputs):
+                waiting.extend(self._images(name, source))
+                if len(waiting) >= AT_ONCE:
+                    ready, waiting = waiting, []
+                    yield from self._answer(ready)
+        except KeyboardInterrupt:
+            yield from self._answer(waiting)
+            raise
         yield from self._answer(waiting)
 
-    def _images(self, name: str, source: Any) -> list[tuple[str, Structure, NodeNeighborImage] | Failure]:
-        """The structures of one input with their images, or what is wrong with it."""
+    def _images(self, name: str, source: Any) -> list[Ready | Failure]:
+        """The structures of one input with their images, or what is wrong with it or with some of them."""
         try:
-            if isinstance(source, InputError):
-                raise source
-            if isinstance(source, (str, os.PathLike)):
-                structures = read_file(source)
-            else:
-                structures = [as_structure(source, id=name)]
-            return [(name, s, self._image(s)) for s in structures]
+            return [self._ready(name, structure) for structure in _structures(name, source)]
         except InputError as error:
             return [Failure(name, error.as_dict())]
+        except Exception as error:  # a defect of ours in one input must not end a run of thousands
+            unexpected = InputError(
+                "internal", f"{type(error).__name__}: {error}", "this is a defect; please report it"
+            )
+            return [Failure(name, unexpected.as_dict())]
+
+    def _ready(self, name: str, structure: Structure | InputError) -> Ready | Failure:
+        try:
+            if isinstance(structure, InputError):
+                raise structure
+            return name, structure, self._image(structure)
+        except InputError as error:
+            return Failure(name, error.as_dict())
 
     def _image(self, structure: Structure) -> NodeNeighborImage:
         if self.task.periodic and not structure.periodic:
@@ -120,15 +137,13 @@ class Scientist:
             )
         return NodeNeighborImage.from_structure(structure, self.recipe)
 
-    def _answer(
-        self, waiting: list[tuple[str, Structure, NodeNeighborImage] | Failure]
-    ) -> Iterator[Prediction | Failure]:
+    def _answer(self, waiting: list[Ready | Failure]) -> Iterator[Prediction | Failure]:
         ready = [item for item in waiting if not isinstance(item, Failure)]
         predictions = iter(self._predictions(ready))
         for item in waiting:
             yield item if isinstance(item, Failure) else next(predictions)
 
-    def _predictions(self, ready: list[tuple[str, Structure, NodeNeighborImage]]) -> list[Prediction]:
+    def _predictions(self, ready: list[Ready]) -> list[Prediction]:
         if not ready:
             return []
         store = ImageStore.from_images([image for _, _, image in ready], self.recipe)
@@ -181,6 +196,7 @@ class Scientist:
         )
 
     def _warnings(self, structure: Structure, image: NodeNeighborImage, solve: dict[str, Any]) -> Iterator[str]:
+        yield from structure.notes
         counts = self.artifact.provenance.get("elements", {})
         for symbol in sorted({elements.symbols()[z] for z in structure.Z}):
             if counts.get(symbol, 0) < RARE:
@@ -195,14 +211,26 @@ class Scientist:
 def _sources(inputs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     """(name, what to read) of each input; folders become their files."""
     for position, item in enumerate(inputs):
-        if isinstance(item, (str, os.PathLike)):
-            path = Path(item)
-            if path.is_dir():
-                try:
-                    yield from ((str(file), file) for file in find_files(path))
-                except InputError as error:
-                    yield str(path), error
-            else:
-                yield str(item), path
-        else:
+        if not isinstance(item, (str, os.PathLike)):
             yield getattr(item, "id", "") or f"input {position + 1}", item
+        elif not os.fspath(item):  # as Path it would be the current folder
+            yield "", InputError("missing_file", "the name of an input is empty", "give a file or folder")
+        elif os.path.isdir(item):
+            try:
+                yield from ((printable(file), file) for file in find_files(Path(item)))
+            except InputError as error:
+                yield printable(item), error
+        else:
+            yield printable(item), Path(item)
+
+
+def _structures(name: str, source: Any) -> list[Structure | InputError]:
+    """What one source holds."""
+    if isinstance(source, InputError):
+        raise source
+    if isinstance(source, os.PathLike):
+        return read_each(source)
+    try:
+        return [as_structure(source, id=name)]
+    except TypeError as error:
+        raise InputError("unknown_object", str(error), "or give the path of a file") from None

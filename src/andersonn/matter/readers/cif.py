@@ -10,47 +10,62 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter import elements
+from andersonn.matter.readers.symmetry import whole_cell
 from andersonn.matter.structure import Structure
 
-SAME_SITE = 0.4
-"""Å within which symmetry images of one site are one atom on a special position (gemmi's tolerance)."""
 FULL_OCCUPANCY = 0.999
 
 
-def parse(text: str, name: str) -> list[Structure]:
-    """The structures of all data blocks that hold atoms; several blocks add their own names to ``name``."""
-    try:
-        document = gemmi.cif.read_string(text)
-    except (ValueError, RuntimeError) as error:
-        raise InputError(
-            "bad_cif", f"not a complete CIF: {_reason(error)}", "the file may be cut short; write or download it again"
-        ) from None
-    blocks = [
-        block for block in document if block.find_loop("_atom_site_label") or block.find_loop("_atom_site_fract_x")
-    ]
+def parse(text: str, name: str) -> list[Structure | InputError]:
+    """The structures of all data blocks that hold atoms, or what is wrong with a block; several blocks add their own
+    names to ``name``.
+    """
+    blocks = [block for block in _document(text) if block.find_values("_atom_site_label") or _sites_of(block)]
     if not blocks:
         raise InputError(
             "no_atoms",
             "the CIF has no atom sites",
             "it may be cut short; it needs a loop with _atom_site_fract_x, _y, _z",
         )
-    names = [name] if len(blocks) == 1 else [f"{name}:{block.name}" for block in blocks]
-    return [_structure(block, id) for block, id in zip(blocks, names, strict=True)]
+    if len(blocks) == 1:
+        return [_structure(blocks[0], name)]
+    found: list[Structure | InputError] = []
+    for block in blocks:
+        try:
+            found.append(_structure(block, f"{name}:{block.name}"))
+        except InputError as error:
+            found.append(error.within(f"block {block.name}"))
+    return found
+
+
+def _document(text: str) -> gemmi.cif.Document:
+    try:
+        return gemmi.cif.read_string(text)
+    except (ValueError, RuntimeError) as error:
+        reason = re.sub(r"^string:(?=\d)", "line ", str(error)).removeprefix("string:").strip()
+        if "duplicate" in reason:
+            raise InputError("bad_cif", f"not a valid CIF: {reason}", "give each block and item its own name") from None
+        raise InputError(
+            "bad_cif", f"not a complete CIF: {reason}", "the file may be cut short; write or download it again"
+        ) from None
+
+
+def _sites_of(block: gemmi.cif.Block) -> gemmi.cif.Column:
+    return block.find_values("_atom_site_fract_x") or block.find_values("_atom_site_Cartn_x")
 
 
 def _structure(block: gemmi.cif.Block, name: str) -> Structure:
     _check_cell(block)
+    _check_coordinates(block)
+    _drop_dummies(block)
+    _label_sites(block)
     small = gemmi.make_small_structure_from_block(block)
-    _check_sites(small, block)
-    sites, fractional = _whole_cell(small, block)
+    _check_sites(small)
+    sites, fractional = whole_cell(small)
     Z = np.array([site.element.atomic_number for site in sites])
-    _check_formula(block, Z)
+    notes = _check_formula(block, Z)
     cell = np.array(small.cell.orth.mat.tolist()).T
-    return Structure(Z, fractional @ cell, cell, id=name)
-
-
-def _reason(error: Exception) -> str:
-    return re.sub(r"^string:", "line ", str(error))
+    return Structure(Z, fractional @ cell, cell, id=name, notes=notes)
 
 
 def _check_cell(block: gemmi.cif.Block) -> None:
@@ -74,11 +89,40 @@ def _check_cell(block: gemmi.cif.Block) -> None:
         )
 
 
-def _check_sites(small: gemmi.SmallStructure, block: gemmi.cif.Block) -> None:
+def _check_coordinates(block: gemmi.cif.Block) -> None:
+    """All three fractional coordinates must be there: the parser takes absent ones for zero."""
+    for axis in "xyz":
+        if not block.find_values(f"_atom_site_fract_{axis}"):
+            raise InputError(
+                "no_atoms",
+                f"the CIF has no _atom_site_fract_{axis}",
+                "each site needs _atom_site_fract_x, _y, _z (Cartesian coordinates are not read)",
+            )
+
+
+def _drop_dummies(block: gemmi.cif.Block) -> None:
+    """Takes out the sites that the file marks as no atoms (``_atom_site_calc_flag dum``), such as ring centers."""
+    table = block.find(["_atom_site_calc_flag"])
+    for row in reversed(range(len(table))):
+        if table[row].str(0).lower() == "dum":
+            table.remove_row(row)
+
+
+def _label_sites(block: gemmi.cif.Block) -> None:
+    """Gives sites without labels their element as label, which the parser insists on."""
+    types = block.find_values("_atom_site_type_symbol")
+    if not types or block.find_values("_atom_site_label"):
+        return
+    symbols = list(types)
+    types.get_loop().add_columns(["_atom_site_label"], ".")
+    labels = block.find_loop("_atom_site_label")
+    for row, symbol in enumerate(symbols):
+        labels[row] = symbol
+
+
+def _check_sites(small: gemmi.SmallStructure) -> None:
     if not len(small.sites):
-        raise InputError(
-            "no_atoms", "the CIF has no fractional coordinates", "it needs _atom_site_fract_x, _y, _z for each site"
-        )
+        raise InputError("no_atoms", "the CIF has no atom sites", "each needs a label and _atom_site_fract_x, _y, _z")
     for site in small.sites:
         if not 1 <= site.element.atomic_number <= elements.MAX_Z:
             symbol = site.type_symbol or site.label
@@ -99,83 +143,25 @@ def _check_sites(small: gemmi.SmallStructure, block: gemmi.cif.Block) -> None:
             )
 
 
-def _whole_cell(
-    small: gemmi.SmallStructure, block: gemmi.cif.Block
-) -> tuple[list[gemmi.SmallStructure.Site], np.ndarray]:
-    """Every atom of the unit cell: sites and fractional coordinates ``[n, 3]``."""
-    operations = _operations(small, block)
-    metric = np.array(small.cell.orth.mat.tolist())
-    sites, positions = [], []
-    for site in small.sites:
-        images = operations[:, :, :3] @ np.array(site.fract.tolist()) + operations[:, :, 3]
-        images = _distinct(images % 1.0, metric)
-        sites += [site] * len(images)
-        positions.append(images)
-    return sites, np.concatenate(positions)
-
-
-def _distinct(images: np.ndarray, orth: np.ndarray) -> np.ndarray:
-    """Symmetry images ``[m, 3]`` without repetition: images within :data:`SAME_SITE` of each other become one."""
-    grid = np.rint(images * 1e5).astype(np.int64) % 100_000
-    _, first = np.unique(grid @ np.array([1, 100_000, 10_000_000_000]), return_index=True)
-    images = images[np.sort(first)]  # exact repetitions go first: comparing all pairs is quadratic
-    if len(images) == 1:
-        return images
-    apart = images[:, None] - images[None]
-    apart -= np.round(apart)
-    distance = np.linalg.norm(apart @ orth.T, axis=2)
-    first = (distance < SAME_SITE).argmax(axis=1)
-    return images[np.unique(first)]
-
-
-def _operations(small: gemmi.SmallStructure, block: gemmi.cif.Block) -> np.ndarray:
-    """Symmetry operations ``[m, 3, 4]`` on fractional coordinates: the file's own list first, else by its symbols."""
-    if small.symops:
-        try:
-            ops = [gemmi.Op(text) for text in small.symops]
-        except (ValueError, RuntimeError) as error:
-            raise InputError("bad_symmetry", f"unreadable symmetry operation: {error}", "write it like x,y,z") from None
-    else:
-        ops = list(_space_group(small, block).operations())
-    return np.array([op.float_seitz() for op in ops])[:, :3, :]
-
-
-def _space_group(small: gemmi.SmallStructure, block: gemmi.cif.Block) -> gemmi.SpaceGroup:
-    for order in ("h", "2", "n"):
-        small.determine_and_set_spacegroup(order)
-        if small.spacegroup is not None:
-            break
-    else:
-        if small.spacegroup_hm or small.spacegroup_number or small.spacegroup_hall:
-            raise InputError(
-                "bad_symmetry",
-                f"unknown space group {small.spacegroup_hm or small.spacegroup_number or small.spacegroup_hall!r}",
-                "list the symmetry operations in _space_group_symop_operation_xyz",
-            )
-        return gemmi.find_spacegroup_by_number(1)
-    if order != "h" and small.spacegroup.ext in ("1", "2") and ":" not in small.spacegroup_hm:
-        raise InputError(
-            "ambiguous_symmetry",
-            f"space group {small.spacegroup.hm} has two origin choices and the file names neither",
-            "list the symmetry operations in _space_group_symop_operation_xyz, or append :1 or :2 to the symbol",
-        )
-    return small.spacegroup
-
-
-def _check_formula(block: gemmi.cif.Block, Z: np.ndarray) -> None:
-    """Sites must make up the formula the file states, hydrogen aside: a file cut between two sites reads well."""
+def _check_formula(block: gemmi.cif.Block, Z: np.ndarray) -> tuple[str, ...]:
+    """Sites must make up the formula the file states: a file cut between two sites reads well. Hydrogen aside, which
+    X-ray structures often lack: that makes a note.
+    """
     stated = block.find_value("_chemical_formula_sum")
     if stated is None or gemmi.cif.is_null(stated):
-        return
+        return ()
     parts = re.findall(r"([A-Z][a-z]?)\s*(\d*\.?\d*)", gemmi.cif.as_string(stated))
     known = elements.atomic_number()
     expected = {known[s]: float(c or 1) for s, c in parts if s in known and known[s] != 1}
     found = Counter(int(z) for z in Z if z != 1)
+    hydrogen = sum(float(c or 1) for s, c in parts if s in ("H", "D"))
     if not expected or len(expected) + sum(s in ("H", "D") for s, _ in parts) != len(parts):
-        return
+        return ()
     total, n = sum(expected.values()), sum(found.values())
     if expected.keys() == found.keys() and all(abs(found[z] / n - c / total) < 0.005 for z, c in expected.items()):
-        return
+        if abs((Z == 1).sum() / n - hydrogen / total) < 0.005:
+            return ()
+        return (f"the file's formula is {gemmi.cif.as_string(stated)}, but its sites make {elements.formula(Z)}",)
     raise InputError(
         "incomplete",
         f"the sites make {elements.formula(Z)} but the file's formula is {gemmi.cif.as_string(stated)}",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,28 +59,48 @@ def read_file(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES
         max_megabytes: files larger than this are refused unread.
 
     Raises:
-        InputError: the file is missing, empty, too large, not text, in no known format, or its structure is unsound.
+        InputError: the file is missing, empty, too large, not text, in no known format, or a structure in it is unsound.
+    """
+    found = read_each(path, max_megabytes)
+    for item in found:
+        if isinstance(item, InputError):
+            raise item
+    return found
+
+
+def read_each(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES) -> list[Structure | InputError]:
+    """As :func:`read_file`, but in a file of several structures an unsound one gives its error in its place.
+
+    Raises:
+        InputError: the file as a whole cannot be read, or its only structure is unsound.
     """
     path = Path(path)
     text = _text(path, max_megabytes)
-    return _parser(path, text)(text, path.stem if path.suffix else path.name)
+    return _parser(path, text)(text, printable(path.stem if path.suffix else path.name))
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path as text that any output can encode: bytes that are not UTF-8 become escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _text(path: Path, max_megabytes: float) -> str:
-    if path.is_dir():
-        raise InputError("directory", f"{str(path)!r} is a folder, not a file", "give the files in it")
     try:
-        size = path.stat().st_size
+        found = path.stat()
     except FileNotFoundError:
         raise InputError("missing_file", f"there is no file {str(path)!r}", "check the path") from None
     except (OSError, ValueError) as error:
         raise InputError(
             "unreadable", f"cannot open {str(path)!r}: {error}", "check the path and permissions"
         ) from None
-    if size > max_megabytes * 1e6:
+    if stat.S_ISDIR(found.st_mode):
+        raise InputError("directory", f"{str(path)!r} is a folder, not a file", "give the files in it")
+    if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device may never end
+        raise InputError("not_a_file", f"{str(path)!r} is a pipe or device, not a file", "write it to a file first")
+    if found.st_size > max_megabytes * 1e6:
         raise InputError(
             "too_large",
-            f"{str(path)!r} has {size / 1e6:.0f} MB; at most {max_megabytes:g} MB are read",
+            f"{str(path)!r} has {found.st_size / 1e6:.0f} MB; at most {max_megabytes:g} MB are read",
             "give one structure a file, or split the trajectory",
         )
     try:
@@ -87,12 +109,14 @@ def _text(path: Path, max_megabytes: float) -> str:
         raise InputError("unreadable", f"cannot read {str(path)!r}: {error}", "check its permissions") from None
     if not content.strip():
         raise InputError("empty_file", f"{str(path)!r} is empty", "write the structure again")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as some Windows editors save text
+        return content.decode("utf-16", errors="replace")
     if b"\0" in content[:65536]:
         raise InputError("not_text", f"{str(path)!r} is not a text file", f"give {FORMATS}; unpack archives first")
-    return content.decode("utf-8", errors="replace")
+    return content.decode("utf-8-sig", errors="replace")
 
 
-def _parser(path: Path, text: str) -> Callable[[str, str], list[Structure]]:
+def _parser(path: Path, text: str) -> Callable[[str, str], list[Structure | InputError]]:
     from andersonn.matter.readers import cif, frames
 
     kind = format_of(path) or ("cif" if "_cell_length_a" in text and "data_" in text else None)

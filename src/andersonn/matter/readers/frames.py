@@ -1,43 +1,96 @@
-"""POSCAR, xyz and extended xyz, by ASE."""
+"""POSCAR, xyz and extended xyz: laid out and checked here, the lines of one structure read by ASE."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from andersonn.errors import InputError
 from andersonn.matter.readers.objects import as_structure
 from andersonn.matter.structure import Structure
 
+POSCAR_HINT = "check the cell, the line of element symbols (VASP 5), the counts, and that no line is missing"
+XYZ_HINT = "the first line gives the number of atoms, the third and following one atom each: symbol x y z"
 
-def parse_poscar(text: str, name: str) -> list[Structure]:
+
+def parse_poscar(text: str, name: str) -> list[Structure | InputError]:
     """The one structure of a VASP POSCAR or CONTCAR (version 5, with element symbols)."""
     from ase.io.vasp import read_vasp
 
-    hint = "check the cell, the line of element symbols (VASP 5), the counts, and that no line is missing"
-    return _structures("bad_poscar", "POSCAR", hint, lambda: [read_vasp(io.StringIO(text))], name)
+    _check_poscar(text.splitlines())
+    return [_structure("bad_poscar", "POSCAR", POSCAR_HINT, lambda: read_vasp(io.StringIO(text)), name)]
 
 
-def parse_xyz(text: str, name: str) -> list[Structure]:
-    """All frames of an xyz or extended xyz file; a ``Lattice`` makes a frame periodic."""
+def _check_poscar(lines: list[str]) -> None:
+    """What the parser would guess or stumble over."""
+    words = [line.split() for line in lines]
+    if len(words) > 6 and words[5] and all(word.isdigit() for word in words[5]):
+        raise InputError("bad_poscar", "the POSCAR has no line of element symbols (VASP 4)", "add it as line 6")
+    counts = words[6] if len(words) > 6 else []
+    if not counts or not all(word.isdigit() for word in counts):
+        raise InputError("bad_poscar", "the POSCAR has no line of atom counts where line 7 should be", POSCAR_HINT)
+    atoms = sum(map(int, counts))
+    selective = len(words) > 7 and "".join(words[7])[:1].lower() == "s"
+    given = len([line for line in words[8 + selective :] if line])
+    if given < atoms:
+        raise InputError("bad_poscar", f"the POSCAR counts {atoms} atoms but lists {given}", POSCAR_HINT)
+
+
+def parse_xyz(text: str, name: str) -> list[Structure | InputError]:
+    """All frames of an xyz or extended xyz file, or what is wrong with a frame; a ``Lattice`` makes a frame periodic."""
     from ase.io.extxyz import read_xyz
 
-    hint = "the first line gives the number of atoms, the third and following one atom each: symbol x y z"
-    return _structures("bad_xyz", "xyz file", hint, lambda: list(read_xyz(io.StringIO(text), slice(None))), name)
+    frames = list(_frames(text.splitlines()))
+    if not frames:
+        raise InputError("bad_xyz", "the xyz file has no atoms", XYZ_HINT)
+    found: list[Structure | InputError] = []
+    for number, frame in enumerate(frames, start=1):
+        id = name if len(frames) == 1 else f"{name}:{number}"
+        try:
+            if isinstance(frame, InputError):
+                raise frame
+            lines = io.StringIO("\n".join(frame) + "\n")
+            found.append(_structure("bad_xyz", "xyz file", XYZ_HINT, lambda lines=lines: next(read_xyz(lines, 0)), id))
+        except InputError as error:
+            if len(frames) == 1:
+                raise
+            found.append(error.within(f"frame {number}"))
+    return found
 
 
-def _structures(kind: str, what: str, hint: str, read: Callable[[], list[Any]], name: str) -> list[Structure]:
+def _frames(lines: list[str]) -> Iterator[list[str] | InputError]:
+    """Lines of each frame. Blank lines between frames are skipped, at which the parser would stop; after a frame that
+    cannot be delimited nothing more can be told.
+    """
+    start = 0
+    while start < len(lines):
+        if not lines[start].strip():
+            start += 1
+            continue
+        count = lines[start].strip()
+        if not count.isdigit() or int(count) == 0:
+            yield InputError("bad_xyz", f"line {start + 1} should be a number of atoms, not {count[:40]!r}", XYZ_HINT)
+            return
+        end = start + 2 + int(count)
+        if end > len(lines):
+            listed = max(0, len(lines) - start - 2)
+            yield InputError("bad_xyz", f"it announces {count} atoms and lists {listed}", "the file may be cut short")
+            return
+        while end < len(lines) and lines[end].startswith("VEC"):  # lattice vectors, as some programs add them
+            end += 1
+        yield lines[start:end]
+        start = end
+
+
+def _structure(kind: str, what: str, hint: str, read: Callable[[], Any], name: str) -> Structure:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            frames = read()
+            atoms = read()
     except KeyError as error:
         raise InputError("unknown_element", f"the {what} names the unknown element {error}", hint) from None
     except Exception as error:  # ASE's parsers raise whatever the broken line runs into
         raise InputError(kind, f"cannot read the {what}: {type(error).__name__}: {error}", hint) from None
-    if not frames:
-        raise InputError(kind, f"the {what} has no atoms", hint)
-    names = [name] if len(frames) == 1 else [f"{name}:{k}" for k in range(1, len(frames) + 1)]
-    return [as_structure(frame, id) for frame, id in zip(frames, names, strict=True)]
+    return as_structure(atoms, name)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.matter import elements
 from andersonn.matter.structure import Structure
 
 
@@ -41,6 +42,13 @@ def _from_ase(atoms: Any, id: str) -> Structure:
 def _from_pymatgen(thing: Any, id: str) -> Structure:
     if not thing.is_ordered:
         raise _partial(min(share for site in thing for share in site.species.values()))
+    for Z, species in zip(thing.atomic_numbers, thing.species_and_occu, strict=True):
+        if not 1 <= Z <= elements.MAX_Z:
+            raise InputError(
+                "unknown_element",
+                f"a site holds {species}, no element from hydrogen to lawrencium",
+                "replace placeholder or dummy atoms by real elements",
+            )
     lattice = getattr(thing, "lattice", None)
     cell = None if lattice is None else np.array(lattice.matrix)
     charge = getattr(thing, "charge", 0) or 0
