@@ -3,6 +3,7 @@ import json
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -77,10 +78,10 @@ def test_same_seed_same_model_and_resume_repeats_it(records, tmp_path):
         undisturbed.run_epoch()
     first = Trainer(dataset, CONDUCTION, config)
     first.run_epoch()
-    save_checkpoint(tmp_path / CHECKPOINT, first, records.digest)
+    save_checkpoint(tmp_path / CHECKPOINT, first)
     torch.rand(100)  # other work between the two halves
     second = Trainer(dataset, CONDUCTION, config)
-    load_checkpoint(tmp_path / CHECKPOINT, second, records.digest)
+    load_checkpoint(tmp_path / CHECKPOINT, second)
     while not second.done:
         second.run_epoch()
     assert same_weights(undisturbed.network, second.network)
@@ -91,16 +92,38 @@ def test_same_seed_same_model_and_resume_repeats_it(records, tmp_path):
 def test_checkpoints_of_another_run_are_refused(records, tmp_path):
     config = TrainConfig.make(overrides=SMALL)
     trainer = Trainer(prepare(records, CONDUCTION, config), CONDUCTION, config)
-    save_checkpoint(tmp_path / "c.safetensors", trainer, records.digest)
+    save_checkpoint(tmp_path / "c.safetensors", trainer)
     other = TrainConfig.make(overrides=[*SMALL, "seed=1"])
     with pytest.raises(UsageError, match="other options seed"):
-        load_checkpoint(tmp_path / "c.safetensors", Trainer(trainer.dataset, CONDUCTION, other), records.digest)
-    with pytest.raises(UsageError, match="other data"):
-        load_checkpoint(tmp_path / "c.safetensors", trainer, "0" * 64)
+        load_checkpoint(tmp_path / "c.safetensors", Trainer(trainer.dataset, CONDUCTION, other))
     (tmp_path / "d.safetensors").write_bytes(b"broken")
     for name in ("d", "missing"):
         with pytest.raises(UsageError):
-            load_checkpoint(tmp_path / f"{name}.safetensors", trainer, records.digest)
+            load_checkpoint(tmp_path / f"{name}.safetensors", trainer)
+
+
+def with_column(records, name, values):
+    index = records.table.column_names.index(name)
+    return type(records)(records.table.set_column(index, name, pa.array(values)), records.source)
+
+
+def test_checkpoints_of_other_data_are_refused(records, tmp_path):
+    config = TrainConfig.make(overrides=SMALL)
+    save_checkpoint(tmp_path / CHECKPOINT, Trainer(prepare(records, CONDUCTION, config), CONDUCTION, config))
+    gaps = records.label("band_gap_eV")
+    relabelled = with_column(records, "band_gap_eV", np.where(gaps > 0, gaps + 0.1, 0.0))
+    moved = with_column(records, "split", np.roll(records.split_column, 1))
+    for other in (relabelled, moved, records.take(np.arange(len(records))[::-1])):
+        with pytest.raises(UsageError, match="other data: structures, labels or split"):
+            load_checkpoint(tmp_path / CHECKPOINT, Trainer(prepare(other, CONDUCTION, config), CONDUCTION, config))
+    same = with_column(records, "band_gap_eV", gaps)
+    load_checkpoint(tmp_path / CHECKPOINT, Trainer(prepare(same, CONDUCTION, config), CONDUCTION, config))
+
+
+def test_resuming_nothing_makes_no_folder(records, tmp_path):
+    with pytest.raises(UsageError, match="no unfinished run"):
+        train(CONDUCTION, records, TrainConfig.make(overrides=SMALL), tmp_path / "none", resume=True)
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_finished_or_unfinished_folder_is_not_overwritten(trained, records, tmp_path):
@@ -122,16 +145,15 @@ def test_training_learns(records):
 
 
 def test_unusable_records_are_listed(records, tmp_path):
-    import pyarrow as pa
-
     gaps = records.label("band_gap_eV").tolist()
-    gaps[5] = None
-    column = records.table.column_names.index("band_gap_eV")
-    table = records.table.set_column(column, "band_gap_eV", pa.array(gaps, pa.float64()))
-    spoiled = type(records)(table, "memory")
+    gaps[5:9] = [None, math.inf, math.nan, -1.0]
+    spoiled = with_column(records, "band_gap_eV", gaps)
     train(CONDUCTION, spoiled, TrainConfig.make(overrides=[*SMALL, "epochs=1"]), tmp_path)
     rows = list(csv.reader((tmp_path / "unusable.csv").open()))
     assert rows[1] == ["5", records.ids[5], "band_gap_eV is null"]
+    assert [reason for _, _, reason in rows[2:]] == [
+        "band_gap_eV is not finite", "band_gap_eV is not finite", "band_gap_eV is negative"
+    ]  # fmt: skip
 
 
 def test_impossible_data(records, tmp_path):
@@ -152,6 +174,16 @@ def test_impossible_data(records, tmp_path):
         (["model.solver.name=newton"], "newton"),
         (["name=forward", "epochs=x"], "epochs"),
         (["image=3"], "no option"),
+        (["seed=-1"], "seed"),
+        (["seed=99999999999999999999999"], "seed"),
+        (["learning_rate=inf"], "learning_rate"),
+        (["learning_rate=1e400"], "finite"),
+        (["learning_rate=NaN"], "finite"),
+        (["learning_rate=1e300"], "less than"),  # beyond single precision
+        (["rtol=1e999"], "finite"),
+        (["thresholds=0,2"], r"write \[0,2\]; andersonn train --options"),
+        (["thresholds=[0,1e999]"], "finite"),
+        (["epochs=x"], "train --options"),
     ],
 )
 def test_bad_options(words, message):
@@ -174,6 +206,51 @@ def test_options(tmp_path):
     with pytest.raises(UsageError, match="did you mean 'width'"):
         TrainConfig.read(tmp_path / "odd.toml")
     assert len({name for name, *_ in TrainConfig.describe()}) > 20
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", "[1, 2]", "not names with values"),
+        ("a.json", "5", "not names with values"),
+        ("a.json", "[]", "not names with values"),
+        ("a.toml", "epochs = 2020-01-01", "impossible value.*date"),
+        ("a.toml", "model = 5", "model is a group of options, not 5"),
+        ("a.toml", "model = {solver = 'newton'}", "impossible|Solver"),
+        ("a.toml", "seed = nan", "seed"),
+    ],
+)
+def test_bad_option_files(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match=message):
+        TrainConfig.read(tmp_path / name, ["model.width=8"])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_an_absent_gpu_is_refused_before_any_work(records, tmp_path):
+    with pytest.raises(UsageError, match="no CUDA"):
+        train(CONDUCTION, records, TrainConfig.make(overrides=["device=cuda"]), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("cell", ["message", "convolution"])
+def test_divergence_is_told(records, cell):
+    config = TrainConfig.make(
+        overrides=[*SMALL, "learning_rate=1e9", f"model.cell={cell}", "limit=60", "max_rows=100", "warmup=0"]
+    )
+    trainer = Trainer(prepare(records, CONDUCTION, config), CONDUCTION, config)
+    with pytest.raises(UsageError, match="lower learning_rate") as caught:
+        trainer.run_epoch()
+    assert caught.value.kind == "diverged"
+
+
+def test_weights_gone_bad_are_told(records):
+    config = TrainConfig.make(overrides=[*SMALL, "limit=60"])
+    trainer = Trainer(prepare(records, CONDUCTION, config), CONDUCTION, config)
+    with torch.no_grad():
+        trainer.network.equilibrium.cell.mix[0, 0] = math.nan  # its norm cannot be taken
+    with pytest.raises(UsageError, match="diverged in epoch 1"):
+        trainer.run_epoch()
 
 
 def random_answers(n=500, seed=0, sharpness=2.0):
@@ -236,26 +313,6 @@ def test_estimates_are_never_negative_nor_upside_down():
     assert (values >= 0).all()
     assert (intervals[:, 0] <= intervals[:, 1]).all()
     assert values[1] == 4.0
-
-
-def test_card_of_another_format_is_refused(trained, tmp_path):
-    out, _ = trained
-    for name in ("model.json", "model.safetensors"):
-        (tmp_path / name).write_bytes((out / name).read_bytes())
-    card = json.loads((tmp_path / "model.json").read_text())
-    for change, message in (({"format": 99}, "update andersonn"), ({"calibration": 3}, "damaged")):
-        (tmp_path / "model.json").write_text(json.dumps(card | change))
-        with pytest.raises(UsageError, match=message):
-            Artifact.load(tmp_path)
-    (tmp_path / "model.json").write_text(json.dumps(card))
-    (tmp_path / "model.safetensors").write_bytes(b"broken")
-    with pytest.raises(UsageError, match="damaged"):
-        Artifact.load(tmp_path)
-    (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(UsageError, match="model.safetensors"):
-        Artifact.load(tmp_path)
-    with pytest.raises(UsageError, match="folder that train wrote"):
-        Artifact.load(tmp_path / "none")
 
 
 def test_learning_rate_warms_up_and_cools_down(records):

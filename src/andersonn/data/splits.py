@@ -41,5 +41,29 @@ class SplitRule:
 
 def split_of(records: Records, rule: SplitRule) -> dict[str, np.ndarray]:
     """Indices of the records of each side: by the file's ``split`` column if it has one, else by the rule."""
-    sides = records.split_column if records.split_column is not None else rule.sides(records.groups)
+    sides = _sides(records, rule)
     return {side: np.flatnonzero(sides == side) for side in SPLITS}
+
+
+def split_by(records: Records) -> str:
+    """By what :func:`split_of` divides these records, for the model card."""
+    return "split column" if records.split_column is not None else "hash of group"
+
+
+def split_digest(records: Records, rule: SplitRule) -> str:
+    """SHA-256 of the structures in their order and of the side each stands on.
+
+    A model keeps it, so that a file can be recognized later as the one it was trained on, divided as it was then.
+    Labels do not enter.
+
+    Args:
+        records: what is divided.
+        rule: how, unless the records have a ``split`` column.
+    """
+    sides = "\n".join(_sides(records, rule).tolist())
+    return hashlib.sha256(f"{records.digest}\n{sides}".encode()).hexdigest()
+
+
+def _sides(records: Records, rule: SplitRule) -> np.ndarray:
+    """The side of each record, as strings ``[N]``."""
+    return records.split_column if records.split_column is not None else rule.sides(records.groups)

@@ -83,7 +83,11 @@ class ImageStore:
             recipe: how.
             workers: processes; default one a core, in this process when there are few records.
             progress: called with (records done, records in all).
+
+        Raises:
+            UsageError: there are no records.
         """
+        records.require_some()
         workers = workers or (1 if len(records) < 2 * CHUNK else os.cpu_count() or 1)
         starts = range(0, len(records), CHUNK)
         chunks = (records.take(np.arange(s, min(s + CHUNK, len(records)))) for s in starts)

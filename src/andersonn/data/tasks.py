@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ class Task:
         thresholds: rising cuts in ``unit``.
         zero_is_class: the lowest class is the quantity being exactly zero; ``thresholds[0]`` must then be 0.
         periodic: the task is about crystals; molecules are refused.
+        lowest, highest: bounds of what the quantity can be, in ``unit``; a label beyond them is a mistake.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Task:
     thresholds: tuple[float, ...]
     zero_is_class: bool = False
     periodic: bool = True
+    lowest: float = -math.inf
+    highest: float = math.inf
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False))
@@ -54,6 +58,14 @@ class Task:
             index = np.where(values <= 0.0, 0, np.maximum(index, 1))
         return index.astype(np.int64)
 
+    def why_impossible(self, value: float) -> str | None:
+        """Why this cannot be a value of the quantity, or None if it can."""
+        if not math.isfinite(value):
+            return f"{self.quantity} is not finite"
+        if value < self.lowest:
+            return f"{self.quantity} is " + ("negative" if self.lowest == 0.0 else f"below {self.lowest} {self.unit}")
+        return f"{self.quantity} is above {self.highest} {self.unit}" if value > self.highest else None
+
     def with_thresholds(self, thresholds: tuple[float, ...]) -> Task:
         """The same task cut elsewhere."""
         return replace(self, thresholds=tuple(float(t) for t in thresholds))
@@ -66,6 +78,7 @@ CONDUCTION = Task(
     classes=("metal", "semiconductor", "insulator"),
     thresholds=(0.0, 3.0),
     zero_is_class=True,
+    lowest=0.0,
 )
 
 TASKS = {task.name: task for task in (CONDUCTION,)}

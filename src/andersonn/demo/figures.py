@@ -42,7 +42,7 @@ def residual_figure(curve: dict[str, Any]) -> str:
             for axes, x in ((by_time, milliseconds), (by_evaluation, np.arange(1, len(residual) + 1))):
                 axes.semilogy(x, residual, color=COLORS[name], marker=MARKERS[name], markersize=3.2, linewidth=1.6)
                 axes.annotate(
-                    NAMES[name], (x[-1], residual[-1]), xytext=(4, 6 if name == "forward" else -12),
+                    NAMES[name], (x[-1], residual[-1]), xytext=(5, 5 if name == "forward" else -6),
                     textcoords="offset points", color=COLORS[name], fontsize=9,
                 )  # fmt: skip
         _mark_crossover(by_time, curve["crossover"])
@@ -51,7 +51,7 @@ def residual_figure(curve: dict[str, Any]) -> str:
         by_evaluation.set_xlabel("evaluations of the cell")
         for axes in (by_time, by_evaluation):
             axes.grid(axis="y", color="#e4e7eb", linewidth=0.7)
-            axes.margins(x=0.16)
+            axes.margins(x=0.18, y=0.1)
         return _svg(figure)
 
 
@@ -89,7 +89,8 @@ def training_figure(training: dict[str, Any]) -> str:
         radius.text(1, 1.02, "forward iteration diverges above 1", fontsize=8.5, color=INK)
         radius.set_ylim(0, 1.15)
         radius.set_xlabel("epoch")
-        radius.set_ylabel("spectral radius (line: median, dots: largest)")
+        radius.set_ylabel("spectral radius")
+        radius.text(1, 0.9, "lines: median structure; dotted: largest", fontsize=8.5, color=INK)
         return _svg(figure)
 
 
@@ -98,7 +99,8 @@ def confusion_figure(confusion: list[list[int]], classes: tuple[str, ...]) -> st
     counts = np.array(confusion, dtype=float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with rc_context(STYLE):
-        figure = Figure(figsize=(3.9, 3.2), layout="constrained")
+        figure = Figure(figsize=(4.1, 3.2), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.15)  # a browser's font may be wider
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (row, column), share in np.ndenumerate(shares):

@@ -46,7 +46,7 @@ def crossover_sentence(curve: dict[str, Any]) -> str:
         )
     return (
         f"{penalty}. That is paid back after {1e3 * point['seconds']:.1f} ms: for every residual under "
-        f"{point['residual']:.1e}, Anderson is there first."
+        f"{point['residual']:.2g}, Anderson is there first."
     )
 
 

@@ -17,8 +17,10 @@ from andersonn.matter.canonical import TIE, dense_ranks, refine, tied_ranks
 from andersonn.matter.graph import AtomBondGraph
 from andersonn.matter.structure import Structure
 
-FORMAT = 1
-"""Raised whenever the same recipe would give another image, so that stores of older images are not read."""
+FORMAT = 2
+"""Raised whenever the same recipe would give another image, or other structures would be refused, so that stores of
+older images are not read.
+"""
 
 
 @dataclass(frozen=True)

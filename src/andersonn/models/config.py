@@ -12,7 +12,7 @@ from andersonn.solvers import Anderson, ForwardIteration, Solver
 class SolverConfig(BaseModel):
     """How fixed points are found."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: Literal["anderson", "forward"] = Field("anderson", description="Anderson extrapolation or forward iteration")
     window: int = Field(5, ge=1, description="past differences that Anderson combines")
@@ -29,7 +29,7 @@ class SolverConfig(BaseModel):
 class ModelConfig(BaseModel):
     """The network between graph image and answer."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     cell: Literal["message", "convolution"] = Field(
         "message", description="how the equilibrium network reads the image"

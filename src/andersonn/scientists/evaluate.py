@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from andersonn.data.records import Records
+from andersonn.data.splits import split_by, split_digest
 from andersonn.errors import UsageError
 from andersonn.scientists.scientist import Scientist
 from andersonn.solvers import Status
+from andersonn.training.artifact import Artifact
 from andersonn.training.baselines import forest_cross_validated, forest_metrics, majority_metrics
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.inference import ask
+from andersonn.training.inference import Outputs, ask
 from andersonn.training.progress import Progress, Silent
-from andersonn.training.run import answer_metrics
+from andersonn.training.run import SPLIT_KEY, answer_metrics
 
 SIDES = ("auto", "all", "train", "validation", "test")
 
@@ -28,27 +30,30 @@ def evaluate(
         scientist: whom to test.
         records: with the task's quantity as a column.
         side: ``"all"`` records, or only one side of the split (``"train"``, ``"validation"``, ``"test"``). ``"auto"``
-            takes the test side of the very file the model was trained on, and all records of any other.
+            takes the test side of the very records the model was trained on, in the same order and on the same sides,
+            and all records of any other file.
         baselines: also grow a random forest on composition.
         progress: listener.
 
     Returns:
         The metrics of :func:`~andersonn.training.run.answer_metrics` on the usable records, with ``unusable`` (how
-        many are not), ``side``, ``solver`` and ``baselines``.
+        many are not), ``side``, ``same_file_as_training`` (whether the records and their sides are those of the
+        training), ``trained_on`` (see :func:`_trained_on`), ``solver`` and ``baselines``.
 
     Raises:
         UsageError: no record is usable.
     """
     progress = progress or Silent()
     task, artifact = scientist.task, scientist.artifact
-    trained_on = artifact.provenance.get("data", {}).get("sha256_of_structures") == records.digest
-    if side == "auto":
-        side = "test" if trained_on else "all"
     progress.start("graph images", len(records))
-    dataset = prepare(
-        records, task, artifact.config.model_copy(update={"limit": None}), lambda done, _: progress.update(done)
-    )
+    config = artifact.config.model_copy(update={"limit": None})
+    dataset = prepare(records, task, config, lambda done, _: progress.update(done))
     progress.finish()
+    same = _divided_as_in_training(artifact, dataset)
+    if not same:
+        progress.say("these are not the training records on the same sides: the model may have been trained on some")
+    if side == "auto":
+        side = "test" if same else "all"
     chosen = np.sort(dataset.usable) if side == "all" else dataset.sides[side]
     if not len(chosen):
         raise UsageError("no_records", f"no usable record on side {side!r} of {records.source!r}", "give other records")
@@ -61,22 +66,48 @@ def evaluate(
         "thresholds": list(task.thresholds),
         "classes": list(task.classes),
         "side": side,
-        "same_file_as_training": trained_on,
+        "same_file_as_training": same,
+        "trained_on": _trained_on(same, side),
         "unusable": len(dataset.unusable),
         **answer_metrics(outputs, artifact.calibration, dataset.values[chosen], task),
-        "solver": {
-            "name": artifact.network.equilibrium.solver.name,
-            "mean_steps": float(outputs.steps.mean()),
-            "converged": float((outputs.status == Status.CONVERGED).mean()),
-        },
+        "solver": _solver_summary(artifact, outputs),
     }
     majority = task.classes.index(artifact.provenance["majority_class"])
     metrics["baselines"] = {"majority": majority_metrics(dataset.labels[chosen], majority, task.classes)}
     if baselines:
         progress.start("random forest", 1)
-        metrics["baselines"]["random_forest"] = _forest(dataset, chosen, task.classes, side if trained_on else "all")
+        metrics["baselines"]["random_forest"] = _forest(dataset, chosen, task.classes, side if same else "all")
         progress.finish()
     return metrics
+
+
+def _divided_as_in_training(artifact: Artifact, dataset: Dataset) -> bool:
+    """Whether these are the records the model was trained on, in the same order and on the same sides."""
+    trained, records = artifact.provenance.get("data", {}), dataset.records
+    if SPLIT_KEY in trained:
+        return trained[SPLIT_KEY] == split_digest(records, artifact.config.split.rule())
+    # Models of before that key: the same structures, divided by the same means into sides of the same sizes.
+    same = trained.get("sha256_of_structures") == records.digest and trained.get("split_by") == split_by(records)
+    if artifact.config.limit is not None:  # then the sizes are those of a sample
+        return same
+    return same and all(trained.get(name) == len(indices) for name, indices in dataset.sides.items())
+
+
+def _trained_on(same: bool, side: str) -> str:
+    """What is known about tested records that the model has seen: ``"test side kept apart"`` if it has seen none,
+    ``"known overlap"`` if a side is tested on which it was trained, tuned or calibrated, else ``"unknown overlap"``.
+    """
+    if not same:
+        return "unknown overlap"
+    return "test side kept apart" if side == "test" else "known overlap"
+
+
+def _solver_summary(artifact: Artifact, outputs: Outputs) -> dict[str, Any]:
+    return {
+        "name": artifact.network.equilibrium.solver.name,
+        "mean_steps": float(outputs.steps.mean()),
+        "converged": float((outputs.status == Status.CONVERGED).mean()),
+    }
 
 
 def _forest(dataset: Dataset, chosen: np.ndarray, classes: tuple[str, ...], side: str) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,14 @@ from andersonn.data.tasks import Task, task
 from andersonn.errors import UsageError
 from andersonn.files import write_json, write_whole
 from andersonn.models import EquilibriumNetwork
-from andersonn.training.calibration import Calibration
+from andersonn.training.calibration import Calibration, is_number
 from andersonn.training.config import TrainConfig
+from andersonn.training.trainer import pick_device
 
 FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
+DAMAGE = (UsageError, KeyError, TypeError, ValueError, AttributeError, OSError, RuntimeError, SafetensorError)
+"""What reading a damaged model can raise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,27 +65,67 @@ class Artifact:
         """Reads both files.
 
         Raises:
-            UsageError: a file is missing or unreadable, or was written by a newer version.
+            UsageError: a file is missing, unreadable or damaged, or was written by a newer version; or there is no such
+                device.
         """
         card = _read_card(folder)
         try:
-            chosen = task(card["task"]).with_thresholds(tuple(card["thresholds"]))
-            chosen = replace(chosen, classes=tuple(card["classes"]), quantity=card["quantity"], unit=card["unit"])
+            chosen = _task_of(card)
             config = TrainConfig.make(card["config"])
             network = EquilibriumNetwork(config.model, len(chosen.classes))
-            network.load_state_dict(load_file(folder / WEIGHTS))
-            calibration = Calibration(**card["calibration"])
+            network.load_state_dict(_finite_weights(folder / WEIGHTS))
+            calibration = Calibration.from_dict(card["calibration"])
+            _check_provenance(card, chosen)
         except FileNotFoundError:
             raise UsageError("no_model", f"{str(folder)!r} has no {WEIGHTS}", "copy the whole model folder") from None
-        except (KeyError, TypeError, SafetensorError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+        except DAMAGE as error:
             raise UsageError(
-                "bad_model", f"the model in {str(folder)!r} is damaged: {reason}", "copy it again"
+                "bad_model", f"the model in {str(folder)!r} is damaged: {_reason(error)}", "copy it again"
             ) from None
         known = {"format", "task", "classes", "thresholds", "quantity", "unit", "calibration", "config"}
         provenance = {name: value for name, value in card.items() if name not in known}
-        network.to(device).eval()
+        network.to(pick_device(str(device))).eval()
         return cls(network, chosen, config, calibration, provenance)
+
+
+def _task_of(card: dict[str, Any]) -> Task:
+    """The task of a model card, with the card's thresholds."""
+    thresholds = card["thresholds"]
+    if not (isinstance(thresholds, list) and all(is_number(t) for t in thresholds)):
+        raise ValueError(f"its thresholds are {thresholds!r}, not numbers")
+    chosen = task(card["task"]).with_thresholds(tuple(thresholds))
+    for name, expected in (("classes", list(chosen.classes)), ("quantity", chosen.quantity), ("unit", chosen.unit)):
+        if card[name] != expected:
+            raise ValueError(f"its {name} is {card[name]!r}, that of {chosen.name} is {expected!r}")
+    return chosen
+
+
+def _finite_weights(path: Path) -> dict[str, torch.Tensor]:
+    weights = load_file(path)
+    broken = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise ValueError(f"weights that are not finite numbers in {broken[0]}")
+    return weights
+
+
+def _check_provenance(card: dict[str, Any], task: Task) -> None:
+    """Checks what scientists read of the provenance."""
+    counts = card["elements"]
+    if not (isinstance(counts, dict) and all(isinstance(n, int) for n in counts.values())):
+        raise ValueError("its elements are not counts by symbol")
+    if not isinstance(card["largest_image_rows"], int):
+        raise ValueError(f"its largest_image_rows is {card['largest_image_rows']!r}")
+    if not isinstance(card["data"], dict):
+        raise ValueError("its data is not a group of values")
+    if card["majority_class"] not in task.classes:
+        raise ValueError(f"its majority_class is {card['majority_class']!r}, not one of {', '.join(task.classes)}")
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what went wrong, without the cure of a UsageError, which is for other occasions."""
+    if isinstance(error, KeyError):
+        return f"{CARD} has no {error.args[0]}"
+    return (error.message if isinstance(error, UsageError) else str(error)).splitlines()[0]
 
 
 def _read_card(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,29 @@ class Calibration:
         interval = np.stack([low - self.margin, np.maximum(high + self.margin, low - self.margin)], axis=1)
         return np.maximum(middle, 0.0), np.maximum(interval, 0.0)
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+        """The calibration of a model card, as :meth:`as_dict` wrote it.
+
+        Raises:
+            ValueError: a value is missing, superfluous or impossible.
+        """
+        names = [field.name for field in fields(cls)]
+        if not isinstance(values, dict) or sorted(values) != sorted(names):
+            raise ValueError(f"its calibration does not hold {', '.join(names)}")
+        for name in ("scale", "temperature", "margin"):
+            if not is_number(values[name]) or (values[name] <= 0 and name != "margin"):
+                raise ValueError(f"its calibration has {name} {values[name]!r}")
+        return cls(**values)
+
     def as_dict(self) -> dict[str, Any]:
         """For the model card."""
         return asdict(self)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value read from JSON is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def fit_calibration(

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,7 +16,7 @@ from andersonn.errors import UsageError
 from andersonn.files import write_whole
 from andersonn.training.trainer import Trainer
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -30,7 +31,7 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     write_whole(path, write)
 
 
-def save_checkpoint(path: Path, trainer: Trainer, data_digest: str) -> None:
+def save_checkpoint(path: Path, trainer: Trainer) -> None:
     """Everything a run needs to go on after its last whole epoch, in one file."""
     tensors = {f"network/{name}": value.contiguous() for name, value in trainer.network.state_dict().items()}
     tensors |= {f"best/{name}": value.contiguous() for name, value in trainer.best.items()}
@@ -43,12 +44,12 @@ def save_checkpoint(path: Path, trainer: Trainer, data_digest: str) -> None:
         "best_loss": trainer.best_loss if math.isfinite(trainer.best_loss) else None,
         "config": trainer.config.model_dump(mode="json"),
         "task": trainer.task.name,
-        "data": data_digest,
+        "data": trainer.dataset.digest,
     }
     write_whole(path, lambda name: save_file(tensors, name, metadata={"notes": json.dumps(notes)}))
 
 
-def load_checkpoint(path: Path, trainer: Trainer, data_digest: str) -> None:
+def load_checkpoint(path: Path, trainer: Trainer) -> None:
     """Puts a trainer where the checkpoint left off.
 
     Raises:
@@ -62,13 +63,11 @@ def load_checkpoint(path: Path, trainer: Trainer, data_digest: str) -> None:
         raise UsageError("no_checkpoint", f"there is no checkpoint {str(path)!r}", "train without --resume") from None
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise UsageError("bad_checkpoint", f"cannot read {str(path)!r}: {error}", "train without --resume") from None
-    current = trainer.config.model_dump(mode="json")
-    changed = [name for name in current if notes["config"].get(name) != current[name]]
-    if notes["format"] != CHECKPOINT_FORMAT or changed or notes["data"] != data_digest:
-        what = f"options {', '.join(changed)}" if changed else "data or program version"
+    other = _what_differs(notes, trainer)
+    if other:
         raise UsageError(
             "other_run",
-            f"the checkpoint was made with other {what}",
+            f"the checkpoint was made with other {other}",
             "resume with what it was started with, or start anew",
         )
     part = {key: _with_prefix(tensors, key) for key in ("network/", "best/")}
@@ -81,6 +80,19 @@ def load_checkpoint(path: Path, trainer: Trainer, data_digest: str) -> None:
         index, _, field = name.partition("/")
         state.setdefault(int(index), {})[field] = value
     trainer.optimizer.load_state_dict({"state": state, "param_groups": trainer.optimizer.state_dict()["param_groups"]})
+
+
+def _what_differs(notes: dict[str, Any], trainer: Trainer) -> str | None:
+    """In what the run of a checkpoint differs from this one, for a message; None if in nothing."""
+    if notes.get("format") != CHECKPOINT_FORMAT:
+        return "program version"
+    current = trainer.config.model_dump(mode="json")
+    changed = [name for name in current if notes["config"].get(name) != current[name]]
+    if changed:
+        return f"options {', '.join(changed)}"
+    if notes["task"] != trainer.task.name:
+        return "task"
+    return None if notes["data"] == trainer.dataset.digest else "data: structures, labels or split"
 
 
 def _with_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

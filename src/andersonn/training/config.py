@@ -15,11 +15,13 @@ from andersonn.errors import UsageError, did_you_mean
 from andersonn.matter.image import ImageRecipe
 from andersonn.models import ModelConfig
 
+OPTIONS_HINT = "andersonn train --options lists what options take"
+
 
 class ImageConfig(BaseModel):
     """How graph images are made."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     columns: int = Field(16, ge=1, le=255, description="K, neighbors an atom shows at most")
     reach: float = Field(8.0, gt=0, description="Å beyond which nothing is a neighbor")
@@ -34,7 +36,7 @@ class ImageConfig(BaseModel):
 class SplitConfig(BaseModel):
     """How groups are divided, unless the file has a ``split`` column."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     split_seed: int = Field(0, description="another seed gives another split")
     validation: float = Field(0.1, gt=0, lt=0.5, description="fraction of groups for tuning and calibration")
@@ -48,12 +50,12 @@ class SplitConfig(BaseModel):
 class TrainConfig(BaseModel):
     """Everything that decides the outcome of a training run besides the data."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    seed: int = Field(0, description="of weights, order and dropout")
+    seed: int = Field(0, ge=0, lt=2**32, description="of weights, order and dropout")
     epochs: int = Field(36, ge=1, description="passes over the training data")
-    learning_rate: float = Field(2e-3, gt=0, description="highest rate, after the warm-up")
-    weight_decay: float = Field(0.1, ge=0, description="of AdamW")
+    learning_rate: float = Field(2e-3, gt=0, le=1e9, description="highest rate, after the warm-up")
+    weight_decay: float = Field(0.1, ge=0, le=1e9, description="of AdamW")
     warmup: float = Field(0.1, ge=0, lt=1, description="fraction of the run over which the rate rises")
     max_rows: int = Field(1280, ge=1, description="image rows a batch holds at most")
     max_images: int = Field(128, ge=1, description="structures a batch holds at most")
@@ -78,7 +80,7 @@ class TrainConfig(BaseModel):
         Raises:
             UsageError: an option is unknown or its value impossible.
         """
-        nested = json.loads(json.dumps(dict(values or {})))
+        nested = _plain({} if values is None else values)
         paths = _leaf_paths(cls)
         for word in overrides:
             name, equals, text = word.partition("=")
@@ -95,7 +97,7 @@ class TrainConfig(BaseModel):
         """A configuration from a TOML or JSON file; see :meth:`make`."""
         path = Path(path)
         try:
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         except OSError as error:
             raise UsageError("missing_file", f"cannot read {str(path)!r}: {error.strerror}", "check the path") from None
@@ -140,9 +142,22 @@ def _short_names(paths: list[str]) -> list[str]:
 
 def _set(nested: dict[str, Any], path: str, value: Any) -> None:
     *parents, leaf = path.split(".")
-    for parent in parents:
+    for depth, parent in enumerate(parents, start=1):
         nested = nested.setdefault(parent, {})
+        if not isinstance(nested, dict):
+            group = ".".join(parents[:depth])
+            raise UsageError("bad_option", f"option {group} is a group of options, not {nested!r}", f"write {path}=…")
     nested[leaf] = value
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    """A copy of nested options, as JSON would have them."""
+    if not isinstance(values, Mapping):
+        raise UsageError("bad_config", f"options are {values!r}, not names with values", "write them as epochs = 3")
+    try:
+        return json.loads(json.dumps(dict(values)))
+    except TypeError as error:  # such as a date, which TOML knows
+        raise UsageError("bad_config", f"an option has an impossible value: {error}", OPTIONS_HINT) from None
 
 
 def _value(text: str) -> Any:
@@ -158,4 +173,5 @@ def _readable(error: ValidationError, paths: list[str]) -> UsageError:
     if first["type"] == "extra_forbidden":
         leaf = name.rpartition(".")[2]
         return UsageError("unknown_option", f"there is no option {name!r}", did_you_mean(leaf, _short_names(paths)))
-    return UsageError("bad_option", f"option {name}: {first['msg']}, got {first['input']!r}", "see train --help")
+    hint = f"write [0,2]; {OPTIONS_HINT}" if first["type"] == "tuple_type" else OPTIONS_HINT
+    return UsageError("bad_option", f"option {name}: {first['msg']}, got {first['input']!r}", hint)

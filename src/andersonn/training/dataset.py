@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,16 @@ class Dataset:
     unusable: dict[int, str]
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of all that training depends on: structures, values of the quantity, and the records of each side."""
+        content = hashlib.sha256(self.records.digest.encode())
+        content.update(np.where(np.isnan(self.values), np.nan, self.values).tobytes())  # one NaN for all kinds of NaN
+        for side in SPLITS:
+            content.update(f"{side} {len(self.sides[side])}".encode())
+            content.update(self.sides[side].astype(np.int64).tobytes())
+        return content.hexdigest()
+
+    @property
     def usable(self) -> np.ndarray:
         """Indices of all usable records."""
         return np.concatenate([self.sides[side] for side in SPLITS])
@@ -65,17 +76,21 @@ class Dataset:
 
 
 def atomic_numbers(records: Records, indices: np.ndarray) -> list[np.ndarray]:
-    """Atomic numbers of some records, without checking their structures."""
-    lists = records.table["atomic_numbers"].combine_chunks()
-    return [lists[int(i)].values.to_numpy(zero_copy_only=False) for i in indices]
+    """Atomic numbers of some usable records, without making their structures."""
+    return [records.atomic_numbers(int(i)) for i in indices]
 
 
 def prepare(records: Records, task: Task, config: TrainConfig, progress: Progress | None = None) -> Dataset:
-    """Images, labels and split of the records of a task."""
-    store = image_store(records, config.image.recipe(), progress=progress)
+    """Images, labels and split of the records of a task.
+
+    Raises:
+        UsageError: there are no records, or a column is missing or of the wrong type.
+    """
+    records.require_some()
     values = records.label(task.quantity)
+    store = image_store(records, config.image.recipe(), progress=progress)
     unusable = {i: f"{error['message']}" for i, error in store.rejected.items()}
-    unusable |= {int(i): f"{task.quantity} is null" for i in np.flatnonzero(~np.isfinite(values))}
+    unusable |= _bad_labels(records, values, task)
     if task.periodic:
         cells = records.table["cell"].is_valid().to_numpy(zero_copy_only=False)
         unusable |= {int(i): f"{task.name} needs a cell" for i in np.flatnonzero(~cells)}
@@ -86,6 +101,13 @@ def prepare(records: Records, task: Task, config: TrainConfig, progress: Progres
         usable[:] = False
         usable[chosen] = True
     sides = {side: indices[usable[indices]] for side, indices in split_of(records, config.split.rule()).items()}
-    labels = np.where(np.isfinite(values), task.class_of(np.nan_to_num(values)), -1)
+    labels = task.class_of(np.nan_to_num(values))
     labels[list(unusable)] = -1
     return Dataset(records, store, values, labels, sides, unusable)
+
+
+def _bad_labels(records: Records, values: np.ndarray, task: Task) -> dict[int, str]:
+    """Record index → what is wrong with its value of the task's quantity."""
+    null = records.is_null(task.quantity)
+    bad = np.flatnonzero(~((values >= task.lowest) & (values <= task.highest) & np.isfinite(values)))
+    return {int(i): f"{task.quantity} is null" if null[i] else task.why_impossible(float(values[i])) for i in bad}

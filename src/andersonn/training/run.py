@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.data.records import Records
+from andersonn.data.splits import split_by, split_digest
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.files import write_json, write_whole
@@ -26,9 +27,11 @@ from andersonn.training.dataset import Dataset, atomic_numbers, prepare
 from andersonn.training.inference import Outputs, ask
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 from andersonn.training.progress import Progress, Silent
-from andersonn.training.trainer import Trainer
+from andersonn.training.trainer import Trainer, pick_device
 
 CHECKPOINT = "checkpoint.safetensors"
+SPLIT_KEY = "sha256_of_split"
+"""Where a model's provenance keeps, under ``data``, the :func:`~andersonn.data.splits.split_digest` of its records."""
 
 
 def train(
@@ -52,10 +55,11 @@ def train(
         progress: listener.
 
     Raises:
-        UsageError: the records cannot be split, ``out`` is taken by a finished model, or the checkpoint is of another
-            run.
+        UsageError: the records cannot be split, ``out`` is taken by a finished model, the checkpoint is missing or of
+            another run, the device is not there, or training diverges.
     """
     progress = progress or Silent()
+    pick_device(config.device)  # before minutes of imaging
     _check_out(out, resume)
     if config.thresholds is not None:
         task = task.with_thresholds(config.thresholds)
@@ -66,7 +70,7 @@ def train(
     dataset.require_trainable(task)
     trainer = Trainer(dataset, task, config)
     if resume:
-        load_checkpoint(out / CHECKPOINT, trainer, records.digest)
+        load_checkpoint(out / CHECKPOINT, trainer)
         progress.say(f"resumed after epoch {trainer.epoch}")
     run_epochs(trainer, out, progress)
     trainer.use_best()
@@ -84,7 +88,7 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
     while not trainer.done:
         before = trainer.epoch
         row = trainer.run_epoch(lambda fraction, before=before: progress.update(before + fraction))
-        save_checkpoint(out / CHECKPOINT, trainer, trainer.dataset.records.digest)
+        save_checkpoint(out / CHECKPOINT, trainer)
         write_history(out / "history.csv", trainer.history)
         progress.update(trainer.epoch, f"validation accuracy {row['validation_accuracy']:.3f}")
         if row["radius_max"] >= 1.0:
@@ -151,7 +155,8 @@ def _provenance(trainer: Trainer, records: Records, metrics: dict[str, Any]) -> 
             "records": len(records),
             "unusable": len(dataset.unusable),
             **{side: len(indices) for side, indices in dataset.sides.items()},
-            "split_by": "split column" if records.split_column is not None else "hash of group",
+            "split_by": split_by(records),
+            SPLIT_KEY: split_digest(records, trainer.config.split.rule()),
         },
         "majority_class": trainer.task.classes[majority],
         "elements": {elements.symbols()[z]: counts[z] for z in sorted(counts)},
@@ -178,6 +183,8 @@ def _check_out(out: Path, resume: bool) -> None:
         raise UsageError(
             "unfinished", f"{str(out)!r} holds an unfinished run", "add --resume to go on, or choose another --out"
         )
+    if resume and not (out / CHECKPOINT).exists():
+        raise UsageError("no_checkpoint", f"{str(out)!r} holds no unfinished run", "train without --resume")
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_whole(out / ".writable", lambda name: None)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from andersonn.data.tasks import Task
+from andersonn.errors import UsageError
 from andersonn.implicit import spectral_radius
 from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, row_batches
 from andersonn.training.calibration import Calibration
@@ -27,9 +28,17 @@ RADIUS_SAMPLE = 32
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of a configuration; ``"auto"`` takes a GPU if there is one."""
+    """The device of a configuration; ``"auto"`` takes a GPU if there is one.
+
+    Raises:
+        UsageError: a GPU is asked for and there is none.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(
+            "no_device", "device=cuda, but PyTorch finds no CUDA GPU here", "use device=cpu or device=auto"
+        )
     return torch.device(name)
 
 
@@ -69,13 +78,19 @@ class Trainer:
 
         Args:
             progress: called with the fraction of the epoch done.
+
+        Raises:
+            UsageError: the loss or the weights are no longer finite.
         """
         begin = time.perf_counter()
         row: dict[str, float] = {"epoch": self.epoch + 1, "learning_rate": self._rate(0.0)}
-        row |= self._train(progress)
-        row["train_seconds"] = time.perf_counter() - begin
-        row |= self._validate()
-        row |= self._watch_stability()
+        try:
+            row |= self._train(progress)
+            row["train_seconds"] = time.perf_counter() - begin
+            row |= self._validate()
+            row |= self._watch_stability()
+        except torch.linalg.LinAlgError as error:  # the cell takes the norm of its weights, which NaN has not
+            raise self._diverged() from error
         row["seconds"] = time.perf_counter() - begin
         self.epoch += 1
         self.history.append(row)
@@ -92,11 +107,14 @@ class Trainer:
         for indices in self._batches(order):
             self._set_rate(seen / len(order))
             loss = self._loss(indices)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise self._diverged()
             self.optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
             self.optimizer.step()
-            total += float(loss.detach()) * len(indices)
+            total += value * len(indices)
             tally.add(self.network)
             seen += len(indices)
             if progress:
@@ -131,7 +149,10 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         indices = self.dataset.sides["validation"]
         labels = self.dataset.labels[indices]
-        p = Calibration().probabilities(ask(self.network, self.dataset.store, indices).scores)
+        outputs = ask(self.network, self.dataset.store, indices)
+        if not (np.isfinite(outputs.scores).all() and np.isfinite(outputs.quantiles).all()):
+            raise self._diverged()
+        p = Calibration().probabilities(outputs.scores)
         metrics = classification_metrics(labels, p, self.task.classes)
         return {
             "validation_loss": float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12)).mean()),
@@ -150,6 +171,13 @@ class Trainer:
             z = network.equilibrium(x, offsets=offsets)
         radius = spectral_radius(lambda z: cell(z, x), z, offsets, iterations=12)
         return {"radius_median": float(radius.median()), "radius_max": float(radius.max())}
+
+    def _diverged(self) -> UsageError:
+        return UsageError(
+            "diverged",
+            f"training diverged in epoch {self.epoch + 1}: the loss or the weights are no longer finite",
+            f"lower learning_rate, which is {self.config.learning_rate:g}, and start anew",
+        )
 
     def use_best(self) -> None:
         """Puts the parameters of the best epoch back."""
