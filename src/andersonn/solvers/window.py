@@ -12,24 +12,14 @@ from torch import Tensor
 
 from andersonn.solvers.layout import Layout
 
-SMALL_STATE = 250_000
-"""Numbers in a state up to which one call costs more than the work it starts."""
-
 
 class Window:
     """Ring buffers ``[m, R, D]`` of ΔF and ΔG, Gram matrix ``[B, m, m]`` and projections ``[B, m]`` in float64."""
 
     def __init__(self, size: int, layout: Layout, like: Tensor) -> None:
         self.layout = layout
-        shape = (size, layout.rows, layout.width)
-        self.dF = torch.empty(shape, dtype=like.dtype, device=like.device)
+        self.dF = torch.empty((size, layout.rows, layout.width), dtype=like.dtype, device=like.device)
         self.dG = torch.empty_like(self.dF)
-        # Products of small states are taken for all slots at once, which saves calls; those of large ones slot by slot,
-        # which saves memory.
-        small_state = layout.rows * layout.width <= SMALL_STATE
-        scratch_shape = shape if small_state else shape[1:]
-        wide = torch.promote_types(like.dtype, torch.float32)  # half precision would overflow and round products away
-        self.scratch = torch.empty(scratch_shape, dtype=wide, device=like.device)
         small = {"dtype": torch.float64, "device": like.device}
         self.gram = torch.zeros(layout.samples, size, size, **small)
         self.projection = torch.zeros(layout.samples, size, **small)
@@ -47,26 +37,14 @@ class Window:
         k = self.filled
         newest = torch.sub(r, r_before, out=self.dF[slot])
         torch.sub(g, g_before, out=self.dG[slot])
-        products = self._products(newest, k, r)
+        by_row = torch.cat([_inner_products(self.dF[:k], newest), _inner_products(r.unsqueeze(0), newest)], dim=1)
         # A sample with NaN or infinity gets zeros, which `coefficients` leaves out: it takes plain steps.
-        products = torch.nan_to_num(products, nan=0.0, posinf=0.0, neginf=0.0)
+        products = torch.nan_to_num(self.layout.to_samples(by_row), nan=0.0, posinf=0.0, neginf=0.0)
         row = products[:, :k]
         self.gram[:, slot, :k] = row
         self.gram[:, :k, slot] = row
         self.projection[:, :k] += row
         self.projection[:, slot] = products[:, k]
-
-    def _products(self, newest: Tensor, k: int, r: Tensor) -> Tensor:
-        """⟨ΔF_i, ΔF_new⟩ for the first k slots, and last ⟨ΔF_new, r⟩: float64 ``[B, k + 1]``."""
-        newest = newest.to(self.scratch.dtype)
-        if self.scratch.dim() == 3:
-            rows = torch.mul(self.dF[:k], newest, out=self.scratch[:k]).sum(dim=2)
-            last = torch.mul(newest, r, out=self.scratch[0]).sum(dim=1)
-            return self.layout.to_samples(torch.cat([rows, last.unsqueeze(0)]).T)
-        others = [self.dF[i] for i in range(k)] + [r]
-        return self.layout.to_samples(
-            torch.stack([torch.mul(other, newest, out=self.scratch).sum(dim=1) for other in others], dim=1)
-        )
 
     def coefficients(self, ridge: float) -> Tensor:
         """γ minimizing ‖r − Σ γ_i ΔF_i‖² for each sample, float64 ``[B, filled]``.
@@ -92,3 +70,12 @@ class Window:
         torch.addcmul(start, differences[0], weights[:, 0:1], out=out)
         for i in range(1, self.filled):
             out.addcmul_(differences[i], weights[:, i : i + 1])
+
+
+def _inner_products(many: Tensor, one: Tensor) -> Tensor:
+    """Row by row ⟨many_i, one⟩ of ``many [k, R, D]`` and ``one [R, D]``: ``[R, k]``, in single precision at least."""
+    if one.dtype.itemsize < 4:  # half precision would overflow and round products away
+        return torch.stack([_inner_products(each.float().unsqueeze(0), one.float())[:, 0] for each in many], dim=1)
+    if len(many) == 1:
+        return torch.linalg.vecdot(many[0], one).unsqueeze(1)
+    return torch.bmm(one.unsqueeze(1), many.permute(1, 2, 0)).squeeze(1)  # fetches every operand once
