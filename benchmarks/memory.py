@@ -2,7 +2,8 @@
 
     python benchmarks/memory.py [--cell tutorial|message] [--json FILE]
 
-Each point is measured in a fresh process (growth of the peak resident size), since an allocator keeps what it once had.
+Each point is measured in a fresh process (growth of the peak resident size), since an allocator keeps what it once had;
+glibc is told to give freed blocks back at once, since its fragments would blur the count.
 The solver runs forward iteration and Anderson at tolerance 0 for exactly so many steps, forward and backward.
 """
 
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 DEPTHS = (1, 5, 10, 20, 50, 100, 200)
 STACK_DEPTHS = (1, 5, 10, 20, 50)
+EXACT = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
 def main() -> None:
@@ -31,7 +34,7 @@ def main() -> None:
     for kind in ("forward", "anderson", "stack"):
         for depth in STACK_DEPTHS if kind == "stack" else DEPTHS:
             command = [sys.executable, __file__, "--cell", arguments.cell, "--point", kind, str(depth)]
-            size = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            size = int(subprocess.run(command, capture_output=True, text=True, check=True, env=EXACT).stdout)
             rows.setdefault(kind, {})[depth] = size
             print(f"{kind:<9} depth {depth:>3}: {size / 1e6:8.1f} MB", flush=True)
     if arguments.json:
