@@ -1,15 +1,20 @@
 """What mixing costs: the solver's own time a step beside the cell's, on the tutorial's 64 × 48 × 32 × 32 cell.
 
-    python benchmarks/mixing.py [--threads 1] [--repeats 5] [--json FILE]
+    python benchmarks/mixing.py [--threads 1] [--repeats 5] [--keep-memory] [--json FILE]
 
 Compares Anderson and forward iteration with, if it is installed, torchdeq's Anderson (`pip install torchdeq`). All run
 the same number of steps at tolerance 0 in one process, in turn; the cell's own time is subtracted. Medians.
+
+With --keep-memory, glibc keeps freed memory, as most allocators do. By default it gives large blocks back to the system
+at once and must fetch them again, page by page, which costs every solver and the cell itself time.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from pathlib import Path
 
 import torch
@@ -19,6 +24,7 @@ from andersonn.measure.clock import interleaved
 from tutorial_cell import tutorial_problem
 
 STEPS = 12
+KEEP = {"MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
 
 
 def main() -> None:
@@ -26,7 +32,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--keep-memory", action="store_true")
     arguments = parser.parse_args()
+    if arguments.keep_memory and not KEEP.items() <= os.environ.items():
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | KEEP)  # glibc reads them at the start
     torch.set_num_threads(arguments.threads)
     cell, x = tutorial_problem()
     z0 = torch.zeros_like(x)
@@ -52,7 +61,10 @@ def main() -> None:
     rows = {
         name: {"own_ms_a_step": 1e3 * (t.median - times["the cell alone"].median) / STEPS} for name, t in times.items()
     }
-    print(f"threads {arguments.threads}, {STEPS} steps, {arguments.repeats} repeats, cell {1e3 * cell_time:.1f} ms")
+    print(
+        f"threads {arguments.threads}, {STEPS} steps, {arguments.repeats} repeats, cell {1e3 * cell_time:.1f} ms, "
+        f"memory {'kept' if arguments.keep_memory else 'given back'}"
+    )
     for name, row in rows.items():
         row["share_of_cell"] = row["own_ms_a_step"] / (1e3 * cell_time)
         print(f"{name:<22} {row['own_ms_a_step']:7.1f} ms a step   {100 * row['share_of_cell']:6.1f} % of the cell")

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from andersonn.solvers.layout import Layout
@@ -32,7 +33,9 @@ def test_coefficients_are_least_squares():
         assert torch.allclose(gamma[b], expected, rtol=1e-8)
 
 
-def test_combination():
+@pytest.mark.parametrize("large", [1, 10**9])
+def test_combination(large, monkeypatch):
+    monkeypatch.setattr("andersonn.solvers.window.LARGE_STATE", large)
     window, residuals, values = filled_window()
     gamma = window.coefficients(ridge=1e-14)
     out = torch.empty_like(values[-1])

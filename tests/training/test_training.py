@@ -9,6 +9,7 @@ import torch
 
 from andersonn.data.tasks import CONDUCTION
 from andersonn.errors import UsageError
+from andersonn.models import ImageBatch
 from andersonn.training.artifact import Artifact
 from andersonn.training.calibration import Calibration, fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
@@ -85,8 +86,48 @@ def test_same_seed_same_model_and_resume_repeats_it(records, tmp_path):
     while not second.done:
         second.run_epoch()
     assert same_weights(undisturbed.network, second.network)
+    assert same_weights(undisturbed.average.module, second.average.module)
     assert [r["validation_loss"] for r in undisturbed.history] == [r["validation_loss"] for r in second.history]
     assert undisturbed.best_loss == second.best_loss
+
+
+@pytest.mark.parametrize("averaging", [0.0, 1.0])
+def test_the_kept_weights_are_an_exponential_average(records, averaging):
+    config = TrainConfig.make(overrides=[*SMALL, f"averaging={averaging}"])
+    trainer = Trainer(prepare(records, CONDUCTION, config), CONDUCTION, config)
+    steps = []
+    update = trainer.average.update_parameters
+
+    def watched(network):
+        steps.append(network.attention.weight.detach().clone())
+        update(network)
+
+    trainer.average.update_parameters = watched
+    trainer.run_epoch()
+    assert len(steps) > 3
+    decay = 0.0 if averaging == 0 else 1.0 - 1.0 / len(list(trainer._batches(trainer.dataset.sides["train"])))
+    expected = steps[0]
+    for weight in steps[1:]:
+        expected = decay * expected + (1.0 - decay) * weight
+    assert torch.allclose(trainer.best["attention.weight"], expected, atol=1e-6)
+    assert torch.equal(trainer.best["attention.weight"], steps[-1]) == (averaging == 0)
+
+
+def test_strain_swells_each_structure_as_a_whole(records):
+    config = TrainConfig.make(overrides=[*SMALL, "strain=0.02"])
+    trainer = Trainer(prepare(records, CONDUCTION, config), CONDUCTION, config)
+    batch = ImageBatch.from_store(trainer.dataset.store, trainer.dataset.sides["train"][:200])
+    torch.manual_seed(0)
+    strained = trainer._strained(batch)
+    seen = batch.weight > 0
+    factor = strained.distance / batch.distance
+    of_image = torch.stack([factor[(batch.sample == b).unsqueeze(1) & seen].mean() for b in range(len(batch))])
+    assert torch.allclose(factor[seen], of_image[batch.sample].unsqueeze(1).expand_as(factor)[seen], atol=1e-6)
+    assert 0.016 < float(of_image.std()) < 0.024
+    assert abs(float(of_image.mean()) - 1.0) < 0.006
+    assert torch.equal(strained.weight, batch.weight)
+    still = Trainer(trainer.dataset, CONDUCTION, TrainConfig.make(overrides=[*SMALL, "strain=0"]))
+    assert still._strained(batch) is batch
 
 
 def test_checkpoints_of_another_run_are_refused(records, tmp_path):

@@ -34,6 +34,7 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 def save_checkpoint(path: Path, trainer: Trainer) -> None:
     """Everything a run needs to go on after its last whole epoch, in one file."""
     tensors = {f"network/{name}": value.contiguous() for name, value in trainer.network.state_dict().items()}
+    tensors |= {f"average/{name}": value.contiguous() for name, value in trainer.average.state_dict().items()}
     tensors |= {f"best/{name}": value.contiguous() for name, value in trainer.best.items()}
     for index, state in trainer.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in state.items()}
@@ -70,8 +71,9 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
             f"the checkpoint was made with other {other}",
             "resume with what it was started with, or start anew",
         )
-    part = {key: _with_prefix(tensors, key) for key in ("network/", "best/")}
+    part = {key: _with_prefix(tensors, key) for key in ("network/", "average/", "best/")}
     trainer.network.load_state_dict(part["network/"])
+    trainer.average.load_state_dict(part["average/"])
     trainer.best = part["best/"]
     trainer.best_loss = math.inf if notes["best_loss"] is None else notes["best_loss"]
     trainer.epoch, trainer.history = notes["epoch"], notes["history"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
@@ -49,9 +51,11 @@ class Trainer:
 
     Attributes:
         network: being trained.
+        average: its parameters averaged over the last steps (exponentially): what is validated and kept. The average
+            answers better than the last step, which still follows the noise of its batches.
         history: one row an epoch.
         epoch: epochs done.
-        best: parameters of the epoch with the lowest validation loss.
+        best: averaged parameters of the epoch with the lowest validation loss.
     """
 
     def __init__(self, dataset: Dataset, task: Task, config: TrainConfig) -> None:
@@ -63,6 +67,9 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
+        steps = sum(1 for _ in self._batches(dataset.sides["train"]))
+        decay = max(0.0, 1.0 - 1.0 / (config.averaging * steps)) if config.averaging else 0.0
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay))
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.best_loss = math.inf
@@ -96,7 +103,7 @@ class Trainer:
         self.history.append(row)
         if row["validation_loss"] < self.best_loss:
             self.best_loss = row["validation_loss"]
-            self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+            self.best = {name: value.detach().clone() for name, value in self.average.module.state_dict().items()}
         return row
 
     def _train(self, progress: BatchProgress | None) -> dict[str, float]:
@@ -114,6 +121,7 @@ class Trainer:
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
             self.optimizer.step()
+            self.average.update_parameters(self.network)
             total += value * len(indices)
             tally.add(self.network)
             seen += len(indices)
@@ -125,7 +133,7 @@ class Trainer:
         return row_batches(self.dataset.store.n_rows, order, self.config.max_rows, self.config.max_images)
 
     def _loss(self, indices: np.ndarray) -> Tensor:
-        output = self.network(ImageBatch.from_store(self.dataset.store, indices).to(self.device))
+        output = self.network(self._strained(ImageBatch.from_store(self.dataset.store, indices).to(self.device)))
         labels = torch.from_numpy(self.dataset.labels[indices]).to(self.device)
         values = torch.from_numpy(self.dataset.values[indices] / self.scale).to(self.device, torch.float32)
         levels = torch.tensor(QUANTILES, device=self.device)
@@ -133,6 +141,15 @@ class Trainer:
         pinball = torch.maximum(levels * error, (levels - 1.0) * error).sum(dim=1).mean()
         classes = functional.cross_entropy(output.scores, labels, label_smoothing=self.config.label_smoothing)
         return classes + self.config.estimate_weight * pinball
+
+    def _strained(self, batch: ImageBatch) -> ImageBatch:
+        """The batch with each structure swollen or shrunk a little: lattice parameters of PBE and of experiment, of which
+        users ask, differ by a percent or two.
+        """
+        if not self.config.strain:
+            return batch
+        factor = 1.0 + self.config.strain * torch.randn(len(batch), device=self.device)
+        return replace(batch, distance=batch.distance * factor[batch.sample].unsqueeze(1))
 
     def _rate(self, fraction: float) -> float:
         """Learning rate: a linear warm-up, then half a cosine to 1 % of the highest."""
@@ -149,7 +166,7 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         indices = self.dataset.sides["validation"]
         labels = self.dataset.labels[indices]
-        outputs = ask(self.network, self.dataset.store, indices)
+        outputs = ask(self.average.module, self.dataset.store, indices)
         if not (np.isfinite(outputs.scores).all() and np.isfinite(outputs.quantiles).all()):
             raise self._diverged()
         p = Calibration().probabilities(outputs.scores)
@@ -164,7 +181,7 @@ class Trainer:
         """Spectral radius of the cell at the fixed points of some validation structures."""
         indices = self.dataset.sides["validation"][:RADIUS_SAMPLE]
         batch = ImageBatch.from_store(self.dataset.store, indices).to(self.device)
-        network = self.network
+        network = self.average.module.eval()
         cell = network.equilibrium.cell
         with torch.no_grad():
             x, offsets = cell.prepare(network.encoder(batch), batch), cell.offsets(batch)
