@@ -52,7 +52,7 @@ def changed_options(card):
             value = value[part]
         if value != default:
             found.append(f"{name}={json.dumps(value)}")
-    return " ".join(found)
+    return " ".join(found)  # empty if all options are the defaults
 
 
 def write_card(task, card):
@@ -83,7 +83,7 @@ licences: [data.md](../data.md). Elements in fewer than 50 training structures: 
 ## Make it again
 
 ```sh
-andersonn train {task} --data {data["file"]} --out my-model {changed_options(card)}
+{f"andersonn train {task} --data {data['file']} --out my-model {changed_options(card)}".rstrip()}
 ```
 
 {notes}"""
