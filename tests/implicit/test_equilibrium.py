@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from andersonn import Anderson, Equilibrium, ForwardIteration, ImplicitGradient, Status
 from andersonn.measure.memory import tape_bytes
@@ -162,6 +163,46 @@ def test_adjoint_options():
     loose = Equilibrium(Tanh(radius=0.9), TIGHT[0], gradient)
     loose(inputs()).sum().backward()
     assert loose.last_adjoint.evaluations < 8
+
+
+@pytest.mark.parametrize("solver", [Anderson(rtol=0.0, atol=1e-4), Anderson(rtol=1e-8, atol=1e-4)])
+def test_gradients_are_linear_in_the_scale_of_the_loss(solver):
+    """The absolute tolerance of the forward problem says nothing about the adjoint."""
+    layer, x = Equilibrium(Tanh(radius=0.9), solver), inputs()
+    found = []
+    for scale in (1.0, 1e-6):
+        x.grad = None
+        (scale * layer(x)).sum().backward()
+        found.append(x.grad / scale)
+        assert layer.last_adjoint.evaluations > 3
+    assert torch.allclose(*found, rtol=1e-6)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpoints_inside_a_cell(reentrant):
+    class Frugal(Tanh):
+        def forward(self, z, x):
+            return checkpoint(super().forward, z, x, use_reentrant=reentrant)
+
+    layer, x = Equilibrium(Frugal(), TIGHT[0]), inputs().detach()
+    if reentrant:
+        with pytest.raises(RuntimeError, match="use_reentrant=False"):
+            layer(x)
+        return
+    layer(x).sum().backward()
+    plain = Equilibrium(Tanh(), TIGHT[0])
+    plain(x).sum().backward()
+    assert torch.allclose(layer.cell.weight.grad, plain.cell.weight.grad)
+
+
+def test_a_cell_that_ignores_the_state():
+    class Constant(nn.Module):
+        def forward(self, z, x):
+            return x
+
+    x = inputs()
+    Equilibrium(Constant())(x).sum().backward()
+    assert torch.equal(x.grad, torch.ones_like(x))
 
 
 def test_warm_start_takes_fewer_steps():

@@ -307,10 +307,36 @@ def test_best_iterate_is_judged_as_convergence_is():
     assert float(found.z) < 1.0
 
 
-def test_inference_mode():
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e160, 1e300])
+def test_norms_of_extreme_float64_states(scale):
+    found = ForwardIteration(rtol=1e-6).solve(lambda z: 0.5 * z + scale, torch.zeros(2, 4, dtype=torch.float64))
+    assert found.all_converged
+    assert torch.allclose(found.z, torch.full_like(found.z, 2 * scale), rtol=1e-5, atol=0.0)
+
+
+@pytest.mark.parametrize("solver", [Anderson(), ForwardIteration()], ids=str)
+def test_inference_mode(solver):
     f, z0, _ = affine(5, 2, 0.5)
+    buffer = torch.zeros(2, 3)
     with torch.inference_mode():
-        assert torch.equal(fixed_point(f, z0).z, fixed_point(f, z0.clone()).z)
+        assert torch.equal(solver.solve(f, z0).z, solver.solve(f, z0.clone()).z)
+        assert solver.solve(lambda z: z, torch.ones(2, 3)).all_converged
+        assert torch.isfinite(solver.solve(lambda z: z.T, torch.randn(3, 3)).z).all()
+        hidden = torch.zeros(2, 3)
+        for f in (
+            lambda z: z.mul_(0.5).add_(1.0),
+            lambda z: torch.add(0.5 * z, 1.0, out=buffer),
+            lambda z: torch.add(0.5 * z, 1.0, out=hidden),
+        ):
+            with pytest.raises(ValueError, match="f changed"):
+                solver.solve(f, torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize("solver", [Anderson(), ForwardIteration()], ids=str)
+def test_the_result_is_no_memory_of_f(solver):
+    constant = torch.ones(2, 3)
+    solver.solve(lambda z: constant, torch.zeros(2, 3)).z.zero_()
+    assert torch.equal(constant, torch.ones(2, 3))
 
 
 def test_no_chemistry_is_imported():

@@ -57,7 +57,7 @@ def residual_figure(curve: dict[str, Any]) -> str:
 
 def _mark_crossover(axes: Axes, point: dict[str, float] | None) -> None:
     if point is None:
-        axes.text(0.03, 0.05, "no crossover: mixing is never paid back here", transform=axes.transAxes, color=INK)
+        axes.text(0.03, 0.05, "no crossover: mixing is not paid back for good", transform=axes.transAxes, color=INK)
         return
     x, y = 1e3 * point["seconds"], point["residual"]
     axes.plot([x], [y], marker="o", markersize=11, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.4)

@@ -41,8 +41,8 @@ def crossover_sentence(curve: dict[str, Any]) -> str:
     point = curve["crossover"]
     if point is None:
         return (
-            f"{penalty}, and on this cell the evaluations it saves never pay for that: forward iteration is ahead at every "
-            "residual it reaches. For this cell, use forward iteration."
+            f"{penalty}, and on this cell the evaluations it saves never pay for that for good: forward iteration is "
+            "first at the lowest residual reached. For this cell, use forward iteration."
         )
     return (
         f"{penalty}. That is paid back after {1e3 * point['seconds']:.1f} ms: for every residual under "

@@ -18,6 +18,7 @@ from andersonn.solvers import FixedPoint, Solver
 from andersonn.solvers.options import options, require_count, require_number
 
 Record = Callable[[FixedPoint], None]
+RTOL = 1e-3
 
 
 @options
@@ -25,8 +26,8 @@ class ImplicitGradient:
     """The exact gradient, its adjoint system solved by the same kind of solver as the forward problem.
 
     Attributes:
-        solver: for the adjoint; None takes the layer's own.
-        rtol: tolerance of the adjoint; None takes the solver's own.
+        solver: for the adjoint; None takes the layer's own, without its absolute tolerance.
+        rtol: tolerance of the adjoint; None takes the solver's own (:data:`RTOL` if that has an absolute one only).
         max_steps: most updates of the adjoint; None takes the solver's own.
     """
 
@@ -42,8 +43,12 @@ class ImplicitGradient:
 
     def adjoint_solver(self, forward: Solver) -> Solver:
         """The solver of the adjoint system of a layer solved by ``forward``."""
+        solver = self.solver
+        if solver is None:
+            # An absolute tolerance is in units of the state; the adjoint has those of the loss.
+            solver = replace(forward, atol=0.0, rtol=forward.rtol or (RTOL if forward.atol > 0 else 0.0))
         changes = {"rtol": self.rtol, "max_steps": self.max_steps}
-        return replace(self.solver or forward, **{k: v for k, v in changes.items() if v is not None})
+        return replace(solver, **{k: v for k, v in changes.items() if v is not None})
 
     def attach(
         self, f: Callable[[Tensor], Tensor], z: Tensor, offsets: Tensor | None, forward: Solver, record: Record
@@ -102,12 +107,16 @@ class _Adjoint(torch.autograd.Function):
 
 def _needs_gradient(value: Tensor, z: Tensor) -> bool:
     """Whether anything but ``z`` that ``value`` was computed from requires a gradient."""
+    if value.grad_fn is None:
+        return value.requires_grad and value is not z
     seen, to_visit = set(), [value.grad_fn]
     while to_visit:
         node = to_visit.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
+        if node.name() == "CheckpointFunctionBackward":  # hides the parameters behind it
+            raise RuntimeError("a cell cannot use reentrant checkpoints: call checkpoint(..., use_reentrant=False)")
         leaf = getattr(node, "variable", None)
         if leaf is not None and leaf is not z:
             return True

@@ -16,14 +16,13 @@ FILTER_SLOPE = 3.0
 
 
 class MessageInput(NamedTuple):
-    """What the cell needs at every evaluation: injection ``[R, D]``, filters ``[R, K, D]``, neighbors ``[R, K]``, atoms
-    a row stands for ``[R, 1]``, and the two bounded matrices ``[D, D]``.
+    """What the cell needs at every evaluation: injection ``[R, D]``, filters ``[R, K, D]``, neighbors ``[R, K]``, and the
+    two bounded matrices ``[D, D]``.
     """
 
     injection: Tensor
     filters: Tensor
     neighbors: Neighbors
-    multiplicity: Tensor
     own: Tensor
     mix: Tensor
 
@@ -37,7 +36,8 @@ class MessageCell(nn.Module):
     ``gain``. It follows that
 
     - the cell is a contraction by ``gain`` in the Euclidean norm over atoms, so with gain < 1 the fixed point exists,
-      is unique, and forward iteration finds it, whatever the weights;
+      is unique, and forward iteration finds it, whatever the weights (a row that stands for m atoms carries √m z, so
+      that this norm is the state's own and folding changes nothing that a solver sees);
     - its Jacobian, a projection by relu times a symmetric matrix, has real eigenvalues only, the case in which
       extrapolation over a window gains most (for linear maps it is then as good as conjugate gradients, while against
       eigenvalues that fill a disk no Krylov method can gain).
@@ -62,23 +62,25 @@ class MessageCell(nn.Module):
         # What an atom hears in all: what it lists, and, over the atoms that list it, what they list of it.
         listed_by = neighbors.collect((weight * multiplicity).unsqueeze(2)) / multiplicity
         scale = (weight.sum(dim=1, keepdim=True) + listed_by).clamp_min(1e-6).rsqrt()
-        share = (weight * scale).unsqueeze(2) * neighbors.gather(scale)
+        root = multiplicity.sqrt()
+        share = (weight * scale * root).unsqueeze(2) * neighbors.gather(scale / root)
         filters = torch.tanh(FILTER_SLOPE * self.to_filter(features.pixels)) * share
         own = 0.5 * (self.own + self.own.T)
         norm = torch.linalg.matrix_norm(own, 2) + torch.linalg.matrix_norm(self.mix, 2).square()
         shrink = self.gain / norm.clamp_min(self.gain)
-        injection = self.inject(features.rows)
-        return MessageInput(injection, filters, neighbors, multiplicity, shrink * own, shrink.sqrt() * self.mix)
+        return MessageInput(
+            root * self.inject(features.rows), filters, neighbors, shrink * own, shrink.sqrt() * self.mix
+        )
 
     def initial(self, x: MessageInput) -> Tensor:
         """Zeros ``[R, D]``."""
         return torch.zeros_like(x.injection, requires_grad=False)
 
     def forward(self, z: Tensor, x: MessageInput) -> Tensor:
-        """One evaluation: ``[R, D]`` → ``[R, D]``."""
+        """One evaluation of √m z: ``[R, D]`` → ``[R, D]``."""
         sent = z @ x.mix.T
         heard = (x.filters * x.neighbors.gather(sent)).sum(dim=1)
-        heard = heard + x.neighbors.collect(x.filters * (x.multiplicity * sent).unsqueeze(1)) / x.multiplicity
+        heard = heard + x.neighbors.collect(x.filters * sent.unsqueeze(1))
         return torch.relu(x.injection + z @ x.own + heard @ x.mix)
 
     def offsets(self, batch: ImageBatch) -> Tensor:
@@ -86,5 +88,5 @@ class MessageCell(nn.Module):
         return batch.offsets
 
     def rows(self, z: Tensor, batch: ImageBatch, features: Features) -> Tensor:
-        """The state of each atom row, ``[R, D]``."""
-        return z
+        """The state of an atom of each row, ``[R, D]``."""
+        return z / batch.multiplicity.sqrt().unsqueeze(1)

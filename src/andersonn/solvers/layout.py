@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SMALLEST, LARGEST = 1e-15, 1e18
-"""Norms between these have squares that single precision holds."""
+SAFE = {torch.float32: (1e-15, 1e18), torch.float64: (1e-150, 1e150)}
+"""Norms between these have squares that the precision holds."""
 
 
 class Layout:
@@ -60,18 +60,20 @@ class Layout:
         """Euclidean norms of several ``[R, D]`` states, sample by sample: float64 ``[B, number of states]``."""
         wide = torch.promote_types(states[0].dtype, torch.float32)
         by_row = torch.stack([torch.linalg.vector_norm(state, dim=1, dtype=wide) for state in states], dim=1).double()
-        if wide == torch.float32:
-            _repair_extremes(by_row, states)
+        _repair_extremes(by_row, states, *SAFE[wide])
         return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
 
 
-def _repair_extremes(by_row: Tensor, states: tuple[Tensor, ...]) -> None:
-    """Takes norms again, in double precision, of rows whose squares single precision cannot hold."""
-    extreme = ~((by_row > SMALLEST) & (by_row < LARGEST))
+def _repair_extremes(by_row: Tensor, states: tuple[Tensor, ...], smallest: float, largest: float) -> None:
+    """Takes norms again, of rows scaled to their largest number, where the squares may have under- or overflowed."""
+    extreme = ~((by_row > smallest) & (by_row < largest))
     if bool(extreme.any()):
         for column, state in enumerate(states):
             rows = extreme[:, column]
-            by_row[rows, column] = torch.linalg.vector_norm(state[rows].double(), dim=1)
+            values = state[rows].double()
+            top = values.abs().amax(dim=1, keepdim=True)
+            top = torch.where((top > 0) & top.isfinite(), top, 1.0)
+            by_row[rows, column] = torch.linalg.vector_norm(values / top, dim=1) * top[:, 0]
 
 
 def _checked_lengths(offsets: Tensor, rows: int) -> Tensor:

@@ -19,6 +19,7 @@ from andersonn.solvers.result import FixedPoint, Status, Trace
 
 RUNNING = -1
 TINY = 1e-300
+CHANGED = "f changed its argument, or memory that it had returned before; let it return a new tensor at each call"
 
 
 class Stepper(Protocol):
@@ -77,10 +78,12 @@ class _Judge:
             return z
         return torch.where(self.layout.to_rows(self.running).unsqueeze(1), z, self.best, out=out)
 
-    def result(self, evaluations: int) -> FixedPoint:
+    def result(self, evaluations: int, own: list[Tensor]) -> FixedPoint:
+        """The record; the best state is copied unless its memory is one of ``own``, since it may be f's."""
         self.status[self.running] = Status.MAX_STEPS
         trace = Trace(torch.stack(self.history), torch.tensor(self.seconds, dtype=torch.float64))
-        z = self.best.reshape(self.layout.shape)
+        best = self.best if any(self.best is buffer for buffer in own) else self.best.clone()
+        z = best.reshape(self.layout.shape)
         return FixedPoint(z, self.status, self.residual, self.steps, evaluations, trace)
 
 
@@ -98,9 +101,10 @@ def iterate(
     A sample converges at the first state with ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖ and is frozen there.
     """
     judge = _Judge(layout, z0.device, rtol, atol)
-    z = layout.flat(z0.detach()).clone(memory_format=torch.contiguous_format)
-    buffers = [z, torch.empty_like(z), torch.empty_like(z)]
-    residuals = [torch.empty_like(z), torch.empty_like(z)]
+    with torch.inference_mode(False):  # tensors made in inference mode do not count how often they are written to
+        z = layout.flat(z0.detach()).clone(memory_format=torch.contiguous_format)
+        buffers = [z, torch.empty_like(z), torch.empty_like(z)]
+        residuals = [torch.empty_like(z), torch.empty_like(z)]
     g = None
     for step in range(max_steps + 1):
         g = _evaluate(f, z, layout, [kept for kept in (z, g, judge.best) if kept is not None])
@@ -110,7 +114,7 @@ def iterate(
             break
         out = next(b for b in buffers if b is not z and b is not judge.best)
         z = judge.freeze(stepper.advance(z, g, r, out), out)
-    return judge.result(step + 1)
+    return judge.result(step + 1, buffers)
 
 
 def _evaluate(f: Callable[[Tensor], Tensor], z: Tensor, layout: Layout, kept: list[Tensor]) -> Tensor:
@@ -118,9 +122,7 @@ def _evaluate(f: Callable[[Tensor], Tensor], z: Tensor, layout: Layout, kept: li
     versions = [_version(tensor) for tensor in kept]
     value = f(z.view(layout.shape))
     if versions != [_version(tensor) for tensor in kept]:
-        raise ValueError(
-            "f changed its argument, or memory that it had returned before; let it return a new tensor at each call"
-        )
+        raise ValueError(CHANGED)
     if not isinstance(value, Tensor):
         raise TypeError(f"f returned {type(value).__name__}; it must return a tensor shaped as its argument")
     if value.shape != layout.shape:
@@ -131,8 +133,16 @@ def _evaluate(f: Callable[[Tensor], Tensor], z: Tensor, layout: Layout, kept: li
             "(cast its result, or give z0 the dtype and device that f returns)"
         )
     value = layout.flat(value.detach())
-    own_memory = value.untyped_storage().data_ptr() != z.untyped_storage().data_ptr()
-    return value if own_memory else value.clone()
+    if any(tensor.is_inference() and _same_memory(value, tensor) for tensor in kept):
+        raise ValueError(CHANGED)  # memory that f returned before, written to without being counted
+    if _same_memory(value, z):
+        with torch.inference_mode(False):
+            return value.clone()
+    return value
+
+
+def _same_memory(a: Tensor, b: Tensor) -> bool:
+    return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
 
 
 def _version(tensor: Tensor) -> int:
