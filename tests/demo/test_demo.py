@@ -53,7 +53,7 @@ def test_crossover_is_told_either_way():
         "crossover": None,
         "mixing_penalty": 0.2,
     }
-    assert "forward iteration is ahead" in report.crossover_sentence(curve)
-    assert "never paid back" in residual_figure(curve)
+    assert "forward iteration is first at the lowest residual" in report.crossover_sentence(curve)
+    assert "not paid back for good" in residual_figure(curve)
     curve["crossover"] = {"residual": 1e-3, "seconds": 0.01}
     assert "paid back after 10.0 ms" in report.crossover_sentence(curve)

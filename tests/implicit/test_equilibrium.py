@@ -178,6 +178,7 @@ def test_gradients_are_linear_in_the_scale_of_the_loss(solver):
     assert torch.allclose(*found, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
 @pytest.mark.parametrize("reentrant", [False, True])
 def test_checkpoints_inside_a_cell(reentrant):
     class Frugal(Tanh):
