@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import typer
@@ -29,22 +30,26 @@ def print_json(content: dict[str, Any]) -> None:
     typer.echo(json.dumps(content, ensure_ascii=False, allow_nan=False))
 
 
-def print_csv(rows: Iterable[dict[str, Any]], header: bool = True) -> None:
-    """Flat rows as CSV on stdout; all rows have the keys of the first."""
-    stream = io.StringIO()
-    writer = None
+def print_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str]) -> None:
+    """A header, then each flat row as soon as it comes, as CSV on stdout."""
+    stdout = SimpleNamespace(write=partial(typer.echo, nl=False))
+    writer = csv.DictWriter(stdout, list(columns), lineterminator="\n")
+    writer.writeheader()
     for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(stream, fieldnames=list(row), lineterminator="\n")
-            if header:
-                writer.writeheader()
         writer.writerow(row)
-    typer.echo(stream.getvalue(), nl=False)
 
 
-def print_csv_header(columns: Iterable[str]) -> None:
-    """The names of the columns, also if no row follows."""
-    typer.echo(",".join(columns))
+def show_metrics(metrics: dict[str, Any], classes: tuple[str, ...], format: Format) -> None:
+    """Metrics of a test on stdout; as CSV, those that are single values."""
+    if format is Format.json:
+        print_json(metrics)
+    elif format is Format.csv:
+        flat = {name: value for name, value in metrics.items() if not isinstance(value, (dict, list))}
+        print_csv([flat], flat)
+    else:
+        from andersonn.cli.tables import print_metrics
+
+        print_metrics(metrics, classes)
 
 
 class Bars:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, Bars, Format, show_metrics
 
 HELP = """Test a model on labelled structures, beside the majority class and a random forest on composition.
 
@@ -50,11 +50,4 @@ def evaluate(
         )
     records = Records.read(data, labels=(chosen.quantity,))
     metrics = measure(scientist, records, side.value, baselines, Bars())
-    if format is Format.json:
-        print_json(metrics)
-    elif format is Format.csv:
-        print_csv([{name: value for name, value in metrics.items() if not isinstance(value, (dict, list))}])
-    else:
-        from andersonn.cli.tables import print_metrics
-
-        print_metrics(metrics, scientist.task.classes)
+    show_metrics(metrics, scientist.task.classes, format)

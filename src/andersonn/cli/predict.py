@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, Format, print_csv, print_csv_header, print_json
+from andersonn.cli.console import FORMAT, Format, print_csv, print_json
 
 if TYPE_CHECKING:
     from andersonn.scientists import Failure, Prediction
@@ -49,10 +49,10 @@ def predict(
         raise UsageError(
             "wrong_task", f"the model in {str(model)!r} is for {scientist.task.name}, not {task}", "name its own task"
         )
-    answers = _until(scientist.answers(_paths(inputs)), on_error)
+    failures: list[Failure] = []
     show = {Format.table: _table, Format.json: _json, Format.csv: _csv}[format]
-    failed = show(answers)
-    raise typer.Exit(1 if failed else 0)
+    show(_watched(scientist.answers(_paths(inputs)), on_error, failures))
+    raise typer.Exit(1 if failures else 0)
 
 
 def _paths(inputs: list[str]) -> Iterator[str]:
@@ -63,28 +63,25 @@ def _paths(inputs: list[str]) -> Iterator[str]:
             yield item
 
 
-def _until(answers: Iterator[Prediction | Failure], on_error: OnError) -> Iterator[Prediction | Failure]:
+def _watched(
+    answers: Iterator[Prediction | Failure], on_error: OnError, failures: list[Failure]
+) -> Iterator[Prediction | Failure]:
+    """The answers, the failures among them noted down, up to the first failure if that is to stop the run."""
     for answer in answers:
+        if not answer.ok:
+            failures.append(answer)
         yield answer
-        if not answer.ok and on_error is OnError.stop:
+        if failures and on_error is OnError.stop:
             return
 
 
-def _json(answers: Iterator[Prediction | Failure]) -> int:
-    failed = 0
+def _json(answers: Iterator[Prediction | Failure]) -> None:
     for answer in answers:
         print_json(answer.as_dict())
-        failed += not answer.ok
-    return failed
 
 
-def _csv(answers: Iterator[Prediction | Failure]) -> int:
-    failed = 0
-    print_csv_header(CSV_COLUMNS)
-    for answer in answers:
-        print_csv([_flat(answer.as_dict())], header=False)
-        failed += not answer.ok
-    return failed
+def _csv(answers: Iterator[Prediction | Failure]) -> None:
+    print_csv((_flat(answer.as_dict()) for answer in answers), CSV_COLUMNS)
 
 
 CSV_COLUMNS = (
@@ -112,14 +109,13 @@ def _flat(answer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _table(answers: Iterator[Prediction | Failure]) -> int:
+def _table(answers: Iterator[Prediction | Failure]) -> None:
     found: list[Prediction | Failure] = []
     try:
         for answer in answers:
             found.append(answer)
     finally:  # also what was answered before an interruption
         _show_table(found)
-    return sum(not answer.ok for answer in found)
 
 
 def _show_table(found: list[Prediction | Failure]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, Bars, Format, show_metrics
 
 HELP = """Train a model on labelled structures.
 
@@ -60,12 +60,6 @@ def train(
         typer.echo("interrupted; the same command with --resume goes on after the last whole epoch", err=True)
         raise typer.Exit(130) from None
     metrics = {"task": task, "model": str(out), **scientist.artifact.provenance["metrics"]["test"]}
-    if format is Format.json:
-        print_json(metrics)
-    elif format is Format.csv:
-        print_csv([{name: value for name, value in metrics.items() if not isinstance(value, (dict, list))}])
-    else:
-        from andersonn.cli.tables import print_metrics
-
-        print_metrics(metrics, scientist.task.classes)
+    show_metrics(metrics, scientist.task.classes, format)
+    if format is Format.table:
         typer.echo(f"model and metrics are in {out}")

@@ -86,14 +86,12 @@ def prepare(records: Records, task: Task, config: TrainConfig, progress: Progres
     Raises:
         UsageError: there are no records, or a column is missing or of the wrong type.
     """
-    records.require_some()
     values = records.label(task.quantity)
     store = image_store(records, config.image.recipe(), progress=progress)
     unusable = {i: f"{error['message']}" for i, error in store.rejected.items()}
     unusable |= _bad_labels(records, values, task)
     if task.periodic:
-        cells = records.table["cell"].is_valid().to_numpy(zero_copy_only=False)
-        unusable |= {int(i): f"{task.name} needs a cell" for i in np.flatnonzero(~cells)}
+        unusable |= {int(i): f"{task.name} needs a cell" for i in np.flatnonzero(records.is_null("cell"))}
     usable = np.ones(len(records), dtype=bool)
     usable[list(unusable)] = False
     if config.limit is not None and config.limit < usable.sum():
@@ -108,6 +106,8 @@ def prepare(records: Records, task: Task, config: TrainConfig, progress: Progres
 
 def _bad_labels(records: Records, values: np.ndarray, task: Task) -> dict[int, str]:
     """Record index → what is wrong with its value of the task's quantity."""
-    null = records.is_null(task.quantity)
-    bad = np.flatnonzero(~((values >= task.lowest) & (values <= task.highest) & np.isfinite(values)))
-    return {int(i): f"{task.quantity} is null" if null[i] else task.why_impossible(float(values[i])) for i in bad}
+    reasons = (
+        f"{task.quantity} is null" if null else task.why_impossible(value)
+        for null, value in zip(records.is_null(task.quantity), values.tolist(), strict=True)
+    )
+    return {index: reason for index, reason in enumerate(reasons) if reason}

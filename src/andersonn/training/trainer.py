@@ -69,7 +69,7 @@ class Trainer:
         )
         steps = sum(1 for _ in self._batches(dataset.sides["train"]))
         decay = max(0.0, 1.0 - 1.0 / (config.averaging * steps)) if config.averaging else 0.0
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay)).eval()
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.best_loss = math.inf
@@ -181,7 +181,7 @@ class Trainer:
         """Spectral radius of the cell at the fixed points of some validation structures."""
         indices = self.dataset.sides["validation"][:RADIUS_SAMPLE]
         batch = ImageBatch.from_store(self.dataset.store, indices).to(self.device)
-        network = self.average.module.eval()
+        network = self.average.module
         cell = network.equilibrium.cell
         with torch.no_grad():
             x, offsets = cell.prepare(network.encoder(batch), batch), cell.offsets(batch)

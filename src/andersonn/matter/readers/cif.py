@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import partial
 
 import gemmi
 import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter import elements
+from andersonn.matter.readers.parts import read_parts
 from andersonn.matter.readers.symmetry import whole_cell
 from andersonn.matter.structure import Structure
 
@@ -27,15 +29,7 @@ def parse(text: str, name: str) -> list[Structure | InputError]:
             "the CIF has no atom sites",
             "it may be cut short; it needs a loop with _atom_site_fract_x, _y, _z",
         )
-    if len(blocks) == 1:
-        return [_structure(blocks[0], name)]
-    found: list[Structure | InputError] = []
-    for block in blocks:
-        try:
-            found.append(_structure(block, f"{name}:{block.name}"))
-        except InputError as error:
-            found.append(error.within(f"block {block.name}"))
-    return found
+    return read_parts("block", {block.name: partial(_structure, block) for block in blocks}, name)
 
 
 def _document(text: str) -> gemmi.cif.Document:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from andersonn.errors import InputError
 from andersonn.matter.readers.objects import as_structure
+from andersonn.matter.readers.parts import read_parts
 from andersonn.matter.structure import Structure
 
 POSCAR_HINT = "check the cell, the line of element symbols (VASP 5), the counts, and that no line is missing"
@@ -40,24 +42,19 @@ def _check_poscar(lines: list[str]) -> None:
 
 def parse_xyz(text: str, name: str) -> list[Structure | InputError]:
     """All frames of an xyz or extended xyz file, or what is wrong with a frame; a ``Lattice`` makes a frame periodic."""
-    from ase.io.extxyz import read_xyz
-
     frames = list(_frames(text.splitlines()))
     if not frames:
         raise InputError("bad_xyz", "the xyz file has no atoms", XYZ_HINT)
-    found: list[Structure | InputError] = []
-    for number, frame in enumerate(frames, start=1):
-        id = name if len(frames) == 1 else f"{name}:{number}"
-        try:
-            if isinstance(frame, InputError):
-                raise frame
-            lines = io.StringIO("\n".join(frame) + "\n")
-            found.append(_structure("bad_xyz", "xyz file", XYZ_HINT, lambda lines=lines: next(read_xyz(lines, 0)), id))
-        except InputError as error:
-            if len(frames) == 1:
-                raise
-            found.append(error.within(f"frame {number}"))
-    return found
+    return read_parts("frame", {str(k): partial(_frame, frame) for k, frame in enumerate(frames, start=1)}, name)
+
+
+def _frame(lines: list[str] | InputError, name: str) -> Structure:
+    from ase.io.extxyz import read_xyz
+
+    if isinstance(lines, InputError):
+        raise lines
+    text = "\n".join(lines) + "\n"
+    return _structure("bad_xyz", "xyz file", XYZ_HINT, lambda: next(read_xyz(io.StringIO(text), 0)), name)
 
 
 def _frames(lines: list[str]) -> Iterator[list[str] | InputError]:
