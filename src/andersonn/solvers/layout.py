@@ -6,6 +6,8 @@ Solvers see every state as a matrix ``[R, D]`` of rows. A dense batch ``[B, …]
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -37,9 +39,7 @@ class Layout:
         if offsets is not None:
             self.lengths = _checked_lengths(offsets, self.rows).to(state.device)
             self.samples = len(self.lengths)
-            self._sample_of_row = torch.repeat_interleave(
-                torch.arange(self.samples, device=state.device), self.lengths, output_size=self.rows
-            )
+            self._sample_of_row = _owners(self.lengths, self.rows)
 
     def flat(self, state: Tensor) -> Tensor:
         """``[R, D]`` view (or copy, if not contiguous) of a state."""
@@ -56,24 +56,58 @@ class Layout:
         """Spreads samples to rows: ``[B, …]`` → ``[R, …]``."""
         return per_sample if self.lengths is None else per_sample[self._sample_of_row]
 
+    def subset(self, samples: Tensor) -> tuple[Layout, Tensor]:
+        """The layout of some samples alone, and the rows they own: int64 ``[R']``, in the order of ``samples``."""
+        part = copy.copy(self)
+        part.samples = len(samples)
+        if self.lengths is None:
+            part.rows, rows = len(samples), samples
+        else:
+            starts = (self.lengths.cumsum(0) - self.lengths)[samples]
+            part.lengths = self.lengths[samples]
+            part.rows = int(part.lengths.sum())
+            part._sample_of_row = _owners(part.lengths, part.rows)
+            first = part.lengths.cumsum(0) - part.lengths  # of each sample's rows in the part
+            rows = torch.arange(part.rows, device=samples.device) + part.to_rows(starts - first)
+        part.shape = torch.Size((part.rows, *self.shape[1:]))
+        return part, rows
+
     def norms(self, *states: Tensor) -> Tensor:
         """Euclidean norms of several ``[R, D]`` states, sample by sample: float64 ``[B, number of states]``."""
-        wide = torch.promote_types(states[0].dtype, torch.float32)
-        by_row = torch.stack([torch.linalg.vector_norm(state, dim=1, dtype=wide) for state in states], dim=1).double()
-        _repair_extremes(by_row, states, *SAFE[wide])
+        by_row = torch.stack([_row_norms(state) for state in states], dim=1)
+        if not by_row.is_cuda:
+            _repair_extremes(by_row, states)
         return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
 
 
-def _repair_extremes(by_row: Tensor, states: tuple[Tensor, ...], smallest: float, largest: float) -> None:
+def _owners(lengths: Tensor, rows: int) -> Tensor:
+    """Which sample owns each row."""
+    return torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths, output_size=rows)
+
+
+def _row_norms(state: Tensor) -> Tensor:
+    if state.is_cuda:  # without a look at the values, which would make the device wait
+        if state.dtype != torch.float64:
+            return torch.linalg.vector_norm(state, dim=1, dtype=torch.float64)
+        top = state.abs().amax(dim=1).clamp(1e-300, 1e300)
+        return torch.linalg.vector_norm(state / top.unsqueeze(1), dim=1) * top
+    wide = torch.promote_types(state.dtype, torch.float32)
+    return torch.linalg.vector_norm(state, dim=1, dtype=None if wide == state.dtype else wide).double()
+
+
+def _repair_extremes(by_row: Tensor, states: tuple[Tensor, ...]) -> None:
     """Takes norms again, of rows scaled to their largest number, where the squares may have under- or overflowed."""
+    smallest, largest = SAFE[torch.promote_types(states[0].dtype, torch.float32)]
+    values = by_row.numpy()
+    if ((values > smallest) & (values < largest)).all():
+        return
     extreme = ~((by_row > smallest) & (by_row < largest))
-    if bool(extreme.any()):
-        for column, state in enumerate(states):
-            rows = extreme[:, column]
-            values = state[rows].double()
-            top = values.abs().amax(dim=1, keepdim=True)
-            top = torch.where((top > 0) & top.isfinite(), top, 1.0)
-            by_row[rows, column] = torch.linalg.vector_norm(values / top, dim=1) * top[:, 0]
+    for column, state in enumerate(states):
+        rows = extreme[:, column]
+        values = state[rows].double()
+        top = values.abs().amax(dim=1, keepdim=True)
+        top = torch.where((top > 0) & top.isfinite(), top, 1.0)
+        by_row[rows, column] = torch.linalg.vector_norm(values / top, dim=1) * top[:, 0]
 
 
 def _checked_lengths(offsets: Tensor, rows: int) -> Tensor:

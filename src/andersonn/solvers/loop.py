@@ -1,124 +1,121 @@
 """The one loop all solvers share: evaluate, judge each sample, stop or take the solver's next step.
 
 A solver differs from another only in its *stepper*: how it turns the latest state, f's value and the residual into the
-next state. Everything about stopping lives here: per-sample convergence and freezing, non-finite values, the best
-iterate, the trace.
+next state. Everything about stopping lives here and in :mod:`~andersonn.solvers.judge`: per-sample convergence,
+non-finite values, the best iterate, budgets, the trace, and dropping samples that have stopped from the batch.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from andersonn.solvers.judge import Judge
 from andersonn.solvers.layout import Layout
-from andersonn.solvers.result import FixedPoint, Status, Trace
+from andersonn.solvers.result import FixedPoint
 
-RUNNING = -1
-TINY = 1e-300
+if TYPE_CHECKING:
+    from andersonn.solvers.solver import Solver
+
+Map = Callable[[Tensor], Tensor]
+LOOK_EVERY_ON_DEVICE = 8
 CHANGED = "f changed its argument, or memory that it had returned before; let it return a new tensor at each call"
+
+
+class Evaluation(NamedTuple):
+    """What a stepper sees: state ``z``, ``g = f(z)`` and ``r = g − z``, each ``[R, D]``, and the norms of r and g, float64
+    ``[B, 2]``, on the state's device.
+    """
+
+    z: Tensor
+    g: Tensor
+    r: Tensor
+    norms: Tensor
 
 
 class Stepper(Protocol):
     """Proposes the next state."""
 
-    def advance(self, z: Tensor, g: Tensor, r: Tensor, out: Tensor) -> Tensor:
-        """The next state, written into ``out``, or ``g`` itself. ``z`` state, ``g = f(z)``, ``r = g − z``: ``[R, D]``."""
+    def advance(self, now: Evaluation, out: Tensor) -> Tensor:
+        """The next state, written into ``out``, or ``now.g`` itself."""
+
+    def kept(self) -> list[Tensor]:
+        """Tensors of past evaluations that it still needs."""
+
+    def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
+        """Goes on with these samples alone; their rows, and the layout that they have then."""
+
+    def observe(self, judge: Judge) -> None:
+        """Called at each look, before ``advance``."""
 
 
-class _Judge:
-    """Per-sample bookkeeping: status, best iterate, trace. All vectors are ``[B]``."""
+class _Pool:
+    """Buffers of the state's size, handed out in turn."""
 
-    def __init__(self, layout: Layout, device: torch.device, rtol: float, atol: float) -> None:
-        self.layout, self.rtol, self.atol = layout, rtol, atol
-        size = (layout.samples,)
-        self.status = torch.full(size, RUNNING, dtype=torch.int8, device=device)
-        self.residual = torch.full(size, float("inf"), dtype=torch.float64, device=device)
-        self.score = self.residual.clone()
-        self.running = self.status == RUNNING
-        self.steps = torch.zeros(size, dtype=torch.int64, device=device)
-        self.best: Tensor | None = None
-        self.history: list[Tensor] = []
-        self.seconds: list[float] = []
-        self.begin = time.perf_counter()
+    def __init__(self, like: Tensor) -> None:
+        self.like, self.buffers = like, []
 
-    def look(self, step: int, z: Tensor, g: Tensor, r: Tensor) -> None:
-        """Judges the evaluation g = f(z) of every sample still running."""
-        size, length = self.layout.norms(r, g).unbind(dim=1)
-        finite = torch.isfinite(size + length)
-        sound = self.running & finite
-        relative = size / length.clamp_min(TINY)
-        allowed = self.atol + self.rtol * length
-        done = sound & (size <= allowed)
-        score = size / allowed if self.atol > 0 else relative  # what is best must not contradict what has converged
-        better = sound & ((score <= self.score) | done)
-        self._keep(z, better, step)
-        self.score = torch.where(better, score, self.score)
-        self.residual = torch.where(better, relative, self.residual)
-        self.steps.masked_fill_(better, step)
-        self.status.masked_fill_(done, Status.CONVERGED).masked_fill_(self.running & ~finite, Status.NONFINITE)
-        self.history.append(torch.where(sound, relative, self.residual))
-        self.running = self.status == RUNNING
-        self.seconds.append(time.perf_counter() - self.begin)
+    def take(self, busy: list[Tensor]) -> Tensor:
+        """One that is none of the tensors in ``busy``."""
+        for buffer in self.buffers:
+            if not any(buffer is other for other in busy):
+                return buffer
+        with torch.inference_mode(False):  # tensors made in inference mode do not count how often they are written to
+            self.buffers.append(torch.empty_like(self.like))
+        return self.buffers[-1]
 
-    def _keep(self, z: Tensor, better: Tensor, step: int) -> None:
-        if step == 0 or bool((better | ~self.running).all()):
-            self.best = z  # no copy: stopped samples hold their best state, and the loop leaves this buffer alone
-        elif bool(better.any()):
-            self.best = torch.where(self.layout.to_rows(better).unsqueeze(1), z, self.best)
-
-    def freeze(self, z: Tensor, out: Tensor) -> Tensor:
-        """The next state with samples that have stopped put back to where they stopped; in ``out`` if there are any,
-        since ``z`` may be memory of f's.
-        """
-        if bool(self.running.all()):
-            return z
-        return torch.where(self.layout.to_rows(self.running).unsqueeze(1), z, self.best, out=out)
-
-    def result(self, evaluations: int, own: list[Tensor]) -> FixedPoint:
-        """The record; the best state is copied unless its memory is one of ``own``, since it may be f's."""
-        self.status[self.running] = Status.MAX_STEPS
-        trace = Trace(torch.stack(self.history), torch.tensor(self.seconds, dtype=torch.float64))
-        best = self.best if any(self.best is buffer for buffer in own) else self.best.clone()
-        z = best.reshape(self.layout.shape)
-        return FixedPoint(z, self.status, self.residual, self.steps, evaluations, trace)
+    def owns(self, state: Tensor) -> bool:
+        """Whether the state lies in one of the buffers."""
+        return any(state is buffer for buffer in self.buffers)
 
 
-def iterate(
-    f: Callable[[Tensor], Tensor],
-    z0: Tensor,
-    layout: Layout,
-    stepper: Stepper,
-    rtol: float,
-    atol: float,
-    max_steps: int,
-) -> FixedPoint:
-    """Runs a stepper from ``z0`` until every sample has converged, failed, or made ``max_steps`` updates.
+def iterate(f: Map, z0: Tensor, layout: Layout, stepper: Stepper, options: Solver) -> FixedPoint:
+    """Runs a stepper from ``z0`` until every sample has converged, failed, or met a budget.
 
-    A sample converges at the first state with ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖ and is frozen there.
+    A sample converges at the first state looked at with ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖, and keeps that state.
     """
-    judge = _Judge(layout, z0.device, rtol, atol)
-    with torch.inference_mode(False):  # tensors made in inference mode do not count how often they are written to
-        z = layout.flat(z0.detach()).clone(memory_format=torch.contiguous_format)
-        buffers = [z, torch.empty_like(z), torch.empty_like(z)]
-        residuals = [torch.empty_like(z), torch.empty_like(z)]
-    g = None
-    for step in range(max_steps + 1):
-        g = _evaluate(f, z, layout, [kept for kept in (z, g, judge.best) if kept is not None])
-        r = torch.sub(g, z, out=residuals[step % 2])
-        judge.look(step, z, g, r)
-        if step == max_steps or not bool(judge.running.any()):
-            break
-        out = next(b for b in buffers if b is not z and b is not judge.best)
-        z = judge.freeze(stepper.advance(z, g, r, out), out)
-    return judge.result(step + 1, buffers)
+    judge = Judge(layout, options.rtol, options.atol, options.max_seconds)
+    every = options.check_every or (1 if z0.device.type == "cpu" else LOOK_EVERY_ON_DEVICE)
+    start = layout.flat(z0.detach())
+    pool = _Pool(torch.empty_like(start, memory_format=torch.contiguous_format))
+    z, own, g = pool.take([]).copy_(start), True, None
+    for step in range(options.max_steps + 1):
+        past = [kept for kept in (g, *stepper.kept(), *judge.kept()) if kept is not None]
+        g = _evaluate(f, z, judge.layout, past)
+        r = torch.sub(g, z, out=pool.take([z, *stepper.kept(), *judge.kept()]))
+        norms = judge.layout.norms(r, g)
+        judge.note(norms)
+        last = step == options.max_steps
+        looking = last or step % every == 0
+        if looking:
+            judge.look(step, z, own)
+            if last or not judge.running.any():
+                break
+            stepper.observe(judge)
+        out = pool.take([z, r, *stepper.kept(), *judge.kept()])
+        z = stepper.advance(Evaluation(z, g, r, norms), out)
+        z, own = judge.mend(z, z is out, out)
+        if looking and _worth_compacting(f, judge, options.compact):
+            samples, rows = judge.compact()
+            f = f.subset(samples, rows)
+            stepper.compact(samples, rows, judge.layout)
+            pool, g = _Pool(z.new_empty(judge.layout.rows, judge.layout.width)), None
+            z, own = torch.index_select(z, 0, rows, out=pool.take([])), True
+    return judge.result(step + 1)
 
 
-def _evaluate(f: Callable[[Tensor], Tensor], z: Tensor, layout: Layout, kept: list[Tensor]) -> Tensor:
-    """f(z) as ``[R, D]``, checked; f must leave the tensors in ``kept`` as they are."""
+def _worth_compacting(f: Map, judge: Judge, share: float) -> bool:
+    """Whether at most this share of the batch still runs, and f knows how to leave samples out."""
+    running = int(judge.running.sum())
+    return running <= share * len(judge.running) and running < len(judge.running) and hasattr(f, "subset")
+
+
+def _evaluate(f: Map, z: Tensor, layout: Layout, past: list[Tensor]) -> Tensor:
+    """f(z) as ``[R, D]``, checked; f must leave z and the tensors in ``past`` as they are."""
+    kept = [z, *past]
     versions = [_version(tensor) for tensor in kept]
     value = f(z.view(layout.shape))
     if versions != [_version(tensor) for tensor in kept]:
@@ -133,7 +130,7 @@ def _evaluate(f: Callable[[Tensor], Tensor], z: Tensor, layout: Layout, kept: li
             "(cast its result, or give z0 the dtype and device that f returns)"
         )
     value = layout.flat(value.detach())
-    if any(tensor.is_inference() and _same_memory(value, tensor) for tensor in kept):
+    if any(tensor.is_inference() and _same_memory(value, tensor) for tensor in past):
         raise ValueError(CHANGED)  # memory that f returned before, written to without being counted
     if _same_memory(value, z):
         with torch.inference_mode(False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any, TypeVar, dataclass_transform
@@ -42,7 +43,14 @@ def require_number(name: str, value: object, above: float | None = None, most: f
         raise ValueError(f"{name} must be a number, {low}{high}, not {value!r}")
 
 
-def require_count(name: str, value: object) -> None:
-    """Raises a ValueError unless an option is a whole number of at least 1."""
+def require_count(name: str, value: object, other: str = "") -> None:
+    """Raises a ValueError unless an option is a whole number of at least 1; ``other``: what else it may be."""
     if not (isinstance(value, Integral) and not isinstance(value, bool) and value >= 1):
-        raise ValueError(f"{name} must be a whole number, at least 1, not {value!r}")
+        alternative = f", or {other}" if other else ""
+        raise ValueError(f"{name} must be a whole number, at least 1{alternative}, not {value!r}")
+
+
+def require_choice(name: str, value: object, known: Iterable[str]) -> None:
+    """Raises a ValueError unless an option is one of the known words."""
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}")

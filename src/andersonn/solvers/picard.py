@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.layout import Layout
+from andersonn.solvers.loop import Evaluation
 from andersonn.solvers.options import options, require_number
 from andersonn.solvers.solver import Solver
 
@@ -15,9 +16,6 @@ class ForwardIteration(Solver):
     """Plain forward iteration, damped if ``mixing`` < 1. Converges when the spectral radius of f's Jacobian is < 1."""
 
     mixing: float = 1.0
-    rtol: float = 1e-3
-    atol: float = 0.0
-    max_steps: int = 50
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -32,5 +30,14 @@ class _Picard:
     def __init__(self, mixing: float) -> None:
         self.mixing = mixing
 
-    def advance(self, z: Tensor, g: Tensor, r: Tensor, out: Tensor) -> Tensor:
-        return g if self.mixing == 1.0 else torch.add(z, r, alpha=self.mixing, out=out)
+    def advance(self, now: Evaluation, out: Tensor) -> Tensor:
+        return now.g if self.mixing == 1.0 else torch.add(now.z, now.r, alpha=self.mixing, out=out)
+
+    def kept(self) -> list[Tensor]:
+        return []
+
+    def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
+        pass
+
+    def observe(self, judge: object) -> None:
+        pass

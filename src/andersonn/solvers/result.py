@@ -15,6 +15,7 @@ class Status(IntEnum):
     CONVERGED = 0
     MAX_STEPS = 1
     NONFINITE = 2
+    OUT_OF_TIME = 3
 
     @property
     def cure(self) -> str:
@@ -25,6 +26,7 @@ class Status(IntEnum):
             "no attracting fixed point (spectral radius ≥ 1): normalize or penalize the cell's Jacobian",
             Status.NONFINITE: "the iteration ran into NaN or infinity: scale the map or lower mixing; the best state "
             "before that is returned",
+            Status.OUT_OF_TIME: "raise max_seconds or loosen rtol",
         }[self]
 
 
@@ -33,9 +35,10 @@ class Trace:
     """What happened at each evaluation of f; row t belongs to the t-th.
 
     Attributes:
-        residual: relative residual of every sample, float64 ``[T, B]``; a sample keeps its value once it has stopped.
-        seconds: time since the start of the solve, float64 ``[T]``. On an asynchronous device this is the time at
-            which the work was known to be done.
+        residual: relative residual of every sample, float64 ``[T, B]`` on the CPU; a sample that has stopped keeps the value
+            of the state it returned.
+        seconds: time since the start of the solve, float64 ``[T]``. On an asynchronous device the work is known to be done
+            at the evaluations the solver looked at (``check_every``); in between this is the time at which it was asked for.
     """
 
     residual: Tensor
@@ -49,10 +52,11 @@ class FixedPoint:
     Attributes:
         z: the state, shaped as the initial one; of a sample that did not converge, its best iterate: the one with
             the least residual relative to the tolerance. Where f was not finite from the start, the initial state.
+            A nest of tensors if the initial state was one.
         status: :class:`Status` values, int8 ``[B]``.
         residual: relative residual ‖f(z) − z‖ / ‖f(z)‖ at the returned z, float64 ``[B]``.
         steps: updates made until the returned z, int64 ``[B]``.
-        evaluations: calls of f for the whole batch.
+        evaluations: calls of f, each for all samples that were still in the batch.
         trace: history by evaluation.
     """
 

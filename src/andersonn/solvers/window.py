@@ -1,8 +1,8 @@
 """The memory of Anderson extrapolation: the last m differences of residuals and values, and their Gram matrix.
 
 Differences go into ring buffers allocated once a solve. The Gram matrix of residual differences ΔF grows by one row a
-step: ⟨ΔF_i, ΔF_new⟩ for all i is the only pass over the window, and the projections ⟨ΔF_i, r⟩ follow from it, since
-⟨ΔF_i, r_new⟩ = ⟨ΔF_i, r_old⟩ + ⟨ΔF_i, ΔF_new⟩.
+step: ⟨ΔF_i, ΔF_new⟩ for all i is the only pass over the window besides the combination, and the projections ⟨ΔF_i, r⟩
+follow from it, since ⟨ΔF_i, r_new⟩ = ⟨ΔF_i, r_old⟩ + ⟨ΔF_i, ΔF_new⟩.
 """
 
 from __future__ import annotations
@@ -12,21 +12,34 @@ from torch import Tensor
 
 from andersonn.solvers.layout import Layout
 
-LARGE_STATE = 2**18
-"""Numbers in a state from which, on a CPU, one batched product combines a window faster than one addition a slot."""
+LINE = 16
+"""Neighboring coordinates that a sketch takes together: a cache line of float32."""
 
 
 class Window:
-    """Ring buffers ``[m, R, D]`` of ΔF and ΔG, Gram matrix ``[B, m, m]`` and projections ``[B, m]`` in float64."""
+    """Ring buffers ``[m, R, D]`` of ΔF and ΔG, Gram matrix ``[B, m, m]`` and projections ``[B, m]`` in float64.
 
-    def __init__(self, size: int, layout: Layout, like: Tensor) -> None:
-        self.layout = layout
-        self.dF = torch.empty((size, layout.rows, layout.width), dtype=like.dtype, device=like.device)
-        self.dG = torch.empty_like(self.dF)
+    Args:
+        size: m.
+        layout, like: of the state.
+        dtype: of the buffers; None: the state's.
+        sketch: the Gram matrix is taken from every sketch-th line of 16 coordinates, and ΔF holds only those.
+    """
+
+    def __init__(
+        self, size: int, layout: Layout, like: Tensor, dtype: torch.dtype | None = None, sketch: int = 1
+    ) -> None:
+        self.layout, self.size, self.sketch = layout, size, sketch
+        self.lines = layout.width // (LINE * sketch)  # of a row, in the sketch
+        if sketch > 1 and self.lines == 0:
+            raise ValueError(f"a sketch of 1/{sketch} needs rows of {LINE * sketch} numbers, not {layout.width}; lower it")
+        buffer = {"dtype": dtype or like.dtype, "device": like.device}
+        self.dF = torch.empty((size, layout.rows, LINE * self.lines if sketch > 1 else layout.width), **buffer)
+        self.dG = torch.empty((size, layout.rows, layout.width), **buffer)
         small = {"dtype": torch.float64, "device": like.device}
         self.gram = torch.zeros(layout.samples, size, size, **small)
         self.projection = torch.zeros(layout.samples, size, **small)
-        self.size, self.pushed = size, 0
+        self.pushed = 0
 
     @property
     def filled(self) -> int:
@@ -37,19 +50,32 @@ class Window:
         """Adds the newest differences in place of the oldest."""
         slot = self.pushed % self.size
         self.pushed += 1
-        k = self.filled
-        newest = torch.sub(r, r_before, out=self.dF[slot])
         torch.sub(g, g_before, out=self.dG[slot])
-        by_row = torch.cat([_inner_products(self.dF[:k], newest), _inner_products(r.unsqueeze(0), newest)], dim=1)
-        # A sample with NaN or infinity gets zeros, which `coefficients` leaves out: it takes plain steps.
-        products = torch.nan_to_num(self.layout.to_samples(by_row), nan=0.0, posinf=0.0, neginf=0.0)
-        row = products[:, :k]
+        r = self.seen(r)
+        newest = torch.sub(r, self.seen(r_before), out=self.dF[slot])
+        self._update(slot, newest, r)
+
+    def seen(self, state: Tensor) -> Tensor:
+        """What the sketch shows of a state."""
+        if self.sketch == 1:
+            return state
+        lines = state[:, : self.lines * self.sketch * LINE].view(len(state), self.lines, self.sketch, LINE)
+        return lines[:, :, 0].reshape(len(state), -1)
+
+    def _update(self, slot: int, newest: Tensor, r: Tensor) -> None:
+        k = self.filled
+        row = self._products(self.dF[:k], newest)
         self.gram[:, slot, :k] = row
         self.gram[:, :k, slot] = row
         self.projection[:, :k] += row
-        self.projection[:, slot] = products[:, k]
+        self.projection[:, slot] = self._products(r.unsqueeze(0), newest)[:, 0]
 
-    def coefficients(self, ridge: float) -> Tensor:
+    def _products(self, many: Tensor, one: Tensor) -> Tensor:
+        """⟨many_i, one⟩ by sample, float64 ``[B, k]``. A sample with NaN or infinity gets zeros: columns that are left out."""
+        products = self.layout.to_samples(_inner_products(many, one))
+        return torch.nan_to_num(products, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor:
         """γ minimizing ‖r − Σ γ_i ΔF_i‖² for each sample, float64 ``[B, filled]``.
 
         The system is scaled to a unit diagonal, so that ``ridge`` is relative whatever the size of the residuals
@@ -60,6 +86,8 @@ class Window:
         gram = self.gram[:, :k, :k]
         diagonal = gram.diagonal(dim1=1, dim2=2)
         scale = torch.where(diagonal > 0, diagonal.rsqrt(), 0.0)
+        if max_condition is not None:
+            scale = scale * self._independent(gram, scale, max_condition)
         scaled = gram * scale.unsqueeze(2) * scale.unsqueeze(1)
         scaled.diagonal(dim1=1, dim2=2).fill_(1.0 + ridge)
         factor, info = torch.linalg.cholesky_ex(scaled)
@@ -67,22 +95,105 @@ class Window:
         gamma = torch.cholesky_solve(right, factor).squeeze(2) * scale
         return torch.where((info == 0).unsqueeze(1), gamma, 0.0)
 
-    def combine(self, differences: Tensor, gamma: Tensor, start: Tensor, out: Tensor) -> None:
+    def _independent(self, gram: Tensor, scale: Tensor, max_condition: float) -> Tensor:
+        """Which columns to keep, 1 or 0: from the newest to the oldest, those whose part orthogonal to the kept ones is
+        longer than 1 / max_condition of their length (a Cholesky factorization that skips small pivots).
+        """
+        newest_first = [(self.pushed - 1 - i) % self.size for i in range(self.filled)]
+        rest = gram * scale.unsqueeze(2) * scale.unsqueeze(1)
+        keep = torch.zeros_like(scale)
+        for i in newest_first:
+            pivot = rest[:, i, i]
+            sound = pivot > max_condition**-2
+            keep[:, i] = sound.to(keep.dtype)
+            column = rest[:, :, i] * torch.where(sound, pivot.clamp_min(1e-300).rsqrt(), 0.0).unsqueeze(1)
+            rest = rest - column.unsqueeze(2) * column.unsqueeze(1)
+        return keep
+
+    def predicted(self, gamma: Tensor, size: Tensor) -> Tensor:
+        """‖r − Σ γ_i ΔF_i‖ of the least squares, from the small matrices alone: ``[B]``, given ‖r‖."""
+        k = self.filled
+        cross = (gamma * self.projection[:, :k]).sum(1)
+        square = ((self.gram[:, :k, :k] @ gamma.unsqueeze(2)).squeeze(2) * gamma).sum(1)
+        return (size.square() - 2 * cross + square).clamp_min(0.0).sqrt()
+
+    def drop(self, samples: Tensor) -> None:
+        """Forgets the past of some samples, a mask ``[B]``."""
+        keep = (~samples).to(self.gram.dtype)
+        self.gram *= keep.view(-1, 1, 1)
+        self.projection *= keep.view(-1, 1)
+
+    def clear(self) -> None:
+        """Forgets the past of all samples."""
+        self.pushed = 0
+        self.gram.zero_()
+        self.projection.zero_()
+
+    def combine(self, differences: Tensor, gamma: Tensor, start: Tensor, out: Tensor) -> Tensor:
         """``out = start − Σ γ_i differences_i``, row by row."""
-        weights = self.layout.to_rows(-gamma).to(start.dtype)
-        if start.is_cuda or start.numel() >= LARGE_STATE:
-            stacked = differences[: self.filled].transpose(0, 1)
-            torch.baddbmm(start.unsqueeze(1), weights.unsqueeze(1), stacked, out=out.unsqueeze(1))
-            return
-        torch.addcmul(start, differences[0], weights[:, 0:1], out=out)
-        for i in range(1, self.filled):
-            out.addcmul_(differences[i], weights[:, i : i + 1])
+        weights = self.layout.to_rows(-gamma).to(start.dtype).unsqueeze(1)
+        stacked = differences[: self.filled].transpose(0, 1)
+        if stacked.dtype == start.dtype:
+            return torch.baddbmm(start.unsqueeze(1), weights, stacked, out=out.unsqueeze(1)).squeeze(1)
+        out.copy_(start)
+        for i in range(self.filled):  # slot by slot: a copy of the whole window would cost the memory that was saved
+            out.addcmul_(differences[i].to(start.dtype), weights[:, 0, i : i + 1])
+        return out
+
+    def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
+        """Goes on with these samples alone."""
+        self.layout = layout
+        self.dF, self.dG = self.dF.index_select(1, rows), self.dG.index_select(1, rows)
+        self.gram, self.projection = self.gram[samples], self.projection[samples]
+
+
+class SecantWindow(Window):
+    """The window of type I: γ solves ⟨ΔZ_i, r − Σ γ_j ΔF_j⟩ = 0, with ΔZ = ΔG − ΔF.
+
+    ``gram[:, i, j]`` is ⟨ΔZ_i, ΔF_j⟩ and ``projection`` ⟨ΔZ_i, r⟩; the lengths of columns and rows are kept beside them.
+    """
+
+    def __init__(self, size: int, layout: Layout, like: Tensor, dtype: torch.dtype | None = None) -> None:
+        super().__init__(size, layout, like, dtype)
+        self.lengths = torch.zeros(layout.samples, 2, size, dtype=torch.float64, device=like.device)
+
+    def _update(self, slot: int, newest: Tensor, r: Tensor) -> None:
+        k = self.filled
+        ff, gf = self._products(self.dF[:k], newest), self._products(self.dG[:k], newest)
+        fg = self._products(self.dF[:k], self.dG[slot])
+        step = (self.dG[slot] - newest).unsqueeze(0)
+        self.gram[:, slot, :k] = fg - ff
+        self.gram[:, :k, slot] = gf - ff
+        self.projection[:, :k] += gf - ff
+        self.projection[:, slot] = self._products(step, r)[:, 0]
+        self.lengths[:, 0, slot] = self._products(step, step[0])[:, 0].sqrt()
+        self.lengths[:, 1, slot] = ff[:, slot].sqrt()
+
+    def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor:
+        """γ of each sample, float64 ``[B, filled]``; zero, a plain step, where the system is singular."""
+        k = self.filled
+        left, right = torch.where(self.lengths > 0, 1.0 / self.lengths, 0.0)[:, :, :k].unbind(1)
+        scaled = self.gram[:, :k, :k] * left.unsqueeze(2) * right.unsqueeze(1)
+        dead = (left * right == 0) | (self.gram[:, :k, :k].diagonal(dim1=1, dim2=2) == 0)
+        scaled.diagonal(dim1=1, dim2=2).add_(dead.to(scaled.dtype))
+        # Nonsymmetric: the ridge goes into the normal equations.
+        normal = scaled.transpose(1, 2) @ scaled
+        normal.diagonal(dim1=1, dim2=2).add_(ridge * ridge)
+        factor, info = torch.linalg.cholesky_ex(normal)
+        wanted = scaled.transpose(1, 2) @ (self.projection[:, :k] * left).unsqueeze(2)
+        gamma = torch.cholesky_solve(wanted, factor).squeeze(2) * right
+        return torch.where((info == 0).unsqueeze(1), gamma, 0.0)
+
+    def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
+        """Goes on with these samples alone."""
+        super().compact(samples, rows, layout)
+        self.lengths = self.lengths[samples]
 
 
 def _inner_products(many: Tensor, one: Tensor) -> Tensor:
     """Row by row ⟨many_i, one⟩ of ``many [k, R, D]`` and ``one [R, D]``: ``[R, k]``, in single precision at least."""
-    if one.dtype.itemsize < 4:  # half precision would overflow and round products away
-        return torch.stack([_inner_products(each.float().unsqueeze(0), one.float())[:, 0] for each in many], dim=1)
+    if one.dtype.itemsize < 4 or many.dtype.itemsize < 4:  # half precision would overflow and round products away
+        return torch.cat([_inner_products(each.float().unsqueeze(0), one.float()) for each in many], dim=1)
     if len(many) == 1:
         return torch.linalg.vecdot(many[0], one).unsqueeze(1)
     return torch.bmm(one.unsqueeze(1), many.permute(1, 2, 0)).squeeze(1)  # fetches every operand once

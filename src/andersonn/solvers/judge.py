@@ -1,0 +1,171 @@
+"""Who has converged: the books that the loop keeps on each sample, on the host.
+
+Norms are computed where the state is; the books are a few numbers a sample, in numpy. The device is asked for its norms
+only when the loop looks (every ``check_every`` evaluations), so in between nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from andersonn.solvers.layout import Layout
+from andersonn.solvers.result import FixedPoint, Status, Trace
+
+RUNNING = -1
+TINY = 1e-300
+
+
+class Judge:
+    """Status, best iterate and trace of each sample.
+
+    Args:
+        layout: of the whole batch.
+        rtol, atol: a sample has converged when ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖.
+        max_seconds: when to give up, or None.
+
+    Attributes:
+        layout: of the present batch; samples that have stopped may have left it.
+        active: the present batch's samples, int64 ``[b]``.
+        running: which of them have not stopped, bool ``[b]``.
+        excess: the worst running residual as a multiple of what is allowed (if nothing is, of ‖f(z)‖).
+    """
+
+    def __init__(self, layout: Layout, rtol: float, atol: float, max_seconds: float | None) -> None:
+        self.whole = self.layout = layout
+        self.rtol, self.atol, self.max_seconds = rtol, atol, max_seconds
+        n = layout.samples
+        self.active = np.arange(n)
+        self.running = np.ones(n, dtype=bool)
+        self.status = np.full(n, RUNNING, dtype=np.int8)
+        self.residual = np.full(n, np.inf)
+        self.score = np.full(n, np.inf)
+        self.steps = np.zeros(n, dtype=np.int64)
+        self.excess = np.inf
+        self.broken: Tensor | None = None
+        self._best: Tensor | None = None
+        self._finished: Tensor | None = None
+        self._row_ids: Tensor | None = None
+        self._unread: list[Tensor] = []
+        self._history: list[np.ndarray] = []
+        self.seconds: list[float] = []
+        self.begin = time.perf_counter()
+
+    def note(self, norms: Tensor) -> None:
+        """Remembers the norms ``[b, 2]`` of residual and value of an evaluation, without reading them."""
+        self._unread.append(norms)
+        self.seconds.append(time.perf_counter() - self.begin)
+
+    def look(self, step: int, z: Tensor, own: bool) -> None:
+        """Reads the norms and judges the state ``z [r, D]`` of every sample still running; if ``own`` is false, z is
+        memory of f's.
+        """
+        sizes, lengths = self._read()
+        active, running = self.active, self.running
+        finite = np.isfinite(sizes + lengths)
+        sound = running & finite
+        with np.errstate(all="ignore"):
+            relative = sizes / np.maximum(lengths, TINY)
+            allowed = self.atol + self.rtol * lengths
+            done = sound & (sizes <= allowed)
+            # What is best must not contradict what has converged.
+            score = sizes / allowed if self.atol > 0 else relative
+        better = sound & ((score <= self.score[active]) | done)
+        self._keep_best(z, better, own)
+        who = active[better]
+        self.score[who], self.residual[who], self.steps[who] = score[better], relative[better], step
+        self.status[active[done]] = Status.CONVERGED
+        self.status[active[running & ~finite]] = Status.NONFINITE
+        self.seconds[-1] = time.perf_counter() - self.begin
+        if self.max_seconds is not None and self.seconds[-1] > self.max_seconds:
+            self.status[active[self.status[active] == RUNNING]] = Status.OUT_OF_TIME
+        self._retire(running & (self.status[active] != RUNNING))
+        if self.running.any():
+            unit = 1.0 if self.atol > 0 or self.rtol == 0 else self.rtol
+            self.excess = float(np.where(finite, score, 0.0)[self.running].max()) / unit
+
+    def _read(self) -> tuple[np.ndarray, np.ndarray]:
+        """The latest norms; all unread ones go into the history."""
+        unread, self._unread = self._unread, []
+        values = (unread[0].unsqueeze(0) if len(unread) == 1 else torch.stack(unread)).cpu().numpy()
+        with np.errstate(all="ignore"):
+            relative = values[:, :, 0] / np.maximum(values[:, :, 1], TINY)
+        for row in relative:
+            known = self.residual.copy()
+            fresh = self.running & np.isfinite(row)
+            known[self.active[fresh]] = row[fresh]
+            self._history.append(known)
+        return values[-1, :, 0], values[-1, :, 1]
+
+    def _keep_best(self, z: Tensor, better: np.ndarray, own: bool) -> None:
+        """No copy where all running samples got better, as a rule: the loop writes nowhere into the best state."""
+        if self._best is None or better[self.running].all():
+            self._best, self._best_is_own = z, own
+        elif better.any():
+            if not self._best_is_own:
+                self._best, self._best_is_own = self._best.clone(), True
+            rows = self._rows(better)
+            self._best.index_copy_(0, rows, z.index_select(0, rows))
+
+    def _retire(self, stopped: np.ndarray) -> None:
+        """Lays the best states of samples that have just stopped aside."""
+        if not stopped.any():
+            return
+        self.running &= ~stopped
+        if self._finished is None:
+            if not self.running.any() and self._row_ids is None:
+                self._finished = self._best if self._best_is_own else self._best.clone()
+                return
+            self._finished = self._best.new_empty(self.whole.rows, self.whole.width)
+        rows = self._rows(stopped)
+        to = rows if self._row_ids is None else self._row_ids[rows]
+        self._finished.index_copy_(0, to, self._best.index_select(0, rows))
+        broken = self.status[self.active] == Status.NONFINITE
+        if broken.any():
+            self.broken = self._rows(broken)
+
+    def mend(self, z: Tensor, own: bool, out: Tensor) -> tuple[Tensor, bool]:
+        """Puts rows that have run into NaN or infinity back to finite values, so that f never sees one of ours."""
+        if self.broken is None:
+            return z, own
+        if not own:
+            z = out.copy_(z)
+        ids = self.broken if self._row_ids is None else self._row_ids[self.broken]
+        return z.index_copy_(0, self.broken, self._finished.index_select(0, ids)), True
+
+    def is_best(self, state: Tensor) -> bool:
+        """Whether a buffer holds the best state and must be left alone."""
+        return state is self._best
+
+    def kept(self) -> list[Tensor]:
+        """Tensors that f must not write to."""
+        return [] if self._best is None else [self._best]
+
+    def compact(self) -> tuple[Tensor, Tensor]:
+        """Drops all samples that have stopped from the batch; the places of those that stay, and of their rows."""
+        device = self._best.device
+        samples = torch.from_numpy(np.flatnonzero(self.running)).to(device)
+        self.layout, rows = self.layout.subset(samples)
+        self.active = self.active[self.running]
+        self.running = np.ones(len(self.active), dtype=bool)
+        self._row_ids = rows if self._row_ids is None else self._row_ids[rows]
+        self._best, self._best_is_own = self._best.index_select(0, rows), True
+        self.broken = None
+        return samples, rows
+
+    def result(self, evaluations: int) -> FixedPoint:
+        """The record; what still runs has run out of steps."""
+        self.status[self.active[self.running]] = Status.MAX_STEPS
+        self._retire(self.running.copy())
+        z = self._finished
+        trace = Trace(torch.from_numpy(np.stack(self._history)), torch.tensor(self.seconds, dtype=torch.float64))
+        books = (torch.from_numpy(each).to(z.device) for each in (self.status, self.residual, self.steps))
+        return FixedPoint(z.view(self.whole.shape), *books, evaluations, trace)
+
+    def _rows(self, samples: np.ndarray) -> Tensor:
+        """The present rows of the samples in a mask ``[b]``."""
+        rows = samples if self.layout.lengths is None else np.repeat(samples, self.layout.lengths.cpu().numpy())
+        return torch.from_numpy(np.flatnonzero(rows)).to(self._best.device)

@@ -1,0 +1,104 @@
+"""States of several parts: nests of tensors seen as one tensor ``[R, D]``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+KINDS = "a tensor, or a dict, list, tuple or named tuple of such"
+
+
+class Nest:
+    """How a nest of tensors, equal in dimension 0, dtype and device, lies side by side in the rows of one matrix.
+
+    Args:
+        like: a nest with the shapes to come.
+    """
+
+    def __init__(self, like: Any) -> None:
+        leaves = list(leaves_of(like))
+        if not leaves:
+            raise TypeError(f"the state is {type(like).__name__} without a tensor in it; it must be {KINDS}")
+        self.like, self.shapes = map_leaves(lambda leaf: None, like), [leaf.shape for leaf in leaves]
+        first = leaves[0]
+        if any(leaf.dim() == 0 or len(leaf) != len(first) for leaf in leaves):
+            raise ValueError(f"the parts of a state need the same dimension 0 (samples or rows), not {self._shown(leaves)}")
+        if any(leaf.dtype != first.dtype or leaf.device != first.device for leaf in leaves):
+            raise TypeError("the parts of a state must have one dtype and one device; convert them with .to(...)")
+        if first.shape[0] == 0:
+            raise ValueError(f"the state is empty, {self._shown(leaves)}; give at least one sample")
+
+    def pack(self, nest: Any) -> Tensor:
+        """One matrix ``[R, D]``."""
+        return torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves_of(nest)], dim=1)
+
+    def unpack(self, matrix: Tensor) -> Any:
+        """The nest back; its tensors are views of the matrix where they can be."""
+        widths = [shape[1:].numel() for shape in self.shapes]
+        parts = iter(matrix.split(widths, dim=1))
+        shapes = iter(self.shapes)
+        return map_leaves(lambda _: next(parts).reshape(len(matrix), *next(shapes)[1:]), self.like)
+
+    def lift(self, f: Callable[[Any], Any]) -> Callable[[Tensor], Tensor]:
+        """f on matrices; it can leave samples out if f can."""
+        return _Lifted(self, f, hasattr(f, "subset"))
+
+    def checked(self, value: Any, rows: int) -> Any:
+        """The value of f, if it is such a nest of ``rows`` rows.
+
+        Raises:
+            TypeError, ValueError: it is not.
+        """
+        leaves = list(leaves_of(value))
+        if map_leaves(lambda leaf: None, value) != self.like:
+            raise TypeError(f"f must return a nest like its argument, {self.like}; it returned {type(value).__name__}")
+        expected = [(rows, *shape[1:]) for shape in self.shapes]
+        if [tuple(leaf.shape) for leaf in leaves] != expected:
+            raise ValueError(f"f maps shapes {expected} to {self._shown(leaves)}; it must keep the shapes")
+        return value
+
+    @staticmethod
+    def _shown(leaves: list[Tensor]) -> str:
+        return ", ".join(str(tuple(leaf.shape)) for leaf in leaves)
+
+
+class _Lifted:
+    def __init__(self, nest: Nest, f: Callable[[Any], Any], divisible: bool) -> None:
+        self.nest, self.f = nest, f
+        if divisible:
+            self.subset = self._subset
+
+    def __call__(self, matrix: Tensor) -> Tensor:
+        return self.nest.pack(self.nest.checked(self.f(self.nest.unpack(matrix)), len(matrix)))
+
+    def _subset(self, samples: Tensor, rows: Tensor) -> _Lifted:
+        return self.nest.lift(self.f.subset(samples, rows))
+
+
+def leaves_of(nest: Any) -> Iterator[Tensor]:
+    """The tensors of a nest, in order (dicts by insertion)."""
+    if isinstance(nest, Tensor):
+        yield nest
+    elif isinstance(nest, dict):
+        for value in nest.values():
+            yield from leaves_of(value)
+    elif isinstance(nest, list | tuple):
+        for value in nest:
+            yield from leaves_of(value)
+    else:
+        raise TypeError(f"a state must be {KINDS}, not {type(nest).__name__}")
+
+
+def map_leaves(change: Callable[[Any], Any], nest: Any) -> Any:
+    """The same nest with ``change`` applied to its leaves."""
+    if isinstance(nest, dict):
+        return type(nest)((key, map_leaves(change, value)) for key, value in nest.items())
+    if isinstance(nest, list):
+        return [map_leaves(change, value) for value in nest]
+    if isinstance(nest, tuple):
+        values = [map_leaves(change, value) for value in nest]
+        return type(nest)(*values) if hasattr(nest, "_fields") else tuple(values)
+    return change(nest)
