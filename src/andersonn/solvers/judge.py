@@ -7,6 +7,7 @@ only when the loop looks (every ``check_every`` evaluations), so in between noth
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,42 +64,51 @@ class Judge:
         """Reads the norms and judges the state ``z [r, D]`` of every sample still running; if ``own`` is false, z is
         memory of f's.
         """
-        sizes, lengths = self._read()
-        active, running = self.active, self.running
-        finite = np.isfinite(sizes + lengths)
-        sound = running & finite
         with np.errstate(all="ignore"):
-            relative = sizes / np.maximum(lengths, TINY)
+            sizes, lengths, relative = self._read()
             allowed = self.atol + self.rtol * lengths
-            done = sound & (sizes <= allowed)
             # What is best must not contradict what has converged.
             score = sizes / allowed if self.atol > 0 else relative
-        better = sound & ((score <= self.score[active]) | done)
-        self._keep_best(z, better, own)
-        who = active[better]
-        self.score[who], self.residual[who], self.steps[who] = score[better], relative[better], step
-        self.status[active[done]] = Status.CONVERGED
-        self.status[active[running & ~finite]] = Status.NONFINITE
+        finite = np.isfinite(relative)
+        sound = self.running & finite
+        done = sound & (sizes <= allowed)
         self.seconds[-1] = time.perf_counter() - self.begin
+        if not done.any() and sound.all() and len(sound) == len(self.status):  # the usual case, quickly
+            better = score <= self.score
+            self._keep_best(z, better, own)
+            self._enter(slice(None) if better.all() else better, better, score, relative, step)
+        else:
+            better = sound & ((score <= self.score[self.active]) | done)
+            self._keep_best(z, better, own)
+            self._enter(self.active[better], better, score, relative, step)
+            self.status[self.active[done]] = Status.CONVERGED
+            self.status[self.active[self.running & ~finite]] = Status.NONFINITE
+            self._retire(self.running & (done | ~finite))
         if self.max_seconds is not None and self.seconds[-1] > self.max_seconds:
-            self.status[active[self.status[active] == RUNNING]] = Status.OUT_OF_TIME
-        self._retire(running & (self.status[active] != RUNNING))
+            self.status[self.active[self.running]] = Status.OUT_OF_TIME
+            self._retire(self.running.copy())
         if self.running.any():
             unit = 1.0 if self.atol > 0 or self.rtol == 0 else self.rtol
-            self.excess = float(np.where(finite, score, 0.0)[self.running].max()) / unit
+            self.excess = float(score[self.running].max()) / unit
 
-    def _read(self) -> tuple[np.ndarray, np.ndarray]:
-        """The latest norms; all unread ones go into the history."""
+    def _enter(self, who: Any, better: np.ndarray, score: np.ndarray, relative: np.ndarray, step: int) -> None:
+        if isinstance(who, slice):
+            better = who
+        self.score[who], self.residual[who], self.steps[who] = score[better], relative[better], step
+
+    def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The latest norms of residual and value, and their quotient; all unread ones go into the history."""
         unread, self._unread = self._unread, []
         values = (unread[0].unsqueeze(0) if len(unread) == 1 else torch.stack(unread)).cpu().numpy()
-        with np.errstate(all="ignore"):
-            relative = values[:, :, 0] / np.maximum(values[:, :, 1], TINY)
+        relative = values[:, :, 0] / np.maximum(values[:, :, 1], TINY)
         for row in relative:
-            known = self.residual.copy()
             fresh = self.running & np.isfinite(row)
-            known[self.active[fresh]] = row[fresh]
-            self._history.append(known)
-        return values[-1, :, 0], values[-1, :, 1]
+            if len(row) < len(self.residual) or not fresh.all():
+                known = self.residual.copy()
+                known[self.active[fresh]] = row[fresh]
+                row = known
+            self._history.append(row)
+        return values[-1, :, 0], values[-1, :, 1], relative[-1]
 
     def _keep_best(self, z: Tensor, better: np.ndarray, own: bool) -> None:
         """No copy where all running samples got better, as a rule: the loop writes nowhere into the best state."""

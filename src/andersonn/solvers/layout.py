@@ -74,7 +74,7 @@ class Layout:
 
     def norms(self, *states: Tensor) -> Tensor:
         """Euclidean norms of several ``[R, D]`` states, sample by sample: float64 ``[B, number of states]``."""
-        by_row = torch.stack([_row_norms(state) for state in states], dim=1)
+        by_row = torch.stack([_row_norms(state) for state in states], dim=1).double()
         if not by_row.is_cuda:
             _repair_extremes(by_row, states)
         return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
@@ -92,14 +92,14 @@ def _row_norms(state: Tensor) -> Tensor:
         top = state.abs().amax(dim=1).clamp(1e-300, 1e300)
         return torch.linalg.vector_norm(state / top.unsqueeze(1), dim=1) * top
     wide = torch.promote_types(state.dtype, torch.float32)
-    return torch.linalg.vector_norm(state, dim=1, dtype=None if wide == state.dtype else wide).double()
+    return torch.linalg.vector_norm(state, dim=1, dtype=None if wide == state.dtype else wide)
 
 
 def _repair_extremes(by_row: Tensor, states: tuple[Tensor, ...]) -> None:
     """Takes norms again, of rows scaled to their largest number, where the squares may have under- or overflowed."""
     smallest, largest = SAFE[torch.promote_types(states[0].dtype, torch.float32)]
     values = by_row.numpy()
-    if ((values > smallest) & (values < largest)).all():
+    if values.min() > smallest and values.max() < largest:
         return
     extreme = ~((by_row > smallest) & (by_row < largest))
     for column, state in enumerate(states):

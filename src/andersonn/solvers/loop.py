@@ -84,7 +84,7 @@ def iterate(f: Map, z0: Tensor, layout: Layout, stepper: Stepper, options: Solve
     z, own, g = pool.take([]).copy_(start), True, None
     for step in range(options.max_steps + 1):
         past = [kept for kept in (g, *stepper.kept(), *judge.kept()) if kept is not None]
-        g = _evaluate(f, z, judge.layout, past)
+        g = evaluate(f, z, judge.layout, past)
         r = torch.sub(g, z, out=pool.take([z, *stepper.kept(), *judge.kept()]))
         norms = judge.layout.norms(r, g)
         judge.note(norms)
@@ -98,7 +98,7 @@ def iterate(f: Map, z0: Tensor, layout: Layout, stepper: Stepper, options: Solve
         out = pool.take([z, r, *stepper.kept(), *judge.kept()])
         z = stepper.advance(Evaluation(z, g, r, norms), out)
         z, own = judge.mend(z, z is out, out)
-        if looking and _worth_compacting(f, judge, options.compact):
+        if looking and worth_compacting(f, judge, options.compact):
             samples, rows = judge.compact()
             f = f.subset(samples, rows)
             stepper.compact(samples, rows, judge.layout)
@@ -107,13 +107,13 @@ def iterate(f: Map, z0: Tensor, layout: Layout, stepper: Stepper, options: Solve
     return judge.result(step + 1)
 
 
-def _worth_compacting(f: Map, judge: Judge, share: float) -> bool:
+def worth_compacting(f: Map, judge: Judge, share: float) -> bool:
     """Whether at most this share of the batch still runs, and f knows how to leave samples out."""
     running = int(judge.running.sum())
     return running <= share * len(judge.running) and running < len(judge.running) and hasattr(f, "subset")
 
 
-def _evaluate(f: Map, z: Tensor, layout: Layout, past: list[Tensor]) -> Tensor:
+def evaluate(f: Map, z: Tensor, layout: Layout, past: list[Tensor]) -> Tensor:
     """f(z) as ``[R, D]``, checked; f must leave z and the tensors in ``past`` as they are."""
     kept = [z, *past]
     versions = [_version(tensor) for tensor in kept]

@@ -62,11 +62,13 @@ class Solver(ABC):
     def solve(self, f: Callable[[Any], Any], z0: Any, offsets: Tensor | None = None) -> FixedPoint:
         """Solves z = f(z) from ``z0`` without recording gradients; see :func:`fixed_point`."""
         if isinstance(z0, Tensor):
-            layout = Layout(z0, offsets)
-            return iterate(f, z0, layout, self.stepper(layout, z0), self)
+            return self._iterate(f, z0, Layout(z0, offsets))
         nest = Nest(z0)
         found = self.solve(nest.lift(f), nest.pack(z0), offsets)
         return replace(found, z=nest.unpack(found.z))
+
+    def _iterate(self, f: Callable[[Tensor], Tensor], z0: Tensor, layout: Layout) -> FixedPoint:
+        return iterate(f, z0, layout, self.stepper(layout, z0), self)
 
 
 def fixed_point(

@@ -7,6 +7,7 @@ follow from it, since ⟨ΔF_i, r_new⟩ = ⟨ΔF_i, r_old⟩ + ⟨ΔF_i, ΔF_ne
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,6 +41,8 @@ class Window:
         self.gram = torch.zeros(layout.samples, size, size, **small)
         self.projection = torch.zeros(layout.samples, size, **small)
         self.pushed = 0
+        # On a CPU the small matrices are worked on in numpy, the same memory: an operation costs a fifth of torch's there.
+        self.on_host = like.device.type == "cpu"
 
     @property
     def filled(self) -> int:
@@ -64,16 +67,15 @@ class Window:
 
     def _update(self, slot: int, newest: Tensor, r: Tensor) -> None:
         k = self.filled
-        row = self._products(self.dF[:k], newest)
-        self.gram[:, slot, :k] = row
-        self.gram[:, :k, slot] = row
-        self.projection[:, :k] += row
-        self.projection[:, slot] = self._products(r.unsqueeze(0), newest)[:, 0]
-
-    def _products(self, many: Tensor, one: Tensor) -> Tensor:
-        """⟨many_i, one⟩ by sample, float64 ``[B, k]``. A sample with NaN or infinity gets zeros: columns that are left out."""
-        products = self.layout.to_samples(_inner_products(many, one))
-        return torch.nan_to_num(products, nan=0.0, posinf=0.0, neginf=0.0)
+        row = row_products(self.layout, self.dF[:k], newest)
+        own = row_products(self.layout, r.unsqueeze(0), newest)[:, 0]
+        gram, projection = self.gram, self.projection
+        if self.on_host:
+            gram, projection, row, own = gram.numpy(), projection.numpy(), row.numpy(), own.numpy()
+        gram[:, slot, :k] = row
+        gram[:, :k, slot] = row
+        projection[:, :k] += row
+        projection[:, slot] = own
 
     def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor:
         """γ minimizing ‖r − Σ γ_i ΔF_i‖² for each sample, float64 ``[B, filled]``.
@@ -82,6 +84,8 @@ class Window:
         (an absolute one turns extrapolation into averaging once residuals are small). Columns without length are left
         out; a sample whose system is singular all the same gets γ = 0: a plain step.
         """
+        if self.on_host and max_condition is None:
+            return torch.from_numpy(self._coefficients_on_host(ridge))
         k = self.filled
         gram = self.gram[:, :k, :k]
         diagonal = gram.diagonal(dim1=1, dim2=2)
@@ -94,6 +98,23 @@ class Window:
         right = (self.projection[:, :k] * scale).unsqueeze(2)
         gamma = torch.cholesky_solve(right, factor).squeeze(2) * scale
         return torch.where((info == 0).unsqueeze(1), gamma, 0.0)
+
+    def _coefficients_on_host(self, ridge: float) -> np.ndarray:
+        k = self.filled
+        gram = self.gram.numpy()[:, :k, :k]
+        diagonal = gram.diagonal(axis1=1, axis2=2)
+        scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, np.inf))
+        scaled = gram * (scale[:, :, None] * scale[:, None, :])
+        scaled.reshape(len(gram), -1)[:, :: k + 1] = 1.0 + ridge
+        right = (self.projection.numpy()[:, :k] * scale)[:, :, None]
+        try:
+            gamma = np.linalg.solve(scaled, right)[:, :, 0] * scale
+        except np.linalg.LinAlgError:  # one of them is singular: sort out which
+            with np.errstate(all="ignore"):
+                sound = np.linalg.eigvalsh(scaled)[:, 0] > 0
+            scaled[~sound] = np.eye(k)
+            gamma = np.linalg.solve(scaled, right)[:, :, 0] * (scale * sound[:, None])
+        return np.where(np.isfinite(gamma).all(axis=1, keepdims=True), gamma, 0.0)
 
     def _independent(self, gram: Tensor, scale: Tensor, max_condition: float) -> Tensor:
         """Which columns to keep, 1 or 0: from the newest to the oldest, those whose part orthogonal to the kept ones is
@@ -159,14 +180,14 @@ class SecantWindow(Window):
 
     def _update(self, slot: int, newest: Tensor, r: Tensor) -> None:
         k = self.filled
-        ff, gf = self._products(self.dF[:k], newest), self._products(self.dG[:k], newest)
-        fg = self._products(self.dF[:k], self.dG[slot])
+        ff, gf = row_products(self.layout, self.dF[:k], newest), row_products(self.layout, self.dG[:k], newest)
+        fg = row_products(self.layout, self.dF[:k], self.dG[slot])
         step = (self.dG[slot] - newest).unsqueeze(0)
         self.gram[:, slot, :k] = fg - ff
         self.gram[:, :k, slot] = gf - ff
         self.projection[:, :k] += gf - ff
-        self.projection[:, slot] = self._products(step, r)[:, 0]
-        self.lengths[:, 0, slot] = self._products(step, step[0])[:, 0].sqrt()
+        self.projection[:, slot] = row_products(self.layout, step, r)[:, 0]
+        self.lengths[:, 0, slot] = row_products(self.layout, step, step[0])[:, 0].sqrt()
         self.lengths[:, 1, slot] = ff[:, slot].sqrt()
 
     def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor:
@@ -188,6 +209,13 @@ class SecantWindow(Window):
         """Goes on with these samples alone."""
         super().compact(samples, rows, layout)
         self.lengths = self.lengths[samples]
+
+
+def row_products(layout: Layout, many: Tensor, one: Tensor) -> Tensor:
+    """⟨many_i, one⟩ of ``many [k, R, D]`` and ``one [R, D]`` by sample, float64 ``[B, k]``. A sample with NaN or infinity
+    gets zeros, which stand for columns to leave out.
+    """
+    return layout.to_samples(_inner_products(many, one)).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _inner_products(many: Tensor, one: Tensor) -> Tensor:
