@@ -98,17 +98,16 @@ class Extrapolation:
         self.window: Window | None = None
         self.before: tuple[Tensor, Tensor] | None = None
         self.least: Tensor | None = None
-        self.evaluations = 0
+        self.period, self.since_mixing, self.just_mixed = options.period, 0, False
 
     def advance(self, now: Evaluation, out: Tensor) -> Tensor:
-        self.evaluations += 1
-        if self.evaluations % self.options.period:
+        self.since_mixing += 1
+        self.just_mixed = self.before is not None and self.since_mixing >= self.period
+        if not self.just_mixed:
             if self.before is None:
                 self.before = (now.r, now.g)
             return self._plain(now, out)
-        if self.before is None:
-            self.before = (now.r, now.g)
-            return self._plain(now, out)
+        self.since_mixing = 0
         window = self._pushed(now)
         self.before = (now.r, now.g)
         if self.options.safeguard is not None:

@@ -1,15 +1,19 @@
 """``Anderson("auto")``: whether to extrapolate, how often, and over which window, decided while solving.
 
 What extrapolation saves is evaluations of f; what it costs is a mixing step. The stepper measures both on the solve itself:
-seconds an evaluation, and the rate at which the worst running residual falls, in plain and in extrapolating stretches.
-It begins with plain steps if f is cheap, at once with extrapolation if a mixing step costs next to nothing beside f, and
-thereafter stays with the way that gains more digits a second.
+seconds of an evaluation with and without mixing, and how fast the worst running residual falls in plain and in
+extrapolating stretches. It begins with plain steps if f is cheap, at once with extrapolation if mixing costs next to
+nothing beside f, and goes on the way that gains more digits a second. Plain steps slow down as a solve goes on (the
+quick modes die first), so extrapolation that beats the early plain steps needs no further proof; one that does not is
+compared with a fresh stretch of plain steps.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -21,52 +25,40 @@ from andersonn.solvers.loop import Evaluation
 if TYPE_CHECKING:
     from andersonn.solvers.anderson import Anderson, Extrapolation
 
-WINDOW = 10
-LARGE_WINDOW_BYTES = 2**28  # beyond this a shorter window
-SHORT_WINDOW = 5
-PERIODS = (1, 2, 3, 4)
-NEGLIGIBLE = 0.05
+WINDOW, SHORT_WINDOW, LARGE_STATE = 10, 5, 2**20  # a short window for states of more bytes, where it costs most
+PERIOD_UP_TO = ((0.05, 1), (0.75, 2), (1.5, 3), (3.0, 4), (math.inf, 6))
+"""Period by the cost of mixing as a share of f's. A period of 2 costs no evaluations on any problem we measured, longer
+ones some 10 % each (docs/solver_contest.md)."""
+NEGLIGIBLE = 0.03
 """Share of f's time that mixing may cost without any sign that it pays."""
-EXPECTED_SAVING, FULL_SAVING_FROM = 0.3, 30
+EXPECTED_SAVING, FULL_SAVING_FROM = 0.2, 8
 """Share of the remaining evaluations that extrapolation is expected to save before it has been tried, if they are so many;
 of fewer it saves a lesser share."""
-TRIAL = 0.03
+TRIAL = 0.02
 """Share of the expected remaining time that a trial may cost where mixing is dear."""
 STRETCH = 8
 """Evaluations over which a way of stepping is judged."""
-LEAST_REMAINING = 4
-OVERHEAD = {"cpu": 2.5e-4, "device": 1.5e-4}  # seconds a mixing step takes besides moving memory: some 25 small operations
+DOUBT = ((0.15, 0.25), (0.3, 0.5), (math.inf, 1.0))
+"""By what mixing adds to an evaluation's time: the share of the early plain speed below which extrapolation is doubted."""
+OVERHEAD = {"cpu": 2e-4, "device": 1.5e-4}  # seconds a mixing step takes besides moving memory
 BANDWIDTH = {"cpu": 8e9, "device": 1e12}  # bytes a second; both are first guesses, replaced by measurement
 
 
 class _Stretch:
-    """Evaluations and seconds since a way of stepping began, and how far the residual fell."""
+    """How far the residual fell, and how many evaluations it took, since a way of stepping began."""
 
-    def __init__(self, evaluations: int, seconds: float, excess: float) -> None:
-        self.start = (evaluations, seconds, math.log(max(excess, 1e-300)))
-        self.now = self.start
+    def __init__(self, evaluations: int, excess: float) -> None:
+        self.begin, self.top = evaluations, math.log(max(excess, 1e-300))
+        self.evaluations, self.least = 0, self.top
 
-    def add(self, evaluations: int, seconds: float, excess: float) -> None:
-        self.now = (evaluations, seconds, min(self.now[2], math.log(max(excess, 1e-300))))
-
-    @property
-    def evaluations(self) -> int:
-        return self.now[0] - self.start[0]
+    def add(self, evaluations: int, excess: float) -> None:
+        self.evaluations = evaluations - self.begin
+        self.least = min(self.least, math.log(max(excess, 1e-300)))
 
     @property
     def fall(self) -> float:
-        """Fall of log residual by evaluation; not positive if it does not fall."""
-        return (self.start[2] - self.now[2]) / max(self.evaluations, 1)
-
-    @property
-    def cost(self) -> float:
-        """Seconds by evaluation."""
-        return (self.now[1] - self.start[1]) / max(self.evaluations, 1)
-
-    @property
-    def speed(self) -> float:
-        """Fall of log residual by second."""
-        return self.fall / max(self.cost, 1e-9)
+        """Fall of log residual by evaluation; 0 if it does not fall."""
+        return (self.top - self.least) / max(self.evaluations, 1)
 
 
 class Automatic:
@@ -75,73 +67,106 @@ class Automatic:
     def __init__(self, options: Anderson, layout: Layout, like: Tensor) -> None:
         self.options, self.layout, self.like = options, layout, like
         self.inner: Extrapolation | None = None
-        self.extrapolating = False
+        self.extrapolating, self.settled = False, False
         self.stretch: _Stretch | None = None
         self.other_speed: float | None = None  # of the way not taken, when it was last taken
-        self.plain_cost = math.inf
+        self.plain, self.mixed = deque(maxlen=9), deque(maxlen=9)  # seconds of the latest evaluations of each kind
+        self.seen = (0, 0.0)
         state = layout.rows * layout.width * like.element_size()
-        self.window = WINDOW if 2 * WINDOW * state <= LARGE_WINDOW_BYTES else SHORT_WINDOW
+        self.window = WINDOW if state <= LARGE_STATE else SHORT_WINDOW
         kind = "cpu" if like.device.type == "cpu" else "device"
-        self.mixing_cost = OVERHEAD[kind] + (2 * self.window + 8) * state / BANDWIDTH[kind]
+        self.guess = OVERHEAD[kind] + (2 * self.window + 8) * state / BANDWIDTH[kind]
 
     def observe(self, judge: Judge) -> None:
         """Decides how to step until the next look."""
-        evaluations, seconds, excess = len(judge.seconds), judge.seconds[-1], judge.excess
+        evaluations, excess = len(judge.seconds), judge.excess
+        self._clock(evaluations, judge.seconds[-1])
         if self.stretch is None:
-            self.stretch = _Stretch(evaluations, seconds, excess)
-            if self.mixing_cost <= NEGLIGIBLE * PERIODS[1] * seconds / evaluations:
-                self._switch(True, 1 if self.mixing_cost <= NEGLIGIBLE * seconds / evaluations else 2)
+            self.stretch = _Stretch(evaluations, excess)
+            if self._mixing_cost() <= NEGLIGIBLE * self._period() * median(self.plain):
+                self._extrapolate()
             return
-        self.stretch.add(evaluations, seconds, excess)
+        self.stretch.add(evaluations, excess)
+        if self.settled:
+            return
         if self.extrapolating:
-            self._review(evaluations, seconds, excess)
+            self._review(evaluations, excess)
         else:
-            self._consider(evaluations, seconds, excess)
+            self._consider(evaluations, excess)
 
-    def _consider(self, evaluations: int, seconds: float, excess: float) -> None:
+    def _clock(self, evaluations: int, seconds: float) -> None:
+        """Books the time since the last look for the kind of step taken since."""
+        n, spent = evaluations - self.seen[0], seconds - self.seen[1]
+        self.seen = (evaluations, seconds)
+        if not self.extrapolating:
+            self.plain.append(spent / n)
+        elif n > 1:  # a mixture: take what plain steps cost off
+            period = self.inner.period
+            plain = median(self.plain) * (1 - 1 / period)
+            self.mixed.append(max(spent / n - plain, spent / n / period) * period)
+        else:
+            (self.mixed if self.inner.just_mixed else self.plain).append(spent)
+
+    def _mixing_cost(self) -> float:
+        return max(median(self.mixed) - median(self.plain), 0.0) if len(self.mixed) > 2 else self.guess
+
+    def _period(self) -> int:
+        share = self._mixing_cost() / median(self.plain)
+        return next(period for limit, period in PERIOD_UP_TO if share <= limit)
+
+    def _speed(self, fall: float, extrapolating: bool) -> float:
+        """Fall of log residual by second."""
+        extra = self._mixing_cost() / self.inner.period if extrapolating else 0.0
+        return fall / max(median(self.plain) + extra, 1e-9)
+
+    def _consider(self, evaluations: int, excess: float) -> None:
         """While stepping plainly: is it time to extrapolate?"""
         stretch = self.stretch
+        speed = self._speed(stretch.fall, False)
+        if self.other_speed is not None:  # a trial of plain steps, to be compared with the extrapolation before it
+            if stretch.evaluations >= STRETCH:
+                self.settled = True
+                if self.other_speed > speed:
+                    self._extrapolate()
+            return
         if stretch.evaluations < 2:
             return
-        self.plain_cost = stretch.cost
-        fall, remaining = stretch.fall, math.inf
-        if fall > 0:
-            remaining = max(math.log(max(excess, 1.0)) / fall, 0.0)
+        remaining = math.log(max(excess, 1.0)) / stretch.fall if stretch.fall > 0 else math.inf
         remaining = min(remaining, self.options.max_steps + 1 - evaluations)
-        if stretch.evaluations >= STRETCH:  # the rate changes as the solve goes on: judge by the latest evaluations
-            self.stretch = _Stretch(evaluations, seconds, excess)
-            if self.other_speed is not None:
-                if self.other_speed > stretch.speed:
-                    self._switch(True, self.inner.options.period, speed=stretch.speed)
-                return
-        if self.other_speed is not None or remaining < LEAST_REMAINING:
-            return
-        period = next((p for p in PERIODS if self.mixing_cost <= 2 * NEGLIGIBLE * p * stretch.cost), PERIODS[-1])
-        plain = remaining * stretch.cost
+        cost, extra = median(self.plain), self._mixing_cost() / self._period()
         saving = EXPECTED_SAVING * min(1.0, remaining / FULL_SAVING_FROM)
-        mixing = (1 - saving) * remaining * self.mixing_cost / period
-        trial = STRETCH * self.mixing_cost / period
-        if mixing < saving * plain / 2 or trial < TRIAL * plain:
-            self._switch(True, period, speed=stretch.speed, diverging=fall <= 0)
-            self.stretch = _Stretch(evaluations, seconds, excess)
+        if saving * cost > (1 - saving) * extra or STRETCH * extra < TRIAL * remaining * cost:
+            self._extrapolate(diverging=stretch.fall <= 0)
+            self._turn(evaluations, excess, speed)
+        elif stretch.evaluations >= STRETCH:
+            self.stretch = _Stretch(evaluations, excess)
 
-    def _review(self, evaluations: int, seconds: float, excess: float) -> None:
+    def _review(self, evaluations: int, excess: float) -> None:
         """While extrapolating: does it pay?"""
         stretch = self.stretch
-        if stretch.evaluations < max(STRETCH, 3 * self.inner.options.period):
+        self.inner.period = self._period()
+        if stretch.evaluations < max(STRETCH, 3 * self.inner.period):
             return
-        self.stretch = _Stretch(evaluations, seconds, excess)
-        if self.other_speed is not None and stretch.speed < self.other_speed:
-            self.extrapolating, self.other_speed = False, stretch.speed
+        speed, extra = self._speed(stretch.fall, True), self._mixing_cost() / self.inner.period
+        doubt = next(share for limit, share in DOUBT if extra <= limit * median(self.plain))
+        if stretch.fall <= 0 or (self.other_speed is not None and speed < doubt * self.other_speed):
+            self.extrapolating = False
+            self._turn(evaluations, excess, speed)
+        else:
+            self.stretch = _Stretch(evaluations, excess)
 
-    def _switch(self, on: bool, period: int, speed: float | None = None, diverging: bool = False) -> None:
+    def _turn(self, evaluations: int, excess: float, other_speed: float | None) -> None:
+        self.stretch, self.other_speed = _Stretch(evaluations, excess), other_speed
+
+    def _extrapolate(self, diverging: bool = False) -> None:
         from andersonn.solvers.anderson import Extrapolation
 
-        self.extrapolating, self.other_speed = on, speed
+        self.extrapolating = True
         if self.inner is None:
             mixing = "adaptive" if diverging and self.options.mixing == 1.0 else self.options.mixing
-            chosen = replace(self.options, window=self.window, period=period, mixing=mixing)
+            chosen = replace(self.options, window=self.window, mixing=mixing)
             self.inner = Extrapolation(chosen, self.layout, self.like)
+            self.inner.period = self._period()
 
     def advance(self, now: Evaluation, out: Tensor) -> Tensor:
         return self.inner.advance(now, out) if self.extrapolating else now.g

@@ -104,7 +104,7 @@ class Window:
         gram = self.gram.numpy()[:, :k, :k]
         diagonal = gram.diagonal(axis1=1, axis2=2)
         scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, np.inf))
-        scaled = gram * (scale[:, :, None] * scale[:, None, :])
+        scaled = gram * scale[:, :, None] * scale[:, None, :]
         scaled.reshape(len(gram), -1)[:, :: k + 1] = 1.0 + ridge
         right = (self.projection.numpy()[:, :k] * scale)[:, :, None]
         try:
@@ -220,8 +220,9 @@ def row_products(layout: Layout, many: Tensor, one: Tensor) -> Tensor:
 
 def _inner_products(many: Tensor, one: Tensor) -> Tensor:
     """Row by row ⟨many_i, one⟩ of ``many [k, R, D]`` and ``one [R, D]``: ``[R, k]``, in single precision at least."""
-    if one.dtype.itemsize < 4 or many.dtype.itemsize < 4:  # half precision would overflow and round products away
-        return torch.cat([_inner_products(each.float().unsqueeze(0), one.float()) for each in many], dim=1)
+    if one.dtype.itemsize < 4 or many.dtype != one.dtype:  # half precision would overflow and round products away
+        wide = torch.promote_types(torch.promote_types(one.dtype, many.dtype), torch.float32)
+        return torch.cat([_inner_products(each.to(wide).unsqueeze(0), one.to(wide)) for each in many], dim=1)
     if len(many) == 1:
         return torch.linalg.vecdot(many[0], one).unsqueeze(1)
     return torch.bmm(one.unsqueeze(1), many.permute(1, 2, 0)).squeeze(1)  # fetches every operand once
