@@ -75,7 +75,7 @@ def problems() -> dict:
     """Name → function that makes (cell, x, offsets)."""
 
     def tutorial():
-        from tutorial_cell import tutorial_problem
+        from andersonn.comparison.tutorial import tutorial_problem
 
         cell, x = tutorial_problem(batch=16)
         return cell, x, None

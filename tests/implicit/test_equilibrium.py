@@ -1,31 +1,15 @@
 import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
-from andersonn import Anderson, Equilibrium, ForwardIteration, ImplicitGradient, Status
+from andersonn import Anderson, Equilibrium, ForwardIteration, Status
+from andersonn.implicit import DriftMonitor, WarmStarts, WellPosednessWarning
 from andersonn.measure.memory import tape_bytes
-
-
-class Tanh(nn.Module):
-    def __init__(self, width=6, radius=0.7, dtype=torch.float64, seed=0):
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        weight = torch.randn(width, width, generator=generator, dtype=dtype)
-        self.weight = nn.Parameter(weight * (radius / torch.linalg.eigvals(weight).abs().max().item()))
-
-    def forward(self, z, x):
-        return torch.tanh(z @ self.weight.T + x)
-
-
-def inputs(width=6, batch=4, dtype=torch.float64):
-    return torch.randn(batch, width, generator=torch.Generator().manual_seed(1), dtype=dtype).requires_grad_()
-
-
-TIGHT = [Anderson(rtol=1e-13, max_steps=300), ForwardIteration(rtol=1e-13, max_steps=2000)]
+from tests.implicit.cells import TIGHT, Tanh, inputs, unrolled
 
 
 @pytest.mark.parametrize("solver", TIGHT, ids=str)
@@ -64,10 +48,7 @@ def test_gradient_equals_that_of_the_unrolled_network(solver):
     (layer(x) * weights).sum().backward()
     implicit = (x.grad.clone(), layer.cell.weight.grad.clone())
     x.grad = layer.cell.weight.grad = None
-    z = torch.zeros_like(x)
-    for _ in range(800):
-        z = layer.cell(z, x)
-    (z * weights).sum().backward()
+    (unrolled(layer.cell, x, steps=800) * weights).sum().backward()
     assert torch.allclose(implicit[0], x.grad, rtol=1e-8)
     assert torch.allclose(implicit[1], layer.cell.weight.grad, rtol=1e-8)
 
@@ -153,49 +134,6 @@ def test_status_of_an_unfinished_solve_is_kept():
     assert (layer.last_adjoint.status == Status.MAX_STEPS).all()
 
 
-def test_adjoint_options():
-    gradient = ImplicitGradient(rtol=0.5, max_steps=7)
-    assert gradient.adjoint_solver(Anderson(window=3)) == Anderson(window=3, rtol=0.5, max_steps=7)
-    plain = ImplicitGradient(solver=ForwardIteration())
-    assert isinstance(plain.adjoint_solver(Anderson()), ForwardIteration)
-    with pytest.raises(TypeError, match="did you mean 'max_steps'"):
-        ImplicitGradient(max_step=3)
-    loose = Equilibrium(Tanh(radius=0.9), TIGHT[0], gradient)
-    loose(inputs()).sum().backward()
-    assert loose.last_adjoint.evaluations < 8
-
-
-@pytest.mark.parametrize("solver", [Anderson(rtol=0.0, atol=1e-4), Anderson(rtol=1e-8, atol=1e-4)])
-def test_gradients_are_linear_in_the_scale_of_the_loss(solver):
-    """The absolute tolerance of the forward problem says nothing about the adjoint."""
-    layer, x = Equilibrium(Tanh(radius=0.9), solver), inputs()
-    found = []
-    for scale in (1.0, 1e-6):
-        x.grad = None
-        (scale * layer(x)).sum().backward()
-        found.append(x.grad / scale)
-        assert layer.last_adjoint.evaluations > 3
-    assert torch.allclose(*found, rtol=1e-6)
-
-
-@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
-@pytest.mark.parametrize("reentrant", [False, True])
-def test_checkpoints_inside_a_cell(reentrant):
-    class Frugal(Tanh):
-        def forward(self, z, x):
-            return checkpoint(super().forward, z, x, use_reentrant=reentrant)
-
-    layer, x = Equilibrium(Frugal(), TIGHT[0]), inputs().detach()
-    if reentrant:
-        with pytest.raises(RuntimeError, match="use_reentrant=False"):
-            layer(x)
-        return
-    layer(x).sum().backward()
-    plain = Equilibrium(Tanh(), TIGHT[0])
-    plain(x).sum().backward()
-    assert torch.allclose(layer.cell.weight.grad, plain.cell.weight.grad)
-
-
 def test_a_cell_that_ignores_the_state():
     class Constant(nn.Module):
         def forward(self, z, x):
@@ -225,10 +163,193 @@ def test_first_state():
     assert Equilibrium(Shy())({"value": torch.ones(2, 3)}, z0=torch.zeros(2, 3)).shape == (2, 3)
 
 
-def test_double_backward_is_refused_not_wrong():
-    layer, x = Equilibrium(Tanh(), TIGHT[0]), inputs()
-    with pytest.raises(NotImplementedError, match="first derivatives only"):
-        torch.autograd.grad(layer(x).sum(), x, create_graph=True)
+def test_bad_use():
+    cell = Tanh()
+    for arguments, options, match in [
+        (("tanh",), {}, "cell must be a module"),
+        ((Tanh,), {}, "cell must be a module"),
+        ((cell, Anderson), {}, r"solver must be a solver such as Anderson\(\)"),
+        ((cell, None, "implicit"), {}, r"gradient must be a rule such as ImplicitGradient\(\)"),
+    ]:
+        with pytest.raises(TypeError, match=match):
+            Equilibrium(*arguments, **options)
+    with pytest.raises(ValueError, match="give it warm_starts="):
+        Equilibrium(cell)(inputs(), keys=range(4))
+    with pytest.raises(RuntimeError, match="give the layer initializer="):
+        Equilibrium(cell).initializer_loss()
+
+
+def test_states_of_several_parts():
+    """A damped oscillator, its position and velocity apart, against the same equations as one state."""
+
+    class Parts(Tanh):
+        def initial(self, x):
+            return {"fast": torch.zeros_like(x), "slow": torch.zeros_like(x[:, :2])}
+
+        def forward(self, z, x):
+            fast, slow = z["fast"], z["slow"]
+            return {"fast": torch.tanh(fast @ self.weight.T + x), "slow": 0.5 * torch.sin(slow + fast[:, :2])}
+
+    class Whole(Parts):
+        def initial(self, x):
+            return torch.zeros_like(x[:, [*range(6), 0, 1]])
+
+        def forward(self, z, x):
+            return torch.cat(list(super().forward({"fast": z[:, :6], "slow": z[:, 6:]}, x).values()), dim=1)
+
+    x, found = inputs(), []
+    for cell in (Parts(), Whole()):
+        layer = Equilibrium(cell, TIGHT[0])
+        z = layer(x)
+        if isinstance(z, dict):
+            assert z["slow"].shape == layer.last.z["slow"].shape == (4, 2)
+            z = torch.cat(list(z.values()), dim=1)
+        (first,) = torch.autograd.grad(z.square().sum(), x, create_graph=True)
+        found.append([z, first, *torch.autograd.grad(first.square().sum(), [x, cell.weight])])
+    for parts, whole in zip(*found, strict=True):
+        assert torch.allclose(parts, whole, rtol=1e-8)
+
+
+class Counting(WarmStarts):
+    """Remembers how often it was asked and told, by name."""
+
+    def clear(self):
+        super().clear()
+        self.calls = []
+
+    def get(self, keys, template, offsets=None, name="state"):
+        self.calls.append(("get", name))
+        return super().get(keys, template, offsets, name)
+
+    def put(self, keys, state, offsets=None, name="state", keep=None):
+        self.calls.append(("put", name))
+        super().put(keys, state, offsets, name, keep)
+
+
+def test_warm_starts_of_both_passes():
+    layer = Equilibrium(Tanh(radius=0.95), Anderson(rtol=1e-8, max_steps=300), warm_starts=Counting())
+    x, keys, evaluations = inputs(), torch.tensor([7, 3, 11, 5]), []
+    for order in ([0, 1, 2, 3], [2, 0, 3, 1]):
+        layer(x[order], keys=keys[order]).square().sum().backward()
+        evaluations.append((layer.last.evaluations, layer.last_adjoint.evaluations))
+    (cold, cold_adjoint), (warm, warm_adjoint) = evaluations
+    assert cold > 10
+    assert cold_adjoint > 10
+    assert warm <= 2
+    assert warm_adjoint <= 2
+    assert layer.warm_starts.calls == 2 * [("get", "state"), ("put", "state"), ("get", "adjoint"), ("put", "adjoint")]
+    layer(x).sum().backward()
+    assert len(layer.warm_starts.calls) == 8  # no keys, no warm start
+    layer.eval()
+    layer(x, keys=keys).sum().backward()
+    assert layer.last.evaluations <= 2
+    assert layer.warm_starts.calls[8:] == [("get", "state"), ("put", "state")]
+
+
+def test_warm_starts_of_ragged_samples_by_name():
+    offsets, x = torch.tensor([0, 1, 3, 6]), inputs(batch=6)
+    layer = Equilibrium(Tanh(radius=0.95), Anderson(rtol=1e-8, max_steps=300), warm_starts=WarmStarts())
+    z = layer(x, offsets=offsets, keys=["a", "b", "c"])
+    with torch.no_grad():
+        again = layer(x[[3, 4, 5, 0]], offsets=torch.tensor([0, 3, 4]), keys=["c", "a"])
+    assert layer.last.evaluations == 1
+    assert torch.equal(again, z[[3, 4, 5, 0]])
+
+
+def test_warm_adjoint_does_not_hide_a_gradient_that_is_not_finite():
+    layer, x = Equilibrium(Tanh(), Anderson(rtol=1e-8), warm_starts=WarmStarts()), inputs()
+    for bad in (1.0, float("nan"), float("inf")):
+        x.grad = None
+        weight = torch.ones(4, 1, dtype=torch.float64)
+        weight[2] = bad
+        (layer(x, keys=range(4)) * weight).sum().backward()
+        assert x.grad[[0, 1, 3]].isfinite().all()
+        assert bool(x.grad[2].isfinite().all()) == (bad == 1.0)
+        assert len(layer.warm_starts) == 8
+
+
+class Affine(nn.Module):
+    def __init__(self, width=6):
+        super().__init__()
+        self.linear = nn.Linear(width, width, dtype=torch.float64)
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.linear(x)
+
+
+@pytest.mark.parametrize("offsets", [None, torch.tensor([0, 1, 4])])
+def test_initializer_learns_the_solution(offsets):
+    torch.manual_seed(0)
+    layer, x = Equilibrium(Tanh(radius=0.9), Anderson(rtol=1e-9, max_steps=200), initializer=Affine()), inputs()
+    z = layer(x, offsets=offsets)
+    guess = layer.initializer.linear(x)
+    sums = [((a - b).square().sum(), b.square().sum()) for a, b in zip(guess, layer.last.z)]
+    if offsets is not None:
+        sums = [sums[0], tuple(map(sum, zip(*sums[1:])))]
+    expected = sum(error / size for error, size in sums) / len(sums)
+    assert torch.allclose(layer.initializer_loss(), expected)
+    (layer.initializer_loss() + 0 * z.sum()).backward()
+    assert x.grad.abs().sum() == layer.cell.weight.grad.abs().sum() == 0
+    assert layer.initializer.linear.weight.grad.abs().sum() > 0
+    optimizer, before = torch.optim.Adam(layer.initializer.parameters(), lr=0.05), layer.last.evaluations
+    for _ in range(150):
+        optimizer.zero_grad()
+        layer(x.detach(), offsets=offsets)
+        layer.initializer_loss().backward()
+        optimizer.step()
+    assert layer.initializer_loss() < 1e-2 * expected
+    assert layer.last.evaluations < before
+
+
+def test_which_first_state_goes_first():
+    layer, x = Equilibrium(Tanh(), TIGHT[0], initializer=Affine(), warm_starts=Counting()), inputs()
+    seen = []
+    layer.cell.register_forward_pre_hook(lambda cell, arguments: seen.append(arguments[0].detach().clone()))
+
+    def first(**options):
+        seen.clear()
+        layer(x, **options)
+        return seen[0]
+
+    guess = layer.initializer(x)
+    assert torch.equal(first(), guess)
+    assert torch.equal(first(keys=range(4)), guess)
+    mixed = first(keys=[0, 9, 2, 8])
+    assert torch.equal(mixed[[0, 2]], layer.last.z[[0, 2]])
+    assert torch.equal(mixed[[1, 3]], guess[[1, 3]])
+    asked = layer.initializer.calls
+    assert torch.equal(first(z0=torch.ones_like(x), keys=range(4)), torch.ones_like(x))
+    assert layer.initializer.calls == asked
+    with pytest.raises(RuntimeError, match="call the layer without z0"):
+        layer.initializer_loss()
+
+
+def test_monitor_sees_solves_in_training_mode():
+    monitor = DriftMonitor(every=1, limit=0.5)
+    layer = Equilibrium(Tanh(radius=0.9), TIGHT[0], monitor=monitor)
+    with pytest.warns(WellPosednessWarning, match="spectral radius"):
+        layer(inputs())
+    layer.eval()(inputs())
+    assert monitor.calls == 1
+    assert monitor.history[0].converged == 1.0
+
+
+def test_stores_and_records_stay_out_of_copies_and_state_dicts():
+    plain = Equilibrium(Tanh(), TIGHT[0])
+    layer = Equilibrium(
+        Tanh(), TIGHT[0], warm_starts=WarmStarts(), monitor=DriftMonitor(), initializer=Affine(), compact=True
+    )
+    assert plain.state_dict().keys() == {"cell.weight"}
+    assert layer.state_dict().keys() == {"cell.weight", "initializer.linear.weight", "initializer.linear.bias"}
+    z = layer(inputs(), keys=range(4))
+    z.sum().backward()
+    twin = pickle.loads(pickle.dumps(layer))
+    assert twin.last is twin.last_adjoint is twin._guess is None
+    assert len(layer.warm_starts) == 8
+    assert len(twin.warm_starts) == 0
+    assert torch.allclose(twin(inputs()), z)
 
 
 def test_training_lowers_a_loss():

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from andersonn import __version__
-from andersonn.cli import demo, draw, evaluate, predict, train
+from andersonn.cli import demo, draw, evaluate, measure, predict, train
 from andersonn.errors import AndersonnError, InputError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("train", help=train.HELP)(train.train)
 app.command("predict", help=predict.HELP)(predict.predict)
 app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
 app.command("draw", help=draw.HELP)(draw.draw)
+app.add_typer(measure.app, name="measure")
 
 
 def _version(wanted: bool) -> None:

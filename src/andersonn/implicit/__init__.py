@@ -1,7 +1,33 @@
-"""The equilibrium layer, its gradient rules and how well-posed it is. Stands on ``solvers`` alone."""
+"""The equilibrium layer, its gradient rules, and what keeps it well-posed and cheap. Stands on ``solvers`` alone."""
 
 from andersonn.implicit.equilibrium import Equilibrium
-from andersonn.implicit.gradient import ImplicitGradient
-from andersonn.implicit.stability import jacobian_penalty, spectral_radius
+from andersonn.implicit.gradient import Gradient, ImplicitGradient
+from andersonn.implicit.initializer import LinearInitializer
+from andersonn.implicit.lipschitz import MonotoneCell, MonotoneLinear, bound_norm, bound_rows
+from andersonn.implicit.monitor import DriftMonitor, WellPosednessWarning
+from andersonn.implicit.schedule import ToleranceSchedule
+from andersonn.implicit.stability import contraction_rate, jacobian_penalty, radius_report, spectral_radius
+from andersonn.implicit.unrolled import NeumannGradient, OneStepGradient, PhantomGradient
+from andersonn.implicit.warm_start import WarmStarts
 
-__all__ = ["Equilibrium", "ImplicitGradient", "jacobian_penalty", "spectral_radius"]
+__all__ = [
+    "DriftMonitor",
+    "Equilibrium",
+    "Gradient",
+    "ImplicitGradient",
+    "LinearInitializer",
+    "MonotoneCell",
+    "MonotoneLinear",
+    "NeumannGradient",
+    "OneStepGradient",
+    "PhantomGradient",
+    "ToleranceSchedule",
+    "WarmStarts",
+    "WellPosednessWarning",
+    "bound_norm",
+    "bound_rows",
+    "contraction_rate",
+    "jacobian_penalty",
+    "radius_report",
+    "spectral_radius",
+]

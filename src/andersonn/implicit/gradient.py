@@ -1,4 +1,4 @@
-"""Gradients through a fixed point by the implicit function theorem.
+"""Gradients through a fixed point: the interface of the rules, and the exact one by the implicit function theorem.
 
 With z* = f(z*, θ) the chain rule gives dL/dθ = uᵀ ∂f/∂θ, where the adjoint u solves the linear fixed-point problem
 u = (∂f/∂z)ᵀ u + dL/dz* (Bai, Kolter and Koltun, *Deep Equilibrium Models*, NeurIPS 2019, theorem 1). Only the tape of
@@ -7,122 +7,153 @@ one evaluation of f is kept, so memory does not grow with the number of solver s
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from andersonn.solvers import FixedPoint, Solver
+from andersonn.implicit.adjoint import Record, Tape, evaluate_recorded, needs_gradient, solve_adjoint
+from andersonn.implicit.maps import CellMap
+from andersonn.implicit.second_order import SecondOrder
+from andersonn.solvers import Solver
 from andersonn.solvers.options import options, require_count, require_number
 
-Record = Callable[[FixedPoint], None]
 RTOL = 1e-3
+LOOSEST = 0.1
+"""An adjoint tied to the forward solve is solved to this relative tolerance at least."""
 
 
 @options
-class ImplicitGradient:
+class Gradient(ABC):
+    """How a layer's output gets its backward pass. Subclasses are frozen option sets; they keep nothing between solves."""
+
+    @abstractmethod
+    def attach(
+        self,
+        f: CellMap,
+        z: Tensor,
+        offsets: Tensor | None,
+        forward: Solver,
+        record: Record,
+        residual: Tensor | None = None,
+        start: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """z* with a backward pass, or without one if nothing that f depends on requires a gradient.
+
+        Args:
+            f: the map, its parameters and inputs captured.
+            z: the solution z*.
+            offsets: as in :func:`andersonn.solvers.fixed_point`.
+            forward: the solver that found z*.
+            record: called with the :class:`~andersonn.solvers.FixedPoint` of every linear solve of the backward pass.
+            residual: relative residuals that the forward solve reached, ``[B]``.
+            start: gives the adjoint's first value, given the default one (a warm start).
+        """
+
+
+@options
+class ImplicitGradient(Gradient):
     """The exact gradient, its adjoint system solved by the same kind of solver as the forward problem.
+
+    It can be differentiated again (``create_graph=True``): second derivatives are exact as well, by one more linear solve
+    (:mod:`~andersonn.implicit.second_order`). For them the layer must know every tensor with gradients that the cell uses:
+    its parameters, and tensors in x if x is a tensor or a nest of tensors; another one raises an error, never a wrong
+    number.
+
+    The adjoint is kept and solved in float32 at least, whatever the precision of the state; the products Jᵀu are taken in
+    that of the recorded evaluation (a pure bfloat16 cell rounds them, so its adjoint levels off near 2e-3).
 
     Attributes:
         solver: for the adjoint; None takes the layer's own, without its absolute tolerance.
         rtol: tolerance of the adjoint; None takes the solver's own (:data:`RTOL` if that has an absolute one only).
+            ``"forward"`` takes the largest finite relative residual that the forward solve reached, but no less than the
+            forward ``rtol`` and no more than :data:`LOOSEST`: an error of z* of that size is in the gradient anyway.
         max_steps: most updates of the adjoint; None takes the solver's own.
+        autocast: record the evaluation that the adjoint is solved on under autocast, too. By default it runs in the
+            parameters' precision, so that under ``torch.autocast`` the forward solve is cheap and the gradient good; its
+            half-precision inputs are widened to float32.
     """
 
     solver: Solver | None = None
-    rtol: float | None = None
+    rtol: float | Literal["forward"] | None = None
     max_steps: int | None = None
+    autocast: bool = False
 
     def __post_init__(self) -> None:
-        if self.rtol is not None:
+        if self.solver is not None and not isinstance(self.solver, Solver):
+            raise TypeError(f"solver must be a solver such as Anderson(), not {self.solver!r}")
+        if self.rtol is not None and self.rtol != "forward":
+            if isinstance(self.rtol, str):
+                raise ValueError(f'rtol must be a number, "forward" or None, not {self.rtol!r}')
             require_number("rtol", self.rtol)
         if self.max_steps is not None:
             require_count("max_steps", self.max_steps)
 
-    def adjoint_solver(self, forward: Solver) -> Solver:
-        """The solver of the adjoint system of a layer solved by ``forward``."""
+    def adjoint_solver(self, forward: Solver, residual: Tensor | None = None) -> Solver:
+        """The solver of the adjoint system of a layer solved by ``forward`` to the relative residuals ``residual``."""
+        rtol = _reached(forward, residual) if self.rtol == "forward" else self.rtol
+        changes = {"rtol": rtol, "max_steps": self.max_steps}
         solver = self.solver
         if solver is None:
-            # An absolute tolerance is in units of the state; the adjoint has those of the loss.
-            solver = replace(forward, atol=0.0, rtol=forward.rtol or (RTOL if forward.atol > 0 else 0.0))
-        changes = {"rtol": self.rtol, "max_steps": self.max_steps}
-        return replace(solver, **{k: v for k, v in changes.items() if v is not None})
+            solver = forward
+            if forward.atol > 0:  # in units of the state; the adjoint has those of the loss
+                changes |= {"atol": 0.0, "rtol": forward.rtol or RTOL if rtol is None else rtol}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        return replace(solver, **changes) if changes else solver
 
     def attach(
-        self, f: Callable[[Tensor], Tensor], z: Tensor, offsets: Tensor | None, forward: Solver, record: Record
+        self,
+        f: CellMap,
+        z: Tensor,
+        offsets: Tensor | None,
+        forward: Solver,
+        record: Record,
+        residual: Tensor | None = None,
+        start: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """z* with a backward pass that solves the adjoint system.
-
-        Args:
-            f: the map, its parameters and inputs captured.
-            z: the solution z*, detached.
-            offsets: as in :func:`andersonn.solvers.fixed_point`.
-            forward: the solver that found z*.
-            record: called with the adjoint's :class:`FixedPoint` after the backward pass.
-        """
-        with torch.enable_grad():
-            z = z.detach().requires_grad_()
-            value = f(z)
-        if not _needs_gradient(value, z):
+        """See :meth:`Gradient.attach`."""
+        f, leaf, value = evaluate_recorded(f, z, self.autocast)
+        if not needs_gradient(value, leaf, f.known):
             return z.detach().clone()
-        z.register_post_accumulate_grad_hook(_drop_gradient)  # z* is a constant to the caller
-        return _Adjoint.apply(value, _Tape(value, z, offsets, self.adjoint_solver(forward), record))
-
-
-class _Tape(NamedTuple):
-    value: Tensor
-    z: Tensor
-    offsets: Tensor | None
-    solver: Solver
-    record: Record
+        leaf.register_post_accumulate_grad_hook(drop_gradient)
+        solver = self.adjoint_solver(forward, residual)
+        return _Adjoint.apply(value, Tape(f, leaf, value, z.dtype, offsets, solver, record, start), *f.known)
 
 
 class _Adjoint(torch.autograd.Function):
-    """z* as a function of f(z*); backward replaces the incoming gradient dL/dz* by the adjoint u."""
+    """z* as a function of f(z*); backward replaces the incoming gradient dL/dz* by the adjoint u.
+
+    The known tensors are inputs for the sake of second derivatives: in a backward pass that is recorded itself, gradients
+    go to them directly, and not through the tape, on which z* is a constant.
+    """
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, tape: _Tape) -> Tensor:
+    def forward(ctx: Any, value: Tensor, tape: Tape, *known: Tensor) -> Tensor:
+        z = tape.z.detach().to(tape.dtype, copy=True)
         ctx.tape = tape
-        return tape.z.detach().clone()
+        ctx.save_for_backward(z, *known)
+        return z
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        if torch.is_grad_enabled():  # create_graph: z* is a constant of the tape, so second derivatives would be wrong
-            raise NotImplementedError(
-                "ImplicitGradient gives first derivatives only; for second ones unroll the solver (call the cell in a loop)"
-            )
-        tape = ctx.tape
-
-        def adjoint_map(u: Tensor) -> Tensor:
-            with torch.enable_grad():
-                (product,) = torch.autograd.grad(tape.value, tape.z, u, retain_graph=True, allow_unused=True)
-            return gradient if product is None else gradient + product
-
-        solution = tape.solver.solve(adjoint_map, gradient, tape.offsets)
-        tape.record(solution)
-        return solution.z, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        tape: Tape = ctx.tape
+        if torch.is_grad_enabled():  # create_graph
+            z, *known = ctx.saved_tensors
+            return None, None, *SecondOrder.apply(gradient, z, tape, *known)
+        return solve_adjoint(tape, gradient).to(tape.value.dtype), None, *[None] * (len(ctx.needs_input_grad) - 2)
 
 
-def _needs_gradient(value: Tensor, z: Tensor) -> bool:
-    """Whether anything but ``z`` that ``value`` was computed from requires a gradient."""
-    if value.grad_fn is None:
-        return value.requires_grad and value is not z
-    seen, to_visit = set(), [value.grad_fn]
-    while to_visit:
-        node = to_visit.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if node.name() == "CheckpointFunctionBackward":  # hides the parameters behind it
-            raise RuntimeError("a cell cannot use reentrant checkpoints: call checkpoint(..., use_reentrant=False)")
-        leaf = getattr(node, "variable", None)
-        if leaf is not None and leaf is not z:
-            return True
-        to_visit.extend(following for following, _ in node.next_functions)
-    return False
+def _reached(forward: Solver, residual: Tensor | None) -> float | None:
+    if residual is None:
+        return None
+    finite = residual[residual.isfinite()]
+    worst = float(finite.max()) if len(finite) else LOOSEST
+    return min(max(worst, forward.rtol), max(LOOSEST, forward.rtol)) or None
 
 
-def _drop_gradient(z: Tensor) -> None:
+def drop_gradient(z: Tensor) -> None:
+    """A hook: z* is a constant to the caller, so that nothing is left on it."""
     z.grad = None

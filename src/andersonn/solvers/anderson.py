@@ -42,7 +42,7 @@ class Anderson(Solver):
             Anderson–Picard: Pratapa, Suryanarayana and Pask, J. Comput. Phys. 306, 43 (2016)); mixing costs that much less.
         restart: forget the window after this many extrapolations; None: the oldest difference makes room for the newest.
         safeguard: a sample whose residual exceeds this multiple of its least so far forgets its window and takes a plain
-            step; None: never.
+            step; None: never. Without it long windows can circle for good on maps with kinks, such as relu's.
         max_condition: leave out columns, older ones first, that depend on the others to within 1 / max_condition; None: the
             ridge alone deals with them.
         sketch: take the Gram matrix from one in so many coordinates, for cells as cheap as a pass over the window.
@@ -55,7 +55,7 @@ class Anderson(Solver):
     type: Literal["I", "II"] = "II"
     period: int = 1
     restart: int | None = None
-    safeguard: float | None = None
+    safeguard: float | None = 4.0
     max_condition: float | None = None
     sketch: int = 1
     window_dtype: Literal["float64", "float32", "bfloat16", "float16"] | None = None

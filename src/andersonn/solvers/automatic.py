@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import replace
-from statistics import median
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -69,30 +68,32 @@ class Automatic:
         self.inner: Extrapolation | None = None
         self.extrapolating, self.settled = False, False
         self.stretch: _Stretch | None = None
+        self.longest_period = PERIOD_UP_TO[-1][1]
         self.other_speed: float | None = None  # of the way not taken, when it was last taken
         self.plain, self.mixed = deque(maxlen=9), deque(maxlen=9)  # seconds of the latest evaluations of each kind
         self.seen = (0, 0.0)
         state = layout.rows * layout.width * like.element_size()
         self.window = WINDOW if state <= LARGE_STATE else SHORT_WINDOW
         kind = "cpu" if like.device.type == "cpu" else "device"
-        self.guess = OVERHEAD[kind] + (2 * self.window + 8) * state / BANDWIDTH[kind]
+        self.next_thought, self.plain_cost = 0, 0.0
+        self.mixing_cost = OVERHEAD[kind] + (2 * self.window + 8) * state / BANDWIDTH[kind]
 
     def observe(self, judge: Judge) -> None:
         """Decides how to step until the next look."""
+        if self.settled:
+            return
         evaluations, excess = len(judge.seconds), judge.excess
         self._clock(evaluations, judge.seconds[-1])
         if self.stretch is None:
             self.stretch = _Stretch(evaluations, excess)
-            if self._mixing_cost() <= NEGLIGIBLE * self._period() * median(self.plain):
+            if self.mixing_cost <= NEGLIGIBLE * self._period() * self.plain_cost:
                 self._extrapolate()
             return
         self.stretch.add(evaluations, excess)
-        if self.settled:
-            return
-        if self.extrapolating:
-            self._review(evaluations, excess)
-        else:
-            self._consider(evaluations, excess)
+        if evaluations >= self.next_thought:
+            self._weigh()
+            self.next_thought = evaluations + max(1, self.stretch.evaluations // 3)
+            (self._review if self.extrapolating else self._consider)(evaluations, excess)
 
     def _clock(self, evaluations: int, seconds: float) -> None:
         """Books the time since the last look for the kind of step taken since."""
@@ -100,24 +101,28 @@ class Automatic:
         self.seen = (evaluations, seconds)
         if not self.extrapolating:
             self.plain.append(spent / n)
+            if n == evaluations:
+                self.plain_cost = spent / n
         elif n > 1:  # a mixture: take what plain steps cost off
             period = self.inner.period
-            plain = median(self.plain) * (1 - 1 / period)
-            self.mixed.append(max(spent / n - plain, spent / n / period) * period)
+            self.mixed.append(max(spent / n - self.plain_cost * (1 - 1 / period), spent / n / period) * period)
         else:
             (self.mixed if self.inner.just_mixed else self.plain).append(spent)
 
-    def _mixing_cost(self) -> float:
-        return max(median(self.mixed) - median(self.plain), 0.0) if len(self.mixed) > 2 else self.guess
+    def _weigh(self) -> None:
+        """Seconds of a plain evaluation, and what mixing adds to it: medians, since clocks stutter."""
+        self.plain_cost = sorted(self.plain)[len(self.plain) // 2]
+        if len(self.mixed) > 2:
+            self.mixing_cost = max(sorted(self.mixed)[len(self.mixed) // 2] - self.plain_cost, 0.0)
 
     def _period(self) -> int:
-        share = self._mixing_cost() / median(self.plain)
-        return next(period for limit, period in PERIOD_UP_TO if share <= limit)
+        share = self.mixing_cost / self.plain_cost
+        return min(next(period for limit, period in PERIOD_UP_TO if share <= limit), self.longest_period)
 
     def _speed(self, fall: float, extrapolating: bool) -> float:
         """Fall of log residual by second."""
-        extra = self._mixing_cost() / self.inner.period if extrapolating else 0.0
-        return fall / max(median(self.plain) + extra, 1e-9)
+        extra = self.mixing_cost / self.inner.period if extrapolating else 0.0
+        return fall / max(self.plain_cost + extra, 1e-9)
 
     def _consider(self, evaluations: int, excess: float) -> None:
         """While stepping plainly: is it time to extrapolate?"""
@@ -133,7 +138,7 @@ class Automatic:
             return
         remaining = math.log(max(excess, 1.0)) / stretch.fall if stretch.fall > 0 else math.inf
         remaining = min(remaining, self.options.max_steps + 1 - evaluations)
-        cost, extra = median(self.plain), self._mixing_cost() / self._period()
+        cost, extra = self.plain_cost, self.mixing_cost / self._period()
         saving = EXPECTED_SAVING * min(1.0, remaining / FULL_SAVING_FROM)
         if saving * cost > (1 - saving) * extra or STRETCH * extra < TRIAL * remaining * cost:
             self._extrapolate(diverging=stretch.fall <= 0)
@@ -147,13 +152,16 @@ class Automatic:
         self.inner.period = self._period()
         if stretch.evaluations < max(STRETCH, 3 * self.inner.period):
             return
-        speed, extra = self._speed(stretch.fall, True), self._mixing_cost() / self.inner.period
-        doubt = next(share for limit, share in DOUBT if extra <= limit * median(self.plain))
-        if stretch.fall <= 0 or (self.other_speed is not None and speed < doubt * self.other_speed):
+        speed, extra = self._speed(stretch.fall, True), self.mixing_cost / self.inner.period
+        doubt = next(share for limit, share in DOUBT if extra <= limit * self.plain_cost)
+        if stretch.fall > 0 and (self.other_speed is None or speed >= doubt * self.other_speed):
+            self.stretch = _Stretch(evaluations, excess)
+        elif self.inner.period > 1 and extra <= self.plain_cost:  # some maps bear no plain steps in between
+            self.longest_period = self.inner.period = 1
+            self.stretch = _Stretch(evaluations, excess)
+        else:
             self.extrapolating = False
             self._turn(evaluations, excess, speed)
-        else:
-            self.stretch = _Stretch(evaluations, excess)
 
     def _turn(self, evaluations: int, excess: float, other_speed: float | None) -> None:
         self.stretch, self.other_speed = _Stretch(evaluations, excess), other_speed

@@ -1,0 +1,61 @@
+"""The solver contest: fixed-point problems × our solvers and the peers'. See andersonn.comparison.
+
+    pip install -e '.[peers]'
+    python benchmarks/solvers.py [--full] [--problem NAME]... [--device cuda] [--json FILE] [--markdown FILE]
+
+The table in docs/ is written by: python benchmarks/solvers.py --full --markdown docs/solver_contest.md
+(the plot goes to pictures/ beside it). `andersonn measure solvers` runs the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from andersonn.cli.console import Bars
+from andersonn.comparison import contest, problems
+from andersonn.comparison.figure import figure
+from andersonn.comparison.report import claims_table, markdown
+from andersonn.files import write_json, write_text, write_whole
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="all precisions and batches: hours")
+    parser.add_argument("--problem", action="append", help="only this one; may be given several times")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--evaluations", type=int, default=600, help="at most, for each run")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    cases = problems.full_cases() if arguments.full else problems.quick_cases()
+    if arguments.problem:
+        cases = problems.only(cases, arguments.problem)
+    plan = contest.Plan(
+        cases,
+        max_evaluations=arguments.evaluations,
+        repeats=arguments.repeats,
+        seed=arguments.seed,
+        device=arguments.device,
+    )
+    result = contest.run(plan, progress=Bars())
+    print(claims_table(result["claims"]))
+    if arguments.json:
+        write_json(arguments.json, result)
+    if arguments.markdown:
+        picture = Path("pictures", f"{arguments.markdown.stem}.png")
+        content = figure(result)
+        write_whole(arguments.markdown.parent / picture, lambda name: Path(name).write_bytes(content))
+        command = " ".join(["python benchmarks/solvers.py", *sys.argv[1:]])
+        write_text(arguments.markdown, markdown(result, command, picture.as_posix()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The adjoint system u = Jᵀ u + g of a layer, J = ∂f/∂z at z*, on the tape of one evaluation of f."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from andersonn.implicit.maps import CellMap, DivisibleCellMap
+from andersonn.solvers import FixedPoint, Solver
+
+REENTRANT = "a cell cannot use reentrant checkpoints: call checkpoint(..., use_reentrant=False)"
+
+
+class Record(Protocol):
+    """Is told of every linear solve of a backward pass."""
+
+    def __call__(self, solution: FixedPoint, adjoint: bool = True) -> None:
+        """Of the adjoint u, or of the system of a second derivative."""
+
+
+class Tape(NamedTuple):
+    """One evaluation of f at z*, recorded with gradients, and how the adjoint is solved on it.
+
+    Attributes:
+        f: the map as it was recorded.
+        z: z*, a leaf, in the precision of the tape.
+        value: f(z).
+        dtype: of the layer's state.
+        offsets: rows of each sample.
+        solver: of the adjoint.
+        record: told of each solve.
+        start: gives a first adjoint where one is known, given the default.
+    """
+
+    f: CellMap
+    z: Tensor
+    value: Tensor
+    dtype: torch.dtype
+    offsets: Tensor | None
+    solver: Solver
+    record: Record
+    start: Callable[[Tensor], Tensor] | None
+
+
+def evaluate_recorded(f: CellMap, z: Tensor, autocast: bool) -> tuple[CellMap, Tensor, Tensor]:
+    """The map as recorded, z* as a leaf, and f(z*): without autocast, and then in float32 at least, unless it is wanted."""
+    dtype = z.dtype
+    if f.mode.enabled and not autocast:
+        f, dtype = f.precise(), wide(z.dtype)
+    with torch.enable_grad():
+        leaf = z.detach().to(dtype).requires_grad_()
+        return f, leaf, f(leaf)
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The precision of the adjoint of a state: float32 at least."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def solve_adjoint(tape: Tape, gradient: Tensor) -> Tensor:
+    """The adjoint for the incoming gradient dL/dz*, in float32 at least."""
+    g = gradient.to(wide(gradient.dtype))
+    start = g if tape.start is None else tape.start(g)
+    solution = tape.solver.solve(adjoint_map(tape, g), start, tape.offsets)
+    tape.record(solution)
+    # From a start of its own a solver that fails gives that back, finite though the gradient is not.
+    return solution.z if start is g else torch.where(g.isfinite(), solution.z, g)
+
+
+def adjoint_map(tape: Tape, g: Tensor) -> AdjointMap:
+    """The system's map; it can leave samples out if f can and still is what was recorded."""
+    divisible = isinstance(tape.f, DivisibleCellMap) and tape.f.unchanged()
+    return (DivisibleAdjointMap if divisible else AdjointMap)(tape.f, tape.value, tape.z, g)
+
+
+class AdjointMap:
+    """u ↦ Jᵀ u + g."""
+
+    def __init__(self, f: CellMap, value: Tensor, z: Tensor, g: Tensor) -> None:
+        self.f, self.value, self.z, self.g = f, value, z, g
+
+    def __call__(self, u: Tensor) -> Tensor:
+        """Jᵀ u + g."""
+        return self.g + self.linear(u)
+
+    def linear(self, u: Tensor) -> Tensor:
+        """Jᵀ u, in u's precision."""
+        with torch.enable_grad():
+            (product,) = torch.autograd.grad(
+                self.value, self.z, u.to(self.value.dtype), retain_graph=True, allow_unused=True
+            )
+        return torch.zeros_like(u) if product is None else product.to(u.dtype)
+
+
+class DivisibleAdjointMap(AdjointMap):
+    """One that can leave samples out, at the price of one more evaluation of f on those that stay."""
+
+    def subset(self, samples: Tensor, rows: Tensor) -> DivisibleAdjointMap:
+        """The map of some samples alone, on a tape of their own."""
+        f, z = self.f.subset(samples, rows), self.z.detach().index_select(0, rows)
+        with torch.enable_grad():
+            z.requires_grad_()
+            return DivisibleAdjointMap(f, f(z), z, self.g.index_select(0, rows))
+
+
+def needs_gradient(value: Tensor, z: Tensor, known: Iterable[Tensor]) -> bool:
+    """Whether anything but ``z`` that ``value`` was computed from requires a gradient.
+
+    Args:
+        value: f(z), recorded.
+        z: the leaf.
+        known: tensors where the search need not go on to what they were computed from.
+
+    Raises:
+        RuntimeError: ``value`` depends on z through a reentrant checkpoint, which hides parameters.
+    """
+    if value.grad_fn is None:
+        return value.requires_grad and value is not z
+    ends = {tensor.grad_fn for tensor in known if tensor.grad_fn is not None}
+    nodes = _graph(value.grad_fn, ends)
+    # One that does not depend on z lies before the layer, in what x was computed by, and does no harm.
+    if any(node.name() == "CheckpointFunctionBackward" and _reaches(node, z) for node in nodes - ends):
+        raise RuntimeError(REENTRANT)
+    return bool(nodes & ends) or any(leaf is not z for leaf in map(_leaf, nodes) if leaf is not None)
+
+
+def refuse_unknown(value: Tensor, leaves: list[Tensor]) -> None:
+    """Raises a RuntimeError if ``value`` was computed from a tensor with gradients that is none of ``leaves``."""
+    found = [value] if value.grad_fn is None else [_leaf(node) for node in _graph(value.grad_fn, set())]
+    for leaf in found:
+        if leaf is not None and leaf.requires_grad and not any(leaf is other for other in leaves):
+            raise RuntimeError(
+                f"no second derivative: the cell uses a tensor of shape {tuple(leaf.shape)} with gradients that the layer "
+                "does not know; pass it through x (a tensor, or a dict, list, tuple or named tuple of tensors), or "
+                "register it as a parameter of the cell"
+            )
+
+
+def _graph(root: torch.autograd.graph.Node, ends: set) -> set:
+    """All nodes that a node leads to, not going on beyond ``ends``."""
+    seen, to_visit = set(), [root]
+    while to_visit:
+        node = to_visit.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node not in ends:
+            to_visit.extend(following for following, _ in node.next_functions)
+    return seen
+
+
+def _reaches(node: torch.autograd.graph.Node, z: Tensor) -> bool:
+    return any(_leaf(each) is z for each in _graph(node, set()))
+
+
+def _leaf(node: torch.autograd.graph.Node) -> Tensor | None:
+    return getattr(node, "variable", None)

@@ -1,0 +1,225 @@
+"""The map that a layer's solver iterates, z ↦ cell(z, x): the same function at every call, and how to take samples,
+precision and known inputs apart.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
+
+from andersonn.solvers.nest import Nest, map_leaves
+
+
+class CellMap:
+    """z ↦ cell(z, x), with autocast and random numbers held as they were when the map was made.
+
+    Args:
+        cell: ``cell(z, x)`` → tensor (or nest) shaped as z.
+        x: input of the cell.
+        like: a state; its device is the map's.
+        nest: of a state of several parts; the map then takes and gives their matrix.
+        frozen: draw the same random numbers at every call.
+
+    Attributes:
+        known: tensors with gradients that the map is known to depend on: parameters (and buffers) of the cell, then those
+            in x, as far as x is a nest (dict, list, tuple, named tuple) of tensors. Empty where no gradients are recorded.
+    """
+
+    def __init__(self, cell: Callable, x: Any, like: Tensor, nest: Nest | None = None, frozen: bool = False) -> None:
+        self.cell, self.x, self.nest = cell, x, nest
+        self.mode = _Mode.now(like.device.type)
+        self.replay = _Replay(like) if frozen else None
+        self.wide = False
+        self.replaced = False
+        self.weights: dict[str, Tensor] = {}
+        self.known: list[Tensor] = []
+        if torch.is_grad_enabled():
+            if isinstance(cell, nn.Module):
+                self.weights = _weights(cell)
+            tensors = [*self.weights.values(), *tensors_of(x)]
+            self.known = [tensor for tensor in tensors if tensor.requires_grad]
+            self._versions = [_version(tensor) for tensor in tensors]
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """One evaluation."""
+        special = self.mode.enabled or self.wide or self.replaced or self.nest is not None or self.replay is not None
+        if not special and self.mode.is_ambient():
+            return self.cell(z, self.x)
+        with self.mode.scope(), self.replay.scope() if self.replay else nullcontext():
+            x = map_leaves(_widened, self.x) if self.wide else self.x
+            state = z if self.nest is None else self.nest.unpack(z)
+            if self.replaced:
+                value = torch.func.functional_call(self.cell, self.weights, (state, x))
+            else:
+                value = self.cell(state, x)
+            if self.nest is not None:
+                value = self.nest.pack(self.nest.checked(value, len(z)))
+        # Solvers refuse a changed dtype, but under autocast the cell cannot help changing it.
+        return value.to(z.dtype) if self.mode.enabled and isinstance(value, Tensor) else value
+
+    def precise(self) -> CellMap:
+        """The same map with autocast off, half-precision tensors in x widened to float32 as autocast's weights are."""
+        if not self.mode.enabled:
+            return self
+        part = copy.copy(self)
+        part.mode, part.wide = self.mode._replace(enabled=False), True
+        return part
+
+    def on(self, tensors: list[Tensor]) -> CellMap:
+        """The same map on other tensors in place of the known ones."""
+        part, fresh = copy.copy(self), iter(tensors)
+        part.weights = {name: next(fresh) if w.requires_grad else w for name, w in self.weights.items()}
+        part.x = map_leaves(lambda leaf: next(fresh) if _has_gradient(leaf) else leaf, self.x)
+        part.replaced = isinstance(self.cell, nn.Module)
+        return part
+
+    def unchanged(self) -> bool:
+        """Whether the cell and x still hold the tensors, and those the values, that they had when the map was made."""
+        weights = _weights(self.cell) if isinstance(self.cell, nn.Module) else {}
+        tensors = [*weights.values(), *tensors_of(self.x)]
+        same = weights.keys() == self.weights.keys() and all(w is self.weights[name] for name, w in weights.items())
+        return same and self._versions == [_version(tensor) for tensor in tensors]
+
+
+class DivisibleCellMap(CellMap):
+    """One that can leave samples out: by the cell's method ``select``, or by indexing every tensor in x."""
+
+    def subset(self, samples: Tensor, rows: Tensor) -> DivisibleCellMap:
+        """The map of some samples alone, given their indices and those of their rows in the state."""
+        part = copy.copy(self)
+        with torch.no_grad():
+            if hasattr(self.cell, "select"):
+                part.x = self.cell.select(self.x, samples, rows)
+            else:
+                part.x = map_leaves(
+                    lambda leaf: leaf.index_select(0, rows) if isinstance(leaf, Tensor) else leaf, self.x
+                )
+        return part
+
+
+def cell_map(
+    cell: Callable, x: Any, like: Tensor, nest: Nest | None, compact: bool | None, frozen: bool | None
+) -> CellMap:
+    """The map of one solve.
+
+    Args:
+        cell: as for :class:`CellMap`, like the next three.
+        x: input of the cell.
+        like: a state.
+        nest: of a state of several parts.
+        compact: whether samples can be left out; None: if the cell has a method ``select``.
+        frozen: whether every call draws the same random numbers; None: if a dropout module of the cell is active.
+
+    Raises:
+        ValueError: ``compact`` is true, the cell has no ``select``, and x cannot be indexed by the state's rows.
+    """
+    if frozen is None:
+        frozen = isinstance(cell, nn.Module) and any(
+            isinstance(part, _DropoutNd) and part.training and part.p > 0 for part in cell.modules()
+        )
+    selects = hasattr(cell, "select")
+    if compact and not selects:
+        _check_rows(cell, x, like)
+    # A mask drawn for fewer samples would be another one.
+    divisible = not frozen and (selects if compact is None else compact)
+    return (DivisibleCellMap if divisible else CellMap)(cell, x, like, nest, frozen)
+
+
+def tensors_of(nest: Any) -> list[Tensor]:
+    """The tensors in a nest, in order; anything else in it is passed over."""
+    if isinstance(nest, Tensor):
+        return [nest]
+    parts = nest.values() if isinstance(nest, dict) else nest if isinstance(nest, list | tuple) else ()
+    return [tensor for part in parts for tensor in tensors_of(part)]
+
+
+def detached(nest: Any) -> Any:
+    """The nest with its tensors detached."""
+    return map_leaves(lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf, nest)
+
+
+class _Mode(NamedTuple):
+    """The state of autocast."""
+
+    device: str
+    enabled: bool
+    dtype: torch.dtype
+
+    @classmethod
+    def now(cls, device: str) -> _Mode:
+        return cls(device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
+
+    def is_ambient(self) -> bool:
+        return torch.is_autocast_enabled(self.device) == self.enabled
+
+    def scope(self) -> torch.autocast:
+        # Before torch 2.13 a weight's cast made without gradients is found by a part that records them.
+        cache = not torch.is_grad_enabled()
+        return torch.autocast(self.device, dtype=self.dtype, enabled=self.enabled, cache_enabled=cache)
+
+
+class _Replay:
+    """Puts the random generators back to where they were, for every call; after the first they stay moved on."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.device = like.device
+        self.start = self._read()
+        self.fresh = True
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        before, fresh = self._read(), self.fresh
+        self.fresh = False
+        self._write(self.start)
+        try:
+            yield
+        finally:
+            if not fresh:
+                self._write(before)
+
+    def _read(self) -> list[Tensor]:
+        """Of the CPU's generator, which a cell may draw from anywhere, and the device's."""
+        here = [torch.get_rng_state()]
+        if self.device.type == "cpu":
+            return here
+        return [*here, torch.get_device_module(self.device).get_rng_state(self.device)]
+
+    def _write(self, states: list[Tensor]) -> None:
+        torch.set_rng_state(states[0])
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).set_rng_state(states[1], self.device)
+
+
+def _weights(cell: nn.Module) -> dict[str, Tensor]:
+    return dict(cell.named_parameters()) | {name: b for name, b in cell.named_buffers() if b.requires_grad}
+
+
+def _has_gradient(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor) and leaf.requires_grad
+
+
+def _widened(leaf: Any) -> Any:
+    half = isinstance(leaf, Tensor) and leaf.is_floating_point() and leaf.dtype.itemsize < 4
+    return leaf.float() if half else leaf
+
+
+def _version(tensor: Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _check_rows(cell: Callable, x: Any, like: Tensor) -> None:
+    tensors = tensors_of(x)
+    shapes = [tuple(tensor.shape) for tensor in tensors if tensor.dim() == 0 or len(tensor) != len(like)]
+    if tensors and not shapes:
+        return
+    cause = f"x has tensors of shapes {shapes}" if shapes else f"x is {type(x).__name__} without tensors"
+    raise ValueError(
+        f"compact=True needs dimension 0 of every tensor in x to be the state's, {len(like)}; {cause}. Give "
+        f"{type(cell).__name__} a method select(x, samples, rows), or leave compact out"
+    )

@@ -1,0 +1,98 @@
+"""Second derivatives of a fixed point, exact.
+
+The first backward pass is h = Bᵀ u with B = ∂f/∂θ and the adjoint u = (I − Jᵀ)⁻¹ g, all at (z*, θ). Its derivative
+along changes of g, z* and θ, against cotangents c of h, is
+
+    c · δh = w · δg + δ(c · Bᵀ u + w · Jᵀ u),   w = (I − J)⁻¹ B c,
+
+where the last variation is of z* and θ alone, u and w held. So one more linear solve, with J instead of Jᵀ, and one more
+pass through the layer's own first derivative (for δz*) give it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from andersonn.implicit.adjoint import Tape, refuse_unknown, solve_adjoint, wide
+
+
+class SecondOrder(torch.autograd.Function):
+    """h as a function of g, z* and the known tensors θ; None for one that f does not use."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, z: Tensor, tape: Tape, *known: Tensor) -> tuple[Tensor | None, ...]:
+        """Solves for u."""
+        u = solve_adjoint(tape, gradient)
+        _, copies, value = _replayed(tape, z, known)
+        ctx.tape = tape
+        ctx.save_for_backward(u, z, *known)
+        return torch.autograd.grad(value, copies, u.to(value.dtype), allow_unused=True)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Solves for w."""
+        if torch.is_grad_enabled():
+            raise NotImplementedError(
+                "an equilibrium layer gives first and second derivatives only; drop create_graph from the second backward "
+                "pass, or for third derivatives unroll the solver (call the cell in a loop)"
+            )
+        tape: Tape = ctx.tape
+        u, z, *known = ctx.saved_tensors
+        leaf, copies, value = _replayed(tape, z, known)
+        with torch.enable_grad():
+            u = u.to(value.dtype).requires_grad_()
+            pulled, *h = torch.autograd.grad(value, [leaf, *copies], u, create_graph=True, allow_unused=True)
+            weighted = [
+                (c * each).sum() for c, each in zip(cotangents, h, strict=True) if c is not None and each is not None
+            ]
+            total = torch.stack([term.to(value.dtype) for term in weighted]).sum()
+            w = _solve_tangent(tape, pulled, u, torch.autograd.grad(total, u, retain_graph=True)[0])
+            if pulled is not None:
+                total = total + (w.to(pulled.dtype) * pulled).sum()
+            dz, *dknown = torch.autograd.grad(total, [leaf, *copies], allow_unused=True, materialize_grads=True)
+        return w.to(z.dtype), dz.to(z.dtype), None, *dknown
+
+
+def _replayed(tape: Tape, z: Tensor, known: tuple[Tensor, ...] | list[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
+    """Another evaluation, on copies: z*, the known tensors, and f(z*).
+
+    Copies, because one known tensor may have been computed from another, x from weights that the cell shares; then its
+    derivative would be counted twice.
+    """
+    with torch.enable_grad():
+        leaf = z.detach().to(tape.z.dtype).requires_grad_()
+        copies = [tensor.detach().requires_grad_() for tensor in known]
+        value = tape.f.on(copies)(leaf)
+    refuse_unknown(value, [leaf, *copies])
+    return leaf, copies, value
+
+
+def _solve_tangent(tape: Tape, pulled: Tensor | None, u: Tensor, right: Tensor) -> Tensor:
+    """Solves w = J w + right; J w is the derivative of ``pulled`` = Jᵀ u along w."""
+    right = right.to(wide(right.dtype))
+    if pulled is None or not pulled.requires_grad:  # f does not depend on z
+        return right
+    system = _TangentMap(pulled, u, right)
+    solution = tape.solver.solve(system, right, tape.offsets)
+    tape.record(solution, adjoint=False)
+    return solution.z
+
+
+class _TangentMap:
+    """w ↦ J w + right."""
+
+    def __init__(self, pulled: Tensor, u: Tensor, right: Tensor) -> None:
+        self.pulled, self.u, self.right = pulled, u, right
+
+    def __call__(self, w: Tensor) -> Tensor:
+        return self.right + self.linear(w)
+
+    def linear(self, w: Tensor) -> Tensor:
+        """J w."""
+        (product,) = torch.autograd.grad(
+            self.pulled, self.u, w.to(self.pulled.dtype), retain_graph=True, allow_unused=True
+        )
+        return torch.zeros_like(w) if product is None else product.to(w.dtype)
