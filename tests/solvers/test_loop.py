@@ -116,8 +116,9 @@ class _Waits(TorchDispatchMode):
     [ForwardIteration(), Anderson(), Anderson(safeguard=2.0, mixing="adaptive", period=2), Anderson(type="I"), Broyden()],
     ids=str,
 )
-def test_no_waiting_between_looks(solver):
+def test_no_waiting_between_looks(solver, monkeypatch):
     """The code path of accelerators, on the CPU: nothing between two looks reads a value back."""
+    monkeypatch.setattr("andersonn.solvers.layout.HOST", ())
     f, z0 = tanh_map(20, 4, 0.9)
 
     def waits(steps, every):
@@ -126,6 +127,19 @@ def test_no_waiting_between_looks(solver):
         return len(mode.seen)
 
     assert waits(60, 1000) == waits(20, 1000)
+
+
+@pytest.mark.parametrize("scale", [1e-140, 1.0, 1e140])
+@pytest.mark.parametrize("solver", [*SOLVERS[:5], SOLVERS[6]], ids=str)
+def test_the_path_of_accelerators_gives_the_same(solver, scale, monkeypatch):
+    f, z0 = tanh_map(20, 4, 0.9, scale=scale)
+    solver = replace(solver, rtol=1e-8, max_steps=200)
+    host = solver.solve(f, z0)
+    monkeypatch.setattr("andersonn.solvers.layout.HOST", ())
+    device = solver.solve(f, z0)
+    assert device.all_converged
+    assert torch.equal(device.steps, host.steps)
+    assert torch.allclose(device.z, host.z, rtol=1e-9, atol=0.0)
 
 
 def test_out_of_time():

@@ -64,7 +64,7 @@ def test_bad_neighbors_do_no_harm(solver):
     assert found.status[[0, 1, 3]].tolist() == [Status.CONVERGED, Status.NONFINITE, Status.CONVERGED]
     assert torch.isfinite(found.z).all()
     for b in (0, 3):
-        assert torch.allclose(found.z[b], clean.z[b], rtol=1e-3)
+        assert torch.allclose(found.z[b], clean.z[b], rtol=1e-2, atol=1e-2)
 
 
 @pytest.mark.parametrize("solver", [*VARIANTS, ForwardIteration()], ids=str)

@@ -145,7 +145,9 @@ class Extrapolation:
     def _guard(self, size: Tensor) -> None:
         if self.least is None:
             self.least = torch.full_like(size, torch.inf)
-        self.window.drop(size > self.options.safeguard * self.least)
+        grown = size > self.options.safeguard * self.least
+        if not self.window.on_host or grown.any():  # on a device, asking would make the host wait
+            self.window.drop(grown)
         self.least = torch.fmin(self.least, size)
 
     def kept(self) -> list[Tensor]:

@@ -37,8 +37,10 @@ TRIAL = 0.02
 """Share of the expected remaining time that a trial may cost where mixing is dear."""
 STRETCH = 8
 """Evaluations over which a way of stepping is judged."""
-DOUBT = ((0.15, 0.25), (0.3, 0.5), (math.inf, 1.0))
+DOUBT = ((0.08, 0.25), (0.15, 0.6), (math.inf, 1.0))
 """By what mixing adds to an evaluation's time: the share of the early plain speed below which extrapolation is doubted."""
+CHEAP = 0.3
+"""Share of f's time up to which mixing at every evaluation is tried where a longer period does not do well."""
 OVERHEAD = {"cpu": 2e-4, "device": 1.5e-4}  # seconds a mixing step takes besides moving memory
 BANDWIDTH = {"cpu": 8e9, "device": 1e12}  # bytes a second; both are first guesses, replaced by measurement
 
@@ -92,7 +94,7 @@ class Automatic:
         self.stretch.add(evaluations, excess)
         if evaluations >= self.next_thought:
             self._weigh()
-            self.next_thought = evaluations + max(1, self.stretch.evaluations // 3)
+            self.next_thought = evaluations + (1 if self.extrapolating or self.other_speed else max(1, evaluations // 4))
             (self._review if self.extrapolating else self._consider)(evaluations, excess)
 
     def _clock(self, evaluations: int, seconds: float) -> None:
@@ -156,7 +158,7 @@ class Automatic:
         doubt = next(share for limit, share in DOUBT if extra <= limit * self.plain_cost)
         if stretch.fall > 0 and (self.other_speed is None or speed >= doubt * self.other_speed):
             self.stretch = _Stretch(evaluations, excess)
-        elif self.inner.period > 1 and extra <= self.plain_cost:  # some maps bear no plain steps in between
+        elif self.inner.period > 1 and self.mixing_cost <= CHEAP * self.plain_cost:  # perhaps f bears no plain steps
             self.longest_period = self.inner.period = 1
             self.stretch = _Stretch(evaluations, excess)
         else:

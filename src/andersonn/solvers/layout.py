@@ -13,6 +13,8 @@ from torch import Tensor
 
 SAFE = {torch.float32: (1e-15, 1e18), torch.float64: (1e-150, 1e150)}
 """Norms between these have squares that the precision holds."""
+HOST = ("cpu",)
+"""Types of device whose memory the host can look into without waiting."""
 
 
 class Layout:
@@ -75,7 +77,7 @@ class Layout:
     def norms(self, *states: Tensor) -> Tensor:
         """Euclidean norms of several ``[R, D]`` states, sample by sample: float64 ``[B, number of states]``."""
         by_row = torch.stack([_row_norms(state) for state in states], dim=1).double()
-        if not by_row.is_cuda:
+        if by_row.device.type in HOST:
             _repair_extremes(by_row, states)
         return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
 
@@ -86,7 +88,7 @@ def _owners(lengths: Tensor, rows: int) -> Tensor:
 
 
 def _row_norms(state: Tensor) -> Tensor:
-    if state.is_cuda:  # without a look at the values, which would make the device wait
+    if state.device.type not in HOST:  # without a look at the values, which would make the device wait
         if state.dtype != torch.float64:
             return torch.linalg.vector_norm(state, dim=1, dtype=torch.float64)
         top = state.abs().amax(dim=1).clamp(1e-300, 1e300)

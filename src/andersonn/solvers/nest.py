@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -44,7 +45,7 @@ class Nest:
 
     def lift(self, f: Callable[[Any], Any]) -> Callable[[Tensor], Tensor]:
         """f on matrices; it can leave samples out if f can."""
-        return _Lifted(self, f, hasattr(f, "subset"))
+        return (_DivisibleLifted if hasattr(f, "subset") else _Lifted)(self, f)
 
     def checked(self, value: Any, rows: int) -> Any:
         """The value of f, if it is such a nest of ``rows`` rows.
@@ -66,15 +67,15 @@ class Nest:
 
 
 class _Lifted:
-    def __init__(self, nest: Nest, f: Callable[[Any], Any], divisible: bool) -> None:
+    def __init__(self, nest: Nest, f: Callable[[Any], Any]) -> None:
         self.nest, self.f = nest, f
-        if divisible:
-            self.subset = self._subset
 
     def __call__(self, matrix: Tensor) -> Tensor:
         return self.nest.pack(self.nest.checked(self.f(self.nest.unpack(matrix)), len(matrix)))
 
-    def _subset(self, samples: Tensor, rows: Tensor) -> _Lifted:
+
+class _DivisibleLifted(_Lifted):
+    def subset(self, samples: Tensor, rows: Tensor) -> Callable[[Tensor], Tensor]:
         return self.nest.lift(self.f.subset(samples, rows))
 
 
@@ -95,7 +96,9 @@ def leaves_of(nest: Any) -> Iterator[Tensor]:
 def map_leaves(change: Callable[[Any], Any], nest: Any) -> Any:
     """The same nest with ``change`` applied to its leaves."""
     if isinstance(nest, dict):
-        return type(nest)((key, map_leaves(change, value)) for key, value in nest.items())
+        changed = copy.copy(nest)  # whatever kind of dict it is
+        changed.update((key, map_leaves(change, value)) for key, value in nest.items())
+        return changed
     if isinstance(nest, list):
         return [map_leaves(change, value) for value in nest]
     if isinstance(nest, tuple):

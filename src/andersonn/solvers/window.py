@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from andersonn.solvers import layout as layout_module
 from andersonn.solvers.layout import Layout
 
 LINE = 16
@@ -42,7 +43,7 @@ class Window:
         self.projection = torch.zeros(layout.samples, size, **small)
         self.pushed = 0
         # On a CPU the small matrices are worked on in numpy, the same memory: an operation costs a fifth of torch's there.
-        self.on_host = like.device.type == "cpu"
+        self.on_host = like.device.type in layout_module.HOST
 
     @property
     def filled(self) -> int:
