@@ -30,13 +30,14 @@ class Broyden(Solver):
     """Limited-memory Broyden, each sample with its own memory.
 
     Attributes:
-        window: steps it remembers; when they are as many, it starts anew.
+        window: steps it remembers, one state each; when they are as many, it starts anew. Unlike Anderson extrapolation it
+            needs long memories: on our problems it does badly with fewer than the solve takes steps.
         safeguard: a sample whose residual exceeds this multiple of its least so far starts anew with a plain step; None:
-            never.
+            never (Broyden's residuals rise and fall by nature).
     """
 
-    window: int = 20
-    safeguard: float | None = 10.0
+    window: int = 50
+    safeguard: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,10 +86,10 @@ class _Broyden:
 
     def _recurrence(self, now: Evaluation, n: int) -> Tensor:
         """c_0 … c_{n−1}, float64 ``[B, n]``; zeros for steps a sample has forgotten."""
-        size = now.norms[:, 0]
         if self.safeguard is not None:
+            size = now.norms[:, 0]
             self._forget(size > self.safeguard * self.least)
-        self.least = torch.fmin(self.least, size)
+            self.least = torch.fmin(self.least, size)
         gram = self.gram[:, :n, :n]
         square = gram.diagonal(dim1=1, dim2=2)
         known = square > 0

@@ -56,7 +56,7 @@ class GMRES(Solver):
             judge.note(norms)
             judge.look(evaluations - 1, z, own=True)
             room = self.max_steps + 1 - evaluations - 1  # the check of the result is an evaluation, too
-            if room < 1 or not judge.running.any():
+            if room < 1 or not judge.any_running:
                 return judge.result(evaluations)
             if worth_compacting(f, judge, self.compact):
                 samples, rows = judge.compact()

@@ -7,7 +7,6 @@ only when the loop looks (every ``check_every`` evaluations), so in between noth
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 import torch
@@ -73,28 +72,31 @@ class Judge:
         sound = self.running & finite
         done = sound & (sizes <= allowed)
         self.seconds[-1] = time.perf_counter() - self.begin
-        if not done.any() and sound.all() and len(sound) == len(self.status):  # the usual case, quickly
+        if _none(done) and _all(sound) and len(sound) == len(self.status):  # the usual case, quickly
             better = score <= self.score
             self._keep_best(z, better, own)
-            self._enter(slice(None) if better.all() else better, better, score, relative, step)
+            who = better = slice(None) if _all(better) else better
         else:
             better = sound & ((score <= self.score[self.active]) | done)
             self._keep_best(z, better, own)
-            self._enter(self.active[better], better, score, relative, step)
+            who = self.active[better]
+        self.score[who], self.residual[who], self.steps[who] = score[better], relative[better], step
+        stopped = self.running & (done | ~finite)
+        if not _none(stopped):
             self.status[self.active[done]] = Status.CONVERGED
-            self.status[self.active[self.running & ~finite]] = Status.NONFINITE
-            self._retire(self.running & (done | ~finite))
+            self.status[self.active[stopped & ~finite]] = Status.NONFINITE
+            self._retire(stopped)
         if self.max_seconds is not None and self.seconds[-1] > self.max_seconds:
             self.status[self.active[self.running]] = Status.OUT_OF_TIME
             self._retire(self.running.copy())
-        if self.running.any():
+        if self.any_running:
             unit = 1.0 if self.atol > 0 or self.rtol == 0 else self.rtol
             self.excess = float(score[self.running].max()) / unit
 
-    def _enter(self, who: Any, better: np.ndarray, score: np.ndarray, relative: np.ndarray, step: int) -> None:
-        if isinstance(who, slice):
-            better = who
-        self.score[who], self.residual[who], self.steps[who] = score[better], relative[better], step
+    @property
+    def any_running(self) -> bool:
+        """Whether a sample of the present batch has not stopped."""
+        return not _none(self.running)
 
     def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The latest norms of residual and value, and their quotient; all unread ones go into the history."""
@@ -103,7 +105,7 @@ class Judge:
         relative = values[:, :, 0] / np.maximum(values[:, :, 1], TINY)
         for row in relative:
             fresh = self.running & np.isfinite(row)
-            if len(row) < len(self.residual) or not fresh.all():
+            if len(row) < len(self.residual) or not _all(fresh):
                 known = self.residual.copy()
                 known[self.active[fresh]] = row[fresh]
                 row = known
@@ -112,9 +114,9 @@ class Judge:
 
     def _keep_best(self, z: Tensor, better: np.ndarray, own: bool) -> None:
         """No copy where all running samples got better, as a rule: the loop writes nowhere into the best state."""
-        if self._best is None or better[self.running].all():
+        if self._best is None or _all(better) or _all(better[self.running]):
             self._best, self._best_is_own = z, own
-        elif better.any():
+        elif not _none(better):
             if not self._best_is_own:
                 self._best, self._best_is_own = self._best.clone(), True
             rows = self._rows(better)
@@ -122,11 +124,11 @@ class Judge:
 
     def _retire(self, stopped: np.ndarray) -> None:
         """Lays the best states of samples that have just stopped aside."""
-        if not stopped.any():
+        if _none(stopped):
             return
         self.running &= ~stopped
         if self._finished is None:
-            if not self.running.any() and self._row_ids is None:
+            if not self.any_running and self._row_ids is None:
                 self._finished = self._best if self._best_is_own else self._best.clone()
                 return
             self._finished = self._best.new_empty(self.whole.rows, self.whole.width)
@@ -134,7 +136,7 @@ class Judge:
         to = rows if self._row_ids is None else self._row_ids[rows]
         self._finished.index_copy_(0, to, self._best.index_select(0, rows))
         broken = self.status[self.active] == Status.NONFINITE
-        if broken.any():
+        if not _none(broken):
             self.broken = self._rows(broken)
 
     def mend(self, z: Tensor, own: bool, out: Tensor) -> tuple[Tensor, bool]:
@@ -179,3 +181,12 @@ class Judge:
         """The present rows of the samples in a mask ``[b]``."""
         rows = samples if self.layout.lengths is None else np.repeat(samples, self.layout.lengths.cpu().numpy())
         return torch.from_numpy(np.flatnonzero(rows)).to(self._best.device)
+
+
+def _none(mask: np.ndarray) -> bool:
+    """``not mask.any()``, five times faster on few samples."""
+    return np.count_nonzero(mask) == 0
+
+
+def _all(mask: np.ndarray) -> bool:
+    return np.count_nonzero(mask) == mask.size

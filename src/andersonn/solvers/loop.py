@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -92,7 +93,7 @@ def iterate(f: Map, z0: Tensor, layout: Layout, stepper: Stepper, options: Solve
         looking = last or step % every == 0
         if looking:
             judge.look(step, z, own)
-            if last or not judge.running.any():
+            if last or not judge.any_running:
                 break
             stepper.observe(judge)
         out = pool.take([z, r, *stepper.kept(), *judge.kept()])
@@ -109,8 +110,8 @@ def iterate(f: Map, z0: Tensor, layout: Layout, stepper: Stepper, options: Solve
 
 def worth_compacting(f: Map, judge: Judge, share: float) -> bool:
     """Whether at most this share of the batch still runs, and f knows how to leave samples out."""
-    running = int(judge.running.sum())
-    return running <= share * len(judge.running) and running < len(judge.running) and hasattr(f, "subset")
+    running, size = np.count_nonzero(judge.running), len(judge.running)
+    return running < size and running <= share * size and hasattr(f, "subset")
 
 
 def evaluate(f: Map, z: Tensor, layout: Layout, past: list[Tensor]) -> Tensor:

@@ -115,7 +115,8 @@ class Window:
                 sound = np.linalg.eigvalsh(scaled)[:, 0] > 0
             scaled[~sound] = np.eye(k)
             gamma = np.linalg.solve(scaled, right)[:, :, 0] * (scale * sound[:, None])
-        return np.where(np.isfinite(gamma).all(axis=1, keepdims=True), gamma, 0.0)
+        finite = np.isfinite(gamma)
+        return gamma if np.count_nonzero(finite) == gamma.size else np.where(finite.all(axis=1, keepdims=True), gamma, 0.0)
 
     def _independent(self, gram: Tensor, scale: Tensor, max_condition: float) -> Tensor:
         """Which columns to keep, 1 or 0: from the newest to the oldest, those whose part orthogonal to the kept ones is
