@@ -113,7 +113,13 @@ class _Waits(TorchDispatchMode):
 
 @pytest.mark.parametrize(
     "solver",
-    [ForwardIteration(), Anderson(), Anderson(safeguard=2.0, mixing="adaptive", period=2), Anderson(type="I"), Broyden()],
+    [
+        ForwardIteration(),
+        Anderson(),
+        Anderson(safeguard=2.0, mixing="adaptive", period=2),
+        Anderson(type="I"),
+        Broyden(),
+    ],
     ids=str,
 )
 def test_no_waiting_between_looks(solver, monkeypatch):

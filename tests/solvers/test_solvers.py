@@ -118,6 +118,7 @@ def test_best_iterate_of_a_sample_that_gets_worse():
     hopeless = ForwardIteration().solve(lambda z: z * math.nan, start)
     assert torch.equal(hopeless.z, start)
     assert "NaN or infinity" in hopeless.describe()
+    assert "1 at the initial state itself: check f's weights" in hopeless.describe()
     assert "largest residual inf" in hopeless.describe()
 
 
@@ -233,6 +234,10 @@ def test_half_precision(dtype):
         (lambda: fixed_point(lambda z: z.double(), torch.zeros(2, 3)), "must keep dtype and device"),
         (lambda: fixed_point(lambda z: (z, z), torch.zeros(2, 3)), "must return a tensor"),
         (lambda: fixed_point(lambda z: z, torch.zeros(0, 3)), "empty"),
+        (
+            lambda: fixed_point(torch.cos, torch.tensor([[1.0, 2.0], [math.nan, 1.0]])),
+            "NaN or infinity in 1 of 2 samples",
+        ),
         (lambda: fixed_point(lambda z: z, torch.zeros(2, 3, dtype=torch.int64)), "floating-point"),
         (lambda: fixed_point(lambda z: z, torch.zeros(4, 3), offsets=torch.tensor([0, 3])), "offsets"),
         (lambda: fixed_point(lambda z: z, torch.zeros(4, 3), offsets=torch.tensor([0, 2, 2, 4])), "strictly"),

@@ -23,7 +23,12 @@ from andersonn.solvers.options import options, require_choice, require_count, re
 from andersonn.solvers.solver import Solver
 from andersonn.solvers.window import SecantWindow, Window
 
-WINDOW_DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+WINDOW_DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 
 
 @options
@@ -79,7 +84,9 @@ class Anderson(Solver):
         if self.window_dtype is not None:
             require_choice("window_dtype", self.window_dtype, WINDOW_DTYPES)
         if self.sketch > 1 and (self.type == "I" or self.mixing != 1.0):
-            raise ValueError("sketch works with type II and mixing 1.0 only: the others need all coordinates; set sketch=1")
+            raise ValueError(
+                "sketch works with type II and mixing 1.0 only: the others need all coordinates; set sketch=1"
+            )
 
     def stepper(self, layout: Layout, like: Tensor) -> Stepper:
         """The extrapolation with its window."""
@@ -88,7 +95,7 @@ class Anderson(Solver):
         return Extrapolation(self, layout, like)
 
 
-class Extrapolation:
+class Extrapolation(Stepper):
     """The stepper of :class:`Anderson`; its window is allocated when it is first needed."""
 
     def __init__(self, options: Anderson, layout: Layout, like: Tensor) -> None:
@@ -101,6 +108,7 @@ class Extrapolation:
         self.period, self.since_mixing, self.just_mixed = options.period, 0, False
 
     def advance(self, now: Evaluation, out: Tensor) -> Tensor:
+        """Extrapolates if its turn has come, else steps plainly."""
         self.since_mixing += 1
         self.just_mixed = self.before is not None and self.since_mixing >= self.period
         if not self.just_mixed:
@@ -151,9 +159,11 @@ class Extrapolation:
         self.least = torch.fmin(self.least, size)
 
     def kept(self) -> list[Tensor]:
+        """Residual and value that the next difference is taken from."""
         return list(self.before or ())
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
+        """Goes on with these samples alone."""
         self.layout = layout
         if self.before is not None:
             self.before = tuple(each.index_select(0, rows) for each in self.before)
@@ -163,6 +173,3 @@ class Extrapolation:
         if self.least is not None:
             self.least = self.least[samples]
         self.mixing.compact(samples)
-
-    def observe(self, judge: object) -> None:
-        pass

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from andersonn.solvers.judge import Judge
 from andersonn.solvers.layout import Layout
-from andersonn.solvers.loop import Evaluation
+from andersonn.solvers.loop import Evaluation, Stepper
 
 if TYPE_CHECKING:
     from andersonn.solvers.anderson import Anderson, Extrapolation
@@ -62,7 +62,7 @@ class _Stretch:
         return (self.top - self.least) / max(self.evaluations, 1)
 
 
-class Automatic:
+class Automatic(Stepper):
     """The stepper of ``Anderson(window="auto")``."""
 
     def __init__(self, options: Anderson, layout: Layout, like: Tensor) -> None:
@@ -94,7 +94,9 @@ class Automatic:
         self.stretch.add(evaluations, excess)
         if evaluations >= self.next_thought:
             self._weigh()
-            self.next_thought = evaluations + (1 if self.extrapolating or self.other_speed else max(1, evaluations // 4))
+            self.next_thought = evaluations + (
+                1 if self.extrapolating or self.other_speed else max(1, evaluations // 4)
+            )
             (self._review if self.extrapolating else self._consider)(evaluations, excess)
 
     def _clock(self, evaluations: int, seconds: float) -> None:
@@ -179,12 +181,15 @@ class Automatic:
             self.inner.period = self._period()
 
     def advance(self, now: Evaluation, out: Tensor) -> Tensor:
+        """An extrapolating step or a plain one."""
         return self.inner.advance(now, out) if self.extrapolating else now.g
 
     def kept(self) -> list[Tensor]:
+        """What the extrapolation keeps."""
         return [] if self.inner is None else self.inner.kept()
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
+        """Goes on with these samples alone."""
         self.layout, self.like = layout, self.like[:0]
         if self.inner is not None:
             self.inner.compact(samples, rows, layout)

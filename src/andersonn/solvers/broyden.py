@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.layout import Layout
-from andersonn.solvers.loop import Evaluation
+from andersonn.solvers.loop import Evaluation, Stepper
 from andersonn.solvers.options import options, require_count, require_number
 from andersonn.solvers.solver import Solver
 from andersonn.solvers.window import row_products
@@ -50,7 +50,7 @@ class Broyden(Solver):
         return _Broyden(min(self.window, self.max_steps), self.safeguard, layout, like)
 
 
-class _Broyden:
+class _Broyden(Stepper):
     def __init__(self, size: int, safeguard: float | None, layout: Layout, like: Tensor) -> None:
         self.layout, self.safeguard, self.size = layout, safeguard, size
         with torch.inference_mode(False):
@@ -109,12 +109,6 @@ class _Broyden:
     def _forget(self, samples: Tensor) -> None:
         self.gram *= (~samples).to(self.gram.dtype).view(-1, 1, 1)
 
-    def kept(self) -> list[Tensor]:
-        return []
-
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         self.layout = layout
         self.s, self.gram, self.least = self.s.index_select(1, rows), self.gram[samples], self.least[samples]
-
-    def observe(self, judge: object) -> None:
-        pass

@@ -155,6 +155,6 @@ class _Cycle:
         return (self.square + 2 * (y * along).sum(1) + y.square().sum(1)).clamp_min(TINY).sqrt()
 
     def solution(self) -> Tensor:
-        """z + V y."""
+        """The state z + V y."""
         weights = self.layout.to_rows(torch.nan_to_num(self._weights())).to(self.z.dtype).unsqueeze(1)
         return torch.baddbmm(self.z.unsqueeze(1), weights, self.basis[: self.k].transpose(0, 1)).squeeze(1)

@@ -69,6 +69,8 @@ class Judge:
             # What is best must not contradict what has converged.
             score = sizes / allowed if self.atol > 0 else relative
         finite = np.isfinite(relative)
+        if step == 0 and not _all(finite):
+            _require_finite(z, self.layout)
         sound = self.running & finite
         done = sound & (sizes <= allowed)
         self.seconds[-1] = time.perf_counter() - self.begin
@@ -181,6 +183,15 @@ class Judge:
         """The present rows of the samples in a mask ``[b]``."""
         rows = samples if self.layout.lengths is None else np.repeat(samples, self.layout.lengths.cpu().numpy())
         return torch.from_numpy(np.flatnonzero(rows)).to(self._best.device)
+
+
+def _require_finite(z0: Tensor, layout: Layout) -> None:
+    bad = layout.to_samples((~torch.isfinite(z0)).any(dim=1)) > 0
+    if bad.any():
+        raise ValueError(
+            f"the initial state holds NaN or infinity in {int(bad.sum())} of {layout.samples} samples; give a finite z0, "
+            "such as zeros"
+        )
 
 
 def _none(mask: np.ndarray) -> bool:

@@ -8,7 +8,7 @@ non-finite values, the best iterate, budgets, the trace, and dropping samples th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -37,14 +37,16 @@ class Evaluation(NamedTuple):
     norms: Tensor
 
 
-class Stepper(Protocol):
-    """Proposes the next state."""
+class Stepper:
+    """Proposes the next state; a base that keeps nothing."""
 
     def advance(self, now: Evaluation, out: Tensor) -> Tensor:
         """The next state, written into ``out``, or ``now.g`` itself."""
+        raise NotImplementedError
 
     def kept(self) -> list[Tensor]:
         """Tensors of past evaluations that it still needs."""
+        return []
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone; their rows, and the layout that they have then."""

@@ -26,7 +26,9 @@ class Nest:
         self.like, self.shapes = map_leaves(lambda leaf: None, like), [leaf.shape for leaf in leaves]
         first = leaves[0]
         if any(leaf.dim() == 0 or len(leaf) != len(first) for leaf in leaves):
-            raise ValueError(f"the parts of a state need the same dimension 0 (samples or rows), not {self._shown(leaves)}")
+            raise ValueError(
+                f"the parts of a state need the same dimension 0 (samples or rows), not {self._shown(leaves)}"
+            )
         if any(leaf.dtype != first.dtype or leaf.device != first.device for leaf in leaves):
             raise TypeError("the parts of a state must have one dtype and one device; convert them with .to(...)")
         if first.shape[0] == 0:
@@ -44,7 +46,7 @@ class Nest:
         return map_leaves(lambda _: next(parts).reshape(len(matrix), *next(shapes)[1:]), self.like)
 
     def lift(self, f: Callable[[Any], Any]) -> Callable[[Tensor], Tensor]:
-        """f on matrices; it can leave samples out if f can."""
+        """The map on matrices; it can leave samples out if f can."""
         return (_DivisibleLifted if hasattr(f, "subset") else _Lifted)(self, f)
 
     def checked(self, value: Any, rows: int) -> Any:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.layout import Layout
-from andersonn.solvers.loop import Evaluation
+from andersonn.solvers.loop import Evaluation, Stepper
 from andersonn.solvers.options import options, require_number
 from andersonn.solvers.solver import Solver
 
@@ -26,18 +26,9 @@ class ForwardIteration(Solver):
         return _Picard(self.mixing)
 
 
-class _Picard:
+class _Picard(Stepper):
     def __init__(self, mixing: float) -> None:
         self.mixing = mixing
 
     def advance(self, now: Evaluation, out: Tensor) -> Tensor:
         return now.g if self.mixing == 1.0 else torch.add(now.z, now.r, alpha=self.mixing, out=out)
-
-    def kept(self) -> list[Tensor]:
-        return []
-
-    def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
-        pass
-
-    def observe(self, judge: object) -> None:
-        pass

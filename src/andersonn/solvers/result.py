@@ -84,6 +84,11 @@ class FixedPoint:
             n = int((self.status == status).sum())
             if n:
                 cure = f" ({status.cure})" if status.cure else ""
+                at_once = int(((self.status == status) & (self.steps == 0)).sum())
+                if status is Status.NONFINITE and at_once:
+                    cure = (
+                        f" ({at_once} at the initial state itself: check f's weights and inputs there; {status.cure})"
+                    )
                 parts.append(f"{n} of {len(self.status)} {status.name.lower()}{cure}")
         worst = float(torch.nan_to_num(self.residual, nan=float("inf"), posinf=float("inf")).max())
         return f"{'; '.join(parts)}; {self.evaluations} evaluations, largest residual {worst:.2e}"

@@ -34,7 +34,9 @@ class Window:
         self.layout, self.size, self.sketch = layout, size, sketch
         self.lines = layout.width // (LINE * sketch)  # of a row, in the sketch
         if sketch > 1 and self.lines == 0:
-            raise ValueError(f"a sketch of 1/{sketch} needs rows of {LINE * sketch} numbers, not {layout.width}; lower it")
+            raise ValueError(
+                f"a sketch of 1/{sketch} needs rows of {LINE * sketch} numbers, not {layout.width}; lower it"
+            )
         buffer = {"dtype": dtype or like.dtype, "device": like.device}
         self.dF = torch.empty((size, layout.rows, LINE * self.lines if sketch > 1 else layout.width), **buffer)
         self.dG = torch.empty((size, layout.rows, layout.width), **buffer)
@@ -116,7 +118,9 @@ class Window:
             scaled[~sound] = np.eye(k)
             gamma = np.linalg.solve(scaled, right)[:, :, 0] * (scale * sound[:, None])
         finite = np.isfinite(gamma)
-        return gamma if np.count_nonzero(finite) == gamma.size else np.where(finite.all(axis=1, keepdims=True), gamma, 0.0)
+        return (
+            gamma if np.count_nonzero(finite) == gamma.size else np.where(finite.all(axis=1, keepdims=True), gamma, 0.0)
+        )
 
     def _independent(self, gram: Tensor, scale: Tensor, max_condition: float) -> Tensor:
         """Which columns to keep, 1 or 0: from the newest to the oldest, those whose part orthogonal to the kept ones is
