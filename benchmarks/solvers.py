@@ -13,8 +13,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-
 from andersonn.cli.console import Bars
 from andersonn.comparison import contest, problems
 from andersonn.comparison.figure import figure
@@ -26,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="all precisions and batches: hours")
     parser.add_argument("--problem", action="append", help="only this one; may be given several times")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--evaluations", type=int, default=600, help="at most, for each run")
     parser.add_argument("--seed", type=int, default=0)
@@ -34,7 +32,6 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
     cases = problems.full_cases() if arguments.full else problems.quick_cases()
     if arguments.problem:
         cases = problems.only(cases, arguments.problem)
@@ -44,6 +41,7 @@ def main() -> None:
         repeats=arguments.repeats,
         seed=arguments.seed,
         device=arguments.device,
+        threads=arguments.threads,
     )
     result = contest.run(plan, progress=Bars())
     print(claims_table(result["claims"]))

@@ -11,52 +11,134 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from andersonn.data.records import Records
     from andersonn.errors import AndersonnError, InputError, UsageError
-    from andersonn.implicit import Equilibrium, ImplicitGradient, jacobian_penalty, spectral_radius
+    from andersonn.implicit import (
+        DriftMonitor,
+        Equilibrium,
+        Gradient,
+        ImplicitGradient,
+        LinearInitializer,
+        MonotoneCell,
+        MonotoneLinear,
+        NeumannGradient,
+        OneStepGradient,
+        PhantomGradient,
+        ToleranceSchedule,
+        WarmStarts,
+        WellPosednessWarning,
+        bound_norm,
+        bound_rows,
+        contraction_rate,
+        jacobian_penalty,
+        radius_report,
+        spectral_radius,
+    )
+    from andersonn.implicit.lipschitz import hold_weights
     from andersonn.matter.graph import AtomBondGraph
     from andersonn.matter.image import ImageRecipe, NodeNeighborImage
     from andersonn.matter.structure import Structure
     from andersonn.models import ConvolutionCell, MessageCell
     from andersonn.scientists import Failure, Prediction, Scientist
-    from andersonn.solvers import Anderson, FixedPoint, ForwardIteration, Status, fixed_point
+    from andersonn.solvers import (
+        GMRES,
+        Anderson,
+        Broyden,
+        FixedPoint,
+        ForwardIteration,
+        Solver,
+        Status,
+        Trace,
+        fixed_point,
+    )
     from andersonn.training.config import TrainConfig
 
 _HOME = {
     "andersonn.data.records": ("Records",),
     "andersonn.errors": ("AndersonnError", "InputError", "UsageError"),
-    "andersonn.implicit": ("Equilibrium", "ImplicitGradient", "jacobian_penalty", "spectral_radius"),
+    "andersonn.implicit": (
+        "DriftMonitor",
+        "Equilibrium",
+        "Gradient",
+        "ImplicitGradient",
+        "LinearInitializer",
+        "MonotoneCell",
+        "MonotoneLinear",
+        "NeumannGradient",
+        "OneStepGradient",
+        "PhantomGradient",
+        "ToleranceSchedule",
+        "WarmStarts",
+        "WellPosednessWarning",
+        "bound_norm",
+        "bound_rows",
+        "contraction_rate",
+        "jacobian_penalty",
+        "radius_report",
+        "spectral_radius",
+    ),
+    "andersonn.implicit.lipschitz": ("hold_weights",),
     "andersonn.matter.graph": ("AtomBondGraph",),
     "andersonn.matter.image": ("ImageRecipe", "NodeNeighborImage"),
     "andersonn.matter.structure": ("Structure",),
     "andersonn.models": ("ConvolutionCell", "MessageCell"),
     "andersonn.scientists": ("Failure", "Prediction", "Scientist"),
-    "andersonn.solvers": ("Anderson", "FixedPoint", "ForwardIteration", "Status", "fixed_point"),
+    "andersonn.solvers": (
+        "GMRES",
+        "Anderson",
+        "Broyden",
+        "FixedPoint",
+        "ForwardIteration",
+        "Solver",
+        "Status",
+        "Trace",
+        "fixed_point",
+    ),
     "andersonn.training.config": ("TrainConfig",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "GMRES",
     "Anderson",
     "AndersonnError",
     "AtomBondGraph",
+    "Broyden",
     "ConvolutionCell",
+    "DriftMonitor",
     "Equilibrium",
     "Failure",
     "FixedPoint",
     "ForwardIteration",
+    "Gradient",
     "ImageRecipe",
     "ImplicitGradient",
     "InputError",
+    "LinearInitializer",
     "MessageCell",
+    "MonotoneCell",
+    "MonotoneLinear",
+    "NeumannGradient",
     "NodeNeighborImage",
+    "OneStepGradient",
+    "PhantomGradient",
     "Prediction",
     "Records",
     "Scientist",
+    "Solver",
     "Status",
     "Structure",
+    "ToleranceSchedule",
+    "Trace",
     "TrainConfig",
     "UsageError",
+    "WarmStarts",
+    "WellPosednessWarning",
+    "bound_norm",
+    "bound_rows",
+    "contraction_rate",
     "fixed_point",
+    "hold_weights",
     "jacobian_penalty",
+    "radius_report",
     "spectral_radius",
 ]
 __version__ = "0.1.0"

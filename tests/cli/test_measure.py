@@ -33,7 +33,7 @@ def test_json_and_report(quick, tmp_path):
     assert {"solvers", "speedup_time", "speedup_evaluations", "agreement", "rows", "claims"} <= found.keys()
     assert found["agreement"] == 1.0
     page = (tmp_path / "r/report.md").read_text()
-    assert f"andersonn measure solvers --set quick --problem '{PROBLEM}' --seed 0 --device cpu" in page
+    assert f"andersonn measure solvers --set quick --problem '{PROBLEM}' --seed 0 --device cpu --threads 1" in page
     assert json.loads((tmp_path / "r/report.json").read_text())["curves"]
     assert (tmp_path / "r/residuals.png").read_bytes().startswith(b"\x89PNG")
 

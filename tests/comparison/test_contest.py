@@ -76,7 +76,7 @@ def test_ours_are_solved_timed_and_honest(result):
         assert row["honest"]
         assert row["finite"]
         assert row["residual"] <= 1.01e-5
-        assert row["calls"] == row["evaluations"]
+        assert row["calls"] == row["timed_calls"] == row["evaluations"]
         assert row["seconds_least"] <= row["seconds"] <= row["seconds_most"]
         assert row["repeats"] == 2
         assert row["optimal_evaluations"] <= row["evaluations"] + 1
@@ -132,6 +132,16 @@ def test_timing_goes_in_turn_and_survives_failures():
     assert {name: len(times) for name, times in found.items()} == {"a": 3, "b": 3}
 
 
+def test_a_time_counts_only_if_the_run_solved_the_problem():
+    posed = Case(MAP, "float64", 1).pose(0)
+    good, bad = (OURS[1].prepare(posed, 1e-5, budget)() for budget in (100, 3))
+    steady, unsteady = (contest.Attempt("converged", good.evaluations) for _ in range(2))
+    contest._compare_runs(steady, [(1.0, good), (1.0, good)])
+    contest._compare_runs(unsteady, [(1.0, good), (1.0, bad)])
+    assert (steady.status, steady.timed_calls) == ("converged", good.evaluations)
+    assert (unsteady.status, unsteady.evaluations) == ("not each time", None)
+
+
 def test_long_runs_are_timed_once():
     found = contest.timed({"a": lambda: sum(range(1000))}, 5, 0.0, lambda: None)
     assert len(found["a"]) == 1
@@ -142,3 +152,12 @@ def test_impossible_plans():
         contest.Plan([])
     with pytest.raises(ValueError, match="repeats"):
         contest.Plan([Case(MAP, "float64", 1)], repeats=0)
+
+
+def test_threads_are_the_contests_own_and_given_back(monkeypatch):
+    seen = []
+    monkeypatch.setattr(contest, "_run", lambda *a: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    contest.run(contest.Plan([Case(MAP, "float64", 1)], threads=1))
+    assert seen == [1]
+    assert torch.get_num_threads() == before

@@ -1,10 +1,12 @@
+import subprocess
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
 
-from andersonn.comparison.contestants import INSTALL, OURS, Ours, everyone
-from andersonn.comparison.equations import poisson
+from andersonn.comparison.contestants import AUTO, INSTALL, OURS, Ours, everyone
 from andersonn.comparison.peers import PEERS, JaxoptPeer, TorchPeer
 from andersonn.comparison.posed import Formula, Posed
 from andersonn.comparison.recorder import Record
@@ -12,6 +14,7 @@ from andersonn.comparison.tutorial import tutorial_anderson
 from andersonn.solvers import ForwardIteration
 
 LIMIT = 60
+ROOT = Path(__file__).parents[2]
 
 
 def halve(xp, z, goal):
@@ -25,6 +28,7 @@ def halving(dtype=torch.float64, batch=1, size=3):
 
 
 def installed(contestant):
+    """A case, skipped where the peer is not installed; jax has tests in a process of its own."""
     return pytest.param(
         contestant,
         id=contestant.name,
@@ -52,7 +56,8 @@ def test_forward_iteration_halves_the_residual(contestant):
 
 
 # All eigenvalues are equal, so one difference is enough: z0, one or two plain steps, the extrapolation.
-ACCELERATED = [contestant for contestant in everyone() if contestant.kind != "forward"]
+HERE = [contestant for contestant in everyone() if not isinstance(contestant, JaxoptPeer)]
+ACCELERATED = [contestant for contestant in HERE if contestant.kind != "forward"]
 
 
 @pytest.mark.parametrize("contestant", [installed(c) for c in ACCELERATED])
@@ -63,13 +68,15 @@ def test_acceleration_solves_a_linear_problem(contestant):
     contestant.watch(posed, record, 1e-3, LIMIT)
     needed = record.evaluations(1e-3)
     assert needed is not None
-    if contestant.ours:
+    if contestant.name == AUTO:  # which may find that plain steps are good enough here: ten of them
+        assert 3 <= needed <= 10
+    elif contestant.ours:
         assert needed == 3
-    elif "scipy" not in contestant.name:  # jaxopt mixes from its sixth evaluation on; the ridge spoils it a little
+    elif "scipy" not in contestant.name:
         assert 3 <= needed <= 10
 
 
-@pytest.mark.parametrize("contestant", [installed(c) for c in everyone()])
+@pytest.mark.parametrize("contestant", [installed(c) for c in HERE])
 def test_the_timed_run_evaluates_as_often_as_it_is_told(contestant):
     calls = 0
 
@@ -80,9 +87,6 @@ def test_the_timed_run_evaluates_as_often_as_it_is_told(contestant):
 
     matrix = 0.5 * torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(0)).double()).Q
     posed = Posed(counted, torch.zeros(1, 6, dtype=torch.float64))
-    if isinstance(contestant, JaxoptPeer):
-        assert "not written in jax" in contestant.refusal(posed)
-        return
     run = contestant.prepare(posed, 0.0, 7)
     for _ in range(2):  # again the same: nothing is kept from run to run
         calls = 0
@@ -90,19 +94,13 @@ def test_the_timed_run_evaluates_as_often_as_it_is_told(contestant):
         assert calls == 7
 
 
-@pytest.mark.parametrize("contestant", [installed(JaxoptPeer())])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_jaxopt_runs_the_same_formula_in_the_same_precision(contestant, dtype):
-    posed = poisson(dtype, 2, 0, grid=5)
-    advance, params, state, arrays = contestant._start(posed)
-    assert params.dtype == str(dtype).removeprefix("torch.")
-    after, _ = advance(params, state, 1, *arrays)
-    torch.testing.assert_close(torch.tensor(after.tolist(), dtype=dtype), posed.f(posed.z0))
-    once, _ = advance(params, state, 12, *arrays)
-    z, kept = params, state
-    for _ in range(12):
-        z, kept = advance(z, kept, 1, *arrays)
-    assert torch.allclose(torch.tensor(once.tolist()), torch.tensor(z.tolist()), rtol=1e-4, atol=1e-6)
+@pytest.mark.skipif(not (find_spec("jax") and find_spec("jaxopt")), reason="not installed")
+def test_jaxopt_in_a_process_of_its_own():
+    """Its threads would slow torch's down for all tests after it."""
+    code = "from tests.comparison import jaxopt_checks; jaxopt_checks.main()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["solves", "float32", "float64", "refuses"]
 
 
 def test_refusals():

@@ -113,8 +113,17 @@ def test_crystals_are_a_ragged_batch():
     torch.testing.assert_close(one.f(one.z0).reshape(posed.z0.shape), posed.f(posed.z0))
 
 
+@pytest.fixture
+def one_thread():
+    """For a minute of training: threads that wait for each other on a busy machine make it several."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
-def test_training_makes_the_cell_harder_and_repeats():
+def test_training_makes_the_cell_harder(one_thread):
     network, held_out = images.train(0)
     assert held_out.shape == (512, 1, 16, 16)
     assert not any(parameter.requires_grad for parameter in network.parameters())
@@ -124,9 +133,6 @@ def test_training_makes_the_cell_harder_and_repeats():
         z = Anderson(rtol=1e-3, max_steps=100).solve(posed.f, posed.z0).z
         radii.append(spectral_radius(posed.f, z).max().item())
     assert radii[1] > radii[0]
-    first = network.cell.first.weight.clone()
-    images.train.cache_clear()
-    torch.testing.assert_close(images.train(0)[0].cell.first.weight, first)
 
 
 def test_training_reaches_the_cell(monkeypatch):
@@ -139,6 +145,8 @@ def test_training_reaches_the_cell(monkeypatch):
     before = images.DigitNetwork()
     for trained, fresh in zip(network.cell.parameters(), before.cell.parameters(), strict=True):
         assert not torch.equal(trained, fresh)
+    images.train.cache_clear()
+    torch.testing.assert_close(images.train(1)[0].cell.first.weight, network.cell.first.weight)  # the same each time
     images.train.cache_clear()
 
 

@@ -141,6 +141,69 @@ def test_message_cell_is_a_contraction_with_real_eigenvalues(fold, mixed, atoms)
     assert torch.linalg.eigvals(half_closed).imag.abs().max() < 1e-6
 
 
+@pytest.mark.parametrize("cell", ["message", "convolution"])
+def test_leaving_out_what_has_converged_changes_no_answer_and_no_gradient(cell, mixed):
+    net = network(cell, solver=SolverConfig(rtol=1e-9, max_steps=200), adjoint_rtol=1e-9).double()
+    batch = doubled(ImageBatch.from_store(store_of(mixed), np.arange(len(mixed))))
+    solver, rows, found = net.equilibrium.solver, [], {}
+    net.equilibrium.cell.register_forward_pre_hook(lambda _, arguments: rows.append(len(arguments[0])))
+    for share in (0.0, 0.7):
+        net.equilibrium.solver = replace(solver, compact=share)
+        net.zero_grad()
+        rows.clear()
+        answer = net(batch).scores
+        forward = rows.copy()
+        rows.clear()
+        answer.square().sum().backward()
+        assert net.equilibrium.last.all_converged
+        assert net.equilibrium.last_adjoint.all_converged
+        gradients = {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
+        found[share] = (answer.detach(), gradients, forward, rows.copy())
+    (whole, gradients, forward, recorded), (part, part_gradients, part_forward, part_recorded) = found.values()
+    assert torch.allclose(whole, part, rtol=0, atol=1e-8)
+    assert gradients.keys() == part_gradients.keys()
+    for name, gradient in gradients.items():
+        assert torch.allclose(gradient, part_gradients[name], rtol=1e-6, atol=1e-6 * float(gradient.abs().max())), name
+    assert set(forward) == {part_forward[-1]}  # the last one is recorded for gradients, with the whole batch
+    assert part_forward[:-1] == sorted(part_forward[:-1], reverse=True)
+    assert sum(part_forward) < sum(forward)
+    assert recorded == []
+    assert 0 < max(part_recorded) < forward[0]  # smaller tapes for the adjoint
+
+
+@pytest.mark.parametrize("cell", ["message", "convolution"])
+@pytest.mark.parametrize("chosen", [[0], [1, 2, 5], [5, 0, 3]])
+def test_a_selection_is_the_batch_of_the_selected(cell, chosen, mixed):
+    net, store = network(cell).double(), store_of(mixed)
+    inputs = []
+    with torch.no_grad():
+        for indices in (range(len(mixed)), chosen):
+            batch = doubled(ImageBatch.from_store(store, np.array(indices)))
+            inputs.append(net.equilibrium.cell.prepare(net.encoder(batch), batch))
+            if len(batch) == len(mixed):
+                ends = net.equilibrium.cell.offsets(batch).tolist()
+        whole, alone = inputs
+        rows = torch.cat([torch.arange(ends[i], ends[i + 1]) for i in chosen])
+        part = net.equilibrium.cell.select(whole, torch.tensor(chosen), rows)
+        z = torch.randn_like(alone.injection)
+        assert torch.allclose(net.equilibrium.cell(z, part), net.equilibrium.cell(z, alone), atol=1e-12)
+        again = net.equilibrium.cell.select(part, torch.arange(len(chosen)), torch.arange(len(rows)))
+        assert torch.equal(net.equilibrium.cell(z, again), net.equilibrium.cell(z, part))
+
+
+@pytest.mark.parametrize("rows", [[3, 4, 5], [0, 1, 2, 6], [6, 2, 0, 1]])
+def test_neighbors_of_a_closed_part(rows):
+    whole = Neighbors.from_index(np.array([[1, 2], [0, 0], [6, 1], [4, 4], [5, 3], [3, 3], [0, 2]]))
+    part = whole.select(torch.tensor(rows))
+    assert torch.equal(torch.tensor(rows)[part.index], whole.index[rows])
+    fresh = Neighbors.from_index(part.index.numpy())
+    assert torch.equal(part.starts, fresh.starts)
+    if rows == sorted(rows):
+        assert torch.equal(part.order, fresh.order)
+    entries = torch.randn(len(rows), 2, 3, dtype=torch.float64)
+    assert torch.allclose(part.collect(entries), fresh.collect(entries))
+
+
 def test_gather_equals_indexing():
     index = np.random.default_rng(0).integers(0, 6, (7, 4))  # nobody points to row 6
     neighbors = Neighbors.from_index(index)

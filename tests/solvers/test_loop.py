@@ -55,10 +55,12 @@ def test_compaction_changes_the_work_and_nothing_else(solver, repeat):
     small = solver.solve(f, z0, offsets)
     whole = replace(solver, compact=0.0).solve(g, z0, offsets)
     assert small.all_converged
+    by_the_clock = getattr(solver, "window", None) == "auto"  # its number of steps is not the same in every run
+    assert set(g.log) == {6 * repeat}
     if not isinstance(solver, GMRES):  # its cycles end when the last sample of the batch is done
-        assert sum(f.log) < sum(g.log)
-        assert set(g.log) == {6 * repeat}
-    if solver != replace(Anderson("auto"), rtol=1e-8, max_steps=1200, check_every=1):  # that one also goes by the clock
+        assert min(f.log) < 6 * repeat
+        assert by_the_clock or sum(f.log) < sum(g.log)
+    if not by_the_clock:
         assert torch.equal(small.steps, whole.steps)
         assert torch.allclose(small.z, whole.z, rtol=1e-12)
         assert torch.allclose(small.residual, whole.residual, rtol=1e-3)

@@ -36,6 +36,7 @@ def solvers(
     problem: list[str] | None = typer.Option(None, help="Only this problem; may be given several times."),
     seed: int = typer.Option(0, min=0, help="Of the problems."),
     device: str = typer.Option("cpu", help="Such as cpu or cuda."),
+    threads: int = typer.Option(1, min=1, help="Of torch."),
     format: Format = FORMAT,
     out: Path | None = typer.Option(None, help="Folder for report.md, report.json and residuals.png."),
 ) -> None:
@@ -47,10 +48,14 @@ def solvers(
         cases = problems.only(cases, problem)
     _require_cases(cases, device)
     limits = QUICK if set is Set.quick else {}
-    result = contest.run(contest.Plan(cases, seed=seed, device=device, **limits), progress=Bars())
+    result = contest.run(contest.Plan(cases, seed=seed, device=device, threads=threads, **limits), progress=Bars())
     if out:
         words = "".join(f" --problem '{name}'" for name in problem or ())
-        save(result, out, f"andersonn measure solvers --set {set.value}{words} --seed {seed} --device {device}")
+        save(
+            result,
+            out,
+            f"andersonn measure solvers --set {set.value}{words} --seed {seed} --device {device} --threads {threads}",
+        )
     if format is Format.json:
         print_json({name: value for name, value in result.items() if name != "curves"})
     elif format is Format.csv:
@@ -97,7 +102,7 @@ def _table(result: dict[str, Any]) -> None:
 
     console = Console()
     for rtol in result["setting"]["tolerances"]:
-        table = Table("problem", "optimal", box=None, header_style="bold", pad_edge=False)
+        table = Table("problem", "full window", box=None, header_style="bold", pad_edge=False)
         table.title, table.title_justify = f"evaluations and time to a residual of {power(rtol)}", "left"
         table.add_column("best of ours", overflow="fold")
         table.add_column("best peer", overflow="fold")

@@ -43,6 +43,8 @@ class Plan:
             this is timed once.
         seed: of the problems.
         device: where states live.
+        threads: of torch, during the contest. One by default: with more, torch's waiting threads can share a core with each
+            other once jax has started its own (seen: products 80 times slower).
     """
 
     cases: Sequence[Case]
@@ -52,21 +54,39 @@ class Plan:
     seconds: float = 10.0
     seed: int = 0
     device: str = "cpu"
+    threads: int = 1
 
     def __post_init__(self) -> None:
         if not self.cases:
             raise ValueError("no cases to run; take quick_cases() or full_cases()")
-        if self.repeats < 1 or self.max_evaluations < 2:
-            raise ValueError("repeats must be at least 1 and max_evaluations at least 2")
+        if self.repeats < 1 or self.threads < 1 or self.max_evaluations < 2:
+            raise ValueError("repeats and threads must be at least 1 and max_evaluations at least 2")
+
+
+Timed = tuple[float, Any]
+"""Seconds of a run, and what it returned."""
 
 
 @dataclass
 class Attempt:
-    """One solver on one case to one tolerance. ``evaluations`` is None where the tolerance was not met."""
+    """One solver on one case to one tolerance.
+
+    Attributes:
+        status: ``"converged"`` or why not.
+        evaluations: until the tolerance was met; None where it was not.
+        calls: evaluations of the whole watched run.
+        timed_calls: those of the timed runs, for ours: a solver that minds the clock may choose otherwise when unwatched.
+        ended: for ours, how many samples ended how.
+        residual: for ours, the largest one of the state returned, computed again.
+        finite, honest: for ours, whether all numbers returned are finite, and all statuses true.
+        distance: for ours, from the reference solution, relative, worst sample.
+        curve: worst residual so far after each evaluation.
+    """
 
     status: str
     evaluations: int | None = None
     calls: int = 0
+    timed_calls: int | None = None
     ended: str | None = None
     residual: float | None = None
     finite: bool | None = None
@@ -91,8 +111,15 @@ def run(
         :func:`~andersonn.comparison.claims.speedups`), ``claims``, ``rows``, ``curves`` (worst residual of each evaluation, to
         the tightest tolerance, of the first case of each problem) and ``setting``.
     """
-    contestants = everyone() if contestants is None else contestants
-    progress = progress or Silent()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(plan.threads)
+    try:
+        return _run(plan, everyone() if contestants is None else contestants, progress or Silent())
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _run(plan: Plan, contestants: Sequence[Contestant], progress: Progress) -> dict[str, Any]:
     begin = time.perf_counter()
     rows: list[dict[str, Any]] = []
     curves: dict[str, Any] = {}
@@ -137,6 +164,7 @@ def _run_case(
                 runs[contestant.name] = contestant.prepare(posed, rtol, budget)
         times = timed(runs, plan.repeats, plan.seconds, _wait(plan.device))
         for contestant in contestants:
+            _compare_runs(attempts[contestant.name][rtol], times.get(contestant.name, []))
             rows.append(_row(case, contestant, rtol, attempts[contestant.name][rtol], times, best))
     tightest = min(plan.tolerances)
     lines = {name: [_digits(r) for r in found[tightest].curve] for name, found in attempts.items()}
@@ -144,9 +172,9 @@ def _run_case(
 
 
 def _row(
-    case: Case, contestant: Contestant, rtol: float, attempt: Attempt, times: Mapping[str, Sequence[float]], best: Best
+    case: Case, contestant: Contestant, rtol: float, attempt: Attempt, times: Mapping[str, list[Timed]], best: Best
 ) -> dict[str, Any]:
-    seconds = times.get(contestant.name, [])
+    seconds = [] if attempt.evaluations is None else [took for took, _ in times.get(contestant.name, [])]
     return {
         "problem": case.problem.name,
         "group": case.problem.group,
@@ -208,7 +236,7 @@ def _ours(contestant: Contestant, posed: Posed, rtol: float, best: Best, limit: 
     needed = record.evaluations(rtol * SLACK)
     if not found.all_converged or (needed or 0) > limit:
         needed = None
-    attempt = Attempt("converged", needed, record.calls, _ended(found), curve=record.curve)
+    attempt = Attempt("converged", needed, record.calls, ended=_ended(found), curve=record.curve)
     _inspect(attempt, found, posed, rtol)
     if needed is None:
         attempt.status = "overflow" if (found.status == Status.NONFINITE).any() else f"not in {record.calls}"
@@ -216,6 +244,16 @@ def _ours(contestant: Contestant, posed: Posed, rtol: float, best: Best, limit: 
         lengths = None if posed.offsets is None else posed.offsets.diff()
         attempt.distance = _digits(relative_size(found.z.double() - best.z, best.z, lengths).max().item())
     return attempt
+
+
+def _compare_runs(attempt: Attempt, runs: list[Timed]) -> None:
+    """Timed runs of ours must have ended as the watched one did, or their times mean nothing."""
+    found = [result for _, result in runs if isinstance(result, FixedPoint)]
+    if not found:
+        return
+    attempt.timed_calls = int(np.median([result.evaluations for result in found]))
+    if not all(result.all_converged for result in found):
+        attempt.status, attempt.evaluations = "not each time", None
 
 
 def _inspect(attempt: Attempt, found: FixedPoint, posed: Posed, rtol: float) -> None:
@@ -249,26 +287,26 @@ def _watch(
 
 def timed(
     runs: Mapping[str, Callable[[], Any]], repeats: int, seconds: float, wait: Callable[[], None]
-) -> dict[str, list[float]]:
-    """Seconds of runs in turn, A B A B …, after one round that does not count, except for runs longer than ``seconds``: they
+) -> dict[str, list[Timed]]:
+    """Seconds and results of runs in turn, A B A B …, after one round that does not count, except for runs longer than ``seconds``: they
     need no warming up and are not run again. One that raises has no times.
     """
-    found: dict[str, list[float]] = {name: [] for name in runs}
+    found: dict[str, list[Timed]] = {name: [] for name in runs}
     for round_ in range(1 + repeats):
         for name, do in runs.items():
-            if name not in found or sum(found[name]) > seconds:
+            if name not in found or sum(took for took, _ in found[name]) > seconds:
                 continue
             wait()
             begin = time.perf_counter()
             try:
-                do()
+                result = do()
             except Exception:
                 del found[name]
                 continue
             wait()
             took = time.perf_counter() - begin
             if round_ or took > seconds:
-                found[name].append(took)
+                found[name].append((took, result))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from andersonn.comparison.posed import Posed
 from andersonn.comparison.recorder import Enough, Record, Recorder
-from andersonn.solvers import Anderson, ForwardIteration, Solver
+from andersonn.solvers import Anderson, Broyden, ForwardIteration, Solver
 
 INSTALL = "not installed: pip install 'deep-andersonn[peers]'"
 
@@ -73,10 +73,13 @@ AUTO = "Anderson auto"
 OURS: tuple[Contestant, ...] = (
     Ours(FORWARD, "forward", ForwardIteration()),
     Ours(DEFAULT, "anderson", Anderson(window=5)),
-    Ours("Anderson m=10", "anderson", Anderson(window=10)),
     Ours("Anderson m=20", "anderson", Anderson(window=20)),
+    Ours("Anderson m=100", "anderson", Anderson(window=100)),
+    Ours("Anderson m=10, period 2", "anderson", Anderson(window=10, period=2)),
+    Ours(AUTO, "anderson", Anderson("auto")),
+    Ours("Broyden m=200", "broyden", Broyden(window=200)),
 )
-LARGEST_WINDOW = 20
+LARGEST_WINDOW = 100
 
 
 def everyone() -> tuple[Contestant, ...]:

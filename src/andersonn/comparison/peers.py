@@ -111,7 +111,7 @@ class JaxoptPeer(Contestant):
     """jaxopt's AndersonAcceleration, compiled, on the same formula in jax.
 
     The batch is one vector to it (under ``vmap`` each sample would have weights of its own; it then needs more evaluations,
-    since its ridge is absolute). The evaluation that ``init_state`` makes and drops is not counted. jax uses all cores.
+    since its ridge is absolute). The evaluation that ``init_state`` makes and drops is not counted.
     """
 
     name: str = "jaxopt Anderson m=5"

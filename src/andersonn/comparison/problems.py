@@ -90,6 +90,17 @@ def quick_cases() -> list[Case]:
     return [Case(problem, dtype, batch) for problem in PROBLEMS for dtype, batch in problem.quick]
 
 
+def published_cases() -> list[Case]:
+    """What the table in the documentation is made of, within an hour on one core: every problem in single precision, one
+    sample and some, and in double precision; large batches of a dense and a ragged state.
+    """
+    chosen = [
+        Case(problem, dtype, batch) for problem in PROBLEMS for dtype, batch in (("float32", 1), ("float32", 16), ("float64", 4))
+    ]
+    large = ("tanh 0.95", "tanh symmetric 0.99", "message cell, trained")
+    return chosen + [Case(problem, "float32", 512) for problem in PROBLEMS if problem.name in large]
+
+
 def full_cases() -> list[Case]:
     """Both precisions and all batches; batches above 64 in single precision only."""
     return [

@@ -62,7 +62,7 @@ def _tables(rows: list[dict[str, Any]], solvers: list[str]) -> list[str]:
     parts = []
     for group in dict.fromkeys(row["group"] for row in rows):
         parts.append(f"### {group[0].upper()}{group[1:]}")
-        lines = ["| problem | optimal | " + " | ".join(solvers) + " |", "|---" * (len(solvers) + 2) + "|"]
+        lines = ["| problem | full window | " + " | ".join(solvers) + " |", "|---" * (len(solvers) + 2) + "|"]
         for case in cases(row for row in rows if row["group"] == group):
             lines.append(_line(case, solvers))
         parts.append("\n".join(lines))
@@ -111,7 +111,8 @@ def _method(result: dict[str, Any]) -> str:
     limit = result["setting"]["max_evaluations"]
     lines = [
         "A cell holds evaluations of f · median time; bold is the best of a line. The name of a case is problem, precision, "
-        "batch. “Optimal” is Anderson over its whole history (up to 200 states) in float64.",
+        "batch. “Full window” is Anderson over its whole history (up to 200 states) in float64: for "
+        "linear maps the fewest evaluations that a method which combines past values can need.",
         "- **One criterion.** Solvers are watched from inside f. A sample is solved at the first evaluation whose relative "
         "residual ‖f(z) − z‖ / ‖f(z)‖ meets the tolerance, a batch when its last sample is. No solver is judged by its own "
         "stopping rule.",
@@ -121,10 +122,13 @@ def _method(result: dict[str, Any]) -> str:
         "- **Ours** may leave solved samples out of the batch where the map allows it (`subset`); a peer evaluates all of them "
         "until the last is solved.",
         "- **Ragged batches** (message cell): peers that know none see all rows as one sample.",
-        "- **jaxopt** runs the same formula, compiled, compilation not counted, with the batch as one vector; it uses all "
-        "cores. **scipy** takes one sample only. **torchdeq's Broyden** keeps all its steps, but at most 2 GiB of them.",
+        "- **jaxopt** runs the same formula, compiled, compilation not counted, with the batch as one vector; it "
+        "chooses its own threads. **scipy** takes one sample only. **torchdeq's Broyden** keeps all its steps, but at most 2 GiB of them.",
+        "- **The automatic choice** minds the clock, so it may take other steps when it is watched (which costs time) than when "
+        "it is timed; `timed_calls` in the JSON has its evaluations in the timed runs.",
         f"- “not in {limit}”: not solved within {limit} evaluations; a smaller number: the solver gave up by itself. "
-        "“overflow”: NaN or infinity. “n/a”: the solver does not take such a problem.",
+        "“overflow”: NaN or infinity. “n/a”: the solver does not take such a problem. “not each "
+        "time”: solved when watched, not in every timed run.",
         "- **Honest**: a status says “converged” for exactly the samples whose residual, computed again, meets the tolerance, "
         "and no number returned is NaN or infinite.",
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from andersonn.data.store import ImageStore
+from andersonn.implicit.maps import cell_map
 from andersonn.measure.clock import interleaved
 from andersonn.measure.crossover import Curve, crossover
 from andersonn.models import EquilibriumNetwork, ImageBatch, SolverConfig, row_batches
@@ -39,14 +40,17 @@ class Problem:
 
 @torch.no_grad()
 def problems(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, max_rows: int) -> list[Problem]:
-    """The problems of the batches that make up ``indices``."""
+    """The problems of the batches that make up ``indices``, as the equilibrium layer poses them: structures that have
+    converged can leave the batch.
+    """
     network.eval()
     cell = network.equilibrium.cell
     found = []
     for part in row_batches(store.n_rows, indices, max_rows):
         batch = ImageBatch.from_store(store, part)
         x = cell.prepare(network.encoder(batch), batch)
-        found.append(Problem(lambda z, x=x: cell(z, x), cell.initial(x), cell.offsets(batch)))
+        z0 = cell.initial(x)
+        found.append(Problem(cell_map(cell, x, z0, nest=None, compact=None, frozen=None), z0, cell.offsets(batch)))
     return found
 
 
@@ -82,10 +86,12 @@ def residual_curves(problem: Problem, config: SolverConfig) -> dict[str, Any]:
     """Residual against time of both solvers on one problem, and where Anderson's mixing has paid for itself.
 
     The residual is that of the slowest structure of the batch, which decides when the batch is done. Residuals repeat
-    exactly; times are medians over :data:`REPEATS` interleaved runs.
+    exactly; times are medians over :data:`REPEATS` interleaved runs. No structure leaves the batch, so that every
+    evaluation is of the same size.
     """
     update = {"rtol": CURVE_FLOOR, "max_steps": CURVE_STEPS}
     solvers = {name: config.model_copy(update={"name": name, **update}).build() for name in SOLVERS}
+    solvers = {name: replace(solver, compact=0.0) for name, solver in solvers.items()}
     runs: dict[str, list[FixedPoint]] = {name: [] for name in SOLVERS}
     for round_ in range(REPEATS + 1):
         for name, solver in solvers.items():

@@ -74,6 +74,10 @@ class ConvolutionCell(nn.Module):
         image = functional.conv2d(hidden, x.second, padding=1)
         return torch.tanh(torch.where(x.mask, x.injection + image.squeeze(0).permute(1, 2, 0), 0.0))
 
+    def select(self, x: ConvolutionInput, samples: Tensor, rows: Tensor) -> ConvolutionInput:
+        """The input of some images alone, given their rows in the tall image, the blank ones included."""
+        return x._replace(injection=x.injection.index_select(0, rows), mask=x.mask.index_select(0, rows))
+
     def offsets(self, batch: ImageBatch) -> Tensor:
         """Rows of each image, its blank row included, in the tall image."""
         return batch.offsets + torch.arange(len(batch) + 1, device=batch.offsets.device)

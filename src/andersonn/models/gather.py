@@ -38,6 +38,21 @@ class Neighbors(NamedTuple):
         """The same on another device."""
         return Neighbors(*(tensor.to(device, non_blocking=True) for tensor in self))
 
+    def select(self, rows: Tensor) -> Neighbors:
+        """The same of some rows alone, int64 ``[R']``, which must be closed: none may point to a row left out, nor be
+        pointed to by one. Each row's entries keep their order, so that sums over them stay the same to the last bit.
+        """
+        columns = self.index.shape[1]
+        place = torch.zeros_like(self.starts)
+        place[rows] = torch.arange(len(rows), device=rows.device)
+        counts = self.starts.diff(append=self.starts.new_tensor([len(self.order)]))[rows]
+        starts = counts.cumsum(0) - counts
+        # All sizes are known beforehand, so that a device need not be waited for.
+        shift = torch.repeat_interleave(self.starts[rows] - starts, counts, output_size=len(rows) * columns)
+        entries = self.order[torch.arange(len(shift), device=rows.device) + shift]
+        order = place[entries.div(columns, rounding_mode="floor")] * columns + entries % columns
+        return Neighbors(place[self.index.index_select(0, rows)], order, starts)
+
     def gather(self, values: Tensor) -> Tensor:
         """Values of the neighbors: ``[R, D]`` → ``[R, K, D]``, entry (i, k) from row ``index[i, k]``."""
         return _Gather.apply(values, self)

@@ -83,6 +83,14 @@ class MessageCell(nn.Module):
         heard = heard + x.neighbors.collect(x.filters * sent.unsqueeze(1))
         return torch.relu(x.injection + z @ x.own + heard @ x.mix)
 
+    def select(self, x: MessageInput, samples: Tensor, rows: Tensor) -> MessageInput:
+        """The input of some images alone, given their rows in the state."""
+        return x._replace(
+            injection=x.injection.index_select(0, rows),
+            filters=x.filters.index_select(0, rows),
+            neighbors=x.neighbors.select(rows),
+        )
+
     def offsets(self, batch: ImageBatch) -> Tensor:
         """Rows of each image in the state."""
         return batch.offsets

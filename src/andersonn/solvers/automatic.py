@@ -39,6 +39,9 @@ STRETCH = 8
 """Evaluations over which a way of stepping is judged."""
 DOUBT = ((0.08, 0.25), (0.15, 0.6), (math.inf, 1.0))
 """By what mixing adds to an evaluation's time: the share of the early plain speed below which extrapolation is doubted."""
+MODEST, STEADY = 0.15, 0.6
+"""Where mixing adds more than the first share to an evaluation's time, it is tried only once plain steps fall steadily: by no
+less than the second share of their last stretch's fall. Then the two can be compared fairly, and the choice is final."""
 CHEAP = 0.3
 """Share of f's time up to which mixing at every evaluation is tried where a longer period does not do well."""
 OVERHEAD = {"cpu": 2e-4, "device": 1.5e-4}  # seconds a mixing step takes besides moving memory
@@ -68,7 +71,8 @@ class Automatic(Stepper):
     def __init__(self, options: Anderson, layout: Layout, like: Tensor) -> None:
         self.options, self.layout, self.like = options, layout, like
         self.inner: Extrapolation | None = None
-        self.extrapolating, self.settled = False, False
+        self.extrapolating, self.settled, self.steady = False, False, False
+        self.last_fall = 0.0
         self.stretch: _Stretch | None = None
         self.longest_period = PERIOD_UP_TO[-1][1]
         self.other_speed: float | None = None  # of the way not taken, when it was last taken
@@ -144,10 +148,14 @@ class Automatic(Stepper):
         remaining = min(remaining, self.options.max_steps + 1 - evaluations)
         cost, extra = self.plain_cost, self.mixing_cost / self._period()
         saving = EXPECTED_SAVING * min(1.0, remaining / FULL_SAVING_FROM)
-        if saving * cost > (1 - saving) * extra or STRETCH * extra < TRIAL * remaining * cost:
+        worth_it = saving * cost > (1 - saving) * extra or STRETCH * extra < TRIAL * remaining * cost
+        whole = stretch.evaluations >= STRETCH
+        self.steady = whole and stretch.fall >= STEADY * self.last_fall > 0
+        if worth_it and (extra <= MODEST * cost or self.steady or stretch.fall <= 0):
             self._extrapolate(diverging=stretch.fall <= 0)
             self._turn(evaluations, excess, speed)
-        elif stretch.evaluations >= STRETCH:
+        elif whole:
+            self.last_fall = stretch.fall
             self.stretch = _Stretch(evaluations, excess)
 
     def _review(self, evaluations: int, excess: float) -> None:
@@ -157,14 +165,14 @@ class Automatic(Stepper):
         if stretch.evaluations < max(STRETCH, 3 * self.inner.period):
             return
         speed, extra = self._speed(stretch.fall, True), self.mixing_cost / self.inner.period
-        doubt = next(share for limit, share in DOUBT if extra <= limit * self.plain_cost)
+        doubt = 1.0 if self.steady else next(share for limit, share in DOUBT if extra <= limit * self.plain_cost)
         if stretch.fall > 0 and (self.other_speed is None or speed >= doubt * self.other_speed):
             self.stretch = _Stretch(evaluations, excess)
         elif self.inner.period > 1 and self.mixing_cost <= CHEAP * self.plain_cost:  # perhaps f bears no plain steps
             self.longest_period = self.inner.period = 1
             self.stretch = _Stretch(evaluations, excess)
         else:
-            self.extrapolating = False
+            self.extrapolating, self.settled = False, self.steady
             self._turn(evaluations, excess, speed)
 
     def _turn(self, evaluations: int, excess: float, other_speed: float | None) -> None:
