@@ -52,6 +52,8 @@ def main() -> None:
     solvers = {"forward": ForwardIteration(**exact)} | {
         f"anderson m={m}": Anderson(window=m, **exact) for m in (3, 5, 10)
     }
+    solvers |= {f"anderson m=5, period {p}": Anderson(window=5, period=p, **exact) for p in (2, 3)}
+    solvers["anderson m=5, period 2, sketch 8"] = Anderson(window=5, period=2, sketch=8, **exact)
     things = {"the cell alone": evaluations_alone}
     things |= {name: (lambda solver=solver: solver.solve(f, z0)) for name, solver in solvers.items()}
     things |= torchdeq_runs(f, z0)
@@ -67,7 +69,7 @@ def main() -> None:
     )
     for name, row in rows.items():
         row["share_of_cell"] = row["own_ms_a_step"] / (1e3 * cell_time)
-        print(f"{name:<22} {row['own_ms_a_step']:7.1f} ms a step   {100 * row['share_of_cell']:6.1f} % of the cell")
+        print(f"{name:<34} {row['own_ms_a_step']:7.1f} ms a step   {100 * row['share_of_cell']:6.1f} % of the cell")
     if arguments.json:
         arguments.json.write_text(json.dumps({"cell_ms": 1e3 * cell_time, "threads": arguments.threads, "rows": rows}))
 

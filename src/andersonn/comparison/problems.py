@@ -95,7 +95,9 @@ def published_cases() -> list[Case]:
     sample and some, and in double precision; large batches of a dense and a ragged state.
     """
     chosen = [
-        Case(problem, dtype, batch) for problem in PROBLEMS for dtype, batch in (("float32", 1), ("float32", 16), ("float64", 4))
+        Case(problem, dtype, batch)
+        for problem in PROBLEMS
+        for dtype, batch in (("float32", 1), ("float32", 16), ("float64", 4))
     ]
     large = ("tanh 0.95", "tanh symmetric 0.99", "message cell, trained")
     return chosen + [Case(problem, "float32", 512) for problem in PROBLEMS if problem.name in large]

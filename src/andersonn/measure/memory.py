@@ -54,8 +54,10 @@ def tape_bytes(forward: Callable[[], object]) -> int:
 
 
 def _live_storages() -> list[torch.UntypedStorage]:
+    """Of plain tensors: other kinds, such as those that torch.compile leaves behind, may have no memory."""
     gc.collect()
-    return [found.untyped_storage() for found in gc.get_objects() if issubclass(type(found), torch.Tensor)]
+    plain = (torch.Tensor, torch.nn.Parameter)
+    return [found.untyped_storage() for found in gc.get_objects() if type(found) in plain]
 
 
 def _reset_peak() -> bool:
