@@ -39,12 +39,12 @@ STRETCH = 8
 """Evaluations over which a way of stepping is judged."""
 DOUBT = ((0.08, 0.25), (0.15, 0.6), (math.inf, 1.0))
 """By what mixing adds to an evaluation's time: the share of the early plain speed below which extrapolation is doubted."""
-MODEST, STEADY = 0.15, 0.6
+MODEST, STEADY = 0.13, 0.6
 """Where mixing adds more than the first share to an evaluation's time, it is tried only once plain steps fall steadily: by no
 less than the second share of their last stretch's fall. Then the two can be compared fairly, and the choice is final."""
 CHEAP = 0.3
 """Share of f's time up to which mixing at every evaluation is tried where a longer period does not do well."""
-OVERHEAD = {"cpu": 2e-4, "device": 1.5e-4}  # seconds a mixing step takes besides moving memory
+OVERHEAD = {"cpu": 4e-4, "device": 3e-4}  # seconds a mixing step takes besides moving memory
 BANDWIDTH = {"cpu": 8e9, "device": 1e12}  # bytes a second; both are first guesses, replaced by measurement
 
 
