@@ -39,9 +39,11 @@ STRETCH = 8
 """Evaluations over which a way of stepping is judged."""
 DOUBT = ((0.08, 0.25), (0.15, 0.6), (math.inf, 1.0))
 """By what mixing adds to an evaluation's time: the share of the early plain speed below which extrapolation is doubted."""
+REST = 4
+"""Plain steps after a trial of extrapolation that did not pay, by the evaluations the trial took."""
 MODEST, STEADY = 0.13, 0.6
 """Where mixing adds more than the first share to an evaluation's time, it is tried only once plain steps fall steadily: by no
-less than the second share of their last stretch's fall. Then the two can be compared fairly, and the choice is final."""
+less than the second share of their last stretch's fall. Then the two can be compared fairly."""
 CHEAP = 0.3
 """Share of f's time up to which mixing at every evaluation is tried where a longer period does not do well."""
 OVERHEAD = {"cpu": 4e-4, "device": 3e-4}  # seconds a mixing step takes besides moving memory
@@ -72,7 +74,7 @@ class Automatic(Stepper):
         self.options, self.layout, self.like = options, layout, like
         self.inner: Extrapolation | None = None
         self.extrapolating, self.settled, self.steady = False, False, False
-        self.last_fall = 0.0
+        self.last_fall, self.rested, self.trial = 0.0, 0, STRETCH
         self.stretch: _Stretch | None = None
         self.longest_period = PERIOD_UP_TO[-1][1]
         self.other_speed: float | None = None  # of the way not taken, when it was last taken
@@ -138,11 +140,13 @@ class Automatic(Stepper):
         speed = self._speed(stretch.fall, False)
         if self.other_speed is not None:  # a trial of plain steps, to be compared with the extrapolation before it
             if stretch.evaluations >= STRETCH:
-                self.settled = True
-                if self.other_speed > speed:
+                self.settled = self.other_speed >= speed
+                if self.settled:
                     self._extrapolate()
+                else:
+                    self._rest(evaluations, excess)
             return
-        if stretch.evaluations < 2:
+        if stretch.evaluations < 2 or evaluations < self.rested:
             return
         remaining = math.log(max(excess, 1.0)) / stretch.fall if stretch.fall > 0 else math.inf
         remaining = min(remaining, self.options.max_steps + 1 - evaluations)
@@ -162,7 +166,7 @@ class Automatic(Stepper):
         """While extrapolating: does it pay?"""
         stretch = self.stretch
         self.inner.period = self._period()
-        if stretch.evaluations < max(STRETCH, 3 * self.inner.period):
+        if stretch.evaluations < max(self.trial, 3 * self.inner.period):
             return
         speed, extra = self._speed(stretch.fall, True), self.mixing_cost / self.inner.period
         doubt = 1.0 if self.steady else next(share for limit, share in DOUBT if extra <= limit * self.plain_cost)
@@ -171,9 +175,18 @@ class Automatic(Stepper):
         elif self.inner.period > 1 and self.mixing_cost <= CHEAP * self.plain_cost:  # perhaps f bears no plain steps
             self.longest_period = self.inner.period = 1
             self.stretch = _Stretch(evaluations, excess)
+        elif self.steady:
+            self._rest(evaluations, excess)
         else:
-            self.extrapolating, self.settled = False, self.steady
+            self.extrapolating = False
             self._turn(evaluations, excess, speed)
+
+    def _rest(self, evaluations: int, excess: float) -> None:
+        """Steps plainly for a while; the next trial of extrapolation will be longer, and the rest after it as well."""
+        self.extrapolating = False
+        self.rested = evaluations + REST * self.trial
+        self.trial *= 2
+        self._turn(evaluations, excess, None)
 
     def _turn(self, evaluations: int, excess: float, other_speed: float | None) -> None:
         self.stretch, self.other_speed = _Stretch(evaluations, excess), other_speed
