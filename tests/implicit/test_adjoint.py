@@ -4,7 +4,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from andersonn import Anderson, Equilibrium, ForwardIteration, ImplicitGradient
-from andersonn.implicit.adjoint import DivisibleAdjointMap, Tape, adjoint_map, evaluate_recorded
+from andersonn.implicit.adjoint import DivisibleAdjointMap, Solved, Tape, adjoint_map, evaluate_recorded
 from andersonn.implicit.maps import DivisibleCellMap
 from andersonn.solvers import GMRES
 from tests.implicit.cells import TIGHT, Tanh, inputs
@@ -71,7 +71,7 @@ def tape(cell, x, g, solver, offsets=None):
     f = DivisibleCellMap(cell, x, g)
     z = solver.solve(f, torch.zeros_like(g), offsets).z
     f, leaf, value = evaluate_recorded(f, z, autocast=False)
-    return Tape(f, leaf, value, z.dtype, offsets, solver, lambda *_: None, None)
+    return Tape(f, leaf, value, solver, Solved(z, offsets, solver, lambda *_: None))
 
 
 def test_the_map_of_some_samples_alone():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import torch
+
+from andersonn.measure.machine import cpu_name
 
 PACKAGES = ("deep-andersonn", "torch", "torchdeq", "jax", "jaxopt", "scipy", "numpy")
 
@@ -17,7 +18,7 @@ def setting(device: str) -> dict[str, Any]:
     """CPU, cores, threads, GPU if used, and versions; None for a package that is not installed."""
     on_gpu = torch.device(device).type == "cuda"
     return {
-        "cpu": _cpu(),
+        "cpu": cpu_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name(device) if on_gpu else None,
@@ -31,10 +32,3 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _cpu() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -6,7 +6,6 @@ import os
 import platform
 import time
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from andersonn.data.records import Records
 from andersonn.data.tasks import CONDUCTION
 from andersonn.demo.compare import SOLVERS, compare_inference, problems, residual_curves
+from andersonn.measure.machine import cpu_name
 from andersonn.training.calibration import fit_calibration
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset, prepare
@@ -152,13 +152,8 @@ def _examples(dataset: Dataset, answers: dict[int, dict[str, Any]]) -> list[dict
 
 
 def _machine() -> dict[str, Any]:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
     return {
-        "cpu": model,
+        "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

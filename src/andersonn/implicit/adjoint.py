@@ -21,6 +21,26 @@ class Record(Protocol):
         """Of the adjoint u, or of the system of a second derivative."""
 
 
+class Solved(NamedTuple):
+    """A forward solve, and what its backward pass needs to know beside the map.
+
+    Attributes:
+        z: the solution z*.
+        offsets: rows of each sample, as in :func:`andersonn.solvers.fixed_point`.
+        solver: that found z*.
+        record: told of every linear solve of the backward pass.
+        residual: relative residuals that the solve reached, ``[B]``.
+        start: gives the adjoint's first value where one is known (a warm start), given the default.
+    """
+
+    z: Tensor
+    offsets: Tensor | None
+    solver: Solver
+    record: Record
+    residual: Tensor | None = None
+    start: Callable[[Tensor], Tensor] | None = None
+
+
 class Tape(NamedTuple):
     """One evaluation of f at z*, recorded with gradients, and how the adjoint is solved on it.
 
@@ -28,21 +48,15 @@ class Tape(NamedTuple):
         f: the map as it was recorded.
         z: z*, a leaf, in the precision of the tape.
         value: f(z).
-        dtype: of the layer's state.
-        offsets: rows of each sample.
         solver: of the adjoint.
-        record: told of each solve.
-        start: gives a first adjoint where one is known, given the default.
+        solved: the forward solve.
     """
 
     f: CellMap
     z: Tensor
     value: Tensor
-    dtype: torch.dtype
-    offsets: Tensor | None
     solver: Solver
-    record: Record
-    start: Callable[[Tensor], Tensor] | None
+    solved: Solved
 
 
 def evaluate_recorded(f: CellMap, z: Tensor, autocast: bool) -> tuple[CellMap, Tensor, Tensor]:
@@ -52,7 +66,13 @@ def evaluate_recorded(f: CellMap, z: Tensor, autocast: bool) -> tuple[CellMap, T
         f, dtype = f.precise(), wide(z.dtype)
     with torch.enable_grad():
         leaf = z.detach().to(dtype).requires_grad_()
+        leaf.register_post_accumulate_grad_hook(_drop_gradient)
         return f, leaf, f(leaf)
+
+
+def _drop_gradient(z: Tensor) -> None:
+    """A hook: z* is a constant to the caller, so that nothing is left on it."""
+    z.grad = None
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
@@ -63,9 +83,9 @@ def wide(dtype: torch.dtype) -> torch.dtype:
 def solve_adjoint(tape: Tape, gradient: Tensor) -> Tensor:
     """The adjoint for the incoming gradient dL/dz*, in float32 at least."""
     g = gradient.to(wide(gradient.dtype))
-    start = g if tape.start is None else tape.start(g)
-    solution = tape.solver.solve(adjoint_map(tape, g), start, tape.offsets)
-    tape.record(solution)
+    start = g if tape.solved.start is None else tape.solved.start(g)
+    solution = tape.solver.solve(adjoint_map(tape, g), start, tape.solved.offsets)
+    tape.solved.record(solution)
     # From a start of its own a solver that fails gives that back, finite though the gradient is not.
     return solution.z if start is g else torch.where(g.isfinite(), solution.z, g)
 
@@ -73,14 +93,14 @@ def solve_adjoint(tape: Tape, gradient: Tensor) -> Tensor:
 def adjoint_map(tape: Tape, g: Tensor) -> AdjointMap:
     """The system's map; it can leave samples out if f can and still is what was recorded."""
     divisible = isinstance(tape.f, DivisibleCellMap) and tape.f.unchanged()
-    return (DivisibleAdjointMap if divisible else AdjointMap)(tape.f, tape.value, tape.z, g)
+    return DivisibleAdjointMap(tape.value, tape.z, g, tape.f) if divisible else AdjointMap(tape.value, tape.z, g)
 
 
 class AdjointMap:
-    """u ↦ Jᵀ u + g."""
+    """u ↦ Jᵀ u + g with J = ∂value/∂z, on the tape that leads from z to value."""
 
-    def __init__(self, f: CellMap, value: Tensor, z: Tensor, g: Tensor) -> None:
-        self.f, self.value, self.z, self.g = f, value, z, g
+    def __init__(self, value: Tensor, z: Tensor, g: Tensor) -> None:
+        self.value, self.z, self.g = value, z, g
 
     def __call__(self, u: Tensor) -> Tensor:
         """Jᵀ u + g."""
@@ -98,12 +118,16 @@ class AdjointMap:
 class DivisibleAdjointMap(AdjointMap):
     """One that can leave samples out, at the price of one more evaluation of f on those that stay."""
 
+    def __init__(self, value: Tensor, z: Tensor, g: Tensor, f: DivisibleCellMap) -> None:
+        super().__init__(value, z, g)
+        self.f = f
+
     def subset(self, samples: Tensor, rows: Tensor) -> DivisibleAdjointMap:
         """The map of some samples alone, on a tape of their own."""
         f, z = self.f.subset(samples, rows), self.z.detach().index_select(0, rows)
         with torch.enable_grad():
             z.requires_grad_()
-            return DivisibleAdjointMap(f, f(z), z, self.g.index_select(0, rows))
+            return DivisibleAdjointMap(f(z), z, self.g.index_select(0, rows), f)
 
 
 def needs_gradient(value: Tensor, z: Tensor, known: Iterable[Tensor]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from andersonn.implicit.adjoint import Record, wide
+from andersonn.implicit.adjoint import Record, Solved, wide
 from andersonn.implicit.gradient import Gradient, ImplicitGradient
 from andersonn.implicit.lipschitz import hold_weights
 from andersonn.implicit.maps import cell_map, detached
@@ -127,7 +127,7 @@ class Equilibrium(nn.Module):
             self.monitor.observe(f, solution.z, offsets, solution)
         if torch.is_grad_enabled():
             record, first = self._adjoint_hooks(keys, offsets)
-            z = self.gradient.attach(f, solution.z, offsets, self.solver, record, solution.residual, first)
+            z = self.gradient.attach(f, Solved(solution.z, offsets, self.solver, record, solution.residual, first))
         else:
             z = solution.z.clone()
         recorded = guess is not None and self.training and torch.is_grad_enabled()

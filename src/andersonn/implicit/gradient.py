@@ -8,14 +8,13 @@ one evaluation of f is kept, so memory does not grow with the number of solver s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from andersonn.implicit.adjoint import Record, Tape, evaluate_recorded, needs_gradient, solve_adjoint
+from andersonn.implicit.adjoint import Solved, Tape, evaluate_recorded, needs_gradient, solve_adjoint
 from andersonn.implicit.maps import CellMap
 from andersonn.implicit.second_order import SecondOrder
 from andersonn.solvers import Solver
@@ -31,26 +30,12 @@ class Gradient(ABC):
     """How a layer's output gets its backward pass. Subclasses are frozen option sets; they keep nothing between solves."""
 
     @abstractmethod
-    def attach(
-        self,
-        f: CellMap,
-        z: Tensor,
-        offsets: Tensor | None,
-        forward: Solver,
-        record: Record,
-        residual: Tensor | None = None,
-        start: Callable[[Tensor], Tensor] | None = None,
-    ) -> Tensor:
+    def attach(self, f: CellMap, solved: Solved) -> Tensor:
         """z* with a backward pass, or without one if nothing that f depends on requires a gradient.
 
         Args:
             f: the map, its parameters and inputs captured.
-            z: the solution z*.
-            offsets: as in :func:`andersonn.solvers.fixed_point`.
-            forward: the solver that found z*.
-            record: called with the :class:`~andersonn.solvers.FixedPoint` of every linear solve of the backward pass.
-            residual: relative residuals that the forward solve reached, ``[B]``.
-            start: gives the adjoint's first value, given the default one (a warm start).
+            solved: the forward solve.
         """
 
 
@@ -104,23 +89,13 @@ class ImplicitGradient(Gradient):
         changes = {name: value for name, value in changes.items() if value is not None}
         return replace(solver, **changes) if changes else solver
 
-    def attach(
-        self,
-        f: CellMap,
-        z: Tensor,
-        offsets: Tensor | None,
-        forward: Solver,
-        record: Record,
-        residual: Tensor | None = None,
-        start: Callable[[Tensor], Tensor] | None = None,
-    ) -> Tensor:
+    def attach(self, f: CellMap, solved: Solved) -> Tensor:
         """See :meth:`Gradient.attach`."""
-        f, leaf, value = evaluate_recorded(f, z, self.autocast)
+        f, leaf, value = evaluate_recorded(f, solved.z, self.autocast)
         if not needs_gradient(value, leaf, f.known):
-            return z.detach().clone()
-        leaf.register_post_accumulate_grad_hook(drop_gradient)
-        solver = self.adjoint_solver(forward, residual)
-        return _Adjoint.apply(value, Tape(f, leaf, value, z.dtype, offsets, solver, record, start), *f.known)
+            return solved.z.detach().clone()
+        solver = self.adjoint_solver(solved.solver, solved.residual)
+        return _Adjoint.apply(value, Tape(f, leaf, value, solver, solved), *f.known)
 
 
 class _Adjoint(torch.autograd.Function):
@@ -132,7 +107,7 @@ class _Adjoint(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, tape: Tape, *known: Tensor) -> Tensor:
-        z = tape.z.detach().to(tape.dtype, copy=True)
+        z = tape.z.detach().to(tape.solved.z.dtype, copy=True)
         ctx.tape = tape
         ctx.save_for_backward(z, *known)
         return z
@@ -152,8 +127,3 @@ def _reached(forward: Solver, residual: Tensor | None) -> float | None:
     finite = residual[residual.isfinite()]
     worst = float(finite.max()) if len(finite) else LOOSEST
     return min(max(worst, forward.rtol), max(LOOSEST, forward.rtol)) or None
-
-
-def drop_gradient(z: Tensor) -> None:
-    """A hook: z* is a constant to the caller, so that nothing is left on it."""
-    z.grad = None

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from andersonn.solvers.nest import Nest, map_leaves
+from andersonn.solvers.loop import version
+from andersonn.solvers.nest import Nest, leaves_of, map_leaves
 
 
 class CellMap:
@@ -44,7 +45,7 @@ class CellMap:
                 self.weights = _weights(cell)
             tensors = [*self.weights.values(), *tensors_of(x)]
             self.known = [tensor for tensor in tensors if tensor.requires_grad]
-            self._versions = [_version(tensor) for tensor in tensors]
+            self._versions = [version(tensor) for tensor in tensors]
 
     def __call__(self, z: Tensor) -> Tensor:
         """One evaluation."""
@@ -84,7 +85,7 @@ class CellMap:
         weights = _weights(self.cell) if isinstance(self.cell, nn.Module) else {}
         tensors = [*weights.values(), *tensors_of(self.x)]
         same = weights.keys() == self.weights.keys() and all(w is self.weights[name] for name, w in weights.items())
-        return same and self._versions == [_version(tensor) for tensor in tensors]
+        return same and self._versions == [version(tensor) for tensor in tensors]
 
 
 class DivisibleCellMap(CellMap):
@@ -133,10 +134,7 @@ def cell_map(
 
 def tensors_of(nest: Any) -> list[Tensor]:
     """The tensors in a nest, in order; anything else in it is passed over."""
-    if isinstance(nest, Tensor):
-        return [nest]
-    parts = nest.values() if isinstance(nest, dict) else nest if isinstance(nest, list | tuple) else ()
-    return [tensor for part in parts for tensor in tensors_of(part)]
+    return [leaf for leaf in leaves_of(nest) if isinstance(leaf, Tensor)]
 
 
 def detached(nest: Any) -> Any:
@@ -207,10 +205,6 @@ def _has_gradient(leaf: Any) -> bool:
 def _widened(leaf: Any) -> Any:
     half = isinstance(leaf, Tensor) and leaf.is_floating_point() and leaf.dtype.itemsize < 4
     return leaf.float() if half else leaf
-
-
-def _version(tensor: Tensor) -> int:
-    return 0 if tensor.is_inference() else tensor._version
 
 
 def _check_rows(cell: Callable, x: Any, like: Tensor) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from andersonn.implicit.adjoint import Tape, refuse_unknown, solve_adjoint, wide
+from andersonn.implicit.adjoint import AdjointMap, Tape, refuse_unknown, solve_adjoint, wide
 
 
 class SecondOrder(torch.autograd.Function):
@@ -75,24 +75,7 @@ def _solve_tangent(tape: Tape, pulled: Tensor | None, u: Tensor, right: Tensor) 
     right = right.to(wide(right.dtype))
     if pulled is None or not pulled.requires_grad:  # f does not depend on z
         return right
-    system = _TangentMap(pulled, u, right)
-    solution = tape.solver.solve(system, right, tape.offsets)
-    tape.record(solution, adjoint=False)
+    # Jᵀ u is linear in u, and the transpose of its derivative is J: the same kind of map as the adjoint's.
+    solution = tape.solver.solve(AdjointMap(pulled, u, right), right, tape.solved.offsets)
+    tape.solved.record(solution, adjoint=False)
     return solution.z
-
-
-class _TangentMap:
-    """w ↦ J w + right."""
-
-    def __init__(self, pulled: Tensor, u: Tensor, right: Tensor) -> None:
-        self.pulled, self.u, self.right = pulled, u, right
-
-    def __call__(self, w: Tensor) -> Tensor:
-        return self.right + self.linear(w)
-
-    def linear(self, w: Tensor) -> Tensor:
-        """J w."""
-        (product,) = torch.autograd.grad(
-            self.pulled, self.u, w.to(self.pulled.dtype), retain_graph=True, allow_unused=True
-        )
-        return torch.zeros_like(w) if product is None else product.to(w.dtype)

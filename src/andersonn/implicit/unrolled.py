@@ -8,16 +8,14 @@ derivative of the recorded steps, not of the layer. For the latter use
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from andersonn.implicit.adjoint import AdjointMap, Record, evaluate_recorded, needs_gradient, wide
-from andersonn.implicit.gradient import Gradient, drop_gradient
+from andersonn.implicit.adjoint import AdjointMap, Solved, evaluate_recorded, needs_gradient, wide
+from andersonn.implicit.gradient import Gradient
 from andersonn.implicit.maps import CellMap
-from andersonn.solvers import Solver
 from andersonn.solvers.options import options, require_count, require_number
 
 
@@ -42,18 +40,9 @@ class PhantomGradient(Gradient):
         require_count("steps", self.steps)
         require_number("mixing", self.mixing, above=0, most=1)
 
-    def attach(
-        self,
-        f: CellMap,
-        z: Tensor,
-        offsets: Tensor | None,
-        forward: Solver,
-        record: Record,
-        residual: Tensor | None = None,
-        start: Callable[[Tensor], Tensor] | None = None,
-    ) -> Tensor:
+    def attach(self, f: CellMap, solved: Solved) -> Tensor:
         """See :meth:`Gradient.attach`."""
-        z = z.detach()
+        z = solved.z.detach()
         with torch.enable_grad():
             for _ in range(self.steps):
                 z = f(z) if self.mixing == 1.0 else torch.lerp(z, f(z), self.mixing)
@@ -69,19 +58,10 @@ class OneStepGradient(Gradient):
     the module for second derivatives.
     """
 
-    def attach(
-        self,
-        f: CellMap,
-        z: Tensor,
-        offsets: Tensor | None,
-        forward: Solver,
-        record: Record,
-        residual: Tensor | None = None,
-        start: Callable[[Tensor], Tensor] | None = None,
-    ) -> Tensor:
+    def attach(self, f: CellMap, solved: Solved) -> Tensor:
         """See :meth:`Gradient.attach`."""
         with torch.enable_grad():
-            return f(z.detach())
+            return f(solved.z.detach())
 
 
 @options
@@ -102,30 +82,20 @@ class NeumannGradient(Gradient):
     def __post_init__(self) -> None:
         require_count("terms", self.terms)
 
-    def attach(
-        self,
-        f: CellMap,
-        z: Tensor,
-        offsets: Tensor | None,
-        forward: Solver,
-        record: Record,
-        residual: Tensor | None = None,
-        start: Callable[[Tensor], Tensor] | None = None,
-    ) -> Tensor:
+    def attach(self, f: CellMap, solved: Solved) -> Tensor:
         """See :meth:`Gradient.attach`."""
-        f, leaf, value = evaluate_recorded(f, z, self.autocast)
+        f, leaf, value = evaluate_recorded(f, solved.z, self.autocast)
         if not needs_gradient(value, leaf, f.known):
-            return z.detach().clone()
-        leaf.register_post_accumulate_grad_hook(drop_gradient)
-        return _Series.apply(value, leaf, f, self.terms, z.dtype)
+            return solved.z.detach().clone()
+        return _Series.apply(value, leaf, self.terms, solved.z.dtype)
 
 
 class _Series(torch.autograd.Function):
     """z* as a function of f(z*); backward sums the series."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, leaf: Tensor, f: CellMap, terms: int, dtype: torch.dtype) -> Tensor:
-        ctx.tape = (f, value, leaf)
+    def forward(ctx: Any, value: Tensor, leaf: Tensor, terms: int, dtype: torch.dtype) -> Tensor:
+        ctx.tape = (value, leaf)
         ctx.terms = terms
         return leaf.detach().to(dtype, copy=True)
 
@@ -140,4 +110,4 @@ class _Series(torch.autograd.Function):
         for _ in range(ctx.terms - 1):
             term = adjoint.linear(term)
             total = total + term
-        return total.to(ctx.tape[1].dtype), None, None, None, None
+        return total.to(ctx.tape[0].dtype), None, None, None

@@ -167,7 +167,6 @@ class Extrapolation(Stepper):
         self.layout = layout
         if self.before is not None:
             self.before = tuple(each.index_select(0, rows) for each in self.before)
-        self.like = self.like[:0]
         if self.window is not None:
             self.window.compact(samples, rows, layout)
         if self.least is not None:

@@ -211,6 +211,6 @@ class Automatic(Stepper):
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone."""
-        self.layout, self.like = layout, self.like[:0]
+        self.layout = layout
         if self.inner is not None:
             self.inner.compact(samples, rows, layout)

@@ -19,7 +19,7 @@ from andersonn.solvers.layout import Layout
 from andersonn.solvers.loop import Evaluation, Stepper
 from andersonn.solvers.options import options, require_count, require_number
 from andersonn.solvers.solver import Solver
-from andersonn.solvers.window import row_products
+from andersonn.solvers.window import combined, row_products
 
 LEAST_PIVOT = 1e-2
 """Of 1 − c_{n−1}: below it the update is nearly singular and the sample starts anew with a plain step."""
@@ -75,11 +75,9 @@ class _Broyden(Stepper):
             pivot = torch.where(singular, 1.0, pivot).unsqueeze(1)
             self._forget(singular)
             factors = torch.cat([1.0 / pivot, torch.where(singular.unsqueeze(1), 0.0, weights / pivot)], dim=1)
-            factors = self.layout.to_rows(factors).to(new.dtype)
-            torch.mul(now.r, factors[:, :1], out=new)
+            torch.mul(now.r, self.layout.to_rows(factors[:, :1]).to(new.dtype), out=new)
             if n > 1:
-                stacked = self.s[1:n].transpose(0, 1)
-                new.unsqueeze(1).baddbmm_(factors[:, 1:].unsqueeze(1), stacked)
+                combined(self.layout, new, factors[:, 1:], self.s[1:n], out=new)
         self._remember(n)
         self.n = n + 1
         return torch.add(now.z, new, out=out)

@@ -18,7 +18,7 @@ from andersonn.solvers.loop import evaluate, worth_compacting
 from andersonn.solvers.options import options, require_count
 from andersonn.solvers.result import FixedPoint
 from andersonn.solvers.solver import Solver
-from andersonn.solvers.window import row_products
+from andersonn.solvers.window import combined, row_products
 
 TINY = 1e-300
 
@@ -99,8 +99,7 @@ class _Cycle:
         for _ in range(2):  # twice: once loses orthogonality
             overlap = row_products(layout, self.basis[: k + 1], w)
             column += overlap
-            weights = layout.to_rows(-overlap).to(w.dtype).unsqueeze(1)
-            w = torch.baddbmm(w.unsqueeze(1), weights, self.basis[: k + 1].transpose(0, 1)).squeeze(1)
+            w = combined(layout, w, -overlap, self.basis[: k + 1])
         below = layout.norms(w)[:, 0]
         below = torch.where(below > 1e-14 * column.norm(dim=1), below, 0.0)
         self._normalize(w, below, k + 1)
@@ -156,5 +155,4 @@ class _Cycle:
 
     def solution(self) -> Tensor:
         """The state z + V y."""
-        weights = self.layout.to_rows(torch.nan_to_num(self._weights())).to(self.z.dtype).unsqueeze(1)
-        return torch.baddbmm(self.z.unsqueeze(1), weights, self.basis[: self.k].transpose(0, 1)).squeeze(1)
+        return combined(self.layout, self.z, torch.nan_to_num(self._weights()), self.basis[: self.k])

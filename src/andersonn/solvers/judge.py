@@ -31,7 +31,6 @@ class Judge:
         layout: of the present batch; samples that have stopped may have left it.
         active: the present batch's samples, int64 ``[b]``.
         running: which of them have not stopped, bool ``[b]``.
-        excess: the worst running residual as a multiple of what is allowed (if nothing is, of ‖f(z)‖).
     """
 
     def __init__(self, layout: Layout, rtol: float, atol: float, max_seconds: float | None) -> None:
@@ -44,7 +43,7 @@ class Judge:
         self.residual = np.full(n, np.inf)
         self.score = np.full(n, np.inf)
         self.steps = np.zeros(n, dtype=np.int64)
-        self.excess = np.inf
+        self._latest = self.score
         self.broken: Tensor | None = None
         self._best: Tensor | None = None
         self._finished: Tensor | None = None
@@ -91,9 +90,13 @@ class Judge:
         if self.max_seconds is not None and self.seconds[-1] > self.max_seconds:
             self.status[self.active[self.running]] = Status.OUT_OF_TIME
             self._retire(self.running.copy())
-        if self.any_running:
-            unit = 1.0 if self.atol > 0 or self.rtol == 0 else self.rtol
-            self.excess = float(score[self.running].max()) / unit
+        self._latest = score
+
+    @property
+    def excess(self) -> float:
+        """The worst running residual at the latest look, as a multiple of what is allowed (if nothing is, of ‖f(z)‖)."""
+        unit = 1.0 if self.atol > 0 or self.rtol == 0 else self.rtol
+        return float(self._latest[self.running].max()) / unit
 
     @property
     def any_running(self) -> bool:
@@ -149,10 +152,6 @@ class Judge:
             z = out.copy_(z)
         ids = self.broken if self._row_ids is None else self._row_ids[self.broken]
         return z.index_copy_(0, self.broken, self._finished.index_select(0, ids)), True
-
-    def is_best(self, state: Tensor) -> bool:
-        """Whether a buffer holds the best state and must be left alone."""
-        return state is self._best
 
     def kept(self) -> list[Tensor]:
         """Tensors that f must not write to."""

@@ -58,8 +58,9 @@ class Stepper:
 class _Pool:
     """Buffers of the state's size, handed out in turn."""
 
-    def __init__(self, like: Tensor) -> None:
-        self.like, self.buffers = like, []
+    def __init__(self, layout: Layout, like: Tensor) -> None:
+        self.shape, self.kind = (layout.rows, layout.width), {"dtype": like.dtype, "device": like.device}
+        self.buffers: list[Tensor] = []
 
     def take(self, busy: list[Tensor]) -> Tensor:
         """One that is none of the tensors in ``busy``."""
@@ -67,12 +68,8 @@ class _Pool:
             if not any(buffer is other for other in busy):
                 return buffer
         with torch.inference_mode(False):  # tensors made in inference mode do not count how often they are written to
-            self.buffers.append(torch.empty_like(self.like))
+            self.buffers.append(torch.empty(self.shape, **self.kind))
         return self.buffers[-1]
-
-    def owns(self, state: Tensor) -> bool:
-        """Whether the state lies in one of the buffers."""
-        return any(state is buffer for buffer in self.buffers)
 
 
 def iterate(f: Map, z0: Tensor, layout: Layout, stepper: Stepper, options: Solver) -> FixedPoint:
@@ -82,9 +79,8 @@ def iterate(f: Map, z0: Tensor, layout: Layout, stepper: Stepper, options: Solve
     """
     judge = Judge(layout, options.rtol, options.atol, options.max_seconds)
     every = options.check_every or (1 if z0.device.type == "cpu" else LOOK_EVERY_ON_DEVICE)
-    start = layout.flat(z0.detach())
-    pool = _Pool(torch.empty_like(start, memory_format=torch.contiguous_format))
-    z, own, g = pool.take([]).copy_(start), True, None
+    pool = _Pool(layout, z0)
+    z, own, g = pool.take([]).copy_(layout.flat(z0.detach())), True, None
     for step in range(options.max_steps + 1):
         past = [kept for kept in (g, *stepper.kept(), *judge.kept()) if kept is not None]
         g = evaluate(f, z, judge.layout, past)
@@ -105,7 +101,7 @@ def iterate(f: Map, z0: Tensor, layout: Layout, stepper: Stepper, options: Solve
             samples, rows = judge.compact()
             f = f.subset(samples, rows)
             stepper.compact(samples, rows, judge.layout)
-            pool, g = _Pool(z.new_empty(judge.layout.rows, judge.layout.width)), None
+            pool, g = _Pool(judge.layout, z), None
             z, own = torch.index_select(z, 0, rows, out=pool.take([])), True
     return judge.result(step + 1)
 
@@ -119,9 +115,9 @@ def worth_compacting(f: Map, judge: Judge, share: float) -> bool:
 def evaluate(f: Map, z: Tensor, layout: Layout, past: list[Tensor]) -> Tensor:
     """f(z) as ``[R, D]``, checked; f must leave z and the tensors in ``past`` as they are."""
     kept = [z, *past]
-    versions = [_version(tensor) for tensor in kept]
+    versions = [version(tensor) for tensor in kept]
     value = f(z.view(layout.shape))
-    if versions != [_version(tensor) for tensor in kept]:
+    if versions != [version(tensor) for tensor in kept]:
         raise ValueError(CHANGED)
     if not isinstance(value, Tensor):
         raise TypeError(f"f returned {type(value).__name__}; it must return a tensor shaped as its argument")
@@ -145,6 +141,6 @@ def _same_memory(a: Tensor, b: Tensor) -> bool:
     return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
 
 
-def _version(tensor: Tensor) -> int:
+def version(tensor: Tensor) -> int:
     """How often a tensor's memory was written to; tensors made in inference mode do not count that."""
     return 0 if tensor.is_inference() else tensor._version

@@ -20,7 +20,7 @@ class Nest:
     """
 
     def __init__(self, like: Any) -> None:
-        leaves = list(leaves_of(like))
+        leaves = _tensors(like)
         if not leaves:
             raise TypeError(f"the state is {type(like).__name__} without a tensor in it; it must be {KINDS}")
         self.like, self.shapes = map_leaves(lambda leaf: None, like), [leaf.shape for leaf in leaves]
@@ -55,7 +55,7 @@ class Nest:
         Raises:
             TypeError, ValueError: it is not.
         """
-        leaves = list(leaves_of(value))
+        leaves = _tensors(value)
         if map_leaves(lambda leaf: None, value) != self.like:
             raise TypeError(f"f must return a nest like its argument, {self.like}; it returned {type(value).__name__}")
         expected = [(rows, *shape[1:]) for shape in self.shapes]
@@ -81,18 +81,24 @@ class _DivisibleLifted(_Lifted):
         return self.nest.lift(self.f.subset(samples, rows))
 
 
-def leaves_of(nest: Any) -> Iterator[Tensor]:
-    """The tensors of a nest, in order (dicts by insertion)."""
-    if isinstance(nest, Tensor):
-        yield nest
-    elif isinstance(nest, dict):
+def _tensors(nest: Any) -> list[Tensor]:
+    leaves = list(leaves_of(nest))
+    for leaf in leaves:
+        if not isinstance(leaf, Tensor):
+            raise TypeError(f"a state must be {KINDS}, not {type(leaf).__name__}")
+    return leaves
+
+
+def leaves_of(nest: Any) -> Iterator[Any]:
+    """What a nest holds besides nests, in order (dicts by insertion)."""
+    if isinstance(nest, dict):
         for value in nest.values():
             yield from leaves_of(value)
     elif isinstance(nest, list | tuple):
         for value in nest:
             yield from leaves_of(value)
     else:
-        raise TypeError(f"a state must be {KINDS}, not {type(nest).__name__}")
+        yield nest
 
 
 def map_leaves(change: Callable[[Any], Any], nest: Any) -> Any:

@@ -158,10 +158,9 @@ class Window:
 
     def combine(self, differences: Tensor, gamma: Tensor, start: Tensor, out: Tensor) -> Tensor:
         """``out = start − Σ γ_i differences_i``, row by row."""
+        if differences.dtype == start.dtype:
+            return combined(self.layout, start, -gamma, differences[: self.filled], out)
         weights = self.layout.to_rows(-gamma).to(start.dtype).unsqueeze(1)
-        stacked = differences[: self.filled].transpose(0, 1)
-        if stacked.dtype == start.dtype:
-            return torch.baddbmm(start.unsqueeze(1), weights, stacked, out=out.unsqueeze(1)).squeeze(1)
         out.copy_(start)
         for i in range(self.filled):  # slot by slot: a copy of the whole window would cost the memory that was saved
             out.addcmul_(differences[i].to(start.dtype), weights[:, 0, i : i + 1])
@@ -222,6 +221,15 @@ def row_products(layout: Layout, many: Tensor, one: Tensor) -> Tensor:
     gets zeros, which stand for columns to leave out.
     """
     return layout.to_samples(_inner_products(many, one)).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def combined(layout: Layout, start: Tensor, weights: Tensor, many: Tensor, out: Tensor | None = None) -> Tensor:
+    """``start + Σ weights_i many_i`` row by row: of ``start [R, D]``, ``weights [B, k]`` and ``many [k, R, D]``; in ``out``,
+    which may be ``start`` itself, if given.
+    """
+    by_row = layout.to_rows(weights).to(start.dtype).unsqueeze(1)
+    place = None if out is None else out.unsqueeze(1)
+    return torch.baddbmm(start.unsqueeze(1), by_row, many.transpose(0, 1), out=place).squeeze(1)
 
 
 def _inner_products(many: Tensor, one: Tensor) -> Tensor:
