@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -226,7 +227,7 @@ def test_columns_are_dropped_by_condition():
     a, b = torch.randn(2, 1, 30, generator=generator, dtype=torch.float64)
     r = z
     for step in (a, a + 1e-6 * b, b):  # the oldest is nearly parallel to the second
-        window.push(r, r + step, z, z)
+        window.push(*map(window.layout.block, (r, r + step, z, z)))
         r = r + step
     assert (window.coefficients(1e-14, max_condition=1e8) != 0).all()
     gamma = window.coefficients(1e-14, max_condition=1e3)
@@ -246,15 +247,15 @@ def test_host_and_device_solve_the_same_small_systems():
     for _ in range(6):
         z = before[1]
         g = f(z)
-        window.push(before[0], g - z, before[1], g)
+        window.push(*map(window.layout.block, (before[0], g - z, before[1], g)))
         before = (g - z, g)
     window.gram[1] = 0.0
-    host = window.coefficients(1e-12)
+    host = torch.as_tensor(window.coefficients(1e-12))
     window.on_host = False
     assert torch.allclose(host, window.coefficients(1e-12), rtol=1e-7)
-    window.push(before[0], 2 * before[0], before[1], 2 * before[1])
     window.on_host = True
-    assert torch.isfinite(window.coefficients(0.0)).all()
+    window.push(*map(window.layout.block, (before[0], 2 * before[0], before[1], 2 * before[1])))
+    assert np.isfinite(window.coefficients(0.0)).all()
 
 
 def test_memory_in_half_precision():

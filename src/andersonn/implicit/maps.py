@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from andersonn.solvers.loop import version
+from andersonn.solvers.block import version
 from andersonn.solvers.nest import Nest, leaves_of, map_leaves
 
 

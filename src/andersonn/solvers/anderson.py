@@ -12,14 +12,17 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from andersonn.solvers.automatic import Automatic
+from andersonn.solvers.block import Block
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.loop import Evaluation, Stepper
 from andersonn.solvers.mixing import Mixing
 from andersonn.solvers.options import options, require_choice, require_count, require_number
+from andersonn.solvers.picard import damped
 from andersonn.solvers.solver import Solver
 from andersonn.solvers.window import SecantWindow, Window
 
@@ -103,34 +106,36 @@ class Extrapolation(Stepper):
         self.ridge = 10 * torch.finfo(like.dtype).eps if options.ridge is None else options.ridge
         self.mixing = Mixing(options.mixing, layout.samples, like.device)
         self.window: Window | None = None
-        self.before: tuple[Tensor, Tensor] | None = None
-        self.least: Tensor | None = None
+        self.before: tuple[Block, Block] | None = None
+        self.least: Tensor | np.ndarray | None = None
         self.period, self.since_mixing, self.just_mixed = options.period, 0, False
 
-    def advance(self, now: Evaluation, out: Tensor) -> Tensor:
+    def advance(self, now: Evaluation, out: Block) -> Block:
         """Extrapolates if its turn has come, else steps plainly."""
         self.since_mixing += 1
         self.just_mixed = self.before is not None and self.since_mixing >= self.period
         if not self.just_mixed:
             if self.before is None:
                 self.before = (now.r, now.g)
-            return self._plain(now, out)
+            return damped(now, self.mixing.first, out)
         self.since_mixing = 0
         window = self._pushed(now)
         self.before = (now.r, now.g)
         if self.options.safeguard is not None:
             self._guard(now.norms[:, 0])
         gamma = window.coefficients(self.ridge, self.options.max_condition)
-        window.combine(window.dG, gamma, now.g, out)
-        undone = self.mixing.undone(window, gamma, now.norms[:, 0])
-        if undone is not None:
-            damping = window.combine(window.dF, gamma, now.r, torch.empty_like(out))
-            out.addcmul_(damping, self.layout.to_rows(undone).to(out.dtype).unsqueeze(1), value=-1.0)
+        window.extrapolate(gamma, now.g, out)
+        if not self.mixing.plain:
+            self._damp(gamma, now, out)
         return out
 
-    def _plain(self, now: Evaluation, out: Tensor) -> Tensor:
-        beta = self.mixing.first
-        return now.g if beta == 1.0 else torch.add(now.z, now.r, alpha=beta, out=out)
+    def _damp(self, gamma: Tensor | np.ndarray, now: Evaluation, out: Block) -> None:
+        """Takes (1 − β) (r − Σ γ_i Δr_i) off."""
+        window, gamma = self.window, torch.as_tensor(gamma)
+        undone = self.mixing.undone(window, gamma, torch.as_tensor(now.norms[:, 0]))
+        if undone is not None:
+            damping = window.combine(window.dF, gamma, now.r.t, torch.empty_like(out.t))
+            out.t.addcmul_(damping, self.layout.to_rows(undone).to(damping.dtype).unsqueeze(1), value=-1.0)
 
     def _pushed(self, now: Evaluation) -> Window:
         if self.window is None:
@@ -150,25 +155,30 @@ class Extrapolation(Stepper):
                 return SecantWindow(size, self.layout, self.like, dtype)
             return Window(size, self.layout, self.like, dtype, options.sketch)
 
-    def _guard(self, size: Tensor) -> None:
+    def _guard(self, size: Tensor | np.ndarray) -> None:
         if self.least is None:
-            self.least = torch.full_like(size, torch.inf)
+            self.least = size
+            return
         grown = size > self.options.safeguard * self.least
-        if not self.window.on_host or grown.any():  # on a device, asking would make the host wait
+        if isinstance(size, Tensor):  # asking whether there is one would make the host wait
             self.window.drop(grown)
-        self.least = torch.fmin(self.least, size)
+            self.least = torch.fmin(self.least, size)
+        else:
+            if np.count_nonzero(grown):
+                self.window.drop(grown)
+            self.least = np.fmin(self.least, size)
 
-    def kept(self) -> list[Tensor]:
+    def kept(self) -> tuple[Block, ...]:
         """Residual and value that the next difference is taken from."""
-        return list(self.before or ())
+        return self.before or ()
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone."""
         self.layout = layout
         if self.before is not None:
-            self.before = tuple(each.index_select(0, rows) for each in self.before)
+            self.before = tuple(layout.block(each.shaped.index_select(0, rows)) for each in self.before)
         if self.window is not None:
             self.window.compact(samples, rows, layout)
         if self.least is not None:
-            self.least = self.least[samples]
+            self.least = self.least[samples if isinstance(self.least, Tensor) else samples.numpy()]
         self.mixing.compact(samples)

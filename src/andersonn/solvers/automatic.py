@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from andersonn.solvers.block import Block
 from andersonn.solvers.judge import Judge
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.loop import Evaluation, Stepper
@@ -201,13 +202,13 @@ class Automatic(Stepper):
             self.inner = Extrapolation(chosen, self.layout, self.like)
             self.inner.period = self._period()
 
-    def advance(self, now: Evaluation, out: Tensor) -> Tensor:
+    def advance(self, now: Evaluation, out: Block) -> Block:
         """An extrapolating step or a plain one."""
         return self.inner.advance(now, out) if self.extrapolating else now.g
 
-    def kept(self) -> list[Tensor]:
+    def kept(self) -> tuple[Block, ...]:
         """What the extrapolation keeps."""
-        return [] if self.inner is None else self.inner.kept()
+        return () if self.inner is None else self.inner.kept()
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from andersonn.solvers.block import Block
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.loop import Evaluation, Stepper
 from andersonn.solvers.options import options, require_count, require_number
@@ -60,14 +61,14 @@ class _Broyden(Stepper):
         self.least = torch.full((layout.samples,), torch.inf, **small)
         self.n = 0
 
-    def advance(self, now: Evaluation, out: Tensor) -> Tensor:
+    def advance(self, now: Evaluation, out: Block) -> Block:
         if self.n == self.size:
             self.n = 0
         n = self.n
         new = self.s[n]
         if n == 0:
             self.gram.zero_()
-            new.copy_(now.r)
+            new.copy_(now.r.t)
         else:
             c = self._recurrence(now, n)
             weights, pivot = c[:, : n - 1], 1.0 - c[:, n - 1]
@@ -75,23 +76,24 @@ class _Broyden(Stepper):
             pivot = torch.where(singular, 1.0, pivot).unsqueeze(1)
             self._forget(singular)
             factors = torch.cat([1.0 / pivot, torch.where(singular.unsqueeze(1), 0.0, weights / pivot)], dim=1)
-            torch.mul(now.r, self.layout.to_rows(factors[:, :1]).to(new.dtype), out=new)
+            torch.mul(now.r.t, self.layout.to_rows(factors[:, :1]).to(new.dtype), out=new)
             if n > 1:
                 combined(self.layout, new, factors[:, 1:], self.s[1:n], out=new)
         self._remember(n)
         self.n = n + 1
-        return torch.add(now.z, new, out=out)
+        torch.add(now.z.t, new, out=out.t)
+        return out
 
     def _recurrence(self, now: Evaluation, n: int) -> Tensor:
         """c_0 … c_{n−1}, float64 ``[B, n]``; zeros for steps a sample has forgotten."""
         if self.safeguard is not None:
-            size = now.norms[:, 0]
+            size = torch.as_tensor(now.norms[:, 0])
             self._forget(size > self.safeguard * self.least)
             self.least = torch.fmin(self.least, size)
         gram = self.gram[:, :n, :n]
         square = gram.diagonal(dim1=1, dim2=2)
         known = square > 0
-        right = torch.where(known, row_products(self.layout, self.s[:n], now.r), 0.0)
+        right = torch.where(known, row_products(self.layout, self.s[:n], now.r.t), 0.0)
         lower = torch.zeros_like(gram)
         lower[:, 1:, : n - 1] = -gram[:, 1:, 1:].tril()
         lower = torch.where(known.unsqueeze(2), lower, 0.0)

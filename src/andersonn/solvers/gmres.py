@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,12 +50,13 @@ class GMRES(Solver):
             z = layout.flat(z0.detach()).clone(memory_format=torch.contiguous_format)
         evaluations = 0
         while True:
-            g = evaluate(f, z, judge.layout, [])
+            g = evaluate(f, judge.layout.block(z), judge.layout, []).t
             evaluations += 1
             r = g - z
             norms = judge.layout.norms(r, g)
             judge.note(norms)
-            judge.look(evaluations - 1, z, own=True)
+            with np.errstate(all="ignore"):
+                judge.look(evaluations - 1, judge.layout.block(z), own=True)
             room = self.max_steps + 1 - evaluations - 1  # the check of the result is an evaluation, too
             if room < 1 or not judge.any_running:
                 return judge.result(evaluations)
@@ -117,7 +119,8 @@ class _Cycle:
             return self.layout.flat(f.linear(v.view(self.layout.shape)))
         # For an affine map the difference is exact but for rounding; as long as its base it loses least.
         scale = self.layout.to_rows(self.length).unsqueeze(1).to(v.dtype)
-        return (evaluate(f, self.z + scale * v, self.layout, [self.g]) - self.g) / scale
+        there, value = (self.layout.block(each) for each in (self.z + scale * v, self.g))
+        return (evaluate(f, there, self.layout, [value]).t - self.g) / scale
 
     def _normalize(self, w: Tensor, size: Tensor, slot: int) -> None:
         inverse = torch.where((size > 0) & size.isfinite(), 1.0 / size, 0.0)

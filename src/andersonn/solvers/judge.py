@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from andersonn.solvers.block import Block
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.result import FixedPoint, Status, Trace
 
@@ -43,129 +44,158 @@ class Judge:
         self.residual = np.full(n, np.inf)
         self.score = np.full(n, np.inf)
         self.steps = np.zeros(n, dtype=np.int64)
-        self._latest = self.score
         self.broken: Tensor | None = None
-        self._best: Tensor | None = None
+        self._latest = self.score
+        self._untouched = True  # no sample of the whole batch has stopped
+        self._best: Block | None = None
         self._finished: Tensor | None = None
         self._row_ids: Tensor | None = None
-        self._unread: list[Tensor] = []
+        self._unread: list[Tensor | np.ndarray] = []
         self._history: list[np.ndarray] = []
         self.seconds: list[float] = []
         self.begin = time.perf_counter()
 
-    def note(self, norms: Tensor) -> None:
+    def note(self, norms: Tensor | np.ndarray) -> None:
         """Remembers the norms ``[b, 2]`` of residual and value of an evaluation, without reading them."""
         self._unread.append(norms)
         self.seconds.append(time.perf_counter() - self.begin)
 
-    def look(self, step: int, z: Tensor, own: bool) -> None:
-        """Reads the norms and judges the state ``z [r, D]`` of every sample still running; if ``own`` is false, z is
-        memory of f's.
+    def look(self, step: int, z: Block, own: bool) -> None:
+        """Reads the norms and judges the state ``z`` of every sample still running; if ``own`` is false, z is memory of
+        f's.
         """
-        with np.errstate(all="ignore"):
-            sizes, lengths, relative = self._read()
-            allowed = self.atol + self.rtol * lengths
-            # What is best must not contradict what has converged.
-            score = sizes / allowed if self.atol > 0 else relative
+        sizes, lengths, relative = self._read()
+        score, limit = relative, self.rtol
+        if self.atol > 0:  # what is best must not contradict what has converged
+            score, limit = sizes / (self.atol + self.rtol * lengths), 1.0
+        usual = self._untouched and np.minimum.reduce(score) > limit and np.maximum.reduce(relative) < np.inf
+        if usual:
+            self._nobody_stops(step, z, own, score, relative)
+        else:
+            self._someone_stops(step, z, own, score, relative, limit)
+        if self.max_seconds is not None and self.seconds[-1] > self.max_seconds:
+            self.status[self.active[self.running]] = Status.OUT_OF_TIME
+            self._retire(self.running.copy())
+        self._latest = score
+
+    def _nobody_stops(self, step: int, z: Block, own: bool, score: np.ndarray, relative: np.ndarray) -> None:
+        """The whole batch runs, is finite, and has not converged: quickly."""
+        self._history.append(relative)
+        better = score <= self.score
+        self._keep_best(z, better, own)
+        if _all(better):
+            self.score, self.residual = score, relative
+            self.steps.fill(step)
+        else:
+            self.score = np.where(better, score, self.score)
+            self.residual = np.where(better, relative, self.residual)
+            self.steps[better] = step
+
+    def _someone_stops(
+        self, step: int, z: Block, own: bool, score: np.ndarray, relative: np.ndarray, limit: float
+    ) -> None:
         finite = np.isfinite(relative)
         if step == 0 and not _all(finite):
-            _require_finite(z, self.layout)
+            _require_finite(z.t, self.layout)
+        self._history.append(self._filled(relative))
         sound = self.running & finite
-        done = sound & (sizes <= allowed)
-        self.seconds[-1] = time.perf_counter() - self.begin
-        if _none(done) and _all(sound) and len(sound) == len(self.status):  # the usual case, quickly
-            better = score <= self.score
-            self._keep_best(z, better, own)
-            who = better = slice(None) if _all(better) else better
-        else:
-            better = sound & ((score <= self.score[self.active]) | done)
-            self._keep_best(z, better, own)
-            who = self.active[better]
+        done = sound & (score <= limit)
+        better = sound & ((score <= self.score[self.active]) | done)
+        self._keep_best(z, better, own)
+        if self._untouched:  # these may be rows of the history as well
+            self.score, self.residual = self.score.copy(), self.residual.copy()
+        who = self.active[better]
         self.score[who], self.residual[who], self.steps[who] = score[better], relative[better], step
         stopped = self.running & (done | ~finite)
         if not _none(stopped):
             self.status[self.active[done]] = Status.CONVERGED
             self.status[self.active[stopped & ~finite]] = Status.NONFINITE
             self._retire(stopped)
-        if self.max_seconds is not None and self.seconds[-1] > self.max_seconds:
-            self.status[self.active[self.running]] = Status.OUT_OF_TIME
-            self._retire(self.running.copy())
-        self._latest = score
 
     @property
     def excess(self) -> float:
         """The worst running residual at the latest look, as a multiple of what is allowed (if nothing is, of ‖f(z)‖)."""
         unit = 1.0 if self.atol > 0 or self.rtol == 0 else self.rtol
-        return float(self._latest[self.running].max()) / unit
+        worst = self._latest if self._untouched else self._latest[self.running]
+        return float(np.maximum.reduce(worst)) / unit
 
     @property
     def any_running(self) -> bool:
         """Whether a sample of the present batch has not stopped."""
-        return not _none(self.running)
+        return self._untouched or not _none(self.running)
 
     def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The latest norms of residual and value, and their quotient; all unread ones go into the history."""
+        """The latest norms of residual and value, and their quotient; those of earlier evaluations go into the history."""
         unread, self._unread = self._unread, []
-        values = (unread[0].unsqueeze(0) if len(unread) == 1 else torch.stack(unread)).cpu().numpy()
-        relative = values[:, :, 0] / np.maximum(values[:, :, 1], TINY)
-        for row in relative:
-            fresh = self.running & np.isfinite(row)
-            if len(row) < len(self.residual) or not _all(fresh):
-                known = self.residual.copy()
-                known[self.active[fresh]] = row[fresh]
-                row = known
-            self._history.append(row)
-        return values[-1, :, 0], values[-1, :, 1], relative[-1]
+        if isinstance(unread[0], Tensor):
+            unread = torch.stack(unread).cpu().numpy()
+            self.seconds[-1] = time.perf_counter() - self.begin  # now the work is known to be done
+        for norms in unread[:-1]:
+            self._history.append(self._filled(_quotient(norms)))
+        return unread[-1][:, 0], unread[-1][:, 1], _quotient(unread[-1])
 
-    def _keep_best(self, z: Tensor, better: np.ndarray, own: bool) -> None:
+    def _filled(self, relative: np.ndarray) -> np.ndarray:
+        """A row of the history: samples that have stopped, or are not finite, keep what they had."""
+        fresh = self.running & np.isfinite(relative)
+        known = self.residual.copy()
+        known[self.active[fresh]] = relative[fresh]
+        return known
+
+    def _keep_best(self, z: Block, better: np.ndarray, own: bool) -> None:
         """No copy where all running samples got better, as a rule: the loop writes nowhere into the best state."""
         if self._best is None or _all(better) or _all(better[self.running]):
             self._best, self._best_is_own = z, own
         elif not _none(better):
             if not self._best_is_own:
-                self._best, self._best_is_own = self._best.clone(), True
-            rows = self._rows(better)
-            self._best.index_copy_(0, rows, z.index_select(0, rows))
+                self._best, self._best_is_own = self.layout.block(self._best.shaped.clone()), True
+            rows = self._mask(better)
+            if z.a is None:
+                index = self._places(rows)
+                self._best.t.index_copy_(0, index, z.t.index_select(0, index))
+            else:
+                self._best.a[rows] = z.a[rows]
 
     def _retire(self, stopped: np.ndarray) -> None:
         """Lays the best states of samples that have just stopped aside."""
         if _none(stopped):
             return
-        self.running &= ~stopped
+        self._untouched = False
+        self.running = self.running & ~stopped
         if self._finished is None:
             if not self.any_running and self._row_ids is None:
-                self._finished = self._best if self._best_is_own else self._best.clone()
+                self._finished = self._best.t if self._best_is_own else self._best.t.clone()
                 return
-            self._finished = self._best.new_empty(self.whole.rows, self.whole.width)
-        rows = self._rows(stopped)
+            self._finished = self._best.t.new_empty(self.whole.rows, self.whole.width)
+        rows = self._places(self._mask(stopped))
         to = rows if self._row_ids is None else self._row_ids[rows]
-        self._finished.index_copy_(0, to, self._best.index_select(0, rows))
+        self._finished.index_copy_(0, to, self._best.t.index_select(0, rows))
         broken = self.status[self.active] == Status.NONFINITE
         if not _none(broken):
-            self.broken = self._rows(broken)
+            self.broken = self._places(self._mask(broken))
 
-    def mend(self, z: Tensor, own: bool, out: Tensor) -> tuple[Tensor, bool]:
+    def mend(self, z: Block, own: bool, out: Block) -> tuple[Block, bool]:
         """Puts rows that have run into NaN or infinity back to finite values, so that f never sees one of ours."""
         if self.broken is None:
             return z, own
         if not own:
-            z = out.copy_(z)
+            out.t.copy_(z.t)
+            z = out
         ids = self.broken if self._row_ids is None else self._row_ids[self.broken]
-        return z.index_copy_(0, self.broken, self._finished.index_select(0, ids)), True
+        z.t.index_copy_(0, self.broken, self._finished.index_select(0, ids))
+        return z, True
 
-    def kept(self) -> list[Tensor]:
-        """Tensors that f must not write to."""
+    def kept(self) -> list[Block]:
+        """What f must not write to."""
         return [] if self._best is None else [self._best]
 
     def compact(self) -> tuple[Tensor, Tensor]:
         """Drops all samples that have stopped from the batch; the places of those that stay, and of their rows."""
-        device = self._best.device
-        samples = torch.from_numpy(np.flatnonzero(self.running)).to(device)
+        samples = torch.from_numpy(np.flatnonzero(self.running)).to(self._best.t.device)
         self.layout, rows = self.layout.subset(samples)
         self.active = self.active[self.running]
         self.running = np.ones(len(self.active), dtype=bool)
         self._row_ids = rows if self._row_ids is None else self._row_ids[rows]
-        self._best, self._best_is_own = self._best.index_select(0, rows), True
+        self._best, self._best_is_own = self.layout.block(self._best.shaped.index_select(0, rows)), True
         self.broken = None
         return samples, rows
 
@@ -175,13 +205,20 @@ class Judge:
         self._retire(self.running.copy())
         z = self._finished
         trace = Trace(torch.from_numpy(np.stack(self._history)), torch.tensor(self.seconds, dtype=torch.float64))
-        books = (torch.from_numpy(each).to(z.device) for each in (self.status, self.residual, self.steps))
+        residual = self.residual.copy() if self._history and self.residual is self._history[-1] else self.residual
+        books = (torch.from_numpy(each).to(z.device) for each in (self.status, residual, self.steps))
         return FixedPoint(z.view(self.whole.shape), *books, evaluations, trace)
 
-    def _rows(self, samples: np.ndarray) -> Tensor:
-        """The present rows of the samples in a mask ``[b]``."""
-        rows = samples if self.layout.lengths is None else np.repeat(samples, self.layout.lengths.cpu().numpy())
-        return torch.from_numpy(np.flatnonzero(rows)).to(self._best.device)
+    def _mask(self, samples: np.ndarray) -> np.ndarray:
+        """The present rows of the samples in a mask ``[b]``, as a mask."""
+        return samples if self.layout.lengths is None else np.repeat(samples, self.layout.lengths.cpu().numpy())
+
+    def _places(self, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.flatnonzero(rows)).to(self._best.t.device)
+
+
+def _quotient(norms: np.ndarray) -> np.ndarray:
+    return norms[:, 0] / np.maximum(norms[:, 1], TINY)
 
 
 def _require_finite(z0: Tensor, layout: Layout) -> None:

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from andersonn.solvers.block import NUMPY_KNOWS, SMALL, Block
+
 SAFE = {torch.float32: (1e-15, 1e18), torch.float64: (1e-150, 1e150)}
 """Norms between these have squares that the precision holds."""
+SAFE_SQUARES = {dtype.itemsize: (low**2, high**2) for dtype, (low, high) in SAFE.items()}
+PART = 2**20
+"""Bytes of a large state that are worked on at once on the host."""
 HOST = ("cpu",)
 """Types of device whose memory the host can look into without waiting."""
 
@@ -36,16 +42,38 @@ class Layout:
             raise ValueError("a state without dimensions has no rows for offsets to divide")
         self.rows = 1 if state.dim() < 2 and offsets is None else state.shape[0]
         self.width = state.numel() // self.rows
+        self.itemsize = state.element_size()
+        self.on_host = state.device.type in HOST
+        self.small = self.on_host and state.dtype in NUMPY_KNOWS and state.numel() * state.element_size() <= SMALL
         self.lengths: Tensor | None = None
         self.samples = self.rows
+        self.parts = self._parts(self.itemsize)
         if offsets is not None:
             self.lengths = _checked_lengths(offsets, self.rows).to(state.device)
             self.samples = len(self.lengths)
-            self._sample_of_row = _owners(self.lengths, self.rows)
+            self._divide()
+
+    def _divide(self) -> None:
+        """Which sample owns each row; for small states also where each begins, in numpy."""
+        self._sample_of_row = _owners(self.lengths, self.rows)
+        if self.small:
+            self._owners = self._sample_of_row.numpy()
+            self._starts = (self.lengths.cumsum(0) - self.lengths).numpy()
+
+    def _parts(self, itemsize: int) -> list[slice]:
+        """The rows in parts that the host's cache holds several of; all at once elsewhere."""
+        at_once = max(1, PART // (self.width * itemsize)) if self.on_host else self.rows
+        return [slice(first, first + at_once) for first in range(0, self.rows, at_once)]
+
+    def block(self, value: Tensor) -> Block:
+        """The memory of a state, given in the shape of f or as ``[R, D]``."""
+        flat = self.flat(value)
+        as_it_is = value.shape == self.shape and value.is_contiguous()
+        return Block(flat, value if as_it_is else flat.view(self.shape), self.small)
 
     def flat(self, state: Tensor) -> Tensor:
         """``[R, D]`` view (or copy, if not contiguous) of a state."""
-        return state.reshape(self.rows, self.width)
+        return state if state.dim() == 2 and len(self.shape) == 2 else state.reshape(self.rows, self.width)
 
     def to_samples(self, per_row: Tensor) -> Tensor:
         """Sums rows to samples: ``[R, …]`` → ``[B, …]`` in float64."""
@@ -58,6 +86,14 @@ class Layout:
         """Spreads samples to rows: ``[B, …]`` → ``[R, …]``."""
         return per_sample if self.lengths is None else per_sample[self._sample_of_row]
 
+    def sums(self, per_row: np.ndarray) -> np.ndarray:
+        """As :meth:`to_samples`, of a small state's array, in its own precision."""
+        return per_row if self.lengths is None else np.add.reduceat(per_row, self._starts, axis=0)
+
+    def spread(self, per_sample: np.ndarray) -> np.ndarray:
+        """As :meth:`to_rows`, of a small state's array."""
+        return per_sample if self.lengths is None else per_sample[self._owners]
+
     def subset(self, samples: Tensor) -> tuple[Layout, Tensor]:
         """The layout of some samples alone, and the rows they own: int64 ``[R']``, in the order of ``samples``."""
         part = copy.copy(self)
@@ -68,18 +104,32 @@ class Layout:
             starts = (self.lengths.cumsum(0) - self.lengths)[samples]
             part.lengths = self.lengths[samples]
             part.rows = int(part.lengths.sum())
-            part._sample_of_row = _owners(part.lengths, part.rows)
+            part._divide()
             first = part.lengths.cumsum(0) - part.lengths  # of each sample's rows in the part
             rows = torch.arange(part.rows, device=samples.device) + part.to_rows(starts - first)
         part.shape = torch.Size((part.rows, *self.shape[1:]))
+        part.parts = part._parts(self.itemsize)
         return part, rows
 
     def norms(self, *states: Tensor) -> Tensor:
         """Euclidean norms of several ``[R, D]`` states, sample by sample: float64 ``[B, number of states]``."""
         by_row = torch.stack([_row_norms(state) for state in states], dim=1).double()
-        if by_row.device.type in HOST:
+        if self.on_host:
             _repair_extremes(by_row, states)
         return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
+
+    def sizes(self, *blocks: Block) -> Tensor | np.ndarray:
+        """As :meth:`norms`; an array on the host, a tensor elsewhere."""
+        if not self.small:
+            by_sample = self.norms(*(block.t for block in blocks))
+            return by_sample.numpy() if self.on_host else by_sample
+        squares = np.empty((self.rows, len(blocks)))
+        for column, block in enumerate(blocks):
+            squares[:, column] = np.vecdot(block.a, block.a)
+        smallest, largest = SAFE_SQUARES[block.a.itemsize]
+        if np.minimum.reduce(squares, axis=None) > smallest and np.maximum.reduce(squares, axis=None) < largest:
+            return np.sqrt(self.sums(squares))
+        return self.norms(*(block.t for block in blocks)).numpy()
 
 
 def _owners(lengths: Tensor, rows: int) -> Tensor:

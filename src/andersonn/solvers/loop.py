@@ -7,13 +7,14 @@ non-finite values, the best iterate, budgets, the trace, and dropping samples th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from andersonn.solvers.block import Block, difference
 from andersonn.solvers.judge import Judge
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.result import FixedPoint
@@ -28,25 +29,25 @@ CHANGED = "f changed its argument, or memory that it had returned before; let it
 
 class Evaluation(NamedTuple):
     """What a stepper sees: state ``z``, ``g = f(z)`` and ``r = g − z``, each ``[R, D]``, and the norms of r and g, float64
-    ``[B, 2]``, on the state's device.
+    ``[B, 2]``, in numpy on the host, on the device elsewhere.
     """
 
-    z: Tensor
-    g: Tensor
-    r: Tensor
-    norms: Tensor
+    z: Block
+    g: Block
+    r: Block
+    norms: Tensor | np.ndarray
 
 
 class Stepper:
     """Proposes the next state; a base that keeps nothing."""
 
-    def advance(self, now: Evaluation, out: Tensor) -> Tensor:
-        """The next state, written into ``out``, or ``now.g`` itself."""
+    def advance(self, now: Evaluation, out: Block) -> Block:
+        """The next state: ``out`` with it written there, or ``now.g`` itself."""
         raise NotImplementedError
 
-    def kept(self) -> list[Tensor]:
-        """Tensors of past evaluations that it still needs."""
-        return []
+    def kept(self) -> tuple[Block, ...]:
+        """Past evaluations that it still needs."""
+        return ()
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone; their rows, and the layout that they have then."""
@@ -59,16 +60,16 @@ class _Pool:
     """Buffers of the state's size, handed out in turn."""
 
     def __init__(self, layout: Layout, like: Tensor) -> None:
-        self.shape, self.kind = (layout.rows, layout.width), {"dtype": like.dtype, "device": like.device}
-        self.buffers: list[Tensor] = []
+        self.layout, self.kind = layout, {"dtype": like.dtype, "device": like.device}
+        self.buffers: list[Block] = []
 
-    def take(self, busy: list[Tensor]) -> Tensor:
-        """One that is none of the tensors in ``busy``."""
+    def take(self, *busy: Block) -> Block:
+        """One that is none of those in ``busy``."""
         for buffer in self.buffers:
-            if not any(buffer is other for other in busy):
+            if buffer not in busy:
                 return buffer
         with torch.inference_mode(False):  # tensors made in inference mode do not count how often they are written to
-            self.buffers.append(torch.empty(self.shape, **self.kind))
+            self.buffers.append(self.layout.block(torch.empty(self.layout.shape, **self.kind)))
         return self.buffers[-1]
 
 
@@ -80,29 +81,31 @@ def iterate(f: Map, z0: Tensor, layout: Layout, stepper: Stepper, options: Solve
     judge = Judge(layout, options.rtol, options.atol, options.max_seconds)
     every = options.check_every or (1 if z0.device.type == "cpu" else LOOK_EVERY_ON_DEVICE)
     pool = _Pool(layout, z0)
-    z, own, g = pool.take([]).copy_(layout.flat(z0.detach())), True, None
+    z, own, g = pool.take(), True, None
+    z.t.copy_(layout.flat(z0.detach()))
     for step in range(options.max_steps + 1):
-        past = [kept for kept in (g, *stepper.kept(), *judge.kept()) if kept is not None]
-        g = evaluate(f, z, judge.layout, past)
-        r = torch.sub(g, z, out=pool.take([z, *stepper.kept(), *judge.kept()]))
-        norms = judge.layout.norms(r, g)
-        judge.note(norms)
-        last = step == options.max_steps
-        looking = last or step % every == 0
-        if looking:
-            judge.look(step, z, own)
-            if last or not judge.any_running:
-                break
-            stepper.observe(judge)
-        out = pool.take([z, r, *stepper.kept(), *judge.kept()])
-        z = stepper.advance(Evaluation(z, g, r, norms), out)
-        z, own = judge.mend(z, z is out, out)
+        kept = (*stepper.kept(), *judge.kept())
+        g = evaluate(f, z, judge.layout, kept if g is None else (g, *kept))
+        with np.errstate(all="ignore"):  # of samples that overflow
+            r = difference(g, z, pool.take(z, *kept))
+            norms = judge.layout.sizes(r, g)
+            judge.note(norms)
+            last = step == options.max_steps
+            looking = last or step % every == 0
+            if looking:
+                judge.look(step, z, own)
+                if last or not judge.any_running:
+                    break
+                stepper.observe(judge)
+            out = pool.take(z, r, *stepper.kept(), *judge.kept())
+            z = stepper.advance(Evaluation(z, g, r, norms), out)
+            z, own = judge.mend(z, z is out, out)
         if looking and worth_compacting(f, judge, options.compact):
             samples, rows = judge.compact()
             f = f.subset(samples, rows)
             stepper.compact(samples, rows, judge.layout)
-            pool, g = _Pool(judge.layout, z), None
-            z, own = torch.index_select(z, 0, rows, out=pool.take([])), True
+            pool, g = _Pool(judge.layout, z.t), None
+            z, own = judge.layout.block(z.shaped.index_select(0, rows)), True
     return judge.result(step + 1)
 
 
@@ -112,35 +115,36 @@ def worth_compacting(f: Map, judge: Judge, share: float) -> bool:
     return running < size and running <= share * size and hasattr(f, "subset")
 
 
-def evaluate(f: Map, z: Tensor, layout: Layout, past: list[Tensor]) -> Tensor:
-    """f(z) as ``[R, D]``, checked; f must leave z and the tensors in ``past`` as they are."""
-    kept = [z, *past]
-    versions = [version(tensor) for tensor in kept]
-    value = f(z.view(layout.shape))
-    if versions != [version(tensor) for tensor in kept]:
+def evaluate(f: Map, z: Block, layout: Layout, past: Iterable[Block]) -> Block:
+    """f(z), checked; f must leave z and the blocks in ``past`` as they are."""
+    counted = [block.t for block in (z, *past) if block.counted]
+    versions = [tensor._version for tensor in counted]
+    value = f(z.shaped)
+    if versions != [tensor._version for tensor in counted]:
         raise ValueError(CHANGED)
+    _check(value, z, layout)
+    if value.requires_grad:
+        value = value.detach()
+    if len(counted) <= len(past) and any(not each.counted and _same_memory(value, each.t) for each in past):
+        raise ValueError(CHANGED)  # memory that f returned before, written to without being counted
+    if _same_memory(value, z.t):
+        with torch.inference_mode(False):
+            value = value.clone()
+    return layout.block(value)
+
+
+def _check(value: object, z: Block, layout: Layout) -> None:
+    """Raises unless f returned a state."""
     if not isinstance(value, Tensor):
         raise TypeError(f"f returned {type(value).__name__}; it must return a tensor shaped as its argument")
     if value.shape != layout.shape:
         raise ValueError(f"f maps shape {tuple(layout.shape)} to {tuple(value.shape)}; it must keep the shape")
-    if value.dtype != z.dtype or value.device != z.device:
+    if value.dtype != z.t.dtype or value.device != z.t.device:
         raise TypeError(
-            f"f maps {z.dtype} on {z.device} to {value.dtype} on {value.device}; it must keep dtype and device "
+            f"f maps {z.t.dtype} on {z.t.device} to {value.dtype} on {value.device}; it must keep dtype and device "
             "(cast its result, or give z0 the dtype and device that f returns)"
         )
-    value = layout.flat(value.detach())
-    if any(tensor.is_inference() and _same_memory(value, tensor) for tensor in past):
-        raise ValueError(CHANGED)  # memory that f returned before, written to without being counted
-    if _same_memory(value, z):
-        with torch.inference_mode(False):
-            return value.clone()
-    return value
 
 
 def _same_memory(a: Tensor, b: Tensor) -> bool:
     return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
-
-
-def version(tensor: Tensor) -> int:
-    """How often a tensor's memory was written to; tensors made in inference mode do not count that."""
-    return 0 if tensor.is_inference() else tensor._version

@@ -42,6 +42,11 @@ class Mixing:
             require_number("mixing", value, above=0, most=1)
 
     @property
+    def plain(self) -> bool:
+        """Whether β is 1 whatever comes."""
+        return self.schedule == (1.0,) and not self.adaptive
+
+    @property
     def first(self) -> float:
         """β of plain steps: the schedule's present value."""
         return self.schedule[min(self.taken, len(self.schedule) - 1)]

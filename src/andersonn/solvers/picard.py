@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from andersonn.solvers.block import Block
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.loop import Evaluation, Stepper
 from andersonn.solvers.options import options, require_number
@@ -30,5 +31,13 @@ class _Picard(Stepper):
     def __init__(self, mixing: float) -> None:
         self.mixing = mixing
 
-    def advance(self, now: Evaluation, out: Tensor) -> Tensor:
-        return now.g if self.mixing == 1.0 else torch.add(now.z, now.r, alpha=self.mixing, out=out)
+    def advance(self, now: Evaluation, out: Block) -> Block:
+        return damped(now, self.mixing, out)
+
+
+def damped(now: Evaluation, mixing: float, out: Block) -> Block:
+    """The plain step z + mixing · r."""
+    if mixing == 1.0:
+        return now.g
+    torch.add(now.z.t, now.r.t, alpha=mixing, out=out.t)
+    return out

@@ -7,11 +7,14 @@ follow from it, since ⟨ΔF_i, r_new⟩ = ⟨ΔF_i, r_old⟩ + ⟨ΔF_i, ΔF_ne
 
 from __future__ import annotations
 
+import math
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers import layout as layout_module
+from andersonn.solvers.block import NUMPY_KNOWS, Block
 from andersonn.solvers.layout import Layout
 
 LINE = 16
@@ -20,6 +23,8 @@ LINE = 16
 
 class Window:
     """Ring buffers ``[m, R, D]`` of ΔF and ΔG, Gram matrix ``[B, m, m]`` and projections ``[B, m]`` in float64.
+
+    The small matrices are arrays on the host and tensors on a device, as the norms of :class:`Layout` are.
 
     Args:
         size: m.
@@ -40,26 +45,55 @@ class Window:
         buffer = {"dtype": dtype or like.dtype, "device": like.device}
         self.dF = torch.empty((size, layout.rows, LINE * self.lines if sketch > 1 else layout.width), **buffer)
         self.dG = torch.empty((size, layout.rows, layout.width), **buffer)
-        small = {"dtype": torch.float64, "device": like.device}
-        self.gram = torch.zeros(layout.samples, size, size, **small)
-        self.projection = torch.zeros(layout.samples, size, **small)
+        self.gram = torch.zeros(layout.samples, size, size, dtype=torch.float64, device=like.device)
+        self.projection = torch.zeros(layout.samples, size, dtype=torch.float64, device=like.device)
         self.pushed = 0
-        # On a CPU the small matrices are worked on in numpy, the same memory: an operation costs a fifth of torch's there.
-        self.on_host = like.device.type in layout_module.HOST
+        self._see()
+
+    def _see(self) -> None:
+        """On the host the small matrices are worked on in numpy, the same memory, and those of small states as well."""
+        self.on_host = self.layout.on_host
+        if self.on_host:
+            self.gram_a, self.projection_a = self.gram.numpy(), self.projection.numpy()
+        self.in_numpy = self.layout.small and self.sketch == 1 and self.dF.dtype in NUMPY_KNOWS
+        if self.in_numpy:
+            self.dF_a, self.dG_a = self.dF.numpy(), self.dG.numpy()
+            self.scratch = np.empty((self.layout.rows, 1, self.layout.width), dtype=self.dG_a.dtype)
 
     @property
     def filled(self) -> int:
         """How many slots hold differences."""
         return min(self.pushed, self.size)
 
-    def push(self, r_before: Tensor, r: Tensor, g_before: Tensor, g: Tensor) -> None:
+    def push(self, r_before: Block, r: Block, g_before: Block, g: Block) -> None:
         """Adds the newest differences in place of the oldest."""
         slot = self.pushed % self.size
         self.pushed += 1
-        torch.sub(g, g_before, out=self.dG[slot])
-        r = self.seen(r)
-        newest = torch.sub(r, self.seen(r_before), out=self.dF[slot])
-        self._update(slot, newest, r)
+        row, own = self._products(slot, r_before, r, g_before, g)
+        self._update(slot, row, own)
+
+    def _products(
+        self, slot: int, r_before: Block, r: Block, g_before: Block, g: Block
+    ) -> tuple[Tensor | np.ndarray, Tensor | np.ndarray]:
+        """Writes the newest differences; ⟨ΔF_i, ΔF_new⟩ ``[B, filled]`` and ⟨r, ΔF_new⟩ ``[B]``."""
+        k = self.filled
+        if self.in_numpy:
+            np.subtract(g.a, g_before.a, out=self.dG_a[slot])
+            newest = np.subtract(r.a, r_before.a, out=self.dF_a[slot])
+            sums = self.layout.sums
+            row = (self.dF_a[:k].transpose(1, 0, 2) @ newest[:, :, None])[:, :, 0]
+            return sums(row), sums(np.vecdot(r.a, newest))
+        rows, own = [], []
+        for part in self.layout.parts:  # what one operation has written the next ones read from the cache
+            torch.sub(g.t[part], g_before.t[part], out=self.dG[slot, part])
+            now = self.seen(r.t[part])
+            newest = torch.sub(now, self.seen(r_before.t[part]), out=self.dF[slot, part])
+            rows.append(_inner_products(self.dF[:k, part], newest))
+            own.append(_inner_products(now.unsqueeze(0), newest)[:, 0])
+        row, own = (self.layout.to_samples(torch.cat(each)) for each in (rows, own))
+        if not self.on_host:
+            return row.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0), own.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+        return row.numpy(), own.numpy()
 
     def seen(self, state: Tensor) -> Tensor:
         """What the sketch shows of a state."""
@@ -68,19 +102,16 @@ class Window:
         lines = state[:, : self.lines * self.sketch * LINE].view(len(state), self.lines, self.sketch, LINE)
         return lines[:, :, 0].reshape(len(state), -1)
 
-    def _update(self, slot: int, newest: Tensor, r: Tensor) -> None:
-        k = self.filled
-        row = row_products(self.layout, self.dF[:k], newest)
-        own = row_products(self.layout, r.unsqueeze(0), newest)[:, 0]
-        gram, projection = self.gram, self.projection
+    def _update(self, slot: int, row: Tensor | np.ndarray, own: Tensor | np.ndarray) -> None:
+        k, gram, projection = self.filled, self.gram, self.projection
         if self.on_host:
-            gram, projection, row, own = gram.numpy(), projection.numpy(), row.numpy(), own.numpy()
+            gram, projection = self.gram_a, self.projection_a
         gram[:, slot, :k] = row
         gram[:, :k, slot] = row
         projection[:, :k] += row
         projection[:, slot] = own
 
-    def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor:
+    def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor | np.ndarray:
         """γ minimizing ‖r − Σ γ_i ΔF_i‖² for each sample, float64 ``[B, filled]``.
 
         The system is scaled to a unit diagonal, so that ``ridge`` is relative whatever the size of the residuals
@@ -88,7 +119,7 @@ class Window:
         out; a sample whose system is singular all the same gets γ = 0: a plain step.
         """
         if self.on_host and max_condition is None:
-            return torch.from_numpy(self._coefficients_on_host(ridge))
+            return self._coefficients_on_host(ridge)
         k = self.filled
         gram = self.gram[:, :k, :k]
         diagonal = gram.diagonal(dim1=1, dim2=2)
@@ -104,23 +135,30 @@ class Window:
 
     def _coefficients_on_host(self, ridge: float) -> np.ndarray:
         k = self.filled
-        gram = self.gram.numpy()[:, :k, :k]
+        gram = self.gram_a[:, :k, :k]
         diagonal = gram.diagonal(axis1=1, axis2=2)
         scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, np.inf))
-        scaled = gram * scale[:, :, None] * scale[:, None, :]
+        scaled = gram * scale[:, :, None]
+        scaled *= scale[:, None, :]
         scaled.reshape(len(gram), -1)[:, :: k + 1] = 1.0 + ridge
-        right = (self.projection.numpy()[:, :k] * scale)[:, :, None]
+        right = (self.projection_a[:, :k] * scale)[:, :, None]
         try:
             gamma = np.linalg.solve(scaled, right)[:, :, 0] * scale
         except np.linalg.LinAlgError:  # one of them is singular: sort out which
-            with np.errstate(all="ignore"):
-                sound = np.linalg.eigvalsh(scaled)[:, 0] > 0
+            sound = np.isfinite(scaled).all(axis=(1, 2))
+            scaled[~sound] = np.eye(k)
+            sound &= np.linalg.eigvalsh(scaled)[:, 0] > 0
             scaled[~sound] = np.eye(k)
             gamma = np.linalg.solve(scaled, right)[:, :, 0] * (scale * sound[:, None])
-        finite = np.isfinite(gamma)
-        return (
-            gamma if np.count_nonzero(finite) == gamma.size else np.where(finite.all(axis=1, keepdims=True), gamma, 0.0)
-        )
+        if not math.isfinite(np.add.reduce(gamma, axis=None)):
+            self._leave_out_the_infinite()
+            gamma = np.where(np.isfinite(gamma).all(axis=1, keepdims=True), gamma, 0.0)
+        return gamma
+
+    def _leave_out_the_infinite(self) -> None:
+        """Products that are NaN or infinite become zeros, which stand for columns to leave out."""
+        for products in (self.gram_a, self.projection_a):
+            np.nan_to_num(products, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
     def _independent(self, gram: Tensor, scale: Tensor, max_condition: float) -> Tensor:
         """Which columns to keep, 1 or 0: from the newest to the oldest, those whose part orthogonal to the kept ones is
@@ -144,9 +182,9 @@ class Window:
         square = ((self.gram[:, :k, :k] @ gamma.unsqueeze(2)).squeeze(2) * gamma).sum(1)
         return (size.square() - 2 * cross + square).clamp_min(0.0).sqrt()
 
-    def drop(self, samples: Tensor) -> None:
+    def drop(self, samples: Tensor | np.ndarray) -> None:
         """Forgets the past of some samples, a mask ``[B]``."""
-        keep = (~samples).to(self.gram.dtype)
+        keep = (~torch.as_tensor(samples)).to(self.gram.dtype)
         self.gram *= keep.view(-1, 1, 1)
         self.projection *= keep.view(-1, 1)
 
@@ -155,6 +193,15 @@ class Window:
         self.pushed = 0
         self.gram.zero_()
         self.projection.zero_()
+
+    def extrapolate(self, gamma: Tensor | np.ndarray, g: Block, out: Block) -> None:
+        """``out = g − Σ γ_i ΔG_i``, row by row."""
+        if not self.in_numpy:
+            self.combine(self.dG, torch.as_tensor(gamma), g.t, out.t)
+            return
+        weights = self.layout.spread(np.asarray(gamma)).astype(self.scratch.dtype)
+        np.matmul(weights[:, None, :], self.dG_a[: self.filled].transpose(1, 0, 2), out=self.scratch)
+        np.subtract(g.a, self.scratch[:, 0], out=out.a)
 
     def combine(self, differences: Tensor, gamma: Tensor, start: Tensor, out: Tensor) -> Tensor:
         """``out = start − Σ γ_i differences_i``, row by row."""
@@ -171,6 +218,7 @@ class Window:
         self.layout = layout
         self.dF, self.dG = self.dF.index_select(1, rows), self.dG.index_select(1, rows)
         self.gram, self.projection = self.gram[samples], self.projection[samples]
+        self._see()
 
 
 class SecantWindow(Window):
@@ -183,16 +231,20 @@ class SecantWindow(Window):
         super().__init__(size, layout, like, dtype)
         self.lengths = torch.zeros(layout.samples, 2, size, dtype=torch.float64, device=like.device)
 
-    def _update(self, slot: int, newest: Tensor, r: Tensor) -> None:
-        k = self.filled
-        ff, gf = row_products(self.layout, self.dF[:k], newest), row_products(self.layout, self.dG[:k], newest)
-        fg = row_products(self.layout, self.dF[:k], self.dG[slot])
-        step = (self.dG[slot] - newest).unsqueeze(0)
+    def push(self, r_before: Block, r: Block, g_before: Block, g: Block) -> None:
+        """Adds the newest differences in place of the oldest."""
+        slot = self.pushed % self.size
+        self.pushed += 1
+        newest_g = torch.sub(g.t, g_before.t, out=self.dG[slot])
+        newest = torch.sub(r.t, r_before.t, out=self.dF[slot])
+        k, products = self.filled, partial(row_products, self.layout)
+        ff, gf, fg = products(self.dF[:k], newest), products(self.dG[:k], newest), products(self.dF[:k], newest_g)
+        step = (newest_g - newest).unsqueeze(0)
         self.gram[:, slot, :k] = fg - ff
         self.gram[:, :k, slot] = gf - ff
         self.projection[:, :k] += gf - ff
-        self.projection[:, slot] = row_products(self.layout, step, r)[:, 0]
-        self.lengths[:, 0, slot] = row_products(self.layout, step, step[0])[:, 0].sqrt()
+        self.projection[:, slot] = products(step, r.t)[:, 0]
+        self.lengths[:, 0, slot] = products(step, step[0])[:, 0].sqrt()
         self.lengths[:, 1, slot] = ff[:, slot].sqrt()
 
     def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor:
