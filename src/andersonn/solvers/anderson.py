@@ -10,6 +10,7 @@ r_k − Σ γ_i Δr_i orthogonal to all Δz_i (type I),
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -106,6 +107,7 @@ class Extrapolation(Stepper):
         self.ridge = 10 * torch.finfo(like.dtype).eps if options.ridge is None else options.ridge
         self.mixing = Mixing(options.mixing, layout.samples, like.device)
         self.window: Window | None = None
+        self.gamma: Tensor | np.ndarray | None = None  # of the latest extrapolation
         self.before: tuple[Block, Block] | None = None
         self.least: Tensor | np.ndarray | None = None
         self.period, self.since_mixing, self.just_mixed = options.period, 0, False
@@ -123,11 +125,19 @@ class Extrapolation(Stepper):
         self.before = (now.r, now.g)
         if self.options.safeguard is not None:
             self._guard(now.norms[:, 0])
-        gamma = window.coefficients(self.ridge, self.options.max_condition)
+        self.gamma = gamma = window.coefficients(self.ridge, self.options.max_condition)
         window.extrapolate(gamma, now.g, out)
         if not self.mixing.plain:
             self._damp(gamma, now, out)
         return out
+
+    def recall(self, history: Iterable[tuple[Block, Block]]) -> None:
+        """Takes over residuals and values of plain steps, oldest first; the next step extrapolates."""
+        for r, g in history:
+            if self.before is not None:
+                self._window().push(self.before[0], r, self.before[1], g)
+            self.before = (r, g)
+        self.since_mixing = self.period - 1
 
     def _damp(self, gamma: Tensor | np.ndarray, now: Evaluation, out: Block) -> None:
         """Takes (1 − β) (r − Σ γ_i Δr_i) off."""
@@ -138,12 +148,16 @@ class Extrapolation(Stepper):
             out.t.addcmul_(damping, self.layout.to_rows(undone).to(damping.dtype).unsqueeze(1), value=-1.0)
 
     def _pushed(self, now: Evaluation) -> Window:
+        window = self._window()
+        if self.options.restart is not None and window.pushed >= self.options.restart:
+            window.clear()
+        r_before, g_before = self.before
+        window.push(r_before, now.r, g_before, now.g)
+        return window
+
+    def _window(self) -> Window:
         if self.window is None:
             self.window = self._empty()
-        if self.options.restart is not None and self.window.pushed >= self.options.restart:
-            self.window.clear()
-        r_before, g_before = self.before
-        self.window.push(r_before, now.r, g_before, now.g)
         return self.window
 
     def _empty(self) -> Window:

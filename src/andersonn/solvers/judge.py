@@ -6,6 +6,7 @@ only when the loop looks (every ``check_every`` evaluations), so in between noth
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -32,6 +33,8 @@ class Judge:
         layout: of the present batch; samples that have stopped may have left it.
         active: the present batch's samples, int64 ``[b]``.
         running: which of them have not stopped, bool ``[b]``.
+        scores: of the present batch at the latest look: relative residuals, or, with ``atol``, multiples of what is
+            allowed, ``[b]``.
     """
 
     def __init__(self, layout: Layout, rtol: float, atol: float, max_seconds: float | None) -> None:
@@ -45,7 +48,7 @@ class Judge:
         self.score = np.full(n, np.inf)
         self.steps = np.zeros(n, dtype=np.int64)
         self.broken: Tensor | None = None
-        self._latest = self.score
+        self.scores = self.score
         self._untouched = True  # no sample of the whole batch has stopped
         self._best: Block | None = None
         self._finished: Tensor | None = None
@@ -76,7 +79,7 @@ class Judge:
         if self.max_seconds is not None and self.seconds[-1] > self.max_seconds:
             self.status[self.active[self.running]] = Status.OUT_OF_TIME
             self._retire(self.running.copy())
-        self._latest = score
+        self.scores = score
 
     def _nobody_stops(self, step: int, z: Block, own: bool, score: np.ndarray, relative: np.ndarray) -> None:
         """The whole batch runs, is finite, and has not converged: quickly."""
@@ -116,8 +119,16 @@ class Judge:
     def excess(self) -> float:
         """The worst running residual at the latest look, as a multiple of what is allowed (if nothing is, of ‖f(z)‖)."""
         unit = 1.0 if self.atol > 0 or self.rtol == 0 else self.rtol
-        worst = self._latest if self._untouched else self._latest[self.running]
+        worst = self.scores if self._untouched else self.scores[self.running]
         return float(np.maximum.reduce(worst)) / unit
+
+    def fall(self, evaluations: int, to_least: bool = False) -> float:
+        """How far the logarithm of the worst running sample's relative residual has fallen by evaluation, over the latest so
+        many; ``to_least``: to the least one among them, for ways of stepping whose residuals rise and fall.
+        """
+        now = self.active[self.running]
+        worst = [max(float(row[now].max()), TINY) for row in self._history[-evaluations - 1 :: 1 if to_least else evaluations]]
+        return math.log(worst[0] / min(worst[1:])) / evaluations
 
     @property
     def any_running(self) -> bool:

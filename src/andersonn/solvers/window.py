@@ -175,12 +175,14 @@ class Window:
             rest = rest - column.unsqueeze(2) * column.unsqueeze(1)
         return keep
 
-    def predicted(self, gamma: Tensor, size: Tensor) -> Tensor:
+    def predicted(self, gamma: Tensor | np.ndarray, size: Tensor | np.ndarray) -> Tensor | np.ndarray:
         """‖r − Σ γ_i ΔF_i‖ of the least squares, from the small matrices alone: ``[B]``, given ‖r‖."""
-        k = self.filled
-        cross = (gamma * self.projection[:, :k]).sum(1)
-        square = ((self.gram[:, :k, :k] @ gamma.unsqueeze(2)).squeeze(2) * gamma).sum(1)
-        return (size.square() - 2 * cross + square).clamp_min(0.0).sqrt()
+        k, gram, projection = self.filled, self.gram, self.projection
+        if isinstance(gamma, np.ndarray):
+            gram, projection = self.gram_a, self.projection_a
+        cross = (gamma * projection[:, :k]).sum(1)
+        square = ((gram[:, :k, :k] @ gamma[:, :, None])[:, :, 0] * gamma).sum(1)
+        return (size**2 - 2 * cross + square).clip(0.0) ** 0.5
 
     def drop(self, samples: Tensor | np.ndarray) -> None:
         """Forgets the past of some samples, a mask ``[B]``."""
