@@ -26,6 +26,15 @@ def solves_a_linear_problem():
     assert record.evaluations(1e-3) in range(6, 10)
 
 
+def forward_iteration_halves():
+    z0 = torch.zeros(1, 3, dtype=torch.float64)
+    record = Record(1, stop=1e-3, limit=LIMIT)
+    peer = JaxoptPeer("jaxopt forward", "forward")
+    peer.watch(Posed(Formula(halve, (), (torch.ones_like(z0),)), z0), record, 1e-3, LIMIT)
+    assert all(abs(r - 1 / (2 ** (k + 1) - 1)) < 1e-12 for k, r in enumerate(record.curve))
+    assert record.evaluations(1e-3) == 10
+
+
 def runs_the_same_formula_in_the_same_precision(dtype):
     posed = poisson(dtype, 2, 0, grid=5)
     advance, params, state, arrays = JaxoptPeer()._start(posed)
@@ -43,6 +52,7 @@ def runs_the_same_formula_in_the_same_precision(dtype):
 
 def main():
     solves_a_linear_problem()
+    forward_iteration_halves()
     print("solves")
     for dtype in (torch.float32, torch.float64):
         runs_the_same_formula_in_the_same_precision(dtype)

@@ -12,7 +12,7 @@ def row(solver, evaluations, seconds=1.0, ours=False, kind="anderson", problem="
     solved = evaluations is not None
     return {
         "problem": problem, "group": "g", "radius": 0.99, "dtype": "float32", "batch": 1, "rtol": rtol, "solver": solver,
-        "ours": ours, "kind": kind, "status": "converged" if solved else "not in 600", "evaluations": evaluations,
+        "ours": ours, "same_map": True, "kind": kind, "status": "converged" if solved else "not in 600", "evaluations": evaluations,
         "calls": evaluations or LIMIT, "seconds": seconds if solved else None, "distance": 1e-4 if solved and ours else None,
         "finite": True if ours else None, "honest": True if ours else None, "optimal_evaluations": 10,
     } | more  # fmt: skip
@@ -99,6 +99,14 @@ def test_time_on_three_quarters_of_the_cases():
     assert claim(rows + behind, "time")["met"] is False
     found = claim(rows + behind, "never_behind")
     assert (found["met"], found["value"]) == (False, 0.5)
+
+
+def test_a_compiled_twin_counts_apart():
+    rows = [ours(DEFAULT, 9, 1.0), row(RIVALS[0], 9, 3.0), row("jaxopt", 9, 0.5, same_map=False)]
+    assert claim(rows, "time")["met"] is True
+    assert claim(rows, "time_compiled")["met"] is False
+    assert claim(rows, "never_behind")["value"] == pytest.approx(3.0)
+    assert claim(rows, "never_behind_compiled")["value"] == pytest.approx(0.5)
 
 
 def test_peers_forward_iteration_is_no_rival_in_time():

@@ -184,6 +184,7 @@ def _row(
         "rtol": rtol,
         "solver": contestant.name,
         "ours": contestant.ours,
+        "same_map": contestant.same_map,
         "kind": contestant.kind,
         **{k: v for k, v in vars(attempt).items() if k != "curve"},
         "seconds": float(np.median(seconds)) if seconds else None,

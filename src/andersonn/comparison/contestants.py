@@ -23,12 +23,14 @@ class Contestant(ABC):
         kind: ``"forward"``, ``"anderson"`` or ``"broyden"``.
         packages: what it needs beside torch.
         ours: whether it is one of this package's.
+        same_map: whether it evaluates the very f that ours do, not a twin of it in another framework.
     """
 
     name: str
     kind: str
     packages: tuple[str, ...] = ()
     ours: ClassVar[bool] = False
+    same_map: ClassVar[bool] = True
 
     def refusal(self, posed: Posed) -> str | None:
         """Why it cannot take a problem; None if it can."""

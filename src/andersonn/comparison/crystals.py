@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from andersonn.comparison.posed import Posed
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.models import ImageBatch
+from andersonn.models.message_cell import MessageCell, MessageInput
 from andersonn.scientists import Scientist
 
 
@@ -32,7 +35,22 @@ def message_cell(dtype: torch.dtype, batch: int, seed: int, device: str = "cpu")
     x = cell.prepare(network.encoder(images), images)  # in single precision, also for the double-precision problem
     x = x._replace(**{name: getattr(x, name).to(device, dtype) for name in ("injection", "filters", "own", "mix")})
     x = x._replace(neighbors=x.neighbors.to(device))
-    return Posed(lambda z: cell(z, x), cell.initial(x), cell.offsets(images).to(device))
+    return Posed(MessageMap(cell, x), cell.initial(x), cell.offsets(images).to(device))
+
+
+class MessageMap(NamedTuple):
+    """z ↦ cell(z, x); it can leave crystals out."""
+
+    cell: MessageCell
+    x: MessageInput
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """One evaluation."""
+        return self.cell(z, self.x)
+
+    def subset(self, samples: Tensor, rows: Tensor) -> MessageMap:
+        """The map of some crystals alone."""
+        return MessageMap(self.cell, self.cell.select(self.x, samples, rows))
 
 
 @cache

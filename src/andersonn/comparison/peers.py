@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -108,16 +108,18 @@ class ScipyPeer(Contestant):
 
 @dataclass(frozen=True)
 class JaxoptPeer(Contestant):
-    """jaxopt's AndersonAcceleration, compiled, on the same formula in jax.
+    """A solver of jaxopt, compiled, on the same formula in jax: f is another program there, much quicker where torch's costs its
+    calls rather than its arithmetic. What f alone costs shows jaxopt's forward iteration.
 
-    The batch is one vector to it (under ``vmap`` each sample would have weights of its own; it then needs more evaluations,
-    since its ridge is absolute). The evaluation that ``init_state`` makes and drops is not counted.
+    The batch is one vector to it (under ``vmap`` each sample would have weights of its own; Anderson then needs more
+    evaluations, since its ridge is absolute). The evaluation that ``init_state`` makes and drops is not counted.
     """
 
     name: str = "jaxopt Anderson m=5"
     kind: str = "anderson"
     history: int = 5
     packages: tuple[str, ...] = ("jax", "jaxopt")
+    same_map: ClassVar[bool] = False
 
     def refusal(self, posed: Posed) -> str | None:
         """Maps that are not written for jax, other devices, missing packages."""
@@ -137,19 +139,23 @@ class JaxoptPeer(Contestant):
         return lambda: jax.block_until_ready(advance(params, state, evaluations, *arrays))
 
     def watch(self, posed: Posed, record: Record, rtol: float, limit: int) -> Any:
-        """Update by update; the state that each evaluated and its residual lie in jaxopt's own history."""
+        """Update by update."""
         advance, params, state, arrays = self._start(posed)
         try:
             for k in range(limit):
-                params, state = advance(params, state, 1, *arrays)
-                past, residuals = (
-                    np.array(h[k % self.history]) for h in (state.params_history, state.residuals_history)
-                )
-                z = torch.from_numpy(past)
-                sizes = relative_residual(z, z + torch.from_numpy(residuals))
-                record.add(np.arange(len(past)), sizes.numpy())
+                before, (params, state) = params, advance(params, state, 1, *arrays)
+                z, residual = self._evaluated(k, before, params, state)
+                record.add(np.arange(len(z)), relative_residual(z, z + residual).numpy())
         except Enough:
             pass
+
+    def _evaluated(self, k: int, before: Any, after: Any, state: Any) -> tuple[Tensor, Tensor]:
+        """The state that the k-th update evaluated, and f(z) − z there."""
+        if self.kind == "forward":
+            return torch.from_numpy(np.array(before)), torch.from_numpy(np.array(after - before))
+        kept = (state.params_history, state.residuals_history)  # they lie in jaxopt's own history
+        z, residual = (torch.from_numpy(np.array(h[k % self.history])) for h in kept)
+        return z, residual
 
     def _start(self, posed: Posed) -> tuple[Callable[..., Any], Any, Any, list[Any]]:
         import jax
@@ -158,19 +164,23 @@ class JaxoptPeer(Contestant):
         jax.config.update("jax_enable_x64", posed.z0.dtype == torch.float64)
         arrays = [jax.numpy.asarray(a.numpy()) for a in (*posed.f.shared, *posed.f.own)]
         params = jax.numpy.asarray(posed.z0.numpy())
-        begin, advance = _jaxopt(posed.f.formula, self.history)
+        begin, advance = _jaxopt(posed.f.formula, self.kind, self.history)
         return advance, params, begin(params, *arrays), arrays
 
 
 @cache
-def _jaxopt(formula: Callable[..., Any], history: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _jaxopt(formula: Callable[..., Any], kind: str, history: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Compiled: the initial state, and n updates of it. One compilation serves all problems of a formula and shape."""
     import jax
     import jaxopt
 
-    solver = jaxopt.AndersonAcceleration(
-        lambda z, *arrays: formula(jax.numpy, z, *arrays), history_size=history, tol=0.0
-    )
+    def f(z: Any, *arrays: Any) -> Any:
+        return formula(jax.numpy, z, *arrays)
+
+    if kind == "forward":
+        solver = jaxopt.FixedPointIteration(f, tol=0.0)
+    else:
+        solver = jaxopt.AndersonAcceleration(f, history_size=history, tol=0.0)
 
     def advance(params: Any, state: Any, n: Any, *arrays: Any) -> Any:
         return jax.lax.fori_loop(0, n, lambda _, both: tuple(solver.update(*both, *arrays)), (params, state))
@@ -183,6 +193,7 @@ PEERS: tuple[Contestant, ...] = (
     TorchPeer("torchdeq Anderson m=6", "anderson", _torchdeq_anderson, ("torchdeq",)),
     TorchPeer("torchdeq Broyden", "broyden", _torchdeq_broyden, ("torchdeq",)),
     TorchPeer("tutorial Anderson m=5", "anderson", _tutorial),
+    JaxoptPeer("jaxopt forward", "forward"),
     JaxoptPeer(),
     ScipyPeer("scipy Anderson M=5", "anderson", "anderson", (("M", 5),)),
     ScipyPeer("scipy Broyden", "broyden", "broyden1"),

@@ -123,7 +123,8 @@ def _method(result: dict[str, Any]) -> str:
         "until the last is solved.",
         "- **Ragged batches** (message cell): peers that know none see all rows as one sample.",
         "- **jaxopt** runs the same formula, compiled, compilation not counted, with the batch as one vector; it "
-        "chooses its own threads. **scipy** takes one sample only. **torchdeq's Broyden** keeps all its steps, but at most 2 GiB of them.",
+        "chooses its own threads. Its f is another program than torch's: compare its forward iteration with ours to see what that "
+        "alone makes, and our times with the peers that evaluate the same f. **scipy** takes one sample only. **torchdeq's Broyden** keeps all its steps, but at most 2 GiB of them.",
         "- **The automatic choice** minds the clock, so it may take other steps when it is watched (which costs time) than when "
         "it is timed; `timed_calls` in the JSON has its evaluations in the timed runs.",
         f"- “not in {limit}”: not solved within {limit} evaluations; a smaller number: the solver gave up by itself. "

@@ -19,6 +19,7 @@ import math
 import time
 from collections import deque
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -115,7 +116,7 @@ class Costs:
 def _median_step(seconds: list[float], evaluations: int, period: int) -> float:
     """Median time of so many evaluations together, among the latest ones: clocks stutter."""
     marks = seconds[-1 : -evaluations - 2 : -period]
-    took = sorted(a - b for a, b in zip(marks, marks[1:]))
+    took = sorted(a - b for a, b in pairwise(marks))
     return took[len(took) // 2]
 
 
@@ -208,9 +209,7 @@ class Automatic(Stepper):
         period = self._period()
         mixing = "adaptive" if diverging and self.options.mixing == 1.0 else self.options.mixing
         window = LONG_WINDOW if period == 1 and self.costs.remembers else self.costs.window
-        return Extrapolation(
-            replace(self.options, window=window, mixing=mixing, period=period), self.layout, self.like
-        )
+        return Extrapolation(replace(self.options, window=window, mixing=mixing, period=period), self.layout, self.like)
 
     def advance(self, now: Evaluation, out: Block) -> Block:
         """An extrapolating step or a plain one."""

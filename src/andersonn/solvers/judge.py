@@ -127,7 +127,10 @@ class Judge:
         many; ``to_least``: to the least one among them, for ways of stepping whose residuals rise and fall.
         """
         now = self.active[self.running]
-        worst = [max(float(row[now].max()), TINY) for row in self._history[-evaluations - 1 :: 1 if to_least else evaluations]]
+        worst = [
+            max(float(row[now].max()), TINY)
+            for row in self._history[-evaluations - 1 :: 1 if to_least else evaluations]
+        ]
         return math.log(worst[0] / min(worst[1:])) / evaluations
 
     @property
