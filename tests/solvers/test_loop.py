@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from andersonn.solvers import GMRES, Anderson, Broyden, ForwardIteration, Status, fixed_point
+from andersonn.solvers import GMRES, Anderson, Broyden, ForwardIteration, Layout, Status, fixed_point
+from andersonn.solvers.loop import Evaluation
 from tests.solvers.problems import affine, tanh_map
 
 SOLVERS = [
@@ -240,3 +241,52 @@ def test_automatic_choice_extrapolates_where_it_pays():
     assert easy.evaluations == ForwardIteration().solve(lambda z: 0.05 * z + 1.0, torch.zeros(2, 3)).evaluations
     diverging, start, solution = affine(8, 2, 1.4)
     assert Anderson("auto", rtol=1e-7, max_steps=500).solve(diverging, start).all_converged
+
+
+@pytest.mark.parametrize("solver", [s for s in SOLVERS if getattr(s, "window", None) != "auto"], ids=str)
+@pytest.mark.parametrize("ragged", [False, True])
+def test_large_states_are_solved_as_small_ones(solver, ragged, monkeypatch):
+    """The path of large states, by parts of two rows, on a state that is worked on in numpy as a rule."""
+    f, z0 = tanh_map(20, 6, 0.9)
+    offsets = torch.tensor([0, 1, 4, 6]) if ragged else None
+    solver = replace(solver, rtol=1e-8, max_steps=200)
+    small = solver.solve(f, z0, offsets)
+    monkeypatch.setattr("andersonn.solvers.layout.SMALL", 0)
+    monkeypatch.setattr("andersonn.solvers.layout.PART", 2 * 20 * 8)
+    large = solver.solve(f, z0, offsets)
+    assert small.all_converged
+    assert torch.equal(small.steps, large.steps)
+    assert torch.allclose(small.z, large.z, rtol=1e-9)
+    assert torch.allclose(small.trace.residual, large.trace.residual, rtol=1e-3)
+
+
+def test_remembered_plain_steps_make_the_window_they_would_have_made():
+    """An extrapolation over recalled plain steps is the least-squares combination of them all."""
+    f, z0, _ = affine(30, 3, 0.9)
+    layout = Layout(z0)
+    states = [z0]
+    for _ in range(5):
+        states.append(f(states[-1]))
+    pairs = [(layout.block(f(z) - z), layout.block(f(z))) for z in states]
+    stepper = Anderson(window=10).stepper(layout, z0)
+    stepper.recall(pairs[:-1])
+    r, g = pairs[-1]
+    norms = torch.stack([r.t.norm(dim=1), g.t.norm(dim=1)], dim=1).numpy()
+    out = stepper.advance(Evaluation(layout.block(states[-1]), g, r, norms), layout.block(torch.empty_like(z0)))
+    for b in range(3):
+        dF = torch.stack([(pairs[k + 1][0].t - pairs[k][0].t)[b] for k in range(5)], dim=1)
+        dG = torch.stack([(pairs[k + 1][1].t - pairs[k][1].t)[b] for k in range(5)], dim=1)
+        gamma = torch.linalg.lstsq(dF, r.t[b].unsqueeze(1)).solution[:, 0]
+        assert torch.allclose(out.t[b], g.t[b] - dG @ gamma, rtol=1e-6)
+        left = (r.t[b] - dF @ gamma).norm()
+        assert stepper.window.predicted(stepper.gamma, norms[:, 0])[b] == pytest.approx(left.item(), rel=1e-4)
+
+
+def test_half_precision_and_transposed_values():
+    """Half precision and transposed values go the general way."""
+    f, z0 = tanh_map(20, 4, 0.5, dtype=torch.float32)
+    half = Anderson(rtol=1e-2).solve(lambda z: f(z.float()).bfloat16(), z0.bfloat16())
+    assert half.all_converged
+    turned = Anderson(rtol=1e-5).solve(lambda z: f(z).T.contiguous().T, z0)
+    plain = Anderson(rtol=1e-5).solve(f, z0)
+    assert torch.equal(turned.z, plain.z)
