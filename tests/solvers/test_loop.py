@@ -3,11 +3,13 @@
 from collections import namedtuple
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from andersonn.solvers import GMRES, Anderson, Broyden, ForwardIteration, Layout, Status, fixed_point
+from andersonn.solvers.judge import Judge
 from andersonn.solvers.loop import Evaluation
 from tests.solvers.problems import affine, tanh_map
 
@@ -290,3 +292,22 @@ def test_half_precision_and_transposed_values():
     turned = Anderson(rtol=1e-5).solve(lambda z: f(z).T.contiguous().T, z0)
     plain = Anderson(rtol=1e-5).solve(f, z0)
     assert torch.equal(turned.z, plain.z)
+
+
+def test_automatic_choice_without_a_tolerance_uses_its_steps():
+    """There is always more to gain then: it must get much further than plain steps do."""
+    f, z0, _ = affine(300, 2, 0.99, symmetric=True)
+    budget = {"rtol": 0.0, "max_steps": 120}
+    plain, chosen = ForwardIteration(**budget).solve(f, z0), Anderson("auto", **budget).solve(f, z0)
+    assert (chosen.residual < 0.1 * plain.residual).all()
+
+
+def test_the_judge_tells_how_fast_the_worst_running_sample_falls():
+    judge = Judge(Layout(torch.zeros(2, 1)), 1e-9, 0.0, None)
+    z = judge.layout.block(torch.zeros(2, 1))
+    for step, sizes in enumerate([(1.0, 0.5), (0.5, 0.5), (0.1, 0.2), (0.2, 0.3)]):
+        judge.note(np.array([[size, 1.0] for size in sizes]))
+        judge.look(step, z, own=True)
+    assert judge.fall(3) == pytest.approx(np.log(1.0 / 0.3) / 3)
+    assert judge.fall(3, to_least=True) == pytest.approx(np.log(1.0 / 0.2) / 3)
+    assert judge.excess == pytest.approx(0.3 / 1e-9)

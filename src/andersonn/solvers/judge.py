@@ -117,10 +117,11 @@ class Judge:
 
     @property
     def excess(self) -> float:
-        """The worst running residual at the latest look, as a multiple of what is allowed (if nothing is, of ‖f(z)‖)."""
-        unit = 1.0 if self.atol > 0 or self.rtol == 0 else self.rtol
+        """The worst running residual at the latest look, as a multiple of what is allowed."""
+        if self.atol == 0 == self.rtol:
+            return math.inf
         worst = self.scores if self._untouched else self.scores[self.running]
-        return float(np.maximum.reduce(worst)) / unit
+        return float(np.maximum.reduce(worst)) / (1.0 if self.atol > 0 else self.rtol)
 
     def fall(self, evaluations: int, to_least: bool = False) -> float:
         """How far the logarithm of the worst running sample's relative residual has fallen by evaluation, over the latest so
