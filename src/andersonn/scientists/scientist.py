@@ -135,6 +135,12 @@ class Scientist:
                 f"{self.task.name} is about crystals, and {structure.id or structure.formula} has no unit cell",
                 "give a cell: a CIF, a POSCAR, or an extended xyz with a Lattice",
             )
+        if not self.task.periodic and structure.periodic:
+            raise InputError(
+                "periodic",
+                f"{self.task.name} is about molecules, and {structure.id or structure.formula} has a unit cell",
+                "give one molecule alone: SMILES, SDF, MOL, PDB, or xyz without a Lattice",
+            )
         return NodeNeighborImage.from_structure(structure, self.recipe)
 
     def _answer(self, waiting: list[Ready | Failure]) -> Iterator[Prediction | Failure]:

@@ -27,6 +27,7 @@ class ImageConfig(BaseModel):
     reach: float = Field(8.0, gt=0, description="Å beyond which nothing is a neighbor")
     fade: float = Field(0.15, gt=0, lt=1, description="fraction of the cut-off over which weights fall to zero")
     fold: bool = Field(True, description="one row for all atoms with equal surroundings")
+    positions: bool = Field(False, description="keep atomic positions, for vectors such as a dipole; needs fold=false")
 
     def recipe(self) -> ImageRecipe:
         """The recipe these options describe."""

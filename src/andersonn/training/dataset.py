@@ -90,8 +90,9 @@ def prepare(records: Records, task: Task, config: TrainConfig, progress: Progres
     store = image_store(records, config.image.recipe(), progress=progress)
     unusable = {i: f"{error['message']}" for i, error in store.rejected.items()}
     unusable |= _bad_labels(records, values, task)
-    if task.periodic:
-        unusable |= {int(i): f"{task.name} needs a cell" for i in np.flatnonzero(records.is_null("cell"))}
+    no_cell = records.is_null("cell")
+    wrong, why = (no_cell, "needs a cell") if task.periodic else (~no_cell, "is about molecules without a cell")
+    unusable |= {int(i): f"{task.name} {why}" for i in np.flatnonzero(wrong)}
     usable = np.ones(len(records), dtype=bool)
     usable[list(unusable)] = False
     if config.limit is not None and config.limit < usable.sum():

@@ -64,6 +64,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.network = EquilibriumNetwork(config.model, len(task.classes)).to(self.device)
         self.scale = float(np.std(dataset.values[dataset.sides["train"]])) or 1.0
+        self.network.set_units(self.scale, task.thresholds)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
