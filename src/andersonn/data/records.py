@@ -156,6 +156,11 @@ class Records:
         return [str(x) for x in self.table["group"].to_pylist()]
 
     @cached_property
+    def files(self) -> np.ndarray | None:
+        """The file each record came from, as strings ``[N]``, if several were merged."""
+        return np.array(self.table["file"].to_pylist()) if "file" in self.table.column_names else None
+
+    @cached_property
     def split_column(self) -> np.ndarray | None:
         """The file's own split as strings, if it has one.
 
@@ -178,7 +183,9 @@ class Records:
         table = table.combine_chunks()
         if self._smiles is not None:  # it makes structures only where there are no positions
             read = pc.if_else(pc.is_null(table["positions"]), self._smiles, pa.scalar(None, self._smiles.type))
-            table = table.append_column("smiles", read).append_column("how", pa.array([CONFORMER_PROTOCOL] * len(table)))
+            table = table.append_column("smiles", read).append_column(
+                "how", pa.array([CONFORMER_PROTOCOL] * len(table))
+            )
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         return hashlib.sha256(sink.getvalue()).hexdigest()
@@ -241,9 +248,10 @@ def _with_lists(table: pa.Table) -> pa.Table:
     for name, kind in zip(LISTS, (pa.uint8(), pa.float32(), pa.float64()), strict=True):
         column = table.schema.get_field_index(name)
         nulls = pa.nulls(len(table), pa.list_(kind))
+        may_lack = name == "cell" or "smiles" in table.column_names
         if column < 0 and "smiles" in table.column_names:
             table = table.append_column(name, nulls)
-        elif column >= 0 and pa.types.is_null(table.schema.field(column).type):
+        elif column >= 0 and may_lack and pa.types.is_null(table.schema.field(column).type):
             table = table.set_column(column, name, nulls)
     return table
 

@@ -75,7 +75,9 @@ class ImageBatch:
             UsageError: the images hold no positions.
         """
         if self.position is None:
-            raise UsageError("no_positions", "the images hold no positions", "set image.positions=true, image.fold=false")
+            raise UsageError(
+                "no_positions", "the images hold no positions", "set image.positions=true, image.fold=false"
+            )
         vectors = self.position[self.neighbors.index] - self.position.unsqueeze(1)
         return vectors * (self.weight > 0).unsqueeze(2)
 

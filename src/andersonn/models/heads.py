@@ -122,6 +122,4 @@ class DipoleHead(nn.Module):
         cuts[0], cuts[-1] = -BEYOND, BEYOND
         upward = (length - cuts) / spread.clamp_max(10.0)
         above, below = upward[:, :-1], upward[:, 1:]
-        return (
-            functional.logsigmoid(above) + functional.logsigmoid(-below) + torch.log1p(-torch.exp(below - above))
-        )
+        return functional.logsigmoid(above) + functional.logsigmoid(-below) + torch.log1p(-torch.exp(below - above))

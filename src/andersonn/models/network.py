@@ -47,9 +47,7 @@ class EquilibriumNetwork(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.encoder = ImageEncoder(
-            width, config.radial, config.embedding_dropout, config.spacing, config.directions
-        )
+        self.encoder = ImageEncoder(width, config.radial, config.embedding_dropout, config.spacing, config.directions)
         cell = CELLS[config.cell](width, config.gain)
         self.equilibrium = Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol))
         self.n_classes = n_classes

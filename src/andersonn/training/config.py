@@ -96,8 +96,10 @@ class TrainConfig(BaseModel):
             raise _readable(error, paths) from None
 
     @classmethod
-    def read(cls, path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
-        """A configuration from a TOML or JSON file; see :meth:`make`."""
+    def read(
+        cls, path: str | Path, overrides: Iterable[str] = (), base: Mapping[str, Any] | None = None
+    ) -> TrainConfig:
+        """A configuration from a TOML or JSON file, over the nested options ``base``; see :meth:`make`."""
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
@@ -106,7 +108,7 @@ class TrainConfig(BaseModel):
             raise UsageError("missing_file", f"cannot read {str(path)!r}: {error.strerror}", "check the path") from None
         except ValueError as error:
             raise UsageError("bad_config", f"{str(path)!r} is not valid: {error}", "give TOML or JSON") from None
-        return cls.make(values, overrides)
+        return cls.make(_over(base or {}, values), overrides)
 
     @classmethod
     def describe(cls) -> list[tuple[str, Any, str]]:
@@ -151,6 +153,13 @@ def _set(nested: dict[str, Any], path: str, value: Any) -> None:
             group = ".".join(parents[:depth])
             raise UsageError("bad_option", f"option {group} is a group of options, not {nested!r}", f"write {path}=…")
     nested[leaf] = value
+
+
+def _over(base: Mapping[str, Any], values: Any) -> Any:
+    """Nested options, those of ``base`` where ``values`` says nothing."""
+    if not isinstance(values, Mapping):
+        return values
+    return {**base, **{k: _over(base[k], v) if isinstance(base.get(k), Mapping) else v for k, v in values.items()}}
 
 
 def _plain(values: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from andersonn.errors import UsageError
 from andersonn.files import write_json, write_whole
 from andersonn.matter import elements
 from andersonn.training.artifact import Artifact
-from andersonn.training.baselines import forest_metrics, majority_metrics
+from andersonn.training.baselines import forest_metrics, grow, majority_metrics, short
 from andersonn.training.calibration import Calibration, fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
 from andersonn.training.config import TrainConfig
@@ -107,15 +107,9 @@ def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
     outputs = ask(trainer.network, dataset.store, side)
     calibration = fit_calibration(outputs.scores, outputs.quantiles, dataset.values[side], task, trainer.scale)
     progress.update(1)
-    metrics = {
-        name: answer_metrics(
-            ask(trainer.network, dataset.store, dataset.sides[name]),
-            calibration,
-            dataset.values[dataset.sides[name]],
-            task,
-        )
-        for name in ("validation", "test")
-    }
+    metrics = {"validation": metrics_by_file(outputs, calibration, dataset, side, task)}
+    test = dataset.sides["test"]
+    metrics["test"] = metrics_by_file(ask(trainer.network, dataset.store, test), calibration, dataset, test, task)
     progress.update(2)
     metrics["test"]["baselines"] = baselines(dataset, task)
     progress.finish()
@@ -129,6 +123,34 @@ def answer_metrics(outputs: Outputs, calibration: Calibration, values: np.ndarra
         **classification_metrics(task.class_of(values), calibration.probabilities(outputs.scores), task.classes),
         **estimate_metrics(values, intervals, estimates),
     }
+
+
+def metrics_by_file(
+    outputs: Outputs, calibration: Calibration, dataset: Dataset, chosen: np.ndarray, task: Task
+) -> dict[str, Any]:
+    """:func:`answer_metrics` of the records at ``chosen``; if they come from several files, also of each file's, under
+    ``by_file``, with the majority class and a random forest grown on the training side beside them.
+    """
+    values, files = dataset.values[chosen], dataset.records.files
+    metrics = answer_metrics(outputs, calibration, values, task)
+    if files is None:
+        return metrics
+    train = dataset.sides["train"]
+    majority = int(np.bincount(dataset.labels[train]).argmax())
+    forest = grow(dataset.composition(train), dataset.labels[train], len(task.classes))
+    metrics["by_file"] = {}
+    for name in dict.fromkeys(files[chosen].tolist()):
+        part = np.flatnonzero(files[chosen] == name)
+        labels = dataset.labels[chosen[part]]
+        probabilities = forest(dataset.composition(chosen[part]))
+        metrics["by_file"][name] = {
+            **answer_metrics(outputs.part(part), calibration, values[part], task),
+            "baselines": {
+                "majority": majority_metrics(labels, majority, task.classes),
+                "random_forest": short(classification_metrics(labels, probabilities, task.classes)),
+            },
+        }
+    return metrics
 
 
 def baselines(dataset: Dataset, task: Task) -> dict[str, Any]:

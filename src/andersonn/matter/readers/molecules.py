@@ -37,7 +37,7 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structu
 
     with rdBase.BlockLogs():
         _check_elements(mol)
-        _sanitize(mol)
+        sanitize(mol)
         given = has_geometry(mol)
         if not given:
             _check_embeddable(mol)
@@ -49,7 +49,7 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structu
             notes += _embed(whole)
         if len(Chem.GetMolFrags(whole)) > 1:
             notes += (f"{len(Chem.GetMolFrags(whole))} separate molecules are taken together",)
-    return _structure(whole, id, notes)
+    return finished(whole, id, notes)
 
 
 def has_geometry(mol: Mol) -> bool:
@@ -57,7 +57,8 @@ def has_geometry(mol: Mol) -> bool:
     return mol.GetNumConformers() > 0 and mol.GetConformer().Is3D()
 
 
-def _structure(mol: Mol, id: str, notes: tuple[str, ...]) -> Structure:
+def finished(mol: Mol, id: str, notes: tuple[str, ...]) -> Structure:
+    """The structure of a molecule that has coordinates and all its hydrogens."""
     from rdkit import Chem
 
     bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]
@@ -84,7 +85,12 @@ def _check_elements(mol: Mol) -> None:
             )
 
 
-def _sanitize(mol: Mol) -> None:
+def sanitize(mol: Mol) -> None:
+    """Checks valences and finds rings, aromatic bonds and stereo, in place.
+
+    Raises:
+        InputError: a valence is impossible.
+    """
     from rdkit import Chem
 
     problems = Chem.DetectChemistryProblems(mol)
@@ -95,6 +101,10 @@ def _sanitize(mol: Mol) -> None:
             "correct bonds and formal charges (a four-bonded nitrogen is [N+], for example)",
         )
     Chem.SanitizeMol(mol)
+    if mol.GetNumConformers() and not mol.GetConformer().Is3D():  # a drawing: wedges and double bonds tell the isomer
+        Chem.AssignChiralTypesFromBondDirs(mol)
+        Chem.SetDoubleBondNeighborDirections(mol, mol.GetConformer())
+    Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
 
 
 def _check_embeddable(mol: Mol) -> None:
