@@ -97,10 +97,10 @@ class DipoleHead(nn.Module):
         return self.merge(torch.cat([rows, features.rows], dim=1))
 
     def _dipole(self, merged: Tensor, features: Features, batch: ImageBatch) -> Dipole:
+        vectors = batch.neighbor_vectors()
         charges = self._charges(merged, batch)
         pair = self.from_own(merged).unsqueeze(1) + batch.neighbors.gather(self.from_neighbor(merged))
         passed = self.to_passed(functional.silu(pair + self.from_pixel(features.pixels)))
-        vectors = batch.neighbor_vectors()
         local = DEBYE_PER_E_ANGSTROM * (passed * batch.weight.unsqueeze(2) * vectors).sum(dim=1)
         nuclear = batch.Z.to(charges.dtype).unsqueeze(1)
         center = batch.sum_rows(nuclear * batch.position) / batch.sum_rows(nuclear)

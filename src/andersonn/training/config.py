@@ -65,6 +65,7 @@ class TrainConfig(BaseModel):
     strain: float = Field(0.01, ge=0, lt=0.2, description="relative size of random swelling of training structures")
     averaging: float = Field(1.0, ge=0, description="epochs over which the weights that are kept are averaged; 0: none")
     estimate_weight: float = Field(0.6, ge=0, description="weight of the estimate's loss beside the class loss")
+    balance: float = Field(0.0, ge=0, le=1, description="how much oftener a smaller one of several files is shown")
     limit: int | None = Field(None, ge=10, description="use only this many records, drawn by the seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
     thresholds: tuple[float, ...] | None = Field(None, description="cuts between classes; default: the task's own")
