@@ -66,6 +66,9 @@ class DipoleHead(nn.Module):
         self.to_spread = nn.Sequential(
             nn.Linear(2 * width + 1, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, 3)
         )
+        with torch.no_grad():  # begin with dipoles of a few D, not of tens
+            for layer in (self.to_charge, self.to_passed):
+                layer.weight.mul_(0.1)
 
     def set_units(self, unit: float, thresholds: Sequence[float]) -> None:
         """Fixes what one unit of the estimate is, in D, and the cuts between classes, in D."""

@@ -42,7 +42,7 @@ def forest_cross_validated(
     return short(classification_metrics(labels, probabilities, classes))
 
 
-def grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int) -> Any:
+def grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int = 0) -> Any:
     """A random forest's probabilities as a function of features ``[N, F]`` → ``[N, C]``."""
     from sklearn.ensemble import RandomForestClassifier
 
