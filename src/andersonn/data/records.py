@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from andersonn.errors import InputError, UsageError
@@ -182,10 +181,11 @@ class Records:
         table = self.table.select(["id", "atomic_numbers", "positions", "cell"]).replace_schema_metadata()
         table = table.combine_chunks()
         if self._smiles is not None:  # it makes structures only where there are no positions
-            read = pc.if_else(pc.is_null(table["positions"]), self._smiles, pa.scalar(None, self._smiles.type))
-            table = table.append_column("smiles", read).append_column(
-                "how", pa.array([CONFORMER_PROTOCOL] * len(table))
+            read = zip(self._smiles.to_pylist(), self.is_null("positions").tolist(), strict=True)
+            table = table.append_column(
+                "smiles", pa.array([s if lacking else None for s, lacking in read], pa.string())
             )
+            table = table.append_column("how", pa.array([CONFORMER_PROTOCOL] * len(table)))
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         return hashlib.sha256(sink.getvalue()).hexdigest()
