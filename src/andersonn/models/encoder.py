@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -50,9 +51,9 @@ class ImageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.near = spacing == "near"
-        ends = self._place(torch.tensor([NEAREST, FARTHEST]))
-        self.register_buffer("centers", torch.linspace(*ends.tolist(), radial))
-        self.sharpness = 0.5 * (radial / float(ends[1] - ends[0])) ** 2
+        first, last = (math.exp(-d / NEAR_SCALE) if self.near else d for d in (NEAREST, FARTHEST))
+        self.register_buffer("centers", torch.linspace(first, last, radial))
+        self.sharpness = 0.5 * (radial / (last - first)) ** 2
         table = torch.tensor(elements.feature_table(), dtype=torch.float32)
         self.register_buffer("properties", table, persistent=False)
         self.embedding = nn.Embedding(elements.MAX_Z + 1, width)
