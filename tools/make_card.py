@@ -1,4 +1,4 @@
-"""Writes docs/cards/TASK.md and the results table of the README from the shipped model.json, so that no number is typed.
+"""Writes docs/cards/TASK.md and the task's table in the README from the shipped model.json, so that no number is typed.
 
 python tools/make_card.py conduction
 """
@@ -9,29 +9,33 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+CUT = {"conduction": "metal or not, balanced"}
+"""Task → what its lowest cut between classes is called, where that is not all there is to say."""
 
 
 def percent(value):
     return f"{100 * value:.1f} %"
 
 
-def results_table(card):
-    test = card["metrics"]["test"]
+def results_table(card, test):
+    cut = CUT.get(card["task"])
     rows = {
         f"**this network** ({card['config']['model']['cell']} cell)": test,
         "random forest on composition": test["baselines"]["random_forest"],
         "majority class": test["baselines"]["majority"],
     }
-    lines = [
-        "| | accuracy | balanced | ROC-AUC | metal or not, balanced | calibration error |",
-        "|---|---|---|---|---|---|",
-    ]
+    titles = ["", "accuracy", "balanced", "ROC-AUC", *([cut] if cut else []), "calibration error"]
+    lines = ["| " + " | ".join(titles).lstrip() + " |", "|---" * len(titles) + "|"]
     for name, row in rows.items():
-        lines.append(
-            f"| {name} | {row['accuracy']:.3f} | {row['balanced_accuracy']:.3f} | {row['roc_auc']:.3f} | "
-            f"{row['above']['metal']:.3f} | {row['ece']:.3f} |"
-        )
+        numbers = [row["accuracy"], row["balanced_accuracy"], row["roc_auc"]]
+        numbers += [row["above"][card["classes"][0]]] if cut else []
+        lines.append(f"| {name} | " + " | ".join(f"{x:.3f}" for x in [*numbers, row["ece"]]) + " |")
     return "\n".join(lines)
+
+
+def estimate(card, test):
+    return f"""Estimate of the quantity: mean absolute error {test["mae"]:.3f} {card["unit"]}; the 90 % interval covers
+{percent(test["interval90_coverage"])} and is {test["interval90_width"]:.2f} {card["unit"]} wide on average."""
 
 
 def confusion_table(card):
@@ -42,17 +46,34 @@ def confusion_table(card):
     return "\n".join(lines)
 
 
+def each_file(card):
+    """Results of each file, if the model was trained on several."""
+    parts = card["metrics"]["test"].get("by_file", {})
+    return "".join(
+        f"### {name} ({part['n']} structures)\n\n{results_table(card, part)}\n\n{estimate(card, part)}\n\n"
+        for name, part in parts.items()
+    )
+
+
 def changed_options(card):
+    """Options that are not the task's defaults, as key=value words."""
+    from andersonn.scientists.recipes import config_of
     from andersonn.training.config import TrainConfig
 
-    found = []
-    for name, default, _ in TrainConfig.describe():
-        value = card["config"]
+    default, found = config_of(card["task"]).model_dump(mode="json"), []
+    for name, *_ in TrainConfig.describe():
+        value, usual = card["config"], default
         for part in name.split("."):
-            value = value[part]
-        if value != default:
+            value = value.get(part, usual[part])  # an option younger than the model had its default's effect
+            usual = usual[part]
+        if value != usual:
             found.append(f"{name}={json.dumps(value)}")
     return " ".join(found)  # empty if all options are the defaults
+
+
+def command(card):
+    data = " ".join(f"--data {name}" for name in card["data"]["file"].split(" + "))
+    return f"andersonn train {card['task']} {data} --out my-model {changed_options(card)}".rstrip()
 
 
 def write_card(task, card):
@@ -67,14 +88,13 @@ torch {card["versions"]["torch"]}.
 
 ## Test ({test["n"]} structures, groups never seen in training or tuning)
 
-{results_table(card)}
+{results_table(card, test)}
 
-Estimate of the quantity: mean absolute error {test["mae"]:.3f} {card["unit"]}; the 90 % interval covers
-{percent(test["interval90_coverage"])} and is {test["interval90_width"]:.2f} {card["unit"]} wide on average.
+{estimate(card, test)}
 
 {confusion_table(card)}
 
-## Data
+{each_file(card)}## Data
 
 `{data["file"]}`: {data["records"]:,} records, {data["unusable"]} unusable; {data["train"]:,} for training,
 {data["validation"]:,} for tuning and calibration, {data["test"]:,} for the test; divided by {data["split_by"]}. Sources and
@@ -83,7 +103,7 @@ licences: [data.md](../data.md). Elements in fewer than 50 training structures: 
 ## Make it again
 
 ```sh
-{f"andersonn train {task} --data {data['file']} --out my-model {changed_options(card)}".rstrip()}
+{command(card)}
 ```
 
 {notes}"""
@@ -95,8 +115,9 @@ def main():
     card = json.loads((ROOT / f"src/andersonn/scientists/weights/{task}/model.json").read_text())
     write_card(task, card)
     readme = ROOT / "README.md"
-    block = f"<!-- results -->\n{results_table(card)}\n<!-- /results -->"
-    text = re.sub(r"<!-- results -->(.*?<!-- /results -->)?", lambda _: block, readme.read_text(), count=1, flags=re.S)
+    begin, end = f"<!-- results {task} -->", f"<!-- /results {task} -->"
+    block = f"{begin}\n{results_table(card, card['metrics']['test'])}\n{end}"
+    text = re.sub(f"{begin}(.*?{end})?", lambda _: block, readme.read_text(), count=1, flags=re.S)
     readme.write_text(text)
 
 

@@ -11,7 +11,7 @@ from andersonn.cli.console import FORMAT, Bars, Format, show_metrics
 
 HELP = """Test a model on labelled structures, beside the majority class and a random forest on composition.
 
-On the very file a model was trained on, only the held-out test side counts, unless --side says otherwise.
+On the very files a model was trained on, only the held-out test side counts, unless --side says otherwise.
 
 Example: andersonn evaluate conduction --data crystals.parquet --format json"""
 
@@ -28,7 +28,7 @@ class Side(StrEnum):
 
 def evaluate(
     task: str = typer.Argument(help="Task, such as conduction."),
-    data: Path = typer.Option(..., help="Parquet file of labelled records."),
+    data: list[Path] = typer.Option(..., help="Parquet file of labelled records; may be repeated."),
     model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
     side: Side = typer.Option(Side.auto, help="Which side of the split."),
     baselines: bool = typer.Option(True, help="Grow the random forest too."),
@@ -38,7 +38,7 @@ def evaluate(
     from andersonn.data.tasks import task as task_of
 
     chosen = task_of(task)
-    from andersonn.data.records import Records
+    from andersonn.data.merging import read_records
     from andersonn.errors import UsageError
     from andersonn.scientists import Scientist
     from andersonn.scientists.evaluate import evaluate as measure
@@ -48,6 +48,6 @@ def evaluate(
         raise UsageError(
             "wrong_task", f"the model in {str(model)!r} is for {scientist.task.name}, not {task}", "name its own task"
         )
-    records = Records.read(data, labels=(chosen.quantity,))
+    records = read_records(data, labels=(chosen.quantity,))
     metrics = measure(scientist, records, side.value, baselines, Bars())
     show_metrics(metrics, scientist.task.classes, format)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 HELP = """Class, probabilities and estimate of each structure.
 
-INPUT is a file, a folder (searched for structure files), or - for paths on stdin, one a line. Exit status 0 if all
-inputs were answered, 1 if some could not be.
+INPUT is a file, a folder (searched for structure files), SMILES, or - for any of these on stdin, one a line. Exit status
+0 if all inputs were answered, 1 if some could not be.
 
-Example: andersonn predict conduction NaCl.cif structures/ --format json"""
+Examples: andersonn predict conduction NaCl.cif structures/ --format json; andersonn predict polarity --smiles CCO"""
 
 
 class OnError(StrEnum):
@@ -32,7 +33,10 @@ class OnError(StrEnum):
 
 def predict(
     task: str = typer.Argument(help="Task, such as conduction."),
-    inputs: list[str] = typer.Argument(metavar="INPUT...", help="Files, folders, or - for paths on stdin."),
+    inputs: list[str] | None = typer.Argument(
+        None, metavar="[INPUT]...", help="Files, folders, SMILES, or - for a list on stdin."
+    ),
+    smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
     model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,
@@ -42,6 +46,9 @@ def predict(
     from andersonn.errors import UsageError
 
     task_of(task)
+    if not (inputs or smiles):
+        raise UsageError("no_input", "there is nothing to predict", "give files, folders, - or --smiles")
+    from andersonn.matter.readers import Smiles
     from andersonn.scientists import Scientist
 
     scientist = Scientist.load(model or task)
@@ -51,7 +58,7 @@ def predict(
         )
     failures: list[Failure] = []
     show = {Format.table: _table, Format.json: _json, Format.csv: _csv}[format]
-    show(_watched(scientist.answers(_paths(inputs)), on_error, failures))
+    show(_watched(scientist.answers(chain(_paths(inputs or []), map(Smiles, smiles or []))), on_error, failures))
     raise typer.Exit(1 if failures else 0)
 
 
@@ -149,6 +156,8 @@ def _show_table(found: list[Prediction | Failure]) -> None:
 
 def _short(name: str, id: str) -> str:
     path = Path(name)
+    if name == id:  # SMILES, in which a slash divides nothing
+        return name
     return f"{path.name} [{id}]" if ":" in id else path.name
 
 

@@ -11,8 +11,9 @@ from andersonn.cli.console import FORMAT, Bars, Format, show_metrics
 HELP = """Train a model on labelled structures.
 
 DATA is a Parquet file with columns id, group, atomic_numbers, positions, cell and the label (band_gap_eV for
-conduction). Groups are never divided between training, validation and test. Options are key=value words, such as
-epochs=20 model.width=96 (list them with --options).
+conduction, dipole_D for polarity, for which smiles may stand in for atoms); --data may be repeated, and the same molecule
+in two files stays on one side. Groups are never divided between training, validation and test. Options are key=value
+words, such as epochs=20 model.width=96 (list them with --options); each task has its own defaults.
 
 Example: andersonn train conduction --data crystals.parquet --out my-model epochs=20"""
 
@@ -35,7 +36,7 @@ def _list_options(wanted: bool) -> None:
 def train(
     task: str = typer.Argument(help="Task, such as conduction."),
     overrides: list[str] | None = typer.Argument(None, metavar="[KEY=VALUE]...", help="Options."),
-    data: Path = typer.Option(..., help="Parquet file of records."),
+    data: list[Path] = typer.Option(..., help="Parquet file of records; may be repeated."),
     out: Path = typer.Option(..., help="Folder for the model; made if needed."),
     config: Path | None = typer.Option(None, help="TOML or JSON file of options."),
     resume: bool = typer.Option(False, "--resume", help="Go on with the unfinished run in --out."),
@@ -46,11 +47,10 @@ def train(
 ) -> None:
     """Trains and prints the test metrics."""
     from andersonn.data.tasks import task as task_of
-    from andersonn.training.config import TrainConfig
+    from andersonn.scientists.recipes import config_of
 
     task_of(task)
-    words = overrides or []
-    chosen = TrainConfig.read(config, words) if config else TrainConfig.make(overrides=words)
+    chosen = config_of(task, config, overrides or [])
 
     from andersonn.scientists import Scientist
 

@@ -14,10 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from andersonn.errors import InputError, UsageError
+from andersonn.matter.readers.molecules import CONFORMER_PROTOCOL
+from andersonn.matter.readers.smiles import atomic_numbers as smiles_numbers
+from andersonn.matter.readers.smiles import from_smiles
 from andersonn.matter.structure import Structure
 
-COLUMNS = ("id", "group", "atomic_numbers", "positions", "cell")
 LISTS = ("atomic_numbers", "positions", "cell")
+COLUMNS = ("id", "group", *LISTS)
 SPLITS = ("train", "validation", "test")
 T = TypeVar("T")
 
@@ -27,7 +30,8 @@ class Records:
     """A table of structures, read column-wise and made into Structures one by one.
 
     Attributes:
-        table: columns ``id, group, atomic_numbers, positions, cell`` and labels; perhaps ``split``.
+        table: columns ``id, group, atomic_numbers, positions, cell`` and labels; perhaps ``smiles``, from which
+            molecules without positions get a geometry, ``split``, and ``file``, from which each record came.
         source: file it came from.
 
     Raises:
@@ -38,8 +42,8 @@ class Records:
     source: str
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "table", _with_lists(self.table))
         _require_columns(self.table.schema, COLUMNS, self.source)
-        object.__setattr__(self, "table", _with_typed_cell(self.table))
         for name in LISTS:
             _require_list_of_numbers(self.table.schema.field(name), self.source)
 
@@ -57,10 +61,11 @@ class Records:
         """
         path = Path(path)
         schema = _readable(path, lambda: pq.read_schema(path))
-        _require_columns(schema, (*COLUMNS, *labels), str(path))
+        structural = ("id", "group", "smiles") if "smiles" in schema.names else COLUMNS
+        _require_columns(schema, (*structural, *labels), str(path))
         for name in labels:
             _require_numbers(schema.field(name), str(path))
-        wanted = [*COLUMNS, *labels] + (["split"] if "split" in schema.names else [])
+        wanted = [name for name in (*COLUMNS, "smiles", *labels, "split") if name in schema.names]
         records = cls(_readable(path, lambda: _read_sound(path, wanted)), str(path))
         records.require_some()
         return records
@@ -75,6 +80,8 @@ class Records:
             InputError: its atoms or cell are unsound.
         """
         id = self.ids[index]
+        if self._smiles is not None and not self._positions[index].is_valid and self._smiles[index].is_valid:
+            return from_smiles(self._smiles[index].as_py(), id)
         Z, positions, cell = self.atomic_numbers(index), _numbers(self._positions, index), _numbers(self._cell, index)
         if Z is None or positions is None or len(positions) != 3 * len(Z) or (cell is not None and len(cell) != 9):
             raise InputError(
@@ -105,6 +112,8 @@ class Records:
             InputError: one of them is null or no whole number.
         """
         Z = _numbers(self._Z, index)
+        if Z is None and self._smiles is not None and self._smiles[index].is_valid:
+            return smiles_numbers(self._smiles[index].as_py())
         if Z is None or np.issubdtype(Z.dtype, np.integer):
             return Z
         odd = Z[~((np.abs(Z) < 2**31) & (np.rint(Z) == Z))]
@@ -146,6 +155,11 @@ class Records:
         return [str(x) for x in self.table["group"].to_pylist()]
 
     @cached_property
+    def files(self) -> np.ndarray | None:
+        """The file each record came from, as strings ``[N]``, if several were merged."""
+        return np.array(self.table["file"].to_pylist()) if "file" in self.table.column_names else None
+
+    @cached_property
     def split_column(self) -> np.ndarray | None:
         """The file's own split as strings, if it has one.
 
@@ -166,6 +180,12 @@ class Records:
         sink = pa.BufferOutputStream()
         table = self.table.select(["id", "atomic_numbers", "positions", "cell"]).replace_schema_metadata()
         table = table.combine_chunks()
+        if self._smiles is not None:  # it makes structures only where there are no positions
+            read = zip(self._smiles.to_pylist(), self.is_null("positions").tolist(), strict=True)
+            table = table.append_column(
+                "smiles", pa.array([s if lacking else None for s, lacking in read], pa.string())
+            )
+            table = table.append_column("how", pa.array([CONFORMER_PROTOCOL] * len(table)))
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         return hashlib.sha256(sink.getvalue()).hexdigest()
@@ -177,6 +197,10 @@ class Records:
     @cached_property
     def _positions(self) -> pa.Array:
         return self.table["positions"].combine_chunks()
+
+    @cached_property
+    def _smiles(self) -> pa.Array | None:
+        return self.table["smiles"].combine_chunks() if "smiles" in self.table.column_names else None
 
     @cached_property
     def _cell(self) -> pa.Array:
@@ -217,12 +241,19 @@ def _require_columns(schema: pa.Schema, names: tuple[str, ...], source: str) -> 
         )
 
 
-def _with_typed_cell(table: pa.Table) -> pa.Table:
-    """The table, its cells null lists where the column is of type null, as writers make it when all are molecules."""
-    column = table.column_names.index("cell")
-    if not pa.types.is_null(table.schema.field(column).type):
-        return table
-    return table.set_column(column, "cell", pa.nulls(len(table), pa.list_(pa.float64())))
+def _with_lists(table: pa.Table) -> pa.Table:
+    """The table, with null lists where a column is of type null, as writers make it when all its values are missing, and
+    for columns that a table of SMILES does without.
+    """
+    for name, kind in zip(LISTS, (pa.uint8(), pa.float32(), pa.float64()), strict=True):
+        column = table.schema.get_field_index(name)
+        nulls = pa.nulls(len(table), pa.list_(kind))
+        may_lack = name == "cell" or "smiles" in table.column_names
+        if column < 0 and "smiles" in table.column_names:
+            table = table.append_column(name, nulls)
+        elif column >= 0 and may_lack and pa.types.is_null(table.schema.field(column).type):
+            table = table.set_column(column, name, nulls)
+    return table
 
 
 def _require_list_of_numbers(field: pa.Field, source: str) -> None:

@@ -29,6 +29,11 @@ Progress = Callable[[int, int], None]
 PER_ROW = ("Z", "neighbor_index", "distance", "weight", "bonded", "multiplicity")
 
 
+def _per_row(recipe: ImageRecipe) -> tuple[str, ...]:
+    """Names of the arrays that images of this recipe bring, one entry a row."""
+    return (*PER_ROW, "position") if recipe.positions else PER_ROW
+
+
 @dataclass(frozen=True, eq=False)
 class ImageStore:
     """Images of N structures, rows concatenated; structure s owns rows ``offsets[s]`` to ``offsets[s + 1]``.
@@ -43,6 +48,8 @@ class ImageStore:
         multiplicity: atoms a row stands for, int32 ``[R]``.
         rejected: record index → error; a rejected record has no rows.
         recipe: how the images were made.
+        position: Å, float32 ``[R, 3]``, and
+        charge: in units of e, int32 ``[N]``: both None unless the recipe asks for positions.
     """
 
     offsets: np.ndarray
@@ -54,6 +61,8 @@ class ImageStore:
     multiplicity: np.ndarray
     rejected: dict[int, dict[str, str]]
     recipe: ImageRecipe
+    position: np.ndarray | None = None
+    charge: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -69,7 +78,9 @@ class ImageStore:
     ) -> ImageStore:
         """Concatenates images; rejected ones must already be left out or empty."""
         rows = np.array([len(image) for image in images], dtype=np.int64)
-        arrays = {name: np.concatenate([getattr(image, name) for image in images]) for name in PER_ROW}
+        arrays = {name: np.concatenate([getattr(image, name) for image in images]) for name in _per_row(recipe)}
+        if recipe.positions:
+            arrays["charge"] = np.array([image.charge for image in images], dtype=np.int32)
         return cls(np.concatenate([[0], np.cumsum(rows)]), **arrays, rejected=rejected or {}, recipe=recipe)
 
     @classmethod
@@ -101,7 +112,8 @@ class ImageStore:
     @classmethod
     def _concatenated(cls, stores: Sequence[ImageStore], recipe: ImageRecipe) -> ImageStore:
         rows = np.concatenate([store.n_rows for store in stores])
-        arrays = {name: np.concatenate([getattr(store, name) for store in stores]) for name in PER_ROW}
+        names = (*_per_row(recipe), "charge") if recipe.positions else PER_ROW
+        arrays = {name: np.concatenate([getattr(store, name) for store in stores]) for name in names}
         first = np.concatenate([[0], np.cumsum([len(store) for store in stores])])
         rejected = {int(f) + i: e for f, s in zip(first, stores, strict=False) for i, e in s.rejected.items()}
         return cls(np.concatenate([[0], np.cumsum(rows)]), **arrays, rejected=rejected, recipe=recipe)
@@ -109,7 +121,8 @@ class ImageStore:
     def save(self, path: Path) -> None:
         """Writes the store as one safetensors file, whole or not at all."""
         notes = {"recipe": asdict(self.recipe), "rejected": {str(i): e for i, e in self.rejected.items()}}
-        arrays = {name: getattr(self, name) for name in ("offsets", *PER_ROW)}
+        names = ("offsets", *PER_ROW, "position", "charge")
+        arrays = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         write_whole(path, lambda name: save_file(arrays, name, metadata={"notes": json.dumps(notes)}))
 
     @classmethod
@@ -117,7 +130,7 @@ class ImageStore:
         """Reads a saved store."""
         with safe_open(path, "numpy") as file:
             notes = json.loads(file.metadata()["notes"])
-            arrays = {name: file.get_tensor(name) for name in ("offsets", *PER_ROW)}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         rejected = {int(i): error for i, error in notes["rejected"].items()}
         return cls(**arrays, rejected=rejected, recipe=ImageRecipe(**notes["recipe"]))
 
@@ -141,7 +154,7 @@ def image_store(
         return ImageStore.load(path)
     except FileNotFoundError:
         pass
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         log.warning("the stored images %s are unreadable (%s) and are made again", path, error)
     store = ImageStore.build(records, recipe, workers, progress)
     try:
@@ -175,7 +188,7 @@ def _no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
     """The image of a rejected record: of one atom, with its row taken away."""
     lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), recipe)
     return NodeNeighborImage(
-        **{name: getattr(lone, name)[:0] for name in (*PER_ROW, "neighbor_vector", "color", "atom_row")},
+        **{name: getattr(lone, name)[:0] for name in (*_per_row(recipe), "neighbor_vector", "color", "atom_row")},
         id="",
         recipe=recipe,
     )

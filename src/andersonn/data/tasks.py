@@ -21,7 +21,8 @@ class Task:
         classes: names in rising order of the quantity, one more than there are thresholds.
         thresholds: rising cuts in ``unit``.
         zero_is_class: the lowest class is the quantity being exactly zero; ``thresholds[0]`` must then be 0.
-        periodic: the task is about crystals; molecules are refused.
+        periodic: the task is about crystals, and molecules are refused (True), or about molecules, and crystals are
+            refused (False).
         lowest, highest: bounds of what the quantity can be, in ``unit``; a label beyond them is a mistake.
     """
 
@@ -81,7 +82,17 @@ CONDUCTION = Task(
     lowest=0.0,
 )
 
-TASKS = {task.name: task for task in (CONDUCTION,)}
+POLARITY = Task(
+    name="polarity",
+    quantity="dipole_D",
+    unit="D",
+    classes=("weakly_polar", "strongly_polar"),
+    thresholds=(2.5,),
+    periodic=False,
+    lowest=0.0,
+)
+
+TASKS = {task.name: task for task in (CONDUCTION, POLARITY)}
 
 
 def task(name: str) -> Task:

@@ -23,7 +23,8 @@ class AtomBondGraph:
         i, j: int64 ``[m]``, atoms of each pair.
         distance: float64 ``[m]`` in Å.
         vector: float64 ``[m, 3]`` in Å, from atom i to the image of atom j.
-        bonded: bool ``[m]``: distance ≤ sum of covalent radii + 0.45 Å.
+        bonded: bool ``[m]``: as the structure's own bonds have it; without those, distance ≤ sum of covalent radii +
+            0.45 Å.
     """
 
     structure: Structure
@@ -39,8 +40,13 @@ class AtomBondGraph:
         i, j, distance, vector = pairs_to_count(structure, count, reach)
         order = np.lexsort((distance, i))
         i, j, distance, vector = i[order], j[order], distance[order], vector[order]
-        radius = elements.column("covalent_radius_A")[structure.Z]
-        return cls(structure, i, j, distance, vector, distance <= radius[i] + radius[j] + BOND_TOLERANCE)
+        if structure.bonds is not None:
+            n, (a, b) = len(structure), structure.bonds.T
+            bonded = np.isin(i * n + j, np.concatenate([a * n + b, b * n + a]))
+        else:
+            radius = elements.column("covalent_radius_A")[structure.Z]
+            bonded = distance <= radius[i] + radius[j] + BOND_TOLERANCE
+        return cls(structure, i, j, distance, vector, bonded)
 
     @property
     def n_bonds(self) -> int:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from andersonn.errors import InputError, UsageError
 from andersonn.matter import elements
 from andersonn.matter.canonical import TIE, dense_ranks, refine, tied_ranks
 from andersonn.matter.graph import AtomBondGraph
@@ -32,12 +33,22 @@ class ImageRecipe:
         reach: Å beyond which nothing is a neighbor.
         fade: the fraction of the cut-off distance over which a neighbor's weight falls from 1 to 0.
         fold: merge atoms with equal surroundings into one row with a multiplicity.
+        positions: also keep where each row's atom is and the total charge: what a vector, such as a dipole, is made
+            of. For molecules only, and without folding, since merged atoms have more than one position.
+
+    Raises:
+        UsageError: positions are asked for together with folding.
     """
 
     columns: int = 16
     reach: float = 8.0
     fade: float = 0.15
     fold: bool = True
+    positions: bool = False
+
+    def __post_init__(self) -> None:
+        if self.positions and self.fold:
+            raise UsageError("bad_option", "folded rows have no single position", "set image.fold=false")
 
     @cached_property
     def key(self) -> str:
@@ -67,6 +78,8 @@ class NodeNeighborImage:
         atom_row: row of each atom of the structure, int32 ``[atoms]``, in the order of the file.
         id: the structure's name.
         recipe: how it was made.
+        position: Å, from the mean of all atoms, float32 ``[n, 3]``; None unless the recipe asks for it.
+        charge: total charge of the structure in units of e.
     """
 
     Z: np.ndarray
@@ -80,6 +93,8 @@ class NodeNeighborImage:
     atom_row: np.ndarray
     id: str
     recipe: ImageRecipe
+    position: np.ndarray | None = None
+    charge: int = 0
 
     def __len__(self) -> int:
         return len(self.Z)
@@ -104,6 +119,8 @@ class NodeNeighborImage:
     def from_graph(cls, graph: AtomBondGraph, recipe: ImageRecipe | None = None) -> NodeNeighborImage:
         """The image of a graph. The graph must hold ``recipe.columns + 1`` neighbors an atom, or all within reach."""
         recipe = recipe or ImageRecipe()
+        if recipe.positions:
+            _require_molecule(graph.structure)
         pair, distance, cutoff = _nearest(graph, recipe)
         weight = _fade(distance, cutoff, recipe.fade)
         image = _ordered(graph, pair, distance, cutoff, weight, recipe)
@@ -147,6 +164,15 @@ class NodeNeighborImage:
             planes[f"atom_{name}"] = np.broadcast_to(table[own, c], mask.shape)
             planes[f"neighbor_{name}"] = table[other, c]
         return {name: np.where(mask, plane, 0.0).astype(np.float32) for name, plane in planes.items()}
+
+
+def _require_molecule(structure: Structure) -> None:
+    if structure.periodic:
+        raise InputError(
+            "periodic",
+            f"{structure.id or structure.formula} repeats in space, so that its atoms have no single position",
+            "give one molecule alone, without a unit cell",
+        )
 
 
 def _nearest(graph: AtomBondGraph, recipe: ImageRecipe) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -222,7 +248,13 @@ def _ordered(
         atom_row=row_of_atom.astype(np.int32),
         id=graph.structure.id,
         recipe=recipe,
+        position=_from_center(graph.structure.xyz)[rows] if recipe.positions else None,
+        charge=graph.structure.charge,
     )
+
+
+def _from_center(xyz: np.ndarray) -> np.ndarray:
+    return (xyz - xyz.mean(axis=0)).astype(np.float32)
 
 
 def _canonical_rank(

@@ -33,6 +33,8 @@ class Structure:
         id: a name for messages and tables.
         charge: total charge in units of e.
         notes: what the reader noticed and a user should know, such as missing hydrogens.
+        bonds: pairs of bonded atoms as the file gives them, int64 ``[m, 2]``, or None if it gives none.
+        bond_orders: 1, 1.5 (aromatic), 2, 3 … of each bond, float64 ``[m]``, or None.
 
     Raises:
         InputError: a number is not finite or far too large, an element is unknown, the cell is singular, two atoms
@@ -45,6 +47,8 @@ class Structure:
     id: str = ""
     charge: int = 0
     notes: tuple[str, ...] = ()
+    bonds: np.ndarray | None = None
+    bond_orders: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         Z, xyz = _atomic_numbers(self.Z), _positions(self.xyz)
@@ -56,7 +60,8 @@ class Structure:
             )
         cell = None if self.cell is None else _cell(self.cell)
         _check_extent(xyz, cell)
-        for name, value in (("Z", Z), ("xyz", xyz), ("cell", cell)):
+        bonds, orders = _bonds(self.bonds, self.bond_orders, len(Z))
+        for name, value in (("Z", Z), ("xyz", xyz), ("cell", cell), ("bonds", bonds), ("bond_orders", orders)):
             if value is not None:
                 value.flags.writeable = False
             object.__setattr__(self, name, value)
@@ -119,6 +124,20 @@ def _cell(values: Any) -> np.ndarray:
             "give three lattice vectors that span space, in Å",
         )
     return cell
+
+
+def _bonds(pairs: Any, orders: Any, n: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    if pairs is None:
+        return None, None
+    bonds = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    if bonds.size and (bonds.min() < 0 or bonds.max() >= n or (bonds[:, 0] == bonds[:, 1]).any()):
+        raise InputError("bad_bonds", f"a bond names an atom beyond the {n} there are, or itself", "correct the bonds")
+    if orders is None:
+        return bonds, None
+    orders = np.array(orders, dtype=np.float64)
+    if orders.shape != (len(bonds),) or not np.isfinite(orders).all():
+        raise InputError("bad_bonds", f"{len(bonds)} bonds but orders of shape {orders.shape}", "give one a bond")
+    return bonds, orders
 
 
 def _check_extent(xyz: np.ndarray, cell: np.ndarray | None) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from andersonn.data.store import ImageStore
+from andersonn.errors import UsageError
 from andersonn.models.gather import Neighbors
 
 
@@ -25,6 +26,8 @@ class ImageBatch:
         multiplicity: atoms a row stands for, float32 ``[R]``.
         offsets: image b owns rows ``offsets[b]`` to ``offsets[b + 1]``, int64 ``[B + 1]``.
         sample: image of each row, int64 ``[R]``.
+        position: Å, float32 ``[R, 3]``, and
+        charge: total charge in units of e, float32 ``[B]``: both None unless the images' recipe asks for positions.
     """
 
     Z: Tensor
@@ -34,6 +37,8 @@ class ImageBatch:
     multiplicity: Tensor
     offsets: Tensor
     sample: Tensor
+    position: Tensor | None = None
+    charge: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -54,11 +59,27 @@ class ImageBatch:
             multiplicity=torch.from_numpy(store.multiplicity[rows].astype(np.float32)),
             offsets=torch.from_numpy(offsets),
             sample=torch.from_numpy(sample),
+            position=None if store.position is None else torch.from_numpy(store.position[rows]),
+            charge=None if store.charge is None else torch.from_numpy(store.charge[indices].astype(np.float32)),
         )
 
     def to(self, device: torch.device | str) -> ImageBatch:
         """The batch on another device."""
-        return ImageBatch(*(getattr(self, field.name).to(device) for field in fields(self)))
+        values = (getattr(self, field.name) for field in fields(self))
+        return ImageBatch(*(None if value is None else value.to(device) for value in values))
+
+    def neighbor_vectors(self) -> Tensor:
+        """Å, from each atom to its neighbors, ``[R, K, 3]``; zeros where there is no neighbor.
+
+        Raises:
+            UsageError: the images hold no positions.
+        """
+        if self.position is None:
+            raise UsageError(
+                "no_positions", "the images hold no positions", "set image.positions=true, image.fold=false"
+            )
+        vectors = self.position[self.neighbors.index] - self.position.unsqueeze(1)
+        return vectors * (self.weight > 0).unsqueeze(2)
 
     def sum_rows(self, values: Tensor) -> Tensor:
         """Sums rows to images: ``[R, C]`` → ``[B, C]``."""

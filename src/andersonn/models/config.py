@@ -37,6 +37,11 @@ class ModelConfig(BaseModel):
     width: int = Field(128, ge=4, description="D, numbers in the state of a row (message) or of a pixel (convolution)")
     gain: float = Field(0.9, gt=0, description="bound on the norm of the cell's linear part")
     radial: int = Field(24, ge=4, description="Gaussians that expand a distance")
+    spacing: Literal["even", "near"] = Field("even", description="of the Gaussians; near: sharpest at bond lengths")
+    directions: int = Field(0, ge=0, description="channels of angles; needs image.positions")
+    head: Literal["pooled", "dipole"] = Field(
+        "pooled", description="mean over atoms, or the length of a vector; dipole needs image.positions"
+    )
     dropout: float = Field(0.3, ge=0, lt=1, description="in the head, while training")
     embedding_dropout: float = Field(0.25, ge=0, lt=1, description="of the learned part of an element, while training")
     adjoint_rtol: float = Field(1e-2, gt=0, description="tolerance of the backward pass's linear system")

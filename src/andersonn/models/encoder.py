@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,9 +11,12 @@ from torch.nn import functional
 
 from andersonn.matter import elements
 from andersonn.models.batch import ImageBatch
+from andersonn.models.directions import Directions
 
 NEAREST, FARTHEST = 0.7, 6.5
 """Å: centers of the first and last Gaussian."""
+NEAR_SCALE = 2.5
+"""Å over which the resolution of ``near`` Gaussians falls by a factor e."""
 
 
 class Features(NamedTuple):
@@ -37,12 +41,19 @@ class ImageEncoder(nn.Module):
         width: D.
         radial: number of Gaussians.
         dropout: of the learned embedding, while training; the tabulated properties stay.
+        spacing: ``"even"`` Gaussians of the distance d, or ``"near"``: Gaussians of exp(-d / 2.5 Å), which are sharpest
+            at the lengths of bonds.
+        directions: channels of :class:`~andersonn.models.directions.Directions`; 0 for distances alone.
     """
 
-    def __init__(self, width: int, radial: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, width: int, radial: int, dropout: float = 0.0, spacing: str = "even", directions: int = 0
+    ) -> None:
         super().__init__()
-        self.register_buffer("centers", torch.linspace(NEAREST, FARTHEST, radial))
-        self.sharpness = 0.5 * (radial / (FARTHEST - NEAREST)) ** 2
+        self.near = spacing == "near"
+        first, last = (math.exp(-d / NEAR_SCALE) if self.near else d for d in (NEAREST, FARTHEST))
+        self.register_buffer("centers", torch.linspace(first, last, radial))
+        self.sharpness = 0.5 * (radial / (last - first)) ** 2
         table = torch.tensor(elements.feature_table(), dtype=torch.float32)
         self.register_buffer("properties", table, persistent=False)
         self.embedding = nn.Embedding(elements.MAX_Z + 1, width)
@@ -55,17 +66,24 @@ class ImageEncoder(nn.Module):
         self.pixel_from_distance = nn.Linear(radial, width)
         self.pixel_from_own = nn.Linear(width, width)
         self.pixel_from_neighbor = nn.Linear(width, width, bias=False)
+        self.directions = Directions(directions, width, radial) if directions else None
+
+    def _place(self, distance: Tensor) -> Tensor:
+        """Where a distance in Å lies on the axis of the Gaussians."""
+        return torch.exp(-distance / NEAR_SCALE) if self.near else distance
 
     def forward(self, batch: ImageBatch) -> Features:
         """Features of a batch's rows and pixels."""
         share = batch.weight / batch.weight.sum(dim=1, keepdim=True).clamp_min(1e-6)
-        radial = torch.exp(-self.sharpness * (batch.distance.unsqueeze(-1) - self.centers) ** 2)
+        radial = torch.exp(-self.sharpness * (self._place(batch.distance).unsqueeze(-1) - self.centers) ** 2)
         atoms = self.dropout(self.embedding(batch.Z)) + self.from_properties(self.properties[batch.Z])
         seen = (self.filter(radial) * batch.neighbors.gather(atoms) * share.unsqueeze(-1)).sum(dim=1)
-        rows = self.norm(atoms + self.merge(torch.cat([atoms, seen], dim=1)))
+        rows, pixels = atoms + self.merge(torch.cat([atoms, seen], dim=1)), self.pixel_from_distance(radial)
+        if self.directions is not None:
+            of_rows, of_pixels = self.directions(radial, atoms, batch)
+            rows, pixels = rows + of_rows, pixels + of_pixels
+        rows = self.norm(rows)
         pixels = functional.silu(
-            self.pixel_from_distance(radial)
-            + self.pixel_from_own(rows).unsqueeze(1)
-            + batch.neighbors.gather(self.pixel_from_neighbor(rows))
+            pixels + self.pixel_from_own(rows).unsqueeze(1) + batch.neighbors.gather(self.pixel_from_neighbor(rows))
         )
         return Features(rows, pixels, share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.convolution_cell import ConvolutionCell
 from andersonn.models.encoder import ImageEncoder
+from andersonn.models.heads import DipoleHead
 from andersonn.models.message_cell import MessageCell
 from andersonn.solvers import FixedPoint
 
@@ -33,8 +35,8 @@ class Output(NamedTuple):
 class EquilibriumNetwork(nn.Module):
     """The classifier of every task.
 
-    Pooling is by means over atoms, so a supercell gives the answer of its primitive cell and the number of atoms
-    cannot be a shortcut.
+    The pooled head takes means over atoms, so a supercell gives the answer of its primitive cell and the number of
+    atoms cannot be a shortcut; the dipole head adds up a vector.
 
     Args:
         config: options.
@@ -45,9 +47,13 @@ class EquilibriumNetwork(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.encoder = ImageEncoder(width, config.radial, config.embedding_dropout)
+        self.encoder = ImageEncoder(width, config.radial, config.embedding_dropout, config.spacing, config.directions)
         cell = CELLS[config.cell](width, config.gain)
         self.equilibrium = Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol))
+        self.n_classes = n_classes
+        if config.head == "dipole":
+            self.dipole = DipoleHead(width, n_classes, config.dropout)
+            return
         self.attention = nn.Linear(width, 1)
         self.head = nn.Sequential(
             nn.Linear(POOLINGS * width, 2 * width),
@@ -55,7 +61,13 @@ class EquilibriumNetwork(nn.Module):
             nn.Dropout(config.dropout),
             nn.Linear(2 * width, n_classes + len(QUANTILES)),
         )
-        self.n_classes = n_classes
+
+    def set_units(self, unit: float, thresholds: Sequence[float]) -> None:
+        """Tells a head that needs it what one unit of the estimate is and where the classes are cut, both in the unit of
+        the task's quantity.
+        """
+        if self.config.head == "dipole":
+            self.dipole.set_units(unit, thresholds)
 
     def forward(self, batch: ImageBatch) -> Output:
         """Scores and quantiles of a batch."""
@@ -63,6 +75,8 @@ class EquilibriumNetwork(nn.Module):
         features = self.encoder(batch)
         z, solution = self.equilibrium.solve(cell.prepare(features, batch), offsets=cell.offsets(batch))
         rows = cell.rows(z, batch, features)
+        if self.config.head == "dipole":
+            return Output(*self.dipole(rows, features, batch), solution)
         values = self.head(self._pool(rows, features.rows, batch))
         low, middle, high = values[:, self.n_classes :].split(1, dim=1)
         spread = torch.nn.functional.softplus

@@ -16,7 +16,7 @@ from andersonn.training.baselines import forest_cross_validated, forest_metrics,
 from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.inference import Outputs, ask
 from andersonn.training.progress import Progress, Silent
-from andersonn.training.run import SPLIT_KEY, answer_metrics
+from andersonn.training.run import SPLIT_KEY, metrics_by_file
 
 SIDES = ("auto", "all", "train", "validation", "test")
 
@@ -36,7 +36,7 @@ def evaluate(
         progress: listener.
 
     Returns:
-        The metrics of :func:`~andersonn.training.run.answer_metrics` on the usable records, with ``unusable`` (how
+        The metrics of :func:`~andersonn.training.run.metrics_by_file` on the usable records, with ``unusable`` (how
         many are not), ``side``, ``same_file_as_training`` (whether the records and their sides are those of the
         training), ``trained_on`` (see :func:`_trained_on`), ``solver`` and ``baselines``.
 
@@ -69,7 +69,7 @@ def evaluate(
         "same_file_as_training": same,
         "trained_on": _trained_on(same, side),
         "unusable": len(dataset.unusable),
-        **answer_metrics(outputs, artifact.calibration, dataset.values[chosen], task),
+        **metrics_by_file(outputs, artifact.calibration, dataset, chosen, task),
         "solver": _solver_summary(artifact, outputs),
     }
     majority = task.classes.index(artifact.provenance["majority_class"])

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import TASKS, task
 from andersonn.errors import InputError
 from andersonn.matter import elements
 from andersonn.matter.image import NodeNeighborImage
-from andersonn.matter.readers import as_structure, find_files, printable, read_each
+from andersonn.matter.readers import Smiles, as_structure, find_files, format_of, from_smiles, printable, read_each
 from andersonn.matter.structure import Structure
 from andersonn.scientists.answers import Failure, Prediction
+from andersonn.scientists.recipes import config_of
 from andersonn.scientists.shipped import shipped_folder
 from andersonn.solvers import Status
 from andersonn.training.artifact import Artifact
@@ -60,7 +62,7 @@ class Scientist:
     def train(
         cls,
         task_name: str,
-        records: Records | str | os.PathLike[str],
+        records: Records | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         config: TrainConfig | None = None,
         out: str | os.PathLike[str] = "model",
         resume: bool = False,
@@ -70,21 +72,23 @@ class Scientist:
 
         Args:
             task_name: such as ``"conduction"``.
-            records: a table of labelled structures, or the Parquet file that holds it.
-            config: options; default ones if None.
+            records: a table of labelled structures, or the Parquet file or files that hold it.
+            config: options; the task's own defaults if None.
             out: folder for the model.
             resume: go on with an unfinished run in ``out``.
             progress: listener.
         """
         chosen = task(task_name)
+        if isinstance(records, (str, os.PathLike)):
+            records = [records]
         if not isinstance(records, Records):
-            records = Records.read(records, labels=(chosen.quantity,))
-        return cls(train(chosen, records, config or TrainConfig(), Path(out), resume, progress), str(out))
+            records = read_records(records, labels=(chosen.quantity,))
+        return cls(train(chosen, records, config or config_of(task_name), Path(out), resume, progress), str(out))
 
     def predict(self, inputs: Any) -> list[Prediction | Failure]:
-        """Answers for files, folders, Structures, ASE and pymatgen objects: a list of them, or a single one.
+        """Answers for files, folders, SMILES, Structures, ASE and pymatgen objects: a list of them, or a single one.
 
-        A file with several structures gives several answers. An input that cannot be read gives a
+        A string that names no file and has no structure file's ending is taken as SMILES. A file with several structures gives several answers. An input that cannot be read gives a
         :class:`Failure`; the others are answered all the same.
         """
         single = isinstance(inputs, (str, os.PathLike, Structure)) or not isinstance(inputs, Iterable)
@@ -134,6 +138,12 @@ class Scientist:
                 "not_periodic",
                 f"{self.task.name} is about crystals, and {structure.id or structure.formula} has no unit cell",
                 "give a cell: a CIF, a POSCAR, or an extended xyz with a Lattice",
+            )
+        if not self.task.periodic and structure.periodic:
+            raise InputError(
+                "periodic",
+                f"{self.task.name} is about molecules, and {structure.id or structure.formula} has a unit cell",
+                "give one molecule alone: SMILES, SDF, MOL, PDB, or xyz without a Lattice",
             )
         return NodeNeighborImage.from_structure(structure, self.recipe)
 
@@ -203,7 +213,9 @@ class Scientist:
                 yield f"{symbol} occurs in only {counts.get(symbol, 0)} training structures"
         largest = self.artifact.provenance.get("largest_image_rows", len(image))
         if len(image) > largest:
-            yield f"{len(image)} distinct atoms; the largest training structure has {largest}"
+            yield f"{len(image)} {'distinct ' if self.recipe.fold else ''}atoms; the largest training structure has {largest}"
+        if structure.charge and self.recipe.positions:
+            yield f"the charge is {structure.charge:+d}: the dipole depends on the origin, here the nuclear charge's center"
         if solve["status"] != "converged":
             yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
 
@@ -211,7 +223,11 @@ class Scientist:
 def _sources(inputs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     """(name, what to read) of each input; folders become their files."""
     for position, item in enumerate(inputs):
-        if not isinstance(item, (str, os.PathLike)):
+        if isinstance(item, Smiles):
+            yield str(item), item
+        elif isinstance(item, str) and _may_be_smiles(item):
+            yield item, _Word(item)
+        elif not isinstance(item, (str, os.PathLike)):
             yield getattr(item, "id", "") or f"input {position + 1}", item
         elif not os.fspath(item):  # as Path it would be the current folder
             yield "", InputError("missing_file", "the name of an input is empty", "give a file or folder")
@@ -224,13 +240,37 @@ def _sources(inputs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
             yield printable(item), Path(item)
 
 
+class _Word(Smiles):
+    """A string that is SMILES or the name of a file that does not exist."""
+
+    __slots__ = ()
+
+
+def _may_be_smiles(text: str) -> bool:
+    named_as_file = text.startswith(("/", ".", "~")) or format_of(Path(text)) is not None
+    return bool(text) and not named_as_file and text.isprintable() and not os.path.exists(text)
+
+
 def _structures(name: str, source: Any) -> list[Structure | InputError]:
     """What one source holds."""
     if isinstance(source, InputError):
         raise source
+    if isinstance(source, Smiles):
+        return [_from_word(source) if isinstance(source, _Word) else from_smiles(source)]
     if isinstance(source, os.PathLike):
         return read_each(source)
     try:
         return [as_structure(source, id=name)]
     except TypeError as error:
         raise InputError("unknown_object", str(error), "or give the path of a file") from None
+
+
+def _from_word(text: str) -> Structure:
+    """The molecule of a word; one that is no SMILES was perhaps meant as a file."""
+    try:
+        return from_smiles(text)
+    except InputError as error:
+        if error.kind != "bad_smiles":
+            raise
+        kind = "bad_smiles" if set(text) & set("()[]=#@") else "missing_file"
+        raise InputError(kind, f"there is no file {text!r}, and {error.message}", error.hint) from None

@@ -15,15 +15,15 @@ FOLDS = 5
 def majority_metrics(labels: np.ndarray, majority: int, classes: tuple[str, ...]) -> dict[str, Any]:
     """Metrics of always answering one class."""
     metrics = classification_metrics(labels, np.eye(len(classes))[np.full(len(labels), majority)], classes)
-    return {"class": classes[majority], **_short(metrics)}
+    return {"class": classes[majority], **short(metrics)}
 
 
 def forest_metrics(
     train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], classes: tuple[str, ...], seed: int = 0
 ) -> dict[str, Any]:
     """Metrics on ``test`` of a forest grown on ``train``; each is (features ``[N, F]``, labels ``[N]``)."""
-    probabilities = _grow(*train, len(classes), seed)(test[0])
-    return _short(classification_metrics(test[1], probabilities, classes))
+    probabilities = grow(*train, len(classes), seed)(test[0])
+    return short(classification_metrics(test[1], probabilities, classes))
 
 
 def forest_cross_validated(
@@ -38,11 +38,12 @@ def forest_cross_validated(
         return None
     probabilities = np.zeros((len(labels), len(classes)))
     for train, test in GroupKFold(folds).split(features, labels, group):
-        probabilities[test] = _grow(features[train], labels[train], len(classes), seed)(features[test])
-    return _short(classification_metrics(labels, probabilities, classes))
+        probabilities[test] = grow(features[train], labels[train], len(classes), seed)(features[test])
+    return short(classification_metrics(labels, probabilities, classes))
 
 
-def _grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int) -> Any:
+def grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int = 0) -> Any:
+    """A random forest's probabilities as a function of features ``[N, F]`` → ``[N, C]``."""
     from sklearn.ensemble import RandomForestClassifier
 
     forest = RandomForestClassifier(TREES, n_jobs=-1, random_state=seed).fit(features, labels)
@@ -55,5 +56,6 @@ def _grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int) -
     return probabilities
 
 
-def _short(metrics: dict[str, Any]) -> dict[str, Any]:
+def short(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The metrics that are shown of a baseline."""
     return {name: metrics[name] for name in ("accuracy", "balanced_accuracy", "roc_auc", "ece", "above")}

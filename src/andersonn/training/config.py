@@ -27,6 +27,7 @@ class ImageConfig(BaseModel):
     reach: float = Field(8.0, gt=0, description="Å beyond which nothing is a neighbor")
     fade: float = Field(0.15, gt=0, lt=1, description="fraction of the cut-off over which weights fall to zero")
     fold: bool = Field(True, description="one row for all atoms with equal surroundings")
+    positions: bool = Field(False, description="keep atomic positions, for vectors such as a dipole; needs fold=false")
 
     def recipe(self) -> ImageRecipe:
         """The recipe these options describe."""
@@ -64,6 +65,7 @@ class TrainConfig(BaseModel):
     strain: float = Field(0.01, ge=0, lt=0.2, description="relative size of random swelling of training structures")
     averaging: float = Field(1.0, ge=0, description="epochs over which the weights that are kept are averaged; 0: none")
     estimate_weight: float = Field(0.6, ge=0, description="weight of the estimate's loss beside the class loss")
+    balance: float = Field(0.0, ge=0, le=1, description="how much oftener a smaller one of several files is shown")
     limit: int | None = Field(None, ge=10, description="use only this many records, drawn by the seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
     thresholds: tuple[float, ...] | None = Field(None, description="cuts between classes; default: the task's own")
@@ -95,8 +97,10 @@ class TrainConfig(BaseModel):
             raise _readable(error, paths) from None
 
     @classmethod
-    def read(cls, path: str | Path, overrides: Iterable[str] = ()) -> TrainConfig:
-        """A configuration from a TOML or JSON file; see :meth:`make`."""
+    def read(
+        cls, path: str | Path, overrides: Iterable[str] = (), base: Mapping[str, Any] | None = None
+    ) -> TrainConfig:
+        """A configuration from a TOML or JSON file, over the nested options ``base``; see :meth:`make`."""
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
@@ -105,7 +109,7 @@ class TrainConfig(BaseModel):
             raise UsageError("missing_file", f"cannot read {str(path)!r}: {error.strerror}", "check the path") from None
         except ValueError as error:
             raise UsageError("bad_config", f"{str(path)!r} is not valid: {error}", "give TOML or JSON") from None
-        return cls.make(values, overrides)
+        return cls.make(_over(base or {}, values), overrides)
 
     @classmethod
     def describe(cls) -> list[tuple[str, Any, str]]:
@@ -150,6 +154,13 @@ def _set(nested: dict[str, Any], path: str, value: Any) -> None:
             group = ".".join(parents[:depth])
             raise UsageError("bad_option", f"option {group} is a group of options, not {nested!r}", f"write {path}=…")
     nested[leaf] = value
+
+
+def _over(base: Mapping[str, Any], values: Any) -> Any:
+    """Nested options, those of ``base`` where ``values`` says nothing."""
+    if not isinstance(values, Mapping):
+        return values
+    return {**base, **{k: _over(base[k], v) if isinstance(base.get(k), Mapping) else v for k, v in values.items()}}
 
 
 def _plain(values: Any) -> dict[str, Any]:

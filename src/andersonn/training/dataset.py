@@ -51,6 +51,17 @@ class Dataset:
         """Indices of all usable records."""
         return np.concatenate([self.sides[side] for side in SPLITS])
 
+    def shown(self, balance: float) -> np.ndarray:
+        """Indices of training records as an epoch shows them: those of a file ``(n_largest / n)^balance`` times, rounded,
+        if several files of n records each were merged.
+        """
+        train, files = self.sides["train"], self.records.files
+        if files is None or balance == 0.0:
+            return train
+        _, file, counts = np.unique(files[train], return_inverse=True, return_counts=True)
+        times = np.rint((counts.max() / counts) ** balance).astype(np.int64)
+        return np.repeat(train, times[file])
+
     def require_trainable(self, task: Task) -> None:
         """Checks that every side of the split has records and every class is among the training ones.
 
@@ -90,8 +101,9 @@ def prepare(records: Records, task: Task, config: TrainConfig, progress: Progres
     store = image_store(records, config.image.recipe(), progress=progress)
     unusable = {i: f"{error['message']}" for i, error in store.rejected.items()}
     unusable |= _bad_labels(records, values, task)
-    if task.periodic:
-        unusable |= {int(i): f"{task.name} needs a cell" for i in np.flatnonzero(records.is_null("cell"))}
+    no_cell = records.is_null("cell")
+    wrong, why = (no_cell, "needs a cell") if task.periodic else (~no_cell, "is about molecules without a cell")
+    unusable |= {int(i): f"{task.name} {why}" for i in np.flatnonzero(wrong)}
     usable = np.ones(len(records), dtype=bool)
     usable[list(unusable)] = False
     if config.limit is not None and config.limit < usable.sum():

@@ -32,6 +32,10 @@ class Outputs(NamedTuple):
     status: np.ndarray
     evaluations: int
 
+    def part(self, positions: np.ndarray) -> Outputs:
+        """The outputs of some of the structures."""
+        return Outputs(*(column[positions] for column in self[:-1]), self.evaluations)
+
 
 @torch.no_grad()
 def ask(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, max_rows: int = MAX_ROWS) -> Outputs:

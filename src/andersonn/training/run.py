@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import platform
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +20,7 @@ from andersonn.errors import UsageError
 from andersonn.files import write_json, write_whole
 from andersonn.matter import elements
 from andersonn.training.artifact import Artifact
-from andersonn.training.baselines import forest_metrics, majority_metrics
+from andersonn.training.baselines import grow, majority_metrics, short
 from andersonn.training.calibration import Calibration, fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
 from andersonn.training.config import TrainConfig
@@ -107,17 +108,13 @@ def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
     outputs = ask(trainer.network, dataset.store, side)
     calibration = fit_calibration(outputs.scores, outputs.quantiles, dataset.values[side], task, trainer.scale)
     progress.update(1)
-    metrics = {
-        name: answer_metrics(
-            ask(trainer.network, dataset.store, dataset.sides[name]),
-            calibration,
-            dataset.values[dataset.sides[name]],
-            task,
-        )
-        for name in ("validation", "test")
-    }
+    metrics = {"validation": metrics_by_file(outputs, calibration, dataset, side, task)}
+    test = dataset.sides["test"]
+    outputs = ask(trainer.network, dataset.store, test)
     progress.update(2)
-    metrics["test"]["baselines"] = baselines(dataset, task)
+    beside = baselines(dataset, task)
+    metrics["test"] = metrics_by_file(outputs, calibration, dataset, test, task, beside)
+    metrics["test"]["baselines"] = beside(test)
     progress.finish()
     return Artifact(trainer.network.eval(), task, trainer.config, calibration, _provenance(trainer, records, metrics))
 
@@ -131,16 +128,54 @@ def answer_metrics(outputs: Outputs, calibration: Calibration, values: np.ndarra
     }
 
 
-def baselines(dataset: Dataset, task: Task) -> dict[str, Any]:
-    """Majority class and random forest on composition, learned on the training side, tested on the test side."""
-    train, test = dataset.sides["train"], dataset.sides["test"]
-    sides = [(dataset.composition(indices), dataset.labels[indices]) for indices in (train, test)]
-    forest = forest_metrics(*sides, task.classes)
+def metrics_by_file(
+    outputs: Outputs,
+    calibration: Calibration,
+    dataset: Dataset,
+    chosen: np.ndarray,
+    task: Task,
+    beside: Callable[[np.ndarray], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """:func:`answer_metrics` of the records at ``chosen``; if they come from several files, also of each file's, under
+    ``by_file``.
+
+    Args:
+        outputs: of the records at ``chosen``.
+        calibration: of the outputs.
+        dataset: all records.
+        chosen: indices of the records that are tested.
+        task: gives the classes.
+        beside: what :func:`baselines` returns, to be set beside each file's metrics.
+    """
+    values, files = dataset.values[chosen], dataset.records.files
+    metrics = answer_metrics(outputs, calibration, values, task)
+    if files is None:
+        return metrics
+    metrics["by_file"] = {}
+    for name in dict.fromkeys(files[chosen].tolist()):
+        part = np.flatnonzero(files[chosen] == name)
+        found = answer_metrics(outputs.part(part), calibration, values[part], task)
+        metrics["by_file"][name] = found | ({"baselines": beside(chosen[part])} if beside else {})
+    return metrics
+
+
+def baselines(dataset: Dataset, task: Task) -> Callable[[np.ndarray], dict[str, Any]]:
+    """Majority class and random forest on composition, learned on the training side: their metrics on the records at
+    given indices.
+    """
+    train = dataset.sides["train"]
+    forest = grow(dataset.composition(train), dataset.labels[train], len(task.classes))
     majority = int(np.bincount(dataset.labels[train]).argmax())
-    return {
-        "majority": majority_metrics(dataset.labels[test], majority, task.classes),
-        "random_forest": {"protocol": "composition features, grown on the training side", **forest},
-    }
+
+    def metrics(chosen: np.ndarray) -> dict[str, Any]:
+        labels = dataset.labels[chosen]
+        found = short(classification_metrics(labels, forest(dataset.composition(chosen)), task.classes))
+        return {
+            "majority": majority_metrics(labels, majority, task.classes),
+            "random_forest": {"protocol": "composition features, grown on the training side", **found},
+        }
+
+    return metrics
 
 
 def _provenance(trainer: Trainer, records: Records, metrics: dict[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class Trainer:
         network: being trained.
         average: its parameters averaged over the last steps (exponentially): what is validated and kept. The average
             answers better than the last step, which still follows the noise of its batches.
+        shown: indices of the training records that make an epoch, some perhaps several times.
         history: one row an epoch.
         epoch: epochs done.
         best: averaged parameters of the epoch with the lowest validation loss.
@@ -64,10 +65,12 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.network = EquilibriumNetwork(config.model, len(task.classes)).to(self.device)
         self.scale = float(np.std(dataset.values[dataset.sides["train"]])) or 1.0
+        self.network.set_units(self.scale, task.thresholds)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        steps = sum(1 for _ in self._batches(dataset.sides["train"]))
+        self.shown = dataset.shown(config.balance)
+        steps = sum(1 for _ in self._batches(self.shown))
         decay = max(0.0, 1.0 - 1.0 / (config.averaging * steps)) if config.averaging else 0.0
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay)).eval()
         self.history: list[dict[str, float]] = []
@@ -108,7 +111,7 @@ class Trainer:
 
     def _train(self, progress: BatchProgress | None) -> dict[str, float]:
         torch.manual_seed(self.config.seed * 100_003 + self.epoch)
-        order = np.random.default_rng([self.config.seed, self.epoch]).permutation(self.dataset.sides["train"])
+        order = np.random.default_rng([self.config.seed, self.epoch]).permutation(self.shown)
         self.network.train()
         seen, total, tally = 0, 0.0, _SolverTally()
         for indices in self._batches(order):

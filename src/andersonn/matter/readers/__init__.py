@@ -1,6 +1,26 @@
 """Files and foreign objects → :class:`~andersonn.matter.structure.Structure`."""
 
-from andersonn.matter.readers.files import FORMATS, MAX_MEGABYTES, find_files, printable, read_each, read_file
+from andersonn.matter.readers.files import (
+    FORMATS,
+    MAX_MEGABYTES,
+    find_files,
+    format_of,
+    printable,
+    read_each,
+    read_file,
+)
 from andersonn.matter.readers.objects import as_structure
+from andersonn.matter.readers.smiles import Smiles, from_smiles
 
-__all__ = ["FORMATS", "MAX_MEGABYTES", "as_structure", "find_files", "printable", "read_each", "read_file"]
+__all__ = [
+    "FORMATS",
+    "MAX_MEGABYTES",
+    "Smiles",
+    "as_structure",
+    "find_files",
+    "format_of",
+    "from_smiles",
+    "printable",
+    "read_each",
+    "read_file",
+]

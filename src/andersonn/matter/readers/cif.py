@@ -22,7 +22,7 @@ def parse(text: str, name: str) -> list[Structure | InputError]:
     """The structures of all data blocks that hold atoms, or what is wrong with a block; several blocks add their own
     names to ``name``.
     """
-    blocks = [block for block in _document(text) if block.find_values("_atom_site_label") or _sites_of(block)]
+    blocks = [block for block in read_document(text) if block.find_values("_atom_site_label") or _sites_of(block)]
     if not blocks:
         raise InputError(
             "no_atoms",
@@ -32,7 +32,12 @@ def parse(text: str, name: str) -> list[Structure | InputError]:
     return read_parts("block", {block.name: partial(_structure, block) for block in blocks}, name)
 
 
-def _document(text: str) -> gemmi.cif.Document:
+def read_document(text: str) -> gemmi.cif.Document:
+    """The data blocks of a CIF.
+
+    Raises:
+        InputError: it breaks the syntax of CIF.
+    """
     try:
         return gemmi.cif.read_string(text)
     except (ValueError, RuntimeError) as error:

@@ -22,13 +22,26 @@ SUFFIXES = {
     ".contcar": "poscar",
     ".xyz": "xyz",
     ".extxyz": "xyz",
+    ".smi": "smi",
+    ".smiles": "smi",
+    ".sdf": "sdf",
+    ".sd": "sdf",
+    ".mol": "sdf",
+    ".mol2": "mol2",
+    ".pdb": "pdb",
+    ".ent": "pdb",
+    ".mmcif": "mmcif",
 }
 STEMS = {"POSCAR": "poscar", "CONTCAR": "poscar"}
-FORMATS = "CIF (.cif), POSCAR/CONTCAR (.vasp), xyz and extended xyz (.xyz, .extxyz)"
+FORMATS = (
+    "CIF (.cif), POSCAR/CONTCAR (.vasp), xyz and extended xyz (.xyz, .extxyz), SMILES (.smi), SDF and MOL (.sdf, .mol), "
+    "MOL2 (.mol2), PDB (.pdb), mmCIF (.cif, .mmcif)"
+)
+MMCIF_MARKS = ("_atom_site.Cartn_x", "_chem_comp_atom.atom_id")
 
 
 def format_of(path: Path) -> str | None:
-    """``"cif"``, ``"poscar"`` or ``"xyz"`` by the file's name, or None."""
+    """The format by the file's name, such as ``"cif"``, ``"xyz"`` or ``"sdf"``, or None."""
     known = SUFFIXES.get(path.suffix.lower())
     return known or next((kind for stem, kind in STEMS.items() if path.name.upper().startswith(stem)), None)
 
@@ -55,7 +68,8 @@ def read_file(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES
     """All structures of a file, in its order.
 
     Args:
-        path: a CIF (one structure for each data block with atoms), POSCAR, xyz or extended xyz file (one a frame).
+        path: a CIF (one structure for each data block with atoms), POSCAR, xyz or extended xyz file (one a frame),
+            .smi file (one a line), SDF, MOL or MOL2 file (one a record), PDB or mmCIF file (one a model).
         max_megabytes: files larger than this are refused unread.
 
     Raises:
@@ -117,10 +131,21 @@ def _text(path: Path, max_megabytes: float) -> str:
 
 
 def _parser(path: Path, text: str) -> Callable[[str, str], list[Structure | InputError]]:
-    from andersonn.matter.readers import cif, frames
+    from andersonn.matter.readers import biomolecules, cif, frames, molfiles, smiles
 
     kind = format_of(path) or ("cif" if "_cell_length_a" in text and "data_" in text else None)
-    parsers = {"cif": cif.parse, "poscar": frames.parse_poscar, "xyz": frames.parse_xyz}
+    if kind == "cif" and any(mark in text for mark in MMCIF_MARKS):
+        kind = "mmcif"
+    parsers = {
+        "cif": cif.parse,
+        "poscar": frames.parse_poscar,
+        "xyz": frames.parse_xyz,
+        "smi": smiles.parse_smi,
+        "sdf": molfiles.parse_sdf,
+        "mol2": molfiles.parse_mol2,
+        "pdb": biomolecules.parse_pdb,
+        "mmcif": biomolecules.parse_mmcif,
+    }
     if kind is None:
         raise InputError("unknown_format", f"{str(path)!r} is in no known format", f"give {FORMATS}")
     return parsers[kind]

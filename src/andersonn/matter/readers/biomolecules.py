@@ -1,0 +1,137 @@
+"""PDB and mmCIF files of ligands and peptides: read by gemmi, hydrogens of known residues completed by RDKit."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import gemmi
+import numpy as np
+
+from andersonn.errors import InputError
+from andersonn.matter import elements
+from andersonn.matter.readers.cif import read_document
+from andersonn.matter.readers.molecules import finished, sanitize
+from andersonn.matter.readers.parts import read_parts
+from andersonn.matter.structure import Structure
+
+HYDROGEN_HINT = (
+    "add hydrogens to the file, or give the ligand as SDF, MOL or SMILES, which say how its atoms are bonded"
+)
+
+
+def parse_pdb(text: str, name: str) -> list[Structure | InputError]:
+    """The models of a PDB file, or what is wrong with one. Water is left out, of alternatives the first is kept."""
+    try:
+        found = gemmi.read_pdb_string(text)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            "bad_pdb", f"cannot read the PDB file: {error}", "check the columns of its ATOM lines"
+        ) from None
+    return _models({str(model.num): (found, k) for k, model in enumerate(found)}, "PDB file", name)
+
+
+def parse_mmcif(text: str, name: str) -> list[Structure | InputError]:
+    """The models of an mmCIF file's blocks, coordinate entries and chemical components alike; see :func:`parse_pdb`."""
+    models = {}
+    for block in read_document(text):
+        if block.find_values("_chem_comp_atom.atom_id") and not block.find_values("_atom_site.Cartn_x"):
+            found = gemmi.make_structure_from_chemcomp_block(block)
+            models |= {block.name: (found, 0)} if len(found) else {}  # the models of a component are the same molecule
+        else:
+            found = gemmi.make_structure_from_block(block)
+            models |= {
+                f"{block.name}/{m.num}" if len(found) > 1 else block.name: (found, k) for k, m in enumerate(found)
+            }
+    return _models(models, "mmCIF", name)
+
+
+def _models(models: dict[str, tuple[gemmi.Structure, int]], what: str, name: str) -> list[Structure | InputError]:
+    parts = {key: partial(_structure, found, k) for key, (found, k) in models.items()}
+    if not parts:
+        raise InputError("no_atoms", f"the {what} has no atoms", "it needs ATOM or HETATM lines; it may be cut short")
+    return read_parts("model", parts, name)
+
+
+def _structure(found: gemmi.Structure, index: int, id: str) -> Structure:
+    alone = gemmi.Structure()
+    alone.add_model(found[index].clone())
+    notes: tuple[str, ...] = ()
+    atoms = sum(1 for _ in alone[0].all())
+    alone.remove_alternative_conformations()
+    kept = sum(1 for _ in alone[0].all())
+    if kept < atoms:
+        notes += (f"{atoms - kept} atoms of alternative conformations were left out",)
+    alone.remove_waters()
+    alone.remove_empty_chains()
+    left = [site.atom for site in alone[0].all()]
+    if len(left) < kept and left:
+        notes += (f"water was left out ({kept - len(left)} atoms)",)
+    if not left:
+        raise InputError("no_atoms", "there are no atoms but water", "it needs ATOM or HETATM lines")
+    for atom in left:
+        if not 1 <= atom.element.atomic_number <= elements.MAX_Z:
+            raise InputError(
+                "unknown_element",
+                f"atom {atom.name!r} has the unknown element {atom.element.name!r}",
+                "write the element's symbol in columns 77 and 78 (PDB) or type_symbol (mmCIF)",
+            )
+    if _lacks_hydrogen(alone):
+        return _completed(alone, id, notes)
+    return Structure(
+        np.array([atom.element.atomic_number for atom in left]),
+        np.array([atom.pos.tolist() for atom in left]),
+        id=id,
+        charge=sum(atom.charge for atom in left),
+        notes=notes,
+    )
+
+
+def _is_known(residue: gemmi.Residue) -> bool:
+    """Whether the residue is an amino acid or nucleotide whose bonds are known by its name."""
+    table = gemmi.find_tabulated_residue(residue.name)
+    return (table.is_amino_acid() or table.is_nucleic_acid()) and table.is_standard()
+
+
+def _lacks_hydrogen(found: gemmi.Structure) -> bool:
+    """Whether a known residue has no hydrogen.
+
+    Raises:
+        InputError: a residue whose bonds are not known has carbon and no hydrogen.
+    """
+    lacking = False
+    for residue in (residue for chain in found[0] for residue in chain):
+        names = {atom.element.name for atom in residue}
+        if "C" not in names or names & {"H", "D"}:
+            continue
+        if not _is_known(residue) and len(residue) > 1:
+            raise InputError(
+                "missing_hydrogens",
+                f"residue {residue.name} {residue.seqid} has no hydrogen, and its bond orders are not known",
+                HYDROGEN_HINT,
+            )
+        lacking = True
+    return lacking
+
+
+def _completed(found: gemmi.Structure, id: str, notes: tuple[str, ...]) -> Structure:
+    """The structure with the hydrogens that its known residues lack; acids and amines neutral unless the file charges
+    them.
+    """
+    from rdkit import Chem, rdBase
+
+    known = {(r.name, str(r.seqid.num), c.name) for c in found[0] for r in c if _is_known(r)}
+    with rdBase.BlockLogs():
+        mol = Chem.MolFromPDBBlock(found.make_pdb_string(), removeHs=False, sanitize=False)
+        if mol is None:
+            raise InputError("bad_pdb", "RDKit cannot tell the bonds of the residues", HYDROGEN_HINT)
+        sanitize(mol)
+        complete = [atom.GetIdx() for atom in mol.GetAtoms() if _residue(atom) in known]
+        whole = Chem.AddHs(mol, addCoords=True, onlyOnAtoms=complete)
+    added = whole.GetNumAtoms() - mol.GetNumAtoms()
+    notes += (f"{added} hydrogen atoms were missing and have been added (acids and amines neutral)",)
+    return finished(whole, id, notes)
+
+
+def _residue(atom: object) -> tuple[str, str, str]:
+    info = atom.GetPDBResidueInfo()
+    return info.GetResidueName().strip(), str(info.GetResidueNumber()), info.GetChainId().strip()

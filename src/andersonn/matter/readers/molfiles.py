@@ -1,0 +1,108 @@
+"""SDF, MOL and MOL2 files, by RDKit: each record on its own, so that a broken one leaves the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from andersonn.errors import InputError
+from andersonn.matter.readers.molecules import to_structure
+from andersonn.matter.readers.parts import read_parts
+from andersonn.matter.structure import Structure
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+RECORD_END = "$$$$"
+MOL2_START = "@<TRIPOS>MOLECULE"
+MOL_HINT = "line 4 of a MOL block counts atoms and bonds; a line for each must follow, and M  END"
+MOL2_HINT = "each molecule needs @<TRIPOS>MOLECULE, @<TRIPOS>ATOM and @<TRIPOS>BOND"
+
+
+def parse_sdf(text: str, name: str) -> list[Structure | InputError]:
+    """The molecules of an SDF or MOL file, V2000 or V3000, or what is wrong with one."""
+    records, lines = [], []
+    for line in text.splitlines():
+        if line.rstrip() == RECORD_END:
+            records.append("\n".join(lines))
+            lines = []
+        else:
+            lines.append(line)
+    if any(line.strip() for line in lines):
+        records.append("\n".join(lines))
+    if not records:
+        raise InputError("no_atoms", "the file holds no molecule", MOL_HINT)
+    return _read(records, [record.partition("\n")[0].strip() for record in records], _mol_block, name)
+
+
+def parse_mol2(text: str, name: str) -> list[Structure | InputError]:
+    """The molecules of a Tripos MOL2 file, or what is wrong with one."""
+    records = [MOL2_START + part for part in text.split(MOL2_START)[1:]]
+    if not records:
+        raise InputError("bad_mol2", f"the file has no {MOL2_START}", MOL2_HINT)
+    return _read(records, [[*record.splitlines(), "", ""][1].strip() for record in records], _mol2_block, name)
+
+
+def _read(
+    records: list[str], titles: list[str], parse: Callable[[str], Mol], name: str
+) -> list[Structure | InputError]:
+    often = Counter(titles)
+    parts = {
+        (title if title and often[title] == 1 else str(k)): partial(_structure, parse, record)
+        for k, (record, title) in enumerate(zip(records, titles, strict=True), start=1)
+    }
+    if len(parts) < len(records):  # a title that is another record's number
+        parts = {str(k): partial(_structure, parse, record) for k, record in enumerate(records, start=1)}
+    return read_parts("record", parts, name)
+
+
+def _structure(parse: Callable[[str], Mol], record: str, id: str) -> Structure:
+    return to_structure(parse(record), id)
+
+
+def _mol_block(record: str) -> Mol:
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        try:
+            mol = Chem.MolFromMolBlock(record, sanitize=False, removeHs=False)
+        except (RuntimeError, ValueError) as error:
+            raise InputError("bad_mol", f"cannot read the MOL block: {error}", MOL_HINT) from None
+    if mol is None:
+        raise InputError("bad_mol", f"cannot read the MOL block: {_fault(record.splitlines())}", MOL_HINT)
+    return mol
+
+
+def _fault(lines: list[str]) -> str:
+    """The likely fault of a MOL block that RDKit cannot parse."""
+    if len(lines) < 4:
+        return f"it has {len(lines)} lines"
+    counts = lines[3]
+    if "V3000" in counts:
+        return "its V3000 tables are not complete"
+    try:
+        announced = int(counts[0:3]) + int(counts[3:6])
+    except ValueError:
+        return f"line 4 should count atoms and bonds, not {counts.strip()[:40]!r}"
+    listed = next((k for k, line in enumerate(lines[4:]) if line.startswith(("M  ", "A  ", "> "))), len(lines) - 4)
+    if listed < announced:
+        return f"it announces {announced} atoms and bonds and lists {listed}; the file may be cut short"
+    return "a line of an atom or bond is not as it should be"
+
+
+def _mol2_block(record: str) -> Mol:
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        try:
+            mol = Chem.MolFromMol2Block(record + "\n", sanitize=False, removeHs=False)
+        except (RuntimeError, ValueError) as error:
+            raise InputError("bad_mol2", f"cannot read the MOL2 record: {error}", MOL2_HINT) from None
+    if mol is None:
+        raise InputError("bad_mol2", "RDKit cannot read the MOL2 record", MOL2_HINT)
+    if mol.GetNumConformers():  # MOL2 has no mark for 3-D: coordinates off one plane are
+        conformer = mol.GetConformer()
+        conformer.Set3D(bool(abs(conformer.GetPositions()[:, 2]).max() > 1e-3))
+    return mol

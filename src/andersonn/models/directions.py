@@ -1,0 +1,44 @@
+"""What distances cannot tell apart: in which directions an atom's neighbors lie, as numbers that do not turn with it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from andersonn.models.batch import ImageBatch
+
+
+class Directions(nn.Module):
+    """Sums of unit vectors to the neighbors, each weighted by a learned function of distance and element, and their
+    products with each other: angles, in the manner of moments.
+
+    Args:
+        channels: C, sums an atom keeps.
+        width: D, of the features of atoms.
+        radial: functions that expand a distance.
+    """
+
+    def __init__(self, channels: int, width: int, radial: int) -> None:
+        super().__init__()
+        self.from_distance = nn.Linear(radial, channels)
+        self.from_atom = nn.Linear(width, channels)
+        self.to_rows = nn.Linear(channels, width)
+        self.to_pixels = nn.Linear(2 * channels, width)
+
+    def forward(self, radial: Tensor, atoms: Tensor, batch: ImageBatch) -> tuple[Tensor, Tensor]:
+        """Features of rows ``[R, D]``, by the lengths of the sums, and of pixels ``[R, K, D]``, by the sums of both its
+        atoms along the line between them.
+
+        Args:
+            radial: expanded distances ``[R, K, radial]``.
+            atoms: features ``[R, D]``.
+            batch: images with positions.
+        """
+        unit = batch.neighbor_vectors() / batch.distance.clamp_min(1e-3).unsqueeze(2)
+        size = self.from_distance(radial) * batch.neighbors.gather(self.from_atom(atoms)) * batch.weight.unsqueeze(2)
+        sums = torch.bmm(size.transpose(1, 2), unit)
+        own = torch.bmm(unit, sums.transpose(1, 2))
+        theirs = batch.neighbors.gather(sums.flatten(1)).unflatten(2, sums.shape[1:])
+        other = torch.matmul(theirs, unit.unsqueeze(3)).squeeze(3)
+        lengths = (sums.square().sum(dim=2) + 1e-6).sqrt()
+        return self.to_rows(lengths), self.to_pixels(torch.cat([own, other], dim=2))

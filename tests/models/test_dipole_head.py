@@ -1,0 +1,140 @@
+"""The dipole head: what must not change does not, what must add up does."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from andersonn.data.store import ImageStore
+from andersonn.errors import InputError, UsageError
+from andersonn.matter.image import ImageRecipe, NodeNeighborImage
+from andersonn.matter.readers import from_smiles
+from andersonn.matter.structure import Structure
+from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig
+from andersonn.scientists.recipes import config_of
+from tests.conftest import rotation
+
+CONFIG = config_of("polarity", overrides=["model.width=16", "model.directions=4", "radial=8", "solver.rtol=1e-5"])
+RECIPE = CONFIG.image.recipe()
+MOLECULES = ["CCO", "N", "CC(=O)Nc1ccc(O)cc1", "[NH4+]", "CC(=O)[O-]", "FC(F)F"]
+
+
+@pytest.fixture(scope="module")
+def network() -> EquilibriumNetwork:
+    torch.manual_seed(0)
+    network = EquilibriumNetwork(CONFIG.model, 2).eval()
+    network.set_units(1.5, (2.5,))
+    return network
+
+
+def batch(*structures: Structure) -> ImageBatch:
+    images = [NodeNeighborImage.from_structure(s, RECIPE) for s in structures]
+    return ImageBatch.from_store(ImageStore.from_images(images, RECIPE), np.arange(len(images)))
+
+
+def parts(network, images: ImageBatch):
+    features = network.encoder(images)
+    cell = network.equilibrium.cell
+    z, _ = network.equilibrium.solve(cell.prepare(features, images), offsets=cell.offsets(images))
+    return network.dipole.dipole(cell.rows(z, images, features), features, images)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), smiles=st.sampled_from(MOLECULES))
+def test_length_is_invariant_and_the_vector_turns(network, seed, smiles):
+    rng = np.random.default_rng(seed)
+    one = from_smiles(smiles)
+    turn, order = rotation(rng), rng.permutation(len(one))
+    two = Structure(one.Z[order], one.xyz[order] @ turn.T + rng.normal(size=3) * 5, charge=one.charge)
+    with torch.no_grad():
+        a, b = network(batch(one)), network(batch(two))
+        assert torch.allclose(a.quantiles, b.quantiles, atol=2e-3)
+        assert torch.allclose(a.scores, b.scores, atol=2e-3)
+        u, v = parts(network, batch(one)).total, parts(network, batch(two)).total
+    assert np.allclose(u.numpy() @ turn.T, v.numpy(), atol=5e-3)
+
+
+@torch.no_grad()
+def test_charges_sum_to_the_total_charge(network):
+    structures = [from_smiles(s) for s in MOLECULES]
+    images = batch(*structures)
+    charges = parts(network, images).charges
+    sums = images.sum_rows(charges.unsqueeze(1)).squeeze(1)
+    assert sums.numpy() == pytest.approx([s.charge for s in structures], abs=1e-4)
+
+
+@torch.no_grad()
+def test_parts_add_up(network):
+    images = batch(from_smiles("CCO"))
+    found = parts(network, images)
+    nuclear = images.Z.float().unsqueeze(1)
+    center = (nuclear * images.position).sum(0) / nuclear.sum()
+    moved = 4.803205 * (found.charges.unsqueeze(1) * (images.position - center)).sum(0)
+    assert torch.allclose(moved + found.local.sum(0), found.total[0], atol=1e-5)
+
+
+@torch.no_grad()
+def test_symmetric_molecules_have_no_dipole(network):
+    a = 1.09 / 3**0.5
+    methane = Structure([6, 1, 1, 1, 1], [[0, 0, 0], [a, a, a], [a, -a, -a], [-a, a, -a], [-a, -a, a]])
+    carbon_dioxide = Structure([6, 8, 8], [[0, 0, 0], [1.16, 0, 0], [-1.16, 0, 0]])
+    assert network(batch(methane, carbon_dioxide)).quantiles[:, 1].abs().max() < 1e-4
+
+
+@torch.no_grad()
+def test_class_probabilities_follow_the_length(network):
+    output = network(batch(*map(from_smiles, MOLECULES)))
+    p = output.scores.exp()
+    assert torch.allclose(p.sum(dim=1), torch.ones(len(p)), atol=1e-5)
+    assert ((p[:, 1] > 0.5) == (output.quantiles[:, 1] * 1.5 > 2.5)).all()
+    assert (output.quantiles.diff(dim=1) > 0).all()
+
+
+@torch.no_grad()
+def test_three_classes():
+    network = EquilibriumNetwork(CONFIG.model, 3).eval()
+    network.set_units(1.5, (1.0, 2.5))
+    assert torch.allclose(network(batch(from_smiles("CCO"))).scores.exp().sum(), torch.tensor(1.0), atol=1e-5)
+
+
+def test_gradients_reach_every_parameter(network):
+    output = network(batch(from_smiles("CCO"), from_smiles("N")))
+    network.zero_grad()
+    (output.quantiles.square().sum() - output.scores[:, 0].sum()).backward()
+    untouched = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+    assert untouched == []
+
+
+@torch.no_grad()
+def test_a_lone_atom():
+    network = EquilibriumNetwork(CONFIG.model, 2).eval()
+    output = network(batch(Structure([10], [[0.0, 0.0, 0.0]])))
+    assert torch.isfinite(output.scores).all()
+    assert abs(output.quantiles[0, 1]) < 1e-5
+
+
+def test_what_positions_need(structures):
+    with pytest.raises(UsageError, match="folded rows"):
+        ImageRecipe(positions=True)
+    with pytest.raises(InputError, match="repeats in space"):
+        NodeNeighborImage.from_structure(structures["NaCl"], RECIPE)
+    assert RECIPE.key != ImageRecipe(columns=RECIPE.columns, fold=False).key
+    network = EquilibriumNetwork(ModelConfig(head="dipole", width=8), 2)
+    plain = ImageRecipe(columns=8, fold=False)
+    store = ImageStore.from_images([NodeNeighborImage.from_structure(from_smiles("CCO"), plain)], plain)
+    with pytest.raises(UsageError, match="no positions"):
+        network(ImageBatch.from_store(store, np.arange(1)))
+
+
+def test_near_gaussians_are_sharper_at_bond_lengths():
+    from andersonn.models.encoder import ImageEncoder
+
+    def change(spacing, distance):
+        encoder = ImageEncoder(8, 24, spacing=spacing)
+        at = torch.tensor([distance, distance + 0.03])
+        radial = torch.exp(-encoder.sharpness * (encoder._place(at).unsqueeze(-1) - encoder.centers) ** 2)
+        return float((radial[0] - radial[1]).abs().sum())
+
+    assert change("near", 1.2) > 1.5 * change("even", 1.2)
+    assert change("near", 5.0) < change("even", 5.0)
