@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,14 @@ from andersonn.errors import InputError
 from andersonn.files import write_whole
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.matter.structure import Structure
+from andersonn.matter.voids import BY_ATOM, BY_STRUCTURE
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 
 PER_ROW = ("Z", "neighbor_index", "distance", "weight", "bonded", "multiplicity")
+OF_VOIDS = ("of_row", "of_whole")
+"""Arrays that a store has on disk only if its recipe has voids, so that it stays as it was without."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,8 @@ class ImageStore:
         weight: float32 ``[R, K]``.
         bonded: bool ``[R, K]``.
         multiplicity: atoms a row stands for, int32 ``[R]``.
+        of_row: channels of the voids by row, float32 ``[R, C]``, or ``[R, 0]``.
+        of_whole: channels of the voids by structure, float32 ``[N, G]``, or ``[N, 0]``; zeros where rejected.
         rejected: record index → error; a rejected record has no rows.
         recipe: how the images were made.
     """
@@ -52,6 +57,8 @@ class ImageStore:
     weight: np.ndarray
     bonded: np.ndarray
     multiplicity: np.ndarray
+    of_row: np.ndarray
+    of_whole: np.ndarray
     rejected: dict[int, dict[str, str]]
     recipe: ImageRecipe
 
@@ -69,7 +76,8 @@ class ImageStore:
     ) -> ImageStore:
         """Concatenates images; rejected ones must already be left out or empty."""
         rows = np.array([len(image) for image in images], dtype=np.int64)
-        arrays = {name: np.concatenate([getattr(image, name) for image in images]) for name in PER_ROW}
+        arrays = {name: np.concatenate([getattr(image, name) for image in images]) for name in (*PER_ROW, "of_row")}
+        arrays["of_whole"] = np.stack([image.of_whole for image in images])
         return cls(np.concatenate([[0], np.cumsum(rows)]), **arrays, rejected=rejected or {}, recipe=recipe)
 
     @classmethod
@@ -101,7 +109,7 @@ class ImageStore:
     @classmethod
     def _concatenated(cls, stores: Sequence[ImageStore], recipe: ImageRecipe) -> ImageStore:
         rows = np.concatenate([store.n_rows for store in stores])
-        arrays = {name: np.concatenate([getattr(store, name) for store in stores]) for name in PER_ROW}
+        arrays = {name: np.concatenate([getattr(store, name) for store in stores]) for name in (*PER_ROW, *OF_VOIDS)}
         first = np.concatenate([[0], np.cumsum([len(store) for store in stores])])
         rejected = {int(f) + i: e for f, s in zip(first, stores, strict=False) for i, e in s.rejected.items()}
         return cls(np.concatenate([[0], np.cumsum(rows)]), **arrays, rejected=rejected, recipe=recipe)
@@ -109,7 +117,7 @@ class ImageStore:
     def save(self, path: Path) -> None:
         """Writes the store as one safetensors file, whole or not at all."""
         notes = {"recipe": asdict(self.recipe), "rejected": {str(i): e for i, e in self.rejected.items()}}
-        arrays = {name: getattr(self, name) for name in ("offsets", *PER_ROW)}
+        arrays = {name: getattr(self, name) for name in ("offsets", *PER_ROW, *(OF_VOIDS if self.recipe.voids else ()))}
         write_whole(path, lambda name: save_file(arrays, name, metadata={"notes": json.dumps(notes)}))
 
     @classmethod
@@ -117,9 +125,14 @@ class ImageStore:
         """Reads a saved store."""
         with safe_open(path, "numpy") as file:
             notes = json.loads(file.metadata()["notes"])
-            arrays = {name: file.get_tensor(name) for name in ("offsets", *PER_ROW)}
+            recipe = ImageRecipe(**notes["recipe"])
+            names = ("offsets", *PER_ROW, *(OF_VOIDS if recipe.voids else ()))
+            arrays = {name: file.get_tensor(name) for name in names}
         rejected = {int(i): error for i, error in notes["rejected"].items()}
-        return cls(**arrays, rejected=rejected, recipe=ImageRecipe(**notes["recipe"]))
+        if not recipe.voids:
+            arrays["of_row"] = np.zeros((len(arrays["Z"]), 0), dtype=np.float32)
+            arrays["of_whole"] = np.zeros((len(arrays["offsets"]) - 1, 0), dtype=np.float32)
+        return cls(**arrays, rejected=rejected, recipe=recipe)
 
 
 CHUNK = 500
@@ -173,9 +186,13 @@ def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
 
 def _no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
     """The image of a rejected record: of one atom, with its row taken away."""
-    lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), recipe)
+    plain = replace(recipe, voids=False)
+    lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), plain)
+    columns, whole = (len(BY_ATOM), len(BY_STRUCTURE)) if recipe.voids else (0, 0)
     return NodeNeighborImage(
         **{name: getattr(lone, name)[:0] for name in (*PER_ROW, "neighbor_vector", "color", "atom_row")},
         id="",
         recipe=recipe,
+        of_row=np.zeros((0, columns), dtype=np.float32),
+        of_whole=np.zeros(whole, dtype=np.float32),
     )

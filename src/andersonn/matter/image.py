@@ -16,6 +16,9 @@ from andersonn.matter import elements
 from andersonn.matter.canonical import TIE, dense_ranks, refine, tied_ranks
 from andersonn.matter.graph import AtomBondGraph
 from andersonn.matter.structure import Structure
+from andersonn.matter.voids import BY_ATOM, BY_STRUCTURE, Voids
+from andersonn.matter.voids import probe as void_probe
+from andersonn.matter.voids.radii import probe_radii
 
 FORMAT = 2
 """Raised whenever the same recipe would give another image, or other structures would be refused, so that stores of
@@ -32,17 +35,23 @@ class ImageRecipe:
         reach: Å beyond which nothing is a neighbor.
         fade: the fraction of the cut-off distance over which a neighbor's weight falls from 1 to 0.
         fold: merge atoms with equal surroundings into one row with a multiplicity.
+        voids: probe the room between the atoms too, for the channels that a graph cannot see (crystals only).
     """
 
     columns: int = 16
     reach: float = 8.0
     fade: float = 0.15
     fold: bool = True
+    voids: bool = False
 
     @cached_property
     def key(self) -> str:
         """A short hash that changes with any setting, with the image format and with the element table."""
-        content = json.dumps([FORMAT, asdict(self), elements.feature_table().tobytes().hex()], sort_keys=True)
+        settings = asdict(self)
+        # Without voids the key is that of the time before there were any: stores of then are as good.
+        if settings.pop("voids"):
+            settings["voids"] = [void_probe.FORMAT, probe_radii()[1:].tobytes().hex()]
+        content = json.dumps([FORMAT, settings, elements.feature_table().tobytes().hex()], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -67,6 +76,8 @@ class NodeNeighborImage:
         atom_row: row of each atom of the structure, int32 ``[atoms]``, in the order of the file.
         id: the structure's name.
         recipe: how it was made.
+        of_row: :data:`andersonn.matter.voids.BY_ATOM` of the rows, float32 ``[n, 3]``; ``[n, 0]`` without ``voids``.
+        of_whole: :data:`andersonn.matter.voids.BY_STRUCTURE`, float32 ``[9]``; ``[0]`` without ``voids``.
     """
 
     Z: np.ndarray
@@ -80,6 +91,8 @@ class NodeNeighborImage:
     atom_row: np.ndarray
     id: str
     recipe: ImageRecipe
+    of_row: np.ndarray
+    of_whole: np.ndarray
 
     def __len__(self) -> int:
         return len(self.Z)
@@ -107,7 +120,16 @@ class NodeNeighborImage:
         pair, distance, cutoff = _nearest(graph, recipe)
         weight = _fade(distance, cutoff, recipe.fade)
         image = _ordered(graph, pair, distance, cutoff, weight, recipe)
+        if recipe.voids:
+            image = image._with_voids(Voids.of(graph.structure))
         return image.folded() if recipe.fold else image
+
+    def _with_voids(self, voids: Voids) -> NodeNeighborImage:
+        """The unfolded image with the channels of the voids; atoms of one color get the mean of theirs."""
+        total = np.zeros((len(self), len(BY_ATOM)))
+        np.add.at(total, self.color[self.atom_row], voids.by_atom)
+        mean = total / np.maximum(np.bincount(self.color, minlength=len(self)), 1)[:, None]
+        return replace(self, of_row=mean[self.color].astype(np.float32), of_whole=voids.by_structure)
 
     def folded(self) -> NodeNeighborImage:
         """The image with one row a color. Message passing on it gives each atom exactly the state it has on the whole
@@ -125,6 +147,7 @@ class NodeNeighborImage:
             color=np.arange(len(first), dtype=np.int32),
             multiplicity=np.bincount(self.color, weights=self.multiplicity).astype(np.int32),
             atom_row=self.color[self.atom_row],
+            of_row=self.of_row[first],
         )
 
     def channels(self) -> dict[str, np.ndarray]:
@@ -132,7 +155,9 @@ class NodeNeighborImage:
 
         ``distance_A``, ``distance_per_radii`` (1 at the sum of covalent radii), ``weight``, ``bonded``, and each of
         :data:`andersonn.matter.elements.FEATURES` (standardized) for the atom (``atom_…``) and its neighbor
-        (``neighbor_…``).
+        (``neighbor_…``). With ``voids`` also
+        :data:`andersonn.matter.voids.BY_ATOM` of the atom and :data:`andersonn.matter.voids.BY_STRUCTURE`
+        (``whole_…``), the same in all its pixels.
         """
         table, mask = elements.feature_table(), self.mask
         radius = elements.column("covalent_radius_A")
@@ -146,6 +171,10 @@ class NodeNeighborImage:
         for c, name in enumerate(elements.FEATURES):
             planes[f"atom_{name}"] = np.broadcast_to(table[own, c], mask.shape)
             planes[f"neighbor_{name}"] = table[other, c]
+        for c, name in enumerate(BY_ATOM[: self.of_row.shape[1]]):
+            planes[f"atom_{name}"] = np.broadcast_to(self.of_row[:, None, c], mask.shape)
+        for name, value in zip(BY_STRUCTURE, self.of_whole, strict=False):
+            planes[f"whole_{name}"] = np.full(mask.shape, value)
         return {name: np.where(mask, plane, 0.0).astype(np.float32) for name, plane in planes.items()}
 
 
@@ -222,6 +251,8 @@ def _ordered(
         atom_row=row_of_atom.astype(np.int32),
         id=graph.structure.id,
         recipe=recipe,
+        of_row=np.zeros((len(Z), 0), dtype=np.float32),
+        of_whole=np.zeros(0, dtype=np.float32),
     )
 
 
