@@ -46,11 +46,12 @@ def train(
 ) -> None:
     """Trains and prints the test metrics."""
     from andersonn.data.tasks import task as task_of
+    from andersonn.scientists.recipes import recipe
     from andersonn.training.config import TrainConfig
 
     task_of(task)
     words = overrides or []
-    chosen = TrainConfig.read(config, words) if config else TrainConfig.make(overrides=words)
+    chosen = TrainConfig.read(config, words) if config else TrainConfig.make(recipe(task), words)
 
     from andersonn.scientists import Scientist
 

@@ -25,6 +25,8 @@ class ImageBatch:
         multiplicity: atoms a row stands for, float32 ``[R]``.
         offsets: image b owns rows ``offsets[b]`` to ``offsets[b + 1]``, int64 ``[B + 1]``.
         sample: image of each row, int64 ``[R]``.
+        of_row: channels of the voids by row, float32 ``[R, C]``; C = 0 if the recipe has none.
+        of_whole: channels of the voids by image, float32 ``[B, G]``; G = 0 if the recipe has none.
     """
 
     Z: Tensor
@@ -34,6 +36,8 @@ class ImageBatch:
     multiplicity: Tensor
     offsets: Tensor
     sample: Tensor
+    of_row: Tensor
+    of_whole: Tensor
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -54,6 +58,8 @@ class ImageBatch:
             multiplicity=torch.from_numpy(store.multiplicity[rows].astype(np.float32)),
             offsets=torch.from_numpy(offsets),
             sample=torch.from_numpy(sample),
+            of_row=torch.from_numpy(store.of_row[rows]),
+            of_whole=torch.from_numpy(store.of_whole[indices]),
         )
 
     def to(self, device: torch.device | str) -> ImageBatch:

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from andersonn.matter import elements
 from andersonn.models.batch import ImageBatch
+from andersonn.models.expansion import SEEN, Expansion
 
 NEAREST, FARTHEST = 0.7, 6.5
 """Å: centers of the first and last Gaussian."""
@@ -37,9 +38,10 @@ class ImageEncoder(nn.Module):
         width: D.
         radial: number of Gaussians.
         dropout: of the learned embedding, while training; the tabulated properties stay.
+        voids: which channels of the voids atoms bring along, see :data:`~andersonn.models.expansion.SEEN`.
     """
 
-    def __init__(self, width: int, radial: int, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, radial: int, dropout: float = 0.0, voids: str = "none") -> None:
         super().__init__()
         self.register_buffer("centers", torch.linspace(NEAREST, FARTHEST, radial))
         self.sharpness = 0.5 * (radial / (FARTHEST - NEAREST)) ** 2
@@ -55,12 +57,18 @@ class ImageEncoder(nn.Module):
         self.pixel_from_distance = nn.Linear(radial, width)
         self.pixel_from_own = nn.Linear(width, width)
         self.pixel_from_neighbor = nn.Linear(width, width, bias=False)
+        self.expansion = self.from_voids = None
+        if SEEN[voids][0]:
+            self.expansion = Expansion(SEEN[voids][0])
+            self.from_voids = nn.Linear(self.expansion.features, width)
 
     def forward(self, batch: ImageBatch) -> Features:
         """Features of a batch's rows and pixels."""
         share = batch.weight / batch.weight.sum(dim=1, keepdim=True).clamp_min(1e-6)
         radial = torch.exp(-self.sharpness * (batch.distance.unsqueeze(-1) - self.centers) ** 2)
         atoms = self.dropout(self.embedding(batch.Z)) + self.from_properties(self.properties[batch.Z])
+        if self.expansion is not None:
+            atoms = atoms + self.from_voids(self.expansion(batch.of_row))
         seen = (self.filter(radial) * batch.neighbors.gather(atoms) * share.unsqueeze(-1)).sum(dim=1)
         rows = self.norm(atoms + self.merge(torch.cat([atoms, seen], dim=1)))
         pixels = functional.silu(

@@ -17,7 +17,9 @@ from andersonn.matter import elements
 from andersonn.matter.image import NodeNeighborImage
 from andersonn.matter.readers import as_structure, find_files, printable, read_each
 from andersonn.matter.structure import Structure
+from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.scientists.answers import Failure, Prediction
+from andersonn.scientists.recipes import recipe
 from andersonn.scientists.shipped import shipped_folder
 from andersonn.solvers import Status
 from andersonn.training.artifact import Artifact
@@ -71,7 +73,7 @@ class Scientist:
         Args:
             task_name: such as ``"conduction"``.
             records: a table of labelled structures, or the Parquet file that holds it.
-            config: options; default ones if None.
+            config: options; those of the task's :mod:`recipe <andersonn.scientists.recipes>` if None.
             out: folder for the model.
             resume: go on with an unfinished run in ``out``.
             progress: listener.
@@ -79,7 +81,9 @@ class Scientist:
         chosen = task(task_name)
         if not isinstance(records, Records):
             records = Records.read(records, labels=(chosen.quantity,))
-        return cls(train(chosen, records, config or TrainConfig(), Path(out), resume, progress), str(out))
+        return cls(
+            train(chosen, records, config or TrainConfig.make(recipe(task_name)), Path(out), resume, progress), str(out)
+        )
 
     def predict(self, inputs: Any) -> list[Prediction | Failure]:
         """Answers for files, folders, Structures, ASE and pymatgen objects: a list of them, or a single one.
@@ -193,6 +197,7 @@ class Scientist:
             n_atoms=len(structure),
             solver=solve,
             warnings=tuple(self._warnings(structure, image, solve)),
+            voids={name: float(x) for name, x in zip(BY_STRUCTURE, image.of_whole, strict=False)},
         )
 
     def _warnings(self, structure: Structure, image: NodeNeighborImage, solve: dict[str, Any]) -> Iterator[str]:
@@ -204,6 +209,11 @@ class Scientist:
         largest = self.artifact.provenance.get("largest_image_rows", len(image))
         if len(image) > largest:
             yield f"{len(image)} distinct atoms; the largest training structure has {largest}"
+        ranges = self.artifact.provenance.get("range_of_voids", {})
+        for name, value in zip(BY_STRUCTURE, image.of_whole.tolist(), strict=False):
+            low, high = ranges.get(name, (value, value))
+            if not low <= value <= high:
+                yield f"{name} is {value:.3g}, outside the {low:.3g} to {high:.3g} of training structures"
         if solve["status"] != "converged":
             yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
 

@@ -33,7 +33,8 @@ atoms.
 """
 DISTINCT = 0.05
 """Å: a window between two vertices nearer to each other than this divides one void, and is none."""
-DIVISIONS = 4
+POINTS = ((0.0, 4.0, 3), (4.0, 7.0, 5), (7.0, 12.0, 8), (12.0, np.inf, 14))
+"""Longest edge of a tetrahedron, from and to, in Å, and the divisions of its edges at which the room in it is sampled."""
 NM3, G_CM3 = 1000.0, 1.66053907
 """Å⁻³ in nm⁻³; u Å⁻³ in g cm⁻³."""
 
@@ -105,27 +106,46 @@ def _largest(diagram: PowerDiagram, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def _samples() -> np.ndarray:
-    """Barycentric coordinates of points that fill a tetrahedron evenly, the same for each of its corners, ``[20, 4]``."""
-    steps = np.stack(np.meshgrid(*[np.arange(DIVISIONS)] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
-    return (steps[steps.sum(axis=1) == DIVISIONS - 1] + 0.25) / DIVISIONS
+def _samples(divisions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points that fill a tetrahedron evenly, the same for each of its corners: barycentric coordinates ``[Q, 4]`` and
+    shares of its volume ``[Q]``.
+
+    Edges cut into d equal parts cut a tetrahedron into small ones, upright and inverted, and octahedra of four times
+    their volume; the points are the centers of all those.
+    """
+    steps = np.stack(np.meshgrid(*[np.arange(divisions)] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
+    points, shares = [], []
+    for missing, offset, share in ((1, 0.25, 1.0), (2, 0.5, 4.0), (3, 0.75, 1.0)):
+        points.append(steps[steps.sum(axis=1) == divisions - missing] + offset)
+        shares.append(np.full(len(points[-1]), share / divisions**3))
+    return np.concatenate(points) / divisions, np.concatenate(shares)
 
 
 def _free_volumes(diagram: PowerDiagram, radius: np.ndarray, n: int) -> np.ndarray:
     """Å³ around each atom, nearer to its surface than to others, that no atom fills: ``[n]``.
 
     By points in the tetrahedra of the triangulation, which move along with the atoms, so that neither the choice of the
-    cell nor that of the origin matters.
+    cell nor that of the origin matters. Larger tetrahedra get more of them.
     """
-    corners = diagram.corners
-    edges = corners[:, 1:] - corners[:, :1]
-    volume = np.abs(np.linalg.det(edges)) / 6.0
+    square = ((diagram.corners[:, :, None] - diagram.corners[:, None]) ** 2).sum(axis=-1)
+    longest = np.sqrt(square.max(axis=(1, 2)))
+    free = np.zeros(n)
+    for least, most, divisions in POINTS:
+        of_size = (longest > least) & (longest <= most)
+        free += _free_of(diagram.atoms[of_size], diagram.corners[of_size], square[of_size], radius, n, divisions)
+    return free
+
+
+def _free_of(
+    atoms: np.ndarray, corners: np.ndarray, square: np.ndarray, radius: np.ndarray, n: int, divisions: int
+) -> np.ndarray:
+    """The same of some tetrahedra alone, given the squared distances between their corners ``[T, 4, 4]``."""
+    volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
     # |Σ w_k p_k − p_i|² from the squared distances between corners (Lagrange), much cheaper than from points.
-    square = ((corners[:, :, None] - corners[:, None]) ** 2).sum(axis=-1)
-    weights = _samples()
-    own = np.einsum("qk,tkl,ql->tq", weights, square, weights) / 2.0
-    distance = np.sqrt(np.maximum(np.einsum("qk,tki->tqi", weights, square) - own[..., None], 0.0))
-    clearance = distance - radius[diagram.atoms][:, None]
-    owner = np.take_along_axis(diagram.atoms, clearance.argmin(axis=2), axis=1)
-    room = np.where(clearance.min(axis=2) > 0.0, volume[:, None] / len(weights), 0.0)
+    weights, share = _samples(divisions)
+    own = ((weights @ square) * weights).sum(axis=2) / 2.0
+    distance = np.sqrt(np.maximum(weights @ square - own[..., None], 0.0))
+    clearance = distance - radius[atoms][:, None]
+    owner = np.take_along_axis(atoms, clearance.argmin(axis=2), axis=1)
+    room = np.where(clearance.min(axis=2) > 0.0, volume[:, None] * share, 0.0)
     return np.bincount(owner.ravel(), weights=room.ravel(), minlength=n)
