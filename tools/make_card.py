@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+LABELS = {"conduction": "DFT", "porosity": "Zeo++"}
 
 
 def percent(value):
@@ -17,40 +18,49 @@ def percent(value):
 
 def results_table(card):
     test = card["metrics"]["test"]
-    rows = {
-        f"**this network** ({card['config']['model']['cell']} cell)": test,
-        "random forest on composition": test["baselines"]["random_forest"],
-        "majority class": test["baselines"]["majority"],
+    first, baselines = card["classes"][0], test["baselines"]
+    features = baselines["random_forest"]["protocol"].split(" features")[0]
+    named = {
+        "cut_pld_A": "geometry alone: computed PLD, cut",
+        "cut_pld_touching_A": "geometry alone: computed PLD against surfaces, cut",
+        "random_forest": f"random forest on {features}",
+        "majority": "majority class",
     }
+    rows = {f"**this network** ({card['config']['model']['cell']} cell)": test}
+    rows |= {title: baselines[name] for name, title in named.items() if name in baselines}
     lines = [
-        "| | accuracy | balanced | ROC-AUC | metal or not, balanced | calibration error |",
+        f"| | accuracy | balanced | ROC-AUC | {first} or not, balanced | calibration error |",
         "|---|---|---|---|---|---|",
     ]
     for name, row in rows.items():
         lines.append(
             f"| {name} | {row['accuracy']:.3f} | {row['balanced_accuracy']:.3f} | {row['roc_auc']:.3f} | "
-            f"{row['above']['metal']:.3f} | {row['ece']:.3f} |"
+            f"{row['above'][first]:.3f} | {row['ece']:.3f} |"
         )
     return "\n".join(lines)
 
 
 def confusion_table(card):
     classes = card["classes"]
-    lines = ["| DFT \\ predicted | " + " | ".join(classes) + " |", "|---" * (len(classes) + 1) + "|"]
+    lines = [
+        f"| {LABELS[card['task']]} \\ predicted | " + " | ".join(classes) + " |",
+        "|---" * (len(classes) + 1) + "|",
+    ]
     for name, counts in zip(classes, card["metrics"]["test"]["confusion"], strict=True):
         lines.append(f"| {name} | " + " | ".join(map(str, counts)) + " |")
     return "\n".join(lines)
 
 
 def changed_options(card):
+    from andersonn.scientists.recipes import recipe
     from andersonn.training.config import TrainConfig
 
-    found = []
-    for name, default, _ in TrainConfig.describe():
-        value = card["config"]
+    usual, found = TrainConfig.make(recipe(card["task"])).model_dump(mode="json"), []
+    for name, _, _ in TrainConfig.describe():
+        value, default = card["config"], usual
         for part in name.split("."):
-            value = value[part]
-        if value != default:
+            value, default = value.get(part), default[part]
+        if value is not None and value != default:
             found.append(f"{name}={json.dumps(value)}")
     return " ".join(found)  # empty if all options are the defaults
 
@@ -95,8 +105,9 @@ def main():
     card = json.loads((ROOT / f"src/andersonn/scientists/weights/{task}/model.json").read_text())
     write_card(task, card)
     readme = ROOT / "README.md"
-    block = f"<!-- results -->\n{results_table(card)}\n<!-- /results -->"
-    text = re.sub(r"<!-- results -->(.*?<!-- /results -->)?", lambda _: block, readme.read_text(), count=1, flags=re.S)
+    mark = "results" if task == "conduction" else f"results of {task}"
+    block = f"<!-- {mark} -->\n{results_table(card)}\n<!-- /{mark} -->"
+    text = re.sub(rf"<!-- {mark} -->(.*?<!-- /{mark} -->)?", lambda _: block, readme.read_text(), count=1, flags=re.S)
     readme.write_text(text)
 
 
