@@ -11,7 +11,7 @@ from andersonn.cli.console import FORMAT, Bars, Format, show_metrics
 HELP = """Train a model on labelled structures.
 
 DATA is a Parquet file with columns id, group, atomic_numbers, positions, cell and the label (band_gap_eV for
-conduction). Groups are never divided between training, validation and test. Options are key=value words, such as
+conduction, pld_A for porosity). Groups are never divided between training, validation and test. Options are key=value words, such as
 epochs=20 model.width=96 (list them with --options).
 
 Example: andersonn train conduction --data crystals.parquet --out my-model epochs=20"""

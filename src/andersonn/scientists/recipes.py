@@ -6,12 +6,12 @@ from typing import Any
 
 RECIPES: dict[str, dict[str, Any]] = {
     "porosity": {
-        "epochs": 14,
+        "epochs": 12,
         "max_rows": 2560,
         # A strain would change the graph and leave the voids as they are.
         "strain": 0.0,
         "image": {"columns": 12, "voids": True},
-        "model": {"width": 64, "voids": "all", "dropout": 0.1, "embedding_dropout": 0.1},
+        "model": {"width": 48, "voids": "all", "dropout": 0.1, "embedding_dropout": 0.1},
     },
 }
 

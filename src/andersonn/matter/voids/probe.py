@@ -102,6 +102,7 @@ def _largest(diagram: PowerDiagram, n: int) -> tuple[np.ndarray, np.ndarray]:
     apart = diagram.apart > DISTINCT
     rims = diagram.atoms[:, FACES][apart]
     np.maximum.at(window, rims.ravel(), np.repeat(diagram.window[apart], 3))
+    void = np.where(np.isfinite(void), void, 0.0)  # a small atom wholly inside a large one borders on nothing
     return 2.0 * void, 2.0 * np.where(np.isfinite(window), window, void)
 
 
