@@ -9,8 +9,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-CUT = {"conduction": "metal or not, balanced"}
-"""Task → what its lowest cut between classes is called, where that is not all there is to say."""
+LABELS = {"conduction": "DFT", "polarity": "DFT", "porosity": "Zeo++"}
+"""Task → where its true classes come from."""
+BASELINES = {
+    "cut_pld_A": "geometry alone: computed PLD, cut",
+    "cut_pld_touching_A": "geometry alone: computed PLD against surfaces, cut",
+    "random_forest": "random forest on {features}",
+    "majority": "majority class",
+}
 
 
 def percent(value):
@@ -18,17 +24,15 @@ def percent(value):
 
 
 def results_table(card, test):
-    cut = CUT.get(card["task"])
-    rows = {
-        f"**this network** ({card['config']['model']['cell']} cell)": test,
-        "random forest on composition": test["baselines"]["random_forest"],
-        "majority class": test["baselines"]["majority"],
-    }
-    titles = ["", "accuracy", "balanced", "ROC-AUC", *([cut] if cut else []), "calibration error"]
+    first, baselines = card["classes"][0], test["baselines"]
+    cut = [f"{first} or not, balanced"] if len(card["classes"]) > 2 else []  # of two classes it is all there is to say
+    features = baselines["random_forest"]["protocol"].split(" features")[0]
+    rows = {f"**this network** ({card['config']['model']['cell']} cell)": test}
+    rows |= {title.format(features=features): baselines[key] for key, title in BASELINES.items() if key in baselines}
+    titles = ["", "accuracy", "balanced", "ROC-AUC", *cut, "calibration error"]
     lines = ["| " + " | ".join(titles).lstrip() + " |", "|---" * len(titles) + "|"]
     for name, row in rows.items():
-        numbers = [row["accuracy"], row["balanced_accuracy"], row["roc_auc"]]
-        numbers += [row["above"][card["classes"][0]]] if cut else []
+        numbers = [row["accuracy"], row["balanced_accuracy"], row["roc_auc"], *(row["above"][first] for _ in cut)]
         lines.append(f"| {name} | " + " | ".join(f"{x:.3f}" for x in [*numbers, row["ece"]]) + " |")
     return "\n".join(lines)
 
@@ -40,7 +44,10 @@ def estimate(card, test):
 
 def confusion_table(card):
     classes = card["classes"]
-    lines = ["| DFT \\ predicted | " + " | ".join(classes) + " |", "|---" * (len(classes) + 1) + "|"]
+    lines = [
+        f"| {LABELS[card['task']]} \\ predicted | " + " | ".join(classes) + " |",
+        "|---" * (len(classes) + 1) + "|",
+    ]
     for name, counts in zip(classes, card["metrics"]["test"]["confusion"], strict=True):
         lines.append(f"| {name} | " + " | ".join(map(str, counts)) + " |")
     return "\n".join(lines)

@@ -13,7 +13,12 @@ def print_metrics(metrics: dict[str, Any], classes: tuple[str, ...]) -> None:
     console = Console()
     table = Table("", "accuracy", "balanced", "ROC-AUC", "ECE", box=None, header_style="bold", pad_edge=False)
     rows = {"this model": metrics}
-    named = {"random_forest": "random forest on composition", "majority": "majority class"}
+    named = {
+        "cut_pld_A": "computed PLD, cut",
+        "cut_pld_touching_A": "computed PLD (surfaces), cut",
+        "random_forest": "random forest on composition",
+        "majority": "majority class",
+    }
     rows |= {named[name]: metrics["baselines"][name] for name in named if metrics.get("baselines", {}).get(name)}
     for name, row in rows.items():
         table.add_row(name, *(_number(row[key]) for key in ("accuracy", "balanced_accuracy", "roc_auc", "ece")))

@@ -11,9 +11,9 @@ from andersonn.cli.console import FORMAT, Bars, Format, show_metrics
 HELP = """Train a model on labelled structures.
 
 DATA is a Parquet file with columns id, group, atomic_numbers, positions, cell and the label (band_gap_eV for
-conduction, dipole_D for polarity, for which smiles may stand in for atoms); --data may be repeated, and the same molecule
-in two files stays on one side. Groups are never divided between training, validation and test. Options are key=value
-words, such as epochs=20 model.width=96 (list them with --options); each task has its own defaults.
+conduction, dipole_D for polarity, for which smiles may stand in for atoms, pld_A for porosity); --data may be repeated,
+and the same molecule in two files stays on one side. Groups are never divided between training, validation and test.
+Options are key=value words, such as epochs=20 model.width=96 (list them with --options); each task has its own defaults.
 
 Example: andersonn train conduction --data crystals.parquet --out my-model epochs=20"""
 

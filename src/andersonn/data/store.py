@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from andersonn.errors import InputError
 from andersonn.files import write_whole
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.matter.structure import Structure
+from andersonn.matter.voids import BY_ATOM, BY_STRUCTURE
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -30,8 +31,13 @@ PER_ROW = ("Z", "neighbor_index", "distance", "weight", "bonded", "multiplicity"
 
 
 def _per_row(recipe: ImageRecipe) -> tuple[str, ...]:
-    """Names of the arrays that images of this recipe bring, one entry a row."""
-    return (*PER_ROW, "position") if recipe.positions else PER_ROW
+    """Names of the arrays that images of a recipe bring, one entry a row."""
+    return (*PER_ROW, *(["position"] if recipe.positions else []), *(["of_row"] if recipe.voids else []))
+
+
+def _per_image(recipe: ImageRecipe) -> dict[str, type]:
+    """Names and types of what images of a recipe bring once each."""
+    return ({"charge": np.int32} if recipe.positions else {}) | ({"of_whole": np.float32} if recipe.voids else {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +56,8 @@ class ImageStore:
         recipe: how the images were made.
         position: Å, float32 ``[R, 3]``, and
         charge: in units of e, int32 ``[N]``: both None unless the recipe asks for positions.
+        of_row: channels of the voids by row, float32 ``[R, C]``, and
+        of_whole: by structure, float32 ``[N, G]``, zeros where rejected: both None unless the recipe asks for voids.
     """
 
     offsets: np.ndarray
@@ -63,6 +71,8 @@ class ImageStore:
     recipe: ImageRecipe
     position: np.ndarray | None = None
     charge: np.ndarray | None = None
+    of_row: np.ndarray | None = None
+    of_whole: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -79,8 +89,8 @@ class ImageStore:
         """Concatenates images; rejected ones must already be left out or empty."""
         rows = np.array([len(image) for image in images], dtype=np.int64)
         arrays = {name: np.concatenate([getattr(image, name) for image in images]) for name in _per_row(recipe)}
-        if recipe.positions:
-            arrays["charge"] = np.array([image.charge for image in images], dtype=np.int32)
+        for name, dtype in _per_image(recipe).items():
+            arrays[name] = np.array([getattr(image, name) for image in images], dtype=dtype)
         return cls(np.concatenate([[0], np.cumsum(rows)]), **arrays, rejected=rejected or {}, recipe=recipe)
 
     @classmethod
@@ -112,7 +122,7 @@ class ImageStore:
     @classmethod
     def _concatenated(cls, stores: Sequence[ImageStore], recipe: ImageRecipe) -> ImageStore:
         rows = np.concatenate([store.n_rows for store in stores])
-        names = (*_per_row(recipe), "charge") if recipe.positions else PER_ROW
+        names = (*_per_row(recipe), *_per_image(recipe))
         arrays = {name: np.concatenate([getattr(store, name) for store in stores]) for name in names}
         first = np.concatenate([[0], np.cumsum([len(store) for store in stores])])
         rejected = {int(f) + i: e for f, s in zip(first, stores, strict=False) for i, e in s.rejected.items()}
@@ -121,8 +131,8 @@ class ImageStore:
     def save(self, path: Path) -> None:
         """Writes the store as one safetensors file, whole or not at all."""
         notes = {"recipe": asdict(self.recipe), "rejected": {str(i): e for i, e in self.rejected.items()}}
-        names = ("offsets", *PER_ROW, "position", "charge")
-        arrays = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        names = ("offsets", *_per_row(self.recipe), *_per_image(self.recipe))
+        arrays = {name: getattr(self, name) for name in names}
         write_whole(path, lambda name: save_file(arrays, name, metadata={"notes": json.dumps(notes)}))
 
     @classmethod
@@ -130,9 +140,10 @@ class ImageStore:
         """Reads a saved store."""
         with safe_open(path, "numpy") as file:
             notes = json.loads(file.metadata()["notes"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            recipe = ImageRecipe(**notes["recipe"])
+            arrays = {name: file.get_tensor(name) for name in ("offsets", *_per_row(recipe), *_per_image(recipe))}
         rejected = {int(i): error for i, error in notes["rejected"].items()}
-        return cls(**arrays, rejected=rejected, recipe=ImageRecipe(**notes["recipe"]))
+        return cls(**arrays, rejected=rejected, recipe=recipe)
 
 
 CHUNK = 500
@@ -186,9 +197,9 @@ def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
 
 def _no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
     """The image of a rejected record: of one atom, with its row taken away."""
-    lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), recipe)
-    return NodeNeighborImage(
-        **{name: getattr(lone, name)[:0] for name in (*_per_row(recipe), "neighbor_vector", "color", "atom_row")},
-        id="",
-        recipe=recipe,
-    )
+    lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), replace(recipe, voids=False))
+    if recipe.voids:
+        of_row, of_whole = (np.zeros(shape, dtype=np.float32) for shape in ((1, len(BY_ATOM)), len(BY_STRUCTURE)))
+        lone = replace(lone, of_row=of_row, of_whole=of_whole)
+    names = (*_per_row(recipe), "neighbor_vector", "color", "atom_row")
+    return replace(lone, **{name: getattr(lone, name)[:0] for name in names}, id="", recipe=recipe)

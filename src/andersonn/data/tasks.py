@@ -92,7 +92,15 @@ POLARITY = Task(
     lowest=0.0,
 )
 
-TASKS = {task.name: task for task in (CONDUCTION, POLARITY)}
+POROSITY = Task(
+    name="porosity",
+    quantity="pld_A",
+    unit="Å",
+    classes=("nonporous", "ultramicroporous", "supermicroporous"),
+    thresholds=(2.4, 7.0),
+)
+
+TASKS = {task.name: task for task in (CONDUCTION, POLARITY, POROSITY)}
 
 
 def task(name: str) -> Task:

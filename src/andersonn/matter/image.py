@@ -17,6 +17,9 @@ from andersonn.matter import elements
 from andersonn.matter.canonical import TIE, dense_ranks, refine, tied_ranks
 from andersonn.matter.graph import AtomBondGraph
 from andersonn.matter.structure import Structure
+from andersonn.matter.voids import BY_ATOM, BY_STRUCTURE, Voids
+from andersonn.matter.voids import probe as void_probe
+from andersonn.matter.voids.radii import probe_radii
 
 FORMAT = 2
 """Raised whenever the same recipe would give another image, or other structures would be refused, so that stores of
@@ -35,9 +38,10 @@ class ImageRecipe:
         fold: merge atoms with equal surroundings into one row with a multiplicity.
         positions: also keep where each row's atom is and the total charge: what a vector, such as a dipole, is made
             of. For molecules only, and without folding, since merged atoms have more than one position.
+        voids: probe the room between the atoms too, for the channels that a graph cannot see. For crystals only.
 
     Raises:
-        UsageError: positions are asked for together with folding.
+        UsageError: positions are asked for together with folding or with voids.
     """
 
     columns: int = 16
@@ -45,15 +49,24 @@ class ImageRecipe:
     fade: float = 0.15
     fold: bool = True
     positions: bool = False
+    voids: bool = False
 
     def __post_init__(self) -> None:
         if self.positions and self.fold:
             raise UsageError("bad_option", "folded rows have no single position", "set image.fold=false")
+        if self.positions and self.voids:
+            raise UsageError("bad_option", "positions are for molecules, voids for crystals", "ask for one of them")
 
     @cached_property
     def key(self) -> str:
         """A short hash that changes with any setting, with the image format and with the element table."""
-        content = json.dumps([FORMAT, asdict(self), elements.feature_table().tobytes().hex()], sort_keys=True)
+        settings = asdict(self)
+        for option in ("positions", "voids"):
+            if not settings[option]:  # then the key is that of the time before the option: stores of then are as good
+                del settings[option]
+        if self.voids:
+            settings["voids"] = [void_probe.FORMAT, probe_radii()[1:].tobytes().hex()]
+        content = json.dumps([FORMAT, settings, elements.feature_table().tobytes().hex()], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -78,8 +91,10 @@ class NodeNeighborImage:
         atom_row: row of each atom of the structure, int32 ``[atoms]``, in the order of the file.
         id: the structure's name.
         recipe: how it was made.
-        position: Å, from the mean of all atoms, float32 ``[n, 3]``; None unless the recipe asks for it.
-        charge: total charge of the structure in units of e.
+        position: Å, from the mean of all atoms, float32 ``[n, 3]``, and
+        charge: total charge in units of e: both None unless the recipe asks for positions.
+        of_row: :data:`andersonn.matter.voids.BY_ATOM` of the rows, float32 ``[n, 3]``, and
+        of_whole: :data:`andersonn.matter.voids.BY_STRUCTURE`, float32 ``[9]``: both None unless it asks for voids.
     """
 
     Z: np.ndarray
@@ -94,7 +109,9 @@ class NodeNeighborImage:
     id: str
     recipe: ImageRecipe
     position: np.ndarray | None = None
-    charge: int = 0
+    charge: int | None = None
+    of_row: np.ndarray | None = None
+    of_whole: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.Z)
@@ -124,7 +141,16 @@ class NodeNeighborImage:
         pair, distance, cutoff = _nearest(graph, recipe)
         weight = _fade(distance, cutoff, recipe.fade)
         image = _ordered(graph, pair, distance, cutoff, weight, recipe)
+        if recipe.voids:
+            image = image._with_voids(Voids.of(graph.structure))
         return image.folded() if recipe.fold else image
+
+    def _with_voids(self, voids: Voids) -> NodeNeighborImage:
+        """The unfolded image with the channels of the voids; atoms of one color get the mean of theirs."""
+        total = np.zeros((len(self), len(BY_ATOM)))
+        np.add.at(total, self.color[self.atom_row], voids.by_atom)
+        mean = total / np.maximum(np.bincount(self.color, minlength=len(self)), 1)[:, None]
+        return replace(self, of_row=mean[self.color].astype(np.float32), of_whole=voids.by_structure)
 
     def folded(self) -> NodeNeighborImage:
         """The image with one row a color. Message passing on it gives each atom exactly the state it has on the whole
@@ -142,6 +168,7 @@ class NodeNeighborImage:
             color=np.arange(len(first), dtype=np.int32),
             multiplicity=np.bincount(self.color, weights=self.multiplicity).astype(np.int32),
             atom_row=self.color[self.atom_row],
+            of_row=None if self.of_row is None else self.of_row[first],
         )
 
     def channels(self) -> dict[str, np.ndarray]:
@@ -149,7 +176,8 @@ class NodeNeighborImage:
 
         ``distance_A``, ``distance_per_radii`` (1 at the sum of covalent radii), ``weight``, ``bonded``, and each of
         :data:`andersonn.matter.elements.FEATURES` (standardized) for the atom (``atom_…``) and its neighbor
-        (``neighbor_…``).
+        (``neighbor_…``). With ``voids`` also :data:`andersonn.matter.voids.BY_ATOM` of the atom and
+        :data:`andersonn.matter.voids.BY_STRUCTURE` (``whole_…``), the same in all pixels.
         """
         table, mask = elements.feature_table(), self.mask
         radius = elements.column("covalent_radius_A")
@@ -163,6 +191,11 @@ class NodeNeighborImage:
         for c, name in enumerate(elements.FEATURES):
             planes[f"atom_{name}"] = np.broadcast_to(table[own, c], mask.shape)
             planes[f"neighbor_{name}"] = table[other, c]
+        if self.recipe.voids:
+            for c, name in enumerate(BY_ATOM):
+                planes[f"atom_{name}"] = np.broadcast_to(self.of_row[:, None, c], mask.shape)
+            for name, value in zip(BY_STRUCTURE, self.of_whole, strict=True):
+                planes[f"whole_{name}"] = np.full(mask.shape, value)
         return {name: np.where(mask, plane, 0.0).astype(np.float32) for name, plane in planes.items()}
 
 
@@ -249,7 +282,7 @@ def _ordered(
         id=graph.structure.id,
         recipe=recipe,
         position=_from_center(graph.structure.xyz)[rows] if recipe.positions else None,
-        charge=graph.structure.charge,
+        charge=graph.structure.charge if recipe.positions else None,
     )
 
 

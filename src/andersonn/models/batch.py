@@ -28,6 +28,8 @@ class ImageBatch:
         sample: image of each row, int64 ``[R]``.
         position: Å, float32 ``[R, 3]``, and
         charge: total charge in units of e, float32 ``[B]``: both None unless the images' recipe asks for positions.
+        of_row: channels of the voids by row, float32 ``[R, C]``, and
+        of_whole: by image, float32 ``[B, G]``: both None unless the recipe asks for voids.
     """
 
     Z: Tensor
@@ -39,6 +41,8 @@ class ImageBatch:
     sample: Tensor
     position: Tensor | None = None
     charge: Tensor | None = None
+    of_row: Tensor | None = None
+    of_whole: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -59,8 +63,10 @@ class ImageBatch:
             multiplicity=torch.from_numpy(store.multiplicity[rows].astype(np.float32)),
             offsets=torch.from_numpy(offsets),
             sample=torch.from_numpy(sample),
-            position=None if store.position is None else torch.from_numpy(store.position[rows]),
-            charge=None if store.charge is None else torch.from_numpy(store.charge[indices].astype(np.float32)),
+            position=_taken(store.position, rows),
+            charge=_taken(store.charge, indices),
+            of_row=_taken(store.of_row, rows),
+            of_whole=_taken(store.of_whole, indices),
         )
 
     def to(self, device: torch.device | str) -> ImageBatch:
@@ -90,6 +96,10 @@ class ImageBatch:
         index = self.sample.unsqueeze(1).expand_as(values)
         lowest = values.new_full((len(self), values.shape[1]), -torch.inf)
         return lowest.scatter_reduce(0, index, values, "amax")
+
+
+def _taken(values: np.ndarray | None, indices: np.ndarray) -> Tensor | None:
+    return None if values is None else torch.from_numpy(values[indices].astype(np.float32, copy=False))
 
 
 def row_batches(n_rows: np.ndarray, indices: np.ndarray, max_rows: int, max_images: int = 256) -> Iterator[np.ndarray]:

@@ -44,5 +44,8 @@ class ModelConfig(BaseModel):
     )
     dropout: float = Field(0.3, ge=0, lt=1, description="in the head, while training")
     embedding_dropout: float = Field(0.25, ge=0, lt=1, description="of the learned part of an element, while training")
+    voids: Literal["none", "density", "by_atom", "all"] = Field(
+        "none", description="what it reads besides the graph: densities, room at each atom, numbers of all voids"
+    )
     adjoint_rtol: float = Field(1e-2, gt=0, description="tolerance of the backward pass's linear system")
     solver: SolverConfig = SolverConfig()

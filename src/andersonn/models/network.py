@@ -13,6 +13,7 @@ from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.convolution_cell import ConvolutionCell
 from andersonn.models.encoder import ImageEncoder
+from andersonn.models.expansion import SEEN, Expansion
 from andersonn.models.heads import DipoleHead
 from andersonn.models.message_cell import MessageCell
 from andersonn.solvers import FixedPoint
@@ -47,7 +48,9 @@ class EquilibriumNetwork(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.encoder = ImageEncoder(width, config.radial, config.embedding_dropout, config.spacing, config.directions)
+        self.encoder = ImageEncoder(
+            width, config.radial, config.embedding_dropout, config.spacing, config.directions, config.voids
+        )
         cell = CELLS[config.cell](width, config.gain)
         self.equilibrium = Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol))
         self.n_classes = n_classes
@@ -55,12 +58,18 @@ class EquilibriumNetwork(nn.Module):
             self.dipole = DipoleHead(width, n_classes, config.dropout)
             return
         self.attention = nn.Linear(width, 1)
+        whole = SEEN[config.voids][1]
         self.head = nn.Sequential(
-            nn.Linear(POOLINGS * width, 2 * width),
+            nn.Linear((POOLINGS + bool(whole)) * width, 2 * width),
             nn.SiLU(),
             nn.Dropout(config.dropout),
             nn.Linear(2 * width, n_classes + len(QUANTILES)),
         )
+        self.whole = None
+        if whole:
+            self.whole = Expansion(whole)
+            self.from_whole = nn.Sequential(nn.Linear(self.whole.features, width), nn.SiLU())
+            self.past_head = nn.Linear(len(whole), n_classes + len(QUANTILES))  # large lengths need no curved way
 
     def set_units(self, unit: float, thresholds: Sequence[float]) -> None:
         """Tells a head that needs it what one unit of the estimate is and where the classes are cut, both in the unit of
@@ -77,11 +86,18 @@ class EquilibriumNetwork(nn.Module):
         rows = cell.rows(z, batch, features)
         if self.config.head == "dipole":
             return Output(*self.dipole(rows, features, batch), solution)
-        values = self.head(self._pool(rows, features.rows, batch))
+        values = self._answer(self._pool(rows, features.rows, batch), batch)
         low, middle, high = values[:, self.n_classes :].split(1, dim=1)
         spread = torch.nn.functional.softplus
         quantiles = torch.cat([middle - spread(low), middle, middle + spread(high)], dim=1)
         return Output(values[:, : self.n_classes], quantiles, solution)
+
+    def _answer(self, pooled: Tensor, batch: ImageBatch) -> Tensor:
+        """Raw outputs ``[B, C + 3]`` from pooled states ``[B, 5 D]`` and, where read, the numbers of the voids."""
+        if self.whole is None:
+            return self.head(pooled)
+        read = torch.cat([pooled, self.from_whole(self.whole(batch.of_whole))], dim=1)
+        return self.head(read) + self.past_head(self.whole.scaled(batch.of_whole))
 
     def _pool(self, rows: Tensor, injected: Tensor, batch: ImageBatch) -> Tensor:
         """Over a structure's atoms: mean, attention-weighted mean, spread and maximum of the states, and the mean of

@@ -24,6 +24,7 @@ class Prediction:
         n_atoms: in the structure.
         solver: name, steps, evaluations, residual and status of the fixed-point solve.
         warnings: reasons to trust the answer less.
+        voids: what was computed, not learned, of the room between the atoms; empty where none was probed.
     """
 
     input: str
@@ -41,11 +42,12 @@ class Prediction:
     n_atoms: int
     solver: dict[str, Any]
     warnings: tuple[str, ...] = field(default=())
+    voids: dict[str, float] = field(default_factory=dict)
     ok = True
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``predict``."""
-        return {
+        answer = {
             "input": self.input,
             "id": self.id,
             "formula": self.formula,
@@ -60,6 +62,7 @@ class Prediction:
             "solver": self.solver,
             "warnings": list(self.warnings),
         }
+        return answer | ({"voids": self.voids} if self.voids else {})
 
 
 @dataclass(frozen=True)

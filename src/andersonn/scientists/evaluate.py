@@ -16,7 +16,7 @@ from andersonn.training.baselines import forest_cross_validated, forest_metrics,
 from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.inference import Outputs, ask
 from andersonn.training.progress import Progress, Silent
-from andersonn.training.run import SPLIT_KEY, metrics_by_file
+from andersonn.training.run import SPLIT_KEY, geometric_rules, metrics_by_file
 
 SIDES = ("auto", "all", "train", "validation", "test")
 
@@ -74,6 +74,7 @@ def evaluate(
     }
     majority = task.classes.index(artifact.provenance["majority_class"])
     metrics["baselines"] = {"majority": majority_metrics(dataset.labels[chosen], majority, task.classes)}
+    metrics["baselines"] |= geometric_rules(dataset, chosen, task)
     if baselines:
         progress.start("random forest", 1)
         metrics["baselines"]["random_forest"] = _forest(dataset, chosen, task.classes, side if same else "all")
@@ -117,8 +118,8 @@ def _forest(dataset: Dataset, chosen: np.ndarray, classes: tuple[str, ...], side
         train = dataset.sides["train"]
         grown_on = (dataset.composition(train), dataset.labels[train])
         metrics = forest_metrics(grown_on, (features, labels), classes)
-        return {"protocol": "composition features, grown on the training side", **metrics}
+        return {"protocol": f"{dataset.features} features, grown on the training side", **metrics}
     groups = [dataset.records.groups[i] for i in chosen]
     found = forest_cross_validated(features, labels, groups, classes)
-    protocol = "composition features, cross-validated over groups inside this file"
+    protocol = f"{dataset.features} features, cross-validated over groups inside this file"
     return None if found is None else {"protocol": protocol, **found}

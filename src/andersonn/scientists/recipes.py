@@ -29,6 +29,17 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "estimate_weight=3",
         "strain=0",
     ),
+    "porosity": (
+        "image.columns=12",
+        "image.voids=true",
+        "model.voids=all",
+        "model.width=48",
+        "model.dropout=0.1",
+        "model.embedding_dropout=0.1",
+        "epochs=12",
+        "max_rows=2560",
+        "strain=0",  # it would change the graph and leave the voids as they are
+    ),
 }
 """Task → options that differ from :class:`~andersonn.training.config.TrainConfig`'s defaults."""
 

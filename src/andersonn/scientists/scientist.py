@@ -18,6 +18,7 @@ from andersonn.matter import elements
 from andersonn.matter.image import NodeNeighborImage
 from andersonn.matter.readers import Smiles, as_structure, find_files, format_of, from_smiles, printable, read_each
 from andersonn.matter.structure import Structure
+from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.scientists.answers import Failure, Prediction
 from andersonn.scientists.recipes import config_of
 from andersonn.scientists.shipped import shipped_folder
@@ -88,8 +89,8 @@ class Scientist:
     def predict(self, inputs: Any) -> list[Prediction | Failure]:
         """Answers for files, folders, SMILES, Structures, ASE and pymatgen objects: a list of them, or a single one.
 
-        A string that names no file and has no structure file's ending is taken as SMILES. A file with several structures gives several answers. An input that cannot be read gives a
-        :class:`Failure`; the others are answered all the same.
+        A string that names no file and has no structure file's ending is taken as SMILES. A file with several structures
+        gives several answers. An input that cannot be read gives a :class:`Failure`; the others are answered all the same.
         """
         single = isinstance(inputs, (str, os.PathLike, Structure)) or not isinstance(inputs, Iterable)
         if single or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords"):
@@ -187,6 +188,7 @@ class Scientist:
         interval: np.ndarray,
         solve: dict[str, Any],
     ) -> Prediction:
+        voids = dict(zip(BY_STRUCTURE, image.of_whole.tolist(), strict=True)) if self.recipe.voids else {}
         return Prediction(
             input=name,
             id=structure.id,
@@ -202,10 +204,13 @@ class Scientist:
             model=self.name,
             n_atoms=len(structure),
             solver=solve,
-            warnings=tuple(self._warnings(structure, image, solve)),
+            warnings=tuple(self._warnings(structure, image, voids, solve)),
+            voids=voids,
         )
 
-    def _warnings(self, structure: Structure, image: NodeNeighborImage, solve: dict[str, Any]) -> Iterator[str]:
+    def _warnings(
+        self, structure: Structure, image: NodeNeighborImage, voids: dict[str, float], solve: dict[str, Any]
+    ) -> Iterator[str]:
         yield from structure.notes
         counts = self.artifact.provenance.get("elements", {})
         for symbol in sorted({elements.symbols()[z] for z in structure.Z}):
@@ -216,6 +221,9 @@ class Scientist:
             yield f"{len(image)} {'distinct ' if self.recipe.fold else ''}atoms; the largest training structure has {largest}"
         if structure.charge and self.recipe.positions:
             yield f"the charge is {structure.charge:+d}: the dipole depends on the origin, here the nuclear charge's center"
+        for name, (low, high) in self.artifact.provenance.get("range_of_voids", {}).items():
+            if not low <= voids[name] <= high:
+                yield f"{name} is {voids[name]:.3g}, outside the {low:.3g} to {high:.3g} of training structures"
         if solve["status"] != "converged":
             yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
 

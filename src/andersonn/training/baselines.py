@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from andersonn.data.tasks import Task
 from andersonn.training.metrics import classification_metrics
 
 TREES = 200
@@ -40,6 +41,19 @@ def forest_cross_validated(
     for train, test in GroupKFold(folds).split(features, labels, group):
         probabilities[test] = grow(features[train], labels[train], len(classes), seed)(features[test])
     return short(classification_metrics(labels, probabilities, classes))
+
+
+def cut_metrics(values: np.ndarray, truth: np.ndarray, task: Task) -> dict[str, Any]:
+    """Metrics of cutting an estimate at the task's thresholds, with its mean absolute error.
+
+    Args:
+        values: the estimate ``[N]``.
+        truth: the quantity ``[N]``.
+        task: gives the classes.
+    """
+    certain = np.eye(len(task.classes))[task.class_of(values)]
+    metrics = classification_metrics(task.class_of(truth), certain, task.classes)
+    return {**short(metrics), "mae": float(np.abs(values - truth).mean())}
 
 
 def grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int = 0) -> Any:

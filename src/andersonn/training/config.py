@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from andersonn.data.splits import SplitRule
 from andersonn.errors import UsageError, did_you_mean
@@ -28,6 +28,7 @@ class ImageConfig(BaseModel):
     fade: float = Field(0.15, gt=0, lt=1, description="fraction of the cut-off over which weights fall to zero")
     fold: bool = Field(True, description="one row for all atoms with equal surroundings")
     positions: bool = Field(False, description="keep atomic positions, for vectors such as a dipole; needs fold=false")
+    voids: bool = Field(False, description="probe the room between the atoms too; crystals only")
 
     def recipe(self) -> ImageRecipe:
         """The recipe these options describe."""
@@ -72,6 +73,15 @@ class TrainConfig(BaseModel):
     image: ImageConfig = ImageConfig()
     model: ModelConfig = ModelConfig()
     split: SplitConfig = SplitConfig()
+
+    @model_validator(mode="after")
+    def _images_hold_what_is_read(self) -> TrainConfig:
+        model, image = self.model, self.image
+        if model.voids != "none" and not image.voids:
+            raise ValueError(f"model.voids={model.voids} needs image.voids=true")
+        if (model.head == "dipole" or model.directions) and not image.positions:
+            raise ValueError("model.head=dipole and model.directions need image.positions=true, image.fold=false")
+        return self
 
     @classmethod
     def make(cls, values: Mapping[str, Any] | None = None, overrides: Iterable[str] = ()) -> TrainConfig:
@@ -186,5 +196,7 @@ def _readable(error: ValidationError, paths: list[str]) -> UsageError:
     if first["type"] == "extra_forbidden":
         leaf = name.rpartition(".")[2]
         return UsageError("unknown_option", f"there is no option {name!r}", did_you_mean(leaf, _short_names(paths)))
+    if not name:  # options that do not fit each other
+        return UsageError("bad_option", first["msg"].removeprefix("Value error, "), OPTIONS_HINT)
     hint = f"write [0,2]; {OPTIONS_HINT}" if first["type"] == "tuple_type" else OPTIONS_HINT
     return UsageError("bad_option", f"option {name}: {first['msg']}, got {first['input']!r}", hint)

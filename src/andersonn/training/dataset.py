@@ -13,7 +13,11 @@ from andersonn.data.splits import split_of
 from andersonn.data.store import ImageStore, Progress, image_store
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
+from andersonn.matter.voids import BY_STRUCTURE, DENSITY
 from andersonn.training.config import TrainConfig
+
+GEOMETRIC = {"pld_A": ("pld_A", "pld_touching_A")}
+"""Channels of a structure that are themselves estimates of a quantity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +86,23 @@ class Dataset:
             )
 
     def composition(self, indices: np.ndarray) -> np.ndarray:
-        """Composition features of some records ``[n, F]``, for the baseline."""
-        return np.stack([composition_features(Z) for Z in atomic_numbers(self.records, indices)])
+        """Composition features of some records ``[n, F]``, for the baseline, and densities where voids were probed."""
+        features = np.stack([composition_features(Z) for Z in atomic_numbers(self.records, indices)])
+        if not self.store.recipe.voids:
+            return features
+        return np.hstack([features, self.store.of_whole[indices][:, : len(DENSITY)]])
+
+    @property
+    def features(self) -> str:
+        """What :meth:`composition` holds, in words."""
+        return "composition and density" if self.store.recipe.voids else "composition"
+
+    def computed(self, indices: np.ndarray, quantity: str) -> dict[str, np.ndarray]:
+        """What geometry alone says of a quantity: name of the channel → values ``[n]``; empty if it says nothing."""
+        if not self.store.recipe.voids:
+            return {}
+        names = [name for name in BY_STRUCTURE if name in GEOMETRIC.get(quantity, ())]
+        return {name: self.store.of_whole[indices, BY_STRUCTURE.index(name)].astype(float) for name in names}
 
 
 def atomic_numbers(records: Records, indices: np.ndarray) -> list[np.ndarray]:

@@ -19,8 +19,9 @@ from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.files import write_json, write_whole
 from andersonn.matter import elements
+from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.training.artifact import Artifact
-from andersonn.training.baselines import grow, majority_metrics, short
+from andersonn.training.baselines import cut_metrics, grow, majority_metrics, short
 from andersonn.training.calibration import Calibration, fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
 from andersonn.training.config import TrainConfig
@@ -160,8 +161,8 @@ def metrics_by_file(
 
 
 def baselines(dataset: Dataset, task: Task) -> Callable[[np.ndarray], dict[str, Any]]:
-    """Majority class and random forest on composition, learned on the training side: their metrics on the records at
-    given indices.
+    """Majority class and random forest on composition, learned on the training side, and what geometry alone says: their
+    metrics on the records at given indices.
     """
     train = dataset.sides["train"]
     forest = grow(dataset.composition(train), dataset.labels[train], len(task.classes))
@@ -172,10 +173,22 @@ def baselines(dataset: Dataset, task: Task) -> Callable[[np.ndarray], dict[str, 
         found = short(classification_metrics(labels, forest(dataset.composition(chosen)), task.classes))
         return {
             "majority": majority_metrics(labels, majority, task.classes),
-            "random_forest": {"protocol": "composition features, grown on the training side", **found},
+            "random_forest": {"protocol": f"{dataset.features} features, grown on the training side", **found},
+            **geometric_rules(dataset, chosen, task),
         }
 
     return metrics
+
+
+def geometric_rules(dataset: Dataset, indices: np.ndarray, task: Task) -> dict[str, Any]:
+    """Metrics of cutting what geometry alone says of the quantity, by name of the channel; empty if it says nothing."""
+    return {
+        f"cut_{name}": {
+            "protocol": f"computed {name}, cut at the thresholds",
+            **cut_metrics(values, dataset.values[indices], task),
+        }
+        for name, values in dataset.computed(indices, task.quantity).items()
+    }
 
 
 def _provenance(trainer: Trainer, records: Records, metrics: dict[str, Any]) -> dict[str, Any]:
@@ -196,12 +209,22 @@ def _provenance(trainer: Trainer, records: Records, metrics: dict[str, Any]) -> 
         "majority_class": trainer.task.classes[majority],
         "elements": {elements.symbols()[z]: counts[z] for z in sorted(counts)},
         "largest_image_rows": int(dataset.store.n_rows[train].max()),
+        **_range_of_voids(dataset, train),
         "parameters": sum(p.numel() for p in trainer.network.parameters()),
         "best_epoch": 1 + int(np.argmin([row["validation_loss"] for row in trainer.history])),
         "versions": {"andersonn": _version(), "torch": metadata.version("torch"), "python": platform.python_version()},
         "trained": datetime.now(UTC).date().isoformat(),
         "metrics": metrics,
     }
+
+
+def _range_of_voids(dataset: Dataset, train: np.ndarray) -> dict[str, Any]:
+    """Least and greatest of each channel of a structure in training, by which predictions far outside are flagged."""
+    if not dataset.store.recipe.voids:
+        return {}
+    values = dataset.store.of_whole[train].astype(float)
+    ends = zip(values.min(axis=0).tolist(), values.max(axis=0).tolist(), strict=True)
+    return {"range_of_voids": {name: list(pair) for name, pair in zip(BY_STRUCTURE, ends, strict=True)}}
 
 
 def _version() -> str:
