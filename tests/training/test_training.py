@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from andersonn.data.tasks import CONDUCTION
+from andersonn.data.tasks import CONDUCTION, POLARITY
 from andersonn.errors import UsageError
 from andersonn.models import ImageBatch
 from andersonn.training.artifact import Artifact
@@ -366,3 +366,25 @@ def test_learning_rate_warms_up_and_cools_down(records):
     assert rates[0] < rates[1] == max(rates)
     assert rates[-1] < 0.1 * rates[1]
     assert math.isclose(max(rates), config.learning_rate)
+
+
+def test_made_geometries_get_a_calibration_of_their_own():
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0.0, 5.0, 4000)
+    made = np.arange(4000) % 4 == 0
+    guess = values + rng.normal(size=4000) * np.where(made, 1.0, 0.1)
+    scores = 4.0 * np.stack([2.5 - guess, guess - 2.5], axis=1)
+    quantiles = guess[:, None] + np.array([-0.1, 0.0, 0.1])
+    calibration = fit_calibration(scores, quantiles, values, POLARITY, 1.0, made)
+    assert calibration.made_temperature > 2 * calibration.temperature
+    _, intervals = calibration.estimates(quantiles, made)
+    inside = (values >= intervals[:, 0]) & (values <= intervals[:, 1])
+    for kind in (made, ~made):
+        assert inside[kind].mean() == pytest.approx(0.9, abs=0.01)
+    p = calibration.probabilities(scores, made)
+    labels = POLARITY.class_of(values)
+    assert expected_calibration_error(labels[made], p[made]) < 0.05
+    assert Calibration.from_dict(calibration.as_dict()) == calibration
+    alone = fit_calibration(scores, quantiles, values, POLARITY, 1.0, np.arange(4000) < 9)
+    assert alone.made_margin is None
+    assert "made_margin" not in alone.as_dict()
