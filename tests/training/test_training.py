@@ -388,3 +388,18 @@ def test_made_geometries_get_a_calibration_of_their_own():
     alone = fit_calibration(scores, quantiles, values, POLARITY, 1.0, np.arange(4000) < 9)
     assert alone.made_margin is None
     assert "made_margin" not in alone.as_dict()
+
+
+def test_doubt_about_made_geometries():
+    """Where a fifth of the answers are sure and random, no temperature is right, and doubt is."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, 8000)
+    seen = np.where(rng.random(8000) < 0.2, rng.integers(0, 2, 8000), labels)
+    scores = np.log(np.where(np.eye(2)[seen] > 0, 0.999, 0.001))
+    made = np.arange(8000) % 2 == 0
+    values = np.where(labels == 1, 3.0, 2.0)
+    calibration = fit_calibration(scores, np.zeros((8000, 3)), values, POLARITY, 1.0, made)
+    assert calibration.made_doubt == pytest.approx(0.2, abs=0.03)
+    p = calibration.probabilities(scores, made)
+    assert p.sum(axis=1) == pytest.approx(np.ones(8000))
+    assert expected_calibration_error(labels[made], p[made]) < 0.01

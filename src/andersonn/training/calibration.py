@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ class Calibration:
         fitted: whether temperature and margin were fitted.
         made_temperature, made_margin: the same for structures whose geometry a reader made, where the network is surer
             than it should be, because the molecule may have another conformation; None: as for the others.
+        made_doubt: the share of probability that is spread evenly over the classes for such structures: how often the
+            geometry misleads altogether.
     """
 
     scale: float = 1.0
@@ -34,6 +36,7 @@ class Calibration:
     fitted: bool = False
     made_temperature: float | None = None
     made_margin: float | None = None
+    made_doubt: float | None = None
 
     def probabilities(self, scores: np.ndarray, made: np.ndarray | None = None) -> np.ndarray:
         """``[N, C]`` → ``[N, C]``, rows summing to 1; ``made`` says of which structures the geometry was made, bool
@@ -41,7 +44,8 @@ class Calibration:
         """
         shifted = scores / np.reshape(_by_geometry(self.temperature, self.made_temperature, made), (-1, 1))
         powers = np.exp(shifted - shifted.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        doubt = np.reshape(_by_geometry(0.0, self.made_doubt, made), (-1, 1))
+        return (1.0 - doubt) * powers / powers.sum(axis=1, keepdims=True) + doubt / scores.shape[1]
 
     def estimates(self, quantiles: np.ndarray, made: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Estimate ``[N]`` and 90 % interval ``[N, 2]`` in the task's unit; no quantity here is negative. ``made`` as in
@@ -64,7 +68,8 @@ class Calibration:
         if not isinstance(values, dict) or set(values) - set(names) or set(required) - set(values):
             raise ValueError(f"its calibration does not hold {', '.join(required)}")
         for name in set(values) - {"fitted"}:
-            if not is_number(values[name]) or (values[name] <= 0 and "margin" not in name):
+            below = {"margin": -math.inf, "made_margin": -math.inf, "made_doubt": -1e-9}.get(name, 0.0)
+            if not is_number(values[name]) or values[name] <= below:
                 raise ValueError(f"its calibration has {name} {values[name]!r}")
         return cls(**values)
 
@@ -100,23 +105,44 @@ def fit_calibration(
         scale: see :class:`Calibration`.
         made: whose geometry was made by a reader, bool ``[N]``; if there are enough of both, each kind is fitted alone.
     """
-    if made is None or min(made.sum(), (~made).sum()) < ENOUGH:
-        temperature, margin = _fit(scores, quantiles * scale, values, task)
-        return Calibration(scale, temperature, margin, fitted=True)
-    given, special = (_fit(scores[m], quantiles[m] * scale, values[m], task) for m in (~made, made))
-    return Calibration(scale, *given, True, *special)
+    apart = made is not None and min(made.sum(), (~made).sum()) >= ENOUGH
+    given = ~made if apart else np.ones(len(values), dtype=bool)
+    labels, outside = task.class_of(values), _outside(quantiles * scale, values)
+    usual = Calibration(scale, _temperature(scores[given], labels[given]), _margin(outside[given]), fitted=True)
+    if not apart:
+        return usual
+    temperature, doubt = _temperature_and_doubt(scores[made], labels[made])
+    return replace(usual, made_temperature=temperature, made_margin=_margin(outside[made]), made_doubt=doubt)
 
 
-def _fit(scores: np.ndarray, quantiles: np.ndarray, values: np.ndarray, task: Task) -> tuple[float, float]:
+def _loss(scores: np.ndarray, labels: np.ndarray, log_temperature: float, doubt: float = 0.0) -> float:
+    """Mean negative log likelihood."""
+    temperature = float(np.exp(log_temperature))
+    calibration = Calibration(made_temperature=temperature, made_doubt=doubt)
+    p = calibration.probabilities(scores, np.ones(len(labels), dtype=bool))
+    return float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12)).mean())
+
+
+def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     from scipy.optimize import minimize_scalar
 
-    labels = task.class_of(values)
+    found = minimize_scalar(lambda t: _loss(scores, labels, t), bounds=(-2.0, 2.0), method="bounded")
+    return float(np.exp(found.x))
 
-    def loss(log_temperature: float) -> float:
-        p = Calibration(temperature=float(np.exp(log_temperature))).probabilities(scores)
-        return float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12)).mean())
 
-    temperature = float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
-    outside = np.maximum(quantiles[:, 0] - values, values - quantiles[:, 2])
-    rank = min(int(np.ceil(0.9 * (len(values) + 1))), len(values))
-    return temperature, float(np.sort(outside)[rank - 1])
+def _temperature_and_doubt(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    from scipy.optimize import minimize
+
+    bounds = ((-2.0, 2.0), (0.0, 0.9))
+    found = minimize(lambda x: _loss(scores, labels, *x), (0.0, 0.1), method="Nelder-Mead", bounds=bounds)
+    return float(np.exp(found.x[0])), float(found.x[1])
+
+
+def _outside(quantiles: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """How far values lie outside their intervals ``[N]``, negative inside."""
+    return np.maximum(quantiles[:, 0] - values, values - quantiles[:, 2])
+
+
+def _margin(outside: np.ndarray) -> float:
+    rank = min(int(np.ceil(0.9 * (len(outside) + 1))), len(outside))
+    return float(np.sort(outside)[rank - 1])
