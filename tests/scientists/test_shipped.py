@@ -45,3 +45,60 @@ def test_card():
 def test_unknown_task():
     with pytest.raises(UsageError, match="no task"):
         shipped_folder("pores")
+
+
+@pytest.fixture(scope="module")
+def polarity() -> Scientist:
+    return Scientist.load("polarity")
+
+
+POLAR = {
+    "CC#N": "strongly_polar",
+    "CC(=O)N": "strongly_polar",
+    "CN(C)C=O": "strongly_polar",
+    "O=c1cc[nH]c(=O)[nH]1": "strongly_polar",
+    "Cn1cnc2c1c(=O)n(C)c(=O)n2C": "strongly_polar",
+    "C[N+](=O)[O-]": "strongly_polar",
+    "c1ccccc1": "weakly_polar",
+    "C1CCCCC1": "weakly_polar",
+    "CCOCC": "weakly_polar",
+    "CCO": "weakly_polar",
+    "FC(F)F": "weakly_polar",
+}
+MEASURED = {"CC#N": 3.92, "CCO": 1.69, "CC(C)=O": 2.88, "FC(F)F": 1.65, "CN(C)C=O": 3.82, "CCOCC": 1.15}
+"""D, in the gas phase (CRC Handbook)."""
+
+
+def test_textbook_molecules(polarity):
+    answers = polarity.predict(list(POLAR))
+    assert [a.label for a in answers] == list(POLAR.values())
+    assert all(a.solver["status"] == "converged" and a.calibrated for a in answers)
+    for smiles, (answer,) in ((s, polarity.predict(s)) for s in MEASURED):
+        assert answer.value == pytest.approx(MEASURED[smiles], abs=0.4)
+
+
+def test_benzene_has_no_dipole(polarity):
+    for answer in polarity.predict(["c1ccccc1", "C"]):
+        assert answer.value < 0.05
+
+
+def test_example_molecules(polarity):
+    answers = polarity.predict("examples/molecules")
+    assert len(answers) == 11
+    assert all(a.ok for a in answers)
+    made = [any("ETKDGv3" in w for w in a.warnings) for a in answers]
+    assert made == [True] * 7 + [False] * 4
+
+
+def test_polarity_card():
+    folder = shipped_folder("polarity")
+    card = json.loads((folder / "model.json").read_text())
+    assert card["data"]["records"] == 127_306
+    qm9, pereira = card["metrics"]["test"]["by_file"].values()
+    assert qm9["accuracy"] > 0.96
+    assert pereira["accuracy"] > 0.85
+    for part in (qm9, pereira):
+        forest, majority = part["baselines"]["random_forest"], part["baselines"]["majority"]
+        assert part["accuracy"] > forest["accuracy"] > majority["accuracy"]
+        assert 0.86 < part["interval90_coverage"] < 0.94
+    assert (folder / "model.safetensors").stat().st_size < 5_000_000

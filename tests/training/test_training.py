@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from andersonn.data.tasks import CONDUCTION
+from andersonn.data.tasks import CONDUCTION, POLARITY
 from andersonn.errors import UsageError
 from andersonn.models import ImageBatch
 from andersonn.training.artifact import Artifact
@@ -366,3 +366,40 @@ def test_learning_rate_warms_up_and_cools_down(records):
     assert rates[0] < rates[1] == max(rates)
     assert rates[-1] < 0.1 * rates[1]
     assert math.isclose(max(rates), config.learning_rate)
+
+
+def test_made_geometries_get_a_calibration_of_their_own():
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0.0, 5.0, 4000)
+    made = np.arange(4000) % 4 == 0
+    guess = values + rng.normal(size=4000) * np.where(made, 1.0, 0.1)
+    scores = 4.0 * np.stack([2.5 - guess, guess - 2.5], axis=1)
+    quantiles = guess[:, None] + np.array([-0.1, 0.0, 0.1])
+    calibration = fit_calibration(scores, quantiles, values, POLARITY, 1.0, made)
+    assert calibration.made_temperature > 2 * calibration.temperature
+    _, intervals = calibration.estimates(quantiles, made)
+    inside = (values >= intervals[:, 0]) & (values <= intervals[:, 1])
+    for kind in (made, ~made):
+        assert inside[kind].mean() == pytest.approx(0.9, abs=0.01)
+    p = calibration.probabilities(scores, made)
+    labels = POLARITY.class_of(values)
+    assert expected_calibration_error(labels[made], p[made]) < 0.05
+    assert Calibration.from_dict(calibration.as_dict()) == calibration
+    alone = fit_calibration(scores, quantiles, values, POLARITY, 1.0, np.arange(4000) < 9)
+    assert alone.made_margin is None
+    assert "made_margin" not in alone.as_dict()
+
+
+def test_doubt_about_made_geometries():
+    """Where a fifth of the answers are sure and random, no temperature is right, and doubt is."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, 8000)
+    seen = np.where(rng.random(8000) < 0.2, rng.integers(0, 2, 8000), labels)
+    scores = np.log(np.where(np.eye(2)[seen] > 0, 0.999, 0.001))
+    made = np.arange(8000) % 2 == 0
+    values = np.where(labels == 1, 3.0, 2.0)
+    calibration = fit_calibration(scores, np.zeros((8000, 3)), values, POLARITY, 1.0, made)
+    assert calibration.made_doubt == pytest.approx(0.2, abs=0.03)
+    p = calibration.probabilities(scores, made)
+    assert p.sum(axis=1) == pytest.approx(np.ones(8000))
+    assert expected_calibration_error(labels[made], p[made]) < 0.01

@@ -35,6 +35,7 @@ class Structure:
         notes: what the reader noticed and a user should know, such as missing hydrogens.
         bonds: pairs of bonded atoms as the file gives them, int64 ``[m, 2]``, or None if it gives none.
         bond_orders: 1, 1.5 (aromatic), 2, 3 … of each bond, float64 ``[m]``, or None.
+        made_geometry: whether a reader made the positions: one conformation of perhaps many.
 
     Raises:
         InputError: a number is not finite or far too large, an element is unknown, the cell is singular, two atoms
@@ -49,6 +50,7 @@ class Structure:
     notes: tuple[str, ...] = ()
     bonds: np.ndarray | None = None
     bond_orders: np.ndarray | None = None
+    made_geometry: bool = False
 
     def __post_init__(self) -> None:
         Z, xyz = _atomic_numbers(self.Z), _positions(self.xyz)

@@ -160,8 +160,9 @@ class Scientist:
         store = ImageStore.from_images([image for _, _, image in ready], self.recipe)
         outputs = ask(self.artifact.network, store, np.arange(len(ready)))
         calibration = self.artifact.calibration
-        p = calibration.probabilities(outputs.scores)
-        values, intervals = calibration.estimates(outputs.quantiles)
+        made = np.array([structure.made_geometry for _, structure, _ in ready])
+        p = calibration.probabilities(outputs.scores, made)
+        values, intervals = calibration.estimates(outputs.quantiles, made)
         return [
             self._prediction(*ready[k], p[k], values[k], intervals[k], self._solve(outputs, k))
             for k in range(len(ready))

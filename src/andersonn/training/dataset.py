@@ -55,6 +55,11 @@ class Dataset:
         """Indices of all usable records."""
         return np.concatenate([self.sides[side] for side in SPLITS])
 
+    @property
+    def made(self) -> np.ndarray:
+        """Of which records the geometry was made from their SMILES, bool ``[N]``."""
+        return self.records.is_null("positions")
+
     def shown(self, balance: float) -> np.ndarray:
         """Indices of training records as an epoch shows them: those of a file ``(n_largest / n)^balance`` times, rounded,
         if several files of n records each were merged.

@@ -107,7 +107,8 @@ def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
     progress.start("calibration, test and baselines", 3)
     side = dataset.sides["validation"]
     outputs = ask(trainer.network, dataset.store, side)
-    calibration = fit_calibration(outputs.scores, outputs.quantiles, dataset.values[side], task, trainer.scale)
+    values, made = dataset.values[side], dataset.made[side]
+    calibration = fit_calibration(outputs.scores, outputs.quantiles, values, task, trainer.scale, made)
     progress.update(1)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, side, task)}
     test = dataset.sides["test"]
@@ -120,11 +121,16 @@ def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
     return Artifact(trainer.network.eval(), task, trainer.config, calibration, _provenance(trainer, records, metrics))
 
 
-def answer_metrics(outputs: Outputs, calibration: Calibration, values: np.ndarray, task: Task) -> dict[str, Any]:
-    """Class and estimate metrics of calibrated outputs against the true values."""
-    estimates, intervals = calibration.estimates(outputs.quantiles)
+def answer_metrics(
+    outputs: Outputs, calibration: Calibration, values: np.ndarray, task: Task, made: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Class and estimate metrics of calibrated outputs against the true values; ``made`` as in
+    :meth:`~andersonn.training.calibration.Calibration.probabilities`.
+    """
+    estimates, intervals = calibration.estimates(outputs.quantiles, made)
+    probabilities = calibration.probabilities(outputs.scores, made)
     return {
-        **classification_metrics(task.class_of(values), calibration.probabilities(outputs.scores), task.classes),
+        **classification_metrics(task.class_of(values), probabilities, task.classes),
         **estimate_metrics(values, intervals, estimates),
     }
 
@@ -148,14 +154,14 @@ def metrics_by_file(
         task: gives the classes.
         beside: what :func:`baselines` returns, to be set beside each file's metrics.
     """
-    values, files = dataset.values[chosen], dataset.records.files
-    metrics = answer_metrics(outputs, calibration, values, task)
+    values, made, files = dataset.values[chosen], dataset.made[chosen], dataset.records.files
+    metrics = answer_metrics(outputs, calibration, values, task, made)
     if files is None:
         return metrics
     metrics["by_file"] = {}
     for name in dict.fromkeys(files[chosen].tolist()):
         part = np.flatnonzero(files[chosen] == name)
-        found = answer_metrics(outputs.part(part), calibration, values[part], task)
+        found = answer_metrics(outputs.part(part), calibration, values[part], task, made[part])
         metrics["by_file"][name] = found | ({"baselines": beside(chosen[part])} if beside else {})
     return metrics
 

@@ -49,7 +49,7 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structu
             notes += _embed(whole)
         if len(Chem.GetMolFrags(whole)) > 1:
             notes += (f"{len(Chem.GetMolFrags(whole))} separate molecules are taken together",)
-    return finished(whole, id, notes)
+    return finished(whole, id, notes, made_geometry=not given)
 
 
 def has_geometry(mol: Mol) -> bool:
@@ -57,7 +57,7 @@ def has_geometry(mol: Mol) -> bool:
     return mol.GetNumConformers() > 0 and mol.GetConformer().Is3D()
 
 
-def finished(mol: Mol, id: str, notes: tuple[str, ...]) -> Structure:
+def finished(mol: Mol, id: str, notes: tuple[str, ...], made_geometry: bool = False) -> Structure:
     """The structure of a molecule that has coordinates and all its hydrogens."""
     from rdkit import Chem
 
@@ -70,6 +70,7 @@ def finished(mol: Mol, id: str, notes: tuple[str, ...]) -> Structure:
         notes=notes,
         bonds=np.array(bonds, dtype=np.int64).reshape(-1, 2),
         bond_orders=np.array([b.GetBondTypeAsDouble() for b in mol.GetBonds()]),
+        made_geometry=made_geometry,
     )
 
 
