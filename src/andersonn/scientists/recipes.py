@@ -34,10 +34,12 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "image.voids=true",
         "model.voids=all",
         "model.width=48",
-        "model.dropout=0.1",
+        "model.dropout=0",
         "model.embedding_dropout=0.1",
         "epochs=12",
         "max_rows=2560",
+        "weight_decay=0.05",
+        "estimate_weight=2",
         "strain=0",  # it would change the graph and leave the voids as they are
     ),
 }
