@@ -47,7 +47,9 @@ def dipole_labeler(method: str = "b3lyp", relax: str = "none", conformers: int =
     if method == "gfn2" or relax == "gfn2":
         require("tblite", "GFN2-xTB")
     if device == "cuda" and not gpu_ready():
-        raise UsageError("no_device", "--device cuda needs a CUDA device and gpu4pyscf", "pip install gpu4pyscf-cuda12x")
+        raise UsageError(
+            "no_device", "--device cuda needs a CUDA device and gpu4pyscf", "pip install gpu4pyscf-cuda12x"
+        )
     return Labeler(
         "dipole",
         "andersonn.labels.dipole:compute",
@@ -179,7 +181,9 @@ def _gfn2(Z: np.ndarray, xyz: np.ndarray, charge: int, unpaired: int, device: st
     return vector, facts | {"program": f"tblite {version('tblite')}"}
 
 
-def _b3lyp(Z: np.ndarray, xyz: np.ndarray, charge: int, unpaired: int, device: str) -> tuple[np.ndarray, dict[str, Any]]:
+def _b3lyp(
+    Z: np.ndarray, xyz: np.ndarray, charge: int, unpaired: int, device: str
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Dipole in e·a₀ ``[3]`` about the origin; restricted for closed shells, unrestricted for open ones."""
     from pyscf import dft, gto
     from pyscf.lib.exceptions import BasisNotFoundError

@@ -79,4 +79,6 @@ def _lock(stream: IO[str], path: Path) -> None:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise UsageError("in_use", f"another run is writing {str(path)!r}", "wait for it, or choose another --out") from None
+        raise UsageError(
+            "in_use", f"another run is writing {str(path)!r}", "wait for it, or choose another --out"
+        ) from None

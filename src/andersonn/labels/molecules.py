@@ -61,9 +61,7 @@ def conformers(smiles: str, count: int = 1, id: str = "") -> Conformers:
     Z = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
     charge = sum(atom.GetFormalCharge() for atom in molecule.GetAtoms())
     order = np.argsort(energies, kind="stable")
-    found = [
-        Structure(Z, molecule.GetConformer(made[k]).GetPositions(), id=id, charge=charge) for k in order.tolist()
-    ]
+    found = [Structure(Z, molecule.GetConformer(made[k]).GetPositions(), id=id, charge=charge) for k in order.tolist()]
     pairs = (sorted((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())) for bond in molecule.GetBonds())
     radicals = sum(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms())
     bonds = frozenset((i, j) for i, j in pairs)

@@ -38,7 +38,9 @@ def pore_labeler(accuracy: str = "default") -> Labeler:
 def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """What a worker does: the diameters in Å."""
     if payload["structure"] is None:
-        raise InputError("not_periodic", "SMILES name a molecule; pores are those of a crystal", "give a structure file")
+        raise InputError(
+            "not_periodic", "SMILES name a molecule; pores are those of a crystal", "give a structure file"
+        )
     structure = structure_from_json(payload["structure"], payload["id"])
     if not structure.periodic:
         raise InputError("not_periodic", "pores are those of a crystal; this is a molecule", "give a cell")
