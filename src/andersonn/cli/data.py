@@ -45,11 +45,13 @@ def list_sources(format: Format = FORMAT) -> None:
         from rich.table import Table
 
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for title in ("name", "task", "what", "licence", "MB", "how", "here"):
-            table.add_column(title, overflow="fold", justify="right" if title == "MB" else "left")
+        for title in ("name", "what", "licence", "MB", "how", "here"):
+            table.add_column(
+                title, overflow="fold", no_wrap=title == "name", justify="right" if title == "MB" else "left"
+            )
         for row in rows:
             size = "unknown" if row["size_MB"] is None else f"{row['size_MB']:.0f}"
-            cells = [row["name"], row["task"], row["title"], row["licence"], size, row["how"]]
+            cells = [row["name"], row["title"], row["licence"], size, row["how"]]
             table.add_row(*cells, "yes" if row["cached"] else "no")
         Console().print(table)
 
@@ -74,6 +76,7 @@ def get(
     again: bool = typer.Option(False, "--again", help="Fetch even what the cache has."),
     tries: int = typer.Option(5, min=1, help="Tries without progress before giving up."),
     out: Path | None = typer.Option(None, help="Folder that also gets a copy."),
+    records: Path | None = typer.Option(None, help="Parquet file of records to make of it (qm9, core-mof)."),
     format: Format = FORMAT,
 ) -> None:
     """Prints the paths."""
@@ -100,6 +103,8 @@ def get(
         bars.finish()
     if out:
         paths = _copied(paths, out)
+    if records:
+        paths = [_converted(found, paths, records, bars)]
     rows = [{"name": name, "path": str(path), "size_MB": round(path.stat().st_size / 1e6, 3)} for path in paths]
     if format is Format.json:
         for row in rows:
@@ -120,3 +125,17 @@ def _copied(paths: list[Path], folder: Path) -> list[Path]:
     for path in paths:
         write_whole(folder / path.name, lambda name, path=path: shutil.copyfile(path, name))
     return [folder / path.name for path in paths]
+
+
+def _converted(found: Any, paths: list[Path], records: Path, bars: Bars) -> Path:
+    from andersonn.data.convert import to_records
+
+    bars.start(f"records of {found.name}", 1)
+    try:
+        count, left_out = to_records(found, paths, records, lambda done, total: bars.update(done / total))
+    finally:
+        bars.finish()
+    bars.say(f"{count} records; {len(left_out)} structures left out")
+    for id, reason in sorted(left_out.items())[:20]:
+        bars.say(f"  {id}: {reason}")
+    return records
