@@ -67,6 +67,31 @@ def test_records_and_those_without_a_label(tmp_path):
     assert next(jobs([path], Reading())).group == "g"
 
 
+def test_molecules_without_a_column_of_cells(tmp_path):
+    path = records(tmp_path / "r.parquet", {"smiles": ["[Na]Cl"] * 3})
+    pq.write_table(pq.read_table(path).drop_columns(["cell"]), path)
+    first, *_ = jobs([path], Reading())
+    assert not first.structure.periodic
+    assert first.smiles == "[Na]Cl"
+    assert first.payload()["smiles"] is None
+    pq.write_table(pq.read_table(path).drop_columns(["positions"]).drop_columns(["smiles"]), path)
+    with pytest.raises(UsageError, match="no column"):
+        list(jobs([path], Reading()))
+    (tmp_path / "bad.parquet").write_text("no table")
+    with pytest.raises(UsageError, match="as Parquet"):
+        list(jobs([str(tmp_path / "bad.parquet")], Reading()))
+
+
+@needs_rdkit
+def test_records_of_smiles_alone(tmp_path):
+    path = tmp_path / "s.parquet"
+    pq.write_table(pa.table({"id": ["a", "b"], "group": ["x", "y"], "smiles": ["CC#N", "C("]}), path)
+    good, bad = jobs([str(path)], Reading())
+    assert (good.id, good.smiles, good.structure) == ("a", "CC#N", None)
+    assert bad.error.kind == "bad_smiles"
+    assert count([str(path)], Reading()) == 2
+
+
 def row(id, **values):
     structure = {"atomic_numbers": [1, 1], "positions": [[0, 0, 0], [0, 0, 0.74]], "cell": None}
     return {"id": id, "formula": "H2", "structure": structure, "notes": ["x", "y"], "attempts": 1, **values}

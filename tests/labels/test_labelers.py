@@ -143,6 +143,31 @@ def test_open_shells_and_unknown_elements():
         dipole.compute(payload(heavy), SETTINGS | {"method": "b3lyp"})
 
 
+@needs("pyscf")
+def test_the_path_over_the_gpu_up_to_the_gpu(monkeypatch):
+    """Without a device: what is handed over, and what is told. Speed and agreement on one are not measured."""
+    moves = []
+    monkeypatch.setattr(dipole, "gpu_ready", lambda: True)
+    monkeypatch.setattr(dipole, "to_gpu", lambda field: (moves.append("to"), field)[1])
+    monkeypatch.setattr(dipole, "to_cpu", lambda field: (moves.append("from"), field)[1])
+    hydrogen_fluoride = Structure(np.array([1, 9]), np.array([[0, 0, 0], [0, 0, 0.92]]))
+    found = {
+        device: dipole.compute(payload(hydrogen_fluoride), SETTINGS | {"method": "b3lyp", "device": device})
+        for device in ("auto", "cpu")
+    }
+    assert found["auto"]["provenance"]["device"] == "cuda"
+    assert found["cpu"]["provenance"]["device"] == "cpu"
+    assert found["auto"]["values"] == pytest.approx(found["cpu"]["values"])
+    assert moves == ["to", "from"]
+
+
+@needs("tblite")
+def test_the_device_is_not_part_of_a_rows_key():
+    made = dipole.dipole_labeler("gfn2", device="cpu")
+    assert "device" not in made.settings
+    assert made.means == {"device": "cpu"}
+
+
 def test_a_crystal_has_no_dipole():
     with pytest.raises(InputError, match="crystal"):
         dipole.compute(payload(simple_cubic()), SETTINGS)

@@ -72,6 +72,16 @@ def gpu_ready() -> bool:
         return False
 
 
+def to_gpu(field: Any) -> Any:
+    """A mean-field object of PySCF as one of gpu4pyscf."""
+    return field.to_gpu()
+
+
+def to_cpu(field: Any) -> Any:
+    """The inverse of :func:`to_gpu`, results included."""
+    return field.to_cpu()
+
+
 def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """What a worker does: the geometry, then the dipole moment in D.
 
@@ -198,7 +208,7 @@ def _b3lyp(
     field.grids.level = GRID
     on_gpu = device == "cuda" or (device == "auto" and gpu_ready())
     if on_gpu:
-        field = field.to_gpu()
+        field = to_gpu(field)
     field.kernel()
     solver = "DIIS"
     if not field.converged:
@@ -207,6 +217,8 @@ def _b3lyp(
         solver = "second order"
     if not field.converged:
         raise InputError("not_converged", "the self-consistent field did not converge", "check charge and geometry")
+    if on_gpu:
+        field = to_cpu(field)  # what follows takes no time
     facts = {
         "device": "cuda" if on_gpu else "cpu",
         "program": f"pyscf {version('pyscf')}",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from andersonn.data.records import Records
@@ -66,14 +67,21 @@ def count(inputs: Iterable[str], reading: Reading) -> int:
         if reading.smiles or not path.exists():
             total += 1
         elif path.is_dir():
-            total += len([p for p in path.rglob("*") if p.is_file()])
+            total += len(_files_in(path))
         elif path.suffix.lower() == ".parquet":
-            total += len(_wanted(Records.read(path), path, reading.missing))
+            total += len(_wanted(path, reading.missing))
         elif path.suffix.lower() == ".csv":
             total += sum(1 for _ in _rows(path))
         else:
             total += 1
     return total if reading.limit is None else min(total, reading.limit)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        return find_files(folder)
+    except InputError:  # reported when it is read
+        return []
 
 
 def _of(item: str, reading: Reading) -> Iterator[Job]:
@@ -141,6 +149,8 @@ def _rdkit_file(path: Path, reading: Reading) -> Iterator[Job]:
     """Molecules with positions of an SDF or MOL file; flat drawings are embedded anew from their SMILES."""
     from rdkit import Chem
 
+    from andersonn.labels.molecules import scaffold
+
     if not path.is_file():
         raise InputError("missing_file", f"there is no file {str(path)!r}", "check the path")
     for k, molecule in enumerate(Chem.SDMolSupplier(str(path), removeHs=False), start=1):
@@ -156,30 +166,66 @@ def _rdkit_file(path: Path, reading: Reading) -> Iterator[Job]:
             continue
         Z = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
         structure = Structure(Z, molecule.GetConformer().GetPositions(), id=id, charge=charge)
-        yield Job(printable(path), id, structure, smiles, charge, reading.multiplicity, structure.formula)
+        yield Job(printable(path), id, structure, smiles, charge, reading.multiplicity, scaffold(smiles))
 
 
 def _parquet(path: Path, reading: Reading) -> Iterator[Job]:
-    records = Records.read(path)
-    for index in _wanted(records, path, reading.missing).tolist():
+    wanted = _wanted(path, reading.missing).tolist()
+    names = pq.read_schema(path).names
+    if "smiles" in names and "positions" not in names:
+        yield from _parquet_of_smiles(path, wanted, reading)
+        return
+    records = _records(path)
+    smiles = pq.read_table(path, columns=["smiles"])["smiles"] if "smiles" in names else None
+    for index in wanted:
         name, id, group = f"{printable(path)}:{records.ids[index]}", records.ids[index], records.groups[index]
+        told = smiles[index].as_py() if smiles is not None else None
         try:
             structure = records[index]
-            yield Job(name, id, structure, None, reading.charge, reading.multiplicity, group)
+            yield Job(name, id, structure, told, reading.charge, reading.multiplicity, group)
         except InputError as error:
             yield Job(name, id, group=group, error=error)
 
 
-def _wanted(records: Records, path: Path, missing: tuple[str, ...]) -> np.ndarray:
-    """Indices of the records that are to be labeled."""
-    if not missing:
-        return np.arange(len(records))
-    present = [name for name in missing if name in pq.read_schema(path).names]
-    if len(present) < len(missing):
-        return np.arange(len(records))
-    table = pq.read_table(path, columns=present)
-    null = [table[name].is_null().to_numpy(zero_copy_only=False) for name in present]
-    return np.flatnonzero(np.any(null, axis=0))
+def _records(path: Path) -> Records:
+    """The records of a file; sets of molecules may do without a column of cells."""
+    names = pq.read_schema(path).names if path.is_file() else []
+    if "cell" in names or not {"id", "group", "atomic_numbers", "positions"} <= set(names):
+        return Records.read(path)
+    table = pq.read_table(path, columns=["id", "group", "atomic_numbers", "positions"])
+    return Records(table.append_column("cell", pa.nulls(len(table), pa.list_(pa.float64()))), str(path))
+
+
+def _parquet_of_smiles(path: Path, wanted: list[int], reading: Reading) -> Iterator[Job]:
+    table = pq.read_table(path, columns=["id", "smiles"])
+    for index in wanted:
+        id, smiles = (str(table[name][index].as_py()) for name in ("id", "smiles"))
+        name = f"{printable(path)}:{id}"
+        try:
+            yield from _smiles(name, id, smiles, reading, {})
+        except InputError as error:
+            yield Job(name, id, smiles=smiles, error=error)
+
+
+def _wanted(path: Path, missing: tuple[str, ...]) -> np.ndarray:
+    """Indices of the records that are to be labeled.
+
+    Raises:
+        UsageError: the file is no table of structures or SMILES.
+    """
+    try:
+        names = pq.read_schema(path).names
+    except (OSError, pa.ArrowException):
+        Records.read(path)  # names the cause
+        raise
+    if not {"id", "smiles"} <= set(names) or "positions" in names:
+        _records(path)
+    rows = np.arange(pq.read_metadata(path).num_rows)
+    if not missing or not set(missing) <= set(names):
+        return rows
+    table = pq.read_table(path, columns=list(missing))
+    null = [table[name].is_null().to_numpy(zero_copy_only=False) for name in missing]
+    return rows[np.any(null, axis=0)]
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

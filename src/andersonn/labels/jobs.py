@@ -21,7 +21,7 @@ class Job:
         input: as the user named it.
         id: of the structure.
         structure: atoms in space, or None if the geometry is to be made from ``smiles``.
-        smiles: of a molecule.
+        smiles: of a molecule; what the geometry is made from where there is no structure.
         charge: in e.
         multiplicity: 2S + 1; None takes the lowest that the number of electrons allows.
         group: split key; None derives it from the structure.
@@ -44,7 +44,7 @@ class Job:
         return {
             "id": self.id,
             "structure": None if self.structure is None else structure_as_json(self.structure),
-            "smiles": self.smiles,
+            "smiles": self.smiles if self.structure is None else None,
             "charge": self.charge,
             "multiplicity": self.multiplicity,
         }

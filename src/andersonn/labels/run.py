@@ -145,7 +145,7 @@ def _filled(job: Job, labeler: Labeler, result: dict[str, Any], attempt: int) ->
         "charge": job.charge,
         "jitter": labeler.jitter if attempt else None,
         "notes": notes,
-        "group": result.get("group") or job.group,
+        "group": job.group or result.get("group"),
         "smiles": job.smiles,
         "structure": structure,
         **result.get("provenance", {}),
