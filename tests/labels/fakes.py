@@ -21,6 +21,10 @@ def volume(payload, settings):
         if exact or id == "abort always":
             print("voro++: internal error", flush=True)
             os.abort()
+    if id == "nan":
+        return {"values": {"sum_A": float("nan")}}
+    if settings.get("pid"):
+        Path(settings["pid"]).write_text(str(os.getpid()))
     if id == "hang":
         time.sleep(60)
     if id == "exit":

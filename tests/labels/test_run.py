@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def run(jobs, how=None, journal=None, **effort):
 
 
 def test_one_bad_input_does_not_end_the_run():
-    ids = ["fine", "abort always", "hang", "exit", "raise", "refuse", "last"]
+    ids = ["fine", "abort always", "hang", "exit", "raise", "refuse", "nan", "last"]
     begin = time.perf_counter()
     rows = {row["id"]: row for row in run([job(id) for id in ids], seconds=2.0)}
     assert time.perf_counter() - begin < 40.0
@@ -48,6 +49,7 @@ def test_one_bad_input_does_not_end_the_run():
         "exit": "aborted",
         "raise": "failed",
         "refuse": "odd",
+        "nan": "not_finite",
     }
     assert "SIGABRT" in rows["abort always"]["error"]["message"]
     assert "voro++: internal error" in rows["abort always"]["error"]["message"]
@@ -188,6 +190,31 @@ def test_a_killed_run_goes_on(tmp_path):
         rows = run([job(f"k{i}", 0.01 * i) for i in range(6)], labeler(sleep=0.3), journal)
     assert {row["key"] for row in rows if row.get("stored")} == kept & {row["key"] for row in rows}
     assert len(rows) == 6
+
+
+HANGING = (
+    SCRIPT[: SCRIPT.index("    for")]
+    + """
+    list(label([job("hang")], labeler(pid=sys.argv[2]), journal, Effort(seconds=600)))
+"""
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers end after their payload")
+def test_no_worker_outlives_a_killed_run(tmp_path):
+    note = tmp_path / "pid"
+    process = subprocess.Popen([sys.executable, "-c", HANGING, str(tmp_path / "rows.jsonl"), str(note)])
+    wait(lambda: note.exists() and note.read_text())
+    process.kill()
+    process.wait()
+    wait(lambda: not Path("/proc", note.read_text()).exists())
+
+
+def wait(happened, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
 
 
 def test_an_unreadable_input_is_a_row(tmp_path):

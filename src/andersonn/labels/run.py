@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -134,6 +135,9 @@ def _moved(job: Job, size: float, seed: int) -> Job:
 def _filled(job: Job, labeler: Labeler, result: dict[str, Any], attempt: int) -> Row:
     """The columns of a success."""
     values = {name: result["values"][name] for name in labeler.quantities}
+    odd = [name for name, value in values.items() if not math.isfinite(value)]
+    if odd:
+        raise InputError("not_finite", f"{odd[0]} came out as {values[odd[0]]}", "look at the structure in a viewer")
     structure = result.get("structure") or (structure_as_json(job.structure) if job.structure else None)
     notes = list(result.get("notes", ()))
     if attempt:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -37,15 +38,26 @@ def answer(compute: Compute, payload: dict[str, Any], settings: dict[str, Any]) 
     except MemoryError:
         return {"error": _error("out_of_memory", "the computation ran out of memory", "use fewer --workers")}
     except Exception as error:  # libraries raise whatever a broken structure runs into; one input must not end the run
-        return {"error": _error("failed", f"{type(error).__name__}: {error}", "see the structure in a viewer")}
+        return {"error": _error("failed", f"{type(error).__name__}: {error}", "look at the structure in a viewer")}
 
 
 def _error(kind: str, message: str, hint: str) -> dict[str, str]:
     return AndersonnError(kind, message, hint).as_dict()
 
 
+def _die_with_the_parent() -> None:
+    """Has Linux end this process when the one that started it is killed, also in the midst of a library's endless loop;
+    elsewhere it ends after the current payload, when its input closes.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # 1 is PR_SET_PDEATHSIG
+
+
 def main() -> None:
     """Answers lines until there are no more."""
+    _die_with_the_parent()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # C++ libraries print to descriptor 1 whatever sys.stdout is
     first = json.loads(sys.stdin.readline())
