@@ -44,9 +44,13 @@ def test_pores_resume_and_end_as_records(crystals, tmp_path):
     found = {row["id"]: float(row["pld_A"]) for row in csv.DictReader(io.StringIO(again.stdout)) if row["pld_A"]}
     assert found == {id: rows[id]["pld_A"] for id in ("ar0", "ar1")}
     (crystals / "bad.cif").unlink()
-    table = run("label", "pore", crystals, "--out", out)
+    table = run("label", "pore", crystals, "--out", out, "--limit", 1)
+    assert len(pq.read_table(out)) == 2
     assert table.returncode == 0
     assert "pld / Å" in table.stdout
+    other = run("label", "pore", crystals, "--out", out, "--accuracy", "high")
+    assert other.returncode == 2
+    assert "choose another --out" in other.stderr
 
 
 @needs_zeo

@@ -16,7 +16,7 @@ from andersonn.errors import InputError, UsageError
 from andersonn.labels.jobs import Job, jittered, structure_as_json, structure_from_json
 from andersonn.labels.journal import Journal
 from andersonn.labels.pool import Worker
-from andersonn.labels.run import Effort, label
+from andersonn.labels.run import Effort, label, require_same
 from andersonn.matter.structure import Structure
 from tests.labels.fakes import labeler
 
@@ -121,6 +121,16 @@ def test_other_atoms_or_settings_are_another_row(tmp_path):
     keys |= {job("a", 0.1).key(how.name, how.settings), replace(one, charge=1).key(how.name, how.settings)}
     assert len(keys) == 5
     assert replace(one, input="elsewhere.cif").key(how.name, how.settings) in keys
+
+
+def test_a_file_holds_one_method(tmp_path):
+    how = labeler(x=1)
+    with Journal(tmp_path / "rows.jsonl") as journal:
+        run([job("a")], how, journal)
+        require_same(journal, how)
+        for other in (labeler(x=2), replace(how, method="guessing")):
+            with pytest.raises(UsageError, match="choose another --out"):
+                require_same(journal, other)
 
 
 def test_a_cut_line_is_dropped_and_the_rest_kept(tmp_path):

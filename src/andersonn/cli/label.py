@@ -150,7 +150,7 @@ def _run(
     """Labels, prints and writes; ends with the exit status."""
     from andersonn.labels import inputs as read
     from andersonn.labels.journal import Journal
-    from andersonn.labels.run import label
+    from andersonn.labels.run import label, require_same
 
     _check_files(inputs, out, fill)
     total, bars = read.count(inputs, reading), Bars()
@@ -161,7 +161,8 @@ def _run(
         bars.update(len(rows), row["id"])
 
     with Journal(_journal_path(out)) as journal:
-        bars.start(f"{labeler.name}: {labeler.method}"[:60], total)
+        require_same(journal, labeler)
+        bars.start(f"{labeler.name}: {labeler.method.partition(',')[0]}", total)
         try:
             found = label(read.jobs(inputs, reading), labeler, journal, effort, note)
             _show(found, labeler, format)
@@ -170,7 +171,7 @@ def _run(
             raise typer.Exit(130) from None
         finally:
             bars.finish()
-            _write(rows, labeler, inputs, out, fill, bars)
+            _write(list(journal.rows.values()), labeler, inputs, out, fill, bars)
     failed = sum("error" in row for row in rows)
     stored = sum(bool(row.get("stored")) for row in rows)
     jittered = sum(row.get("jitter") is not None for row in rows)
@@ -208,7 +209,7 @@ def _write(
         bars.say(f"{done} records filled in, {still} still without a label: {fill}")
 
 
-HIDDEN = ("key", "structure", "dipole_vector_D", "stored", "group")
+HIDDEN = ("key", "settings", "structure", "dipole_vector_D", "stored", "group")
 
 
 def _public(row: dict[str, Any]) -> dict[str, Any]:

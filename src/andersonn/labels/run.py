@@ -72,6 +72,23 @@ def require(package: str, what: str) -> None:
         raise UsageError("missing_package", f"{what} needs the package {package}", EXTRA)
 
 
+def require_same(journal: Journal, labeler: Labeler) -> None:
+    """Checks that a journal's rows were made as new ones will be: its table must not mix levels of theory.
+
+    Raises:
+        UsageError: they were not.
+    """
+    for row in journal.rows.values():
+        settings = row.get("settings", labeler.settings)
+        if row["method"] != labeler.method or settings != labeler.settings:
+            raise UsageError(
+                "other_settings",
+                f"the rows of that --out were made by {row['method']}, {settings}, not {labeler.method}, "
+                f"{labeler.settings}",
+                "choose another --out, or the same options",
+            )
+
+
 def label(
     jobs: Iterable[Job], labeler: Labeler, journal: Journal, effort: Effort, done: Callable[[Row], None] | None = None
 ) -> Iterator[Row]:
@@ -94,7 +111,7 @@ def label(
         old = journal.rows.get(key)
         if old is not None and not ("error" in old and effort.retry_failed):
             return old | {"stored": True, "input": job.input}
-        return _labeled(worker, job, labeler, effort.seconds) | {"key": key}
+        return _labeled(worker, job, labeler, effort.seconds) | {"key": key, "settings": labeler.settings}
 
     def make_worker() -> Worker:
         return Worker(labeler.compute, labeler.settings | labeler.means, effort.threads)
