@@ -7,7 +7,7 @@ import sys
 import typer
 
 from andersonn import __version__
-from andersonn.cli import demo, draw, evaluate, measure, predict, train
+from andersonn.cli import data, demo, draw, evaluate, label, measure, predict, train
 from andersonn.errors import AndersonnError, InputError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app.command("predict", help=predict.HELP)(predict.predict)
 app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
 app.command("draw", help=draw.HELP)(draw.draw)
 app.add_typer(measure.app, name="measure")
+app.add_typer(label.app, name="label")
+app.add_typer(data.app, name="data")
 
 
 def _version(wanted: bool) -> None:

@@ -65,9 +65,27 @@ def constitution(text: str) -> str | None:
         return None if mol is None else Chem.MolToSmiles(mol, isomericSmiles=False)
 
 
-def parse_smi(text: str, name: str) -> list[Structure | InputError]:
-    """The molecules of a .smi file, one a line: SMILES, then perhaps a name. Empty lines, lines that begin with ``#`` and
-    a first line of column titles are left out.
+def scaffold(text: str) -> str | None:
+    """Murcko scaffold, or the canonical SMILES of a molecule without rings, stereo left out: the split key of molecules;
+    None if the text is no SMILES.
+    """
+    from rdkit import Chem, rdBase
+    from rdkit.Chem.Scaffolds import MurckoScaffold
+
+    with rdBase.BlockLogs():
+        mol = Chem.MolFromSmiles(text)
+        if mol is None:
+            return None
+        Chem.RemoveStereochemistry(mol)
+        return MurckoScaffold.MurckoScaffoldSmiles(mol=mol) or Chem.MolToSmiles(mol)
+
+
+def titled_smiles(text: str) -> dict[str, str]:
+    """Name → SMILES of the content of a .smi file, one a line: SMILES, then perhaps a name. Empty lines, lines that begin
+    with ``#`` and a first line of column titles are left out.
+
+    Raises:
+        InputError: there are none.
     """
     lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if lines and lines[0][0].lower() == "smiles":
@@ -76,10 +94,15 @@ def parse_smi(text: str, name: str) -> list[Structure | InputError]:
         raise InputError("no_atoms", "the file holds no SMILES", "write one a line, perhaps with a name after it")
     titles = [words[1].strip() if len(words) > 1 else words[0] for words in lines]
     often = Counter(titles)
-    parts = {
-        (title if often[title] == 1 else f"{title} ({k})"): partial(_named, words[0])
+    return {
+        (title if often[title] == 1 else f"{title} ({k})"): words[0]
         for k, (words, title) in enumerate(zip(lines, titles, strict=True), start=1)
     }
+
+
+def parse_smi(text: str, name: str) -> list[Structure | InputError]:
+    """The molecules of a .smi file, see :func:`titled_smiles`, or what is wrong with one."""
+    parts = {title: partial(_named, smiles) for title, smiles in titled_smiles(text).items()}
     return read_parts("molecule", parts, name)
 
 

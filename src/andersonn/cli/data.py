@@ -1,0 +1,141 @@
+"""``andersonn data``: where data come from, and how to get them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+
+HELP = "Sources of labeled structures: licence, citation, size, checksum, cache."
+GET_HELP = """Fetch a source into the cache and print the paths of its files.
+
+Broken downloads go on where they stopped, checksums are compared, and what is in the cache is not fetched again.
+
+Example: andersonn data get qm9"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+def _facts(name: str) -> dict[str, Any]:
+    from andersonn.data.fetch import cached, folder_of
+    from andersonn.data.sources import source
+
+    found = source(name)
+    here = found.how == "shipped" or bool(cached(found, check=False))
+    place = "in the package" if found.how == "shipped" else str(folder_of(found))
+    return found.as_dict() | {"cached": here, "cache": place}
+
+
+@app.command("list", help="All sources. Needs no network.")
+def list_sources(format: Format = FORMAT) -> None:
+    """Prints a row a source."""
+    from andersonn.data.sources import SOURCES
+
+    rows = [_facts(name) for name in SOURCES]
+    if format is Format.json:
+        for row in rows:
+            print_json(row)
+    elif format is Format.csv:
+        print_csv(rows, rows[0])
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for title in ("name", "what", "licence", "MB", "how", "here"):
+            table.add_column(
+                title, overflow="fold", no_wrap=title == "name", justify="right" if title == "MB" else "left"
+            )
+        for row in rows:
+            size = "unknown" if row["size_MB"] is None else f"{row['size_MB']:.0f}"
+            cells = [row["name"], row["title"], row["licence"], size, row["how"]]
+            table.add_row(*cells, "yes" if row["cached"] else "no")
+        Console().print(table)
+
+
+@app.command("info", help="All that is known of a source. Needs no network.")
+def info(name: str = typer.Argument(help="Source, such as qm9."), format: Format = FORMAT) -> None:
+    """Prints the facts."""
+    row = _facts(name)
+    if format is Format.json:
+        print_json(row)
+    elif format is Format.csv:
+        print_csv([row], row)
+    else:
+        for key, value in row.items():
+            typer.echo(f"{key:<9} {'unknown' if value is None else value}")
+
+
+@app.command("get", help=GET_HELP)
+def get(
+    name: str = typer.Argument(help="Source, such as qm9."),
+    offline: bool = typer.Option(False, "--offline", help="Use the cache only (also: ANDERSONN_OFFLINE=1)."),
+    again: bool = typer.Option(False, "--again", help="Fetch even what the cache has."),
+    tries: int = typer.Option(5, min=1, help="Tries without progress before giving up."),
+    out: Path | None = typer.Option(None, help="Folder that also gets a copy."),
+    records: Path | None = typer.Option(None, help="Parquet file of records to make of it (qm9, core-mof)."),
+    format: Format = FORMAT,
+) -> None:
+    """Prints the paths."""
+    from andersonn.data.download import Patience
+    from andersonn.data.fetch import get as fetch
+    from andersonn.data.sources import source
+
+    found, bars = source(name), Bars()
+    started = False
+
+    def progress(done: int, total: int) -> None:
+        nonlocal started
+        if not started:
+            bars.start(f"fetching {name}", total or 1)
+            started = True
+        bars.update(done if total else 0)
+
+    try:
+        paths = fetch(found, offline, Patience(tries), progress, again)
+    except KeyboardInterrupt:
+        bars.say("interrupted; the same command goes on")
+        raise typer.Exit(130) from None
+    finally:
+        bars.finish()
+    if out:
+        paths = _copied(paths, out)
+    if records:
+        paths = [_converted(found, paths, records, bars)]
+    rows = [{"name": name, "path": str(path), "size_MB": round(path.stat().st_size / 1e6, 3)} for path in paths]
+    if format is Format.json:
+        for row in rows:
+            print_json(row)
+    elif format is Format.csv:
+        print_csv(rows, rows[0])
+    else:
+        for row in rows:
+            typer.echo(row["path"])
+        bars.say(f"{found.licence}; cite {found.citation}")
+
+
+def _copied(paths: list[Path], folder: Path) -> list[Path]:
+    import shutil
+
+    from andersonn.files import write_whole
+
+    for path in paths:
+        write_whole(folder / path.name, lambda name, path=path: shutil.copyfile(path, name))
+    return [folder / path.name for path in paths]
+
+
+def _converted(found: Any, paths: list[Path], records: Path, bars: Bars) -> Path:
+    from andersonn.data.convert import to_records
+
+    bars.start(f"records of {found.name}", 1)
+    try:
+        count, left_out = to_records(found, paths, records, lambda done, total: bars.update(done / total))
+    finally:
+        bars.finish()
+    bars.say(f"{count} records; {len(left_out)} structures left out")
+    for id, reason in sorted(left_out.items())[:20]:
+        bars.say(f"  {id}: {reason}")
+    return records

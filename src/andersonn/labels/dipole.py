@@ -1,0 +1,227 @@
+"""Electric dipole moments: B3LYP/6-31G(2df,p) by PySCF, as QM9 has them, or GFN2-xTB by tblite as the quick level."""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from andersonn.errors import InputError, UsageError
+from andersonn.labels.jobs import structure_as_json, structure_from_json
+from andersonn.labels.run import EXTRA, Labeler, require
+from andersonn.matter import elements
+from andersonn.matter.readers.smiles import scaffold
+from andersonn.matter.structure import Structure
+
+DEBYE = 2.541746473
+"""D in 1 e·a₀ (CODATA 2018)."""
+BASIS = "6-31G(2df,p)"
+FUNCTIONAL = "b3lypg"
+"""Gaussian's B3LYP, with the VWN functional that was fitted to the random-phase approximation. PySCF took another one
+for the name ``b3lyp`` before its version 2.3; ``b3lypg`` has always meant this."""
+GRID = 1
+"""PySCF's level of the integration grid."""
+METHODS = {
+    "b3lyp": f"B3LYP/{BASIS}, density fitting, grid level {GRID} (PySCF)",
+    "gfn2": "GFN2-xTB (tblite)",
+}
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def dipole_labeler(method: str = "b3lyp", relax: str = "none", conformers: int = 1, device: str = "auto") -> Labeler:
+    """The labeler of dipole moments.
+
+    Args:
+        method: ``"b3lyp"`` or ``"gfn2"``.
+        relax: ``"gfn2"`` optimizes the geometry by GFN2-xTB first; ``"none"`` takes it as given, or as made from
+            SMILES by ETKDGv3 and MMFF94.
+        conformers: how many are made from SMILES; the one of the lowest energy is labeled.
+        device: ``"cuda"`` computes B3LYP by gpu4pyscf; ``"auto"`` does so where a CUDA device and gpu4pyscf are.
+
+    Raises:
+        UsageError: a package is missing.
+    """
+    if method == "b3lyp":
+        require("pyscf", "--method b3lyp")
+    if method == "gfn2" or relax == "gfn2":
+        require("tblite", "GFN2-xTB")
+    if device == "cuda" and not gpu_ready():
+        raise UsageError(
+            "no_device", "--device cuda needs a CUDA device and gpu4pyscf", "pip install gpu4pyscf-cuda12x"
+        )
+    return Labeler(
+        "dipole",
+        "andersonn.labels.dipole:compute",
+        METHODS[method],
+        ("dipole_D",),
+        {"method": method, "relax": relax, "conformers": conformers},
+        {"device": device},
+    )
+
+
+def gpu_ready() -> bool:
+    """Whether gpu4pyscf is installed and cupy sees a CUDA device."""
+    if importlib.util.find_spec("gpu4pyscf") is None or importlib.util.find_spec("cupy") is None:
+        return False
+    import cupy
+
+    try:
+        return cupy.cuda.runtime.getDeviceCount() > 0
+    except cupy.cuda.runtime.CUDARuntimeError:
+        return False
+
+
+def to_gpu(field: Any) -> Any:
+    """A mean-field object of PySCF as one of gpu4pyscf."""
+    return field.to_gpu()
+
+
+def to_cpu(field: Any) -> Any:
+    """The inverse of :func:`to_gpu`, results included."""
+    return field.to_cpu()
+
+
+def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """What a worker does: the geometry, then the dipole moment in D.
+
+    The dipole of an ion depends on the origin; it is then taken about the center of mass, and a note says so.
+    """
+    structure, unpaired, provenance = _geometry(payload, settings)
+    require_parity(structure, unpaired)
+    center = np.average(structure.xyz, axis=0, weights=_masses(structure.Z))
+    moment = {"b3lyp": _b3lyp, "gfn2": _gfn2}[settings["method"]]
+    vector, facts = moment(structure.Z, structure.xyz - center, structure.charge, unpaired, settings["device"])
+    notes = ["the dipole of an ion, about its center of mass"] if structure.charge else []
+    result = {
+        "values": {"dipole_D": float(np.linalg.norm(vector) * DEBYE)},
+        "structure": structure_as_json(structure),
+        "notes": notes,
+        "provenance": provenance | {"multiplicity": unpaired + 1, "dipole_vector_D": (vector * DEBYE).tolist()} | facts,
+    }
+    if payload["smiles"]:
+        result["group"] = scaffold(payload["smiles"])
+    return result
+
+
+def _geometry(payload: dict[str, Any], settings: dict[str, Any]) -> tuple[Structure, int, dict[str, Any]]:
+    """The structure to be labeled, its unpaired electrons, and how it came about."""
+    bonds = None
+    if payload["structure"] is not None:
+        candidates = [structure_from_json(payload["structure"], payload["id"], payload["charge"])]
+        geometry, multiplicity, energies = "as given", payload["multiplicity"], [None]
+    else:
+        from andersonn.labels.molecules import SEED, conformers
+
+        if importlib.util.find_spec("rdkit") is None:
+            raise InputError("missing_package", "SMILES need the package rdkit", EXTRA)
+        made = conformers(payload["smiles"], settings["conformers"], payload["id"])
+        candidates, energies, bonds = made.structures, made.energies.tolist(), made.bonds
+        geometry, multiplicity = f"ETKDGv3 (seed {SEED}) + {made.force_field}", payload["multiplicity"]
+        multiplicity = multiplicity or made.multiplicity
+    if candidates[0].periodic:
+        raise InputError("periodic", "a crystal has no dipole moment of its own", "give a molecule without a cell")
+    charge = candidates[0].charge
+    electrons = int(candidates[0].Z.sum()) - charge
+    unpaired = electrons % 2 if multiplicity is None else multiplicity - 1
+    chosen, energy = 0, energies[0]
+    if settings["relax"] == "gfn2":
+        require_parity(candidates[0], unpaired)
+        chosen, structure, energy = _lowest(candidates, bonds, charge, unpaired)
+        geometry += ", optimized by GFN2-xTB"
+    else:
+        structure = candidates[0]
+    facts = {"geometry": geometry, "conformers": len(candidates), "conformer": chosen, "conformer_energy": energy}
+    return structure, unpaired, facts
+
+
+def _lowest(
+    candidates: list[Structure], bonds: frozenset[tuple[int, int]] | None, charge: int, unpaired: int
+) -> tuple[int, Structure, float]:
+    """Number, geometry and energy in eV of the lowest relaxed conformer whose bonds are still those of the SMILES."""
+    from andersonn.labels.molecules import bonds_by_distance
+    from andersonn.labels.relax import relaxed
+
+    found: list[tuple[float, int, Structure]] = []
+    trouble: InputError | None = None
+    for k, candidate in enumerate(candidates):
+        try:
+            structure, energy = relaxed(candidate, charge, unpaired)
+        except InputError as error:
+            trouble = error
+            continue
+        if bonds is None or bonds_by_distance(structure) == bonds:
+            found.append((energy, k, structure))
+        else:
+            trouble = InputError("rearranged", "bonds changed in the optimization", "check charges and protons")
+    if not found:
+        assert trouble is not None
+        raise trouble
+    energy, k, structure = min(found, key=lambda item: item[0])
+    return k, structure, energy
+
+
+def require_parity(structure: Structure, unpaired: int) -> None:
+    """Checks that the electrons allow the number of unpaired ones.
+
+    Raises:
+        InputError: they do not.
+    """
+    electrons = int(structure.Z.sum()) - structure.charge
+    if unpaired < 0 or unpaired > electrons or (electrons - unpaired) % 2:
+        raise InputError(
+            "bad_multiplicity",
+            f"{electrons} electrons cannot have multiplicity {unpaired + 1}",
+            "correct the charge or the multiplicity",
+        )
+
+
+def _masses(Z: np.ndarray) -> np.ndarray:
+    from ase.data import atomic_masses
+
+    return atomic_masses[Z]
+
+
+def _gfn2(Z: np.ndarray, xyz: np.ndarray, charge: int, unpaired: int, device: str) -> tuple[np.ndarray, dict[str, Any]]:
+    from andersonn.labels.relax import gfn2_dipole
+
+    vector, facts = gfn2_dipole(Z, xyz, charge, unpaired)
+    return vector, facts | {"program": f"tblite {version('tblite')}"}
+
+
+def _b3lyp(
+    Z: np.ndarray, xyz: np.ndarray, charge: int, unpaired: int, device: str
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Dipole in e·a₀ ``[3]`` about the origin; restricted for closed shells, unrestricted for open ones."""
+    from pyscf import dft, gto
+    from pyscf.lib.exceptions import BasisNotFoundError
+
+    symbols = elements.symbols()
+    atoms = [(symbols[z], place) for z, place in zip(Z.tolist(), xyz.tolist(), strict=True)]
+    try:
+        molecule = gto.M(atom=atoms, basis=BASIS, charge=charge, spin=unpaired, verbose=0, unit="Angstrom")
+    except (BasisNotFoundError, KeyError) as error:
+        raise InputError("no_basis", f"{BASIS} lacks an element: {error}", "use --method gfn2") from None
+    field = (dft.UKS if unpaired else dft.RKS)(molecule, xc=FUNCTIONAL).density_fit()
+    field.grids.level = GRID
+    on_gpu = device == "cuda" or (device == "auto" and gpu_ready())
+    if on_gpu:
+        field = to_gpu(field)
+    field.kernel()
+    solver = "DIIS"
+    if not field.converged:
+        field = field.newton()
+        field.kernel()
+        solver = "second order"
+    if not field.converged:
+        raise InputError("not_converged", "the self-consistent field did not converge", "check charge and geometry")
+    if on_gpu:
+        field = to_cpu(field)  # what follows takes no time
+    facts = {
+        "device": "cuda" if on_gpu else "cpu",
+        "program": f"pyscf {version('pyscf')}",
+        "scf": solver,
+        "energy_Ha": float(field.e_tot),
+    }
+    return np.asarray(field.dip_moment(unit="AU", verbose=0), dtype=float), facts

@@ -1,0 +1,109 @@
+"""SMILES → conformers by RDKit. RDKit is imported where it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from andersonn.errors import InputError
+from andersonn.matter.structure import Structure
+
+SEED = 41_021
+"""Of the conformers: the same SMILES gives the same geometry."""
+LONGEST_BOND = 1.3
+"""Atoms nearer than this times the sum of their covalent radii count as bonded."""
+
+
+@dataclass(frozen=True)
+class Conformers:
+    """Geometries of one molecule.
+
+    Attributes:
+        structures: by rising energy.
+        energies: force-field energies in kcal/mol, float64 ``[C]``.
+        force_field: ``"MMFF94"`` or, where that has no parameters, ``"UFF"``.
+        bonds: pairs of atom indices, smaller first.
+        multiplicity: 2S + 1 from the radical electrons that the SMILES has.
+    """
+
+    structures: list[Structure]
+    energies: np.ndarray
+    force_field: str
+    bonds: frozenset[tuple[int, int]]
+    multiplicity: int
+
+
+def conformers(smiles: str, count: int = 1, id: str = "") -> Conformers:
+    """Conformers by ETKDGv3 with a fixed seed, pre-optimized by MMFF94.
+
+    Args:
+        smiles: of one molecule, charges as written.
+        count: how many are embedded.
+        id: name of the structures.
+
+    Raises:
+        InputError: the SMILES is invalid, is of several parts, or no geometry is found for it.
+    """
+    from rdkit.Chem import AllChem
+
+    molecule = _molecule(smiles)
+    parameters = AllChem.ETKDGv3()
+    parameters.randomSeed = SEED
+    made = list(AllChem.EmbedMultipleConfs(molecule, count, parameters))
+    if not made:
+        raise InputError("no_conformer", f"no geometry was found for {smiles!r}", "give a file with positions")
+    has_mmff = AllChem.MMFFHasAllMoleculeParams(molecule)
+    optimize = AllChem.MMFFOptimizeMoleculeConfs if has_mmff else AllChem.UFFOptimizeMoleculeConfs
+    energies = np.array([energy for _, energy in optimize(molecule, maxIters=2000)])
+    Z = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
+    charge = sum(atom.GetFormalCharge() for atom in molecule.GetAtoms())
+    order = np.argsort(energies, kind="stable")
+    found = [Structure(Z, molecule.GetConformer(made[k]).GetPositions(), id=id, charge=charge) for k in order.tolist()]
+    pairs = (sorted((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())) for bond in molecule.GetBonds())
+    radicals = sum(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms())
+    bonds = frozenset((i, j) for i, j in pairs)
+    return Conformers(found, energies[order], "MMFF94" if has_mmff else "UFF", bonds, radicals + 1)
+
+
+def bonds_by_distance(structure: Structure) -> frozenset[tuple[int, int]]:
+    """Pairs of atoms nearer than :data:`LONGEST_BOND` times the sum of their covalent radii, smaller index first."""
+    from andersonn.matter import elements
+
+    radius = elements.column("covalent_radius_A")[structure.Z]
+    distance = np.linalg.norm(structure.xyz[:, None] - structure.xyz[None], axis=-1)
+    near = np.triu(distance < LONGEST_BOND * (radius[:, None] + radius[None]), k=1)
+    return frozenset((int(i), int(j)) for i, j in zip(*np.nonzero(near), strict=True))
+
+
+def formal_charge(smiles: str) -> int:
+    """Sum of the formal charges, in e.
+
+    Raises:
+        InputError: the SMILES is invalid.
+    """
+    return sum(atom.GetFormalCharge() for atom in _molecule(smiles).GetAtoms())
+
+
+def molecular_formula(smiles: str) -> str:
+    """Hill formula, as in ``"C9H8O4"``.
+
+    Raises:
+        InputError: the SMILES is invalid.
+    """
+    from rdkit.Chem.rdMolDescriptors import CalcMolFormula
+
+    return CalcMolFormula(_molecule(smiles))
+
+
+def _molecule(smiles: str) -> Any:
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        molecule = Chem.MolFromSmiles(smiles)
+    if molecule is None or not molecule.GetNumAtoms():
+        raise InputError("bad_smiles", f"{smiles!r} is no valid SMILES", "check brackets, rings and valences")
+    if "." in smiles and len(Chem.GetMolFrags(molecule)) > 1:
+        raise InputError("several_molecules", f"{smiles!r} holds several molecules", "give the one that matters")
+    return Chem.AddHs(molecule)

@@ -1,0 +1,71 @@
+"""The subprocess that computes: ``python -m andersonn.labels.worker``, one JSON object a line each way.
+
+The first line names the function (``{"compute": "module:function", "settings": {...}}``), each further line is a
+payload for it. Every line is answered by ``{"result": {...}}`` or ``{"error": {"kind", "message", "hint"}}``. What
+the function or a library prints goes to stderr, never between the answers; an abort of the library ends only this
+process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from andersonn.errors import AndersonnError
+
+Compute = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
+"""(payload, settings) → ``{"values": {column: number}, "notes": [...], "provenance": {...}, "structure": {...}}``, all
+but the values optional."""
+
+
+def named(compute: str) -> Compute:
+    """The function that ``"module:function"`` names."""
+    module, _, function = compute.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def answer(compute: Compute, payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The result for one payload, or the error in its place."""
+    try:
+        return {"result": compute(payload, settings)}
+    except AndersonnError as error:
+        return {"error": error.as_dict()}
+    except MemoryError:
+        return {"error": _error("out_of_memory", "the computation ran out of memory", "use fewer --workers")}
+    except Exception as error:  # libraries raise whatever a broken structure runs into; one input must not end the run
+        return {"error": _error("failed", f"{type(error).__name__}: {error}", "look at the structure in a viewer")}
+
+
+def _error(kind: str, message: str, hint: str) -> dict[str, str]:
+    return AndersonnError(kind, message, hint).as_dict()
+
+
+def _die_with_the_parent() -> None:
+    """Has Linux end this process when the one that started it is killed, also in the midst of a library's endless loop;
+    elsewhere it ends after the current payload, when its input closes.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # 1 is PR_SET_PDEATHSIG
+
+
+def main() -> None:
+    """Answers lines until there are no more."""
+    _die_with_the_parent()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # C++ libraries print to descriptor 1 whatever sys.stdout is
+    first = json.loads(sys.stdin.readline())
+    compute, settings = named(first["compute"]), first["settings"]
+    print(json.dumps({"result": {}}), file=answers, flush=True)
+    for line in sys.stdin:
+        print(json.dumps(answer(compute, json.loads(line), settings)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
