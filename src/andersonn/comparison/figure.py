@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 STYLE = {"font.family": ["DejaVu Sans"], "font.size": 8.5, "axes.spines.top": False, "axes.spines.right": False}
 OURS = ("#0072B2", "#56B4E9", "#009E73", "#08306B", "#41AB5D", "#6A51A3", "#74C476", "#9E9AC8")
-PEERS = ("#D55E00", "#E69F00", "#CC79A7", "#999999", "#8C510A", "#666666", "#F0A3A3")
+PEERS = ("#D55E00", "#E69F00", "#CC79A7", "#999999", "#8C510A", "#666666", "#F0A3A3", "#7F0000")
 COLUMNS = 4
 
 
