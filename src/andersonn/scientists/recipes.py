@@ -1,4 +1,4 @@
-"""What each task is trained with where the user asks for nothing else."""
+"""What each scientist's recipe changes of the default options."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "weight_decay=0.01",
         "label_smoothing=0",
         "estimate_weight=3",
-        "strain=0",
+        "strain=0",  # it would change distances and leave the dipole as it is
     ),
     "porosity": (
         "image.columns=12",
@@ -50,7 +50,7 @@ def config_of(task: str, file: str | os.PathLike[str] | None = None, overrides: 
     """The configuration of a task's training.
 
     Args:
-        task: its name; the task's own defaults hold where neither file nor overrides say otherwise.
+        task: its name; the task's own recipe holds where neither file nor overrides say otherwise.
         file: TOML or JSON of options.
         overrides: ``key=value`` words, which come last.
 
