@@ -27,8 +27,8 @@ PORE_HELP = f"""Pore diameters by Zeo++: pld_A (pore-limiting) and lcd_A (larges
 Example: andersonn label pore mofs/ --out pores.parquet --workers 4"""
 DIPOLE_HELP = f"""Dipole moments: B3LYP/6-31G(2df,p) as in QM9, or GFN2-xTB as the quick level.
 
-{INPUTS} SMILES (--smiles), SDF and MOL files, and CSV lists with a column smiles are read too. Charge and multiplicity
-come from the SMILES, the SDF or the comment line of an xyz file (charge=-1 multiplicity=2).
+{INPUTS} SMILES (--smiles, .smi), SDF and MOL files, and CSV lists with a column smiles are read too. Charge and
+multiplicity come from the SMILES, the SDF or the comment line of an xyz file (charge=-1 multiplicity=2).
 
 Example: andersonn label dipole --smiles "NC=O" --relax gfn2 --format json"""
 
@@ -122,11 +122,9 @@ def dipole(
     """Prints one row a molecule."""
     from andersonn.labels.dipole import dipole_labeler
     from andersonn.labels.inputs import Reading
-    from andersonn.labels.run import Effort, require
+    from andersonn.labels.run import Effort
 
     labeler = dipole_labeler(method.value, relax.value, conformers, device.value)
-    if smiles or any(Path(name).suffix.lower() in (".csv", ".sdf", ".mol") for name in inputs):
-        require("rdkit", "reading SMILES, SDF and MOL")
     wanted = labeler.quantities if missing or fill else ()
     reading = Reading(smiles, charge, multiplicity, wanted, limit)
     effort = Effort(workers, time_limit, threads or _share(workers), retry_failed)

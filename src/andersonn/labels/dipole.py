@@ -10,7 +10,7 @@ import numpy as np
 
 from andersonn.errors import InputError, UsageError
 from andersonn.labels.jobs import structure_as_json, structure_from_json
-from andersonn.labels.run import EXTRA, Labeler, require
+from andersonn.labels.run import Labeler, require
 from andersonn.matter import elements
 from andersonn.matter.readers.smiles import scaffold
 from andersonn.matter.structure import Structure
@@ -114,8 +114,6 @@ def _geometry(payload: dict[str, Any], settings: dict[str, Any]) -> tuple[Struct
     else:
         from andersonn.labels.molecules import SEED, conformers
 
-        if importlib.util.find_spec("rdkit") is None:
-            raise InputError("missing_package", "SMILES need the package rdkit", EXTRA)
         made = conformers(payload["smiles"], settings["conformers"], payload["id"])
         candidates, energies, bonds = made.structures, made.energies.tolist(), made.bonds
         geometry, multiplicity = f"ETKDGv3 (seed {SEED}) + {made.force_field}", payload["multiplicity"]
