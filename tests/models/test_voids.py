@@ -87,3 +87,21 @@ def test_options_that_do_not_fit_each_other():
     with pytest.raises(UsageError, match=r"needs image\.voids=true"):
         TrainConfig.make(overrides=["model.voids=all"])
     assert TrainConfig.make(overrides=["model.voids=all", "image.voids=true"]).image.recipe().voids
+    with pytest.raises(UsageError, match=r"need image\.positions=true"):
+        TrainConfig.make(overrides=["model.head=dipole"])
+    with pytest.raises(UsageError, match="voids for crystals"):
+        ImageRecipe(fold=False, positions=True, voids=True)
+
+
+def test_stores_hold_only_what_their_recipe_asks_for(tmp_path):
+    structure = random_structure(np.random.default_rng(2), 5, periodic=False)
+    found = {}
+    for recipe in (ImageRecipe(), ImageRecipe(fold=False, positions=True)):
+        store = ImageStore.from_images([NodeNeighborImage.from_structure(structure, recipe)], recipe)
+        store.save(tmp_path / recipe.key)
+        read = ImageStore.load(tmp_path / recipe.key)
+        optional = ("position", "charge", "of_row", "of_whole")
+        found[recipe.positions] = {name for name in optional if getattr(read, name) is not None}
+        batch = ImageBatch.from_store(read, np.arange(1))
+        assert found[recipe.positions] == {name for name in optional if getattr(batch, name) is not None}
+    assert found == {False: set(), True: {"position", "charge"}}
