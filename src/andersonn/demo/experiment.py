@@ -57,7 +57,7 @@ def run(seed: int, epochs: int | None, progress: Progress) -> dict[str, Any]:
     progress.finish()
     imaging = time.perf_counter() - begin
     progress.start("random forest", 1)
-    beside = baselines(dataset, CONDUCTION)
+    beside = baselines(dataset, CONDUCTION)(dataset.sides["test"])
     progress.finish()
     trainers = {name: Trainer(dataset, CONDUCTION, config) for name, config in configs.items()}
     _train_both(trainers, progress)
