@@ -230,7 +230,7 @@ def test_columns_are_dropped_by_condition():
         window.push(*map(window.layout.block, (r, r + step, z, z)))
         r = r + step
     assert (window.coefficients(1e-14, max_condition=1e8) != 0).all()
-    gamma = window.coefficients(1e-14, max_condition=1e3)
+    gamma = torch.as_tensor(window.coefficients(1e-14, max_condition=1e3))
     assert (gamma[0] != 0).tolist() == [False, True, True]
     fitted = torch.einsum("bm,mbd->bd", gamma, window.dF)
     assert torch.allclose(fitted, r, rtol=1e-4, atol=1e-4)

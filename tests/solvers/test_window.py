@@ -47,7 +47,7 @@ def test_combination():
     expected = values[-1] - torch.einsum("ri,ird->rd", gamma, window.dG)
     window.combine(window.dG, gamma, values[-1], out)
     assert torch.allclose(out, expected)
-    window.extrapolate(gamma, window.layout.block(values[-1]), window.layout.block(out.zero_()))
+    window.extrapolate(gamma.numpy(), window.layout.block(values[-1]), window.layout.block(out.zero_()))
     assert torch.allclose(out, expected)
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.automatic import Automatic
-from andersonn.solvers.block import Block
+from andersonn.solvers.block import Block, tensor_of
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.loop import Evaluation, Stepper
 from andersonn.solvers.mixing import Mixing
@@ -73,6 +73,8 @@ class Anderson(Solver):
         super().__post_init__()
         if self.window != "auto":
             require_count("window", self.window, other='"auto"')
+        elif self.period != 1:
+            raise ValueError('window="auto" decides the period as well; leave it out, or give a window')
         Mixing.check(self.mixing)
         require_choice("type", self.type, ("I", "II"))
         require_count("period", self.period)
@@ -132,8 +134,11 @@ class Extrapolation(Stepper):
         return out
 
     def recall(self, history: Iterable[tuple[Block, Block]]) -> None:
-        """Takes over residuals and values of plain steps, oldest first; the next step extrapolates."""
-        for r, g in history:
+        """Takes over residuals and values of plain steps, oldest first; the next step extrapolates. Of more than ``restart``
+        the latest.
+        """
+        pairs = list(history)
+        for r, g in pairs[-(self.options.restart or len(pairs)) :]:
             if self.before is not None:
                 self._window().push(self.before[0], r, self.before[1], g)
             self.before = (r, g)
@@ -141,8 +146,8 @@ class Extrapolation(Stepper):
 
     def _damp(self, gamma: Tensor | np.ndarray, now: Evaluation, out: Block) -> None:
         """Takes (1 − β) (r − Σ γ_i Δr_i) off."""
-        window, gamma = self.window, torch.as_tensor(gamma)
-        undone = self.mixing.undone(window, gamma, torch.as_tensor(now.norms[:, 0]))
+        window, gamma = self.window, tensor_of(gamma)
+        undone = self.mixing.undone(window, gamma, tensor_of(now.norms[:, 0]))
         if undone is not None:
             damping = window.combine(window.dF, gamma, now.r.t, torch.empty_like(out.t))
             out.t.addcmul_(damping, self.layout.to_rows(undone).to(damping.dtype).unsqueeze(1), value=-1.0)

@@ -75,18 +75,19 @@ class Costs:
 
     Args:
         layout, like: of the state.
+        predictable: whether the small matrices tell what a step would leave (of type I they do not).
 
     Attributes:
         window: that the state is worth.
         remembers: whether a probe over remembered steps is cheaper than a trial.
     """
 
-    def __init__(self, layout: Layout, like: Tensor) -> None:
+    def __init__(self, layout: Layout, like: Tensor, predictable: bool = True) -> None:
         state = layout.rows * layout.width * like.element_size()
         self.window = SHORT_WINDOW if state > LARGE_STATE else WINDOW
         self.passes = 2 * self.window + 16  # over the state's memory, in a mixing step
         self.plain = 0.0
-        self.remembers = layout.small and state <= REMEMBERED_STATE
+        self.remembers = predictable and layout.small and state <= REMEMBERED_STATE
         self.mixing: float | None = None  # until the bandwidth is measured
         if not layout.on_host:
             self.mixing = DEVICE_STEP + self.passes * state / DEVICE_BANDWIDTH
@@ -104,20 +105,25 @@ class Costs:
         out.t.copy_(now.g.t)
         self.mixing = STEP + self.passes * (time.perf_counter() - begin) / 2
 
-    def read_plain(self, seconds: list[float], evaluations: int) -> None:
-        """From the times at which the latest evaluations were done, all of them plain."""
-        self.plain = max(_median_step(seconds, evaluations, 1), 1e-9)
+    def read_plain(self, looks: list[tuple[int, float]], evaluations: int) -> None:
+        """From the looks at the latest evaluations, all of them plain."""
+        self.plain = max(_median_step(looks, evaluations, 1), 1e-9)
 
-    def read_mixed(self, seconds: list[float], evaluations: int, period: int) -> None:
+    def read_mixed(self, looks: list[tuple[int, float]], evaluations: int, period: int) -> None:
         """From the latest evaluations, every period-th with a mixing step."""
-        self.mixing = max(_median_step(seconds, evaluations, period) - period * self.plain, 0.0)
+        self.mixing = max(_median_step(looks, evaluations, period) - period * self.plain, 0.0)
 
 
-def _median_step(seconds: list[float], evaluations: int, period: int) -> float:
-    """Median time of so many evaluations together, among the latest ones: clocks stutter."""
-    marks = seconds[-1 : -evaluations - 2 : -period]
-    took = sorted(a - b for a, b in pairwise(marks))
-    return took[len(took) // 2]
+def _median_step(looks: list[tuple[int, float]], evaluations: int, period: int) -> float:
+    """Median time of ``period`` evaluations, over looks at the latest ones: clocks stutter. Only what is done at a look
+    counts: in between an accelerator's work is asked for, not done.
+    """
+    now = looks[-1][0]
+    marks = [look for look in looks[-evaluations - 1 :] if look[0] >= now - evaluations]
+    if now - marks[0][0] == len(marks) - 1:  # a look at each evaluation: whole periods, from the latest back
+        marks = marks[::-1][::period][::-1]
+    took = sorted((b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(marks))
+    return took[len(took) // 2] * period
 
 
 class Automatic(Stepper):
@@ -125,7 +131,7 @@ class Automatic(Stepper):
 
     def __init__(self, options: Anderson, layout: Layout, like: Tensor) -> None:
         self.options, self.layout, self.like = options, layout, like
-        self.costs = Costs(layout, like)
+        self.costs = Costs(layout, like, options.type == "II")
         self.inner: Extrapolation | None = None
         self.since, self.next_thought, self.rested = 1, FIRST_THOUGHT, 0  # evaluations
         self.trial = self.rest = STRETCH
@@ -148,7 +154,7 @@ class Automatic(Stepper):
         """While stepping plainly: is it time to extrapolate?"""
         costs, judge = self.costs, self.judge
         lately = min(evaluations - self.since, STRETCH)
-        costs.read_plain(judge.seconds, lately)
+        costs.read_plain(judge.looks, lately)
         self.plain_fall = fall = judge.fall(max(1, lately // 2 if evaluations < STRETCH else lately))
         self.next_thought = evaluations + max(4, min(evaluations // 2, RARELY))
         left = math.log(max(judge.excess, 1.0)) / fall if fall > 0 else math.inf
@@ -169,7 +175,7 @@ class Automatic(Stepper):
         """While extrapolating: does it pay?"""
         judge, costs, period, taken = self.judge, self.costs, self.inner.period, evaluations - self.since
         self.next_thought = evaluations + STRETCH
-        costs.read_mixed(judge.seconds, taken, period)
+        costs.read_mixed(judge.looks, taken, period)
         fall = judge.fall(taken, to_least=True)
         speed = fall / (costs.plain + costs.mixing / period)
         pays = fall > 0 and speed >= BETTER * self.plain_fall / costs.plain

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SMALL = 2**19
-"""Bytes of the largest state worked on in numpy: beyond it torch's threads and vector units win."""
+SMALL, SMALL_ROWS = 2**19, 2**11
+"""Bytes and rows of the largest state worked on in numpy: beyond them torch's threads, vector units and batched products win."""
 NUMPY_KNOWS = (torch.float32, torch.float64)
+"""Precisions worked on in numpy; it lacks bfloat16, and its float16 is slow."""
 
 
 class Block:
@@ -22,7 +23,8 @@ class Block:
         t: as a tensor.
         a: the same memory as an array, or None where the state is not worked on in numpy.
         shaped: the same memory in the shape that f takes and gives.
-        counted: whether torch counts how often it is written to (not for tensors made in inference mode).
+        counted: whether torch counts how often it is written to by torch (not for tensors made in inference mode, and
+            numpy's writes are never counted).
     """
 
     __slots__ = ("a", "counted", "shaped", "t")
@@ -40,6 +42,11 @@ def difference(one: Block, other: Block, out: Block) -> Block:
     else:
         np.subtract(one.a, other.a, out=out.a)
     return out
+
+
+def tensor_of(values: Tensor | np.ndarray) -> Tensor:
+    """The same memory as a tensor, on the host if it is an array, whatever the default device."""
+    return torch.from_numpy(values) if isinstance(values, np.ndarray) else values
 
 
 def version(tensor: Tensor) -> int:

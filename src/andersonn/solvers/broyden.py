@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from andersonn.solvers.block import Block
+from andersonn.solvers.block import Block, tensor_of
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.loop import Evaluation, Stepper
 from andersonn.solvers.options import options, require_count, require_number
@@ -87,7 +87,7 @@ class _Broyden(Stepper):
     def _recurrence(self, now: Evaluation, n: int) -> Tensor:
         """c_0 … c_{n−1}, float64 ``[B, n]``; zeros for steps a sample has forgotten."""
         if self.safeguard is not None:
-            size = torch.as_tensor(now.norms[:, 0])
+            size = tensor_of(now.norms[:, 0])
             self._forget(size > self.safeguard * self.least)
             self.least = torch.fmin(self.least, size)
         gram = self.gram[:, :n, :n]

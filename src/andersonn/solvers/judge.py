@@ -35,6 +35,7 @@ class Judge:
         running: which of them have not stopped, bool ``[b]``.
         scores: of the present batch at the latest look: relative residuals, or, with ``atol``, multiples of what is
             allowed, ``[b]``.
+        looks: evaluations and seconds at each look, when the work is known to be done.
     """
 
     def __init__(self, layout: Layout, rtol: float, atol: float, max_seconds: float | None) -> None:
@@ -56,6 +57,7 @@ class Judge:
         self._unread: list[Tensor | np.ndarray] = []
         self._history: list[np.ndarray] = []
         self.seconds: list[float] = []
+        self.looks: list[tuple[int, float]] = []
         self.begin = time.perf_counter()
 
     def note(self, norms: Tensor | np.ndarray) -> None:
@@ -68,6 +70,7 @@ class Judge:
         f's.
         """
         sizes, lengths, relative = self._read()
+        self.looks.append((len(self.seconds), self.seconds[-1]))
         score, limit = relative, self.rtol
         if self.atol > 0:  # what is best must not contradict what has converged
             score, limit = sizes / (self.atol + self.rtol * lengths), 1.0
@@ -207,7 +210,7 @@ class Judge:
         """Drops all samples that have stopped from the batch; the places of those that stay, and of their rows."""
         samples = torch.from_numpy(np.flatnonzero(self.running)).to(self._best.t.device)
         self.layout, rows = self.layout.subset(samples)
-        self.active = self.active[self.running]
+        self.active, self.scores = self.active[self.running], self.scores[self.running]
         self.running = np.ones(len(self.active), dtype=bool)
         self._row_ids = rows if self._row_ids is None else self._row_ids[rows]
         self._best, self._best_is_own = self.layout.block(self._best.shaped.index_select(0, rows)), True
@@ -220,8 +223,7 @@ class Judge:
         self._retire(self.running.copy())
         z = self._finished
         trace = Trace(torch.from_numpy(np.stack(self._history)), torch.tensor(self.seconds, dtype=torch.float64))
-        residual = self.residual.copy() if self._history and self.residual is self._history[-1] else self.residual
-        books = (torch.from_numpy(each).to(z.device) for each in (self.status, residual, self.steps))
+        books = (torch.from_numpy(each).to(z.device) for each in (self.status, self.residual, self.steps))
         return FixedPoint(z.view(self.whole.shape), *books, evaluations, trace)
 
     def _mask(self, samples: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.block import NUMPY_KNOWS, SMALL, Block
+from andersonn.solvers.block import NUMPY_KNOWS, SMALL, SMALL_ROWS, Block
 
 SAFE = {torch.float32: (1e-15, 1e18), torch.float64: (1e-150, 1e150)}
 """Norms between these have squares that the precision holds."""
@@ -44,7 +44,8 @@ class Layout:
         self.width = state.numel() // self.rows
         self.itemsize = state.element_size()
         self.on_host = state.device.type in HOST
-        self.small = self.on_host and state.dtype in NUMPY_KNOWS and state.numel() * state.element_size() <= SMALL
+        little = state.numel() * state.element_size() <= SMALL and self.rows <= SMALL_ROWS
+        self.small = self.on_host and state.dtype in NUMPY_KNOWS and little
         self.lengths: Tensor | None = None
         self.samples = self.rows
         self.parts = self._parts(self.itemsize)
@@ -68,6 +69,9 @@ class Layout:
     def block(self, value: Tensor) -> Block:
         """The memory of a state, given in the shape of f or as ``[R, D]``."""
         flat = self.flat(value)
+        if not flat.is_contiguous():
+            with torch.inference_mode(False):
+                flat = flat.clone(memory_format=torch.contiguous_format)
         as_it_is = value.shape == self.shape and value.is_contiguous()
         return Block(flat, value if as_it_is else flat.view(self.shape), self.small)
 
@@ -87,8 +91,8 @@ class Layout:
         return per_sample if self.lengths is None else per_sample[self._sample_of_row]
 
     def sums(self, per_row: np.ndarray) -> np.ndarray:
-        """As :meth:`to_samples`, of a small state's array, in its own precision."""
-        return per_row if self.lengths is None else np.add.reduceat(per_row, self._starts, axis=0)
+        """As :meth:`to_samples`, of a small state's array; sums are in float64."""
+        return per_row if self.lengths is None else np.add.reduceat(per_row, self._starts, axis=0, dtype=np.float64)
 
     def spread(self, per_sample: np.ndarray) -> np.ndarray:
         """As :meth:`to_rows`, of a small state's array."""
@@ -129,7 +133,11 @@ class Layout:
         smallest, largest = SAFE_SQUARES[block.a.itemsize]
         if np.minimum.reduce(squares, axis=None) > smallest and np.maximum.reduce(squares, axis=None) < largest:
             return np.sqrt(self.sums(squares))
-        return self.norms(*(block.t for block in blocks)).numpy()
+        extreme, by_row = ~((squares > smallest) & (squares < largest)), np.sqrt(squares)
+        for column, block in enumerate(blocks):
+            rows = np.flatnonzero(extreme[:, column])
+            by_row[rows, column] = _scaled_norms(block.a[rows])
+        return by_row if self.lengths is None else np.sqrt(self.sums(by_row**2))
 
 
 def _owners(lengths: Tensor, rows: int) -> Tensor:
@@ -160,6 +168,15 @@ def _repair_extremes(by_row: Tensor, states: tuple[Tensor, ...]) -> None:
         top = values.abs().amax(dim=1, keepdim=True)
         top = torch.where((top > 0) & top.isfinite(), top, 1.0)
         by_row[rows, column] = torch.linalg.vector_norm(values / top, dim=1) * top[:, 0]
+
+
+def _scaled_norms(values: np.ndarray) -> np.ndarray:
+    """Norms of rows whose squares may under- or overflow, by way of their largest numbers."""
+    top = np.abs(values).max(axis=1, initial=0.0).astype(np.float64)
+    if not top.any():  # a sample that has arrived to the last bit
+        return top
+    top = np.where((top > 0) & np.isfinite(top), top, 1.0)
+    return np.sqrt(((values / top[:, None]) ** 2).sum(axis=1)) * top
 
 
 def _checked_lengths(offsets: Tensor, rows: int) -> Tensor:

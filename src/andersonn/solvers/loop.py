@@ -7,7 +7,7 @@ non-finite values, the best iterate, budgets, the trace, and dropping samples th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -115,21 +115,23 @@ def worth_compacting(f: Map, judge: Judge, share: float) -> bool:
     return running < size and running <= share * size and hasattr(f, "subset")
 
 
-def evaluate(f: Map, z: Block, layout: Layout, past: Iterable[Block]) -> Block:
+def evaluate(f: Map, z: Block, layout: Layout, past: Sequence[Block]) -> Block:
     """f(z), checked; f must leave z and the blocks in ``past`` as they are."""
     counted = [block.t for block in (z, *past) if block.counted]
     versions = [tensor._version for tensor in counted]
-    value = f(z.shaped)
+    value = f(z.shaped.view(layout.shape))  # an object of its own at each call: f may hang gradients on it
     if versions != [tensor._version for tensor in counted]:
         raise ValueError(CHANGED)
     _check(value, z, layout)
     if value.requires_grad:
         value = value.detach()
+    if value.is_neg():  # a view of a conjugate, such as the imaginary part of one
+        value = value.resolve_neg()
     if len(counted) <= len(past) and any(not each.counted and _same_memory(value, each.t) for each in past):
         raise ValueError(CHANGED)  # memory that f returned before, written to without being counted
     if _same_memory(value, z.t):
         with torch.inference_mode(False):
-            value = value.clone()
+            value = value.clone(memory_format=torch.contiguous_format)
     return layout.block(value)
 
 

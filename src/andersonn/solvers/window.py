@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.block import NUMPY_KNOWS, Block
+from andersonn.solvers.block import NUMPY_KNOWS, Block, tensor_of
 from andersonn.solvers.layout import Layout
 
 LINE = 16
@@ -106,6 +106,8 @@ class Window:
         k, gram, projection = self.filled, self.gram, self.projection
         if self.on_host:
             gram, projection = self.gram_a, self.projection_a
+            if not math.isfinite(np.add.reduce(row, axis=None) + np.add.reduce(own)):
+                row, own = (np.nan_to_num(each, nan=0.0, posinf=0.0, neginf=0.0) for each in (row, own))
         gram[:, slot, :k] = row
         gram[:, :k, slot] = row
         projection[:, :k] += row
@@ -131,7 +133,8 @@ class Window:
         factor, info = torch.linalg.cholesky_ex(scaled)
         right = (self.projection[:, :k] * scale).unsqueeze(2)
         gamma = torch.cholesky_solve(right, factor).squeeze(2) * scale
-        return torch.where((info == 0).unsqueeze(1), gamma, 0.0)
+        gamma = torch.where((info == 0).unsqueeze(1), gamma, 0.0)
+        return gamma.numpy() if self.on_host else gamma
 
     def _coefficients_on_host(self, ridge: float) -> np.ndarray:
         k = self.filled
@@ -151,14 +154,8 @@ class Window:
             scaled[~sound] = np.eye(k)
             gamma = np.linalg.solve(scaled, right)[:, :, 0] * (scale * sound[:, None])
         if not math.isfinite(np.add.reduce(gamma, axis=None)):
-            self._leave_out_the_infinite()
             gamma = np.where(np.isfinite(gamma).all(axis=1, keepdims=True), gamma, 0.0)
         return gamma
-
-    def _leave_out_the_infinite(self) -> None:
-        """Products that are NaN or infinite become zeros, which stand for columns to leave out."""
-        for products in (self.gram_a, self.projection_a):
-            np.nan_to_num(products, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
     def _independent(self, gram: Tensor, scale: Tensor, max_condition: float) -> Tensor:
         """Which columns to keep, 1 or 0: from the newest to the oldest, those whose part orthogonal to the kept ones is
@@ -186,7 +183,7 @@ class Window:
 
     def drop(self, samples: Tensor | np.ndarray) -> None:
         """Forgets the past of some samples, a mask ``[B]``."""
-        keep = (~torch.as_tensor(samples)).to(self.gram.dtype)
+        keep = (~tensor_of(samples)).to(self.gram.dtype)
         self.gram *= keep.view(-1, 1, 1)
         self.projection *= keep.view(-1, 1)
 
@@ -199,9 +196,9 @@ class Window:
     def extrapolate(self, gamma: Tensor | np.ndarray, g: Block, out: Block) -> None:
         """``out = g − Σ γ_i ΔG_i``, row by row."""
         if not self.in_numpy:
-            self.combine(self.dG, torch.as_tensor(gamma), g.t, out.t)
+            self.combine(self.dG, tensor_of(gamma), g.t, out.t)
             return
-        weights = self.layout.spread(np.asarray(gamma)).astype(self.scratch.dtype)
+        weights = self.layout.spread(gamma).astype(self.scratch.dtype)
         np.matmul(weights[:, None, :], self.dG_a[: self.filled].transpose(1, 0, 2), out=self.scratch)
         np.subtract(g.a, self.scratch[:, 0], out=out.a)
 
@@ -249,7 +246,7 @@ class SecantWindow(Window):
         self.lengths[:, 0, slot] = products(step, step[0])[:, 0].sqrt()
         self.lengths[:, 1, slot] = ff[:, slot].sqrt()
 
-    def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor:
+    def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor | np.ndarray:
         """γ of each sample, float64 ``[B, filled]``; zero, a plain step, where the system is singular."""
         k = self.filled
         left, right = torch.where(self.lengths > 0, 1.0 / self.lengths, 0.0)[:, :, :k].unbind(1)
@@ -262,7 +259,8 @@ class SecantWindow(Window):
         factor, info = torch.linalg.cholesky_ex(normal)
         wanted = scaled.transpose(1, 2) @ (self.projection[:, :k] * left).unsqueeze(2)
         gamma = torch.cholesky_solve(wanted, factor).squeeze(2) * right
-        return torch.where((info == 0).unsqueeze(1), gamma, 0.0)
+        gamma = torch.where((info == 0).unsqueeze(1), gamma, 0.0)
+        return gamma.numpy() if self.on_host else gamma
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone."""
