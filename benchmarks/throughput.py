@@ -1,6 +1,7 @@
 """Structures a second of the conduction scientist beside a CGCNN-style network of equal width (benchmarks/cgcnn.py).
 
-    python benchmarks/throughput.py [RECORDS.parquet] [--crystals 1000] [--threads 1] [--repeats 7] [--json FILE]
+    python benchmarks/throughput.py [RECORDS.parquet] [--crystals 1000] [--threads 1] [--repeats 7]
+        [--only prediction | training] [--json FILE]
     python benchmarks/throughput.py [RECORDS.parquet] --cif [--files 1000] [--repeats 3] [--json FILE]
 
 Without a Parquet file: the embedded sample. Both networks see the same neighbors, take the same batches of structures,
@@ -179,13 +180,17 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     found = {"crystals": count, "atoms": int(rows.sum()), "folded_rows": int(n.sum())}
     found["evaluations"] = {name: evaluations(runner, name, n, rows) for name, runner in runners.items()}
-    found["prediction"] = table("prediction", prediction, count, arguments.repeats)
-    found["training"] = table("training", training, count, arguments.repeats)
+    for name, each in found["evaluations"].items():
+        if each:
+            print(f"{name}: {each['forward']} evaluations of the cell forward, {each['adjoint']} backward, first batch")
+    for title, runs in {"prediction": prediction, "training": training}.items():
+        if arguments.only in (None, title):
+            found[title] = table(title, runs, count, arguments.repeats)
     return found
 
 
 def evaluations(runner: Contestant, name: str, n: np.ndarray, rows: np.ndarray) -> dict[str, int] | None:
-    """Calls of the cell in a training step on the first batch; None for a network without equilibrium."""
+    """Of the cell on the first training batch, without dropout; None for a network without equilibrium."""
     if not isinstance(runner.network, EquilibriumNetwork):
         return None
     runner.network.eval()
@@ -272,6 +277,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--crystals", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--only", choices=("prediction", "training"))
     parser.add_argument("--cif", action="store_true")
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--json", type=Path)
