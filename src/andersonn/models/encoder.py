@@ -87,17 +87,16 @@ class ImageEncoder(nn.Module):
     def forward(self, batch: ImageBatch) -> Features:
         """Features of a batch's rows and pixels."""
         share = batch.weight / batch.weight.sum(dim=1, keepdim=True).clamp_min(1e-6)
-        radial = torch.exp(-self.sharpness * (self._place(batch.distance).unsqueeze(-1) - self.centers) ** 2)
+        radial = (self._place(batch.distance).unsqueeze(-1) - self.centers).square_().mul_(-self.sharpness).exp_()
         atoms = self.dropout(self.embedding(batch.Z)) + self.from_properties(self.properties[batch.Z])
         if self.expansion is not None:
             atoms = atoms + self.from_voids(self.expansion(batch.of_row))
-        seen = (self.filter(radial) * batch.neighbors.gather(atoms) * share.unsqueeze(-1)).sum(dim=1)
+        seen = (self.filter(radial) * batch.neighbors.gather(atoms)).mul_(share.unsqueeze(-1)).sum(dim=1)
         rows, pixels = atoms + self.merge(torch.cat([atoms, seen], dim=1)), self.pixel_from_distance(radial)
         if self.directions is not None:
             of_rows, of_pixels = self.directions(radial, atoms, batch)
             rows, pixels = rows + of_rows, pixels + of_pixels
         rows = self.norm(rows)
-        pixels = functional.silu(
-            pixels + self.pixel_from_own(rows).unsqueeze(1) + batch.neighbors.gather(self.pixel_from_neighbor(rows))
-        )
-        return Features(rows, pixels, share)
+        pixels.add_(self.pixel_from_own(rows).unsqueeze(1))
+        pixels.add_(batch.neighbors.gather(self.pixel_from_neighbor(rows)))
+        return Features(rows, functional.silu(pixels), share)

@@ -64,7 +64,7 @@ class MessageCell(nn.Module):
         scale = (weight.sum(dim=1, keepdim=True) + listed_by).clamp_min(1e-6).rsqrt()
         root = multiplicity.sqrt()
         share = (weight * scale * root).unsqueeze(2) * neighbors.gather(scale / root)
-        filters = torch.tanh(FILTER_SLOPE * self.to_filter(features.pixels)) * share
+        filters = self.to_filter(features.pixels).mul_(FILTER_SLOPE).tanh_() * share
         own = 0.5 * (self.own + self.own.T)
         norm = torch.linalg.matrix_norm(own, 2) + torch.linalg.matrix_norm(self.mix, 2).square()
         shrink = self.gain / norm.clamp_min(self.gain)
@@ -79,8 +79,11 @@ class MessageCell(nn.Module):
     def forward(self, z: Tensor, x: MessageInput) -> Tensor:
         """One evaluation of √m z: ``[R, D]`` → ``[R, D]``."""
         sent = z @ x.mix.T
-        heard = (x.filters * x.neighbors.gather(sent)).sum(dim=1)
-        heard = heard + x.neighbors.collect(x.filters * sent.unsqueeze(1))
+        neighbors = x.neighbors.gather(sent)
+        reusable = not torch.is_grad_enabled() and neighbors.dtype == x.filters.dtype
+        room = neighbors if reusable else None  # to write products to: getting memory of this size takes as long
+        heard = torch.mul(x.filters, neighbors, out=room).sum(dim=1)
+        heard = heard + x.neighbors.collect(torch.mul(x.filters, sent.unsqueeze(1), out=room))
         return torch.relu(x.injection + z @ x.own + heard @ x.mix)
 
     def select(self, x: MessageInput, samples: Tensor, rows: Tensor) -> MessageInput:

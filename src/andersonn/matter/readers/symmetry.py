@@ -22,6 +22,9 @@ def whole_cell(small: gemmi.SmallStructure) -> tuple[list[gemmi.SmallStructure.S
         InputError: the symmetry is unknown, ambiguous, unreadable, or not one that the cell can have.
     """
     operations = _operations(small)
+    if len(operations) == 1:  # an atom a site
+        fractional = np.array([site.fract.tolist() for site in small.sites])
+        return list(small.sites), (fractional @ operations[0, :, :3].T + operations[0, :, 3]) % 1.0
     metric = np.array(small.cell.orth.mat.tolist())
     sites, positions = [], []
     for site in small.sites:
