@@ -138,6 +138,8 @@ class Scientist:
             return explain(self.artifact, prediction, structure, image, partial(progress, name) if progress else None)
         except InputError as error:  # of the structure with an atom removed
             return Failure(name, error.as_dict())
+        except Exception as error:
+            return _defect(name, error)
 
     def _images(self, name: str, source: Any) -> list[Ready | Failure]:
         """The structures of one input with their images, or what is wrong with it or with some of them."""
@@ -146,10 +148,7 @@ class Scientist:
         except InputError as error:
             return [Failure(name, error.as_dict())]
         except Exception as error:  # a defect of ours in one input must not end a run of thousands
-            unexpected = InputError(
-                "internal", f"{type(error).__name__}: {error}", "this is a defect; please report it"
-            )
-            return [Failure(name, unexpected.as_dict())]
+            return [_defect(name, error)]
 
     def _ready(self, name: str, structure: Structure | InputError) -> Ready | Failure:
         try:
@@ -253,6 +252,11 @@ class Scientist:
                 yield f"{name} is {voids[name]:.3g}, outside the {low:.3g} to {high:.3g} of training structures"
         if solve["status"] != "converged":
             yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
+
+
+def _defect(name: str, error: Exception) -> Failure:
+    unexpected = InputError("internal", f"{type(error).__name__}: {error}", "this is a defect; please report it")
+    return Failure(name, unexpected.as_dict())
 
 
 def _listed(inputs: Any) -> Iterable[Any]:
