@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from andersonn.matter.image import ImageRecipe, NodeNeighborImage
     from andersonn.matter.structure import Structure
     from andersonn.models import ConvolutionCell, MessageCell
-    from andersonn.scientists import Failure, Prediction, Scientist
+    from andersonn.scientists import Explanation, Failure, Prediction, Scientist
     from andersonn.solvers import (
         GMRES,
         Anderson,
@@ -80,7 +80,7 @@ _HOME = {
     "andersonn.matter.image": ("ImageRecipe", "NodeNeighborImage"),
     "andersonn.matter.structure": ("Structure",),
     "andersonn.models": ("ConvolutionCell", "MessageCell"),
-    "andersonn.scientists": ("Failure", "Prediction", "Scientist"),
+    "andersonn.scientists": ("Explanation", "Failure", "Prediction", "Scientist"),
     "andersonn.solvers": (
         "GMRES",
         "Anderson",
@@ -105,6 +105,7 @@ __all__ = [
     "ConvolutionCell",
     "DriftMonitor",
     "Equilibrium",
+    "Explanation",
     "Failure",
     "FixedPoint",
     "ForwardIteration",

@@ -214,7 +214,10 @@ def test_unknown_verbs_and_options():
 
 
 def test_help_imports_nothing_heavy():
-    for words in (["--help"], *([verb, "--help"] for verb in ("demo", "train", "predict", "evaluate", "draw"))):
+    for words in (
+        ["--help"],
+        *([verb, "--help"] for verb in ("demo", "train", "predict", "evaluate", "explain", "draw")),
+    ):
         code = (
             "import sys\nfrom andersonn.cli import main\n"
             f"sys.argv = ['andersonn', *{words!r}]\n"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from andersonn.cli.console import FORMAT, Format, print_csv, print_json
 
 if TYPE_CHECKING:
-    from andersonn.scientists import Failure, Prediction
+    from andersonn.scientists import Failure, Prediction, Scientist
 
 HELP = """Class, probabilities and estimate of each structure.
 
@@ -22,6 +22,8 @@ INPUT is a file, a folder (searched for structure files), SMILES, or - for any o
 0 if all inputs were answered, 1 if some could not be.
 
 Examples: andersonn predict conduction NaCl.cif structures/ --format json; andersonn predict polarity --smiles CCO"""
+
+Answer = TypeVar("Answer")
 
 
 class OnError(StrEnum):
@@ -49,6 +51,17 @@ def predict(
     if not (inputs or smiles):
         raise UsageError("no_input", "there is nothing to predict", "give files, folders, - or --smiles")
     from andersonn.matter.readers import Smiles
+
+    scientist = scientist_of(task, model)
+    failures: list[Failure] = []
+    show = {Format.table: _table, Format.json: _json, Format.csv: _csv}[format]
+    show(watched(scientist.answers(chain(paths(inputs or []), map(Smiles, smiles or []))), on_error, failures))
+    raise typer.Exit(1 if failures else 0)
+
+
+def scientist_of(task: str, model: Path | None) -> Scientist:
+    """The scientist of a task: the shipped one, or the one in a folder."""
+    from andersonn.errors import UsageError
     from andersonn.scientists import Scientist
 
     scientist = Scientist.load(model or task)
@@ -56,13 +69,11 @@ def predict(
         raise UsageError(
             "wrong_task", f"the model in {str(model)!r} is for {scientist.task.name}, not {task}", "name its own task"
         )
-    failures: list[Failure] = []
-    show = {Format.table: _table, Format.json: _json, Format.csv: _csv}[format]
-    show(_watched(scientist.answers(chain(_paths(inputs or []), map(Smiles, smiles or []))), on_error, failures))
-    raise typer.Exit(1 if failures else 0)
+    return scientist
 
 
-def _paths(inputs: list[str]) -> Iterator[str]:
+def paths(inputs: list[str]) -> Iterator[str]:
+    """The inputs, - replaced by the lines of stdin."""
     for item in inputs:
         if item == "-":
             yield from (line.strip() for line in sys.stdin if line.strip())
@@ -70,9 +81,7 @@ def _paths(inputs: list[str]) -> Iterator[str]:
             yield item
 
 
-def _watched(
-    answers: Iterator[Prediction | Failure], on_error: OnError, failures: list[Failure]
-) -> Iterator[Prediction | Failure]:
+def watched(answers: Iterator[Answer], on_error: OnError, failures: list[Failure]) -> Iterator[Answer]:
     """The answers, the failures among them noted down, up to the first failure if that is to stop the run."""
     for answer in answers:
         if not answer.ok:
@@ -143,18 +152,19 @@ def _show_table(found: list[Prediction | Failure]) -> None:
             interval = f"{a.interval90[0]:.2f} … {a.interval90[1]:.2f}"
             marks = " !" if a.warnings else ""
             p = f"{a.probabilities[a.label]:.2f}"
-            table.add_row(escape(_short(a.input, a.id)), a.formula, a.label + marks, p, f"{a.value:.2f}", interval)
+            table.add_row(escape(short_name(a.input, a.id)), a.formula, a.label + marks, p, f"{a.value:.2f}", interval)
         console.print(table)
         for a in good:
             for warning in a.warnings:
-                console.print(f"! {_short(a.input, a.id)}: {warning}", highlight=False, markup=False)
+                console.print(f"! {short_name(a.input, a.id)}: {warning}", highlight=False, markup=False)
         console.print(_footer(first), style="dim", highlight=False, markup=False)
     for a in failures:
         line = f"{a.input}: {a.error['message']} ({a.error['hint']})"
         print(line, file=sys.stderr)
 
 
-def _short(name: str, id: str) -> str:
+def short_name(name: str, id: str) -> str:
+    """An input as tables show it."""
     path = Path(name)
     if name == id:  # SMILES, in which a slash divides nothing
         return name

@@ -55,32 +55,33 @@ def png(figure: Figure, dpi: int = 130) -> bytes:
 
 def draw_structure(axes: Axes, structure: Structure) -> None:
     """Atoms as shaded balls in element colors and the edges of the cell, seen slightly from above."""
-    xyz, Z = _with_faces(structure)
-    flat, depth = _project(xyz, structure)
+    xyz, shown = with_faces(structure)
+    Z = structure.Z[shown]
+    flat, depth = project(xyz)
     radius = 0.5 * elements.column("covalent_radius_A")[Z]
-    _cell_edges(axes, structure)
+    cell_edges(axes, structure)
     for atom in np.argsort(depth):
-        _ball(axes, flat[atom], radius[atom], elements.colors()[Z[atom]], depth[atom])
+        ball(axes, flat[atom], radius[atom], elements.colors()[Z[atom]], depth[atom])
     _element_legend(axes, structure.Z)
-    _frame(axes, flat, radius.max(), "structure" if structure.periodic else "structure (molecule)")
+    frame(axes, flat, radius.max(), "structure" if structure.periodic else "structure (molecule)")
 
 
 def draw_graph(axes: Axes, graph: AtomBondGraph) -> None:
     """The bonds between atoms; those that leave the cell as short stubs toward the neighbor's image."""
     structure = graph.structure
-    xyz = _inside(structure)
-    flat, depth = _project(xyz, structure)
-    whole, stubs = _bond_segments(graph, xyz)
-    _cell_edges(axes, structure)
+    xyz = inside(structure)
+    flat, depth = project(xyz)
+    whole, stubs = bond_segments(graph, xyz)
+    cell_edges(axes, structure)
     for segments, color, width in ((stubs, FAINT, 1.0), (whole, INK, 1.6)):
         for start, end in segments:
-            ends, _ = _project(np.stack([start, end]), structure)
+            ends, _ = project(np.stack([start, end]))
             axes.plot(*ends.T, color=color, linewidth=width, solid_capstyle="round", zorder=2)
     sizes = 40.0 if len(structure) <= 60 else 12.0
     colors = [elements.colors()[z] for z in structure.Z]
     order = np.argsort(depth)
     axes.scatter(*flat[order].T, s=sizes, c=[colors[a] for a in order], edgecolors=INK, linewidths=0.6, zorder=3)
-    _frame(axes, flat, 1.0, f"atom-bond network: {graph.n_bonds} bonds")
+    frame(axes, flat, 1.0, f"atom-bond network: {graph.n_bonds} bonds")
 
 
 def draw_image(axes: Axes, image: NodeNeighborImage) -> None:
@@ -133,7 +134,7 @@ def _pixel_symbols(axes: Axes, image: NodeNeighborImage, scale: object) -> None:
             axes.plot([column - 0.3, column + 0.3], [row + 0.34] * 2, color=color, linewidth=1.2)
 
 
-def _inside(structure: Structure) -> np.ndarray:
+def inside(structure: Structure) -> np.ndarray:
     """Positions wrapped into the cell."""
     if structure.cell is None:
         return structure.xyz
@@ -141,19 +142,20 @@ def _inside(structure: Structure) -> np.ndarray:
     return (fractional - np.floor(fractional + 1e-6)) @ structure.cell
 
 
-def _with_faces(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and elements of the atoms in the cell, those on a face, edge or corner repeated on the opposite ones."""
-    xyz, Z = _inside(structure), structure.Z
+def with_faces(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and numbers of the atoms in the cell, those on a face, edge or corner repeated on the opposite ones."""
+    xyz, atoms = inside(structure), np.arange(len(structure))
     if structure.cell is None:
-        return xyz, Z
+        return xyz, atoms
     to_fractional = np.linalg.inv(structure.cell)
     for axis in range(3):
         on_face = (xyz @ to_fractional)[:, axis] < 1e-3
-        xyz, Z = np.concatenate([xyz, xyz[on_face] + structure.cell[axis]]), np.concatenate([Z, Z[on_face]])
-    return xyz, Z
+        xyz = np.concatenate([xyz, xyz[on_face] + structure.cell[axis]])
+        atoms = np.concatenate([atoms, atoms[on_face]])
+    return xyz, atoms
 
 
-def _project(points: np.ndarray, structure: Structure) -> tuple[np.ndarray, np.ndarray]:
+def project(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Parallel projection: screen coordinates ``[n, 2]`` and depth ``[n]`` (larger is nearer)."""
     tilt, turn = VIEW
     about_z = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
@@ -162,18 +164,20 @@ def _project(points: np.ndarray, structure: Structure) -> tuple[np.ndarray, np.n
     return turned[:, :2], turned[:, 2]
 
 
-def _cell_edges(axes: Axes, structure: Structure) -> None:
+def cell_edges(axes: Axes, structure: Structure) -> None:
+    """Draws the edges of the unit cell, if there is one."""
     if structure.cell is None:
         return
     corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)], dtype=float)
-    flat, _ = _project(corners @ structure.cell, structure)
+    flat, _ = project(corners @ structure.cell)
     for a in range(8):
         for b in range(a + 1, 8):
             if np.abs(corners[a] - corners[b]).sum() == 1:
                 axes.plot(*flat[[a, b]].T, color=FAINT, linewidth=0.9, zorder=1)
 
 
-def _ball(axes: Axes, center: np.ndarray, radius: float, color: str, depth: float) -> None:
+def ball(axes: Axes, center: np.ndarray, radius: float, color: str | np.ndarray, depth: float) -> None:
+    """Draws an atom as a shaded ball."""
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Circle
 
@@ -185,7 +189,7 @@ def _ball(axes: Axes, center: np.ndarray, radius: float, color: str, depth: floa
         axes.add_patch(Circle(tuple(center + shift), shrink * radius, facecolor=tone, zorder=3 + 1e-4 * depth, **edge))
 
 
-def _bond_segments(graph: AtomBondGraph, xyz: np.ndarray) -> tuple[list, list]:
+def bond_segments(graph: AtomBondGraph, xyz: np.ndarray) -> tuple[list, list]:
     """Bonds within the drawing, and stubs of those that leave it."""
     inside, stubs = [], []
     for i, j, vector in zip(graph.i[graph.bonded], graph.j[graph.bonded], graph.vector[graph.bonded], strict=True):
@@ -213,7 +217,8 @@ def _element_legend(axes: Axes, Z: np.ndarray) -> None:
     )  # fmt: skip
 
 
-def _frame(axes: Axes, flat: np.ndarray, margin: float, title: str) -> None:
+def frame(axes: Axes, flat: np.ndarray, margin: float, title: str) -> None:
+    """Titles the axes and frees them of scales."""
     axes.set_aspect("equal")
     axes.axis("off")
     axes.margins(0.08)

@@ -12,7 +12,7 @@ from andersonn.implicit import Equilibrium, ImplicitGradient
 from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.convolution_cell import ConvolutionCell
-from andersonn.models.encoder import ImageEncoder
+from andersonn.models.encoder import Features, ImageEncoder
 from andersonn.models.expansion import SEEN, Expansion
 from andersonn.models.heads import DipoleHead
 from andersonn.models.message_cell import MessageCell
@@ -78,12 +78,16 @@ class EquilibriumNetwork(nn.Module):
         if self.config.head == "dipole":
             self.dipole.set_units(unit, thresholds)
 
-    def forward(self, batch: ImageBatch) -> Output:
-        """Scores and quantiles of a batch."""
+    def solved(self, batch: ImageBatch) -> tuple[Tensor, Features, FixedPoint]:
+        """States of the rows ``[R, D]``, what the cell read, and the record of the solve."""
         cell = self.equilibrium.cell
         features = self.encoder(batch)
         z, solution = self.equilibrium.solve(cell.prepare(features, batch), offsets=cell.offsets(batch))
-        rows = cell.rows(z, batch, features)
+        return cell.rows(z, batch, features), features, solution
+
+    def forward(self, batch: ImageBatch) -> Output:
+        """Scores and quantiles of a batch."""
+        rows, features, solution = self.solved(batch)
         if self.config.head == "dipole":
             return Output(*self.dipole(rows, features, batch), solution)
         values = self._answer(self._pool(rows, features.rows, batch), batch)

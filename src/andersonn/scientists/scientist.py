@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from andersonn.matter.readers import Smiles, as_structure, find_files, format_of
 from andersonn.matter.structure import Structure
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.scientists.answers import Failure, Prediction
+from andersonn.scientists.explain import Explanation, explain
 from andersonn.scientists.recipes import config_of
 from andersonn.scientists.shipped import shipped_folder
 from andersonn.solvers import Status
@@ -92,10 +94,7 @@ class Scientist:
         A string that names no file and has no structure file's ending is taken as SMILES. A file with several structures
         gives several answers. An input that cannot be read gives a :class:`Failure`; the others are answered all the same.
         """
-        single = isinstance(inputs, (str, os.PathLike, Structure)) or not isinstance(inputs, Iterable)
-        if single or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords"):
-            inputs = [inputs]
-        return list(self.answers(inputs))
+        return list(self.answers(_listed(inputs)))
 
     def answers(self, inputs: Iterable[Any]) -> Iterator[Prediction | Failure]:
         """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. What has
@@ -113,6 +112,35 @@ class Scientist:
             raise
         yield from self._answer(waiting)
 
+    def explain(self, inputs: Any) -> list[Explanation | Failure]:
+        """Which atoms drove the answer: a contribution of every atom, as :mod:`andersonn.scientists.explain` defines
+        it. Inputs as for :meth:`predict`.
+        """
+        return list(self.explanations(_listed(inputs)))
+
+    def explanations(
+        self, inputs: Iterable[Any], progress: Callable[[str, int, int], None] | None = None
+    ) -> Iterator[Explanation | Failure]:
+        """Like :meth:`explain`, as a stream in the order of the inputs.
+
+        Args:
+            inputs: as for :meth:`predict`.
+            progress: called with (input, atoms removed so far, of how many) while a structure is worked on.
+        """
+        for name, source in _sources(inputs):
+            for item in self._images(name, source):
+                yield item if isinstance(item, Failure) else self._explanation(item, progress)
+
+    def _explanation(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
+        name, structure, image = item
+        (prediction,) = self._predictions([item])
+        try:
+            return explain(self.artifact, prediction, structure, image, partial(progress, name) if progress else None)
+        except InputError as error:  # of the structure with an atom removed
+            return Failure(name, error.as_dict())
+        except Exception as error:
+            return _defect(name, error)
+
     def _images(self, name: str, source: Any) -> list[Ready | Failure]:
         """The structures of one input with their images, or what is wrong with it or with some of them."""
         try:
@@ -120,10 +148,7 @@ class Scientist:
         except InputError as error:
             return [Failure(name, error.as_dict())]
         except Exception as error:  # a defect of ours in one input must not end a run of thousands
-            unexpected = InputError(
-                "internal", f"{type(error).__name__}: {error}", "this is a defect; please report it"
-            )
-            return [Failure(name, unexpected.as_dict())]
+            return [_defect(name, error)]
 
     def _ready(self, name: str, structure: Structure | InputError) -> Ready | Failure:
         try:
@@ -227,6 +252,17 @@ class Scientist:
                 yield f"{name} is {voids[name]:.3g}, outside the {low:.3g} to {high:.3g} of training structures"
         if solve["status"] != "converged":
             yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
+
+
+def _defect(name: str, error: Exception) -> Failure:
+    unexpected = InputError("internal", f"{type(error).__name__}: {error}", "this is a defect; please report it")
+    return Failure(name, unexpected.as_dict())
+
+
+def _listed(inputs: Any) -> Iterable[Any]:
+    """Inputs of a call that takes one or many."""
+    single = isinstance(inputs, (str, os.PathLike, Structure)) or not isinstance(inputs, Iterable)
+    return [inputs] if single or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords") else inputs
 
 
 def _sources(inputs: Iterable[Any]) -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ import torch
 
 from andersonn.data.store import ImageStore
 from andersonn.models import EquilibriumNetwork, ImageBatch, row_batches
+from andersonn.models.heads import Dipole
 
 MAX_ROWS = 4096
 
@@ -55,3 +56,11 @@ def ask(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, max
     if was_training:
         network.train()
     return Outputs(*(np.concatenate(column) for column in zip(*columns, strict=True)), evaluations)
+
+
+@torch.no_grad()
+def dipole_of(network: EquilibriumNetwork, store: ImageStore, index: int) -> Dipole:
+    """What a network with a dipole head takes the dipole moment of one structure to be made of, by row."""
+    batch = ImageBatch.from_store(store, np.array([index])).to(next(network.parameters()).device)
+    rows, features, _ = network.eval().solved(batch)
+    return Dipole(*(part.cpu() for part in network.dipole.dipole(rows, features, batch)))

@@ -1,0 +1,88 @@
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from tests.cli.test_cli import run
+
+STRUCTURES = Path(__file__).parents[2] / "examples/structures"
+
+
+def colors(path: Path) -> int:
+    """How many different colors a picture has."""
+    image = imread(path)
+    assert image.shape[0] > 400
+    assert image.shape[1] > 800
+    return len(np.unique((255 * image[..., :3]).astype(int).reshape(-1, 3), axis=0))
+
+
+def test_numbers_and_pictures_of_crystals(tmp_path):
+    words = [STRUCTURES / "NaCl.cif", tmp_path / "none.cif", STRUCTURES / "quartz.cif", "--out", tmp_path / "pictures"]
+    done = run("explain", "conduction", *words, "--format", "json")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    salt, missing, quartz = (json.loads(line) for line in done.stdout.splitlines())
+    assert missing.keys() == {"input", "error"}
+    assert missing["error"].keys() == {"kind", "message", "hint"}
+    assert [part["element"] for part in salt["contributions"]] == ["Na", "Cl"]
+    assert (salt["quantity"], salt["method"]) == ("log_odds_of_insulator", "deletion")
+    assert {"class", "probabilities", "estimate", "solver", "thresholds", "model"} <= salt.keys()
+    assert sum(part["share"] for part in quartz["contributions"]) == pytest.approx(1.0)
+    for answer in (salt, quartz):
+        assert colors(Path(answer["picture"])) > 30
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["NaCl.png", "quartz.png"]
+
+
+def test_molecules_into_one_file(tmp_path):
+    out = tmp_path / "x.png"
+    done = run("explain", "polarity", "--smiles", "CCO", "--smiles", "C/C=C/C#N", "--out", out, "-f", "csv")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["element"] for row in rows[:9]] == ["C", "C", "O", *"HHHHHH"]
+    assert sum(float(row["value"]) for row in rows[:9]) == pytest.approx(float(rows[0]["total"]), abs=1e-2)
+    assert {row["picture"] for row in rows} == {str(out), str(tmp_path / "x-2.png")}
+    assert colors(out) > 30
+    assert colors(tmp_path / "x-2.png") > 30
+
+
+def test_table_without_picture(tmp_path):
+    out = tmp_path / "pictures"
+    done = run("explain", "porosity", STRUCTURES / "Cu.cif", "none.cif", "--no-picture", "--out", out)
+    assert done.returncode == 1
+    assert "100.0 %" in done.stdout
+    assert "none.cif" in done.stderr
+    assert not out.exists()
+
+
+def test_stop_at_the_first_error(tmp_path):
+    words = ["none.cif", STRUCTURES / "Cu.cif", "--on-error", "stop", "--out", tmp_path, "-f", "json"]
+    done = run("explain", "conduction", *words)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["conductoin", "x.cif"], "did you mean 'conduction'"),
+        (["conduction"], "nothing to explain"),
+        (["conduction", "x.cif", "--out", "x.jpg"], "no PNG file"),
+        (["conduction", "x.cif", "--model", "/nowhere"], "model.json"),
+        (["conduction", STRUCTURES / "Cu.cif", "--out", "/proc/none"], "cannot write"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_two(words, message):
+    done = run("explain", *words)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_misspelt_option_is_no_input():
+    done = run("explain", "conduction", "x.cif", "--formt", "json")
+    assert done.returncode == 2
+    assert "--format" in done.stderr
