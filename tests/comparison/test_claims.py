@@ -139,7 +139,10 @@ def test_speedups():
     assert found["speedup_time"] == pytest.approx(3.0)
     assert found["agreement"] == 1.0
     assert speedups([*GOOD, ours("far", 11, distance=0.5)])["agreement"] == pytest.approx(2 / 3)
-    assert speedups([]) == {"speedup_time": None, "speedup_evaluations": None, "agreement": None}
+    twin = row("jaxopt", 20, 1.5, same_map=False)
+    assert speedups([*GOOD, twin])["speedup_time"] == pytest.approx(3.0)
+    assert speedups([*GOOD, twin])["speedup_time_compiled"] == pytest.approx(1.5)
+    assert set(speedups([]).values()) == {None}
 
 
 def test_words():

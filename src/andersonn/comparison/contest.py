@@ -107,7 +107,7 @@ def run(
         progress: listener.
 
     Returns:
-        JSON-able data: ``solvers`` (names), ``speedup_time``, ``speedup_evaluations`` and ``agreement`` (see
+        JSON-able data: ``solvers`` (names), ``speedup_time``, ``speedup_time_compiled``, ``speedup_evaluations``, ``agreement`` (see
         :func:`~andersonn.comparison.claims.speedups`), ``claims``, ``rows``, ``curves`` (worst residual of each evaluation, to
         the tightest tolerance, of the first case of each problem) and ``setting``.
     """
