@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +38,32 @@ def print_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str]) -> None:
     writer.writeheader()
     for row in rows:
         writer.writerow(row)
+
+
+def print_rows(rows: list[dict[str, Any]], format: Format) -> None:
+    """Flat rows of equal keys, at least one, as JSON or CSV."""
+    if format is Format.csv:
+        print_csv(rows, rows[0])
+    else:
+        for row in rows:
+            print_json(row)
+
+
+def write_out(path: Path, content: bytes) -> None:
+    """Writes a file that the user named, whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    from andersonn.errors import UsageError
+    from andersonn.files import write_whole
+
+    try:
+        write_whole(path, lambda name: Path(name).write_bytes(content))
+    except OSError as error:
+        raise UsageError(
+            "not_writable", f"cannot write {str(path)!r}: {error.strerror}", "choose another --out"
+        ) from None
 
 
 def show_metrics(metrics: dict[str, Any], classes: tuple[str, ...], format: Format) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, Bars, Format, print_rows
 
 HELP = "Sources of labeled structures: licence, citation, size, checksum, cache."
 GET_HELP = """Fetch a source into the cache and print the paths of its files.
@@ -35,11 +35,8 @@ def list_sources(format: Format = FORMAT) -> None:
     from andersonn.data.sources import SOURCES
 
     rows = [_facts(name) for name in SOURCES]
-    if format is Format.json:
-        for row in rows:
-            print_json(row)
-    elif format is Format.csv:
-        print_csv(rows, rows[0])
+    if format is not Format.table:
+        print_rows(rows, format)
     else:
         from rich.console import Console
         from rich.table import Table
@@ -60,10 +57,8 @@ def list_sources(format: Format = FORMAT) -> None:
 def info(name: str = typer.Argument(help="Source, such as qm9."), format: Format = FORMAT) -> None:
     """Prints the facts."""
     row = _facts(name)
-    if format is Format.json:
-        print_json(row)
-    elif format is Format.csv:
-        print_csv([row], row)
+    if format is not Format.table:
+        print_rows([row], format)
     else:
         for key, value in row.items():
             typer.echo(f"{key:<9} {'unknown' if value is None else value}")
@@ -106,11 +101,8 @@ def get(
     if records:
         paths = [_converted(found, paths, records, bars)]
     rows = [{"name": name, "path": str(path), "size_MB": round(path.stat().st_size / 1e6, 3)} for path in paths]
-    if format is Format.json:
-        for row in rows:
-            print_json(row)
-    elif format is Format.csv:
-        print_csv(rows, rows[0])
+    if format is not Format.table:
+        print_rows(rows, format)
     else:
         for row in rows:
             typer.echo(row["path"])

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import typer
 
+from andersonn.cli.console import write_out
+
 HELP = """Picture of a structure, its atom-bond network and its graph image, side by side.
 
 Example: andersonn draw NaCl.cif --out NaCl.png"""
@@ -19,7 +21,6 @@ def draw(
 ) -> None:
     """Writes the picture."""
     from andersonn.errors import UsageError
-    from andersonn.files import write_whole
     from andersonn.matter.image import ImageRecipe
     from andersonn.matter.picture import draw as picture
     from andersonn.matter.picture import png
@@ -30,11 +31,5 @@ def draw(
     structures = read_file(input)
     if frame > len(structures):
         raise UsageError("bad_option", f"{str(input)!r} holds {len(structures)} structures", "choose a smaller --frame")
-    content = png(picture(structures[frame - 1], ImageRecipe(columns=columns)))
-    try:
-        write_whole(out, lambda name: Path(name).write_bytes(content))
-    except OSError as error:
-        raise UsageError(
-            "not_writable", f"cannot write {str(out)!r}: {error.strerror}", "choose another --out"
-        ) from None
+    write_out(out, png(picture(structures[frame - 1], ImageRecipe(columns=columns))))
     typer.echo(f"{structures[frame - 1].formula}, {len(structures[frame - 1])} atoms: {out}")

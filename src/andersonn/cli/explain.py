@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, Format, print_csv, print_json, write_out
 from andersonn.cli.predict import OnError, paths, scientist_of, short_name, watched
 
 if TYPE_CHECKING:
@@ -115,8 +115,6 @@ def _free(path: Path, taken: set[Path]) -> Path:
 
 
 def _write(answer: Explanation, path: Path) -> None:
-    from andersonn.errors import UsageError
-    from andersonn.files import write_whole
     from andersonn.matter.contributions import draw_contributions
     from andersonn.matter.picture import png
 
@@ -124,13 +122,7 @@ def _write(answer: Explanation, path: Path) -> None:
     name = short_name(found.input, found.id)
     name = name if len(name) <= 48 else f"{name[:47]}…"
     title = f"{name}, {found.formula}: {found.label.replace('_', ' ')}, p = {found.probabilities[found.label]:.2f}"
-    content = png(draw_contributions(answer.structure, answer.values, title, _words(answer)))
-    try:
-        write_whole(path, lambda temporary: Path(temporary).write_bytes(content))
-    except OSError as error:
-        raise UsageError(
-            "not_writable", f"cannot write {str(path)!r}: {error.strerror}", "choose another --out"
-        ) from None
+    write_out(path, png(draw_contributions(answer.structure, answer.values, title, _words(answer))))
 
 
 def _words(answer: Explanation) -> str:

@@ -112,13 +112,12 @@ class Extrapolation(Stepper):
         self.gamma: Tensor | np.ndarray | None = None  # of the latest extrapolation
         self.before: tuple[Block, Block] | None = None
         self.least: Tensor | np.ndarray | None = None
-        self.period, self.since_mixing, self.just_mixed = options.period, 0, False
+        self.period, self.since_mixing = options.period, 0
 
     def advance(self, now: Evaluation, out: Block) -> Block:
         """Extrapolates if its turn has come, else steps plainly."""
         self.since_mixing += 1
-        self.just_mixed = self.before is not None and self.since_mixing >= self.period
-        if not self.just_mixed:
+        if self.before is None or self.since_mixing < self.period:
             if self.before is None:
                 self.before = (now.r, now.g)
             return damped(now, self.mixing.first, out)

@@ -7,6 +7,7 @@ Solvers see every state as a matrix ``[R, D]`` of rows. A dense batch ``[B, …]
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -44,11 +45,11 @@ class Layout:
         self.width = state.numel() // self.rows
         self.itemsize = state.element_size()
         self.on_host = state.device.type in HOST
-        little = state.numel() * state.element_size() <= SMALL and self.rows <= SMALL_ROWS
+        little = state.numel() * self.itemsize <= SMALL and self.rows <= SMALL_ROWS
         self.small = self.on_host and state.dtype in NUMPY_KNOWS and little
         self.lengths: Tensor | None = None
         self.samples = self.rows
-        self.parts = self._parts(self.itemsize)
+        self.parts = self._parts()
         if offsets is not None:
             self.lengths = _checked_lengths(offsets, self.rows).to(state.device)
             self.samples = len(self.lengths)
@@ -61,9 +62,9 @@ class Layout:
             self._owners = self._sample_of_row.numpy()
             self._starts = (self.lengths.cumsum(0) - self.lengths).numpy()
 
-    def _parts(self, itemsize: int) -> list[slice]:
+    def _parts(self) -> list[slice]:
         """The rows in parts that the host's cache holds several of; all at once elsewhere."""
-        at_once = max(1, PART // (self.width * itemsize)) if self.on_host else self.rows
+        at_once = max(1, PART // (self.width * self.itemsize)) if self.on_host else self.rows
         return [slice(first, first + at_once) for first in range(0, self.rows, at_once)]
 
     def block(self, value: Tensor) -> Block:
@@ -112,14 +113,14 @@ class Layout:
             first = part.lengths.cumsum(0) - part.lengths  # of each sample's rows in the part
             rows = torch.arange(part.rows, device=samples.device) + part.to_rows(starts - first)
         part.shape = torch.Size((part.rows, *self.shape[1:]))
-        part.parts = part._parts(self.itemsize)
+        part.parts = part._parts()
         return part, rows
 
     def norms(self, *states: Tensor) -> Tensor:
         """Euclidean norms of several ``[R, D]`` states, sample by sample: float64 ``[B, number of states]``."""
         by_row = torch.stack([_row_norms(state) for state in states], dim=1).double()
         if self.on_host:
-            _repair_extremes(by_row, states)
+            _repair_extremes(by_row.numpy(), states)
         return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
 
     def sizes(self, *blocks: Block) -> Tensor | np.ndarray:
@@ -133,10 +134,8 @@ class Layout:
         smallest, largest = SAFE_SQUARES[block.a.itemsize]
         if np.minimum.reduce(squares, axis=None) > smallest and np.maximum.reduce(squares, axis=None) < largest:
             return np.sqrt(self.sums(squares))
-        extreme, by_row = ~((squares > smallest) & (squares < largest)), np.sqrt(squares)
-        for column, block in enumerate(blocks):
-            rows = np.flatnonzero(extreme[:, column])
-            by_row[rows, column] = _scaled_norms(block.a[rows])
+        by_row = np.sqrt(squares)
+        _repair_extremes(by_row, [block.t for block in blocks])
         return by_row if self.lengths is None else np.sqrt(self.sums(by_row**2))
 
 
@@ -155,28 +154,27 @@ def _row_norms(state: Tensor) -> Tensor:
     return torch.linalg.vector_norm(state, dim=1, dtype=None if wide == state.dtype else wide)
 
 
-def _repair_extremes(by_row: Tensor, states: tuple[Tensor, ...]) -> None:
-    """Takes norms again, of rows scaled to their largest number, where the squares may have under- or overflowed."""
+def _repair_extremes(by_row: np.ndarray, states: Sequence[Tensor]) -> None:
+    """Takes norms ``[R, number of states]`` again, of rows scaled to their largest number, where the squares may have under-
+    or overflowed.
+    """
     smallest, largest = SAFE[torch.promote_types(states[0].dtype, torch.float32)]
-    values = by_row.numpy()
-    if values.min() > smallest and values.max() < largest:
+    if by_row.min() > smallest and by_row.max() < largest:
         return
     extreme = ~((by_row > smallest) & (by_row < largest))
     for column, state in enumerate(states):
-        rows = extreme[:, column]
-        values = state[rows].double()
-        top = values.abs().amax(dim=1, keepdim=True)
-        top = torch.where((top > 0) & top.isfinite(), top, 1.0)
-        by_row[rows, column] = torch.linalg.vector_norm(values / top, dim=1) * top[:, 0]
+        rows = np.flatnonzero(extreme[:, column])
+        by_row[rows, column] = _scaled_norms(state[torch.from_numpy(rows)].double().numpy())
 
 
 def _scaled_norms(values: np.ndarray) -> np.ndarray:
-    """Norms of rows whose squares may under- or overflow, by way of their largest numbers."""
-    top = np.abs(values).max(axis=1, initial=0.0).astype(np.float64)
-    if not top.any():  # a sample that has arrived to the last bit
+    """Norms of rows by way of their largest numbers."""
+    top = np.abs(values).max(axis=1, initial=0.0)
+    if not top.any():  # samples that have arrived to the last bit
         return top
     top = np.where((top > 0) & np.isfinite(top), top, 1.0)
-    return np.sqrt(((values / top[:, None]) ** 2).sum(axis=1)) * top
+    with np.errstate(over="ignore"):  # beside an infinite number
+        return np.sqrt(((values / top[:, None]) ** 2).sum(axis=1)) * top
 
 
 def _checked_lengths(offsets: Tensor, rows: int) -> Tensor:

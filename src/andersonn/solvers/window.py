@@ -91,9 +91,7 @@ class Window:
             rows.append(_inner_products(self.dF[:k, part], newest))
             own.append(_inner_products(now.unsqueeze(0), newest)[:, 0])
         row, own = (self.layout.to_samples(torch.cat(each)) for each in (rows, own))
-        if not self.on_host:
-            return row.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0), own.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
-        return row.numpy(), own.numpy()
+        return (row.numpy(), own.numpy()) if self.on_host else (row, own)
 
     def seen(self, state: Tensor) -> Tensor:
         """What the sketch shows of a state."""
@@ -103,11 +101,12 @@ class Window:
         return lines[:, :, 0].reshape(len(state), -1)
 
     def _update(self, slot: int, row: Tensor | np.ndarray, own: Tensor | np.ndarray) -> None:
-        k, gram, projection = self.filled, self.gram, self.projection
+        """Takes the products into the small matrices; NaN and infinity become zeros, for columns to leave out."""
+        k, gram, projection, cleaned = self.filled, self.gram, self.projection, torch.nan_to_num
         if self.on_host:
-            gram, projection = self.gram_a, self.projection_a
-            if not math.isfinite(np.add.reduce(row, axis=None) + np.add.reduce(own)):
-                row, own = (np.nan_to_num(each, nan=0.0, posinf=0.0, neginf=0.0) for each in (row, own))
+            gram, projection, cleaned = self.gram_a, self.projection_a, np.nan_to_num
+        if not self.on_host or not math.isfinite(np.add.reduce(row, axis=None) + np.add.reduce(own)):
+            row, own = (cleaned(each, nan=0.0, posinf=0.0, neginf=0.0) for each in (row, own))
         gram[:, slot, :k] = row
         gram[:, :k, slot] = row
         projection[:, :k] += row
