@@ -22,7 +22,6 @@ from andersonn.errors import InputError
 from andersonn.files import write_whole
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.matter.structure import Structure
-from andersonn.matter.voids import BY_ATOM, BY_STRUCTURE
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -32,12 +31,14 @@ PER_ROW = ("Z", "neighbor_index", "distance", "weight", "bonded", "multiplicity"
 
 def _per_row(recipe: ImageRecipe) -> tuple[str, ...]:
     """Names of the arrays that images of a recipe bring, one entry a row."""
-    return (*PER_ROW, *(["position"] if recipe.positions else []), *(["of_row"] if recipe.voids else []))
+    return (*PER_ROW, *(["position"] if recipe.positions else []), *(["of_row"] if recipe.row_channels else []))
 
 
 def _per_image(recipe: ImageRecipe) -> dict[str, type]:
     """Names and types of what images of a recipe bring once each."""
-    return ({"charge": np.int32} if recipe.positions else {}) | ({"of_whole": np.float32} if recipe.voids else {})
+    return ({"charge": np.int32} if recipe.positions else {}) | (
+        {"of_whole": np.float32} if recipe.whole_channels else {}
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +57,8 @@ class ImageStore:
         recipe: how the images were made.
         position: Å, float32 ``[R, 3]``, and
         charge: in units of e, int32 ``[N]``: both None unless the recipe asks for positions.
-        of_row: channels of the voids by row, float32 ``[R, C]``, and
-        of_whole: by structure, float32 ``[N, G]``, zeros where rejected: both None unless the recipe asks for voids.
+        of_row: the recipe's ``row_channels``, float32 ``[R, C]``, and
+        of_whole: its ``whole_channels``, float32 ``[N, G]``, zeros where rejected: both None if there are none.
     """
 
     offsets: np.ndarray
@@ -198,8 +199,9 @@ def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
 def _no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
     """The image of a rejected record: of one atom, with its row taken away."""
     lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), replace(recipe, voids=False))
-    if recipe.voids:
-        of_row, of_whole = (np.zeros(shape, dtype=np.float32) for shape in ((1, len(BY_ATOM)), len(BY_STRUCTURE)))
+    if recipe.row_channels:
+        shapes = (1, len(recipe.row_channels)), len(recipe.whole_channels)
+        of_row, of_whole = (np.zeros(shape, dtype=np.float32) for shape in shapes)
         lone = replace(lone, of_row=of_row, of_whole=of_whole)
     names = (*_per_row(recipe), "neighbor_vector", "color", "atom_row")
     return replace(lone, **{name: getattr(lone, name)[:0] for name in names}, id="", recipe=recipe)

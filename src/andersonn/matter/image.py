@@ -13,11 +13,12 @@ from functools import cached_property
 import numpy as np
 
 from andersonn.errors import InputError, UsageError
-from andersonn.matter import elements
+from andersonn.matter import elements, oxidation
 from andersonn.matter.canonical import TIE, dense_ranks, refine, tied_ranks
 from andersonn.matter.graph import AtomBondGraph
+from andersonn.matter.oxidation import Oxidation
 from andersonn.matter.structure import Structure
-from andersonn.matter.voids import BY_ATOM, BY_STRUCTURE, Voids
+from andersonn.matter.voids import Voids
 from andersonn.matter.voids import probe as void_probe
 from andersonn.matter.voids.radii import probe_radii
 
@@ -39,6 +40,7 @@ class ImageRecipe:
         positions: also keep where each row's atom is and the total charge: what a vector, such as a dipole, is made
             of. For molecules only, and without folding, since merged atoms have more than one position.
         voids: probe the room between the atoms too, for the channels that a graph cannot see. For crystals only.
+        oxidation: count electrons over the formula too: oxidation states that balance.
 
     Raises:
         UsageError: positions are asked for together with folding or with voids.
@@ -50,6 +52,7 @@ class ImageRecipe:
     fold: bool = True
     positions: bool = False
     voids: bool = False
+    oxidation: bool = False
 
     def __post_init__(self) -> None:
         if self.positions and self.fold:
@@ -61,13 +64,25 @@ class ImageRecipe:
     def key(self) -> str:
         """A short hash that changes with any setting, with the image format and with the element table."""
         settings = asdict(self)
-        for option in ("positions", "voids"):
+        for option in ("positions", "voids", "oxidation"):
             if not settings[option]:  # then the key is that of the time before the option: stores of then are as good
                 del settings[option]
         if self.voids:
             settings["voids"] = [void_probe.FORMAT, probe_radii()[1:].tobytes().hex()]
+        if self.oxidation:
+            settings["oxidation"] = [oxidation.FORMAT, oxidation.table_hash()]
         content = json.dumps([FORMAT, settings, elements.feature_table().tobytes().hex()], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    @property
+    def row_channels(self) -> tuple[str, ...]:
+        """Names of what ``of_row`` holds; empty if it is None."""
+        return (*(oxidation.BY_ATOM if self.oxidation else ()), *(void_probe.BY_ATOM if self.voids else ()))
+
+    @property
+    def whole_channels(self) -> tuple[str, ...]:
+        """Names of what ``of_whole`` holds; empty if it is None."""
+        return (*(oxidation.BY_STRUCTURE if self.oxidation else ()), *(void_probe.BY_STRUCTURE if self.voids else ()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +108,8 @@ class NodeNeighborImage:
         recipe: how it was made.
         position: Å, from the mean of all atoms, float32 ``[n, 3]``, and
         charge: total charge in units of e: both None unless the recipe asks for positions.
-        of_row: :data:`andersonn.matter.voids.BY_ATOM` of the rows, float32 ``[n, 3]``, and
-        of_whole: :data:`andersonn.matter.voids.BY_STRUCTURE`, float32 ``[9]``: both None unless it asks for voids.
+        of_row: the recipe's ``row_channels``, float32 ``[n, C]``, and
+        of_whole: its ``whole_channels``, float32 ``[G]``: both None unless it asks for voids or oxidation states.
     """
 
     Z: np.ndarray
@@ -141,16 +156,23 @@ class NodeNeighborImage:
         pair, distance, cutoff = _nearest(graph, recipe)
         weight = _fade(distance, cutoff, recipe.fade)
         image = _ordered(graph, pair, distance, cutoff, weight, recipe)
-        if recipe.voids:
-            image = image._with_voids(Voids.of(graph.structure))
+        if recipe.row_channels:
+            image = image._with_channels(graph.structure)
         return image.folded() if recipe.fold else image
 
-    def _with_voids(self, voids: Voids) -> NodeNeighborImage:
-        """The unfolded image with the channels of the voids; atoms of one color get the mean of theirs."""
-        total = np.zeros((len(self), len(BY_ATOM)))
-        np.add.at(total, self.color[self.atom_row], voids.by_atom)
+    def _with_channels(self, structure: Structure) -> NodeNeighborImage:
+        """The unfolded image with the channels a graph cannot see; atoms of one color get the mean of theirs."""
+        parts: list[Oxidation | Voids] = []
+        if self.recipe.oxidation:
+            parts.append(Oxidation.of(structure.Z))
+        if self.recipe.voids:
+            parts.append(Voids.of(structure))
+        by_atom = np.hstack([part.by_atom for part in parts])
+        total = np.zeros_like(by_atom, dtype=float)
+        np.add.at(total, self.color[self.atom_row], by_atom)
         mean = total / np.maximum(np.bincount(self.color, minlength=len(self)), 1)[:, None]
-        return replace(self, of_row=mean[self.color].astype(np.float32), of_whole=voids.by_structure)
+        whole = np.concatenate([part.by_structure for part in parts])
+        return replace(self, of_row=mean[self.color].astype(np.float32), of_whole=whole)
 
     def folded(self) -> NodeNeighborImage:
         """The image with one row a color. Message passing on it gives each atom exactly the state it has on the whole
@@ -176,8 +198,8 @@ class NodeNeighborImage:
 
         ``distance_A``, ``distance_per_radii`` (1 at the sum of covalent radii), ``weight``, ``bonded``, and each of
         :data:`andersonn.matter.elements.FEATURES` (standardized) for the atom (``atom_…``) and its neighbor
-        (``neighbor_…``). With ``voids`` also :data:`andersonn.matter.voids.BY_ATOM` of the atom and
-        :data:`andersonn.matter.voids.BY_STRUCTURE` (``whole_…``), the same in all pixels.
+        (``neighbor_…``). Also the recipe's ``row_channels`` of the atom (``atom_…``) and its ``whole_channels``
+        (``whole_…``), the same in all pixels.
         """
         table, mask = elements.feature_table(), self.mask
         radius = elements.column("covalent_radius_A")
@@ -191,11 +213,10 @@ class NodeNeighborImage:
         for c, name in enumerate(elements.FEATURES):
             planes[f"atom_{name}"] = np.broadcast_to(table[own, c], mask.shape)
             planes[f"neighbor_{name}"] = table[other, c]
-        if self.recipe.voids:
-            for c, name in enumerate(BY_ATOM):
-                planes[f"atom_{name}"] = np.broadcast_to(self.of_row[:, None, c], mask.shape)
-            for name, value in zip(BY_STRUCTURE, self.of_whole, strict=True):
-                planes[f"whole_{name}"] = np.full(mask.shape, value)
+        for c, name in enumerate(self.recipe.row_channels):
+            planes[f"atom_{name}"] = np.broadcast_to(self.of_row[:, None, c], mask.shape)
+        for c, name in enumerate(self.recipe.whole_channels):
+            planes[f"whole_{name}"] = np.full(mask.shape, self.of_whole[c])
         return {name: np.where(mask, plane, 0.0).astype(np.float32) for name, plane in planes.items()}
 
 

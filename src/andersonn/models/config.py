@@ -47,5 +47,6 @@ class ModelConfig(BaseModel):
     voids: Literal["none", "density", "by_atom", "all"] = Field(
         "none", description="what it reads besides the graph: densities, room at each atom, numbers of all voids"
     )
+    oxidation: bool = Field(False, description="reads oxidation states that balance over the formula")
     adjoint_rtol: float = Field(1e-2, gt=0, description="tolerance of the backward pass's linear system")
     solver: SolverConfig = SolverConfig()

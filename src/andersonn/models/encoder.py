@@ -12,7 +12,7 @@ from torch.nn import functional
 from andersonn.matter import elements
 from andersonn.models.batch import ImageBatch
 from andersonn.models.directions import Directions
-from andersonn.models.expansion import SEEN, Expansion
+from andersonn.models.expansion import Expansion
 
 NEAREST, FARTHEST = 0.7, 6.5
 """Å: centers of the first and last Gaussian."""
@@ -45,7 +45,7 @@ class ImageEncoder(nn.Module):
         spacing: ``"even"`` Gaussians of the distance d, or ``"near"``: Gaussians of exp(-d / 2.5 Å), which are sharpest
             at the lengths of bonds.
         directions: channels of :class:`~andersonn.models.directions.Directions`; 0 for distances alone.
-        voids: which channels of the voids atoms bring along, see :data:`~andersonn.models.expansion.SEEN`.
+        channels: names of what rows bring along besides the graph, see :func:`~andersonn.models.expansion.row_channels`.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ImageEncoder(nn.Module):
         dropout: float = 0.0,
         spacing: str = "even",
         directions: int = 0,
-        voids: str = "none",
+        channels: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self.near = spacing == "near"
@@ -75,10 +75,10 @@ class ImageEncoder(nn.Module):
         self.pixel_from_own = nn.Linear(width, width)
         self.pixel_from_neighbor = nn.Linear(width, width, bias=False)
         self.directions = Directions(directions, width, radial) if directions else None
-        self.expansion = self.from_voids = None
-        if SEEN[voids][0]:
-            self.expansion = Expansion(SEEN[voids][0])
-            self.from_voids = nn.Linear(self.expansion.features, width)
+        self.expansion = self.from_channels = None
+        if channels:
+            self.expansion = Expansion(channels)
+            self.from_channels = nn.Linear(self.expansion.features, width)
 
     def _place(self, distance: Tensor) -> Tensor:
         """Where a distance in Å lies on the axis of the Gaussians."""
@@ -90,7 +90,7 @@ class ImageEncoder(nn.Module):
         radial = (self._place(batch.distance).unsqueeze(-1) - self.centers).square_().mul_(-self.sharpness).exp_()
         atoms = self.dropout(self.embedding(batch.Z)) + self.from_properties(self.properties[batch.Z])
         if self.expansion is not None:
-            atoms = atoms + self.from_voids(self.expansion(batch.of_row))
+            atoms = atoms + self.from_channels(self.expansion(batch.of_row))
         seen = (self.filter(radial) * batch.neighbors.gather(atoms)).mul_(share.unsqueeze(-1)).sum(dim=1)
         rows, pixels = atoms + self.merge(torch.cat([atoms, seen], dim=1)), self.pixel_from_distance(radial)
         if self.directions is not None:

@@ -13,7 +13,7 @@ from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.convolution_cell import ConvolutionCell
 from andersonn.models.encoder import Features, ImageEncoder
-from andersonn.models.expansion import SEEN, Expansion
+from andersonn.models.expansion import Expansion, row_channels, whole_channels
 from andersonn.models.heads import DipoleHead
 from andersonn.models.message_cell import MessageCell
 from andersonn.solvers import FixedPoint
@@ -49,7 +49,7 @@ class EquilibriumNetwork(nn.Module):
         self.config = config
         width = config.width
         self.encoder = ImageEncoder(
-            width, config.radial, config.embedding_dropout, config.spacing, config.directions, config.voids
+            width, config.radial, config.embedding_dropout, config.spacing, config.directions, row_channels(config)
         )
         cell = CELLS[config.cell](width, config.gain)
         self.equilibrium = Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol))
@@ -58,7 +58,7 @@ class EquilibriumNetwork(nn.Module):
             self.dipole = DipoleHead(width, n_classes, config.dropout)
             return
         self.attention = nn.Linear(width, 1)
-        whole = SEEN[config.voids][1]
+        whole = whole_channels(config)
         self.head = nn.Sequential(
             nn.Linear((POOLINGS + bool(whole)) * width, 2 * width),
             nn.SiLU(),
@@ -97,7 +97,7 @@ class EquilibriumNetwork(nn.Module):
         return Output(values[:, : self.n_classes], quantiles, solution)
 
     def _answer(self, pooled: Tensor, batch: ImageBatch) -> Tensor:
-        """Raw outputs ``[B, C + 3]`` from pooled states ``[B, 5 D]`` and, where read, the numbers of the voids."""
+        """Raw outputs ``[B, C + 3]`` from pooled states ``[B, 5 D]`` and, where read, the numbers of the whole structure."""
         if self.whole is None:
             return self.head(pooled)
         read = torch.cat([pooled, self.from_whole(self.whole(batch.of_whole))], dim=1)

@@ -214,7 +214,11 @@ class Scientist:
         interval: np.ndarray,
         solve: dict[str, Any],
     ) -> Prediction:
-        voids = dict(zip(BY_STRUCTURE, image.of_whole.tolist(), strict=True)) if self.recipe.voids else {}
+        voids = (
+            dict(zip(BY_STRUCTURE, image.of_whole[-len(BY_STRUCTURE) :].tolist(), strict=True))
+            if self.recipe.voids
+            else {}
+        )
         return Prediction(
             input=name,
             id=structure.id,

@@ -29,6 +29,7 @@ class ImageConfig(BaseModel):
     fold: bool = Field(True, description="one row for all atoms with equal surroundings")
     positions: bool = Field(False, description="keep atomic positions, for vectors such as a dipole; needs fold=false")
     voids: bool = Field(False, description="probe the room between the atoms too; crystals only")
+    oxidation: bool = Field(False, description="count electrons over the formula too: oxidation states that balance")
 
     def recipe(self) -> ImageRecipe:
         """The recipe these options describe."""
@@ -79,6 +80,8 @@ class TrainConfig(BaseModel):
         model, image = self.model, self.image
         if model.voids != "none" and not image.voids:
             raise ValueError(f"model.voids={model.voids} needs image.voids=true")
+        if model.oxidation != image.oxidation:
+            raise ValueError("model.oxidation and image.oxidation go together")
         if (model.head == "dipole" or model.directions) and not image.positions:
             raise ValueError("model.head=dipole and model.directions need image.positions=true, image.fold=false")
         return self

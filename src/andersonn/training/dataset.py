@@ -13,11 +13,14 @@ from andersonn.data.splits import split_of
 from andersonn.data.store import ImageStore, Progress, image_store
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.matter.voids import BY_STRUCTURE, DENSITY
+from andersonn.matter import oxidation
+from andersonn.matter.voids import DENSITY
 from andersonn.training.config import TrainConfig
 
 GEOMETRIC = {"pld_A": ("pld_A", "pld_touching_A")}
 """Channels of a structure that are themselves estimates of a quantity."""
+BESIDE_COMPOSITION = (*oxidation.BY_STRUCTURE, *DENSITY)
+"""Channels of a structure that the baseline reads too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,23 +94,29 @@ class Dataset:
             )
 
     def composition(self, indices: np.ndarray) -> np.ndarray:
-        """Composition features of some records ``[n, F]``, for the baseline, and densities where voids were probed."""
+        """Composition features of some records ``[n, F]``, for the baseline, with densities where voids were probed and what the
+        count of electrons says where they were counted.
+        """
         features = np.stack([composition_features(Z) for Z in atomic_numbers(self.records, indices)])
-        if not self.store.recipe.voids:
-            return features
-        return np.hstack([features, self.store.of_whole[indices][:, : len(DENSITY)]])
+        shown = [c for c, name in enumerate(self.store.recipe.whole_channels) if name in BESIDE_COMPOSITION]
+        return np.hstack([features, self.store.of_whole[indices][:, shown]]) if shown else features
 
     @property
     def features(self) -> str:
         """What :meth:`composition` holds, in words."""
-        return "composition and density" if self.store.recipe.voids else "composition"
+        recipe = self.store.recipe
+        parts = [
+            "composition",
+            *(["oxidation states"] if recipe.oxidation else []),
+            *(["density"] if recipe.voids else []),
+        ]
+        return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
 
     def computed(self, indices: np.ndarray, quantity: str) -> dict[str, np.ndarray]:
         """What geometry alone says of a quantity: name of the channel → values ``[n]``; empty if it says nothing."""
-        if not self.store.recipe.voids:
-            return {}
-        names = [name for name in BY_STRUCTURE if name in GEOMETRIC.get(quantity, ())]
-        return {name: self.store.of_whole[indices, BY_STRUCTURE.index(name)].astype(float) for name in names}
+        channels = self.store.recipe.whole_channels
+        names = [name for name in channels if name in GEOMETRIC.get(quantity, ())]
+        return {name: self.store.of_whole[indices, channels.index(name)].astype(float) for name in names}
 
 
 def atomic_numbers(records: Records, indices: np.ndarray) -> list[np.ndarray]:
