@@ -67,12 +67,12 @@ def changed_options(card):
     from andersonn.scientists.recipes import config_of
     from andersonn.training.config import TrainConfig
 
-    default, found = config_of(card["task"]).model_dump(mode="json"), []
+    default, plain, found = config_of(card["task"]).model_dump(mode="json"), TrainConfig().model_dump(mode="json"), []
     for name, *_ in TrainConfig.describe():
-        value, usual = card["config"], default
+        value, usual, effect = card["config"], default, plain
         for part in name.split("."):
-            value = value.get(part, usual[part])  # an option younger than the model had its default's effect
-            usual = usual[part]
+            usual, effect = usual[part], effect[part]
+            value = value.get(part, effect)  # an option younger than the model had its plain default's effect
         if value != usual:
             found.append(f"{name}={json.dumps(value)}")
     return " ".join(found)  # empty if all options are the defaults

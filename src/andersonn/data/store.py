@@ -25,6 +25,7 @@ from andersonn.matter.structure import Structure
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
+Make = Callable[[Records, ImageRecipe], "ImageStore"]
 
 PER_ROW = ("Z", "neighbor_index", "distance", "weight", "bonded", "multiplicity")
 
@@ -96,7 +97,13 @@ class ImageStore:
 
     @classmethod
     def build(
-        cls, records: Records, recipe: ImageRecipe, workers: int | None = None, progress: Progress | None = None
+        cls,
+        records: Records,
+        recipe: ImageRecipe,
+        workers: int | None = None,
+        progress: Progress | None = None,
+        make: Make | None = None,
+        chunk: int | None = None,
     ) -> ImageStore:
         """Images of all records; unsound records are rejected, not fatal.
 
@@ -105,19 +112,22 @@ class ImageStore:
             recipe: how.
             workers: processes; default one a core, in this process when there are few records.
             progress: called with (records done, records in all).
+            make: gives the images of some records, as many of each; default one of each.
+            chunk: records that a process takes at a time; default :data:`CHUNK`.
 
         Raises:
             UsageError: there are no records.
         """
         records.require_some()
-        workers = workers or (1 if len(records) < 2 * CHUNK else os.cpu_count() or 1)
-        starts = range(0, len(records), CHUNK)
-        chunks = (records.take(np.arange(s, min(s + CHUNK, len(records)))) for s in starts)
+        chunk = chunk or CHUNK
+        workers = workers or (1 if len(records) < 2 * chunk else os.cpu_count() or 1)
+        starts = range(0, len(records), chunk)
+        chunks = (records.take(np.arange(s, min(s + chunk, len(records)))) for s in starts)
         stores = []
-        for start, store in zip(starts, _map_chunks(chunks, recipe, workers), strict=True):
+        for start, store in zip(starts, _map_chunks(chunks, recipe, workers, make or _image_chunk), strict=True):
             stores.append(store)
             if progress:
-                progress(min(start + CHUNK, len(records)), len(records))
+                progress(min(start + chunk, len(records)), len(records))
         return cls._concatenated(stores, recipe)
 
     @classmethod
@@ -161,14 +171,19 @@ def image_store(
     records: Records, recipe: ImageRecipe, workers: int | None = None, progress: Progress | None = None
 ) -> ImageStore:
     """The store of these records under this recipe: read if it was made before, else made and kept."""
-    path = cache_folder() / "images" / f"{records.digest[:24]}-{recipe.key}.safetensors"
+    return kept(f"{records.digest[:24]}-{recipe.key}", lambda: ImageStore.build(records, recipe, workers, progress))
+
+
+def kept(key: str, build: Callable[[], ImageStore]) -> ImageStore:
+    """The store kept under a key; built and kept if there is none."""
+    path = cache_folder() / "images" / f"{key}.safetensors"
     try:
         return ImageStore.load(path)
     except FileNotFoundError:
         pass
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         log.warning("the stored images %s are unreadable (%s) and are made again", path, error)
-    store = ImageStore.build(records, recipe, workers, progress)
+    store = build()
     try:
         store.save(path)
     except OSError as error:
@@ -176,13 +191,13 @@ def image_store(
     return store
 
 
-def _map_chunks(chunks: Iterable[Records], recipe: ImageRecipe, workers: int) -> Iterator[ImageStore]:
+def _map_chunks(chunks: Iterable[Records], recipe: ImageRecipe, workers: int, make: Make) -> Iterator[ImageStore]:
     if workers == 1:
-        yield from (_image_chunk(chunk, recipe) for chunk in chunks)
+        yield from (make(chunk, recipe) for chunk in chunks)
         return
     from joblib import Parallel, delayed  # its workers do not run the caller's script again, as plain spawn would
 
-    yield from Parallel(workers, return_as="generator")(delayed(_image_chunk)(chunk, recipe) for chunk in chunks)
+    yield from Parallel(workers, return_as="generator")(delayed(make)(chunk, recipe) for chunk in chunks)
 
 
 def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
@@ -192,11 +207,11 @@ def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
             images.append(NodeNeighborImage.from_structure(records[i], recipe))
         except InputError as error:
             rejected[i] = error.as_dict()
-            images.append(_no_rows(recipe))
+            images.append(no_rows(recipe))
     return ImageStore.from_images(images, recipe, rejected)
 
 
-def _no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
+def no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
     """The image of a rejected record: of one atom, with its row taken away."""
     lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), replace(recipe, voids=False))
     if recipe.row_channels:

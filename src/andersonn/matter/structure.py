@@ -36,6 +36,8 @@ class Structure:
         bonds: pairs of bonded atoms as the file gives them, int64 ``[m, 2]``, or None if it gives none.
         bond_orders: 1, 1.5 (aromatic), 2, 3 … of each bond, float64 ``[m]``, or None.
         made_geometry: whether a reader made the positions: one conformation of perhaps many.
+        made_from: what it made them of, a molecule in RDKit's binary form, so that other conformations can be made; None
+            if that is not known.
 
     Raises:
         InputError: a number is not finite or far too large, an element is unknown, the cell is singular, two atoms
@@ -51,6 +53,7 @@ class Structure:
     bonds: np.ndarray | None = None
     bond_orders: np.ndarray | None = None
     made_geometry: bool = False
+    made_from: bytes | None = None
 
     def __post_init__(self) -> None:
         Z, xyz = _atomic_numbers(self.Z), _positions(self.xyz)

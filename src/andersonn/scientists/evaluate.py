@@ -14,7 +14,7 @@ from andersonn.solvers import Status
 from andersonn.training.artifact import Artifact
 from andersonn.training.baselines import forest_cross_validated, forest_metrics, majority_metrics
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.inference import Outputs, ask
+from andersonn.training.inference import Outputs, ask_records
 from andersonn.training.progress import Progress, Silent
 from andersonn.training.run import SPLIT_KEY, geometric_rules, metrics_by_file
 
@@ -57,9 +57,7 @@ def evaluate(
     chosen = np.sort(dataset.usable) if side == "all" else dataset.sides[side]
     if not len(chosen):
         raise UsageError("no_records", f"no usable record on side {side!r} of {records.source!r}", "give other records")
-    progress.start("predictions", len(chosen))
-    outputs = ask(artifact.network, dataset.store, chosen)
-    progress.finish()
+    outputs = _asked(artifact, dataset, chosen, progress)
     metrics = {
         "task": task.name,
         "model": scientist.name,
@@ -80,6 +78,14 @@ def evaluate(
         metrics["baselines"]["random_forest"] = _forest(dataset, chosen, task.classes, side if same else "all")
         progress.finish()
     return metrics
+
+
+def _asked(artifact: Artifact, dataset: Dataset, chosen: np.ndarray, progress: Progress) -> Outputs:
+    progress.start("predictions", len(chosen))
+    conformers, n = artifact.config.conformers, len(chosen)
+    outputs = ask_records(artifact.network, dataset, chosen, conformers, lambda done, of: progress.update(n * done / of))
+    progress.finish()
+    return outputs
 
 
 def _divided_as_in_training(artifact: Artifact, dataset: Dataset) -> bool:

@@ -125,6 +125,19 @@ def explain(
     return Explanation(prediction, structure, values, quantity, total, "deletion", prediction.warnings)
 
 
+def of_one_conformer(prediction: Prediction, alone: Prediction) -> str:
+    """What to know of contributions that are those of the first conformer, where the answer is a mean over several.
+
+    Args:
+        prediction: the answer.
+        alone: what the answer would be by the first conformer alone.
+    """
+    said = f"contributions are those of the first conformer alone, of {alone.value:.2f} {alone.quantity.rpartition('_')[2]}"
+    if alone.label == prediction.label:
+        return said
+    return f"{said}, which by itself would be answered {alone.label}: they do not explain {prediction.label}"
+
+
 def without(structure: Structure, atoms: Any) -> Structure:
     """A structure with some atoms removed, and their bonds with them.
 
@@ -138,7 +151,8 @@ def without(structure: Structure, atoms: Any) -> Structure:
     if bonds is not None:
         held = keep[bonds].all(axis=1)
         bonds, orders = (np.cumsum(keep) - 1)[bonds[held]], None if orders is None else orders[held]
-    return replace(structure, Z=structure.Z[keep], xyz=structure.xyz[keep], bonds=bonds, bond_orders=orders)
+    parts = {"Z": structure.Z[keep], "xyz": structure.xyz[keep], "bonds": bonds, "bond_orders": orders}
+    return replace(structure, **parts, made_from=None)
 
 
 def _by_deletion(

@@ -29,6 +29,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "label_smoothing=0",
         "estimate_weight=3",
         "strain=0",  # it would change distances and leave the dipole as it is
+        "conformers=6",  # more are not better
     ),
     "porosity": (
         "image.columns=12",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from andersonn.data.conformers import Further, further_images
 from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
@@ -21,13 +23,13 @@ from andersonn.matter.readers import Smiles, as_structure, find_files, format_of
 from andersonn.matter.structure import Structure
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.scientists.answers import Failure, Prediction
-from andersonn.scientists.explain import Explanation, explain
+from andersonn.scientists.explain import Explanation, explain, of_one_conformer
 from andersonn.scientists.recipes import config_of
 from andersonn.scientists.shipped import shipped_folder
 from andersonn.solvers import Status
 from andersonn.training.artifact import Artifact
 from andersonn.training.config import TrainConfig
-from andersonn.training.inference import Outputs, ask
+from andersonn.training.inference import Outputs, ask_mean
 from andersonn.training.progress import Progress
 from andersonn.training.run import train
 
@@ -35,8 +37,8 @@ AT_ONCE = 256
 """Structures imaged before the network is asked."""
 RARE = 10
 """An element in fewer training structures than this is worth a warning."""
-Ready = tuple[str, Structure, NodeNeighborImage]
-"""Name of the input, structure, its image."""
+Ready = tuple[str, Structure, list[NodeNeighborImage]]
+"""Name of the input, structure, its image and those of further conformers over which the answer is averaged."""
 
 
 class Scientist:
@@ -132,10 +134,15 @@ class Scientist:
                 yield item if isinstance(item, Failure) else self._explanation(item, progress)
 
     def _explanation(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
-        name, structure, image = item
+        name, structure, images = item
         (prediction,) = self._predictions([item])
         try:
-            return explain(self.artifact, prediction, structure, image, partial(progress, name) if progress else None)
+            listener = partial(progress, name) if progress else None
+            found = explain(self.artifact, prediction, structure, images[0], listener)
+            if len(images) == 1:
+                return found
+            (alone,) = self._predictions([(name, structure, images[:1])])
+            return replace(found, warnings=(*found.warnings, of_one_conformer(prediction, alone)))
         except InputError as error:  # of the structure with an atom removed
             return Failure(name, error.as_dict())
         except Exception as error:
@@ -154,7 +161,8 @@ class Scientist:
         try:
             if isinstance(structure, InputError):
                 raise structure
-            return name, structure, self._image(structure)
+            images = [self._image(structure)]
+            return name, structure, images + further_images(structure, self.recipe, self.artifact.config.conformers - 1)
         except InputError as error:
             return Failure(name, error.as_dict())
 
@@ -182,8 +190,11 @@ class Scientist:
     def _predictions(self, ready: list[Ready]) -> list[Prediction]:
         if not ready:
             return []
-        store = ImageStore.from_images([image for _, _, image in ready], self.recipe)
-        outputs = ask(self.artifact.network, store, np.arange(len(ready)))
+        store = ImageStore.from_images([images[0] for _, _, images in ready], self.recipe)
+        others = [image for _, _, images in ready for image in images[1:]]
+        of = np.repeat(np.arange(len(ready)), [len(images) - 1 for _, _, images in ready])
+        further = Further(ImageStore.from_images(others, self.recipe), of) if others else None
+        outputs = ask_mean(self.artifact.network, store, np.arange(len(ready)), further)
         calibration = self.artifact.calibration
         made = np.array([structure.made_geometry for _, structure, _ in ready])
         p = calibration.probabilities(outputs.scores, made)
@@ -208,17 +219,14 @@ class Scientist:
         self,
         name: str,
         structure: Structure,
-        image: NodeNeighborImage,
+        images: list[NodeNeighborImage],
         probabilities: np.ndarray,
         value: float,
         interval: np.ndarray,
         solve: dict[str, Any],
     ) -> Prediction:
-        voids = (
-            dict(zip(BY_STRUCTURE, image.of_whole[-len(BY_STRUCTURE) :].tolist(), strict=True))
-            if self.recipe.voids
-            else {}
-        )
+        numbers = images[0].of_whole[-len(BY_STRUCTURE) :].tolist() if self.recipe.voids else []
+        voids = dict(zip(BY_STRUCTURE, numbers, strict=True)) if numbers else {}
         return Prediction(
             input=name,
             id=structure.id,
@@ -234,21 +242,24 @@ class Scientist:
             model=self.name,
             n_atoms=len(structure),
             solver=solve,
-            warnings=tuple(self._warnings(structure, image, voids, solve)),
+            warnings=tuple(self._warnings(structure, images, voids, solve)),
             voids=voids,
         )
 
     def _warnings(
-        self, structure: Structure, image: NodeNeighborImage, voids: dict[str, float], solve: dict[str, Any]
+        self, structure: Structure, images: list[NodeNeighborImage], voids: dict[str, float], solve: dict[str, Any]
     ) -> Iterator[str]:
         yield from structure.notes
+        if self.artifact.config.conformers > 1 and structure.made_geometry:
+            yield _over(len(images), self.artifact.config.conformers)
         counts = self.artifact.provenance.get("elements", {})
         for symbol in sorted({elements.symbols()[z] for z in structure.Z}):
             if counts.get(symbol, 0) < RARE:
                 yield f"{symbol} occurs in only {counts.get(symbol, 0)} training structures"
-        largest = self.artifact.provenance.get("largest_image_rows", len(image))
-        if len(image) > largest:
-            yield f"{len(image)} {'distinct ' if self.recipe.fold else ''}atoms; the largest training structure has {largest}"
+        rows = len(images[0])
+        largest = self.artifact.provenance.get("largest_image_rows", rows)
+        if rows > largest:
+            yield f"{rows} {'distinct ' if self.recipe.fold else ''}atoms; the largest training structure has {largest}"
         if structure.charge and self.recipe.positions:
             yield f"the charge is {structure.charge:+d}: the dipole depends on the origin, here the nuclear charge's center"
         for name, (low, high) in self.artifact.provenance.get("range_of_voids", {}).items():
@@ -256,6 +267,12 @@ class Scientist:
                 yield f"{name} is {voids[name]:.3g}, outside the {low:.3g} to {high:.3g} of training structures"
         if solve["status"] != "converged":
             yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
+
+
+def _over(made: int, wanted: int) -> str:
+    """Over how many conformers an answer was averaged, in words."""
+    fewer = f"; {wanted - made} more could not be made" if made < wanted else ""
+    return (f"the answer is the mean over {made} conformers" if made > 1 else "the answer is of one conformer") + fewer
 
 
 def _defect(name: str, error: Exception) -> Failure:

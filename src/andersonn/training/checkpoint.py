@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from andersonn.errors import UsageError
 from andersonn.files import write_whole
+from andersonn.training.config import AFTER_TRAINING
 from andersonn.training.trainer import Trainer
 
 CHECKPOINT_FORMAT = 2
@@ -89,7 +90,8 @@ def _what_differs(notes: dict[str, Any], trainer: Trainer) -> str | None:
     if notes.get("format") != CHECKPOINT_FORMAT:
         return "program version"
     current = trainer.config.model_dump(mode="json")
-    changed = [name for name in current if notes["config"].get(name) != current[name]]
+    entering = [name for name in current if name not in AFTER_TRAINING]
+    changed = [name for name in entering if notes["config"].get(name) != current[name]]
     if changed:
         return f"options {', '.join(changed)}"
     if notes["task"] != trainer.task.name:

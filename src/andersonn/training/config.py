@@ -15,6 +15,8 @@ from andersonn.errors import UsageError, did_you_mean
 from andersonn.matter.image import ImageRecipe
 from andersonn.models import ModelConfig
 
+AFTER_TRAINING = frozenset({"conformers"})
+"""Options that do not enter training, only calibration, tests and answers."""
 OPTIONS_HINT = "andersonn train --options lists what options take"
 
 
@@ -71,6 +73,9 @@ class TrainConfig(BaseModel):
     limit: int | None = Field(None, ge=10, description="use only this many records, drawn by the seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
     thresholds: tuple[float, ...] | None = Field(None, description="cuts between classes; default: the task's own")
+    conformers: int = Field(
+        1, ge=1, le=100, description="geometries made of a molecule that has none, over which answers are averaged"
+    )
     image: ImageConfig = ImageConfig()
     model: ModelConfig = ModelConfig()
     split: SplitConfig = SplitConfig()

@@ -7,15 +7,17 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from andersonn.data.store import ImageStore
+from andersonn.data.conformers import Further, further_of_records
+from andersonn.data.store import ImageStore, Progress
 from andersonn.models import EquilibriumNetwork, ImageBatch, row_batches
 from andersonn.models.heads import Dipole
+from andersonn.training.dataset import Dataset
 
 MAX_ROWS = 4096
 
 
 class Outputs(NamedTuple):
-    """Raw outputs of n structures and how their fixed points were found.
+    """Raw outputs of n structures and how their fixed points were found: of several conformers, the worst.
 
     Attributes:
         scores: float64 ``[n, C]``.
@@ -56,6 +58,68 @@ def ask(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, max
     if was_training:
         network.train()
     return Outputs(*(np.concatenate(column) for column in zip(*columns, strict=True)), evaluations)
+
+
+def ask_mean(
+    network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, further: Further | None = None
+) -> Outputs:
+    """:func:`ask`, averaged for each structure over its image in ``store`` and those of its further conformers: the mean of
+    the probabilities, as scores, and of the quantiles. Structures without further conformers are answered as by
+    :func:`ask`.
+    """
+    first = ask(network, store, indices)
+    if further is None:
+        return first
+    images, owner = further.those_of(indices)
+    return averaged(first, ask(network, further.store, images), owner) if len(images) else first
+
+
+def ask_records(
+    network: EquilibriumNetwork,
+    dataset: Dataset,
+    indices: np.ndarray,
+    conformers: int,
+    progress: Progress | None = None,
+) -> Outputs:
+    """:func:`ask_mean` about records of a dataset, over up to so many conformers of those whose geometry is made.
+
+    Args:
+        network: in evaluation mode.
+        dataset: whose images have one conformer each.
+        indices: usable records.
+        conformers: at most, the one of the dataset included.
+        progress: called with (records done, records in all) while conformers are made, unless they were kept.
+    """
+    further = further_of_records(dataset.records, indices, dataset.store.recipe, conformers - 1, progress)
+    return ask_mean(network, dataset.store, indices, further)
+
+
+def averaged(first: Outputs, others: Outputs, owner: np.ndarray) -> Outputs:
+    """Outputs of n structures averaged over conformers.
+
+    Args:
+        first: of one conformer of each, which stay as they are where there is no other.
+        others: of m further ones.
+        owner: which structure each further one belongs to, int64 ``[m]``.
+    """
+    n = 1 + np.bincount(owner, minlength=len(first.scores))[:, None]
+    log_p, quantiles = _log_softmax(first.scores), first.quantiles.copy()
+    np.logaddexp.at(log_p, owner, _log_softmax(others.scores))
+    np.add.at(quantiles, owner, others.quantiles)
+    worst = []
+    for column, added in (
+        (first.steps, others.steps),
+        (first.residual, others.residual),
+        (first.status, others.status),
+    ):
+        worst.append(column.copy())
+        np.maximum.at(worst[-1], owner, added)
+    scores = np.where(n > 1, log_p - np.log(n), first.scores)
+    return Outputs(scores, quantiles / n, *worst, first.evaluations + others.evaluations)
+
+
+def _log_softmax(scores: np.ndarray) -> np.ndarray:
+    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
 
 @torch.no_grad()

@@ -15,18 +15,20 @@ import numpy as np
 
 from andersonn.data.records import Records
 from andersonn.data.splits import split_by, split_digest
+from andersonn.data.store import Progress as Count
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.files import write_json, write_whole
 from andersonn.matter import elements
 from andersonn.matter.voids import BY_STRUCTURE
+from andersonn.models import EquilibriumNetwork
 from andersonn.training.artifact import Artifact
 from andersonn.training.baselines import cut_metrics, grow, majority_metrics, short
 from andersonn.training.calibration import Calibration, fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset, atomic_numbers, prepare
-from andersonn.training.inference import Outputs, ask
+from andersonn.training.inference import Outputs, ask_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 from andersonn.training.progress import Progress, Silent
 from andersonn.training.trainer import Trainer, pick_device
@@ -103,22 +105,43 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
 
 def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
     """Calibrates and tests a trained network; also writes its metrics into the artifact."""
-    dataset, task = trainer.dataset, trainer.task
+    network, config = trainer.network.eval(), trainer.config
+    calibration, metrics = calibrate(network, trainer.dataset, trainer.task, config, trainer.scale, progress)
+    return Artifact(network, trainer.task, config, calibration, _provenance(trainer, records, metrics))
+
+
+def calibrate(
+    network: EquilibriumNetwork, dataset: Dataset, task: Task, config: TrainConfig, scale: float, progress: Progress
+) -> tuple[Calibration, dict[str, Any]]:
+    """Calibration by the validation side, and metrics of that side and of the test side.
+
+    Args:
+        network: trained, in evaluation mode.
+        dataset: all records.
+        task: gives the classes.
+        config: says over how many conformers answers are averaged.
+        scale: see :class:`~andersonn.training.calibration.Calibration`.
+        progress: listener.
+    """
     progress.start("calibration, test and baselines", 3)
-    side = dataset.sides["validation"]
-    outputs = ask(trainer.network, dataset.store, side)
+    side, test = dataset.sides["validation"], dataset.sides["test"]
+    outputs = ask_records(network, dataset, side, config.conformers, _part(progress, 0))
     values, made = dataset.values[side], dataset.made[side]
-    calibration = fit_calibration(outputs.scores, outputs.quantiles, values, task, trainer.scale, made)
+    calibration = fit_calibration(outputs.scores, outputs.quantiles, values, task, scale, made)
     progress.update(1)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, side, task)}
-    test = dataset.sides["test"]
-    outputs = ask(trainer.network, dataset.store, test)
+    outputs = ask_records(network, dataset, test, config.conformers, _part(progress, 1))
     progress.update(2)
     beside = baselines(dataset, task)
     metrics["test"] = metrics_by_file(outputs, calibration, dataset, test, task, beside)
     metrics["test"]["baselines"] = beside(test)
     progress.finish()
-    return Artifact(trainer.network.eval(), task, trainer.config, calibration, _provenance(trainer, records, metrics))
+    return calibration, metrics
+
+
+def _part(progress: Progress, done: int) -> Count:
+    """Progress within the part after ``done`` parts, while conformers are made."""
+    return lambda made, of: progress.update(done + made / of, f"conformers of {made} of {of} molecules")
 
 
 def answer_metrics(

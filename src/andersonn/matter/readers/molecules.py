@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,14 @@ from andersonn.matter.structure import Structure
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
+log = logging.getLogger(__name__)
+
 CONFORMER_SEED = 7
 CONFORMER_PROTOCOL = f"RDKit ETKDGv3 (seed {CONFORMER_SEED}), MMFF94"
 """Changed whenever geometries would come out otherwise, so that stores of older ones are not read."""
+FURTHER_SEED = CONFORMER_SEED + 1
+FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others from seed {FURTHER_SEED}"
+"""The same for further conformers. RDKit embeds the k-th from k times the seed, so none repeats the first."""
 FORCE_FIELD_STEPS = 2000
 MOST_HEAVY_ATOMS = 200
 """Larger molecules are not embedded: distance geometry takes minutes for them, and their conformer is a guess."""
@@ -38,7 +44,7 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structu
     with rdBase.BlockLogs():
         _check_elements(mol)
         sanitize(mol)
-        given = has_geometry(mol)
+        given, made_from = has_geometry(mol), None
         if not given:
             _check_embeddable(mol)
         whole = Chem.AddHs(mol, addCoords=given)
@@ -46,10 +52,11 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structu
         if given:
             notes += (f"{added} hydrogen atoms were missing and have been added",) if added else ()
         else:
+            made_from = whole.ToBinary()
             notes += _embed(whole)
         if len(Chem.GetMolFrags(whole)) > 1:
             notes += (f"{len(Chem.GetMolFrags(whole))} separate molecules are taken together",)
-    return finished(whole, id, notes, made_geometry=not given)
+    return finished(whole, id, notes, made_from)
 
 
 def has_geometry(mol: Mol) -> bool:
@@ -57,20 +64,23 @@ def has_geometry(mol: Mol) -> bool:
     return mol.GetNumConformers() > 0 and mol.GetConformer().Is3D()
 
 
-def finished(mol: Mol, id: str, notes: tuple[str, ...], made_geometry: bool = False) -> Structure:
-    """The structure of a molecule that has coordinates and all its hydrogens."""
+def finished(
+    mol: Mol, id: str, notes: tuple[str, ...], made_from: bytes | None = None, conformer: int = -1
+) -> Structure:
+    """The structure of a molecule that has all its hydrogens, in one of its conformers (the first by default)."""
     from rdkit import Chem
 
     bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]
     return Structure(
         np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], dtype=np.int64),
-        np.array(mol.GetConformer().GetPositions()),
+        np.array(mol.GetConformer(conformer).GetPositions()),
         id=id,
         charge=Chem.GetFormalCharge(mol),
         notes=notes,
         bonds=np.array(bonds, dtype=np.int64).reshape(-1, 2),
         bond_orders=np.array([b.GetBondTypeAsDouble() for b in mol.GetBonds()]),
-        made_geometry=made_geometry,
+        made_geometry=made_from is not None,
+        made_from=made_from,
     )
 
 
@@ -128,28 +138,61 @@ def _check_embeddable(mol: Mol) -> None:
 
 def _embed(mol: Mol) -> tuple[str, ...]:
     """Gives a molecule with explicit hydrogens a geometry, in place; says how."""
-    from rdkit.Chem import AllChem, rdDistGeom
-
-    options = rdDistGeom.ETKDGv3()
-    options.randomSeed = CONFORMER_SEED
-    failed = rdDistGeom.EmbedMolecule(mol, options) != 0
-    if failed:  # cages and crowded molecules need a start in space instead of by eigenvectors
-        options.useRandomCoords = True
-        failed = rdDistGeom.EmbedMolecule(mol, options) != 0
-    if failed:
+    if not place(mol, 1, CONFORMER_SEED):
         raise InputError(
             "no_conformer", "RDKit finds no 3-D geometry for this molecule", "give a file with 3-D coordinates"
         )
-    return (f"3-D geometry made by {_relax(mol, AllChem)}", *_open_stereo(mol))
+    return (f"3-D geometry made by {_relax(mol)}", *_open_stereo(mol))
 
 
-def _relax(mol: Mol, chem: object) -> str:
+def further_conformers(structure: Structure, count: int) -> list[Structure]:
+    """Other conformers of a molecule whose geometry was made, made in the same way from other seeds; where stereo centers
+    are open, also of other isomers. The first ones are the same for every ``count``.
+
+    Args:
+        structure: as :func:`to_structure` made it.
+        count: how many are wanted; those that fail are left out. There are none if ``made_from`` is not known.
+    """
+    if count < 1 or structure.made_from is None:
+        return []
+    from rdkit import Chem, rdBase
+
+    mol, found = Chem.Mol(structure.made_from), []
+    with rdBase.BlockLogs():
+        made = place(mol, count, FURTHER_SEED)
+        if made:
+            _relax(mol)
+    for conformer in made:
+        try:
+            found.append(finished(mol, structure.id, structure.notes, structure.made_from, conformer))
+        except InputError:  # atoms of this one overlap
+            log.debug("conformer %d of %s is unsound", conformer, structure.id)
+    return found
+
+
+def place(mol: Mol, count: int, seed: int) -> list[int]:
+    """Embeds up to ``count`` conformers, in place of those the molecule has; returns their RDKit numbers."""
+    from rdkit.Chem import rdDistGeom
+
+    options = rdDistGeom.ETKDGv3()
+    options.randomSeed = seed
+    made = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
+    if not made:  # cages and crowded molecules need a start in space instead of by eigenvectors
+        options.useRandomCoords = True
+        made = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
+    return made
+
+
+def _relax(mol: Mol) -> str:
+    """Relaxes all conformers, in place; says how."""
+    from rdkit.Chem import AllChem
+
     base = f"RDKit ETKDGv3 (seed {CONFORMER_SEED})"
-    if chem.MMFFHasAllMoleculeParams(mol):
-        chem.MMFFOptimizeMolecule(mol, maxIters=FORCE_FIELD_STEPS)
+    if AllChem.MMFFHasAllMoleculeParams(mol):
+        AllChem.MMFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
         return CONFORMER_PROTOCOL
-    if chem.UFFHasAllMoleculeParams(mol):
-        chem.UFFOptimizeMolecule(mol, maxIters=FORCE_FIELD_STEPS)
+    if AllChem.UFFHasAllMoleculeParams(mol):
+        AllChem.UFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
         return f"{base} and UFF, since MMFF94 does not know all its atoms; less exact"
     return f"{base} alone, since no force field knows all its atoms; less exact"
 
@@ -158,4 +201,4 @@ def _open_stereo(mol: Mol) -> tuple[str, ...]:
     from rdkit.Chem import FindPotentialStereo
 
     found = [s for s in FindPotentialStereo(mol) if s.specified == s.specified.Unspecified]
-    return (f"{len(found)} stereo centers are not given; one isomer was taken",) if found else ()
+    return (f"{len(found)} stereo centers are not given; a geometry is of one isomer",) if found else ()

@@ -1,0 +1,85 @@
+"""Images of further conformers of molecules whose geometry a reader made, over which answers are averaged."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from andersonn.data.records import Records
+from andersonn.data.store import ImageStore, Progress, kept, no_rows
+from andersonn.errors import InputError
+from andersonn.matter.image import ImageRecipe, NodeNeighborImage
+from andersonn.matter.readers.molecules import FURTHER_PROTOCOL, further_conformers
+from andersonn.matter.structure import Structure
+
+CHUNK = 50
+"""Records a process takes at a time: conformers of one take a tenth of a second."""
+NOT_MADE = {"kind": "no_conformer", "message": "this conformer could not be made", "hint": "the others do without it"}
+
+
+@dataclass(frozen=True, eq=False)
+class Further:
+    """Images of further conformers of the structures of another store.
+
+    Attributes:
+        store: M images; those of conformers that could not be made have no rows.
+        of: index in the other store of the structure that each shows, int64 ``[M]``.
+    """
+
+    store: ImageStore
+    of: np.ndarray
+
+    def those_of(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What there is of the structures at ``indices``: numbers of images ``[m]``, and the position in ``indices`` of
+        what each shows ``[m]``.
+        """
+        order = np.argsort(indices, kind="stable")
+        place = np.searchsorted(indices, self.of, sorter=order)
+        owner = order[np.minimum(place, len(order) - 1)]
+        images = np.flatnonzero((indices[owner] == self.of) & (self.store.n_rows > 0))
+        return images, owner[images]
+
+
+def further_images(structure: Structure, recipe: ImageRecipe, count: int) -> list[NodeNeighborImage]:
+    """Images of up to ``count`` further conformers of a structure; see
+    :func:`~andersonn.matter.readers.molecules.further_conformers`.
+    """
+    images = []
+    for conformer in further_conformers(structure, count):
+        try:
+            images.append(NodeNeighborImage.from_structure(conformer, recipe))
+        except InputError:
+            continue
+    return images
+
+
+def further_of_records(
+    records: Records, indices: np.ndarray, recipe: ImageRecipe, count: int, progress: Progress | None = None
+) -> Further | None:
+    """Up to ``count`` further conformers of those of the records at ``indices``, all of them sound, whose geometry is made
+    from SMILES: as kept from an earlier call, or made now. None if there are none.
+    """
+    made = indices[records.is_null("positions")[indices]]
+    if count < 1 or not len(made):
+        return None
+    part = records.take(made)
+    protocol = hashlib.blake2b(f"{FURTHER_PROTOCOL}; {count}".encode(), digest_size=4).hexdigest()
+    make = partial(_image_chunk, count=count)
+    store = kept(
+        f"{part.digest[:24]}-{recipe.key}-{protocol}",
+        lambda: ImageStore.build(part, recipe, progress=progress, make=make, chunk=CHUNK),
+    )
+    return Further(store, np.repeat(made, count))
+
+
+def _image_chunk(records: Records, recipe: ImageRecipe, count: int) -> ImageStore:
+    images: list[NodeNeighborImage] = []
+    rejected: dict[int, dict[str, str]] = {}
+    for i in range(len(records)):
+        found = further_images(records[i], recipe, count)
+        rejected |= {i * count + k: NOT_MADE for k in range(len(found), count)}
+        images += [*found, *(no_rows(recipe) for _ in range(len(found), count))]
+    return ImageStore.from_images(images, recipe, rejected)
