@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from andersonn.data.store import ImageStore
+from andersonn.errors import UsageError
 from andersonn.implicit.maps import cell_map
 from andersonn.measure.clock import interleaved
 from andersonn.measure.crossover import Curve, crossover
@@ -42,7 +43,16 @@ class Problem:
 def problems(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, max_rows: int) -> list[Problem]:
     """The problems of the batches that make up ``indices``, as the equilibrium layer poses them: structures that have
     converged can leave the batch.
+
+    Raises:
+        UsageError: the network is an explicit stack of layers.
     """
+    if network.config.layers:
+        raise UsageError(
+            "no_equilibrium",
+            f"this network is a stack of {network.config.layers} layers and poses no fixed-point problem",
+            "give one trained with model.layers=0",
+        )
     network.eval()
     cell = network.equilibrium.cell
     found = []

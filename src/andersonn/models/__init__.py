@@ -5,6 +5,7 @@ from andersonn.models.config import ModelConfig, SolverConfig
 from andersonn.models.convolution_cell import ConvolutionCell
 from andersonn.models.message_cell import MessageCell
 from andersonn.models.network import QUANTILES, EquilibriumNetwork, Output
+from andersonn.models.stack import Stack
 
 __all__ = [
     "QUANTILES",
@@ -15,5 +16,6 @@ __all__ = [
     "ModelConfig",
     "Output",
     "SolverConfig",
+    "Stack",
     "row_batches",
 ]

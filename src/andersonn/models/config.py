@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from andersonn.solvers import Anderson, ForwardIteration, Solver
 
@@ -31,9 +31,11 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    cell: Literal["message", "convolution"] = Field(
-        "message", description="how the equilibrium network reads the image"
+    cell: Literal["message", "convolution"] = Field("message", description="how the network reads the image")
+    layers: int = Field(
+        0, ge=0, description="0: the equilibrium; n: the cell applied n times, with no use for adjoint_rtol and solver"
     )
+    tied: bool = Field(True, description="whether all layers share one cell; false: each has its own")
     width: int = Field(128, ge=4, description="D, numbers in the state of a row (message) or of a pixel (convolution)")
     gain: float = Field(0.9, gt=0, description="bound on the norm of the cell's linear part")
     radial: int = Field(24, ge=4, description="Gaussians that expand a distance")
@@ -50,3 +52,9 @@ class ModelConfig(BaseModel):
     oxidation: bool = Field(False, description="reads oxidation states that balance over the formula")
     adjoint_rtol: float = Field(1e-2, gt=0, description="tolerance of the backward pass's linear system")
     solver: SolverConfig = SolverConfig()
+
+    @model_validator(mode="after")
+    def _layers_that_can_differ(self) -> ModelConfig:
+        if not self.tied and self.layers < 2:
+            raise ValueError(f"model.tied=false needs model.layers=2 or more, not {self.layers}")
+        return self

@@ -1,4 +1,4 @@
-"""Image → encoder → equilibrium → pooled → class scores and an estimate with an interval."""
+"""Image → encoder → equilibrium (or its explicit twin) → pooled → class scores and an estimate with an interval."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from andersonn.models.encoder import Features, ImageEncoder
 from andersonn.models.expansion import Expansion, row_channels, whole_channels
 from andersonn.models.heads import DipoleHead
 from andersonn.models.message_cell import MessageCell
+from andersonn.models.stack import Stack
 from andersonn.solvers import FixedPoint
 
 QUANTILES = (0.05, 0.5, 0.95)
@@ -42,6 +43,10 @@ class EquilibriumNetwork(nn.Module):
     Args:
         config: options.
         n_classes: C.
+
+    Attributes:
+        equilibrium: an :class:`~andersonn.implicit.Equilibrium`, or a :class:`~andersonn.models.stack.Stack` if the options
+            ask for layers.
     """
 
     def __init__(self, config: ModelConfig, n_classes: int) -> None:
@@ -51,8 +56,7 @@ class EquilibriumNetwork(nn.Module):
         self.encoder = ImageEncoder(
             width, config.radial, config.embedding_dropout, config.spacing, config.directions, row_channels(config)
         )
-        cell = CELLS[config.cell](width, config.gain)
-        self.equilibrium = Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol))
+        self.equilibrium = _core(config)
         self.n_classes = n_classes
         if config.head == "dipole":
             self.dipole = DipoleHead(width, n_classes, config.dropout)
@@ -78,11 +82,19 @@ class EquilibriumNetwork(nn.Module):
         if self.config.head == "dipole":
             self.dipole.set_units(unit, thresholds)
 
+    @property
+    def solver_name(self) -> str:
+        """How answers name what made the states."""
+        return self.equilibrium.name if self.config.layers else self.equilibrium.solver.name
+
     def solved(self, batch: ImageBatch) -> tuple[Tensor, Features, FixedPoint]:
         """States of the rows ``[R, D]``, what the cell read, and the record of the solve."""
         cell = self.equilibrium.cell
         features = self.encoder(batch)
-        z, solution = self.equilibrium.solve(cell.prepare(features, batch), offsets=cell.offsets(batch))
+        if self.config.layers:
+            z, solution = self.equilibrium.solve(features, batch)
+        else:
+            z, solution = self.equilibrium.solve(cell.prepare(features, batch), offsets=cell.offsets(batch))
         return cell.rows(z, batch, features), features, solution
 
     def forward(self, batch: ImageBatch) -> Output:
@@ -117,3 +129,13 @@ class EquilibriumNetwork(nn.Module):
         spread = (mean((rows - center.index_select(0, batch.sample)).square(), count) + 1e-6).sqrt()
         pooled = [center, mean(rows, attention), spread, batch.largest_row(rows), mean(injected, count)]
         return torch.cat(pooled, dim=1)
+
+
+def _core(config: ModelConfig) -> Equilibrium | Stack:
+    """What turns features into states."""
+    make = CELLS[config.cell]
+    if config.layers:
+        cells = [make(config.width, config.gain) for _ in range(1 if config.tied else config.layers)]
+        return Stack(cells, config.layers)
+    cell = make(config.width, config.gain)
+    return Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol))

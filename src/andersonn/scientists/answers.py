@@ -22,7 +22,9 @@ class Prediction:
         thresholds: cuts between the classes.
         model: the model's name or folder.
         n_atoms: in the structure.
-        solver: name, steps, evaluations, residual and status of the fixed-point solve; of several conformers, the worst.
+        solver: name, steps, evaluations, residual and status of the fixed-point solve; of several conformers, the worst. Of
+            an explicit stack of layers: name ``"explicit"``, its layers as steps and evaluations, residual None, and status
+            ``"unjudged"``, or ``"nonfinite"`` where the states are not finite.
         warnings: reasons to trust the answer less.
         voids: what was computed, not learned, of the room between the atoms; empty where none was probed.
     """

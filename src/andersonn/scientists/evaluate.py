@@ -110,10 +110,11 @@ def _trained_on(same: bool, side: str) -> str:
 
 
 def _solver_summary(artifact: Artifact, outputs: Outputs) -> dict[str, Any]:
+    explicit = bool(artifact.config.model.layers)
     return {
-        "name": artifact.network.equilibrium.solver.name,
+        "name": artifact.network.solver_name,
         "mean_steps": float(outputs.steps.mean()),
-        "converged": float((outputs.status == Status.CONVERGED).mean()),
+        "converged": None if explicit else float((outputs.status == Status.CONVERGED).mean()),
     }
 
 

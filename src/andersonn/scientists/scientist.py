@@ -205,13 +205,15 @@ class Scientist:
         ]
 
     def _solve(self, outputs: Outputs, k: int) -> dict[str, Any]:
-        """How the fixed point of one structure was found, as in the JSON contract."""
-        steps = int(outputs.steps[k])
+        """How the fixed point of one structure was found, as in the JSON contract; of an explicit stack, which looks for
+        none, the layers, and no residual.
+        """
+        steps, explicit = int(outputs.steps[k]), bool(self.artifact.config.model.layers)
         return {
-            "name": self.artifact.network.equilibrium.solver.name,
+            "name": self.artifact.network.solver_name,
             "steps": steps,
-            "evaluations": steps + 1,
-            "residual": float(outputs.residual[k]),
+            "evaluations": steps if explicit else steps + 1,
+            "residual": None if explicit else float(outputs.residual[k]),
             "status": Status(outputs.status[k]).name.lower(),
         }
 
@@ -265,7 +267,10 @@ class Scientist:
         for name, (low, high) in self.artifact.provenance.get("range_of_voids", {}).items():
             if not low <= voids[name] <= high:
                 yield f"{name} is {voids[name]:.3g}, outside the {low:.3g} to {high:.3g} of training structures"
-        if solve["status"] != "converged":
+        if solve["residual"] is None:
+            if solve["status"] != "unjudged":
+                yield f"the layers gave no finite state: {solve['status']}"
+        elif solve["status"] != "converged":
             yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
 
 

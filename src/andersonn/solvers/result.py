@@ -16,6 +16,8 @@ class Status(IntEnum):
     MAX_STEPS = 1
     NONFINITE = 2
     OUT_OF_TIME = 3
+    UNJUDGED = 4
+    """No solver says so: layers were applied, and nobody asked whether a fixed point was near."""
 
     @property
     def cure(self) -> str:
@@ -27,6 +29,7 @@ class Status(IntEnum):
             Status.NONFINITE: "the iteration ran into NaN or infinity: scale the map or lower mixing; the best state "
             "before that is returned",
             Status.OUT_OF_TIME: "raise max_seconds or loosen rtol",
+            Status.UNJUDGED: "",
         }[self]
 
 

@@ -204,7 +204,7 @@ def _readable(error: ValidationError, paths: list[str]) -> UsageError:
     if first["type"] == "extra_forbidden":
         leaf = name.rpartition(".")[2]
         return UsageError("unknown_option", f"there is no option {name!r}", did_you_mean(leaf, _short_names(paths)))
-    if not name:  # options that do not fit each other
+    if first["type"] == "value_error":  # options that do not fit each other
         return UsageError("bad_option", first["msg"].removeprefix("Value error, "), OPTIONS_HINT)
     hint = f"write [0,2]; {OPTIONS_HINT}" if first["type"] == "tuple_type" else OPTIONS_HINT
     return UsageError("bad_option", f"option {name}: {first['msg']}, got {first['input']!r}", hint)

@@ -22,8 +22,8 @@ class Outputs(NamedTuple):
     Attributes:
         scores: float64 ``[n, C]``.
         quantiles: float64 ``[n, 3]``, in units of the calibration's scale.
-        steps: solver updates, int ``[n]``.
-        residual: relative residual, float64 ``[n]``.
+        steps: solver updates, or layers of an explicit stack, int ``[n]``.
+        residual: relative residual, float64 ``[n]``; NaN of a stack.
         status: :class:`andersonn.solvers.Status` values, int ``[n]``.
         evaluations: calls of the cell, over all batches.
     """

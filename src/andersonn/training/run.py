@@ -95,7 +95,7 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
         save_checkpoint(out / CHECKPOINT, trainer)
         write_history(out / "history.csv", trainer.history)
         progress.update(trainer.epoch, f"validation accuracy {row['validation_accuracy']:.3f}")
-        if row["radius_max"] >= 1.0:
+        if row.get("radius_max", 0.0) >= 1.0:
             progress.say(
                 f"epoch {trainer.epoch}: spectral radius {row['radius_max']:.2f} ≥ 1 on some structure, so forward "
                 "iteration diverges there; lower model.gain"

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.implicit import spectral_radius
-from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, row_batches
+from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, Stack, row_batches
 from andersonn.training.calibration import Calibration
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset
@@ -181,7 +181,11 @@ class Trainer:
         }
 
     def _watch_stability(self) -> dict[str, float]:
-        """Spectral radius of the cell at the fixed points of some validation structures."""
+        """Spectral radius of the cell at the fixed points of some validation structures; nothing of an explicit stack,
+        which has none.
+        """
+        if self.config.model.layers:
+            return {}
         indices = self.dataset.sides["validation"][:RADIUS_SAMPLE]
         batch = ImageBatch.from_store(self.dataset.store, indices).to(self.device)
         network = self.average.module
@@ -205,22 +209,27 @@ class Trainer:
 
 
 class _SolverTally:
-    """Means over the batches of an epoch of what the solver did."""
+    """Means over the batches of an epoch of what the solver did; of an explicit stack, which solves nothing, its layers
+    alone.
+    """
 
     def __init__(self) -> None:
-        self.rows: list[tuple[float, ...]] = []
+        self.rows: list[dict[str, float]] = []
 
     def add(self, network: EquilibriumNetwork) -> None:
-        forward, adjoint = network.equilibrium.last, network.equilibrium.last_adjoint
+        layer = network.equilibrium
+        if isinstance(layer, Stack):
+            self.rows.append({"forward_evaluations": layer.layers})
+            return
+        forward, adjoint = layer.last, layer.last_adjoint
         self.rows.append(
-            (
-                forward.evaluations,
-                adjoint.evaluations,
-                float((~forward.converged).double().mean()),
-                float((~adjoint.converged).double().mean()),
-            )
+            {
+                "forward_evaluations": forward.evaluations,
+                "adjoint_evaluations": adjoint.evaluations,
+                "forward_unconverged": float((~forward.converged).double().mean()),
+                "adjoint_unconverged": float((~adjoint.converged).double().mean()),
+            }
         )
 
     def means(self) -> dict[str, float]:
-        names = ("forward_evaluations", "adjoint_evaluations", "forward_unconverged", "adjoint_unconverged")
-        return dict(zip(names, np.mean(self.rows, axis=0).tolist(), strict=True))
+        return {name: float(np.mean([row[name] for row in self.rows])) for name in self.rows[0]}
