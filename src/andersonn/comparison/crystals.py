@@ -13,7 +13,7 @@ from torch import Tensor
 from andersonn.comparison.posed import Posed
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
-from andersonn.models import ImageBatch
+from andersonn.models import ImageBatch, lead
 from andersonn.models.message_cell import MessageCell, MessageInput
 from andersonn.scientists import Scientist
 
@@ -23,7 +23,7 @@ def message_cell(dtype: torch.dtype, batch: int, seed: int, device: str = "cpu")
     """The cell of the conduction scientist on ``batch`` crystals, drawn by ``seed`` from the embedded sample (Materials
     Project); state ``[R, 128]``, R rows of all crystals together.
     """
-    network = Scientist.load("conduction").artifact.network.eval()
+    network = lead(Scientist.load("conduction").artifact.network).eval()
     store = _images(seed, 2 * batch)
     usable = np.flatnonzero(store.n_rows > 0)
     if len(usable) < batch:

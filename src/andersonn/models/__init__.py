@@ -3,6 +3,7 @@
 from andersonn.models.batch import ImageBatch, row_batches
 from andersonn.models.config import ModelConfig, SolverConfig
 from andersonn.models.convolution_cell import ConvolutionCell
+from andersonn.models.ensemble import Ensemble, lead, network_of
 from andersonn.models.message_cell import MessageCell
 from andersonn.models.network import QUANTILES, EquilibriumNetwork, Output
 from andersonn.models.stack import Stack
@@ -10,6 +11,7 @@ from andersonn.models.stack import Stack
 __all__ = [
     "QUANTILES",
     "ConvolutionCell",
+    "Ensemble",
     "EquilibriumNetwork",
     "ImageBatch",
     "MessageCell",
@@ -17,5 +19,7 @@ __all__ = [
     "Output",
     "SolverConfig",
     "Stack",
+    "lead",
+    "network_of",
     "row_batches",
 ]

@@ -14,13 +14,14 @@ from safetensors.torch import load_file, save_file
 from andersonn.data.tasks import Task, task
 from andersonn.errors import UsageError
 from andersonn.files import write_json, write_whole
-from andersonn.models import EquilibriumNetwork
+from andersonn.models import Ensemble, EquilibriumNetwork, network_of
 from andersonn.training.calibration import Calibration, is_number
 from andersonn.training.config import TrainConfig
 from andersonn.training.trainer import pick_device
 
 FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
+MOST_MEMBERS = 100
 DAMAGE = (UsageError, KeyError, TypeError, ValueError, AttributeError, OSError, RuntimeError, SafetensorError)
 """What reading a damaged model can raise."""
 
@@ -30,14 +31,14 @@ class Artifact:
     """A network with all it needs to answer, and where it comes from.
 
     Attributes:
-        network: in evaluation mode.
+        network: in evaluation mode; an ensemble if several were joined.
         task: with the thresholds it was trained for.
         config: it was trained with.
         calibration: of its outputs.
         provenance: data, split, versions, metrics, training elements: goes into ``model.json`` as it is.
     """
 
-    network: EquilibriumNetwork
+    network: EquilibriumNetwork | Ensemble
     task: Task
     config: TrainConfig
     calibration: Calibration
@@ -56,6 +57,7 @@ class Artifact:
             "unit": self.task.unit,
             "calibration": self.calibration.as_dict(),
             "config": self.config.model_dump(mode="json"),
+            **({"members": len(self.network.members)} if isinstance(self.network, Ensemble) else {}),
             **self.provenance,
         }
         write_json(folder / CARD, card)
@@ -72,7 +74,7 @@ class Artifact:
         try:
             chosen = _task_of(card)
             config = TrainConfig.make(card["config"])
-            network = EquilibriumNetwork(config.model, len(chosen.classes))
+            network = network_of(config.model, len(chosen.classes), _members(card))
             network.load_state_dict(_finite_weights(folder / WEIGHTS))
             calibration = Calibration.from_dict(card["calibration"])
             _check_provenance(card, chosen)
@@ -82,7 +84,7 @@ class Artifact:
             raise UsageError(
                 "bad_model", f"the model in {str(folder)!r} is damaged: {_reason(error)}", "copy it again"
             ) from None
-        known = {"format", "task", "classes", "thresholds", "quantity", "unit", "calibration", "config"}
+        known = {"format", "task", "classes", "thresholds", "quantity", "unit", "calibration", "config", "members"}
         provenance = {name: value for name, value in card.items() if name not in known}
         network.to(pick_device(str(device))).eval()
         return cls(network, chosen, config, calibration, provenance)
@@ -98,6 +100,13 @@ def _task_of(card: dict[str, Any]) -> Task:
         if card[name] != expected:
             raise ValueError(f"its {name} is {card[name]!r}, that of {chosen.name} is {expected!r}")
     return chosen
+
+
+def _members(card: dict[str, Any]) -> int:
+    members = card.get("members", 1)
+    if not (isinstance(members, int) and 1 <= members <= MOST_MEMBERS):
+        raise ValueError(f"its members are {members!r}, not a number up to {MOST_MEMBERS}")
+    return members
 
 
 def _finite_weights(path: Path) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ import torch
 
 from andersonn.data.conformers import Further, further_of_records
 from andersonn.data.store import ImageStore, Progress
-from andersonn.models import EquilibriumNetwork, ImageBatch, row_batches
+from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, row_batches
 from andersonn.models.heads import Dipole
 from andersonn.training.dataset import Dataset
 
@@ -41,7 +41,9 @@ class Outputs(NamedTuple):
 
 
 @torch.no_grad()
-def ask(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, max_rows: int = MAX_ROWS) -> Outputs:
+def ask(
+    network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, max_rows: int = MAX_ROWS
+) -> Outputs:
     """Outputs of a network, in evaluation mode, for the structures at ``indices`` of a store (at least one)."""
     device = next(network.parameters()).device
     was_training = network.training
@@ -61,7 +63,7 @@ def ask(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, max
 
 
 def ask_mean(
-    network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, further: Further | None = None
+    network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, further: Further | None = None
 ) -> Outputs:
     """:func:`ask`, averaged for each structure over its image in ``store`` and those of its further conformers: the mean of
     the probabilities, as scores, and of the quantiles. Structures without further conformers are answered as by
@@ -75,7 +77,7 @@ def ask_mean(
 
 
 def ask_records(
-    network: EquilibriumNetwork,
+    network: EquilibriumNetwork | Ensemble,
     dataset: Dataset,
     indices: np.ndarray,
     conformers: int,
@@ -123,7 +125,7 @@ def _log_softmax(scores: np.ndarray) -> np.ndarray:
 
 
 @torch.no_grad()
-def dipole_of(network: EquilibriumNetwork, store: ImageStore, index: int) -> Dipole:
+def dipole_of(network: EquilibriumNetwork | Ensemble, store: ImageStore, index: int) -> Dipole:
     """What a network with a dipole head takes the dipole moment of one structure to be made of, by row."""
     batch = ImageBatch.from_store(store, np.array([index])).to(next(network.parameters()).device)
     rows, features, _ = network.eval().solved(batch)

@@ -1,13 +1,14 @@
-"""A trained model with other options of what comes after training: calibrated and tested anew, its weights as they are."""
+"""What can be made of trained models without training: another calibration, or an ensemble of several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from andersonn.data.records import Records
 from andersonn.data.splits import split_digest
 from andersonn.errors import UsageError
+from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.training.artifact import Artifact
 from andersonn.training.config import AFTER_TRAINING, TrainConfig
 from andersonn.training.dataset import prepare
@@ -53,3 +54,50 @@ def recalibrate(
     calibration, metrics = calibrate(artifact.network, dataset, artifact.task, config, scale, progress)
     provenance = artifact.provenance | {"metrics": metrics}
     return replace(artifact, config=config, calibration=calibration, provenance=provenance)
+
+
+def join(
+    artifacts: Sequence[Artifact], records: Records, overrides: Iterable[str] = (), progress: Progress | None = None
+) -> Artifact:
+    """An :class:`~andersonn.models.Ensemble` of models that differ in their seed alone, calibrated and tested anew.
+
+    Its provenance is that of the first, with the ``seeds`` of all and, under ``metrics``, each one's own ``members``.
+
+    Args:
+        artifacts: at least two models, none an ensemble itself, trained on the same records.
+        records: those they were trained on, in the same order.
+        overrides: as for :func:`recalibrate`.
+        progress: listener.
+
+    Raises:
+        UsageError: they do not fit together, or as for :func:`recalibrate`.
+    """
+    first = artifacts[0]
+    if len(artifacts) < 2 or not all(isinstance(each.network, EquilibriumNetwork) for each in artifacts):
+        raise UsageError("bad_members", "an ensemble is made of two or more single models", "give their folders")
+    seeds = [each.config.seed for each in artifacts]
+    if len(set(seeds)) < len(seeds):
+        raise UsageError("bad_members", f"seeds {seeds} are not all different", "train with seed=0, seed=1, …")
+    for each in artifacts[1:]:
+        _require_alike(first, each)
+    joined = replace(first, network=Ensemble([each.network for each in artifacts]).eval())
+    done = recalibrate(joined, records, overrides, progress)
+    parameters = sum(each.provenance["parameters"] for each in artifacts)
+    members = [each.provenance["metrics"] for each in artifacts]
+    provenance = done.provenance | {
+        "parameters": parameters, "seeds": seeds, "metrics": done.provenance["metrics"] | {"members": members}
+    }  # fmt: skip
+    return replace(done, provenance=provenance)
+
+
+def _require_alike(first: Artifact, other: Artifact) -> None:
+    mine, theirs = (each.config.model_dump(mode="json") | {"seed": 0} for each in (first, other))
+    differing = [name for name in mine if mine[name] != theirs[name]]
+    if first.task != other.task:
+        differing.append("task")
+    if first.provenance["data"] != other.provenance["data"]:
+        differing.append("training data")
+    if differing:
+        raise UsageError(
+            "bad_members", f"the models differ in {', '.join(differing)}", "join models that differ in their seed alone"
+        )

@@ -21,7 +21,7 @@ from andersonn.errors import UsageError
 from andersonn.files import write_json, write_whole
 from andersonn.matter import elements
 from andersonn.matter.voids import BY_STRUCTURE
-from andersonn.models import EquilibriumNetwork
+from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.training.artifact import Artifact
 from andersonn.training.baselines import cut_metrics, grow, majority_metrics, short
 from andersonn.training.calibration import Calibration, fit_calibration
@@ -111,7 +111,12 @@ def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
 
 
 def calibrate(
-    network: EquilibriumNetwork, dataset: Dataset, task: Task, config: TrainConfig, scale: float, progress: Progress
+    network: EquilibriumNetwork | Ensemble,
+    dataset: Dataset,
+    task: Task,
+    config: TrainConfig,
+    scale: float,
+    progress: Progress,
 ) -> tuple[Calibration, dict[str, Any]]:
     """Calibration by the validation side, and metrics of that side and of the test side.
 

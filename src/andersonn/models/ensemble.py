@@ -1,0 +1,70 @@
+"""Several networks, trained alike from different seeds, that answer together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from andersonn.models.batch import ImageBatch
+from andersonn.models.config import ModelConfig
+from andersonn.models.network import EquilibriumNetwork, Output
+from andersonn.solvers import FixedPoint
+
+
+class Ensemble(nn.Module):
+    """The mean of its members' probabilities, as scores, and of their quantiles: a deep ensemble (Lakshminarayanan,
+    Pritzel and Blundell, NeurIPS 2017). It costs as many solves as it has members.
+
+    Args:
+        members: at least two networks of equal options.
+    """
+
+    def __init__(self, members: Sequence[EquilibriumNetwork]) -> None:
+        super().__init__()
+        if len(members) < 2 or any(member.config != members[0].config for member in members):
+            raise ValueError("an ensemble needs two or more networks of equal options")
+        self.members = nn.ModuleList(members)
+
+    @property
+    def config(self) -> ModelConfig:
+        """The options of every member."""
+        return self.members[0].config
+
+    @property
+    def solver_name(self) -> str:
+        """How answers name what made the states."""
+        return self.members[0].solver_name
+
+    def forward(self, batch: ImageBatch) -> Output:
+        """Scores and quantiles of a batch. The record of the solve is the worst of the members' for each structure; its
+        state and trace are those of the first.
+        """
+        outputs = [member(batch) for member in self.members]
+        log_p = torch.stack([output.scores.log_softmax(dim=1) for output in outputs])
+        scores = log_p.logsumexp(dim=0) - math.log(len(outputs))
+        quantiles = torch.stack([output.quantiles for output in outputs]).mean(dim=0)
+        return Output(scores, quantiles, _worst([output.solution for output in outputs]))
+
+
+def _worst(solutions: Sequence[FixedPoint]) -> FixedPoint:
+    def most(name: str) -> Tensor:
+        return torch.stack([getattr(solution, name) for solution in solutions]).amax(dim=0)
+
+    evaluations = sum(solution.evaluations for solution in solutions)
+    worst = {name: most(name) for name in ("status", "residual", "steps")}
+    return replace(solutions[0], evaluations=evaluations, **worst)
+
+
+def lead(network: EquilibriumNetwork | Ensemble) -> EquilibriumNetwork:
+    """The network itself, or the first member of an ensemble: what is looked at where one equilibrium is wanted."""
+    return network.members[0] if isinstance(network, Ensemble) else network
+
+
+def network_of(config: ModelConfig, n_classes: int, members: int) -> EquilibriumNetwork | Ensemble:
+    """A new network, or an ensemble of so many."""
+    networks = [EquilibriumNetwork(config, n_classes) for _ in range(members)]
+    return Ensemble(networks) if members > 1 else networks[0]

@@ -1,0 +1,43 @@
+"""Joins models that differ in their seed alone to an ensemble, calibrated and tested anew.
+
+python tools/join_models.py seed-0 seed-1 seed-2 --data crystals_mp2018.parquet --out joined
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from andersonn.cli.console import Bars
+from andersonn.data.merging import read_records
+from andersonn.errors import UsageError
+from andersonn.files import write_json
+from andersonn.training.artifact import Artifact
+from andersonn.training.recalibrate import join
+
+
+def main() -> None:
+    """Writes the ensemble's model.safetensors, model.json and metrics.json; says how each did and all together."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", type=Path, help="folders that train wrote, the one whose seed is 0 first")
+    parser.add_argument("--options", nargs="*", default=[], help="key=value, such as conformers=6")
+    parser.add_argument("--data", action="append", required=True, type=Path, help="what they were trained on; repeat")
+    parser.add_argument("--out", required=True, type=Path)
+    given = parser.parse_args()
+    try:
+        parts = [Artifact.load(folder) for folder in given.models]
+        joined = join(parts, read_records(given.data, (parts[0].task.quantity,)), given.options, Bars())
+    except UsageError as error:
+        sys.exit(f"{error.message} ({error.hint})")
+    given.out.mkdir(parents=True, exist_ok=True)
+    joined.save(given.out)
+    write_json(given.out / "metrics.json", joined.provenance["metrics"])
+    for name, artifact in {**dict(zip(map(str, given.models), parts, strict=True)), "joined": joined}.items():
+        test = artifact.provenance["metrics"]["test"]
+        told = (f"{key} {test[key]:.4f}" for key in ("accuracy", "balanced_accuracy", "mae", "ece"))
+        print(f"{name}: {', '.join(told)}")
+
+
+if __name__ == "__main__":
+    main()
