@@ -83,7 +83,9 @@ def evaluate(
 def _asked(artifact: Artifact, dataset: Dataset, chosen: np.ndarray, progress: Progress) -> Outputs:
     progress.start("predictions", len(chosen))
     conformers, n = artifact.config.conformers, len(chosen)
-    outputs = ask_records(artifact.network, dataset, chosen, conformers, lambda done, of: progress.update(n * done / of))
+    outputs = ask_records(
+        artifact.network, dataset, chosen, conformers, lambda done, of: progress.update(n * done / of)
+    )
     progress.finish()
     return outputs
 
