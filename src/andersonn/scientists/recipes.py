@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from andersonn.training.config import TrainConfig
 
 RECIPES: dict[str, tuple[str, ...]] = {
-    "conduction": ("image.oxidation=true", "model.oxidation=true"),
+    "conduction": ("image.oxidation=true", "model.oxidation=true", "epochs=10"),
     "polarity": (
         "image.columns=12",
         "image.fold=false",
