@@ -13,7 +13,7 @@ from andersonn.comparison.equations import bratu, logistic_regression, poisson, 
 from andersonn.comparison.images import random_cell, trained_cell
 from andersonn.comparison.posed import Posed
 from andersonn.comparison.random_maps import tanh_map
-from andersonn.errors import UsageError, did_you_mean
+from andersonn.errors import unknown
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 QUICK = (("float32", 4),)
@@ -124,5 +124,5 @@ def only(cases: Iterable[Case], names: Iterable[str]) -> list[Case]:
     names = list(names)
     for name in names:
         if name not in known:
-            raise UsageError("unknown_problem", f"there is no problem {name!r}", did_you_mean(name, known))
+            raise unknown("problem", name, known)
     return [case for case in cases if case.problem.name in names]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from andersonn.errors import UsageError, did_you_mean
+from andersonn.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -173,5 +173,5 @@ def source(name: str) -> Source:
         UsageError: there is none.
     """
     if name not in SOURCES:
-        raise UsageError("unknown_source", f"there is no data source {name!r}", did_you_mean(name, SOURCES))
+        raise unknown("data source", name, SOURCES)
     return SOURCES[name]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from andersonn.errors import UsageError, did_you_mean
+from andersonn.errors import UsageError, unknown
 
 
 @dataclass(frozen=True)
@@ -110,5 +110,5 @@ def task(name: str) -> Task:
         UsageError: there is none.
     """
     if name not in TASKS:
-        raise UsageError("unknown_task", f"there is no task {name!r}", did_you_mean(name, TASKS))
+        raise unknown("task", name, TASKS)
     return TASKS[name]

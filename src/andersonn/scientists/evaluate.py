@@ -125,8 +125,7 @@ def _forest(dataset: Dataset, chosen: np.ndarray, classes: tuple[str, ...], side
     features, labels = dataset.composition(chosen), dataset.labels[chosen]
     if side in ("validation", "test"):
         train = dataset.sides["train"]
-        grown_on = (dataset.composition(train), dataset.labels[train])
-        metrics = forest_metrics(grown_on, (features, labels), classes)
+        metrics = forest_metrics(dataset.composition(train), dataset.labels[train], classes)(features, labels)
         return {"protocol": f"{dataset.features} features, grown on the training side", **metrics}
     groups = [dataset.records.groups[i] for i in chosen]
     found = forest_cross_validated(features, labels, groups, classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,15 @@ FOLDS = 5
 def majority_metrics(labels: np.ndarray, majority: int, classes: tuple[str, ...]) -> dict[str, Any]:
     """Metrics of always answering one class."""
     metrics = classification_metrics(labels, np.eye(len(classes))[np.full(len(labels), majority)], classes)
-    return {"class": classes[majority], **short(metrics)}
+    return {"class": classes[majority], **_short(metrics)}
 
 
 def forest_metrics(
-    train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], classes: tuple[str, ...], seed: int = 0
-) -> dict[str, Any]:
-    """Metrics on ``test`` of a forest grown on ``train``; each is (features ``[N, F]``, labels ``[N]``)."""
-    probabilities = grow(*train, len(classes), seed)(test[0])
-    return short(classification_metrics(test[1], probabilities, classes))
+    features: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], seed: int = 0
+) -> Callable[[np.ndarray, np.ndarray], dict[str, Any]]:
+    """Metrics of a forest grown on features ``[N, F]`` and labels ``[N]``, as a function of those it is tested on."""
+    forest = _grow(features, labels, len(classes), seed)
+    return lambda x, truth: _short(classification_metrics(truth, forest(x), classes))
 
 
 def forest_cross_validated(
@@ -39,8 +40,8 @@ def forest_cross_validated(
         return None
     probabilities = np.zeros((len(labels), len(classes)))
     for train, test in GroupKFold(folds).split(features, labels, group):
-        probabilities[test] = grow(features[train], labels[train], len(classes), seed)(features[test])
-    return short(classification_metrics(labels, probabilities, classes))
+        probabilities[test] = _grow(features[train], labels[train], len(classes), seed)(features[test])
+    return _short(classification_metrics(labels, probabilities, classes))
 
 
 def cut_metrics(values: np.ndarray, truth: np.ndarray, task: Task) -> dict[str, Any]:
@@ -53,10 +54,10 @@ def cut_metrics(values: np.ndarray, truth: np.ndarray, task: Task) -> dict[str, 
     """
     certain = np.eye(len(task.classes))[task.class_of(values)]
     metrics = classification_metrics(task.class_of(truth), certain, task.classes)
-    return {**short(metrics), "mae": float(np.abs(values - truth).mean())}
+    return {**_short(metrics), "mae": float(np.abs(values - truth).mean())}
 
 
-def grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int = 0) -> Any:
+def _grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int) -> Callable[[np.ndarray], np.ndarray]:
     """A random forest's probabilities as a function of features ``[N, F]`` → ``[N, C]``."""
     from sklearn.ensemble import RandomForestClassifier
 
@@ -70,6 +71,6 @@ def grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int = 0
     return probabilities
 
 
-def short(metrics: dict[str, Any]) -> dict[str, Any]:
+def _short(metrics: dict[str, Any]) -> dict[str, Any]:
     """The metrics that are shown of a baseline."""
     return {name: metrics[name] for name in ("accuracy", "balanced_accuracy", "roc_auc", "ece", "above")}

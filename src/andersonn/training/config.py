@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from andersonn.data.splits import SplitRule
-from andersonn.errors import UsageError, did_you_mean
+from andersonn.errors import UsageError, did_you_mean, unknown
 from andersonn.matter.image import ImageRecipe
 from andersonn.models import ModelConfig
 
@@ -157,7 +157,7 @@ def _full_path(name: str, paths: list[str]) -> str:
         return matches[0]
     if matches:
         raise UsageError("bad_option", f"option {name!r} could be {' or '.join(matches)}", "write the full name")
-    raise UsageError("unknown_option", f"there is no option {name!r}", did_you_mean(name, _short_names(paths)))
+    raise unknown("option", name, _short_names(paths))
 
 
 def _short_names(paths: list[str]) -> list[str]:

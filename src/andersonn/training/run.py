@@ -23,7 +23,7 @@ from andersonn.matter import elements
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.training.artifact import Artifact
-from andersonn.training.baselines import cut_metrics, grow, majority_metrics, short
+from andersonn.training.baselines import cut_metrics, forest_metrics, majority_metrics
 from andersonn.training.calibration import Calibration, fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
 from andersonn.training.config import TrainConfig
@@ -199,12 +199,12 @@ def baselines(dataset: Dataset, task: Task) -> Callable[[np.ndarray], dict[str, 
     metrics on the records at given indices.
     """
     train = dataset.sides["train"]
-    forest = grow(dataset.composition(train), dataset.labels[train], len(task.classes))
+    forest = forest_metrics(dataset.composition(train), dataset.labels[train], task.classes)
     majority = int(np.bincount(dataset.labels[train]).argmax())
 
     def metrics(chosen: np.ndarray) -> dict[str, Any]:
         labels = dataset.labels[chosen]
-        found = short(classification_metrics(labels, forest(dataset.composition(chosen)), task.classes))
+        found = forest(dataset.composition(chosen), labels)
         return {
             "majority": majority_metrics(labels, majority, task.classes),
             "random_forest": {"protocol": f"{dataset.features} features, grown on the training side", **found},
