@@ -7,6 +7,23 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a structure lies, seen from those of the training: at a distance; within ``limit`` it is inside."""
+
+    distance: float
+    limit: float
+
+    @property
+    def inside(self) -> bool:
+        """Whether the structure is of the training's kind, as far as the model can tell."""
+        return self.distance <= self.limit
+
+    def as_dict(self) -> dict[str, Any]:
+        """As in the JSON contract."""
+        return {"distance": self.distance, "limit": self.limit, "inside": self.inside}
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The answer to one structure.
 
@@ -25,6 +42,8 @@ class Prediction:
         solver: name, steps, evaluations, residual and status of the fixed-point solve.
         warnings: reasons to trust the answer less.
         voids: what was computed, not learned, of the room between the atoms; empty where none was probed.
+        domain: how far the structure is from those of the training, see :mod:`andersonn.training.domain`; None if the
+            model cannot tell.
     """
 
     input: str
@@ -43,6 +62,7 @@ class Prediction:
     solver: dict[str, Any]
     warnings: tuple[str, ...] = field(default=())
     voids: dict[str, float] = field(default_factory=dict)
+    domain: Place | None = None
     ok = True
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,6 +81,7 @@ class Prediction:
             "n_atoms": self.n_atoms,
             "solver": self.solver,
             "warnings": list(self.warnings),
+            "domain": self.domain and self.domain.as_dict(),
         }
         return answer | ({"voids": self.voids} if self.voids else {})
 

@@ -49,7 +49,7 @@ def evaluate(
     config = artifact.config.model_copy(update={"limit": None})
     dataset = prepare(records, task, config, lambda done, _: progress.update(done))
     progress.finish()
-    same = _divided_as_in_training(artifact, dataset)
+    same = divided_as_in_training(artifact, dataset)
     if not same:
         progress.say("these are not the training records on the same sides: the model may have been trained on some")
     if side == "auto":
@@ -82,7 +82,7 @@ def evaluate(
     return metrics
 
 
-def _divided_as_in_training(artifact: Artifact, dataset: Dataset) -> bool:
+def divided_as_in_training(artifact: Artifact, dataset: Dataset) -> bool:
     """Whether these are the records the model was trained on, in the same order and on the same sides."""
     trained, records = artifact.provenance.get("data", {}), dataset.records
     if SPLIT_KEY in trained:

@@ -1,7 +1,10 @@
-"""A trained model as two files: ``model.safetensors`` (weights) and ``model.json`` (everything else)."""
+"""A trained model as files: ``model.safetensors`` (weights), ``domain.safetensors`` (what it was trained on, for telling
+what is far from it; older models have none) and ``model.json`` (everything else).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +20,11 @@ from andersonn.files import write_json, write_whole
 from andersonn.models import EquilibriumNetwork
 from andersonn.training.calibration import Calibration, is_number
 from andersonn.training.config import TrainConfig
+from andersonn.training.domain import Domain
 from andersonn.training.trainer import pick_device
 
 FORMAT = 1
-WEIGHTS, CARD = "model.safetensors", "model.json"
+WEIGHTS, CARD, DOMAIN = "model.safetensors", "model.json", "domain.safetensors"
 DAMAGE = (UsageError, KeyError, TypeError, ValueError, AttributeError, OSError, RuntimeError, SafetensorError)
 """What reading a damaged model can raise."""
 
@@ -35,6 +39,7 @@ class Artifact:
         config: it was trained with.
         calibration: of its outputs.
         provenance: data, split, versions, metrics, training elements: goes into ``model.json`` as it is.
+        domain: tells what is far from the training structures; None for models of before there was one.
     """
 
     network: EquilibriumNetwork
@@ -42,9 +47,10 @@ class Artifact:
     config: TrainConfig
     calibration: Calibration
     provenance: dict[str, Any]
+    domain: Domain | None = None
 
     def save(self, folder: Path) -> None:
-        """Writes both files, each whole or not at all."""
+        """Writes the files, each whole or not at all."""
         state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
         write_whole(folder / WEIGHTS, lambda name: save_file(state, name))
         card = {
@@ -59,10 +65,19 @@ class Artifact:
             **self.provenance,
         }
         write_json(folder / CARD, card)
+        self.save_domain(folder)
+
+    def save_domain(self, folder: Path) -> None:
+        """Writes the domain, if there is one, beside the weights in ``folder``, and what the card says of it."""
+        if self.domain is None:
+            (folder / DOMAIN).unlink(missing_ok=True)
+            return
+        self.domain.save(folder / DOMAIN, sha256_of(folder / WEIGHTS))
+        write_json(folder / CARD, _read_card(folder) | {"domain": self.provenance["domain"]})
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str = "cpu") -> Artifact:
-        """Reads both files.
+        """Reads the files.
 
         Raises:
             UsageError: a file is missing, unreadable or damaged, or was written by a newer version; or there is no such
@@ -76,8 +91,11 @@ class Artifact:
             network.load_state_dict(_finite_weights(folder / WEIGHTS))
             calibration = Calibration.from_dict(card["calibration"])
             _check_provenance(card, chosen)
+            has_domain = "domain" in card or (folder / DOMAIN).exists()
+            domain = Domain.load(folder / DOMAIN, sha256_of(folder / WEIGHTS)) if has_domain else None
         except FileNotFoundError:
-            raise UsageError("no_model", f"{str(folder)!r} has no {WEIGHTS}", "copy the whole model folder") from None
+            missing = DOMAIN if (folder / WEIGHTS).exists() else WEIGHTS
+            raise UsageError("no_model", f"{str(folder)!r} has no {missing}", "copy the whole model folder") from None
         except DAMAGE as error:
             raise UsageError(
                 "bad_model", f"the model in {str(folder)!r} is damaged: {_reason(error)}", "copy it again"
@@ -85,7 +103,12 @@ class Artifact:
         known = {"format", "task", "classes", "thresholds", "quantity", "unit", "calibration", "config"}
         provenance = {name: value for name, value in card.items() if name not in known}
         network.to(pick_device(str(device))).eval()
-        return cls(network, chosen, config, calibration, provenance)
+        return cls(network, chosen, config, calibration, provenance, domain)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _task_of(card: dict[str, Any]) -> Task:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ class Outputs(NamedTuple):
     Attributes:
         scores: float64 ``[n, C]``.
         quantiles: float64 ``[n, 3]``, in units of the calibration's scale.
+        states: what the head read of each structure, float32 ``[n, S]``.
         steps: solver updates, int ``[n]``.
         residual: relative residual, float64 ``[n]``.
         status: :class:`andersonn.solvers.Status` values, int ``[n]``.
@@ -28,6 +30,7 @@ class Outputs(NamedTuple):
 
     scores: np.ndarray
     quantiles: np.ndarray
+    states: np.ndarray
     steps: np.ndarray
     residual: np.ndarray
     status: np.ndarray
@@ -39,8 +42,22 @@ class Outputs(NamedTuple):
 
 
 @torch.no_grad()
-def ask(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, max_rows: int = MAX_ROWS) -> Outputs:
-    """Outputs of a network, in evaluation mode, for the structures at ``indices`` of a store (at least one)."""
+def ask(
+    network: EquilibriumNetwork,
+    store: ImageStore,
+    indices: np.ndarray,
+    max_rows: int = MAX_ROWS,
+    change: Callable[[ImageBatch], ImageBatch] | None = None,
+) -> Outputs:
+    """Outputs of a network, in evaluation mode, for the structures at ``indices`` of a store (at least one).
+
+    Args:
+        network: what is asked.
+        store: images.
+        indices: which.
+        max_rows: of a batch.
+        change: makes of each batch, on the CPU, the one the network is shown.
+    """
     device = next(network.parameters()).device
     was_training = network.training
     if was_training:
@@ -48,10 +65,11 @@ def ask(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, max
     columns: list[tuple[np.ndarray, ...]] = []
     evaluations = 0
     for part in row_batches(store.n_rows, indices, max_rows):
-        output = network(ImageBatch.from_store(store, part).to(device))
+        batch = ImageBatch.from_store(store, part)
+        output = network((change(batch) if change else batch).to(device))
         solve = output.solution
-        tensors = (output.scores.double(), output.quantiles.double(), solve.steps, solve.residual, solve.status)
-        columns.append(tuple(tensor.cpu().numpy() for tensor in tensors))
+        answers = (output.scores.double(), output.quantiles.double(), output.states.float())
+        columns.append(tuple(tensor.cpu().numpy() for tensor in (*answers, solve.steps, solve.residual, solve.status)))
         evaluations += solve.evaluations
     if was_training:
         network.train()

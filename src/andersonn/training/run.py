@@ -6,6 +6,7 @@ import csv
 import platform
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +27,7 @@ from andersonn.training.calibration import Calibration, fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset, atomic_numbers, prepare
+from andersonn.training.domain_fit import describe_domain, fit_domain
 from andersonn.training.inference import Outputs, ask
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 from andersonn.training.progress import Progress, Silent
@@ -45,8 +47,9 @@ def train(
     progress: Progress | None = None,
 ) -> Artifact:
     """Trains a task's network, keeps the epoch with the lowest validation loss, calibrates it on the validation side,
-    tests it once on the test side, and writes ``model.safetensors``, ``model.json``, ``metrics.json``, ``history.csv``
-    and, if records were unusable, ``unusable.csv`` to ``out``.
+    tests it once on the test side, learns what is far from the training structures, and writes ``model.safetensors``,
+    ``domain.safetensors``, ``model.json``, ``metrics.json``, ``history.csv`` and, if records were unusable,
+    ``unusable.csv`` to ``out``.
 
     Args:
         task: what to learn.
@@ -102,23 +105,40 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
 
 
 def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
-    """Calibrates and tests a trained network; also writes its metrics into the artifact."""
-    dataset, task = trainer.dataset, trainer.task
-    progress.start("calibration, test and baselines", 3)
+    """Calibrates and tests a trained network, and learns its domain; also writes its metrics into the artifact."""
+    dataset, task, network = trainer.dataset, trainer.task, trainer.network.eval()
+    progress.start("calibration, test, domain and baselines", 4)
     side = dataset.sides["validation"]
-    outputs = ask(trainer.network, dataset.store, side)
+    outputs = validation = ask(network, dataset.store, side)
     values, made = dataset.values[side], dataset.made[side]
     calibration = fit_calibration(outputs.scores, outputs.quantiles, values, task, trainer.scale, made)
     progress.update(1)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, side, task)}
     test = dataset.sides["test"]
-    outputs = ask(trainer.network, dataset.store, test)
+    outputs = ask(network, dataset.store, test)
     progress.update(2)
+    domain = fit_domain(network, dataset, validation, trainer.config.seed)
+    progress.update(3)
     beside = baselines(dataset, task)
     metrics["test"] = metrics_by_file(outputs, calibration, dataset, test, task, beside)
     metrics["test"]["baselines"] = beside(test)
     progress.finish()
-    return Artifact(trainer.network.eval(), task, trainer.config, calibration, _provenance(trainer, records, metrics))
+    provenance = _provenance(trainer, records, metrics)
+    provenance["domain"] = describe_domain(domain, outputs, dataset.labels[test])
+    return Artifact(network, task, trainer.config, calibration, provenance, domain)
+
+
+def add_domain(artifact: Artifact, dataset: Dataset) -> Artifact:
+    """A trained model with a domain, as :func:`finish` gives it one.
+
+    Args:
+        artifact: the model, of before there were domains or with one that shall be replaced.
+        dataset: of the records it was trained on, divided as then.
+    """
+    network, (validation, test) = artifact.network, (dataset.sides[side] for side in ("validation", "test"))
+    domain = fit_domain(network, dataset, ask(network, dataset.store, validation), artifact.config.seed)
+    found = describe_domain(domain, ask(network, dataset.store, test), dataset.labels[test])
+    return replace(artifact, domain=domain, provenance=artifact.provenance | {"domain": found})
 
 
 def answer_metrics(
