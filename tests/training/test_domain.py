@@ -22,7 +22,7 @@ from andersonn.training.artifact import Artifact
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import prepare
 from andersonn.training.domain import Domain
-from andersonn.training.domain_fit import describe_domain
+from andersonn.training.domain_fit import _telling, describe_domain
 from andersonn.training.inference import ask
 from andersonn.training.run import add_domain, train
 from andersonn.training.spoiling import spoilers
@@ -86,21 +86,20 @@ def test_the_limit_is_a_quantile_of_the_validation_side(trained, records):
     assert artifact.domain.limit == pytest.approx(np.quantile(distance, 0.99), rel=1e-4)
 
 
-def test_spoiled_test_structures_are_farther_than_sound_ones(trained, records):
-    _, artifact = trained
-    dataset = prepare(records, CONDUCTION, artifact.config)
-    side = dataset.sides["test"]
-    ways = spoilers(torch.unique(torch.from_numpy(dataset.store.Z.astype(np.int64))), torch.Generator().manual_seed(3))
+def test_spoiled_states_are_told_from_sound_ones():
+    rng = np.random.default_rng(0)
+    direction = rng.normal(size=6) / 6**0.5
 
-    def distances(change):
-        return artifact.domain.distance(ask(artifact.network, dataset.store, side, change=change).states)
+    def states(n, spoiled):
+        return rng.normal(size=(n, 6)) + np.sign(rng.normal(size=(n, 1))) * direction * (6.0 if spoiled else 0.0)
 
-    sound = np.median(distances(None))
-    farther = {name: np.median(distances(way)) for name, way in ways.items()}
-    assert min(farther["rescaled"], farther["replaced"], np.mean(list(farther.values()))) > 1.1 * sound, (
-        sound,
-        farther,
-    )
+    first, bias, odds, odds_bias = told = _telling(states(600, False), states(600, True), 0)
+    for one, other in zip(told, _telling(states(600, False), states(600, True), 0), strict=True):
+        assert one.shape == other.shape
+    zero = np.zeros((1, 6))
+    domain = Domain(zero[0], np.eye(6), zero, np.full(1, 1e9), first, bias, odds, odds_bias, np.ones(2), np.ones(1))
+    assert (domain.distance(states(200, True)) > np.log(2)).mean() > 0.9  # even odds
+    assert (domain.distance(states(200, False)) > np.log(2)).mean() < 0.1
 
 
 def test_far_states_are_far_in_every_direction(trained):

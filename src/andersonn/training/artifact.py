@@ -73,7 +73,7 @@ class Artifact:
             (folder / DOMAIN).unlink(missing_ok=True)
             return
         self.domain.save(folder / DOMAIN, sha256_of(folder / WEIGHTS))
-        write_json(folder / CARD, _read_card(folder) | {"domain": self.provenance["domain"]})
+        write_json(folder / CARD, read_card(folder) | {"domain": self.provenance["domain"]})
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str = "cpu") -> Artifact:
@@ -83,7 +83,7 @@ class Artifact:
             UsageError: a file is missing, unreadable or damaged, or was written by a newer version; or there is no such
                 device.
         """
-        card = _read_card(folder)
+        card = read_card(folder)
         try:
             chosen = _task_of(card)
             config = TrainConfig.make(card["config"])
@@ -151,7 +151,12 @@ def _reason(error: Exception) -> str:
     return (error.message if isinstance(error, UsageError) else str(error)).splitlines()[0]
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def read_card(folder: Path) -> dict[str, Any]:
+    """What ``model.json`` in a model's folder says.
+
+    Raises:
+        UsageError: it is missing, unreadable or of another version.
+    """
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
