@@ -14,7 +14,7 @@ from andersonn.training.config import TrainConfig
 
 KEYS = {
     "input", "id", "formula", "task", "class", "probabilities", "calibrated", "estimate", "thresholds", "model",
-    "n_atoms", "solver", "warnings",
+    "n_atoms", "solver", "warnings", "domain",
 }  # fmt: skip
 
 

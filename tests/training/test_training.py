@@ -40,7 +40,8 @@ def same_weights(a, b) -> bool:
 
 def test_files(trained):
     out, artifact = trained
-    assert sorted(p.name for p in out.iterdir()) == ["history.csv", "metrics.json", "model.json", "model.safetensors"]
+    written = ["domain.safetensors", "history.csv", "metrics.json", "model.json", "model.safetensors"]
+    assert sorted(p.name for p in out.iterdir()) == written
     card = json.loads((out / "model.json").read_text())
     assert card["task"] == "conduction"
     assert card["classes"] == ["metal", "semiconductor", "insulator"]

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from andersonn import __version__
-from andersonn.cli import data, demo, draw, evaluate, explain, label, measure, predict, train
+from andersonn.cli import card, data, demo, doctor, draw, evaluate, explain, label, measure, predict, train
 from andersonn.errors import AndersonnError, InputError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app.command("predict", help=predict.HELP)(predict.predict)
 app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
 app.command("explain", help=explain.HELP)(explain.explain)
 app.command("draw", help=draw.HELP)(draw.draw)
+app.command("card", help=card.HELP)(card.card)
+app.command("doctor", help=doctor.HELP)(doctor.doctor)
 app.add_typer(measure.app, name="measure")
 app.add_typer(label.app, name="label")
 app.add_typer(data.app, name="data")

@@ -3,7 +3,7 @@
 from andersonn.models.batch import ImageBatch, row_batches
 from andersonn.models.config import ModelConfig, SolverConfig
 from andersonn.models.convolution_cell import ConvolutionCell
-from andersonn.models.ensemble import Ensemble, lead, network_of
+from andersonn.models.ensemble import Ensemble, lead, members_of, network_of
 from andersonn.models.message_cell import MessageCell
 from andersonn.models.network import QUANTILES, EquilibriumNetwork, Output
 from andersonn.models.stack import Stack
@@ -20,6 +20,7 @@ __all__ = [
     "SolverConfig",
     "Stack",
     "lead",
+    "members_of",
     "network_of",
     "row_batches",
 ]

@@ -41,13 +41,13 @@ class Ensemble(nn.Module):
 
     def forward(self, batch: ImageBatch) -> Output:
         """Scores and quantiles of a batch. The record of the solve is the worst of the members' for each structure; its
-        state and trace are those of the first.
+        state and trace are those of the first, as are the states that tell of the domain.
         """
         outputs = [member(batch) for member in self.members]
         log_p = torch.stack([output.scores.log_softmax(dim=1) for output in outputs])
         scores = log_p.logsumexp(dim=0) - math.log(len(outputs))
         quantiles = torch.stack([output.quantiles for output in outputs]).mean(dim=0)
-        return Output(scores, quantiles, _worst([output.solution for output in outputs]))
+        return Output(scores, quantiles, outputs[0].states, _worst([output.solution for output in outputs]))
 
 
 def _worst(solutions: Sequence[FixedPoint]) -> FixedPoint:
@@ -59,9 +59,14 @@ def _worst(solutions: Sequence[FixedPoint]) -> FixedPoint:
     return replace(solutions[0], evaluations=evaluations, **worst)
 
 
+def members_of(network: EquilibriumNetwork | Ensemble) -> list[EquilibriumNetwork]:
+    """The members of an ensemble, or the network itself."""
+    return list(network.members) if isinstance(network, Ensemble) else [network]
+
+
 def lead(network: EquilibriumNetwork | Ensemble) -> EquilibriumNetwork:
-    """The network itself, or the first member of an ensemble: what is looked at where one equilibrium is wanted."""
-    return network.members[0] if isinstance(network, Ensemble) else network
+    """The first of :func:`members_of`: what is looked at where one equilibrium is wanted."""
+    return members_of(network)[0]
 
 
 def network_of(config: ModelConfig, n_classes: int, members: int) -> EquilibriumNetwork | Ensemble:

@@ -85,8 +85,10 @@ class DipoleHead(nn.Module):
         """
         return self._dipole(self._merged(rows, features), features, batch)
 
-    def forward(self, rows: Tensor, features: Features, batch: ImageBatch) -> tuple[Tensor, Tensor]:
-        """Scores ``[B, C]`` (logarithms of probabilities) and quantiles 5, 50, 95 % of |μ| in units, ``[B, 3]``."""
+    def forward(self, rows: Tensor, features: Features, batch: ImageBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores ``[B, C]`` (logarithms of probabilities), quantiles 5, 50, 95 % of |μ| in units, ``[B, 3]``, and what
+        gives their widths: means and maxima over the atoms, and |μ|, ``[B, 2 D + 1]``.
+        """
         merged = self._merged(rows, features)
         total = self._dipole(merged, features, batch).total
         softened = (total.square().sum(dim=1, keepdim=True) + SOFTENING**2).sqrt()
@@ -94,7 +96,7 @@ class DipoleHead(nn.Module):
         mean = batch.sum_rows(merged) / batch.offsets.diff().unsqueeze(1)
         pooled = torch.cat([mean, batch.largest_row(merged), length], dim=1)
         spread, low, high = (functional.softplus(self.to_spread(pooled)) + NARROWEST).split(1, dim=1)
-        return self._scores(length, spread), torch.cat([length - low, length, length + high], dim=1)
+        return self._scores(length, spread), torch.cat([length - low, length, length + high], dim=1), pooled
 
     def _merged(self, rows: Tensor, features: Features) -> Tensor:
         return self.merge(torch.cat([rows, features.rows], dim=1))

@@ -26,11 +26,12 @@ CELLS = {"message": MessageCell, "convolution": ConvolutionCell}
 
 class Output(NamedTuple):
     """Of B structures: class scores (logits) ``[B, C]`` and quantiles 5, 50, 95 % of the scaled quantity ``[B, 3]``,
-    rising; and the record of the solve.
+    rising; what the head read to give them, one state a structure ``[B, S]``; and the record of the solve.
     """
 
     scores: Tensor
     quantiles: Tensor
+    states: Tensor
     solution: FixedPoint
 
 
@@ -102,18 +103,20 @@ class EquilibriumNetwork(nn.Module):
         rows, features, solution = self.solved(batch)
         if self.config.head == "dipole":
             return Output(*self.dipole(rows, features, batch), solution)
-        values = self._answer(self._pool(rows, features.rows, batch), batch)
+        values, states = self._answer(self._pool(rows, features.rows, batch), batch)
         low, middle, high = values[:, self.n_classes :].split(1, dim=1)
         spread = torch.nn.functional.softplus
         quantiles = torch.cat([middle - spread(low), middle, middle + spread(high)], dim=1)
-        return Output(values[:, : self.n_classes], quantiles, solution)
+        return Output(values[:, : self.n_classes], quantiles, states, solution)
 
-    def _answer(self, pooled: Tensor, batch: ImageBatch) -> Tensor:
-        """Raw outputs ``[B, C + 3]`` from pooled states ``[B, 5 D]`` and, where read, the numbers of the whole structure."""
+    def _answer(self, pooled: Tensor, batch: ImageBatch) -> tuple[Tensor, Tensor]:
+        """Raw outputs ``[B, C + 3]`` from pooled states ``[B, 5 D]`` and, where read, the numbers of the whole structure; and
+        what the head read of both.
+        """
         if self.whole is None:
-            return self.head(pooled)
+            return self.head(pooled), pooled
         read = torch.cat([pooled, self.from_whole(self.whole(batch.of_whole))], dim=1)
-        return self.head(read) + self.past_head(self.whole.scaled(batch.of_whole))
+        return self.head(read) + self.past_head(self.whole.scaled(batch.of_whole)), read
 
     def _pool(self, rows: Tensor, injected: Tensor, batch: ImageBatch) -> Tensor:
         """Over a structure's atoms: mean, attention-weighted mean, spread and maximum of the states, and the mean of

@@ -7,6 +7,23 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a structure lies, seen from those of the training: at a distance; within ``limit`` it is inside."""
+
+    distance: float
+    limit: float
+
+    @property
+    def inside(self) -> bool:
+        """Whether the structure is of the training's kind, as far as the model can tell."""
+        return self.distance <= self.limit
+
+    def as_dict(self) -> dict[str, Any]:
+        """As in the JSON contract."""
+        return {"distance": self.distance, "limit": self.limit, "inside": self.inside}
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The answer to one structure.
 
@@ -27,6 +44,8 @@ class Prediction:
             ``"unjudged"``, or ``"nonfinite"`` where the states are not finite.
         warnings: reasons to trust the answer less.
         voids: what was computed, not learned, of the room between the atoms; empty where none was probed.
+        domain: how far the structure is from those of the training, see :mod:`andersonn.training.domain`; None if the
+            model cannot tell.
     """
 
     input: str
@@ -45,6 +64,7 @@ class Prediction:
     solver: dict[str, Any]
     warnings: tuple[str, ...] = field(default=())
     voids: dict[str, float] = field(default_factory=dict)
+    domain: Place | None = None
     ok = True
 
     def as_dict(self) -> dict[str, Any]:
@@ -63,6 +83,7 @@ class Prediction:
             "n_atoms": self.n_atoms,
             "solver": self.solver,
             "warnings": list(self.warnings),
+            "domain": self.domain and self.domain.as_dict(),
         }
         return answer | ({"voids": self.voids} if self.voids else {})
 

@@ -17,12 +17,11 @@ from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import TASKS, task
 from andersonn.errors import InputError
-from andersonn.matter import elements
 from andersonn.matter.image import NodeNeighborImage
 from andersonn.matter.readers import Smiles, as_structure, find_files, format_of, from_smiles, printable, read_each
 from andersonn.matter.structure import Structure
-from andersonn.matter.voids import BY_STRUCTURE
-from andersonn.scientists.answers import Failure, Prediction
+from andersonn.scientists.answers import Failure, Place, Prediction
+from andersonn.scientists.doubts import doubts, voids_of
 from andersonn.scientists.explain import Explanation, explain, of_one_conformer
 from andersonn.scientists.recipes import config_of
 from andersonn.scientists.shipped import shipped_folder
@@ -35,8 +34,6 @@ from andersonn.training.run import train
 
 AT_ONCE = 256
 """Structures imaged before the network is asked."""
-RARE = 10
-"""An element in fewer training structures than this is worth a warning."""
 Ready = tuple[str, Structure, list[NodeNeighborImage]]
 """Name of the input, structure, its image and those of further conformers over which the answer is averaged."""
 
@@ -199,10 +196,18 @@ class Scientist:
         made = np.array([structure.made_geometry for _, structure, _ in ready])
         p = calibration.probabilities(outputs.scores, made)
         values, intervals = calibration.estimates(outputs.quantiles, made)
+        places = self._places(outputs)
         return [
-            self._prediction(*ready[k], p[k], values[k], intervals[k], self._solve(outputs, k))
+            self._prediction(*ready[k], p[k], values[k], intervals[k], self._solve(outputs, k), places[k])
             for k in range(len(ready))
         ]
+
+    def _places(self, outputs: Outputs) -> list[Place | None]:
+        """Where each structure lies, seen from those of the training."""
+        domain = self.artifact.domain
+        if domain is None:
+            return [None] * len(outputs.states)
+        return [Place(distance, domain.limit) for distance in domain.distance(outputs.states).tolist()]
 
     def _solve(self, outputs: Outputs, k: int) -> dict[str, Any]:
         """How the fixed point of one structure was found, as in the JSON contract; of an explicit stack, which looks for
@@ -226,9 +231,8 @@ class Scientist:
         value: float,
         interval: np.ndarray,
         solve: dict[str, Any],
+        place: Place | None,
     ) -> Prediction:
-        numbers = images[0].of_whole[-len(BY_STRUCTURE) :].tolist() if self.recipe.voids else []
-        voids = dict(zip(BY_STRUCTURE, numbers, strict=True)) if numbers else {}
         return Prediction(
             input=name,
             id=structure.id,
@@ -244,40 +248,10 @@ class Scientist:
             model=self.name,
             n_atoms=len(structure),
             solver=solve,
-            warnings=tuple(self._warnings(structure, images, voids, solve)),
-            voids=voids,
+            warnings=tuple(doubts(self.artifact, structure, images, solve, place)),
+            voids=voids_of(images[0]),
+            domain=place,
         )
-
-    def _warnings(
-        self, structure: Structure, images: list[NodeNeighborImage], voids: dict[str, float], solve: dict[str, Any]
-    ) -> Iterator[str]:
-        yield from structure.notes
-        if self.artifact.config.conformers > 1 and structure.made_geometry:
-            yield _over(len(images), self.artifact.config.conformers)
-        counts = self.artifact.provenance.get("elements", {})
-        for symbol in sorted({elements.symbols()[z] for z in structure.Z}):
-            if counts.get(symbol, 0) < RARE:
-                yield f"{symbol} occurs in only {counts.get(symbol, 0)} training structures"
-        rows = len(images[0])
-        largest = self.artifact.provenance.get("largest_image_rows", rows)
-        if rows > largest:
-            yield f"{rows} {'distinct ' if self.recipe.fold else ''}atoms; the largest training structure has {largest}"
-        if structure.charge and self.recipe.positions:
-            yield f"the charge is {structure.charge:+d}: the dipole depends on the origin, here the nuclear charge's center"
-        for name, (low, high) in self.artifact.provenance.get("range_of_voids", {}).items():
-            if not low <= voids[name] <= high:
-                yield f"{name} is {voids[name]:.3g}, outside the {low:.3g} to {high:.3g} of training structures"
-        if solve["residual"] is None:
-            if solve["status"] != "unjudged":
-                yield f"the layers gave no finite state: {solve['status']}"
-        elif solve["status"] != "converged":
-            yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
-
-
-def _over(made: int, wanted: int) -> str:
-    """Over how many conformers an answer was averaged, in words."""
-    fewer = f"; {wanted - made} more could not be made" if made < wanted else ""
-    return (f"the answer is the mean over {made} conformers" if made > 1 else "the answer is of one conformer") + fewer
 
 
 def _defect(name: str, error: Exception) -> Failure:

@@ -1,7 +1,10 @@
-"""A trained model as two files: ``model.safetensors`` (weights) and ``model.json`` (everything else)."""
+"""A trained model as files: ``model.safetensors`` (weights), ``domain.safetensors`` (what it was trained on, for telling
+what is far from it; older models have none) and ``model.json`` (everything else).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +20,11 @@ from andersonn.files import write_json, write_whole
 from andersonn.models import Ensemble, EquilibriumNetwork, network_of
 from andersonn.training.calibration import Calibration, is_number
 from andersonn.training.config import TrainConfig
+from andersonn.training.domain import Domain
 from andersonn.training.trainer import pick_device
 
 FORMAT = 1
-WEIGHTS, CARD = "model.safetensors", "model.json"
+WEIGHTS, CARD, DOMAIN = "model.safetensors", "model.json", "domain.safetensors"
 MOST_MEMBERS = 100
 DAMAGE = (UsageError, KeyError, TypeError, ValueError, AttributeError, OSError, RuntimeError, SafetensorError)
 """What reading a damaged model can raise."""
@@ -36,6 +40,7 @@ class Artifact:
         config: it was trained with.
         calibration: of its outputs.
         provenance: data, split, versions, metrics, training elements: goes into ``model.json`` as it is.
+        domain: tells what is far from the training structures; None for models of before there was one.
     """
 
     network: EquilibriumNetwork | Ensemble
@@ -43,9 +48,10 @@ class Artifact:
     config: TrainConfig
     calibration: Calibration
     provenance: dict[str, Any]
+    domain: Domain | None = None
 
     def save(self, folder: Path) -> None:
-        """Writes both files, each whole or not at all."""
+        """Writes the files, each whole or not at all."""
         state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
         write_whole(folder / WEIGHTS, lambda name: save_file(state, name))
         card = {
@@ -60,17 +66,21 @@ class Artifact:
             **({"members": len(self.network.members)} if isinstance(self.network, Ensemble) else {}),
             **self.provenance,
         }
+        if self.domain is None:
+            (folder / DOMAIN).unlink(missing_ok=True)
+        else:
+            self.domain.save(folder / DOMAIN, sha256_of(folder / WEIGHTS))
         write_json(folder / CARD, card)
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str = "cpu") -> Artifact:
-        """Reads both files.
+        """Reads the files.
 
         Raises:
             UsageError: a file is missing, unreadable or damaged, or was written by a newer version; or there is no such
                 device.
         """
-        card = _read_card(folder)
+        card = read_card(folder)
         try:
             chosen = _task_of(card)
             config = TrainConfig.make(card["config"])
@@ -78,8 +88,11 @@ class Artifact:
             network.load_state_dict(_finite_weights(folder / WEIGHTS))
             calibration = Calibration.from_dict(card["calibration"])
             _check_provenance(card, chosen)
+            has_domain = "domain" in card or (folder / DOMAIN).exists()
+            domain = Domain.load(folder / DOMAIN, sha256_of(folder / WEIGHTS)) if has_domain else None
         except FileNotFoundError:
-            raise UsageError("no_model", f"{str(folder)!r} has no {WEIGHTS}", "copy the whole model folder") from None
+            missing = DOMAIN if (folder / WEIGHTS).exists() else WEIGHTS
+            raise UsageError("no_model", f"{str(folder)!r} has no {missing}", "copy the whole model folder") from None
         except DAMAGE as error:
             raise UsageError(
                 "bad_model", f"the model in {str(folder)!r} is damaged: {_reason(error)}", "copy it again"
@@ -87,7 +100,12 @@ class Artifact:
         known = {"format", "task", "classes", "thresholds", "quantity", "unit", "calibration", "config", "members"}
         provenance = {name: value for name, value in card.items() if name not in known}
         network.to(pick_device(str(device))).eval()
-        return cls(network, chosen, config, calibration, provenance)
+        return cls(network, chosen, config, calibration, provenance, domain)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _task_of(card: dict[str, Any]) -> Task:
@@ -137,7 +155,12 @@ def _reason(error: Exception) -> str:
     return (error.message if isinstance(error, UsageError) else str(error)).splitlines()[0]
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def read_card(folder: Path) -> dict[str, Any]:
+    """What ``model.json`` in a model's folder says.
+
+    Raises:
+        UsageError: it is missing, unreadable or of another version.
+    """
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

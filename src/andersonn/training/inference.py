@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from andersonn.data.conformers import Further, further_of_records
 from andersonn.data.store import ImageStore, Progress
-from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, row_batches
+from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, members_of, row_batches
 from andersonn.models.heads import Dipole
 from andersonn.training.dataset import Dataset
 
@@ -22,6 +23,7 @@ class Outputs(NamedTuple):
     Attributes:
         scores: float64 ``[n, C]``.
         quantiles: float64 ``[n, 3]``, in units of the calibration's scale.
+        states: what the head read of each structure, float32 ``[n, S]``; of an ensemble, that of its first member.
         steps: solver updates, or layers of an explicit stack, int ``[n]``.
         residual: relative residual, float64 ``[n]``; NaN of a stack.
         status: :class:`andersonn.solvers.Status` values, int ``[n]``.
@@ -30,6 +32,7 @@ class Outputs(NamedTuple):
 
     scores: np.ndarray
     quantiles: np.ndarray
+    states: np.ndarray
     steps: np.ndarray
     residual: np.ndarray
     status: np.ndarray
@@ -42,9 +45,21 @@ class Outputs(NamedTuple):
 
 @torch.no_grad()
 def ask(
-    network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, max_rows: int = MAX_ROWS
+    network: EquilibriumNetwork | Ensemble,
+    store: ImageStore,
+    indices: np.ndarray,
+    max_rows: int = MAX_ROWS,
+    change: Callable[[ImageBatch], ImageBatch] | None = None,
 ) -> Outputs:
-    """Outputs of a network, in evaluation mode, for the structures at ``indices`` of a store (at least one)."""
+    """Outputs of a network, in evaluation mode, for the structures at ``indices`` of a store (at least one).
+
+    Args:
+        network: what is asked.
+        store: images.
+        indices: which.
+        max_rows: of a batch.
+        change: makes of each batch, on the CPU, the one the network is shown.
+    """
     device = next(network.parameters()).device
     was_training = network.training
     if was_training:
@@ -52,10 +67,11 @@ def ask(
     columns: list[tuple[np.ndarray, ...]] = []
     evaluations = 0
     for part in row_batches(store.n_rows, indices, max_rows):
-        output = network(ImageBatch.from_store(store, part).to(device))
+        batch = ImageBatch.from_store(store, part)
+        output = network((change(batch) if change else batch).to(device))
         solve = output.solution
-        tensors = (output.scores.double(), output.quantiles.double(), solve.steps, solve.residual, solve.status)
-        columns.append(tuple(tensor.cpu().numpy() for tensor in tensors))
+        answers = (output.scores.double(), output.quantiles.double(), output.states.float())
+        columns.append(tuple(tensor.cpu().numpy() for tensor in (*answers, solve.steps, solve.residual, solve.status)))
         evaluations += solve.evaluations
     if was_training:
         network.train()
@@ -66,7 +82,7 @@ def ask_mean(
     network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, further: Further | None = None
 ) -> Outputs:
     """:func:`ask`, averaged for each structure over its image in ``store`` and those of its further conformers: the mean of
-    the probabilities, as scores, and of the quantiles. Structures without further conformers are answered as by
+    the probabilities, as scores, of the quantiles and of the states. Structures without further conformers are answered as by
     :func:`ask`.
     """
     first = ask(network, store, indices)
@@ -105,9 +121,10 @@ def averaged(first: Outputs, others: Outputs, owner: np.ndarray) -> Outputs:
         owner: which structure each further one belongs to, int64 ``[m]``.
     """
     n = 1 + np.bincount(owner, minlength=len(first.scores))[:, None]
-    log_p, quantiles = _log_softmax(first.scores), first.quantiles.copy()
+    log_p, quantiles, states = _log_softmax(first.scores), first.quantiles.copy(), first.states.copy()
     np.logaddexp.at(log_p, owner, _log_softmax(others.scores))
     np.add.at(quantiles, owner, others.quantiles)
+    np.add.at(states, owner, others.states)
     worst = []
     for column, added in (
         (first.steps, others.steps),
@@ -117,7 +134,7 @@ def averaged(first: Outputs, others: Outputs, owner: np.ndarray) -> Outputs:
         worst.append(column.copy())
         np.maximum.at(worst[-1], owner, added)
     scores = np.where(n > 1, log_p - np.log(n), first.scores)
-    return Outputs(scores, quantiles / n, *worst, first.evaluations + others.evaluations)
+    return Outputs(scores, quantiles / n, states / n.astype(np.float32), *worst, first.evaluations + others.evaluations)
 
 
 def _log_softmax(scores: np.ndarray) -> np.ndarray:
@@ -126,7 +143,12 @@ def _log_softmax(scores: np.ndarray) -> np.ndarray:
 
 @torch.no_grad()
 def dipole_of(network: EquilibriumNetwork | Ensemble, store: ImageStore, index: int) -> Dipole:
-    """What a network with a dipole head takes the dipole moment of one structure to be made of, by row."""
+    """What a network with a dipole head takes the dipole moment of one structure to be made of, by row; of an ensemble the
+    mean over its members.
+    """
     batch = ImageBatch.from_store(store, np.array([index])).to(next(network.parameters()).device)
-    rows, features, _ = network.eval().solved(batch)
-    return Dipole(*(part.cpu() for part in network.dipole.dipole(rows, features, batch)))
+    found = []
+    for member in members_of(network.eval()):
+        rows, features, _ = member.solved(batch)
+        found.append(member.dipole.dipole(rows, features, batch))
+    return Dipole(*(torch.stack(part).mean(dim=0).cpu() for part in zip(*found, strict=True)))

@@ -13,13 +13,13 @@ from andersonn.training.artifact import Artifact
 from andersonn.training.config import AFTER_TRAINING, TrainConfig
 from andersonn.training.dataset import prepare
 from andersonn.training.progress import Progress, Silent
-from andersonn.training.run import SPLIT_KEY, calibrate
+from andersonn.training.run import SPLIT_KEY, judge
 
 
 def recalibrate(
     artifact: Artifact, records: Records, overrides: Iterable[str] = (), progress: Progress | None = None
 ) -> Artifact:
-    """The model with some options changed, calibrated and tested as at the end of its training.
+    """The model with some options changed, calibrated and tested, and its domain learned, as at the end of its training.
 
     Args:
         artifact: the model.
@@ -51,9 +51,9 @@ def recalibrate(
     dataset = prepare(records, artifact.task, config, lambda done, _: progress.update(done))
     progress.finish()
     scale = artifact.calibration.scale
-    calibration, metrics = calibrate(artifact.network, dataset, artifact.task, config, scale, progress)
-    provenance = artifact.provenance | {"metrics": metrics}
-    return replace(artifact, config=config, calibration=calibration, provenance=provenance)
+    found = judge(artifact.network, dataset, artifact.task, config, scale, progress)
+    provenance = artifact.provenance | {"metrics": found.metrics, "domain": found.told}
+    return replace(artifact, config=config, calibration=found.calibration, provenance=provenance, domain=found.domain)
 
 
 def join(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from andersonn.training.calibration import Calibration, fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset, atomic_numbers, prepare
+from andersonn.training.domain import Domain
+from andersonn.training.domain_fit import describe_domain, fit_domain
 from andersonn.training.inference import Outputs, ask_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 from andersonn.training.progress import Progress, Silent
@@ -47,8 +49,9 @@ def train(
     progress: Progress | None = None,
 ) -> Artifact:
     """Trains a task's network, keeps the epoch with the lowest validation loss, calibrates it on the validation side,
-    tests it once on the test side, and writes ``model.safetensors``, ``model.json``, ``metrics.json``, ``history.csv``
-    and, if records were unusable, ``unusable.csv`` to ``out``.
+    tests it once on the test side, learns what is far from the training structures, and writes ``model.safetensors``,
+    ``domain.safetensors``, ``model.json``, ``metrics.json``, ``history.csv`` and, if records were unusable,
+    ``unusable.csv`` to ``out``.
 
     Args:
         task: what to learn.
@@ -104,21 +107,38 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
 
 
 def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
-    """Calibrates and tests a trained network; also writes its metrics into the artifact."""
+    """Calibrates and tests a trained network, and learns its domain."""
     network, config = trainer.network.eval(), trainer.config
-    calibration, metrics = calibrate(network, trainer.dataset, trainer.task, config, trainer.scale, progress)
-    return Artifact(network, trainer.task, config, calibration, _provenance(trainer, records, metrics))
+    found = judge(network, trainer.dataset, trainer.task, config, trainer.scale, progress)
+    provenance = _provenance(trainer, records, found.metrics) | {"domain": found.told}
+    return Artifact(network, trainer.task, config, found.calibration, provenance, found.domain)
 
 
-def calibrate(
+class Judgment(NamedTuple):
+    """What is learned of a network after its training.
+
+    Attributes:
+        calibration: by the validation side.
+        metrics: of the validation and the test side.
+        domain: what tells structures unlike the training.
+        told: see :func:`~andersonn.training.domain_fit.describe_domain`.
+    """
+
+    calibration: Calibration
+    metrics: dict[str, Any]
+    domain: Domain
+    told: dict[str, Any]
+
+
+def judge(
     network: EquilibriumNetwork | Ensemble,
     dataset: Dataset,
     task: Task,
     config: TrainConfig,
     scale: float,
     progress: Progress,
-) -> tuple[Calibration, dict[str, Any]]:
-    """Calibration by the validation side, and metrics of that side and of the test side.
+) -> Judgment:
+    """Calibration and domain by the validation side, and metrics of that side and of the test side.
 
     Args:
         network: trained, in evaluation mode.
@@ -128,20 +148,22 @@ def calibrate(
         scale: see :class:`~andersonn.training.calibration.Calibration`.
         progress: listener.
     """
-    progress.start("calibration, test and baselines", 3)
+    progress.start("calibration, test, domain and baselines", 4)
     side, test = dataset.sides["validation"], dataset.sides["test"]
-    outputs = ask_records(network, dataset, side, config.conformers, _part(progress, 0))
+    validation = ask_records(network, dataset, side, config.conformers, _part(progress, 0))
     values, made = dataset.values[side], dataset.made[side]
-    calibration = fit_calibration(outputs.scores, outputs.quantiles, values, task, scale, made)
+    calibration = fit_calibration(validation.scores, validation.quantiles, values, task, scale, made)
     progress.update(1)
-    metrics = {"validation": metrics_by_file(outputs, calibration, dataset, side, task)}
-    outputs = ask_records(network, dataset, test, config.conformers, _part(progress, 1))
+    metrics = {"validation": metrics_by_file(validation, calibration, dataset, side, task)}
+    tested = ask_records(network, dataset, test, config.conformers, _part(progress, 1))
     progress.update(2)
+    domain = fit_domain(network, dataset, validation, config.seed)
+    progress.update(3)
     beside = baselines(dataset, task)
-    metrics["test"] = metrics_by_file(outputs, calibration, dataset, test, task, beside)
+    metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, beside)
     metrics["test"]["baselines"] = beside(test)
     progress.finish()
-    return calibration, metrics
+    return Judgment(calibration, metrics, domain, describe_domain(domain, tested, dataset.labels[test]))
 
 
 def _part(progress: Progress, done: int) -> Count:

@@ -1,0 +1,55 @@
+"""``andersonn doctor``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from andersonn.cli.console import FORMAT, Format, print_rows
+
+if TYPE_CHECKING:
+    from andersonn.scientists.doctor import Finding
+
+HELP = """What is installed and works, what is missing, and how to get it. Needs no network.
+
+Exit status 1 if something that is needed fails; what can be done without is only listed.
+
+Example: andersonn doctor --self-test"""
+
+
+WIDE = 160
+"""Columns of the table where there is no terminal to say how many there are."""
+
+
+def doctor(
+    self_test: bool = typer.Option(
+        False, "--self-test", help="Ask each model questions with known answers; import the extras."
+    ),
+    format: Format = FORMAT,
+) -> None:
+    """Prints the findings."""
+    from andersonn.scientists.doctor import look
+
+    findings = list(look(self_test))
+    if format is Format.table:
+        _table(findings)
+    else:
+        print_rows([finding.as_dict() for finding in findings], format)
+    raise typer.Exit(1 if any(finding.state == "failed" for finding in findings) else 0)
+
+
+def _table(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    colors = {"ok": "green", "missing": "yellow", "failed": "red"}
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("part", "name", "state", "found", "how to get it"):
+        table.add_column(title, overflow="fold", no_wrap=title in ("part", "name", "state"))
+    for finding in findings:
+        state = f"[{colors[finding.state]}]{finding.state}[/]"
+        table.add_row(finding.part, finding.name, state, escape(finding.found), escape(finding.cure))
+    console = Console()
+    console.print(table, width=None if console.is_terminal else WIDE, crop=False)

@@ -1,0 +1,159 @@
+"""What of this package is installed and works on this machine, what is missing, and how to get it. No network."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from andersonn.data.fetch import cached
+from andersonn.data.sources import SOURCES
+from andersonn.data.store import cache_folder
+from andersonn.data.tasks import TASKS
+from andersonn.errors import AndersonnError
+from andersonn.files import write_whole
+
+OLDEST_PYTHON = (3, 11)
+REQUIRED = {
+    "ase": "ase", "gemmi": "gemmi", "joblib": "joblib", "matplotlib": "matplotlib", "numpy": "numpy",
+    "pyarrow": "pyarrow", "pydantic": "pydantic", "rdkit": "rdkit", "rich": "rich", "safetensors": "safetensors",
+    "scikit-learn": "sklearn", "scipy": "scipy", "torch": "torch", "typer": "typer", "vesin": "vesin",
+}  # fmt: skip
+"""Package → its module, of all that the package itself depends on."""
+EXTRAS = {
+    "label": {"pyscf": "pyscf", "pyzeo": "pyzeo", "tblite": "tblite"},
+    "materials-project": {"mp-api": "mp_api"},
+    "peers": {"torchdeq": "torchdeq", "jaxopt": "jaxopt", "jax": "jax"},
+}
+"""Extra → package → its module."""
+OBJECTS = {"pymatgen": "pymatgen"}
+"""Packages whose objects are understood, if they are there."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        part: group of things.
+        name: of the thing.
+        state: ``"ok"``, ``"missing"`` (and can be done without) or ``"failed"``.
+        found: what there is, in words.
+        cure: how to get it, where it is not ok.
+    """
+
+    part: str
+    name: str
+    state: str
+    found: str
+    cure: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def look(self_test: bool = False) -> Iterator[Finding]:
+    """All findings, as they are made.
+
+    Args:
+        self_test: also import the extras that are installed, and ask each shipped model questions with known answers.
+    """
+    yield _python()
+    for package, module in REQUIRED.items():
+        yield _package("package", package, module, f"pip install {package}", True, "failed")
+    yield _device()
+    for extra, packages in EXTRAS.items():
+        for package, module in packages.items():
+            cure = f"pip install 'deep-andersonn[{extra}]'"
+            yield _package(f"extra {extra}", package, module, cure, self_test, "missing")
+    for package, module in OBJECTS.items():
+        yield _package("objects", package, module, f"pip install {package}", self_test, "missing")
+    yield _cache()
+    for task in TASKS:
+        yield _model(task)
+    for source in SOURCES.values():
+        here = source.how == "shipped" or bool(cached(source, check=False))
+        state, found = ("ok", "here") if here else ("missing", "not in the cache")
+        yield Finding("data", source.name, state, found, "" if here else f"andersonn data get {source.name}")
+    if self_test:
+        for task in TASKS:
+            yield _known_answers(task)
+
+
+def _python() -> Finding:
+    version, fine = platform.python_version(), sys.version_info >= OLDEST_PYTHON
+    cure = "" if fine else "install Python {}.{} or newer".format(*OLDEST_PYTHON)
+    return Finding("python", "python", "ok" if fine else "failed", f"{version}, {sys.executable}", cure)
+
+
+def _package(part: str, package: str, module: str, cure: str, load: bool, absent: str) -> Finding:
+    """Whether a package is there and, if ``load``, can be imported; ``absent`` is the state where it is not there."""
+    if find_spec(module) is None:
+        return Finding(part, package, absent, "not installed", cure)
+    try:
+        version = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        version = "of unknown version"
+    if load:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # whatever a broken installation raises is what is to be told
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            return Finding(part, package, "failed", f"{version}, cannot be imported: {reason}", cure)
+    return Finding(part, package, "ok", version)
+
+
+def _device() -> Finding:
+    import torch
+
+    threads = f"{torch.get_num_threads()} threads of {os.cpu_count()} processors"
+    if torch.cuda.is_available():
+        return Finding("device", "cuda", "ok", f"{torch.cuda.get_device_name()}; {threads}")
+    return Finding("device", "cuda", "missing", f"no CUDA GPU found, the CPU is used; {threads}")
+
+
+def _cache() -> Finding:
+    folder = cache_folder()
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+    words = f"{folder}, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB"
+    try:
+        write_whole(folder / ".writable", lambda name: None)
+        (folder / ".writable").unlink()
+    except OSError as error:
+        cure = "set ANDERSONN_CACHE to a folder that can be written"
+        return Finding("cache", "cache", "failed", f"{words}, cannot be written: {error.strerror}", cure)
+    return Finding("cache", "cache", "ok", f"{words}, writable")
+
+
+def _model(task: str) -> Finding:
+    from andersonn.scientists.shipped import shipped_folder
+    from andersonn.training.artifact import WEIGHTS, Artifact, sha256_of
+
+    try:
+        folder = shipped_folder(task)
+        artifact = Artifact.load(folder)
+    except AndersonnError as error:
+        return Finding("model", task, "failed", error.message, error.hint)
+    domain = "tells what is unlike its training" if artifact.domain else "cannot tell what is unlike its training"
+    return Finding("model", task, "ok", f"sha256 {sha256_of(Path(folder, WEIGHTS))[:16]}, {domain}")
+
+
+def _known_answers(task: str) -> Finding:
+    from andersonn.scientists.self_test import failures_of
+    from andersonn.scientists.shipped import shipped_folder
+
+    try:
+        asked, wrong = failures_of(shipped_folder(task))
+    except AndersonnError as error:
+        return Finding("self-test", task, "failed", error.message, error.hint)
+    if wrong:
+        return Finding("self-test", task, "failed", "; ".join(wrong), "install again, or report it")
+    return Finding("self-test", task, "ok", f"{asked} answers as expected")

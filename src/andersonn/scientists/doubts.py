@@ -1,0 +1,74 @@
+"""Reasons to trust an answer less, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from andersonn.matter import elements
+from andersonn.matter.image import NodeNeighborImage
+from andersonn.matter.structure import Structure
+from andersonn.matter.voids import BY_STRUCTURE
+from andersonn.scientists.answers import Place
+from andersonn.training.artifact import Artifact
+
+RARE = 10
+"""An element in fewer training structures than this is worth a warning."""
+
+
+def doubts(
+    artifact: Artifact,
+    structure: Structure,
+    images: list[NodeNeighborImage],
+    solve: dict[str, Any],
+    place: Place | None,
+) -> Iterator[str]:
+    """What speaks against an answer.
+
+    Args:
+        artifact: the model that gave it.
+        structure: what was asked about.
+        images: its image, and those of further conformers.
+        solve: how the fixed point was found, as in the JSON contract.
+        place: how far the structure is from those of the training, if the model can tell.
+    """
+    yield from structure.notes
+    image = images[0]
+    recipe, provenance = image.recipe, artifact.provenance
+    if artifact.config.conformers > 1 and structure.made_geometry:
+        yield _over(len(images), artifact.config.conformers)
+    if place is not None and not place.inside:
+        yield (
+            f"unlike the training structures: distance {place.distance:.2g}, while 99 % of held-out ones lie within "
+            f"{place.limit:.2g}; take the answer for a guess"
+        )
+    counts = provenance.get("elements", {})
+    for symbol in sorted({elements.symbols()[z] for z in structure.Z}):
+        if counts.get(symbol, 0) < RARE:
+            yield f"{symbol} occurs in only {counts.get(symbol, 0)} training structures"
+    largest = provenance.get("largest_image_rows", len(image))
+    if len(image) > largest:
+        yield f"{len(image)} {'distinct ' if recipe.fold else ''}atoms; the largest training structure has {largest}"
+    if structure.charge and recipe.positions:
+        yield f"the charge is {structure.charge:+d}: the dipole depends on the origin, here the nuclear charge's center"
+    voids = voids_of(image)
+    for name, (low, high) in provenance.get("range_of_voids", {}).items():
+        if not low <= voids[name] <= high:
+            yield f"{name} is {voids[name]:.3g}, outside the {low:.3g} to {high:.3g} of training structures"
+    if solve["residual"] is None:
+        if solve["status"] != "unjudged":
+            yield f"the layers gave no finite state: {solve['status']}"
+    elif solve["status"] != "converged":
+        yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
+
+
+def voids_of(image: NodeNeighborImage) -> dict[str, float]:
+    """What was computed of the room between the atoms, by name; empty if it was not."""
+    numbers = image.of_whole[-len(BY_STRUCTURE) :].tolist() if image.recipe.voids else []
+    return dict(zip(BY_STRUCTURE, numbers, strict=True)) if numbers else {}
+
+
+def _over(made: int, wanted: int) -> str:
+    """Over how many conformers an answer was averaged, in words."""
+    fewer = f"; {wanted - made} more could not be made" if made < wanted else ""
+    return (f"the answer is the mean over {made} conformers" if made > 1 else "the answer is of one conformer") + fewer
