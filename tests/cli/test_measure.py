@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import subprocess
 import sys
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from andersonn.cli import measure
 from andersonn.cli.main import app
+from andersonn.cli.measure import solvers
 from andersonn.comparison import contest, contestants
 from andersonn.errors import UsageError
 
@@ -20,7 +23,7 @@ PROBLEM = "value iteration 0.99"
 @pytest.fixture
 def quick(monkeypatch):
     """The contest with a budget that a test can afford."""
-    monkeypatch.setattr(measure, "QUICK", {"max_evaluations": 60, "repeats": 1, "seconds": 0.0})
+    monkeypatch.setattr(solvers, "QUICK", {"max_evaluations": 60, "repeats": 1, "seconds": 0.0})
     few = [c for c in contestants.everyone() if "jax" not in c.packages]  # jax takes seconds to compile
     monkeypatch.setattr(contest, "everyone", lambda: few)
     return ["measure", "solvers", "--problem", PROBLEM]
@@ -61,6 +64,47 @@ def test_wrong_calls(words, cause):
     assert isinstance(done.exception, UsageError)
     assert cause in str(done.exception)
     assert "\n" not in str(done.exception)
+
+
+@pytest.fixture(scope="module")
+def few(demo_sample, tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "few.parquet"
+    pq.write_table(demo_sample.take(np.arange(0, 240, 20)).table, path)
+    return path
+
+
+def test_inference(few, tmp_path):
+    words = ["measure", "inference", "conduction", "--data", str(few), "--repeats", "1"]
+    done = CliRunner().invoke(app, [*words, "--format", "json", "--out", str(tmp_path / "r")])
+    assert done.exit_code == 0, done.output
+    (line,) = done.stdout.splitlines()
+    found = json.loads(line)
+    assert {"speedup_time", "speedup_evaluations", "agreement", "solvers"} <= found.keys()
+    assert json.loads((tmp_path / "r/report.json").read_text()) == found
+    assert found["verdict"] in html.unescape((tmp_path / "r/report.html").read_text())
+    done = CliRunner().invoke(app, [*words, "--format", "csv"])
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["name"] for row in rows] == ["anderson", "auto", "forward"]
+    assert float(rows[0]["seconds_low"]) <= float(rows[0]["seconds"]) <= float(rows[0]["seconds_high"])
+    done = CliRunner().invoke(app, [*words, "--limit", "5"])
+    assert "forward iteration" in done.stdout
+    assert "too few to tell times apart" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["conductoin"], "did you mean 'conduction'"),
+        (["conduction", "--side", "validatoin"], "did you mean 'validation'"),
+        (["conduction", "--device", "no-such-device"], "--device cpu"),
+        (["conduction", "--out", "/proc/none"], "choose another --out"),
+        (["conduction", "--model", "/nowhere"], "has no model.json"),
+    ],
+)
+def test_wrong_calls_of_inference(few, words, cause):
+    done = CliRunner().invoke(app, ["measure", "inference", *words, "--data", str(few)])
+    assert isinstance(done.exception, UsageError)
+    assert cause in str(done.exception)
 
 
 def test_help_is_instant():

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from andersonn.comparison.own.contenders import contenders
+from andersonn.comparison.own.curves import problems, residual_curves
 from andersonn.data.records import Records
 from andersonn.data.tasks import CONDUCTION
-from andersonn.demo.compare import SOLVERS, compare_inference, problems, residual_curves
+from andersonn.demo.compare import REPEATS, SOLVERS, compare_inference
 from andersonn.measure.machine import cpu_name
 from andersonn.training.calibration import fit_calibration
 from andersonn.training.config import TrainConfig
@@ -67,7 +69,8 @@ def run(seed: int, epochs: int | None, progress: Progress) -> dict[str, Any]:
     solver = configs["anderson"].model.solver
     inference = compare_inference(problems(network, dataset.store, side, MAX_ROWS), solver)
     progress.update(1)
-    curve = residual_curves(problems(network, dataset.store, side, 10**9)[0], solver)
+    raced = {name: each for name, each in contenders(solver).items() if name in SOLVERS}
+    curve = residual_curves(problems(network, dataset.store, side, 10**9)[0], raced, REPEATS)
     progress.finish()
     return {
         "seed": seed,

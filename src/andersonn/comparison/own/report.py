@@ -1,0 +1,115 @@
+"""Reports of the comparisons: one HTML page each, drawn from the JSON alone."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+from andersonn.comparison.own.contenders import FORWARD, NAMES
+from andersonn.comparison.own.page import cards, items, page, table
+from andersonn.comparison.own.plots import histogram_figure, in_order, residual_figure
+from andersonn.comparison.own.verdict import crossover_sentence
+
+
+def render(result: dict[str, Any]) -> str:
+    """The page of a result, by its ``measure``."""
+    title, parts = PAGES[result["measure"]](result)
+    return page(title, f"<h1>{html.escape(title)}</h1>" + "".join(parts))
+
+
+def machine_line(setting: dict[str, Any]) -> str:
+    """Hardware, versions, seed, n and repeats, in a sentence."""
+    versions = ", ".join(f"{name} {number}" for name, number in setting["versions"].items() if number)
+    gpu = "" if setting["gpu"] is None else f", {setting['gpu']}"
+    known = {"seed": "seed", "n": "n", "repeats": "repeats"}
+    counts = ", ".join(f"{word} {setting[key]}" for key, word in known.items() if key in setting)
+    return (
+        f"{setting['cpu']}, {setting['cores']} cores, {setting['threads']} torch threads{gpu}; Python "
+        f"{setting['python']}, {versions}; {counts}."
+    )
+
+
+def _inference(result: dict[str, Any]) -> tuple[str, list[str]]:
+    rows = result["solvers"]
+    low, high = result["speedup_time_quartiles"]
+    numbers = [
+        (f"{result['speedup_time']:.2f}×", f"as fast as forward iteration, whole predictions [{low:.2f}–{high:.2f}]"),
+        (f"{result['speedup_solve']:.2f}×", "solver and cell alone"),
+        (f"{result['speedup_evaluations']:.2f}×", "fewer evaluations a structure"),
+        (f"{100 * result['agreement']:.1f} %", f"of {result['n']} structures in the same class"),
+    ]
+    parts = [
+        f"<p class=lead>{html.escape(result['verdict'])}</p>",
+        f"<div class=cards>{cards(numbers)}</div>",
+        "<h2>Side by side</h2>",
+        inference_table(rows),
+        "<h2>Evaluations of each structure</h2>",
+        histogram_figure(rows),
+        "<h2>Residual against evaluations and against time</h2>",
+        residual_figure(result["curve"]),
+        *(f"<p>{html.escape(crossover_sentence(result['curve'], name))}</p>" for name in rows if name != FORWARD),
+        "<h2>What was done</h2>",
+        items(_inference_method(result)),
+    ]
+    return f"Inference with {result['model']}: Anderson beside forward iteration", parts
+
+
+def inference_rows(rows: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table of solvers."""
+    body = []
+    for name in in_order(rows):
+        row = rows[name]
+        (low, high), (least, most) = row["seconds_quartiles"], row["speedup_time_quartiles"]
+        body.append(
+            [
+                NAMES[name],
+                f"{row['seconds']:.3g} [{low:.3g}–{high:.3g}]",
+                f"{row['structures_per_second']:,.0f}",
+                f"{row['solve_seconds']:.3g}",
+                f"{row['evaluations_per_structure']:.2f}",
+                f"{row['cell_calls']:,}",
+                f"{row['row_evaluations']:,}",
+                f"{row['solve_flops'] / 1e9:.3g} of {row['flops'] / 1e9:.3g}",
+                str(row["unconverged"]),
+                f"{100 * row['same_class_as_tight']:.2f} %",
+                f"{row['speedup_time']:.2f} [{least:.2f}–{most:.2f}]",
+            ]
+        )
+    head = [
+        "", "seconds", "structures/s", "solve alone", "evaluations a structure", "cell calls", "rows evaluated",
+        "GFLOP, solve of all", "unconverged", "class as at 1e-6", "times forward",
+    ]  # fmt: skip
+    return head, body
+
+
+def inference_table(rows: dict[str, Any]) -> str:
+    """The same as HTML."""
+    return table(*inference_rows(rows))
+
+
+def _inference_method(result: dict[str, Any]) -> list[str]:
+    leaving = "leave the batch as they converge" if result["compact"] else "stay in the batch until all have converged"
+    return [
+        f"{result['n']} structures ({result['side']} records of {result['data']}; {result['unusable']} unusable), "
+        f"{result['image_rows']} image rows in {result['batches']} batches, all to a relative residual of "
+        f"{result['rtol']:g} or {result['max_steps']} steps; structures {leaving}, with every solver. Forward iteration is "
+        "undamped.",
+        "Seconds are those of whole predictions from graph images in memory: batches, encoder, solve and head. Reading files "
+        "and making images, which no solver speeds up, are not in them. Rounds in turn in one process after one that does not "
+        "count; medians [quartiles]; ratios are taken round by round.",
+        "Evaluations a structure: until this structure had converged. Cell calls: each for all structures still in the batch. "
+        "Rows evaluated: rows in a call, summed over calls: the work of the cell.",
+        "GFLOP: matrix products only, which torch can count; products and sums by element, a large part of the message "
+        "cell's and of a mixing step's work, are not in it. Counted in a run of its own.",
+        "Class as at 1e-6: share of structures in the class that a solve to a residual of 1e-6 gives.",
+        f"Curves: the first batch, {result['curve']['structures']} structures, none leaving, so that every evaluation costs "
+        "the same; the residual is the slowest structure's.",
+        "The automatic choice watches the clock and may take other steps in another run.",
+        machine_line(result["setting"]),
+    ]
+
+
+Page = Callable[[dict[str, Any]], tuple[str, list[str]]]
+PAGES: dict[str, Page] = {"inference": _inference}
+"""Measure → function that gives title and parts of its page."""

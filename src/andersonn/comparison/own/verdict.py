@@ -1,0 +1,86 @@
+"""What a comparison says, in words, also where Anderson extrapolation does not pay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from andersonn.comparison.own.contenders import FORWARD, NAMES
+
+ENOUGH = 3
+"""Rounds under which quartiles say nothing."""
+USE = {
+    "anderson": "use Anderson (model.solver.name=anderson)",
+    "auto": 'use Anderson("auto"), which decides by itself',
+    FORWARD: "use forward iteration (model.solver.name=forward)",
+}
+
+
+def crossover_sentence(curve: dict[str, Any], name: str = "anderson") -> str:
+    """Where mixing is paid back, in words."""
+    if name not in curve["mixing_penalties"]:
+        return "One evaluation was enough: there is nothing to extrapolate, and nothing to tell of costs."
+    penalty = (
+        f"A step of {NAMES[name]} costs {100 * curve['mixing_penalties'][name]:+.0f} % of a step of forward iteration"
+    )
+    point = curve["crossovers"][name]
+    if point is None:
+        return (
+            f"{penalty}, and on this cell the evaluations it saves never pay for that for good: forward iteration is "
+            "first at the lowest residual reached."
+        )
+    return (
+        f"{penalty}. That is paid back after {1e3 * point['seconds']:.1f} ms: for every residual under "
+        f"{point['residual']:.2g}, {NAMES[name]} is there first."
+    )
+
+
+def inference_verdict(result: dict[str, Any]) -> dict[str, str]:
+    """``recommendation``, a solver's name, and ``verdict``, why; from the other numbers of the result alone."""
+    rows = result["solvers"]
+    plain = rows[FORWARD]
+    best = max((name for name in rows if name != FORWARD), key=lambda name: rows[name]["speedup_time"])
+    row = rows[best]
+    parts = []
+    if plain["unconverged"] > row["unconverged"]:
+        choice = best
+        parts.append(
+            f"Forward iteration left {plain['unconverged']} of {result['n']} structures unsolved within "
+            f"{result['max_steps']} steps, {NAMES[best]} {row['unconverged']}: the speed-ups compare unequal work."
+        )
+    else:
+        choice, words = _faster(best, row)
+        parts.append(words)
+    if row["unconverged"] > plain["unconverged"]:
+        choice = FORWARD
+        parts.append(
+            f"{NAMES[best]} left {row['unconverged']} structures unsolved, forward iteration {plain['unconverged']}."
+        )
+    if result["agreement"] < 1.0:
+        changed = round((1.0 - result["agreement"]) * result["n"])
+        parts.append(
+            f"{changed} of {result['n']} structures get another class with Anderson than with forward iteration: at a "
+            f"tolerance of {result['rtol']:.0e} their classes hang on the solve."
+        )
+    parts.append(f"For this model and these structures: {USE[choice]}.")
+    return {"recommendation": choice, "verdict": " ".join(parts)}
+
+
+def _faster(best: str, row: dict[str, Any]) -> tuple[str, str]:
+    """The choice by time, and its reason."""
+    low, high = row["speedup_time_quartiles"]
+    ratio = f"{row['speedup_time']:.2f} times [{low:.2f}–{high:.2f}]"
+    saved = f"{row['speedup_evaluations']:.2f} times fewer evaluations a structure"
+    solve = f"solver and cell alone {row['speedup_solve']:.2f} times"
+    if row["repeats"] < ENOUGH:
+        return FORWARD, f"{row['repeats']} rounds are too few to tell times apart; {saved} with {NAMES[best]}."
+    if low > 1.0:
+        return best, f"{NAMES[best]} pays: predictions are {ratio} as fast ({solve}), with {saved}."
+    if high < 1.0:
+        return FORWARD, (
+            f"Anderson does not pay here: with {NAMES[best]}, the faster of its two forms, predictions are {ratio} as fast "
+            f"as with forward iteration ({solve}), since {saved} do not make up for what a mixing step costs."
+        )
+    return FORWARD, (
+        f"Anderson makes no difference that can be told from noise: predictions are {ratio} as fast ({solve}), with {saved}. "
+        "Forward iteration is the simpler one."
+    )
