@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from andersonn.cli.main import app
 from andersonn.cli.measure import solvers
 from andersonn.comparison import contest, contestants
+from andersonn.comparison.own import memory
 from andersonn.errors import UsageError
 
 PROBLEM = "value iteration 0.99"
@@ -105,6 +106,26 @@ def test_wrong_calls_of_inference(few, words, cause):
     done = CliRunner().invoke(app, ["measure", "inference", *words, "--data", str(few)])
     assert isinstance(done.exception, UsageError)
     assert cause in str(done.exception)
+
+
+def test_memory(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        memory, "_point", lambda plan, kind, depth: {"bytes": 10**6 * (depth if kind == "stack" else 5)}
+    )
+    words = ["measure", "memory", "--depths", "1,10", "--batch", "1"]
+    done = CliRunner().invoke(app, [*words, "--format", "json", "--out", str(tmp_path / "r")])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["break_even"] == 10
+    assert (tmp_path / "r/report.html").exists()
+    done = CliRunner().invoke(app, [*words, "--format", "csv"])
+    assert [row["bytes"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["5000000"] * 4 + [
+        "1000000",
+        "10000000",
+    ]
+    assert "explicit stack" in CliRunner().invoke(app, words).stdout
+    done = CliRunner().invoke(app, ["measure", "memory", "--depths", "1;2"])
+    assert "write whole numbers with commas" in str(done.exception)
 
 
 def test_help_is_instant():

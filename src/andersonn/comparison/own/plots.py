@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from andersonn.comparison.own.contenders import FORWARD, NAMES
 
@@ -121,6 +122,33 @@ def training_figure(training: dict[str, Any], target: float | None = None) -> st
         radius.set_xlabel("epoch")
         radius.set_ylabel("spectral radius")
         radius.text(1, 0.9, "lines: median structure; dotted: largest", fontsize=8.5, color=INK)
+        return svg(figure)
+
+
+def memory_figure(rows: list[dict[str, Any]]) -> str:
+    """Peak memory against depth, both on logarithmic axes."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+        axes = figure.subplots()
+        looks = {
+            "stack": ("#7A7A7A", "D", "explicit stack"),
+            FORWARD: (COLORS[FORWARD], MARKERS[FORWARD], "equilibrium layer, forward iteration"),
+            "anderson": (COLORS["anderson"], MARKERS["anderson"], "equilibrium layer, Anderson"),
+        }
+        for kind, (color, marker, label) in looks.items():
+            points = [(row["depth"], row["bytes"] / 1e6) for row in rows if row["kind"] == kind and row["bytes"]]
+            if points:
+                axes.loglog(*zip(*points, strict=True), color=color, marker=marker, markersize=4, label=label)
+        axes.set_xlabel("solver steps in either pass, or layers of a stack")
+        axes.set_ylabel("peak of a training step / MB")
+        depths = sorted({row["depth"] for row in rows})
+        axes.set_xticks(depths, [str(depth) for depth in depths])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.grid(axis="y", color=GRID, linewidth=0.7)
+        axes.legend(frameon=False, loc="upper left")
         return svg(figure)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from andersonn.comparison.own.contenders import FORWARD, NAMES
 from andersonn.comparison.own.page import cards, items, page, table
-from andersonn.comparison.own.plots import histogram_figure, in_order, residual_figure
+from andersonn.comparison.own.plots import histogram_figure, in_order, memory_figure, residual_figure
 from andersonn.comparison.own.verdict import crossover_sentence
 
 
@@ -110,6 +110,52 @@ def _inference_method(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def _memory(result: dict[str, Any]) -> tuple[str, list[str]]:
+    parts = [
+        f"<p class=lead>{html.escape(result['verdict'])}</p>",
+        memory_figure(result["rows"]),
+        table(*memory_rows(result["rows"])),
+        "<h2>What was done</h2>",
+        items(_memory_method(result)),
+    ]
+    return f"Memory of a training step against depth: {result['cell']}", parts
+
+
+def memory_rows(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table of depths, in MB."""
+    depths = sorted({row["depth"] for row in rows})
+    names = {FORWARD: "layer, forward iteration", "anderson": "layer, Anderson", "stack": "explicit stack"}
+    body = []
+    for kind, name in names.items():
+        sizes = {row["depth"]: row["bytes"] for row in rows if row["kind"] == kind}
+        cells = ["not measured" if sizes[depth] is None else f"{sizes[depth] / 1e6:,.1f}" for depth in depths]
+        body.append([name, *cells])
+    return ["peak in MB, by depth", *(str(depth) for depth in depths)], body
+
+
+def _memory_method(result: dict[str, Any]) -> list[str]:
+    whose = (
+        "the implicit-layers tutorial's cell on noise" if result["task"] is None else f"the cell of {result['task']}"
+    )
+    where = (
+        "the allocator's own count"
+        if result["setting"]["gpu"]
+        else "growth of the peak resident size in a fresh process"
+    )
+    lines = [
+        f"One training step (forward, sum of squares, backward) of {whose}, batch {result['batch']}, state "
+        f"{' × '.join(map(str, result['state']))}: {where}, beyond what cell and input hold. Measured once a point.",
+        "The layer's solver runs at tolerance 0 for exactly so many steps in each of the two passes; in use it stops when it "
+        "has converged, after far fewer.",
+        "The stack is the same cell, so many times. Layers with weights of their own would take their weights and gradients "
+        "on top. Checkpointing, which trades memory for a second forward pass, is not measured.",
+        "Encoder, head, optimizer and data are not in it: they are the same for both.",
+        machine_line(result["setting"]),
+    ]
+    reasons = dict.fromkeys(f"{row['kind']} {row['depth']}: {row['why']}." for row in result["rows"] if row["why"])
+    return [*lines, *reasons]
+
+
 Page = Callable[[dict[str, Any]], tuple[str, list[str]]]
-PAGES: dict[str, Page] = {"inference": _inference}
+PAGES: dict[str, Page] = {"inference": _inference, "memory": _memory}
 """Measure → function that gives title and parts of its page."""

@@ -84,3 +84,32 @@ def _faster(best: str, row: dict[str, Any]) -> tuple[str, str]:
         f"Anderson makes no difference that can be told from noise: predictions are {ratio} as fast ({solve}), with {saved}. "
         "Forward iteration is the simpler one."
     )
+
+
+def memory_verdict(result: dict[str, Any]) -> dict[str, str]:
+    """``verdict``: how memory grows with depth, and from where on the layer needs less."""
+    sizes = {
+        kind: {row["depth"]: row["bytes"] for row in result["rows"] if row["kind"] == kind and row["bytes"] is not None}
+        for kind in ("anderson", "stack")
+    }
+    layer, stack = sizes["anderson"], sizes["stack"]
+    if not layer or not stack:
+        reason = next((row["why"] for row in result["rows"] if row["why"]), "not measured")
+        return {"verdict": f"The two cannot be compared: {reason}."}
+    first, last = min(layer), max(layer)
+    parts = [
+        f"From {first} to {last} steps the layer with Anderson grows from {_megabytes(layer[first])} to "
+        f"{_megabytes(layer[last])} MB."
+    ]
+    deepest = max(stack)
+    parts.append(f"A stack of {deepest} takes {_megabytes(stack[deepest])} MB.")
+    even = result["break_even"]
+    if even is None:
+        parts.append("At no depth measured does the layer need less: at these depths a stack is the thrifty choice.")
+    else:
+        parts.append(f"From a depth of {even} on, of those measured, the layer needs less; below that a stack does.")
+    return {"verdict": " ".join(parts)}
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f}" if size >= 1e7 else f"{size / 1e6:.1f}"
