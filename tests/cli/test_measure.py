@@ -89,7 +89,7 @@ def test_inference(few, tmp_path):
     assert float(rows[0]["seconds_low"]) <= float(rows[0]["seconds"]) <= float(rows[0]["seconds_high"])
     done = CliRunner().invoke(app, [*words, "--limit", "5"])
     assert "forward iteration" in done.stdout
-    assert "too few to tell times apart" in " ".join(done.stdout.split())
+    assert "cannot tell times apart" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,35 @@ def test_wrong_calls_of_inference(few, words, cause):
     done = CliRunner().invoke(app, ["measure", "inference", *words, "--data", str(few)])
     assert isinstance(done.exception, UsageError)
     assert cause in str(done.exception)
+
+
+def test_training(demo_sample, tmp_path):
+    path = tmp_path / "some.parquet"
+    pq.write_table(demo_sample.take(np.arange(0, len(demo_sample), 12)).table, path)
+    words = [
+        "measure",
+        "training",
+        "conduction",
+        "--data",
+        str(path),
+        "--epochs",
+        "1",
+        "model.width=8",
+        "--limit",
+        "80",
+    ]
+    done = CliRunner().invoke(app, [*words, "--format", "json", "--out", str(tmp_path / "r")])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert {"speedup_time", "speedup_evaluations", "agreement", "solvers"} <= found.keys()
+    assert (found["config"]["epochs"], found["config"]["limit"]) == (1, 80)
+    assert (tmp_path / "r/report.html").exists()
+    done = CliRunner().invoke(app, [*words, "--format", "csv"])
+    assert [row["name"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["anderson", "forward"]
+    done = CliRunner().invoke(app, words)
+    assert "So few epochs (1)" in " ".join(done.stdout.split())
+    done = CliRunner().invoke(app, [*words, "modle.width=8"])
+    assert "did you mean 'model.width'" in str(done.exception)
 
 
 def test_memory(monkeypatch, tmp_path):

@@ -13,6 +13,7 @@ import torch
 
 from andersonn.comparison.own.contenders import contenders
 from andersonn.comparison.own.curves import problems, residual_curves
+from andersonn.comparison.own.training import train_in_turn
 from andersonn.data.records import Records
 from andersonn.data.tasks import CONDUCTION
 from andersonn.demo.compare import REPEATS, SOLVERS, compare_inference
@@ -62,7 +63,7 @@ def run(seed: int, epochs: int | None, progress: Progress) -> dict[str, Any]:
     beside = baselines(dataset, CONDUCTION)(dataset.sides["test"])
     progress.finish()
     trainers = {name: Trainer(dataset, CONDUCTION, config) for name, config in configs.items()}
-    _train_both(trainers, progress)
+    train_in_turn(trainers, progress)
     tested = {name: _test(trainer) for name, trainer in trainers.items()}
     progress.start("comparing the solvers", 2)
     network, side = trainers["anderson"].network, dataset.sides["test"]
@@ -85,20 +86,6 @@ def run(seed: int, epochs: int | None, progress: Progress) -> dict[str, Any]:
         "examples": _examples(dataset, tested["anderson"][1]),
         "seconds": time.perf_counter() - begin,
     }
-
-
-def _train_both(trainers: dict[str, Trainer], progress: Progress) -> None:
-    """Trains both networks in turn, an epoch each, so that drift of the machine's speed hits both alike."""
-    epochs = trainers["anderson"].config.epochs
-    progress.start("training, Anderson and forward", len(trainers) * epochs)
-    for epoch in range(epochs):
-        for position, trainer in enumerate(trainers.values()):
-            done = len(trainers) * epoch + position
-            row = trainer.run_epoch(lambda fraction, done=done: progress.update(done + fraction))
-            progress.update(done + 1, f"validation accuracy {row['validation_accuracy']:.3f}")
-    progress.finish()
-    for trainer in trainers.values():
-        trainer.use_best()
 
 
 def _test(trainer: Trainer) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:

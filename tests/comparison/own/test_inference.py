@@ -169,7 +169,7 @@ def test_the_verdict_says_where_it_does_not_pay(result):
     assert " pays: " in faster["verdict"]
     few = altered(result, speedup_time=1.5, speedup_time_quartiles=[1.4, 1.6], repeats=2)
     assert few["recommendation"] == "forward"
-    assert "too few" in few["verdict"]
+    assert "So few" in few["verdict"]
     unsolved = altered(result, speedup_time=1.5, speedup_time_quartiles=[1.4, 1.6], unconverged=3)
     assert unsolved["recommendation"] == "forward"
     assert "left 3 structures unsolved" in unsolved["verdict"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
-from andersonn.cli.measure.shared import DEVICE, OUT, THREADS, require_device, require_writable, save, show
+from andersonn.cli.measure.shared import DEVICE, OUT, THREADS, flat, require_device, require_writable, save, show
 
 HELP = """Your model on your structures with Anderson, with Anderson that decides by itself, and with forward iteration.
 
@@ -45,18 +45,7 @@ def inference(
     if format is Format.json:
         print_json(result)
     elif format is Format.csv:
-        rows = [{"name": name} | _flat(row) for name, row in result["solvers"].items()]
+        rows = [{"name": name} | flat(row) for name, row in result["solvers"].items()]
         print_csv(rows, rows[0])
     else:
         show(*inference_rows(result["solvers"]), [result["verdict"]], out)
-
-
-def _flat(row: dict) -> dict:
-    """Single values; quartiles as two columns."""
-    flat = {}
-    for name, value in row.items():
-        if name.endswith("_quartiles"):
-            flat[name.replace("_quartiles", "_low")], flat[name.replace("_quartiles", "_high")] = value
-        elif not isinstance(value, (list, dict)):
-            flat[name] = value
-    return flat

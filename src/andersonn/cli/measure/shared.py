@@ -67,3 +67,14 @@ def show(head: list[str], body: list[list[str]], lines: list[str], out: Path | N
         console.print(line, highlight=False, markup=False)
     if out is not None:
         console.print(f"report: {out / 'report.html'}", highlight=False, markup=False)
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Single values; quartiles as two columns."""
+    found = {}
+    for name, value in row.items():
+        if name.endswith("_quartiles"):
+            found[name.replace("_quartiles", "_low")], found[name.replace("_quartiles", "_high")] = value
+        elif not isinstance(value, (list, dict)):
+            found[name] = value
+    return found

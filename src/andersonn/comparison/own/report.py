@@ -8,7 +8,7 @@ from typing import Any
 
 from andersonn.comparison.own.contenders import FORWARD, NAMES
 from andersonn.comparison.own.page import cards, items, page, table
-from andersonn.comparison.own.plots import histogram_figure, in_order, memory_figure, residual_figure
+from andersonn.comparison.own.plots import histogram_figure, in_order, memory_figure, residual_figure, training_figure
 from andersonn.comparison.own.verdict import crossover_sentence
 
 
@@ -110,6 +110,82 @@ def _inference_method(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def _training(result: dict[str, Any]) -> tuple[str, list[str]]:
+    low, high = result["speedup_epoch_quartiles"]
+    to_target = f"to a validation accuracy of {100 * result['target']:.1f} %"
+    numbers = [
+        (_times(result["speedup_time"]), f"less time {to_target}"),
+        (_times(result["speedup_evaluations"]), f"fewer evaluations {to_target}"),
+        (_times(result["speedup_epoch"]), f"as fast an epoch as with forward iteration [{low:.2f}–{high:.2f}]"),
+        (f"{100 * result['agreement']:.1f} %", f"of {result['validation']} validation structures in the same class"),
+    ]
+    parts = [
+        f"<p class=lead>{html.escape(result['verdict'])}</p>",
+        f"<div class=cards>{cards(numbers)}</div>",
+        "<h2>Accuracy against time</h2>",
+        training_figure(result["solvers"], result["target"]),
+        "<h2>Side by side</h2>",
+        table(*training_rows(result["solvers"])),
+        "<h2>What was done</h2>",
+        items(_training_method(result)),
+    ]
+    return f"Training for {result['task']}: Anderson beside forward iteration", parts
+
+
+def _times(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}×"
+
+
+def training_rows(rows: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table of runs."""
+    body = []
+    for name in in_order(rows):
+        row = rows[name]
+        reached = row["epochs_to_target"] is not None
+        body.append(
+            [
+                NAMES[name],
+                f"{row['epochs_to_target']}" if reached else "never",
+                f"{row['seconds_to_target']:.3g}" if reached else "never",
+                f"{row['evaluations_to_target']:,}" if reached else "never",
+                f"{row['seconds']:.3g}",
+                f"{row['evaluations']:,}",
+                f"{row['forward_evaluations_per_batch']:.1f}",
+                f"{row['adjoint_evaluations_per_batch']:.1f}",
+                f"{row['forward_unconverged'] + row['adjoint_unconverged']} of {2 * row['solves']}",
+                f"{100 * row['best_accuracy']:.1f} %",
+                f"{row['radius_max']:.2f}",
+            ]
+        )
+    head = [
+        "", "epochs to the target", "seconds to it", "evaluations to it", "seconds in all", "evaluations in all",
+        "a batch, forward pass", "backward pass", "unconverged solves", "best accuracy", "largest spectral radius",
+    ]  # fmt: skip
+    return head, body
+
+
+def _training_method(result: dict[str, Any]) -> list[str]:
+    config = result["config"]
+    solver, model = config["model"]["solver"], config["model"]
+    return [
+        f"{result['data']}: {result['train']} structures for training, {result['validation']} for validation "
+        f"({result['unusable']} unusable), {config['epochs']} epochs, batches of at most {config['max_images']} structures and "
+        f"{config['max_rows']} rows. The test side is not touched.",
+        f"Both runs have the same seed, first weights, batches, dropout and tolerances (forward {solver['rtol']:g}, backward "
+        f"{model['adjoint_rtol']:g}, at most {solver['max_steps']} steps) and alternate, an epoch each. In one both passes are "
+        f"solved by Anderson (window {solver['window']}, mixing {solver['mixing']:g}), in the other by undamped forward "
+        "iteration; structures that have converged leave the batch in both.",
+        "Seconds are those of training: batches, encoder, solves, head, optimizer. Images made before, validation and the "
+        "spectral radius are not in them. Evaluations: of the cell in the solves of training batches; the one recorded for the "
+        "gradient comes on top in both runs.",
+        "Times to a target come from one run each, in whole epochs: with another seed they differ. The ratio of epochs is the "
+        "median over all epochs [quartiles], each beside its twin.",
+        "Agreement: share of validation structures that the two networks, at their best epochs, put in the same class. It is "
+        "no share of right answers: two runs that differ in rounding alone drift apart too.",
+        machine_line(result["setting"]),
+    ]
+
+
 def _memory(result: dict[str, Any]) -> tuple[str, list[str]]:
     parts = [
         f"<p class=lead>{html.escape(result['verdict'])}</p>",
@@ -157,5 +233,5 @@ def _memory_method(result: dict[str, Any]) -> list[str]:
 
 
 Page = Callable[[dict[str, Any]], tuple[str, list[str]]]
-PAGES: dict[str, Page] = {"inference": _inference, "memory": _memory}
+PAGES: dict[str, Page] = {"inference": _inference, "memory": _memory, "training": _training}
 """Measure → function that gives title and parts of its page."""

@@ -72,7 +72,7 @@ def _faster(best: str, row: dict[str, Any]) -> tuple[str, str]:
     saved = f"{row['speedup_evaluations']:.2f} times fewer evaluations a structure"
     solve = f"solver and cell alone {row['speedup_solve']:.2f} times"
     if row["repeats"] < ENOUGH:
-        return FORWARD, f"{row['repeats']} rounds are too few to tell times apart; {saved} with {NAMES[best]}."
+        return FORWARD, f"So few rounds ({row['repeats']}) cannot tell times apart; {saved} with {NAMES[best]}."
     if low > 1.0:
         return best, f"{NAMES[best]} pays: predictions are {ratio} as fast ({solve}), with {saved}."
     if high < 1.0:
@@ -83,6 +83,50 @@ def _faster(best: str, row: dict[str, Any]) -> tuple[str, str]:
     return FORWARD, (
         f"Anderson makes no difference that can be told from noise: predictions are {ratio} as fast ({solve}), with {saved}. "
         "Forward iteration is the simpler one."
+    )
+
+
+def training_verdict(result: dict[str, Any]) -> dict[str, str]:
+    """``recommendation`` and ``verdict``, as for inference."""
+    rows = result["solvers"]
+    ours, plain = rows["anderson"], rows[FORWARD]
+    low, high = result["speedup_epoch_quartiles"]
+    ratio = f"{result['speedup_epoch']:.2f} times [{low:.2f}–{high:.2f}]"
+    saved = f"{result['speedup_epoch_evaluations']:.2f} times fewer evaluations of the cell in both passes together"
+    choice = FORWARD
+    if len(ours["history"]) < ENOUGH:
+        words = f"So few epochs ({len(ours['history'])}) cannot tell times apart; {saved} with Anderson."
+    elif low > 1.0:
+        choice, words = "anderson", f"Anderson pays: an epoch is {ratio} as fast, with {saved}."
+    elif high < 1.0:
+        words = (
+            f"Anderson does not pay here: an epoch is {ratio} as fast as with forward iteration; {saved} do not make up for "
+            "what mixing costs."
+        )
+    else:
+        words = f"Anderson makes no difference that can be told from noise: an epoch is {ratio} as fast, with {saved}."
+    parts = [words, _race(result)]
+    failed = {name: rows[name]["forward_unconverged"] + rows[name]["adjoint_unconverged"] for name in rows}
+    if any(failed.values()):
+        parts.append(
+            f"Solves that did not reach their tolerance: {failed['anderson']} with Anderson, {failed[FORWARD]} with forward "
+            f"iteration, of {2 * plain['solves']}."
+        )
+    parts.append(f"For this network and these data: {USE[choice]}.")
+    return {"recommendation": choice, "verdict": " ".join(parts)}
+
+
+def _race(result: dict[str, Any]) -> str:
+    """Who was at the target when."""
+    goal = f"a validation accuracy of {100 * result['target']:.1f} %"
+    missing = [NAMES[name] for name, row in result["solvers"].items() if row["epochs_to_target"] is None]
+    if missing:
+        return f"{' and '.join(missing)} never reached {goal}, so there is no speed-up to it."
+    epochs = {name: row["epochs_to_target"] for name, row in result["solvers"].items()}
+    return (
+        f"To {goal} it took {result['speedup_evaluations']:.2f} times fewer evaluations and {result['speedup_time']:.2f} times "
+        f"less time (epoch {epochs['anderson']} with Anderson, {epochs[FORWARD]} with forward iteration; one run, told in whole "
+        "epochs)."
     )
 
 
