@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from andersonn.cli.main import app
 from andersonn.cli.measure import solvers
 from andersonn.comparison import contest, contestants
-from andersonn.comparison.own import memory
+from andersonn.comparison.own import inference, memory
 from andersonn.errors import UsageError
+from andersonn.measure.energy import NoMeter
 
 PROBLEM = "value iteration 0.99"
 
@@ -155,6 +156,47 @@ def test_memory(monkeypatch, tmp_path):
     assert "explicit stack" in CliRunner().invoke(app, words).stdout
     done = CliRunner().invoke(app, ["measure", "memory", "--depths", "1;2"])
     assert "write whole numbers with commas" in str(done.exception)
+
+
+def test_energy_goes_from_a_run_to_the_scenario(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(inference, "ENERGY_SECONDS", 0.01)
+    monkeypatch.setattr(inference, "meter_for", lambda device: NoMeter("no counter"))
+    words = [
+        "measure",
+        "inference",
+        "conduction",
+        "--data",
+        str(few),
+        "--repeats",
+        "1",
+        "--energy",
+        "--out",
+        str(tmp_path),
+    ]
+    assert CliRunner().invoke(app, [*words, "--format", "csv"]).exit_code == 0
+    run = json.loads((tmp_path / "report.json").read_text())["solvers"]["forward"]["energy"]
+    assert (run["kwh"], run["how"], run["source"]) == (None, "not measured", "no counter")
+    assert "not measured (no counter), a pass over all structures" in (tmp_path / "report.html").read_text()
+    words = ["measure", "carbon", "--from", str(tmp_path / "report.json")]
+    done = CliRunner().invoke(app, [*words, "--format", "json", "--out", str(tmp_path / "carbon")])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["run"]["forward"]["kwh"] is None
+    assert (tmp_path / "carbon/report.html").exists()
+    done = CliRunner().invoke(app, words)
+    assert "not measured (no counter)" in " ".join(done.stdout.split())
+    done = CliRunner().invoke(app, ["measure", "carbon", "--saving", "0.2,0.3,0.4", "--format", "csv"])
+    assert list(csv.DictReader(io.StringIO(done.stdout)))[2]["mid"] == "0.3"
+
+
+def test_wrong_calls_of_carbon(tmp_path):
+    for words, cause in (
+        ([], "--saving"),
+        (["--saving", "a"], "write 0.01"),
+        (["--from", str(tmp_path)], "cannot read"),
+    ):
+        done = CliRunner().invoke(app, ["measure", "carbon", *words])
+        assert isinstance(done.exception, UsageError)
+        assert cause in str(done.exception)
 
 
 def test_help_is_instant():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from andersonn.cli.measure import inference, memory, solvers, training
+from andersonn.cli.measure import carbon, inference, memory, solvers, training
 
 HELP = "Measure side by side, on this machine: solvers, and what they are worth on your own task and model."
 
@@ -13,3 +13,4 @@ app.command("solvers", help=solvers.HELP)(solvers.solvers)
 app.command("inference", help=inference.HELP)(inference.inference)
 app.command("training", help=training.HELP)(training.training)
 app.command("memory", help=memory.HELP)(memory.memory)
+app.command("carbon", help=carbon.HELP)(carbon.carbon)

@@ -7,7 +7,17 @@ from pathlib import Path
 import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
-from andersonn.cli.measure.shared import DEVICE, OUT, THREADS, flat, require_device, require_writable, save, show
+from andersonn.cli.measure.shared import (
+    DEVICE,
+    ENERGY,
+    OUT,
+    THREADS,
+    flat,
+    require_device,
+    require_writable,
+    save,
+    show,
+)
 
 HELP = """Your model on your structures with Anderson, with Anderson that decides by itself, and with forward iteration.
 
@@ -28,6 +38,7 @@ def inference(
     seed: int = typer.Option(0, min=0, help="Of the draw."),
     device: str = DEVICE,
     threads: int = THREADS,
+    energy: bool = ENERGY,
     format: Format = FORMAT,
     out: Path | None = OUT,
 ) -> None:
@@ -37,7 +48,7 @@ def inference(
     from andersonn.data.merging import read_records
     from andersonn.scientists.evaluate import scientist_of
 
-    plan = comparison.Plan(limit, side, rtol, compact, repeats, threads, seed)
+    plan = comparison.Plan(limit, side, rtol, compact, repeats, threads, seed, energy)
     require_device(device)
     require_writable(out)
     result = comparison.compare(scientist_of(task, model, device), read_records(data), plan, Bars())

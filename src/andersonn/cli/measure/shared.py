@@ -9,6 +9,7 @@ import typer
 
 OUT = typer.Option(None, help="Folder for report.html and report.json.")
 DEVICE = typer.Option("cpu", help="Such as cpu or cuda.")
+ENERGY = typer.Option(False, "--energy", help="Measure energy too, where this machine has counters or codecarbon.")
 THREADS = typer.Option(1, min=1, help="Of torch.")
 
 
@@ -50,17 +51,19 @@ def save(result: dict[str, Any], out: Path | None) -> None:
         write_text(out / "report.html", render(result))
 
 
-def show(head: list[str], body: list[list[str]], lines: list[str], out: Path | None) -> None:
-    """A table turned on its side, since a terminal is narrow, sentences under it, and where the report is, on stdout."""
+def show(head: list[str], body: list[list[str]], lines: list[str], out: Path | None, turned: bool = True) -> None:
+    """A table, ``turned`` on its side where it is wide and terminals are not, sentences under it, and where the report is,
+    on stdout.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
-    columns = list(zip(head, *body, strict=True))
-    table = Table(*columns[0], box=None, header_style="bold", pad_edge=False)
-    for column in columns[1:]:
-        table.add_row(*map(escape, column))
+    rows = list(zip(head, *body, strict=True)) if turned else [head, *body]
+    table = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
+    for row in rows[1:]:
+        table.add_row(*map(escape, row))
     console.print(table)
     console.print()
     for line in lines:

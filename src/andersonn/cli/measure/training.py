@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
-from andersonn.cli.measure.shared import OUT, THREADS, flat, require_device, require_writable, save, show
+from andersonn.cli.measure.shared import ENERGY, OUT, THREADS, flat, require_device, require_writable, save, show
 
 HELP = """Your network trained twice on your data: with Anderson in both passes, and with forward iteration in both.
 
@@ -29,6 +29,7 @@ def training(
     ),
     device: str | None = typer.Option(None, help="Such as cpu or cuda; default the configuration's."),
     threads: int = THREADS,
+    energy: bool = ENERGY,
     format: Format = FORMAT,
     out: Path | None = OUT,
 ) -> None:
@@ -49,7 +50,7 @@ def training(
     require_device(str(pick_device(options.device)))
     require_writable(out)
     records = read_records(data, labels=(chosen.quantity,))
-    result = comparison.compare(chosen, records, options, target, threads, Bars())
+    result = comparison.compare(chosen, records, options, target, threads, energy, Bars())
     save(result, out)
     if format is Format.json:
         print_json(result)

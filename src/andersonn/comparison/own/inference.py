@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from andersonn.comparison.own.contenders import FORWARD, contenders
@@ -19,6 +21,7 @@ from andersonn.data.splits import split_of
 from andersonn.data.store import ImageStore, image_store
 from andersonn.errors import UsageError, did_you_mean
 from andersonn.measure.clock import timing, turns
+from andersonn.measure.energy import Energy, meter_for
 from andersonn.models import EquilibriumNetwork, row_batches
 from andersonn.scientists import Scientist
 from andersonn.solvers import ForwardIteration, Solver, Status
@@ -27,6 +30,8 @@ from andersonn.training.progress import Progress, Silent
 
 REFERENCE = ForwardIteration(rtol=1e-6, max_steps=500)
 """Tight and plain: what the network would answer if solves cost nothing."""
+ENERGY_SECONDS = 5.0
+"""How long passes go on for each solver when energy is measured."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Plan:
         repeats: timed rounds, after one that does not count.
         threads: of torch, during the comparison.
         seed: of the draw.
+        energy: whether to measure energy too, in passes of its own after the timed ones.
     """
 
     limit: int | None = None
@@ -50,6 +56,7 @@ class Plan:
     repeats: int = 5
     threads: int = 1
     seed: int = 0
+    energy: bool = False
 
     def __post_init__(self) -> None:
         if self.side not in ("all", *SPLITS):
@@ -105,43 +112,14 @@ def compare(scientist: Scientist, records: Records, plan: Plan, progress: Progre
 def _compare(
     scientist: Scientist, store: ImageStore, made: np.ndarray, plan: Plan, progress: Progress
 ) -> dict[str, Any]:
-    artifact, indices = scientist.artifact, np.flatnonzero(store.n_rows > 0)
-    network = artifact.network
-    device = next(network.parameters()).device
-    solvers = contenders(artifact.config.model.solver, plan.rtol, plan.compact)
-
-    def answer(solver: Solver) -> Round:
-        with solving_with(network, solver) as accounts:
-            return Round(ask(network, store, indices), accounts)
-
-    done, total = 0, len(solvers) * (plan.repeats + 1) + 1
-
-    def told(solver: Solver) -> Round:
-        nonlocal done
-        found, done = answer(solver), done + 1
-        progress.update(done)
-        return found
-
-    progress.start("answering with each solver", total)
-    things = {name: (lambda s=solver: told(s)) for name, solver in solvers.items()}
-    rounds = turns(things, plan.repeats, synchronize=waiter(device))
-    flops = {name: _flops(network, solver, lambda: ask(network, store, indices)) for name, solver in solvers.items()}
-    classes = {
-        name: [artifact.calibration.probabilities(r.outputs.scores, made[indices]).argmax(axis=1) for _, r in runs]
-        for name, runs in rounds.items()
-    }
-    reference = artifact.calibration.probabilities(told(REFERENCE).outputs.scores, made[indices]).argmax(axis=1)
+    indices = np.flatnonzero(store.n_rows > 0)
+    network = scientist.artifact.network
+    solvers = contenders(scientist.artifact.config.model.solver, plan.rtol, plan.compact)
+    rows = _rows(scientist, store, made[indices], solvers, plan, progress)
     first = next(row_batches(store.n_rows, indices, MAX_ROWS))
     curve = residual_curves(problems(network, store, first, MAX_ROWS)[0], solvers, plan.repeats)
     progress.finish()
-    rows = {
-        name: _row(solver, rounds[name], rounds[FORWARD], flops[name])
-        | {
-            "same_class_as_forward": _agreement(classes[name], classes[FORWARD][0]),
-            "same_class_as_tight": _agreement(classes[name], reference),
-        }
-        for name, solver in solvers.items()
-    }
+    device = str(next(network.parameters()).device)
     result = {
         "measure": "inference",
         "task": scientist.task.name,
@@ -157,9 +135,51 @@ def _compare(
         "batches": sum(1 for _ in row_batches(store.n_rows, indices, MAX_ROWS)),
         "solvers": rows,
         "curve": curve,
-        "setting": setting(str(device)) | {"seed": plan.seed, "n": len(indices), "repeats": plan.repeats},
+        "setting": setting(device) | {"seed": plan.seed, "n": len(indices), "repeats": plan.repeats},
     }
     return result | inference_verdict(result)
+
+
+def _rows(
+    scientist: Scientist,
+    store: ImageStore,
+    made: np.ndarray,
+    solvers: dict[str, Solver],
+    plan: Plan,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Everything about each solver; ``made`` is of the usable structures."""
+    network, indices = scientist.artifact.network, np.flatnonzero(store.n_rows > 0)
+    device = next(network.parameters()).device
+    done = 0
+
+    def answer(solver: Solver) -> Round:
+        nonlocal done
+        with solving_with(network, solver) as accounts:
+            found = Round(ask(network, store, indices), accounts)
+        done += 1
+        progress.update(min(done, total))  # passes for energy come on top
+        return found
+
+    def classes(found: Round) -> np.ndarray:
+        return scientist.artifact.calibration.probabilities(found.outputs.scores, made).argmax(axis=1)
+
+    total = len(solvers) * (plan.repeats + 1) + 1
+    progress.start("answering with each solver", total)
+    things = {name: (lambda s=solver: answer(s)) for name, solver in solvers.items()}
+    rounds = turns(things, plan.repeats, synchronize=waiter(device))
+    reference, plain = classes(answer(REFERENCE)), classes(rounds[FORWARD][0][1])
+    rows = {}
+    for name, solver in solvers.items():
+        found = [classes(each) for _, each in rounds[name]]
+        energy = _energy(device, rounds[name], things[name]).as_dict() if plan.energy else None
+        rows[name] = _row(solver, rounds[name], rounds[FORWARD]) | {
+            **_flops(network, solver, lambda: ask(network, store, indices)),
+            "same_class_as_forward": _agreement(found, plain),
+            "same_class_as_tight": _agreement(found, reference),
+            "energy": energy,
+        }
+    return rows
 
 
 def _images(
@@ -193,10 +213,8 @@ def _images(
     return store, part.is_null("positions"), len(unusable)
 
 
-def _row(
-    solver: Solver, rounds: list[tuple[float, Round]], plain: list[tuple[float, Round]], flops: tuple[int, int]
-) -> dict[str, Any]:
-    """Everything about one solver."""
+def _row(solver: Solver, rounds: list[tuple[float, Round]], plain: list[tuple[float, Round]]) -> dict[str, Any]:
+    """What the rounds of one solver say."""
     outputs = [r.outputs for _, r in rounds]
     seconds, solve = timing([s for s, _ in rounds]), timing([r.accounts.seconds for _, r in rounds])
     faster = timing([b / a for (a, _), (b, _) in zip(rounds, plain, strict=True)])
@@ -223,21 +241,32 @@ def _row(
         "histogram": np.bincount(needed).tolist(),
         "cell_calls": int(np.median([r.accounts.calls for _, r in rounds])),
         "row_evaluations": int(np.median([r.accounts.rows for _, r in rounds])),
-        "flops": flops[0],
-        "solve_flops": flops[1],
         "unconverged": max(unconverged),
         "largest_residual": residual if np.isfinite(residual) else None,
         "repeats": seconds.repeats,
     }
 
 
-def _flops(network: EquilibriumNetwork, solver: Solver, answer: Callable[[], object]) -> tuple[int, int]:
+def _energy(device: torch.device, rounds: list[tuple[float, Round]], answer: Callable[[], object]) -> Energy:
+    """Energy of a pass, from so many passes that a meter has something to see."""
+    passes = math.ceil(ENERGY_SECONDS / min(seconds for seconds, _ in rounds))
+    wait = waiter(device)
+
+    def work() -> None:
+        for _ in range(passes):
+            answer()
+        wait()
+
+    return meter_for(str(device)).run(work)[1].over(passes)
+
+
+def _flops(network: EquilibriumNetwork, solver: Solver, answer: Callable[[], object]) -> dict[str, int]:
     """Floating-point operations of a pass, in all and in its solves. Matrix products alone, which torch can count:
     products and sums by element are not among them.
     """
     with FlopCounterMode(display=False) as counter, solving_with(network, solver, counter) as accounts:
         answer()
-    return counter.get_total_flops(), accounts.flops
+    return {"flops": counter.get_total_flops(), "solve_flops": accounts.flops}
 
 
 def _agreement(classes: list[np.ndarray], other: np.ndarray) -> float:

@@ -152,6 +152,46 @@ def memory_figure(rows: list[dict[str, Any]]) -> str:
         return svg(figure)
 
 
+def carbon_figure(projection: dict[str, Any]) -> str:
+    """The saving, the whole fleet, all electricity, and the paper's number, on one logarithmic axis."""
+    saved, ceiling = projection["saved_mt"], projection["ceiling_mt"]
+    bars = [
+        (f"the paper: {projection['paper_gt']:g} Gt a year by 2030", 1e3 * projection["paper_gt"], None, INK),
+        ("all electricity generation, 2024", 1e3 * projection["power_sector_gt"], None, INK),
+        ("all data centers, in this scenario", ceiling["mid"], (ceiling["low"], ceiling["high"]), INK),
+        ("saved, in this scenario", saved["mid"], (saved["low"], saved["high"]), COLORS["anderson"]),
+    ]
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 2.6), layout="constrained")
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        least = min([value for value in (saved["low"], saved["mid"]) if value > 0], default=1.0)
+        left = least / 4
+        for y, (_, value, ends, color) in enumerate(reversed(bars)):
+            if ends and ends[1] > 0:
+                axes.plot(
+                    [max(ends[0], left), ends[1]], [y, y], color=color, linewidth=5, solid_capstyle="butt", alpha=0.45
+                )
+            if value > 0:
+                axes.plot([value], [y], color=color, marker="o", markersize=8)
+            text = _short(value) + (f" ({_short(ends[0])} … {_short(ends[1])})" if ends else "")
+            axes.annotate(
+                text, (max(value, ends[1] if ends else 0, left), y), xytext=(9, 0), textcoords="offset points", va="center",
+                color=INK,
+            )  # fmt: skip
+        axes.set_yticks(range(len(bars)), [label for label, *_ in reversed(bars)])
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlim(left, 4e6)
+        axes.set_ylim(-0.6, len(bars) - 0.4)
+        axes.grid(axis="x", color=GRID, linewidth=0.7)
+        axes.set_xlabel("million tonnes of CO2 a year (logarithmic)")
+        return svg(figure)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def in_order(names: Iterable[str]) -> list[str]:
     """Forward iteration first, so that the others are drawn over it."""
     names = list(names)

@@ -8,8 +8,17 @@ from typing import Any
 
 from andersonn.comparison.own.contenders import FORWARD, NAMES
 from andersonn.comparison.own.page import cards, items, page, table
-from andersonn.comparison.own.plots import histogram_figure, in_order, memory_figure, residual_figure, training_figure
+from andersonn.comparison.own.plots import (
+    carbon_figure,
+    histogram_figure,
+    in_order,
+    memory_figure,
+    residual_figure,
+    training_figure,
+)
 from andersonn.comparison.own.verdict import crossover_sentence
+from andersonn.measure.energy import NOT_MEASURED
+from andersonn.measure.scenario import LEVELS
 
 
 def render(result: dict[str, Any]) -> str:
@@ -49,6 +58,8 @@ def _inference(result: dict[str, Any]) -> tuple[str, list[str]]:
         "<h2>Residual against evaluations and against time</h2>",
         residual_figure(result["curve"]),
         *(f"<p>{html.escape(crossover_sentence(result['curve'], name))}</p>" for name in rows if name != FORWARD),
+        "<h2>Energy</h2>",
+        _energies(rows, "a pass over all structures"),
         "<h2>What was done</h2>",
         items(_inference_method(result)),
     ]
@@ -126,6 +137,8 @@ def _training(result: dict[str, Any]) -> tuple[str, list[str]]:
         training_figure(result["solvers"], result["target"]),
         "<h2>Side by side</h2>",
         table(*training_rows(result["solvers"])),
+        "<h2>Energy</h2>",
+        _energies(result["solvers"], "all epochs, validation included"),
         "<h2>What was done</h2>",
         items(_training_method(result)),
     ]
@@ -232,6 +245,68 @@ def _memory_method(result: dict[str, Any]) -> list[str]:
     return [*lines, *reasons]
 
 
+def energy_words(energy: dict[str, Any] | None) -> str:
+    """An energy with how it is known; never 0 for what nobody measured."""
+    if energy is None:
+        return "not measured (the run was made without --energy)"
+    if energy["kwh"] is None:
+        return f"{energy['how']} ({energy['source']})"
+    rest = energy["source"] if energy["assumption"] is None else f"{energy['source']}; assumed: {energy['assumption']}"
+    return f"{energy['kwh']:.3g} kWh, {energy['how']} ({rest})"
+
+
+def _energies(rows: dict[str, Any], of: str) -> str:
+    return items(f"{NAMES[name]}: {energy_words(rows[name]['energy'])}, {of}." for name in in_order(rows))
+
+
+def _carbon(result: dict[str, Any]) -> tuple[str, list[str]]:
+    found = result["projection"]
+    times = found["paper_over_high"]
+    beside = (
+        "nothing is saved, so there is no ratio to it" if times is None else f"{times:,.3g} times the high end here"
+    )
+    parts = [f"<p class=lead>{html.escape(result['verdict'])}</p>"]
+    if result["run"] is not None:
+        body = [[NAMES[name], *_emissions(row)] for name, row in result["run"].items()]
+        parts += [f"<h2>The run: {html.escape(result['of'])}</h2>", table(["", "energy", "g CO2 (low … high)"], body)]
+    parts += [
+        "<h2>The scenario</h2>",
+        table(*carbon_rows(result)),
+        carbon_figure(found),
+        "<h2>Where the numbers come from</h2>",
+        items(f"{each['name']}: {each['source']}." for each in found["assumptions"].values()),
+        "<h2>How to read it</h2>",
+        items(
+            [
+                "Saved = energy of the fleet × share × saving; CO2 = that × grid intensity. Low and high are the extremes of all "
+                "combinations. The product is no better than its weakest factor, which is the share.",
+                f"{found['paper']}: {beside}. It is set beside, not adopted. {found['power_sector']}: "
+                f"{found['power_sector_gt']:g} gigatons.",
+                "Making and cooling the machines, and what is computed with what was saved, are not in it.",
+                machine_line(result["setting"]),
+            ]
+        ),
+    ]
+    return "Energy and CO2: what the saving would mean", parts
+
+
+def _emissions(row: dict[str, Any]) -> list[str]:
+    grams = row["co2e_g"]
+    return [energy_words(row), NOT_MEASURED if grams is None else f"{grams['low']:.3g} … {grams['high']:.3g}"]
+
+
+def carbon_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table of the scenario."""
+    found = result["projection"]
+    body = [
+        [f"{each['name']}{', ' + each['unit'] if each['unit'] else ''}", *(f"{each[level]:.4g}" for level in LEVELS)]
+        for each in found["assumptions"].values()
+    ]
+    for key, label in (("saved_twh", "saved, TWh a year"), ("saved_mt", "saved, million tonnes of CO2 a year")):
+        body.append([label, *(f"{found[key][level]:.3g}" for level in LEVELS)])
+    return ["", *LEVELS], body
+
+
 Page = Callable[[dict[str, Any]], tuple[str, list[str]]]
-PAGES: dict[str, Page] = {"inference": _inference, "memory": _memory, "training": _training}
+PAGES: dict[str, Page] = {"inference": _inference, "memory": _memory, "training": _training, "carbon": _carbon}
 """Measure → function that gives title and parts of its page."""

@@ -15,9 +15,10 @@ from andersonn.data.records import Records
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.measure.clock import timing
+from andersonn.measure.energy import Energy, Meter, meter_for, total
 from andersonn.training.calibration import Calibration
 from andersonn.training.config import TrainConfig
-from andersonn.training.dataset import prepare
+from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.inference import ask
 from andersonn.training.progress import Progress, Silent
 from andersonn.training.trainer import Trainer
@@ -49,6 +50,7 @@ class Accounts:
         batches, forward, adjoint: by epoch: batches, evaluations in the forward pass, and in the backward pass.
         forward_unconverged, adjoint_unconverged: solves of structures that did not reach the tolerance, over all epochs.
         solves: structures solved for, over all epochs.
+        energies: of each epoch, validation included, if there was a meter.
     """
 
     batches: list[int] = field(default_factory=list)
@@ -57,6 +59,7 @@ class Accounts:
     forward_unconverged: int = 0
     adjoint_unconverged: int = 0
     solves: int = 0
+    energies: list[Energy] = field(default_factory=list)
 
     def begin(self) -> None:
         """A new epoch."""
@@ -74,9 +77,11 @@ class Accounts:
         self.solves += len(layer.last.status)
 
 
-def train_in_turn(trainers: Mapping[str, Trainer], progress: Progress) -> dict[str, Accounts]:
+def train_in_turn(
+    trainers: Mapping[str, Trainer], progress: Progress, meter: Meter | None = None
+) -> dict[str, Accounts]:
     """Trains networks in turn, an epoch each, so that drift of the machine's speed hits all alike; each ends with the
-    parameters of its best epoch.
+    parameters of its best epoch. A meter is read around each epoch.
     """
     accounts = {name: Accounts() for name in trainers}
     epochs = next(iter(trainers.values())).config.epochs
@@ -90,7 +95,11 @@ def train_in_turn(trainers: Mapping[str, Trainer], progress: Progress) -> dict[s
                 accounts[name].add(trainers[name])
                 progress.update(done + fraction)
 
-            row = trainer.run_epoch(told)
+            if meter is None:
+                row = trainer.run_epoch(told)
+            else:
+                row, energy = meter.run(lambda trainer=trainer, told=told: trainer.run_epoch(told))
+                accounts[name].energies.append(energy)
             progress.update(done + 1, f"validation accuracy {row['validation_accuracy']:.3f}")
     progress.finish()
     for trainer in trainers.values():
@@ -104,6 +113,7 @@ def compare(
     config: TrainConfig,
     target: float | None = None,
     threads: int = 1,
+    energy: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Trains the same network twice: same data, batches, first weights, dropout and tolerances.
@@ -114,6 +124,7 @@ def compare(
         config: of both runs; the solver's name in it does not matter.
         target: validation accuracy to race to; None: the lower one of the two best.
         threads: of torch, during the comparison.
+        energy: whether to measure energy too, epoch by epoch.
         progress: listener.
 
     Returns:
@@ -132,13 +143,11 @@ def compare(
     if config.thresholds is not None:
         task = task.with_thresholds(config.thresholds)
     with threads_of(threads):
-        progress.start("graph images", len(records))
-        dataset = prepare(records, task, config, lambda done, _: progress.update(done))
-        progress.finish()
-        dataset.require_trainable(task)
+        dataset = _dataset(task, records, config, progress)
         trainers = {name: Trainer(dataset, task, each) for name, each in pair_of(config).items()}
-        accounts = train_in_turn(trainers, progress)
-        where = setting(str(next(iter(trainers.values())).device))
+        device = str(next(iter(trainers.values())).device)
+        accounts = train_in_turn(trainers, progress, meter_for(device) if energy else None)
+        where = setting(device)
         classes = {name: _classes(trainer) for name, trainer in trainers.items()}
     if target is None:
         target = min(_best(trainer) for trainer in trainers.values())
@@ -146,11 +155,7 @@ def compare(
     result = {
         "measure": "training",
         "task": task.name,
-        "data": records.source,
-        "n": int(sum(len(dataset.sides[side]) for side in ("train", "validation"))),
-        "train": len(dataset.sides["train"]),
-        "validation": len(dataset.sides["validation"]),
-        "unusable": len(dataset.unusable),
+        **_of(dataset),
         "target": target,
         **_speedups(rows),
         "agreement": float((classes["anderson"] == classes[FORWARD]).mean()),
@@ -159,6 +164,26 @@ def compare(
         "setting": where | {"seed": config.seed, "n": len(dataset.sides["train"]), "repeats": config.epochs},
     }
     return result | training_verdict(result)
+
+
+def _dataset(task: Task, records: Records, config: TrainConfig, progress: Progress) -> Dataset:
+    progress.start("graph images", len(records))
+    dataset = prepare(records, task, config, lambda done, _: progress.update(done))
+    progress.finish()
+    dataset.require_trainable(task)
+    return dataset
+
+
+def _of(dataset: Dataset) -> dict[str, Any]:
+    """What was learned from."""
+    train, validation = (len(dataset.sides[side]) for side in ("train", "validation"))
+    return {
+        "data": dataset.records.source,
+        "n": train + validation,
+        "train": train,
+        "validation": validation,
+        "unusable": len(dataset.unusable),
+    }
 
 
 def _classes(trainer: Trainer) -> np.ndarray:
@@ -194,6 +219,7 @@ def _row(trainer: Trainer, accounts: Accounts, target: float) -> dict[str, Any]:
         "last_accuracy": history[-1]["validation_accuracy"],
         "least_loss": min(row["validation_loss"] for row in history),
         "radius_max": max(row["radius_max"] for row in history),
+        "energy": total(accounts.energies).as_dict() if accounts.energies else None,
         "history": [
             row | {"batches": b, "forward_sum": f, "adjoint_sum": a}
             for row, b, f, a in zip(history, accounts.batches, accounts.forward, accounts.adjoint, strict=True)

@@ -157,3 +157,25 @@ def memory_verdict(result: dict[str, Any]) -> dict[str, str]:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.0f}" if size >= 1e7 else f"{size / 1e6:.1f}"
+
+
+def carbon_verdict(result: dict[str, Any]) -> dict[str, str]:
+    """``verdict``: what the projection comes to, beside the paper's."""
+    found = result["projection"]
+    saved, ceiling = found["saved_mt"], found["ceiling_mt"]
+    if saved["high"] <= 0:
+        parts = [
+            "Nothing is saved at these numbers: Anderson would cost energy here. For this work use forward iteration."
+        ]
+    else:
+        parts = [
+            f"Saved, under the assumptions listed: {saved['mid']:.3g} million tonnes of CO2 a year, from {saved['low']:.3g} to "
+            f"{saved['high']:.3g}."
+        ]
+    paper, sector = found["paper_gt"], found["power_sector_gt"]
+    parts.append(
+        f"The {paper:g} gigatons a year of the paper are {paper / sector:.1f} times the CO2 of all electricity generation "
+        f"({sector:g} gigatons in 2024); all data centers together emit {ceiling['low'] / 1e3:.2g} to "
+        f"{ceiling['high'] / 1e3:.2g} gigatons in this scenario. The paper's number is set beside, not adopted."
+    )
+    return {"verdict": " ".join(parts)}
