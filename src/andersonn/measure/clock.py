@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,3 +73,10 @@ def timing(seconds: Sequence[float]) -> Timing:
     """Median and quartiles of rounds; of ratios as well as of seconds."""
     low, median, high = np.percentile(seconds, [25, 50, 75])
     return Timing(float(median), float(low), float(high), len(seconds))
+
+
+def told_apart(won: int, rounds: int, level: float = 0.05) -> bool:
+    """Whether something that was ahead in ``won`` of so many rounds is ahead by more than chance: a one-sided sign test.
+    Five rounds are the fewest in which it can be.
+    """
+    return sum(math.comb(rounds, k) for k in range(won, rounds + 1)) / 2**rounds <= level

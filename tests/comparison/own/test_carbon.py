@@ -23,6 +23,7 @@ def inference():
         "measure": "inference",
         "task": "conduction",
         "n": 10,
+        "pays": True,
         "speedup_time": 1.25,
         "speedup_time_quartiles": [1.0, 2.0],
         "solvers": {"anderson": row(8.0), "auto": row(9.0), "forward": row(10.0)},
@@ -66,10 +67,11 @@ def test_measured_energies_decide_the_saving(inference):
 
 
 def test_where_anderson_costs_more_nothing_is_saved(inference):
-    inference |= {"speedup_time": 0.8, "speedup_time_quartiles": [0.7, 0.9]}
+    inference |= {"pays": False, "speedup_time": 0.8, "speedup_time_quartiles": [0.7, 0.9]}
     found = account(inference)
     assert found["projection"]["saved_mt"]["high"] < 0
     assert "use forward iteration" in found["verdict"]
+    assert "no gain of time was told from noise" in found["projection"]["assumptions"]["saving"]["source"]
     assert "nothing is saved" in report.render(found)
 
 

@@ -65,9 +65,17 @@ def test_accounts_add_up(result):
         assert row["row_evaluations"] <= row["cell_calls"] * result["image_rows"]
         assert row["largest_residual"] <= result["rtol"]
         assert row["unconverged"] == 0
+        assert row["rounds_won"] + row["rounds_lost"] <= row["repeats"] == 3
         assert row["structures_per_second"] == pytest.approx(CRYSTALS / row["seconds"])
     plain, ours = rows["forward"], rows["anderson"]
-    assert plain["speedup_time"] == plain["speedup_evaluations"] == plain["same_class_as_forward"] == 1.0
+    assert plain["rounds_won"] == plain["rounds_lost"] == 0
+    assert (
+        plain["speedup_explained"]
+        == plain["speedup_time"]
+        == plain["speedup_evaluations"]
+        == plain["same_class_as_forward"]
+        == 1.0
+    )
     mean = np.average(np.arange(len(ours["histogram"])), weights=ours["histogram"])
     assert ours["evaluations_per_structure"] == pytest.approx(mean)
     assert result["speedup_evaluations"] == pytest.approx(
@@ -148,31 +156,38 @@ def test_the_page_needs_nothing_else_and_has_the_numbers(result):
     assert result["setting"]["cpu"] in page
 
 
-def altered(result, **changes):
-    """A result whose faster solver has other numbers, and its verdict."""
+def altered(result, won, lost=0, **changes):
+    """A result whose other solvers have other numbers, of seven rounds, and its verdict."""
     found = copy.deepcopy(result)
     found["agreement"] = 1.0
     for name in ("anderson", "auto"):
-        found["solvers"][name] |= {"speedup_time": 1.0, "repeats": 5, "unconverged": 0} | changes
+        numbers = {"repeats": 7, "unconverged": 0, "rounds_won": won, "solve_rounds_won": won, "rounds_lost": lost}
+        found["solvers"][name] |= numbers | {"speedup_evaluations": 1.3} | changes
     return inference_verdict(found)
 
 
 def test_the_verdict_says_where_it_does_not_pay(result):
-    slower = altered(result, speedup_time=0.8, speedup_time_quartiles=[0.7, 0.9])
-    assert slower["recommendation"] == "forward"
+    slower = altered(result, won=0, lost=7)
+    assert (slower["recommendation"], slower["pays"]) == ("forward", False)
     assert "does not pay" in slower["verdict"]
-    noise = altered(result, speedup_time=1.1, speedup_time_quartiles=[0.9, 1.3])
-    assert noise["recommendation"] == "forward"
-    assert "no difference that can be told from noise" in noise["verdict"]
-    faster = altered(result, speedup_time=1.5, speedup_time_quartiles=[1.4, 1.6])
+    noise = altered(result, won=6, lost=1)
+    assert (noise["recommendation"], noise["pays"]) == ("forward", False)
+    assert "can be told from noise" in noise["verdict"]
+    faster = altered(result, won=7)
     assert faster["recommendation"] in ("anderson", "auto")
+    assert faster["pays"]
     assert " pays: " in faster["verdict"]
-    few = altered(result, speedup_time=1.5, speedup_time_quartiles=[1.4, 1.6], repeats=2)
+    few = altered(result, won=4, repeats=4)
     assert few["recommendation"] == "forward"
     assert "So few" in few["verdict"]
-    unsolved = altered(result, speedup_time=1.5, speedup_time_quartiles=[1.4, 1.6], unconverged=3)
+    unsolved = altered(result, won=7, unconverged=3)
     assert unsolved["recommendation"] == "forward"
     assert "left 3 structures unsolved" in unsolved["verdict"]
+
+
+def test_a_gain_of_time_without_fewer_evaluations_or_a_faster_solve_is_noise(result):
+    assert not altered(result, won=7, speedup_evaluations=1.0)["pays"]
+    assert not altered(result, won=7, solve_rounds_won=4)["pays"]
 
 
 def test_where_forward_iteration_fails_the_speed_up_is_not_called_one(result):

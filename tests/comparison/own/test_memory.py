@@ -53,6 +53,7 @@ def test_the_verdict_says_where_a_stack_is_thrifty():
     ]
     found = memory_verdict({"rows": rows, "break_even": None})
     assert "a stack is the thrifty choice" in found["verdict"]
+    assert "At every depth measured the layer needs less" in memory_verdict({"rows": rows, "break_even": 1})["verdict"]
     for row in rows:
         row |= {"bytes": None, "why": NO_RESET}
     assert NO_RESET in memory_verdict({"rows": rows, "break_even": None})["verdict"]

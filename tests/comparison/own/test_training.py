@@ -120,17 +120,19 @@ def test_the_page_needs_nothing_else(result):
 
 
 def test_the_verdict_says_where_it_does_not_pay(result):
-    def told(epochs=5, **changes):
+    def told(won, lost=0, epochs=7, saved=1.2):
+        changes = {"epochs_won": won, "epochs_lost": lost, "speedup_epoch_evaluations": saved}
         found = copy.deepcopy(result) | changes
         for row in found["solvers"].values():
             row["history"] = row["history"][:1] * epochs
         return training_verdict(found)
 
-    slower = told(speedup_epoch=0.8, speedup_epoch_quartiles=[0.7, 0.9])
-    assert slower["recommendation"] == "forward"
+    slower = told(0, 7)
+    assert (slower["recommendation"], slower["pays"]) == ("forward", False)
     assert "does not pay" in slower["verdict"]
-    noise = told(speedup_epoch=1.1, speedup_epoch_quartiles=[0.9, 1.2])
-    assert noise["recommendation"] == "forward"
+    noise = told(6, 1)
+    assert (noise["recommendation"], noise["pays"]) == ("forward", False)
     assert "told from noise" in noise["verdict"]
-    assert told(speedup_epoch=1.3, speedup_epoch_quartiles=[1.2, 1.4])["recommendation"] == "anderson"
-    assert "So few" in told(2, speedup_epoch=1.3, speedup_epoch_quartiles=[1.2, 1.4])["verdict"]
+    assert (told(7)["recommendation"], told(7)["pays"]) == ("anderson", True)
+    assert not told(7, saved=1.0)["pays"]
+    assert "So few" in told(4, epochs=4)["verdict"]

@@ -105,6 +105,8 @@ def _saving(report: dict[str, Any], run: dict[str, Energy]) -> Assumption:
     speedup, (low, high) = _speedup(report)
     ours, plain = run["anderson"], run[FORWARD]
     what = f"Anderson beside forward iteration, {report['measure']} for {report['task']}, n = {report['n']}"
+    if not report["pays"]:
+        what += "; no gain of time was told from noise there"
     if ours.how == plain.how == MEASURED:
         ratio = plain.kwh / ours.kwh
         levels = {"low": min(low, ratio), "mid": ratio, "high": max(high, ratio)}

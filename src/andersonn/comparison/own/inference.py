@@ -91,9 +91,10 @@ def compare(scientist: Scientist, records: Records, plan: Plan, progress: Progre
 
     Returns:
         JSON-able data: ``speedup_time`` (forward iteration's seconds ÷ Anderson's, median over the rounds), ``speedup_solve``
-        (the same of solver and cell alone), ``speedup_evaluations`` (mean evaluations a structure, forward ÷ Anderson),
+        (the same of solver and cell alone), ``speedup_explained`` (what that makes of a whole prediction), ``speedup_evaluations`` (mean evaluations a structure, forward ÷ Anderson),
         ``agreement`` (share of structures that both put in the same class), ``solvers`` (name → all numbers of one),
-        ``curve`` (see :func:`~andersonn.comparison.own.curves.residual_curves`), ``recommendation``, ``verdict`` (words)
+        ``curve`` (see :func:`~andersonn.comparison.own.curves.residual_curves`), ``recommendation``, ``pays`` (whether a
+        saving of time was told from noise), ``verdict`` (words)
         and ``setting``.
 
     Raises:
@@ -125,7 +126,10 @@ def _compare(
         "task": scientist.task.name,
         "model": scientist.name,
         "n": len(indices),
-        **{key: rows["anderson"][key] for key in ("speedup_time", "speedup_time_quartiles", "speedup_solve")},
+        **{
+            key: rows["anderson"][key]
+            for key in ("speedup_time", "speedup_time_quartiles", "speedup_explained", "speedup_solve")
+        },
         "speedup_evaluations": rows["anderson"]["speedup_evaluations"],
         "agreement": rows["anderson"]["same_class_as_forward"],
         "rtol": solvers[FORWARD].rtol,
@@ -216,26 +220,17 @@ def _images(
 def _row(solver: Solver, rounds: list[tuple[float, Round]], plain: list[tuple[float, Round]]) -> dict[str, Any]:
     """What the rounds of one solver say."""
     outputs = [r.outputs for _, r in rounds]
-    seconds, solve = timing([s for s, _ in rounds]), timing([r.accounts.seconds for _, r in rounds])
-    faster = timing([b / a for (a, _), (b, _) in zip(rounds, plain, strict=True)])
-    solves = timing([b.accounts.seconds / a.accounts.seconds for (_, a), (_, b) in zip(rounds, plain, strict=True)])
     needed = [int(np.median(column)) for column in np.stack([found.steps + 1 for found in outputs]).T]
     mean = float(np.mean([(found.steps + 1).mean() for found in outputs]))
     other = float(np.mean([(r.outputs.steps + 1).mean() for _, r in plain]))
     unconverged = [int((found.status != Status.CONVERGED).sum()) for found in outputs]
     residual = max(float(np.nan_to_num(found.residual, nan=np.inf).max()) for found in outputs)
+    times = _times(rounds, plain)
     return {
         "solver": repr(solver),
-        "speedup_time": faster.median,
-        "speedup_time_quartiles": [faster.low, faster.high],
-        "speedup_solve": solves.median,
-        "speedup_solve_quartiles": [solves.low, solves.high],
+        **times,
         "speedup_evaluations": other / mean,
-        "seconds": seconds.median,
-        "seconds_quartiles": [seconds.low, seconds.high],
-        "solve_seconds": solve.median,
-        "solve_seconds_quartiles": [solve.low, solve.high],
-        "structures_per_second": len(needed) / seconds.median,
+        "structures_per_second": len(needed) / times["seconds"],
         "evaluations_per_structure": mean,
         "most_evaluations": max(needed),
         "histogram": np.bincount(needed).tolist(),
@@ -243,7 +238,36 @@ def _row(solver: Solver, rounds: list[tuple[float, Round]], plain: list[tuple[fl
         "row_evaluations": int(np.median([r.accounts.rows for _, r in rounds])),
         "unconverged": max(unconverged),
         "largest_residual": residual if np.isfinite(residual) else None,
-        "repeats": seconds.repeats,
+        "repeats": len(rounds),
+    }
+
+
+def _times(rounds: list[tuple[float, Round]], plain: list[tuple[float, Round]]) -> dict[str, Any]:
+    """Seconds, and ratios to forward iteration's in the same round.
+
+    ``speedup_explained`` is what the solves alone make of a whole prediction, all else taking its median time: all else is
+    the same work with every solver, so what the measured ratio has beyond this is noise.
+    """
+    seconds, solve = timing([s for s, _ in rounds]), timing([r.accounts.seconds for _, r in rounds])
+    pairs = list(zip(rounds, plain, strict=True))
+    faster = [p / s for (s, _), (p, _) in pairs]
+    solves = [p.accounts.seconds / r.accounts.seconds for (_, r), (_, p) in pairs]
+    rest = float(np.median([s - r.accounts.seconds for s, r in [*rounds, *plain]]))
+    other = timing([r.accounts.seconds for _, r in plain]).median
+    whole, alone = timing(faster), timing(solves)
+    return {
+        "speedup_time": whole.median,
+        "speedup_time_quartiles": [whole.low, whole.high],
+        "rounds_won": sum(ratio > 1.0 for ratio in faster),
+        "rounds_lost": sum(ratio < 1.0 for ratio in faster),
+        "speedup_explained": (rest + other) / (rest + solve.median),
+        "speedup_solve": alone.median,
+        "speedup_solve_quartiles": [alone.low, alone.high],
+        "solve_rounds_won": sum(ratio > 1.0 for ratio in solves),
+        "seconds": seconds.median,
+        "seconds_quartiles": [seconds.low, seconds.high],
+        "solve_seconds": solve.median,
+        "solve_seconds_quartiles": [solve.low, solve.high],
     }
 
 

@@ -84,12 +84,14 @@ def inference_rows(rows: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
                 f"{row['solve_flops'] / 1e9:.3g} of {row['flops'] / 1e9:.3g}",
                 str(row["unconverged"]),
                 f"{100 * row['same_class_as_tight']:.2f} %",
+                f"{row['speedup_solve']:.2f}",
+                f"{row['speedup_explained']:.2f}",
                 f"{row['speedup_time']:.2f} [{least:.2f}–{most:.2f}]",
             ]
         )
     head = [
         "", "seconds", "structures/s", "solve alone", "evaluations a structure", "cell calls", "rows evaluated",
-        "GFLOP, solve of all", "unconverged", "class as at 1e-6", "times forward",
+        "GFLOP, solve of all", "unconverged", "class as at 1e-6", "solve, times forward", "which explains", "prediction, times forward",
     ]  # fmt: skip
     return head, body
 
@@ -109,6 +111,10 @@ def _inference_method(result: dict[str, Any]) -> list[str]:
         "Seconds are those of whole predictions from graph images in memory: batches, encoder, solve and head. Reading files "
         "and making images, which no solver speeds up, are not in them. Rounds in turn in one process after one that does not "
         "count; medians [quartiles]; ratios are taken round by round.",
+        "“Which explains”: what the solves alone make of a whole prediction when all else, the same work with every solver, takes "
+        "its median time; what the measured ratio has beyond it is noise. A gain counts as told from noise if evaluations are "
+        "fewer and both solve and prediction were ahead in so many rounds that chance would do it in one case of twenty at most "
+        "(sign test).",
         "Evaluations a structure: until this structure had converged. Cell calls: each for all structures still in the batch. "
         "Rows evaluated: rows in a call, summed over calls: the work of the cell.",
         "GFLOP: matrix products only, which torch can count; products and sums by element, a large part of the message "

@@ -229,9 +229,8 @@ def _row(trainer: Trainer, accounts: Accounts, target: float) -> dict[str, Any]:
 
 def _speedups(rows: dict[str, Any]) -> dict[str, Any]:
     ours, plain = rows["anderson"], rows[FORWARD]
-    per_epoch = timing(
-        [p["train_seconds"] / o["train_seconds"] for o, p in zip(ours["history"], plain["history"], strict=True)]
-    )
+    epochs = [p["train_seconds"] / o["train_seconds"] for o, p in zip(ours["history"], plain["history"], strict=True)]
+    per_epoch = timing(epochs)
 
     def ratio(key: str) -> float | None:
         if ours[key] is None or plain[key] is None:
@@ -243,5 +242,7 @@ def _speedups(rows: dict[str, Any]) -> dict[str, Any]:
         "speedup_evaluations": ratio("evaluations_to_target"),
         "speedup_epoch": per_epoch.median,
         "speedup_epoch_quartiles": [per_epoch.low, per_epoch.high],
+        "epochs_won": sum(each > 1.0 for each in epochs),
+        "epochs_lost": sum(each < 1.0 for each in epochs),
         "speedup_epoch_evaluations": ratio("evaluations"),
     }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from andersonn.comparison.own.contenders import FORWARD, NAMES
+from andersonn.measure.clock import told_apart
 
-ENOUGH = 3
-"""Rounds under which quartiles say nothing."""
+ENOUGH = 5
+"""Rounds under which no sign test can tell times apart."""
 USE = {
     "anderson": "use Anderson (model.solver.name=anderson)",
     "auto": 'use Anderson("auto"), which decides by itself',
@@ -34,26 +35,26 @@ def crossover_sentence(curve: dict[str, Any], name: str = "anderson") -> str:
     )
 
 
-def inference_verdict(result: dict[str, Any]) -> dict[str, str]:
-    """``recommendation``, a solver's name, and ``verdict``, why; from the other numbers of the result alone."""
-    rows = result["solvers"]
-    plain = rows[FORWARD]
-    best = max((name for name in rows if name != FORWARD), key=lambda name: rows[name]["speedup_time"])
-    row = rows[best]
+def inference_verdict(result: dict[str, Any]) -> dict[str, Any]:
+    """``recommendation``, a solver's name, ``pays``, and ``verdict``, why; from the other numbers of the result alone."""
+    rows, plain = result["solvers"], result["solvers"][FORWARD]
+    others = [name for name in rows if name != FORWARD]
+    paying = [name for name in others if _pays(rows[name]) and rows[name]["unconverged"] <= plain["unconverged"]]
+    best = max(paying or others, key=lambda name: rows[name]["speedup_explained"])
+    solving = min(others, key=lambda name: (rows[name]["unconverged"], name != best))
     parts = []
-    if plain["unconverged"] > row["unconverged"]:
-        choice = best
+    if plain["unconverged"] > rows[solving]["unconverged"]:
+        choice = solving
         parts.append(
             f"Forward iteration left {plain['unconverged']} of {result['n']} structures unsolved within "
-            f"{result['max_steps']} steps, {NAMES[best]} {row['unconverged']}: the speed-ups compare unequal work."
+            f"{result['max_steps']} steps, {NAMES[choice]} {rows[choice]['unconverged']}: the speed-ups compare unequal work."
         )
     else:
-        choice, words = _faster(best, row)
-        parts.append(words)
-    if row["unconverged"] > plain["unconverged"]:
-        choice = FORWARD
+        choice = best if paying else FORWARD
+        parts.append(_by_time(NAMES[best], rows[best], bool(paying)))
+    if rows[best]["unconverged"] > plain["unconverged"]:
         parts.append(
-            f"{NAMES[best]} left {row['unconverged']} structures unsolved, forward iteration {plain['unconverged']}."
+            f"{NAMES[best]} left {rows[best]['unconverged']} structures unsolved, forward iteration {plain['unconverged']}."
         )
     if result["agreement"] < 1.0:
         changed = round((1.0 - result["agreement"]) * result["n"])
@@ -62,58 +63,63 @@ def inference_verdict(result: dict[str, Any]) -> dict[str, str]:
             f"tolerance of {result['rtol']:.0e} their classes hang on the solve."
         )
     parts.append(f"For this model and these structures: {USE[choice]}.")
-    return {"recommendation": choice, "verdict": " ".join(parts)}
+    return {"recommendation": choice, "pays": bool(paying), "verdict": " ".join(parts)}
 
 
-def _faster(best: str, row: dict[str, Any]) -> tuple[str, str]:
-    """The choice by time, and its reason."""
+def _pays(row: dict[str, Any]) -> bool:
+    """Fewer evaluations, and a solve and a prediction faster than forward iteration's by more than chance."""
+    by_time = all(told_apart(row[key], row["repeats"]) for key in ("rounds_won", "solve_rounds_won"))
+    return row["speedup_evaluations"] > 1.0 and by_time
+
+
+def _by_time(name: str, row: dict[str, Any], pays: bool) -> str:
+    """Why a solver is chosen by time, or not."""
     low, high = row["speedup_time_quartiles"]
     ratio = f"{row['speedup_time']:.2f} times [{low:.2f}–{high:.2f}]"
+    ratio += f" as fast as with forward iteration in {row['repeats']} rounds"
+    solve = f"solver and cell alone {row['speedup_solve']:.2f} times, which explains {row['speedup_explained']:.2f}"
     saved = f"{row['speedup_evaluations']:.2f} times fewer evaluations a structure"
-    solve = f"solver and cell alone {row['speedup_solve']:.2f} times"
+    if pays:
+        return f"{name} pays: predictions are {ratio} ({solve}), with {saved}."
     if row["repeats"] < ENOUGH:
-        return FORWARD, f"So few rounds ({row['repeats']}) cannot tell times apart; {saved} with {NAMES[best]}."
-    if low > 1.0:
-        return best, f"{NAMES[best]} pays: predictions are {ratio} as fast ({solve}), with {saved}."
-    if high < 1.0:
-        return FORWARD, (
-            f"Anderson does not pay here: with {NAMES[best]}, the faster of its two forms, predictions are {ratio} as fast "
-            f"as with forward iteration ({solve}), since {saved} do not make up for what a mixing step costs."
+        return f"So few rounds ({row['repeats']}) cannot tell times apart; {saved} with {name}."
+    if told_apart(row["rounds_lost"], row["repeats"]):
+        return (
+            f"Anderson does not pay here: with {name}, the better of its two forms, predictions are {ratio} ({solve}); {saved} "
+            "do not make up for what mixing costs."
         )
-    return FORWARD, (
-        f"Anderson makes no difference that can be told from noise: predictions are {ratio} as fast ({solve}), with {saved}. "
-        "Forward iteration is the simpler one."
+    return (
+        f"No gain of time can be told from noise: with {name}, the better of Anderson's two forms, predictions are {ratio} "
+        f"({solve}), with {saved}. More --repeats, or a quieter machine, may tell."
     )
 
 
-def training_verdict(result: dict[str, Any]) -> dict[str, str]:
-    """``recommendation`` and ``verdict``, as for inference."""
+def training_verdict(result: dict[str, Any]) -> dict[str, Any]:
+    """``recommendation``, ``pays`` and ``verdict``, as for inference."""
     rows = result["solvers"]
-    ours, plain = rows["anderson"], rows[FORWARD]
     low, high = result["speedup_epoch_quartiles"]
-    ratio = f"{result['speedup_epoch']:.2f} times [{low:.2f}–{high:.2f}]"
+    epochs = len(rows["anderson"]["history"])
+    ratio = f"{result['speedup_epoch']:.2f} times [{low:.2f}–{high:.2f}] as fast as with forward iteration"
     saved = f"{result['speedup_epoch_evaluations']:.2f} times fewer evaluations of the cell in both passes together"
-    choice = FORWARD
-    if len(ours["history"]) < ENOUGH:
-        words = f"So few epochs ({len(ours['history'])}) cannot tell times apart; {saved} with Anderson."
-    elif low > 1.0:
-        choice, words = "anderson", f"Anderson pays: an epoch is {ratio} as fast, with {saved}."
-    elif high < 1.0:
-        words = (
-            f"Anderson does not pay here: an epoch is {ratio} as fast as with forward iteration; {saved} do not make up for "
-            "what mixing costs."
-        )
+    pays = result["speedup_epoch_evaluations"] > 1.0 and told_apart(result["epochs_won"], epochs)
+    if pays:
+        words = f"Anderson pays: an epoch is {ratio}, with {saved}."
+    elif epochs < ENOUGH:
+        words = f"So few epochs ({epochs}) cannot tell times apart; {saved} with Anderson."
+    elif told_apart(result["epochs_lost"], epochs):
+        words = f"Anderson does not pay here: an epoch is {ratio}; {saved} do not make up for what mixing costs."
     else:
-        words = f"Anderson makes no difference that can be told from noise: an epoch is {ratio} as fast, with {saved}."
+        words = f"No gain of time can be told from noise: an epoch is {ratio}, with {saved}."
     parts = [words, _race(result)]
     failed = {name: rows[name]["forward_unconverged"] + rows[name]["adjoint_unconverged"] for name in rows}
     if any(failed.values()):
         parts.append(
             f"Solves that did not reach their tolerance: {failed['anderson']} with Anderson, {failed[FORWARD]} with forward "
-            f"iteration, of {2 * plain['solves']}."
+            f"iteration, of {2 * rows[FORWARD]['solves']}."
         )
+    choice = "anderson" if pays else FORWARD
     parts.append(f"For this network and these data: {USE[choice]}.")
-    return {"recommendation": choice, "verdict": " ".join(parts)}
+    return {"recommendation": choice, "pays": pays, "verdict": " ".join(parts)}
 
 
 def _race(result: dict[str, Any]) -> str:
@@ -150,6 +156,8 @@ def memory_verdict(result: dict[str, Any]) -> dict[str, str]:
     even = result["break_even"]
     if even is None:
         parts.append("At no depth measured does the layer need less: at these depths a stack is the thrifty choice.")
+    elif even == min(layer.keys() & stack.keys()):
+        parts.append("At every depth measured the layer needs less.")
     else:
         parts.append(f"From a depth of {even} on, of those measured, the layer needs less; below that a stack does.")
     return {"verdict": " ".join(parts)}
