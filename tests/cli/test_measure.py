@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import subprocess
 import sys
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from andersonn.cli import measure
 from andersonn.cli.main import app
+from andersonn.cli.measure import solvers
 from andersonn.comparison import contest, contestants
+from andersonn.comparison.own import inference, memory
 from andersonn.errors import UsageError
+from andersonn.measure.energy import NoMeter
 
 PROBLEM = "value iteration 0.99"
 
@@ -20,7 +25,7 @@ PROBLEM = "value iteration 0.99"
 @pytest.fixture
 def quick(monkeypatch):
     """The contest with a budget that a test can afford."""
-    monkeypatch.setattr(measure, "QUICK", {"max_evaluations": 60, "repeats": 1, "seconds": 0.0})
+    monkeypatch.setattr(solvers, "QUICK", {"max_evaluations": 60, "repeats": 1, "seconds": 0.0})
     few = [c for c in contestants.everyone() if "jax" not in c.packages]  # jax takes seconds to compile
     monkeypatch.setattr(contest, "everyone", lambda: few)
     return ["measure", "solvers", "--problem", PROBLEM]
@@ -61,6 +66,137 @@ def test_wrong_calls(words, cause):
     assert isinstance(done.exception, UsageError)
     assert cause in str(done.exception)
     assert "\n" not in str(done.exception)
+
+
+@pytest.fixture(scope="module")
+def few(demo_sample, tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "few.parquet"
+    pq.write_table(demo_sample.take(np.arange(0, 240, 20)).table, path)
+    return path
+
+
+def test_inference(few, tmp_path):
+    words = ["measure", "inference", "conduction", "--data", str(few), "--repeats", "1"]
+    done = CliRunner().invoke(app, [*words, "--format", "json", "--out", str(tmp_path / "r")])
+    assert done.exit_code == 0, done.output
+    (line,) = done.stdout.splitlines()
+    found = json.loads(line)
+    assert {"speedup_time", "speedup_evaluations", "agreement", "solvers"} <= found.keys()
+    assert json.loads((tmp_path / "r/report.json").read_text()) == found
+    assert found["verdict"] in html.unescape((tmp_path / "r/report.html").read_text())
+    done = CliRunner().invoke(app, [*words, "--format", "csv"])
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["name"] for row in rows] == ["anderson", "auto", "forward"]
+    assert float(rows[0]["seconds_low"]) <= float(rows[0]["seconds"]) <= float(rows[0]["seconds_high"])
+    done = CliRunner().invoke(app, [*words, "--limit", "5"])
+    assert "forward iteration" in done.stdout
+    assert "cannot tell times apart" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["conductoin"], "did you mean 'conduction'"),
+        (["conduction", "--side", "validatoin"], "did you mean 'validation'"),
+        (["conduction", "--device", "no-such-device"], "--device cpu"),
+        (["conduction", "--out", "/proc/none"], "choose another --out"),
+        (["conduction", "--model", "/nowhere"], "has no model.json"),
+    ],
+)
+def test_wrong_calls_of_inference(few, words, cause):
+    done = CliRunner().invoke(app, ["measure", "inference", *words, "--data", str(few)])
+    assert isinstance(done.exception, UsageError)
+    assert cause in str(done.exception)
+
+
+def test_training(demo_sample, tmp_path):
+    path = tmp_path / "some.parquet"
+    pq.write_table(demo_sample.take(np.arange(0, len(demo_sample), 12)).table, path)
+    words = [
+        "measure",
+        "training",
+        "conduction",
+        "--data",
+        str(path),
+        "--epochs",
+        "1",
+        "model.width=8",
+        "--limit",
+        "80",
+    ]
+    done = CliRunner().invoke(app, [*words, "--format", "json", "--out", str(tmp_path / "r")])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert {"speedup_time", "speedup_evaluations", "agreement", "solvers"} <= found.keys()
+    assert (found["config"]["epochs"], found["config"]["limit"]) == (1, 80)
+    assert (tmp_path / "r/report.html").exists()
+    done = CliRunner().invoke(app, [*words, "--format", "csv"])
+    assert [row["name"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["anderson", "forward"]
+    done = CliRunner().invoke(app, words)
+    assert "So few epochs (1)" in " ".join(done.stdout.split())
+    done = CliRunner().invoke(app, [*words, "modle.width=8"])
+    assert "did you mean 'model.width'" in str(done.exception)
+
+
+def test_memory(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        memory, "_point", lambda plan, kind, depth: {"bytes": 10**6 * (depth if kind == "stack" else 5)}
+    )
+    words = ["measure", "memory", "--depths", "1,10", "--batch", "1"]
+    done = CliRunner().invoke(app, [*words, "--format", "json", "--out", str(tmp_path / "r")])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["break_even"] == 10
+    assert (tmp_path / "r/report.html").exists()
+    done = CliRunner().invoke(app, [*words, "--format", "csv"])
+    assert [row["bytes"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["5000000"] * 4 + [
+        "1000000",
+        "10000000",
+    ]
+    assert "explicit stack" in CliRunner().invoke(app, words).stdout
+    done = CliRunner().invoke(app, ["measure", "memory", "--depths", "1;2"])
+    assert "write whole numbers with commas" in str(done.exception)
+
+
+def test_energy_goes_from_a_run_to_the_scenario(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(inference, "ENERGY_SECONDS", 0.01)
+    monkeypatch.setattr(inference, "meter_for", lambda device: NoMeter("no counter"))
+    words = [
+        "measure",
+        "inference",
+        "conduction",
+        "--data",
+        str(few),
+        "--repeats",
+        "1",
+        "--energy",
+        "--out",
+        str(tmp_path),
+    ]
+    assert CliRunner().invoke(app, [*words, "--format", "csv"]).exit_code == 0
+    run = json.loads((tmp_path / "report.json").read_text())["solvers"]["forward"]["energy"]
+    assert (run["kwh"], run["how"], run["source"]) == (None, "not measured", "no counter")
+    assert "not measured (no counter), a pass over all structures" in (tmp_path / "report.html").read_text()
+    words = ["measure", "carbon", "--from", str(tmp_path / "report.json")]
+    done = CliRunner().invoke(app, [*words, "--format", "json", "--out", str(tmp_path / "carbon")])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["run"]["forward"]["kwh"] is None
+    assert (tmp_path / "carbon/report.html").exists()
+    done = CliRunner().invoke(app, words)
+    assert "not measured (no counter)" in " ".join(done.stdout.split())
+    done = CliRunner().invoke(app, ["measure", "carbon", "--saving", "0.2,0.3,0.4", "--format", "csv"])
+    assert list(csv.DictReader(io.StringIO(done.stdout)))[2]["mid"] == "0.3"
+
+
+def test_wrong_calls_of_carbon(tmp_path):
+    for words, cause in (
+        ([], "--saving"),
+        (["--saving", "a"], "write 0.01"),
+        (["--from", str(tmp_path)], "cannot read"),
+    ):
+        done = CliRunner().invoke(app, ["measure", "carbon", *words])
+        assert isinstance(done.exception, UsageError)
+        assert cause in str(done.exception)
 
 
 def test_help_is_instant():

@@ -4,8 +4,9 @@ import re
 import numpy as np
 import pytest
 
+from andersonn.comparison.own.plots import residual_figure
+from andersonn.comparison.own.verdict import crossover_sentence
 from andersonn.demo import experiment, report
-from andersonn.demo.figures import residual_figure
 from andersonn.training.progress import Silent
 
 
@@ -50,10 +51,10 @@ def test_page_needs_nothing_else(result):
 def test_crossover_is_told_either_way():
     curve = {
         "curves": {n: {"seconds": [0.1, 0.2], "residual": [1.0, 0.1]} for n in ("anderson", "forward")},
-        "crossover": None,
-        "mixing_penalty": 0.2,
+        "crossovers": {"anderson": None},
+        "mixing_penalties": {"anderson": 0.2},
     }
-    assert "forward iteration is first at the lowest residual" in report.crossover_sentence(curve)
+    assert "forward iteration is first at the lowest residual" in crossover_sentence(curve)
     assert "not paid back for good" in residual_figure(curve)
-    curve["crossover"] = {"residual": 1e-3, "seconds": 0.01}
-    assert "paid back after 10.0 ms" in report.crossover_sentence(curve)
+    curve["crossovers"]["anderson"] = {"residual": 1e-3, "seconds": 0.01}
+    assert "paid back after 10.0 ms" in crossover_sentence(curve)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from andersonn.measure.clock import interleaved
+from andersonn.measure.clock import interleaved, told_apart
 from andersonn.measure.crossover import Curve, crossover
 from andersonn.measure.memory import tape_bytes
 
@@ -50,6 +50,14 @@ def test_clock_runs_things_in_turn():
     assert calls == ["a", "b"] * 4
     assert times["a"].repeats == 3
     assert 0 <= times["a"].low <= times["a"].median <= times["a"].high
+
+
+def test_what_chance_could_do_tells_nothing_apart():
+    assert [told_apart(n, n) for n in (0, 1, 3, 4, 5, 7)] == [False, False, False, False, True, True]
+    assert not told_apart(6, 7)  # 8 of 128
+    assert told_apart(8, 9)  # 10 of 512
+    assert not told_apart(50, 100)
+    assert told_apart(60, 100)
 
 
 def test_tape_bytes():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from andersonn import Scientist
-from andersonn.demo.compare import problems
+from andersonn.comparison.own.curves import problems
 from andersonn.errors import UsageError
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig, SolverConfig
 from andersonn.models.stack import Stack

@@ -22,6 +22,7 @@ def demo(
     from rich.console import Console
 
     from andersonn.cli.tables import print_metrics
+    from andersonn.comparison.own.verdict import crossover_sentence
     from andersonn.data.tasks import CONDUCTION
     from andersonn.demo import experiment, report
     from andersonn.files import write_json, write_text
@@ -38,25 +39,27 @@ def demo(
     print_metrics({**result["test"]["anderson"], "baselines": result["baselines"]}, CONDUCTION.classes)
     console.print()
     _print_solvers(console, result)
-    console.print(report.crossover_sentence(result["curve"]), highlight=False)
+    console.print(crossover_sentence(result["curve"]), highlight=False)
     console.print(f"\nreport: {out / 'report.html'} ({result['seconds']:.0f} s)", highlight=False, markup=False)
 
 
 def _print_solvers(console: object, result: dict) -> None:
     from rich.table import Table
 
-    from andersonn.demo.figures import NAMES
+    from andersonn.comparison.own.contenders import NAMES
+    from andersonn.demo.compare import SOLVERS
 
-    table = Table("to the same tolerance", *NAMES.values(), "ratio", box=None, header_style="bold", pad_edge=False)
+    names = [NAMES[name] for name in SOLVERS]
+    table = Table("to the same tolerance", *names, "ratio", box=None, header_style="bold", pad_edge=False)
 
     def row(label: str, values: list[float], digits: int) -> None:
         table.add_row(label, *(f"{v:.{digits}f}" for v in values), f"{values[1] / values[0]:.2f}")
 
-    training = [result["training"][name] for name in NAMES]
+    training = [result["training"][name] for name in SOLVERS]
     row("training, evaluations a batch", [t["forward_evaluations"] + t["adjoint_evaluations"] for t in training], 1)
     row("training, seconds", [t["seconds"] for t in training], 1)
     for k, rtol in enumerate(result["inference"]["tolerances"]):
-        rows = [result["inference"][name][k] for name in NAMES]
+        rows = [result["inference"][name][k] for name in SOLVERS]
         row(f"inference to {rtol:.0e}, evaluations", [r["evaluations"] for r in rows], 0)
         row(f"inference to {rtol:.0e}, milliseconds", [1e3 * r["seconds"] for r in rows], 1)
     console.print(table)

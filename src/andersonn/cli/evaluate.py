@@ -39,15 +39,10 @@ def evaluate(
 
     chosen = task_of(task)
     from andersonn.data.merging import read_records
-    from andersonn.errors import UsageError
-    from andersonn.scientists import Scientist
     from andersonn.scientists.evaluate import evaluate as measure
+    from andersonn.scientists.evaluate import scientist_of
 
-    scientist = Scientist.load(model or task)
-    if scientist.task.name != task:
-        raise UsageError(
-            "wrong_task", f"the model in {str(model)!r} is for {scientist.task.name}, not {task}", "name its own task"
-        )
+    scientist = scientist_of(task, model)
     records = read_records(data, labels=(chosen.quantity,))
     metrics = measure(scientist, records, side.value, baselines, Bars())
     show_metrics(metrics, scientist.task.classes, format)

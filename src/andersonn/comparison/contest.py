@@ -19,7 +19,7 @@ from andersonn.comparison.contestants import Contestant, everyone, reference
 from andersonn.comparison.posed import Posed
 from andersonn.comparison.problems import Case
 from andersonn.comparison.recorder import Record, relative_residual, relative_size
-from andersonn.comparison.setting import setting
+from andersonn.comparison.setting import setting, threads_of
 from andersonn.solvers import FixedPoint, Status
 from andersonn.training.progress import Progress, Silent
 
@@ -111,12 +111,8 @@ def run(
         :func:`~andersonn.comparison.claims.speedups`), ``claims``, ``rows``, ``curves`` (worst residual of each evaluation, to
         the tightest tolerance, of the first case of each problem) and ``setting``.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(plan.threads)
-    try:
+    with threads_of(plan.threads):
         return _run(plan, everyone() if contestants is None else contestants, progress or Silent())
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _run(plan: Plan, contestants: Sequence[Contestant], progress: Progress) -> dict[str, Any]:

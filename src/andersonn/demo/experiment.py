@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from andersonn.comparison.own.contenders import contenders
+from andersonn.comparison.own.curves import problems, residual_curves
+from andersonn.comparison.own.training import train_in_turn
 from andersonn.data.records import Records
 from andersonn.data.tasks import CONDUCTION
-from andersonn.demo.compare import SOLVERS, compare_inference, problems, residual_curves
+from andersonn.demo.compare import REPEATS, SOLVERS, compare_inference
 from andersonn.measure.machine import cpu_name
 from andersonn.training.calibration import fit_calibration
 from andersonn.training.config import TrainConfig
@@ -60,14 +63,15 @@ def run(seed: int, epochs: int | None, progress: Progress) -> dict[str, Any]:
     beside = baselines(dataset, CONDUCTION)(dataset.sides["test"])
     progress.finish()
     trainers = {name: Trainer(dataset, CONDUCTION, config) for name, config in configs.items()}
-    _train_both(trainers, progress)
+    train_in_turn(trainers, progress)
     tested = {name: _test(trainer) for name, trainer in trainers.items()}
     progress.start("comparing the solvers", 2)
     network, side = trainers["anderson"].network, dataset.sides["test"]
     solver = configs["anderson"].model.solver
     inference = compare_inference(problems(network, dataset.store, side, MAX_ROWS), solver)
     progress.update(1)
-    curve = residual_curves(problems(network, dataset.store, side, 10**9)[0], solver)
+    raced = {name: each for name, each in contenders(solver).items() if name in SOLVERS}
+    curve = residual_curves(problems(network, dataset.store, side, 10**9)[0], raced, REPEATS)
     progress.finish()
     return {
         "seed": seed,
@@ -82,20 +86,6 @@ def run(seed: int, epochs: int | None, progress: Progress) -> dict[str, Any]:
         "examples": _examples(dataset, tested["anderson"][1]),
         "seconds": time.perf_counter() - begin,
     }
-
-
-def _train_both(trainers: dict[str, Trainer], progress: Progress) -> None:
-    """Trains both networks in turn, an epoch each, so that drift of the machine's speed hits both alike."""
-    epochs = trainers["anderson"].config.epochs
-    progress.start("training, Anderson and forward", len(trainers) * epochs)
-    for epoch in range(epochs):
-        for position, trainer in enumerate(trainers.values()):
-            done = len(trainers) * epoch + position
-            row = trainer.run_epoch(lambda fraction, done=done: progress.update(done + fraction))
-            progress.update(done + 1, f"validation accuracy {row['validation_accuracy']:.3f}")
-    progress.finish()
-    for trainer in trainers.values():
-        trainer.use_best()
 
 
 def _test(trainer: Trainer) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:

@@ -7,19 +7,23 @@ import html
 from importlib import resources
 from typing import Any
 
+from andersonn.comparison.own.contenders import NAMES
+from andersonn.comparison.own.page import cards, items, page, table
+from andersonn.comparison.own.plots import residual_figure, training_figure
+from andersonn.comparison.own.verdict import crossover_sentence
 from andersonn.data.tasks import CONDUCTION
 from andersonn.demo.experiment import demo_records
-from andersonn.demo.figures import NAMES, confusion_figure, residual_figure, training_figure
+from andersonn.demo.figures import confusion_figure
 from andersonn.matter.image import ImageRecipe
 from andersonn.matter.picture import draw, png
 
 CLASSES = CONDUCTION.classes
+TITLE = "Deep AndersoNN: metal, semiconductor or insulator?"
 
 
 def render(result: dict[str, Any]) -> str:
     """The whole page."""
     parts = {
-        "title": "Deep AndersoNN: metal, semiconductor or insulator?",
         "summary": _summary(result),
         "accuracy": _accuracy_table(result),
         "confusion": confusion_figure(result["test"]["anderson"]["confusion"], CLASSES),
@@ -29,25 +33,10 @@ def render(result: dict[str, Any]) -> str:
         "examples": "".join(_example(example, result["config"]["image"]) for example in result["examples"]),
         "method": _method(result),
     }
-    page = resources.files("andersonn.demo").joinpath("report.html").read_text(encoding="utf-8")
+    body = resources.files("andersonn.demo").joinpath("report.html").read_text(encoding="utf-8")
     for name, content in parts.items():
-        page = page.replace("{{" + name + "}}", content)
-    return page
-
-
-def crossover_sentence(curve: dict[str, Any]) -> str:
-    """Where mixing is paid back, in words."""
-    penalty = f"A step of Anderson costs {100 * curve['mixing_penalty']:+.0f} % of a step of forward iteration"
-    point = curve["crossover"]
-    if point is None:
-        return (
-            f"{penalty}, and on this cell the evaluations it saves never pay for that for good: forward iteration is "
-            "first at the lowest residual reached. For this cell, use forward iteration."
-        )
-    return (
-        f"{penalty}. That is paid back after {1e3 * point['seconds']:.1f} ms: for every residual under "
-        f"{point['residual']:.2g}, Anderson is there first."
-    )
+        body = body.replace("{{" + name + "}}", content)
+    return page(TITLE, body)
 
 
 def verdict(result: dict[str, Any]) -> dict[str, float]:
@@ -69,13 +58,13 @@ def _summary(result: dict[str, Any]) -> str:
     test, forest = result["test"]["anderson"], result["baselines"]["random_forest"]
     ratios = verdict(result)
     tightest = max(result["inference"]["tolerances"][-1:], default=1e-5)
-    cards = [
+    numbers = [
         (f"{100 * test['accuracy']:.1f} %", f"of {test['n']} crystals with formulas never seen in training"),
         (f"{100 * forest['accuracy']:.1f} %", "random forest on composition"),
         (f"{ratios['training_evaluations']:.2f}×", "fewer cell evaluations in training than forward iteration"),
         (f"{ratios[f'evaluations_to_{tightest:.0e}']:.2f}×", f"fewer in inference, to a residual of {tightest:.0e}"),
     ]
-    return "".join(f"<div class=card><b>{number}</b><span>{html.escape(text)}</span></div>" for number, text in cards)
+    return cards(numbers)
 
 
 def _accuracy_table(result: dict[str, Any]) -> str:
@@ -89,7 +78,7 @@ def _accuracy_table(result: dict[str, Any]) -> str:
         [name, *(_number(row[key]) for key in ("accuracy", "balanced_accuracy", "roc_auc", "ece"))]
         for name, row in rows.items()
     ]
-    return _table(["", "accuracy", "balanced accuracy", "ROC-AUC", "calibration error"], body)
+    return table(["", "accuracy", "balanced accuracy", "ROC-AUC", "calibration error"], body)
 
 
 def _training_table(result: dict[str, Any]) -> str:
@@ -105,7 +94,7 @@ def _training_table(result: dict[str, Any]) -> str:
         for name, row in result["training"].items()
     ]
     head = ["", "evaluations a batch, forward", "backward", "seconds in all", "unconverged", "median spectral radius"]
-    return _table(head, body)
+    return table(head, body)
 
 
 def _inference_table(inference: dict[str, Any]) -> str:
@@ -128,7 +117,7 @@ def _inference_table(inference: dict[str, Any]) -> str:
     head = [
         "tolerance", "solver", "evaluations in all", "steps a crystal, mean", "most", "milliseconds (quartiles)", "converged"
     ]  # fmt: skip
-    return _table(head, body)
+    return table(head, body)
 
 
 def _example(example: dict[str, Any], recipe: dict[str, Any]) -> str:
@@ -165,19 +154,13 @@ def _method(result: dict[str, Any]) -> str:
         f"window {solver['window']}, mixing {solver['mixing']:g}. The forest is grown on the same training crystals.",
         f"Inference times: medians of {result['inference']['repeats']} interleaved repeats after one warm-up, solver and "
         "cell only, on the network trained with Anderson.",
-        f"{html.escape(machine['cpu'])}, {machine['cores']} cores, {machine['threads']} threads, PyTorch "
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, PyTorch "
         f"{machine['torch']}, Python {machine['python']}; the whole run took {result['seconds']:.0f} s.",
         "Data: Materials Project, A. Jain et al., APL Materials 1, 011002 (2013), CC BY 4.0; PBE gaps of the 2018 release "
         "as in C. Chen et al., Chem. Mater. 31, 3564 (2019). PBE underestimates gaps: silicon has 0.6 eV here.",
         "The sample is a tenth of the file that the shipped weights were trained on: they are more accurate than this run.",
     ]
-    return "<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>"
-
-
-def _table(head: list[str], body: list[list[str]]) -> str:
-    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    rows = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in body)
-    return f"<div class=scroll><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    return items(lines)
 
 
 def _number(value: float | None) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,33 +28,55 @@ class Timing:
     repeats: int
 
 
-def interleaved(
-    things: Mapping[str, Callable[[], object]],
+def turns(
+    things: Mapping[str, Callable[[], T]],
     repeats: int,
     warmup: int = 1,
     synchronize: Callable[[], None] | None = None,
-) -> dict[str, Timing]:
-    """Times things in turn, A B A B …, so that drift of the machine's speed hits all alike.
+) -> dict[str, list[tuple[float, T]]]:
+    """Runs things in turn, A B A B …, so that drift of the machine's speed hits all alike.
 
     Args:
         things: name → what to run.
         repeats: counted rounds.
         warmup: rounds run first and not counted.
         synchronize: called before each reading of the clock (``torch.cuda.synchronize`` for a GPU).
+
+    Returns:
+        For each thing its rounds: seconds, and what it returned.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in things}
+    found: dict[str, list[tuple[float, T]]] = {name: [] for name in things}
     wait = synchronize or (lambda: None)
     for round_ in range(warmup + repeats):
         for name, run in things.items():
             wait()
             begin = time.perf_counter()
-            run()
+            result = run()
             wait()
             if round_ >= warmup:
-                seconds[name].append(time.perf_counter() - begin)
-    return {name: _summary(values) for name, values in seconds.items()}
+                found[name].append((time.perf_counter() - begin, result))
+    return found
 
 
-def _summary(values: list[float]) -> Timing:
-    low, median, high = np.percentile(values, [25, 50, 75])
-    return Timing(float(median), float(low), float(high), len(values))
+def interleaved(
+    things: Mapping[str, Callable[[], object]],
+    repeats: int,
+    warmup: int = 1,
+    synchronize: Callable[[], None] | None = None,
+) -> dict[str, Timing]:
+    """Times things in :func:`turns`."""
+    found = turns(things, repeats, warmup, synchronize)
+    return {name: timing([seconds for seconds, _ in rounds]) for name, rounds in found.items()}
+
+
+def timing(seconds: Sequence[float]) -> Timing:
+    """Median and quartiles of rounds; of ratios as well as of seconds."""
+    low, median, high = np.percentile(seconds, [25, 50, 75])
+    return Timing(float(median), float(low), float(high), len(seconds))
+
+
+def told_apart(won: int, rounds: int, level: float = 0.05) -> bool:
+    """Whether something that was ahead in ``won`` of so many rounds is ahead by more than chance: a one-sided sign test.
+    Five rounds are the fewest in which it can be.
+    """
+    return sum(math.comb(rounds, k) for k in range(won, rounds + 1)) / 2**rounds <= level

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from andersonn.data.records import Records
 from andersonn.data.splits import split_by, split_digest
+from andersonn.data.tasks import task as task_of
 from andersonn.errors import UsageError
 from andersonn.scientists.scientist import Scientist
 from andersonn.solvers import Status
@@ -19,6 +21,21 @@ from andersonn.training.progress import Progress, Silent
 from andersonn.training.run import SPLIT_KEY, geometric_rules, metrics_by_file
 
 SIDES = ("auto", "all", "train", "validation", "test")
+
+
+def scientist_of(task: str, model: Path | None = None, device: str = "cpu") -> Scientist:
+    """The scientist of a task: the shipped one, or one from a folder.
+
+    Raises:
+        UsageError: there is no such task or model, or the model is for another task.
+    """
+    chosen = task_of(task)
+    scientist = Scientist.load(model or task, device)
+    if scientist.task.name != chosen.name:
+        raise UsageError(
+            "wrong_task", f"the model in {str(model)!r} is for {scientist.task.name}, not {task}", "name its own task"
+        )
+    return scientist
 
 
 def evaluate(

@@ -1,4 +1,4 @@
-"""``andersonn measure``: side-by-side measurements."""
+"""``andersonn measure solvers``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from typing import Any
 import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+from andersonn.cli.measure.shared import require_device
 
-HELP = "Measure our methods beside those of public libraries, on this machine."
-SOLVERS_HELP = """Solvers of fixed points beside torchdeq's, jaxopt's, scipy's and the implicit-layers tutorial's.
+HELP = """Solvers of fixed points beside torchdeq's, jaxopt's, scipy's and the implicit-layers tutorial's.
 
 Evaluations of f, time and status on each problem. The quick set takes one to two minutes, the full one hours.
 Peers that are not installed are listed as such: pip install 'deep-andersonn\\[peers]'.
 
 Example: andersonn measure solvers --out runs/solvers"""
 
-app = typer.Typer(help=HELP, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 QUICK = {"max_evaluations": 200, "repeats": 3, "seconds": 0.05}
 """How the quick set is kept short."""
 
@@ -30,7 +29,6 @@ class Set(StrEnum):
     full = "full"
 
 
-@app.command("solvers", help=SOLVERS_HELP)
 def solvers(
     set: Set = typer.Option(Set.quick, "--set", help="quick: small sizes. full: all precisions and batches."),
     problem: list[str] | None = typer.Option(None, help="Only this problem; may be given several times."),
@@ -68,16 +66,11 @@ def solvers(
 
 def _require_cases(cases: list[Any], device: str) -> None:
     """Refuses what cannot run, before anything does."""
-    import torch
-
     from andersonn.errors import UsageError
 
     if not cases:
         raise UsageError("empty_set", "the quick set has no such problem: it takes too long", "use --set full")
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError("no_device", f"--device {device!r} cannot be used: {error}", "use --device cpu") from None
+    require_device(device)
 
 
 def save(result: dict[str, Any], folder: Path, command: str) -> None:

@@ -1,0 +1,62 @@
+"""``andersonn measure inference``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+from andersonn.cli.measure.shared import (
+    DEVICE,
+    ENERGY,
+    OUT,
+    THREADS,
+    flat,
+    require_device,
+    require_writable,
+    save,
+    show,
+)
+
+HELP = """Your model on your structures with Anderson, with Anderson that decides by itself, and with forward iteration.
+
+All to the same tolerance, in turn, one round uncounted. Labels are not needed. It says in words whether Anderson pays.
+
+Example: andersonn measure inference conduction --data crystals.parquet --limit 1000 --out runs/inference"""
+
+
+def inference(
+    task: str = typer.Argument(help="Task, such as conduction."),
+    data: list[Path] = typer.Option(..., help="Parquet file of structures; may be repeated."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    limit: int | None = typer.Option(None, min=1, help="Only so many structures, drawn by --seed."),
+    side: str = typer.Option("all", help="all, or train, validation or test: sides of the model's own split."),
+    rtol: float | None = typer.Option(None, help="Relative residual to reach; default the model's own."),
+    compact: bool = typer.Option(True, help="Structures that have converged leave the batch, with every solver."),
+    repeats: int = typer.Option(5, min=1, help="Timed rounds."),
+    seed: int = typer.Option(0, min=0, help="Of the draw."),
+    device: str = DEVICE,
+    threads: int = THREADS,
+    energy: bool = ENERGY,
+    format: Format = FORMAT,
+    out: Path | None = OUT,
+) -> None:
+    """Runs the comparison."""
+    from andersonn.comparison.own import inference as comparison
+    from andersonn.comparison.own.report import inference_rows
+    from andersonn.data.merging import read_records
+    from andersonn.scientists.evaluate import scientist_of
+
+    plan = comparison.Plan(limit, side, rtol, compact, repeats, threads, seed, energy)
+    require_device(device)
+    require_writable(out)
+    result = comparison.compare(scientist_of(task, model, device), read_records(data), plan, Bars())
+    save(result, out)
+    if format is Format.json:
+        print_json(result)
+    elif format is Format.csv:
+        rows = [{"name": name} | flat(row) for name, row in result["solvers"].items()]
+        print_csv(rows, rows[0])
+    else:
+        show(*inference_rows(result["solvers"]), [result["verdict"]], out)

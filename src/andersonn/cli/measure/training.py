@@ -1,0 +1,61 @@
+"""``andersonn measure training``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+from andersonn.cli.measure.shared import ENERGY, OUT, THREADS, flat, require_device, require_writable, save, show
+
+HELP = """Your network trained twice on your data: with Anderson in both passes, and with forward iteration in both.
+
+Same data, batches, first weights and tolerances, an epoch in turn. Options are key=value words as for train. No model is
+kept. It says in words whether Anderson pays.
+
+Example: andersonn measure training conduction --data crystals.parquet --epochs 10 --limit 2000 --out runs/training"""
+
+
+def training(
+    task: str = typer.Argument(help="Task, such as conduction."),
+    overrides: list[str] | None = typer.Argument(None, metavar="[KEY=VALUE]...", help="Options, as for train."),
+    data: list[Path] = typer.Option(..., help="Parquet file of records; may be repeated."),
+    config: Path | None = typer.Option(None, help="TOML or JSON file of options."),
+    epochs: int | None = typer.Option(None, min=1, help="Passes over the training data, of each run."),
+    limit: int | None = typer.Option(None, min=10, help="Only so many records, drawn by the seed."),
+    target: float | None = typer.Option(
+        None, help="Validation accuracy to race to, such as 0.8; default the lower of the two best."
+    ),
+    device: str | None = typer.Option(None, help="Such as cpu or cuda; default the configuration's."),
+    threads: int = THREADS,
+    energy: bool = ENERGY,
+    format: Format = FORMAT,
+    out: Path | None = OUT,
+) -> None:
+    """Runs the comparison."""
+    from andersonn.data.tasks import task as task_of
+    from andersonn.scientists.recipes import config_of
+
+    chosen = task_of(task)
+    named = {"epochs": epochs, "limit": limit, "device": device}
+    words = [f"{name}={value}" for name, value in named.items() if value is not None]
+    options = config_of(task, config, [*(overrides or []), *words])
+
+    from andersonn.comparison.own import training as comparison
+    from andersonn.comparison.own.report import training_rows
+    from andersonn.data.merging import read_records
+    from andersonn.training.trainer import pick_device
+
+    require_device(str(pick_device(options.device)))
+    require_writable(out)
+    records = read_records(data, labels=(chosen.quantity,))
+    result = comparison.compare(chosen, records, options, target, threads, energy, Bars())
+    save(result, out)
+    if format is Format.json:
+        print_json(result)
+    elif format is Format.csv:
+        rows = [{"name": name} | flat(row) for name, row in result["solvers"].items()]
+        print_csv(rows, rows[0])
+    else:
+        show(*training_rows(result["solvers"]), [result["verdict"]], out)

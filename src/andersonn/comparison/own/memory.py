@@ -1,0 +1,230 @@
+"""Peak memory of a training step against depth: the equilibrium layer beside explicit stacks of the same cell.
+
+On a CPU each point is measured in a fresh process (growth of the peak resident size), since an allocator keeps what it once
+had; glibc is told to give freed blocks back at once, since its fragments would blur the count. On a GPU the allocator counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from andersonn.comparison.own.contenders import FORWARD, contenders
+from andersonn.comparison.own.verdict import memory_verdict
+from andersonn.comparison.own.watched import require_equilibrium
+from andersonn.comparison.setting import setting
+from andersonn.comparison.tutorial import tutorial_problem
+from andersonn.data.merging import read_records
+from andersonn.data.store import image_store
+from andersonn.data.tasks import CONDUCTION
+from andersonn.errors import UsageError
+from andersonn.implicit import Equilibrium, ImplicitGradient
+from andersonn.measure.memory import peak_bytes
+from andersonn.models import ImageBatch, SolverConfig, lead
+from andersonn.scientists.evaluate import scientist_of
+from andersonn.solvers.nest import map_leaves
+from andersonn.training.progress import Progress, Silent
+
+DEPTHS = (1, 2, 5, 10, 20, 50, 100, 200)
+LAYERS = (FORWARD, "anderson")
+KINDS = (*LAYERS, "stack")
+EXACT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+ROOM = 0.6
+"""Share of the free memory that a stack may be expected to take; a deeper one is not tried."""
+NO_RESET = "not measured: this system does not let a process reset its peak memory"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure.
+
+    Attributes:
+        task: whose cell; None: the convolutional cell of the implicit-layers tutorial on images of noise.
+        model: folder of a trained model; None: the weights that come along.
+        data: files of structures; empty: the embedded crystals.
+        batch: structures, or images, in the step.
+        depths: solver steps in each of the two passes, or layers of a stack.
+        device: where.
+        threads: of torch.
+        seed: of the structures, or of the images.
+    """
+
+    task: str | None = None
+    model: str | None = None
+    data: tuple[str, ...] = ()
+    batch: int = 16
+    depths: tuple[int, ...] = DEPTHS
+    device: str = "cpu"
+    threads: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min((*self.depths, self.batch, self.threads), default=0) < 1 or not self.depths:
+            raise UsageError("bad_depths", "depths, batch and threads are counts", "write --depths 1,10,100")
+        if self.task is None and (self.data or self.model):
+            raise UsageError("no_task", "data and model belong to a task, and none is named", "name one: conduction")
+        if self.task not in (None, CONDUCTION.name) and not self.data:
+            raise UsageError("no_data", f"no structures for {self.task} come along", "give --data FILE.parquet")
+
+
+def measure(plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
+    """Measures every point.
+
+    Returns:
+        JSON-able data: ``rows`` (kind, depth, bytes or None with the reason in ``why``, evaluations of the cell in either
+        pass), ``break_even`` (the least depth measured from which on the stack takes more than the layer with Anderson; None
+        if there is none), ``verdict`` and ``setting``.
+
+    Raises:
+        UsageError: the structures, the model or the device cannot be used.
+    """
+    progress = progress or Silent()
+    posed = _posed(plan)  # so that what is wrong with the inputs is told once, and images are kept for the processes
+    progress.start("memory of a training step", len(KINDS) * len(plan.depths))
+    rows: list[dict[str, Any]] = []
+    for kind in KINDS:
+        for depth in sorted(set(plan.depths)):
+            row = {"kind": kind, "depth": depth, "bytes": None, "why": None}
+            refusal = _too_large(rows, depth, plan.device) if kind == "stack" else None
+            row |= {"why": refusal} if refusal else _point(plan, kind, depth)
+            rows.append(row)
+            progress.update(len(rows), f"{kind} {depth}")
+    progress.finish()
+    result = {
+        "measure": "memory",
+        "task": plan.task,
+        "cell": type(posed.cell).__name__,
+        "state": list(posed.cell.initial(posed.x).shape if hasattr(posed.cell, "initial") else posed.x.shape),
+        "depths": sorted(set(plan.depths)),
+        "batch": plan.batch,
+        "rows": rows,
+        "break_even": _break_even(rows),
+        "setting": setting(plan.device) | {"threads": plan.threads, "seed": plan.seed, "n": plan.batch, "repeats": 1},
+    }
+    return result | memory_verdict(result)
+
+
+@dataclass(frozen=True, eq=False)
+class Posed:
+    """A cell, its input, of which those tensors want gradients that do in training, and what the solver needs to know."""
+
+    cell: nn.Module
+    x: Any
+    offsets: Tensor | None
+    config: SolverConfig
+
+
+def _posed(plan: Plan) -> Posed:
+    if plan.task is None:
+        cell, x = tutorial_problem(batch=plan.batch, seed=plan.seed)
+        return Posed(cell.to(plan.device), x.to(plan.device).requires_grad_(), None, SolverConfig())
+    scientist = scientist_of(plan.task, None if plan.model is None else Path(plan.model), plan.device)
+    files = plan.data or (str(resources.files("andersonn.demo") / "crystals.parquet"),)
+    records = read_records(files)
+    chosen = np.random.default_rng(plan.seed).permutation(len(records))[: 2 * plan.batch]  # some may be unusable
+    store = image_store(records.take(np.sort(chosen)), scientist.recipe)
+    usable = np.flatnonzero(store.n_rows > 0)[: plan.batch]
+    if len(usable) < plan.batch:
+        raise UsageError(
+            "no_records", f"{records.source!r} has {len(usable)} usable structures of {plan.batch}", "lower --batch"
+        )
+    batch = ImageBatch.from_store(store, usable).to(plan.device)
+    require_equilibrium(scientist.artifact.config.model)
+    network = lead(scientist.artifact.network)
+    cell = network.equilibrium.cell
+    x = cell.prepare(network.encoder(batch), batch)
+    return Posed(cell, map_leaves(_cut, x), cell.offsets(batch), scientist.artifact.config.model.solver)
+
+
+def _cut(leaf: Any) -> Any:
+    """The same without its past; it wants a gradient if it would get one in training."""
+    return leaf.detach().requires_grad_(leaf.requires_grad) if isinstance(leaf, Tensor) else leaf
+
+
+def step_peak(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
+    """Bytes at the peak of one training step in this process, beyond what cell and input hold, and evaluations.
+
+    The solver runs at tolerance 0 for exactly ``depth`` steps, forward and backward.
+    """
+    torch.set_num_threads(plan.threads)
+    posed = _posed(plan)
+    solver = contenders(posed.config)["anderson" if kind == "stack" else kind]
+    layer = Equilibrium(posed.cell, replace(solver, rtol=0.0, max_steps=depth), ImplicitGradient())
+    forward: Callable[[], Tensor] = lambda: layer(posed.x, offsets=posed.offsets)  # noqa: E731
+    if kind == "stack":
+        forward = lambda: _stack(posed, depth)  # noqa: E731
+    found: dict[str, Any] = {"bytes": peak_bytes(lambda: forward().square().sum().backward(), plan.device)}
+    if found["bytes"] is None:
+        found["why"] = NO_RESET
+    if kind in LAYERS:
+        found |= {"forward_evaluations": layer.last.evaluations, "adjoint_evaluations": layer.last_adjoint.evaluations}
+    return found
+
+
+def _stack(posed: Posed, depth: int) -> Tensor:
+    """The same cell, so many times; layers with weights of their own would take their weights more."""
+    cell = posed.cell
+    z = cell.initial(posed.x) if hasattr(cell, "initial") else torch.zeros_like(posed.x)
+    for _ in range(depth):
+        z = cell(z, posed.x)
+    return z
+
+
+def _point(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
+    """One point, in a process of its own unless the device's allocator can count."""
+    if torch.device(plan.device).type == "cuda":
+        return step_peak(plan, kind, depth)
+    command = [sys.executable, "-m", "andersonn.comparison.own.memory", json.dumps(asdict(plan)), kind, str(depth)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | EXACT)
+    if done.returncode == 0:
+        return json.loads(done.stdout.splitlines()[-1])
+    reason = (done.stderr.strip().splitlines() or ["no message; perhaps it was killed for its memory"])[-1]
+    return {"why": f"not measured: the process ended with status {done.returncode}: {reason}"}
+
+
+def _too_large(rows: list[dict[str, Any]], depth: int, device: str) -> str | None:
+    """Why a stack so deep is not tried, by a straight line through the two deepest ones measured; None if it is."""
+    known = [(row["depth"], row["bytes"]) for row in rows if row["kind"] == "stack" and row["bytes"] is not None][-2:]
+    free = _free_bytes(device)
+    if len(known) < 2 or free is None:
+        return None
+    (d0, b0), (d1, b1) = known
+    expected = b1 + (b1 - b0) / (d1 - d0) * (depth - d1)
+    if expected <= ROOM * free:
+        return None
+    return f"not measured: it would take about {expected / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
+
+
+def _free_bytes(device: str) -> int | None:
+    if torch.device(device).type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    meminfo = Path("/proc/meminfo")
+    lines = meminfo.read_text().splitlines() if meminfo.exists() else []
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), None)
+
+
+def _break_even(rows: list[dict[str, Any]]) -> int | None:
+    by_kind = {kind: {r["depth"]: r["bytes"] for r in rows if r["kind"] == kind and r["bytes"]} for kind in KINDS}
+    both = sorted(by_kind["stack"].keys() & by_kind["anderson"].keys())
+    behind = [depth for depth in both if by_kind["stack"][depth] <= by_kind["anderson"][depth]]
+    return next((depth for depth in both if depth > max(behind, default=0)), None)
+
+
+def _plan_of(text: str) -> Plan:
+    values = json.loads(text)
+    return Plan(**values | {name: tuple(values[name]) for name in ("data", "depths")})
+
+
+if __name__ == "__main__":
+    print(json.dumps(step_peak(_plan_of(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))

@@ -1,0 +1,209 @@
+"""Figures of the comparisons, drawn from their JSON alone, as SVG text for a page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from andersonn.comparison.own.contenders import FORWARD, NAMES
+
+# Okabe and Ito: told apart by color-blind readers
+COLORS = {"anderson": "#0072B2", "auto": "#009E73", FORWARD: "#D55E00"}
+MARKERS = {"anderson": "o", "auto": "^", FORWARD: "s"}
+INK, FAINT, GRID = "#1f2933", "#9aa5b1", "#e4e7eb"
+STYLE = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.5,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "andersonn",
+}
+
+
+def residual_figure(curve: dict[str, Any]) -> str:
+    """Residual against time, with the crossover, beside residual against evaluations."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 3.7), layout="constrained")
+        by_time, by_evaluation = figure.subplots(1, 2, sharey=True)
+        for name in in_order(curve["curves"]):
+            points = curve["curves"][name]
+            residual = np.array([np.nan if r is None else r for r in points["residual"]])
+            milliseconds = 1e3 * np.array(points["seconds"])
+            penalty = curve["mixing_penalties"].get(name)
+            label = NAMES[name] + ("" if penalty is None else f" ({100 * penalty:+.0f} % a step)")
+            for axes, x in ((by_time, milliseconds), (by_evaluation, np.arange(1, len(residual) + 1))):
+                axes.semilogy(
+                    x, residual, color=COLORS[name], marker=MARKERS[name], markersize=3.2, linewidth=1.6, label=label
+                )
+        _mark_crossover(by_time, curve["crossovers"].get("anderson"))
+        by_time.set_xlabel("time / ms")
+        by_time.set_ylabel("largest relative residual of the batch")
+        by_evaluation.set_xlabel("evaluations of the cell")
+        by_evaluation.legend(frameon=False, loc="upper right")
+        for axes in (by_time, by_evaluation):
+            axes.grid(axis="y", color=GRID, linewidth=0.7)
+            axes.margins(x=0.08, y=0.1)
+        return svg(figure)
+
+
+def _mark_crossover(axes: Axes, point: dict[str, float] | None) -> None:
+    if point is None:
+        axes.text(0.03, 0.05, "no crossover: mixing is not paid back for good", transform=axes.transAxes, color=INK)
+        return
+    x, y = 1e3 * point["seconds"], point["residual"]
+    axes.plot([x], [y], marker="o", markersize=11, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.4)
+    axes.annotate(
+        f"crossover\n{x:.1f} ms, {y:.0e}", (x, y), xytext=(24, 18), textcoords="offset points", color=INK, fontsize=9,
+        arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.8},
+    )  # fmt: skip
+
+
+def histogram_figure(solvers: dict[str, dict[str, Any]]) -> str:
+    """How many structures needed how many evaluations, with each solver."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 2.9), layout="constrained")
+        axes = figure.subplots()
+        names = in_order(solvers)
+        longest = max(len(solvers[name]["histogram"]) for name in names)
+        step = max(1, longest // 40)
+        for k, name in enumerate(names):
+            counts = np.array(
+                solvers[name]["histogram"] + [0] * (step * (longest // step + 1) - len(solvers[name]["histogram"]))
+            )
+            bins = counts.reshape(-1, step).sum(axis=1)
+            x = step * np.arange(len(bins)) + (step - 1) / 2 + step * 0.27 * (k - (len(names) - 1) / 2)
+            mean = solvers[name]["evaluations_per_structure"]
+            axes.bar(x, bins, width=0.27 * step, color=COLORS[name], label=f"{NAMES[name]}, mean {mean:.1f}")
+        first = min(int(np.flatnonzero(solvers[name]["histogram"])[0]) for name in names)
+        axes.set_xlim(first - step, step * (longest // step + 1))
+        axes.set_xlabel("evaluations of the cell until the structure has converged")
+        axes.set_ylabel("structures")
+        axes.legend(frameon=False, loc="upper right")
+        return svg(figure)
+
+
+def training_figure(training: dict[str, Any], target: float | None = None) -> str:
+    """Validation accuracy against training time, and spectral radius against epochs."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 3.1), layout="constrained")
+        accuracy, radius = figure.subplots(1, 2)
+        for name in in_order(training):
+            history = training[name]["history"]
+            seconds = np.cumsum([row["train_seconds"] for row in history])
+            epochs = [row["epoch"] for row in history]
+            accuracy.plot(
+                seconds, [100 * row["validation_accuracy"] for row in history], color=COLORS[name], marker=MARKERS[name],
+                markersize=3, label=NAMES[name],
+            )  # fmt: skip
+            radius.plot(epochs, [row["radius_median"] for row in history], color=COLORS[name], label=NAMES[name])
+            radius.plot(epochs, [row["radius_max"] for row in history], color=COLORS[name], linestyle=":")
+        if target is not None:
+            accuracy.axhline(100 * target, color=FAINT, linewidth=0.8, label=f"target {100 * target:.1f} %")
+        accuracy.set_xlabel("training time / s (validation not counted)")
+        accuracy.set_ylabel("validation accuracy / %")
+        accuracy.legend(frameon=False, loc="lower right")
+        radius.axhline(1.0, color=INK, linewidth=0.8)
+        radius.text(1, 1.02, "forward iteration diverges above 1", fontsize=8.5, color=INK)
+        radius.set_ylim(0, 1.15)
+        radius.set_xlabel("epoch")
+        radius.set_ylabel("spectral radius")
+        radius.text(1, 0.9, "lines: median structure; dotted: largest", fontsize=8.5, color=INK)
+        return svg(figure)
+
+
+def memory_figure(rows: list[dict[str, Any]]) -> str:
+    """Peak memory against depth, both on logarithmic axes."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+        axes = figure.subplots()
+        looks = {
+            "stack": ("#7A7A7A", "D", "explicit stack"),
+            FORWARD: (COLORS[FORWARD], MARKERS[FORWARD], "equilibrium layer, forward iteration"),
+            "anderson": (COLORS["anderson"], MARKERS["anderson"], "equilibrium layer, Anderson"),
+        }
+        for kind, (color, marker, label) in looks.items():
+            points = [(row["depth"], row["bytes"] / 1e6) for row in rows if row["kind"] == kind and row["bytes"]]
+            if points:
+                axes.loglog(*zip(*points, strict=True), color=color, marker=marker, markersize=4, label=label)
+        axes.set_xlabel("solver steps in either pass, or layers of a stack")
+        axes.set_ylabel("peak of a training step / MB")
+        depths = sorted({row["depth"] for row in rows})
+        axes.set_xticks(depths, [str(depth) for depth in depths])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.grid(axis="y", color=GRID, linewidth=0.7)
+        axes.legend(frameon=False, loc="upper left")
+        return svg(figure)
+
+
+def carbon_figure(projection: dict[str, Any]) -> str:
+    """The saving, the whole fleet, all electricity, and the paper's number, on one logarithmic axis."""
+    saved, ceiling = projection["saved_mt"], projection["ceiling_mt"]
+    bars = [
+        (f"the paper: {projection['paper_gt']:g} Gt a year by 2030", 1e3 * projection["paper_gt"], None, INK),
+        ("all electricity generation, 2024", 1e3 * projection["power_sector_gt"], None, INK),
+        ("all data centers, in this scenario", ceiling["mid"], (ceiling["low"], ceiling["high"]), INK),
+        ("saved, in this scenario", saved["mid"], (saved["low"], saved["high"]), COLORS["anderson"]),
+    ]
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 2.6), layout="constrained")
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        least = min([value for value in (saved["low"], saved["mid"]) if value > 0], default=1.0)
+        left = least / 4
+        for y, (_, value, ends, color) in enumerate(reversed(bars)):
+            if ends and ends[1] > 0:
+                axes.plot(
+                    [max(ends[0], left), ends[1]], [y, y], color=color, linewidth=5, solid_capstyle="butt", alpha=0.45
+                )
+            if value > 0:
+                axes.plot([value], [y], color=color, marker="o", markersize=8)
+            text = _short(value) + (f" ({_short(ends[0])} … {_short(ends[1])})" if ends else "")
+            axes.annotate(
+                text, (max(value, ends[1] if ends else 0, left), y), xytext=(9, 0), textcoords="offset points", va="center",
+                color=INK,
+            )  # fmt: skip
+        axes.set_yticks(range(len(bars)), [label for label, *_ in reversed(bars)])
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlim(left, 4e6)
+        axes.set_ylim(-0.6, len(bars) - 0.4)
+        axes.grid(axis="x", color=GRID, linewidth=0.7)
+        axes.set_xlabel("million tonnes of CO2 a year (logarithmic)")
+        return svg(figure)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Forward iteration first, so that the others are drawn over it."""
+    names = list(names)
+    return [name for name in (FORWARD, "anderson", "auto") if name in names]
+
+
+def svg(figure: Figure) -> str:
+    """A figure as an inline SVG element, text left as text."""
+    stream = io.StringIO()
+    FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
+    text = stream.getvalue()
+    svg = text[text.index("<svg") :]
+    return re.sub(
+        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1
+    )

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from andersonn.comparison.own import memory, report
+from andersonn.comparison.own.memory import NO_RESET, Plan, measure, step_peak
+from andersonn.comparison.own.verdict import memory_verdict
+from andersonn.errors import UsageError
+
+MEGABYTE = 10**6
+
+
+def fake_point(plan, kind, depth):
+    """A layer of 30 MB, a stack of 4 MB a layer."""
+    if kind == "stack":
+        return {"bytes": 4 * MEGABYTE * depth}
+    return {"bytes": 30 * MEGABYTE, "forward_evaluations": depth + 1, "adjoint_evaluations": depth + 1}
+
+
+@pytest.fixture
+def result(monkeypatch):
+    monkeypatch.setattr(memory, "_point", fake_point)
+    monkeypatch.setattr(memory, "_free_bytes", lambda device: 400 * MEGABYTE)
+    return measure(Plan(batch=1, depths=(100, 1, 5, 10, 10)))
+
+
+def test_rows_and_break_even(result):
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert result["depths"] == [1, 5, 10, 100]
+    assert [row["depth"] for row in result["rows"] if row["kind"] == "stack"] == [1, 5, 10, 100]
+    assert result["break_even"] == 10
+    assert "From a depth of 10 on" in result["verdict"]
+
+
+def test_a_stack_that_would_not_fit_is_not_tried_and_not_zero(result):
+    deepest = [row for row in result["rows"] if row["kind"] == "stack"][-1]
+    assert deepest["bytes"] is None
+    assert deepest["why"] == "not measured: it would take about 0.4 GB, and 0.4 GB are free"
+    page = report.render(result)
+    assert "not measured" in page
+    assert page.count("<svg") == 1
+    assert not re.findall(r'(?:src|href)="?https?://', page)
+
+
+def test_the_verdict_says_where_a_stack_is_thrifty():
+    rows = [
+        {"kind": kind, "depth": depth, "bytes": size * MEGABYTE, "why": None}
+        for kind, size in (("anderson", 30), ("stack", 10))
+        for depth in (1, 2)
+    ]
+    found = memory_verdict({"rows": rows, "break_even": None})
+    assert "a stack is the thrifty choice" in found["verdict"]
+    assert "At every depth measured the layer needs less" in memory_verdict({"rows": rows, "break_even": 1})["verdict"]
+    for row in rows:
+        row |= {"bytes": None, "why": NO_RESET}
+    assert NO_RESET in memory_verdict({"rows": rows, "break_even": None})["verdict"]
+
+
+@pytest.mark.parametrize("task", [None, "conduction"])
+def test_the_solver_runs_for_exactly_so_many_steps_in_both_passes(task):
+    plan = Plan(task=task, batch=2)
+    for kind in memory.LAYERS:
+        found = step_peak(plan, kind, 3)
+        assert (found["forward_evaluations"], found["adjoint_evaluations"]) == (4, 4)
+        assert found["bytes"] is not None or found["why"] == NO_RESET
+    assert "forward_evaluations" not in step_peak(plan, "stack", 3)
+
+
+def test_gradients_go_where_they_go_in_training():
+    x = memory._posed(Plan(task="conduction", batch=2)).x
+    assert all(part.requires_grad and part.is_leaf for part in (x.injection, x.filters, x.own, x.mix))
+    assert not x.neighbors.index.requires_grad
+
+
+def test_a_point_in_a_fresh_process():
+    found = memory._point(Plan(batch=2), "stack", 2)
+    if found["bytes"] is None:
+        pytest.skip(found["why"])
+    state = 2 * 48 * 32 * 32 * 4
+    assert 10 * state < found["bytes"] < 100 * state
+
+
+def test_a_process_that_fails_is_not_measured():
+    found = memory._point(Plan(batch=2), "no such kind", 2)
+    assert "bytes" not in found
+    assert "not measured: the process ended with status" in found["why"]
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"depths": ()}, "write --depths"),
+        ({"depths": (0, 1)}, "write --depths"),
+        ({"task": "polarity"}, "give --data"),
+        ({"data": ("x.parquet",)}, "name one"),
+    ],
+)
+def test_bad_plans(options, cause):
+    with pytest.raises(UsageError, match=cause):
+        Plan(**options)
+
+
+def test_too_few_structures():
+    with pytest.raises(UsageError, match="lower --batch"):
+        memory._posed(Plan(task="conduction", batch=10**6))
