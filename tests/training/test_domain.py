@@ -26,12 +26,12 @@ from andersonn.training.run import train
 from andersonn.training.spoiling import spoilers
 from tests.conftest import random_structure
 
-SMALL = ["epochs=2", "model.width=8", "columns=6", "radial=8", "max_rows=400"]
+SMALL = ["epochs=1", "model.width=8", "columns=6", "radial=8", "max_rows=400"]
 
 
 @pytest.fixture(scope="module")
 def records(demo_sample):
-    return demo_sample.take(np.arange(0, len(demo_sample), 12))
+    return demo_sample.take(np.arange(0, len(demo_sample), 20))
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +86,14 @@ def test_the_limit_is_a_quantile_of_the_validation_side(trained, records):
 
 def test_spoiled_states_are_told_from_sound_ones():
     rng = np.random.default_rng(0)
-    direction = rng.normal(size=6) / 6**0.5
+    direction = np.eye(6)[2]
 
     def states(n, spoiled):
         return rng.normal(size=(n, 6)) + np.sign(rng.normal(size=(n, 1))) * direction * (6.0 if spoiled else 0.0)
 
-    first, bias, odds, odds_bias = told = _telling(states(600, False), states(600, True), 0)
-    for one, other in zip(told, _telling(states(600, False), states(600, True), 0), strict=True):
-        assert one.shape == other.shape
+    shown = states(600, False), states(600, True)
+    first, bias, odds, odds_bias = told = _telling(*shown, 0)
+    assert all(np.array_equal(one, other) for one, other in zip(told, _telling(*shown, 0), strict=True))
     zero = np.zeros((1, 6))
     domain = Domain(zero[0], np.eye(6), zero, np.full(1, 1e9), first, bias, odds, odds_bias, np.ones(2), np.ones(1))
     assert (domain.distance(states(200, True)) > np.log(2)).mean() > 0.9  # even odds
