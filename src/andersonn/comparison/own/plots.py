@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from andersonn.comparison.own.contenders import FORWARD, NAMES
 
@@ -89,7 +89,8 @@ def histogram_figure(solvers: dict[str, dict[str, Any]]) -> str:
             mean = solvers[name]["evaluations_per_structure"]
             axes.bar(x, bins, width=0.27 * step, color=COLORS[name], label=f"{NAMES[name]}, mean {mean:.1f}")
         first = min(int(np.flatnonzero(solvers[name]["histogram"])[0]) for name in names)
-        axes.set_xlim(first - step, step * (longest // step + 1))
+        axes.set_xlim(first - step, longest + step - 1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("evaluations of the cell until the structure has converged")
         axes.set_ylabel("structures")
         axes.legend(frameon=False, loc="upper right")

@@ -44,7 +44,10 @@ def _inference(result: dict[str, Any]) -> tuple[str, list[str]]:
     low, high = result["speedup_time_quartiles"]
     numbers = [
         (f"{result['speedup_time']:.2f}×", f"as fast as forward iteration, whole predictions [{low:.2f}–{high:.2f}]"),
-        (f"{result['speedup_solve']:.2f}×", "solver and cell alone"),
+        (
+            f"{result['speedup_solve']:.2f}×",
+            f"solver and cell alone, which explains {result['speedup_explained']:.2f} of a prediction",
+        ),
         (f"{result['speedup_evaluations']:.2f}×", "fewer evaluations a structure"),
         (f"{100 * result['agreement']:.1f} %", f"of {result['n']} structures in the same class"),
     ]
