@@ -76,9 +76,11 @@ def test_its_scores_are_the_logarithm_of_mean_probabilities(parts, records, stru
 def test_its_card(parts, records):
     joined = join([parts["0"], parts["1"]], records)
     provenance = joined.provenance
-    assert provenance["seeds"] == [0, 1]
+    assert [run["seed"] for run in provenance["each_seed"]] == [0, 1]
     assert provenance["parameters"] == 2 * parts["0"].provenance["parameters"]
-    assert [m["test"]["n"] for m in provenance["metrics"]["members"]] == [provenance["metrics"]["test"]["n"]] * 2
+    assert [run["test"] for run in provenance["each_seed"]] == [
+        parts[name].provenance["metrics"]["test"] for name in ("0", "1")
+    ]
 
 
 def test_what_cannot_be_joined(parts, records):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from andersonn.data.sources import SOURCES
@@ -52,6 +53,7 @@ def content_of(folder: Path) -> dict[str, Any]:
             "versions": card["versions"],
             "data": {**card["data"], "sources": _sources(card), "rare_elements": _rare(card)},
             "metrics": card["metrics"]["test"],
+            "each_seed": card.get("each_seed"),
             "out_of_domain": card.get("domain"),
             "retrain": {"command": command(card), "seed": card["config"]["seed"]},
             "notes": _notes(folder),
@@ -83,7 +85,8 @@ def results_table(card: dict[str, Any], test: dict[str, Any]) -> str:
     first, baselines = card["classes"][0], test["baselines"]
     cut = [f"{first} or not, balanced"] if len(card["classes"]) > 2 else []  # of two classes it is all there is to say
     features = baselines["random_forest"]["protocol"].split(" features")[0]
-    rows = {f"**this network** ({card['config']['model']['cell']} cell)": test}
+    what = f"these {card['members']} networks together" if "members" in card else "this network"
+    rows = {f"**{what}** ({card['config']['model']['cell']} cell)": test}
     rows |= {title.format(features=features): baselines[key] for key, title in BASELINES.items() if key in baselines}
     titles = ["", "accuracy", "balanced", "ROC-AUC", *cut, "calibration error"]
     lines = ["| " + " | ".join(titles).lstrip() + " |", "|---" * len(titles) + "|"]
@@ -94,9 +97,15 @@ def results_table(card: dict[str, Any], test: dict[str, Any]) -> str:
 
 
 def command(card: dict[str, Any]) -> str:
-    """The words that train the model of a card again."""
+    """The words that train the model of a card again, one command a line."""
     data = " ".join(f"--data {name}" for name in card["data"]["file"].split(" + "))
-    return f"andersonn train {card['task']} {data} --out my-model {_changed_options(card)}".rstrip()
+    train, options = f"andersonn train {card['task']} {data} --out", _changed_options(card)
+    if "members" not in card:
+        return f"{train} my-model {options}".rstrip()
+    seeds = [run["seed"] for run in card["each_seed"]]
+    lines = [f"{train} seed-{seed} {options} seed={seed}".replace("  ", " ") for seed in seeds]
+    folders = " ".join(f"seed-{seed}" for seed in seeds)
+    return "\n".join([*lines, f"python tools/join_models.py {folders} {data} --out my-model"])
 
 
 def _page(card: dict[str, Any], notes: str) -> str:
@@ -116,7 +125,7 @@ torch {card["versions"]["torch"]}.
 
 {_confusion_table(card)}
 
-{_each_file(card)}## Data
+{_each_seed(card)}{_each_file(card)}## Data
 
 `{data["file"]}`: {data["records"]:,} records, {data["unusable"]} unusable; {data["train"]:,} for training,
 {data["validation"]:,} for tuning and calibration, {data["test"]:,} for the test; divided by {data["split_by"]}. Sources and
@@ -208,15 +217,44 @@ def _each_file(card: dict[str, Any]) -> str:
     )
 
 
+def _each_seed(card: dict[str, Any]) -> str:
+    """Mean and standard deviation over the seeds, if several were trained."""
+    runs = card.get("each_seed")
+    if not runs:
+        return ""
+    tests = {"": [run["test"] for run in runs]}
+    for name in runs[0]["test"].get("by_file", {}):
+        tests[f"`{name}`: "] = [run["test"]["by_file"][name] for run in runs]
+    seeds = ", ".join(str(run["seed"]) for run in runs)
+    which = "The model is the mean of" if "members" in card else "The model is the first of"
+    told = "\n".join(f"- {name}{_over_seeds(card, found)}" for name, found in tests.items())
+    return (
+        f"{which} {len(runs)} trainings that differ in their seed alone ({seeds}). Each by itself, mean ± standard "
+        f"deviation over the seeds:\n\n{told}\n\n"
+    )
+
+
+def _over_seeds(card: dict[str, Any], tests: list[dict[str, Any]]) -> str:
+    first = card["classes"][0]
+    columns = {"accuracy": "accuracy", "balanced": "balanced_accuracy", "ROC-AUC": "roc_auc"}
+    found = {title: [test[key] for test in tests] for title, key in columns.items()}
+    if len(card["classes"]) > 2:
+        found[f"{first} or not, balanced"] = [test["above"][first] for test in tests]
+    found |= {"calibration error": [test["ece"] for test in tests]}
+    words = [f"{title} {mean(values):.3f} ± {stdev(values):.3f}" for title, values in found.items()]
+    errors = [test["mae"] for test in tests]
+    return ", ".join([*words, f"mean error {mean(errors):.3f} ± {stdev(errors):.3f} {card['unit']}"])
+
+
 def _changed_options(card: dict[str, Any]) -> str:
     """Options that are not the task's defaults, as key=value words; empty if all are."""
-    default, found = config_of(card["task"]).model_dump(mode="json"), []
+    default, plain, found = config_of(card["task"]).model_dump(mode="json"), TrainConfig().model_dump(mode="json"), []
     for name, *_ in TrainConfig.describe():
-        value, usual = card["config"], default
+        value, usual, effect = card["config"], default, plain
         for part in name.split("."):
-            value = value.get(part, usual[part])  # an option younger than the model had its default's effect
-            usual = usual[part]
-        if value != usual:
+            usual, effect = usual[part], effect[part]
+            value = value.get(part, effect)  # an option younger than the model had its plain default's effect
+        if value != usual and not (name == "seed" and "members" in card):
             found.append(f"{name}={json.dumps(value)}")
     return " ".join(found)
 

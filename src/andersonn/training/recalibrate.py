@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from andersonn.data.records import Records
 from andersonn.data.splits import split_digest
@@ -61,7 +62,7 @@ def join(
 ) -> Artifact:
     """An :class:`~andersonn.models.Ensemble` of models that differ in their seed alone, calibrated and tested anew.
 
-    Its provenance is that of the first, with the ``seeds`` of all and, under ``metrics``, each one's own ``members``.
+    Its provenance is that of the first, with what :func:`each_seed` tells of all.
 
     Args:
         artifacts: at least two models, none an ensemble itself, trained on the same records.
@@ -75,19 +76,26 @@ def join(
     first = artifacts[0]
     if len(artifacts) < 2 or not all(isinstance(each.network, EquilibriumNetwork) for each in artifacts):
         raise UsageError("bad_members", "an ensemble is made of two or more single models", "give their folders")
+    provenance = first.provenance | {
+        "parameters": sum(each.provenance["parameters"] for each in artifacts),
+        "each_seed": each_seed(artifacts),
+    }
+    joined = replace(first, network=Ensemble([each.network for each in artifacts]).eval(), provenance=provenance)
+    return recalibrate(joined, records, overrides, progress)
+
+
+def each_seed(artifacts: Sequence[Artifact]) -> list[dict[str, Any]]:
+    """``seed`` and ``test`` metrics of each of some models that differ in their seed alone.
+
+    Raises:
+        UsageError: they differ in more, or two have one seed.
+    """
     seeds = [each.config.seed for each in artifacts]
     if len(set(seeds)) < len(seeds):
         raise UsageError("bad_members", f"seeds {seeds} are not all different", "train with seed=0, seed=1, …")
     for each in artifacts[1:]:
-        _require_alike(first, each)
-    joined = replace(first, network=Ensemble([each.network for each in artifacts]).eval())
-    done = recalibrate(joined, records, overrides, progress)
-    parameters = sum(each.provenance["parameters"] for each in artifacts)
-    members = [each.provenance["metrics"] for each in artifacts]
-    provenance = done.provenance | {
-        "parameters": parameters, "seeds": seeds, "metrics": done.provenance["metrics"] | {"members": members}
-    }  # fmt: skip
-    return replace(done, provenance=provenance)
+        _require_alike(artifacts[0], each)
+    return [{"seed": each.config.seed, "test": each.provenance["metrics"]["test"]} for each in artifacts]
 
 
 def _require_alike(first: Artifact, other: Artifact) -> None:
