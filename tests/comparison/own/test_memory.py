@@ -106,3 +106,21 @@ def test_bad_plans(options, cause):
 def test_too_few_structures():
     with pytest.raises(UsageError, match="lower --batch"):
         memory._posed(Plan(task="conduction", batch=10**6))
+
+
+def test_code_that_is_loaded_when_first_needed_is_not_the_layers():
+    """About 40 MB of it, a hundred times this state."""
+    found = memory._point(Plan(batch=2), "anderson", 2)
+    if found["bytes"] is None:
+        pytest.skip(found["why"])
+    assert found["bytes"] < 20 * MEGABYTE
+
+
+def test_the_uncounted_step_leaves_no_gradients():
+    posed = memory._posed(Plan(task="conduction", batch=2))
+    memory._step(posed, "anderson", 1)
+    assert posed.x.filters.grad is not None
+    fresh = posed.without_gradients()
+    assert fresh.x.filters.grad is None
+    assert fresh.x.filters.requires_grad
+    assert all(weight.grad is None for weight in fresh.cell.parameters())

@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -124,6 +123,11 @@ class Posed:
     offsets: Tensor | None
     config: SolverConfig
 
+    def without_gradients(self) -> Posed:
+        """The same before any backward pass."""
+        self.cell.zero_grad(set_to_none=True)
+        return replace(self, x=map_leaves(_cut, self.x))
+
 
 def _posed(plan: Plan) -> Posed:
     if plan.task is None:
@@ -155,21 +159,29 @@ def _cut(leaf: Any) -> Any:
 def step_peak(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
     """Bytes at the peak of one training step in this process, beyond what cell and input hold, and evaluations.
 
-    The solver runs at tolerance 0 for exactly ``depth`` steps, forward and backward.
+    The solver runs at tolerance 0 for exactly ``depth`` steps, forward and backward. A step of depth 1 comes first and does
+    not count: code that is loaded when it is first needed would, tens of megabytes of it.
     """
     torch.set_num_threads(plan.threads)
     posed = _posed(plan)
-    solver = contenders(posed.config)["anderson" if kind == "stack" else kind]
-    layer = Equilibrium(posed.cell, replace(solver, rtol=0.0, max_steps=depth), ImplicitGradient())
-    forward: Callable[[], Tensor] = lambda: layer(posed.x, offsets=posed.offsets)  # noqa: E731
-    if kind == "stack":
-        forward = lambda: _stack(posed, depth)  # noqa: E731
-    found: dict[str, Any] = {"bytes": peak_bytes(lambda: forward().square().sum().backward(), plan.device)}
+    _step(posed, kind, 1)
+    posed = posed.without_gradients()
+    found: dict[str, Any] = {}
+    found["bytes"] = peak_bytes(lambda: found.update(_step(posed, kind, depth)), plan.device)
     if found["bytes"] is None:
         found["why"] = NO_RESET
-    if kind in LAYERS:
-        found |= {"forward_evaluations": layer.last.evaluations, "adjoint_evaluations": layer.last_adjoint.evaluations}
     return found
+
+
+def _step(posed: Posed, kind: str, depth: int) -> dict[str, int]:
+    """One training step; for a layer, its evaluations in either pass."""
+    if kind == "stack":
+        _stack(posed, depth).square().sum().backward()
+        return {}
+    solver = replace(contenders(posed.config)[kind], rtol=0.0, max_steps=depth)
+    layer = Equilibrium(posed.cell, solver, ImplicitGradient())
+    layer(posed.x, offsets=posed.offsets).square().sum().backward()
+    return {"forward_evaluations": layer.last.evaluations, "adjoint_evaluations": layer.last_adjoint.evaluations}
 
 
 def _stack(posed: Posed, depth: int) -> Tensor:

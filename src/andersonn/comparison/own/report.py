@@ -242,7 +242,8 @@ def _memory_method(result: dict[str, Any]) -> list[str]:
     )
     lines = [
         f"One training step (forward, sum of squares, backward) of {whose}, batch {result['batch']}, state "
-        f"{' × '.join(map(str, result['state']))}: {where}, beyond what cell and input hold. Measured once a point.",
+        f"{' × '.join(map(str, result['state']))}: {where}, beyond what cell and input hold, after a step of depth 1 that "
+        "does not count. Measured once a point.",
         "The layer's solver runs at tolerance 0 for exactly so many steps in each of the two passes; in use it stops when it "
         "has converged, after far fewer.",
         "The stack is the same cell, so many times. Layers with weights of their own would take their weights and gradients "
