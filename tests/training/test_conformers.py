@@ -52,6 +52,7 @@ def outputs(scores, quantiles, steps, residual, status, evaluations):
     columns = (
         np.array(scores, float),
         np.array(quantiles, float),
+        np.array(quantiles, np.float32)[:, :2],  # states
         np.array(steps),
         np.array(residual),
         np.array(status),
@@ -78,6 +79,7 @@ def test_the_mean_is_that_made_by_hand():
     assert softmax(found.scores)[0] == pytest.approx((p[0] + q[1] + q[2]) / 3)
     assert softmax(found.scores)[2] == pytest.approx((p[2] + q[0]) / 2)
     assert found.quantiles.tolist() == [[2 / 3, 8 / 3, 13 / 3], [2, 3, 4], [2, 3, 4]]
+    assert found.states == pytest.approx(found.quantiles[:, :2])
     assert np.array_equal(found.scores[1], FIRST.scores[1])  # not even rounding where there is no other
     assert (found.steps.tolist(), found.status.tolist()) == ([4, 9, 5], [Status.CONVERGED, *[Status.MAX_STEPS] * 2])
     assert found.residual.tolist() == [1e-3, 1e-3, 2e-3]
