@@ -18,6 +18,8 @@ Exit status 1 if something that is needed fails; what can be done without is onl
 Example: andersonn doctor --self-test"""
 
 
+PLAIN = ("package", "objects")
+"""Parts whose names say enough."""
 WIDE = 160
 """Columns of the table where there is no terminal to say how many there are."""
 
@@ -45,11 +47,13 @@ def _table(findings: list[Finding]) -> None:
     from rich.table import Table
 
     colors = {"ok": "green", "missing": "yellow", "failed": "red"}
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("part", "name", "state", "found", "how to get it"):
-        table.add_column(title, overflow="fold", no_wrap=title in ("part", "name", "state"))
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for finding in findings:
-        state = f"[{colors[finding.state]}]{finding.state}[/]"
-        table.add_row(finding.part, finding.name, state, escape(finding.found), escape(finding.cure))
+        what = finding.name if finding.part in (*PLAIN, finding.name) else f"{finding.part} {finding.name}"
+        found = f"{finding.found}: {finding.cure}" if finding.cure else finding.found
+        table.add_row(f"[{colors[finding.state]}]{finding.state}[/]", escape(what), escape(found))
     console = Console()
     console.print(table, width=None if console.is_terminal else WIDE, crop=False)
