@@ -91,7 +91,6 @@ def test_saved_models_answer_the_same(scientist, tmp_path):
 def test_recipes(tmp_path):
     for task in RECIPES:
         assert config_of(task) != TrainConfig()
-    assert config_of("conduction") == TrainConfig()
     path = tmp_path / "c.toml"
     path.write_text("epochs = 7\n[model]\nwidth = 32\n")
     config = config_of("polarity", path, ["radial=12"])
