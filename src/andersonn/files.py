@@ -28,6 +28,16 @@ def write_whole(path: Path, write: Callable[[str], None]) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
+def try_writing(folder: Path) -> None:
+    """Writes a file to a folder, which is made if needed, and removes it.
+
+    Raises:
+        OSError: that is not possible.
+    """
+    write_whole(folder / ".writable", lambda name: None)
+    (folder / ".writable").unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a UTF-8 text file."""
     write_whole(path, lambda name: Path(name).write_text(text, encoding="utf-8"))

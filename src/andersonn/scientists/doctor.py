@@ -18,7 +18,7 @@ from andersonn.data.sources import SOURCES
 from andersonn.data.store import cache_folder
 from andersonn.data.tasks import TASKS
 from andersonn.errors import AndersonnError
-from andersonn.files import write_whole
+from andersonn.files import try_writing
 
 OLDEST_PYTHON = (3, 11)
 REQUIRED = {
@@ -126,8 +126,7 @@ def _cache() -> Finding:
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
     words = f"{folder}, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB"
     try:
-        write_whole(folder / ".writable", lambda name: None)
-        (folder / ".writable").unlink()
+        try_writing(folder)
     except OSError as error:
         cure = "set ANDERSONN_CACHE to a folder that can be written"
         return Finding("cache", "cache", "failed", f"{words}, cannot be written: {error.strerror}", cure)

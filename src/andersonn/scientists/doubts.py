@@ -64,8 +64,10 @@ def doubts(
 
 def voids_of(image: NodeNeighborImage) -> dict[str, float]:
     """What was computed of the room between the atoms, by name; empty if it was not."""
-    numbers = image.of_whole[-len(BY_STRUCTURE) :].tolist() if image.recipe.voids else []
-    return dict(zip(BY_STRUCTURE, numbers, strict=True)) if numbers else {}
+    if not image.recipe.voids:
+        return {}
+    named = zip(image.recipe.whole_channels, image.of_whole.tolist(), strict=True)
+    return {name: value for name, value in named if name in BY_STRUCTURE}
 
 
 def _over(made: int, wanted: int) -> str:

@@ -124,6 +124,14 @@ def atomic_numbers(records: Records, indices: np.ndarray) -> list[np.ndarray]:
     return [records.atomic_numbers(int(i)) for i in indices]
 
 
+def misfits(records: Records, task: Task) -> tuple[np.ndarray, str]:
+    """Which records are not of the kind that a task is about, bool ``[N]``, and why, in words."""
+    no_cell = records.is_null("cell")
+    if task.periodic:
+        return no_cell, f"{task.name} needs a cell"
+    return ~no_cell, f"{task.name} is about molecules without a cell"
+
+
 def prepare(records: Records, task: Task, config: TrainConfig, progress: Progress | None = None) -> Dataset:
     """Images, labels and split of the records of a task.
 
@@ -134,9 +142,8 @@ def prepare(records: Records, task: Task, config: TrainConfig, progress: Progres
     store = image_store(records, config.image.recipe(), progress=progress)
     unusable = {i: f"{error['message']}" for i, error in store.rejected.items()}
     unusable |= _bad_labels(records, values, task)
-    no_cell = records.is_null("cell")
-    wrong, why = (no_cell, "needs a cell") if task.periodic else (~no_cell, "is about molecules without a cell")
-    unusable |= {int(i): f"{task.name} {why}" for i in np.flatnonzero(wrong)}
+    wrong, why = misfits(records, task)
+    unusable |= {int(i): why for i in np.flatnonzero(wrong)}
     usable = np.ones(len(records), dtype=bool)
     usable[list(unusable)] = False
     if config.limit is not None and config.limit < usable.sum():

@@ -18,7 +18,7 @@ from andersonn.data.splits import split_by, split_digest
 from andersonn.data.store import Progress as Count
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.files import write_json, write_whole
+from andersonn.files import try_writing, write_json, write_whole
 from andersonn.matter import elements
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.models import Ensemble, EquilibriumNetwork
@@ -278,7 +278,8 @@ def _range_of_voids(dataset: Dataset, train: np.ndarray) -> dict[str, Any]:
     """Least and greatest of each channel of a structure in training, by which predictions far outside are flagged."""
     if not dataset.store.recipe.voids:
         return {}
-    values = dataset.store.of_whole[train, -len(BY_STRUCTURE) :].astype(float)
+    columns = [dataset.store.recipe.whole_channels.index(name) for name in BY_STRUCTURE]
+    values = dataset.store.of_whole[np.ix_(train, columns)].astype(float)
     ends = zip(values.min(axis=0).tolist(), values.max(axis=0).tolist(), strict=True)
     return {"range_of_voids": {name: list(pair) for name, pair in zip(BY_STRUCTURE, ends, strict=True)}}
 
@@ -299,10 +300,17 @@ def _check_out(out: Path, resume: bool) -> None:
         )
     if resume and not (out / CHECKPOINT).exists():
         raise UsageError("no_checkpoint", f"{str(out)!r} holds no unfinished run", "train without --resume")
+    require_writable(out)
+
+
+def require_writable(out: Path) -> None:
+    """Checks that a folder can be written to; makes it if needed.
+
+    Raises:
+        UsageError: it cannot.
+    """
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / ".writable", lambda name: None)
-        (out / ".writable").unlink()
+        try_writing(out)
     except OSError as error:
         raise UsageError(
             "not_writable", f"cannot write to {str(out)!r}: {error.strerror}", "choose another --out"

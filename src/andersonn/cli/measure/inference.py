@@ -6,17 +6,16 @@ from pathlib import Path
 
 import typer
 
-from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, Bars, Format
 from andersonn.cli.measure.shared import (
     DEVICE,
     ENERGY,
     OUT,
     THREADS,
-    flat,
     require_device,
     require_writable,
     save,
-    show,
+    tell,
 )
 
 HELP = """Your model on your structures with Anderson, with Anderson that decides by itself, and with forward iteration.
@@ -53,10 +52,4 @@ def inference(
     require_writable(out)
     result = comparison.compare(scientist_of(task, model, device), read_records(data), plan, Bars())
     save(result, out)
-    if format is Format.json:
-        print_json(result)
-    elif format is Format.csv:
-        rows = [{"name": name} | flat(row) for name, row in result["solvers"].items()]
-        print_csv(rows, rows[0])
-    else:
-        show(*inference_rows(result["solvers"]), [result["verdict"]], out)
+    tell(result, *inference_rows(result["solvers"]), format, out)

@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from andersonn.cli.console import Format, print_csv, print_json
+
 OUT = typer.Option(None, help="Folder for report.html and report.json.")
 DEVICE = typer.Option("cpu", help="Such as cpu or cuda.")
 ENERGY = typer.Option(False, "--energy", help="Measure energy too, where this machine has counters or codecarbon.")
@@ -27,18 +29,10 @@ def require_device(device: str) -> None:
 
 def require_writable(out: Path | None) -> None:
     """Refuses a folder that cannot be written to, before anything runs."""
-    from andersonn.errors import UsageError
-    from andersonn.files import write_whole
+    from andersonn.training import run
 
-    if out is None:
-        return
-    try:
-        write_whole(out / ".writable", lambda name: None)
-        (out / ".writable").unlink()
-    except OSError as error:
-        raise UsageError(
-            "not_writable", f"cannot write to {str(out)!r}: {error.strerror}", "choose another --out"
-        ) from None
+    if out is not None:
+        run.require_writable(out)
 
 
 def save(result: dict[str, Any], out: Path | None) -> None:
@@ -72,7 +66,18 @@ def show(head: list[str], body: list[list[str]], lines: list[str], out: Path | N
         console.print(f"report: {out / 'report.html'}", highlight=False, markup=False)
 
 
-def flat(row: dict[str, Any]) -> dict[str, Any]:
+def tell(result: dict[str, Any], head: list[str], body: list[list[str]], format: Format, out: Path | None) -> None:
+    """A comparison of solvers in the format asked for, on stdout; ``head`` and ``body`` are its table."""
+    if format is Format.json:
+        print_json(result)
+    elif format is Format.csv:
+        rows = [{"name": name} | _flat(row) for name, row in result["solvers"].items()]
+        print_csv(rows, rows[0])
+    else:
+        show(head, body, [result["verdict"]], out)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """Single values; quartiles as two columns."""
     found = {}
     for name, value in row.items():

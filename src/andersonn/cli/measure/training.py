@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 
-from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
-from andersonn.cli.measure.shared import ENERGY, OUT, THREADS, flat, require_device, require_writable, save, show
+from andersonn.cli.console import FORMAT, Bars, Format
+from andersonn.cli.measure.shared import ENERGY, OUT, THREADS, require_device, require_writable, save, tell
 
 HELP = """Your network trained twice on your data: with Anderson in both passes, and with forward iteration in both.
 
@@ -52,10 +52,4 @@ def training(
     records = read_records(data, labels=(chosen.quantity,))
     result = comparison.compare(chosen, records, options, target, threads, energy, Bars())
     save(result, out)
-    if format is Format.json:
-        print_json(result)
-    elif format is Format.csv:
-        rows = [{"name": name} | flat(row) for name, row in result["solvers"].items()]
-        print_csv(rows, rows[0])
-    else:
-        show(*training_rows(result["solvers"]), [result["verdict"]], out)
+    tell(result, *training_rows(result["solvers"]), format, out)

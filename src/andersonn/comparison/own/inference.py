@@ -25,6 +25,7 @@ from andersonn.measure.energy import Energy, meter_for
 from andersonn.models import EquilibriumNetwork, row_batches
 from andersonn.scientists import Scientist
 from andersonn.solvers import ForwardIteration, Solver, Status
+from andersonn.training.dataset import misfits
 from andersonn.training.inference import MAX_ROWS, Outputs, ask
 from andersonn.training.progress import Progress, Silent
 
@@ -190,17 +191,14 @@ def _images(
     scientist: Scientist, records: Records, plan: Plan, progress: Progress
 ) -> tuple[ImageStore, np.ndarray, int]:
     """Images of the chosen records, of which of them the geometry was made, and how many cannot be used."""
-    task, config = scientist.task, scientist.artifact.config
     chosen = np.arange(len(records))
     if plan.side != "all":
-        chosen = split_of(records, config.split.rule())[plan.side]
+        chosen = split_of(records, scientist.artifact.config.split.rule())[plan.side]
     if plan.limit is not None:
         chosen = np.random.default_rng(plan.seed).permutation(chosen)[: plan.limit]
-    no_cell = records.is_null("cell")[chosen]
-    fitting = ~no_cell if task.periodic else no_cell
-    why = "needs a cell" if task.periodic else "is about molecules without a cell"
-    unusable = [f"{records.ids[i]}: {task.name} {why}" for i in chosen[~fitting]]
-    chosen = np.sort(chosen[fitting])
+    wrong, why = misfits(records, scientist.task)
+    unusable = [f"{records.ids[i]}: {why}" for i in chosen[wrong[chosen]]]
+    chosen = np.sort(chosen[~wrong[chosen]])
     part = records.take(chosen)
     if len(part):
         progress.start("graph images", len(part))

@@ -134,6 +134,7 @@ def _posed(plan: Plan) -> Posed:
         cell, x = tutorial_problem(batch=plan.batch, seed=plan.seed)
         return Posed(cell.to(plan.device), x.to(plan.device).requires_grad_(), None, SolverConfig())
     scientist = scientist_of(plan.task, None if plan.model is None else Path(plan.model), plan.device)
+    require_equilibrium(scientist.artifact.config.model)
     files = plan.data or (str(resources.files("andersonn.demo") / "crystals.parquet"),)
     records = read_records(files)
     chosen = np.random.default_rng(plan.seed).permutation(len(records))[: 2 * plan.batch]  # some may be unusable
@@ -144,7 +145,6 @@ def _posed(plan: Plan) -> Posed:
             "no_records", f"{records.source!r} has {len(usable)} usable structures of {plan.batch}", "lower --batch"
         )
     batch = ImageBatch.from_store(store, usable).to(plan.device)
-    require_equilibrium(scientist.artifact.config.model)
     network = lead(scientist.artifact.network)
     cell = network.equilibrium.cell
     x = cell.prepare(network.encoder(batch), batch)
