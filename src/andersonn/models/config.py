@@ -50,6 +50,7 @@ class ModelConfig(BaseModel):
         "none", description="what it reads besides the graph: densities, room at each atom, numbers of all voids"
     )
     oxidation: bool = Field(False, description="reads oxidation states that balance over the formula")
+    initializer: bool = Field(False, description="learn the solver's first state, so that it takes fewer evaluations")
     adjoint_rtol: float = Field(1e-2, gt=0, description="tolerance of the backward pass's linear system")
     solver: SolverConfig = SolverConfig()
 
@@ -57,4 +58,6 @@ class ModelConfig(BaseModel):
     def _layers_that_can_differ(self) -> ModelConfig:
         if not self.tied and self.layers < 2:
             raise ValueError(f"model.tied=false needs model.layers=2 or more, not {self.layers}")
+        if self.layers and self.initializer:
+            raise ValueError("model.initializer is for equilibria: a stack (model.layers) solves for nothing")
         return self

@@ -16,7 +16,7 @@ from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import TASKS, task
-from andersonn.errors import InputError
+from andersonn.errors import InputError, UsageError
 from andersonn.matter.image import NodeNeighborImage
 from andersonn.matter.readers import Smiles, as_structure, find_files, format_of, from_smiles, printable, read_each
 from andersonn.matter.structure import Structure
@@ -26,9 +26,10 @@ from andersonn.scientists.explain import Explanation, explain, of_one_conformer
 from andersonn.scientists.recipes import config_of
 from andersonn.scientists.shipped import shipped_folder
 from andersonn.solvers import Status
+from andersonn.training.anytime import ask_anytime
 from andersonn.training.artifact import Artifact
 from andersonn.training.config import TrainConfig
-from andersonn.training.inference import Outputs, ask_mean
+from andersonn.training.inference import Outputs, ask, ask_mean
 from andersonn.training.progress import Progress
 from andersonn.training.run import train
 
@@ -44,21 +45,32 @@ class Scientist:
     Args:
         artifact: the trained model.
         name: how answers name it.
+        anytime: stop solving once the class is settled, by the rule that the model learned on validation structures
+            (:class:`~andersonn.training.anytime.Anytime`): fewer evaluations, the same class but for rare cases, and
+            probabilities and estimates of a loose solve, whose status is then ``"settled"``.
+
+    Raises:
+        UsageError: ``anytime`` with a model that has no such rule.
     """
 
-    def __init__(self, artifact: Artifact, name: str) -> None:
+    def __init__(self, artifact: Artifact, name: str, anytime: bool = False) -> None:
         self.artifact, self.name = artifact, name
+        self.anytime = artifact.anytime if anytime else None
+        if anytime and self.anytime is None:
+            raise UsageError(
+                "no_rule", f"the model {name!r} has no rule for answering early", "leave anytime out, or train it anew"
+            )
         self.task = artifact.task
         self.recipe = artifact.config.image.recipe()
 
     @classmethod
-    def load(cls, name: str | os.PathLike[str], device: str = "cpu") -> Scientist:
+    def load(cls, name: str | os.PathLike[str], device: str = "cpu", anytime: bool = False) -> Scientist:
         """The shipped scientist of a task (``"conduction"``), or one from a folder that ``train`` wrote. A ``Path`` is
         always a folder, also if it is named as a task.
         """
         if isinstance(name, str) and name in TASKS:
-            return cls(Artifact.load(shipped_folder(name), device), f"andersonn/{name}")
-        return cls(Artifact.load(Path(name), device), str(name))
+            return cls(Artifact.load(shipped_folder(name), device), f"andersonn/{name}", anytime)
+        return cls(Artifact.load(Path(name), device), str(name), anytime)
 
     @classmethod
     def train(
@@ -191,7 +203,8 @@ class Scientist:
         others = [image for _, _, images in ready for image in images[1:]]
         of = np.repeat(np.arange(len(ready)), [len(images) - 1 for _, _, images in ready])
         further = Further(ImageStore.from_images(others, self.recipe), of) if others else None
-        outputs = ask_mean(self.artifact.network, store, np.arange(len(ready)), further)
+        way = ask if self.anytime is None else partial(ask_anytime, rule=self.anytime)
+        outputs = ask_mean(self.artifact.network, store, np.arange(len(ready)), further, way)
         calibration = self.artifact.calibration
         made = np.array([structure.made_geometry for _, structure, _ in ready])
         p = calibration.probabilities(outputs.scores, made)
@@ -214,12 +227,14 @@ class Scientist:
         none, the layers, and no residual.
         """
         steps, explicit = int(outputs.steps[k]), bool(self.artifact.config.model.layers)
+        status = Status(outputs.status[k])
+        early = status is Status.CONVERGED and outputs.residual[k] > self.artifact.config.model.solver.rtol
         return {
             "name": self.artifact.network.solver_name,
             "steps": steps,
             "evaluations": steps if explicit else steps + 1,
             "residual": None if explicit else float(outputs.residual[k]),
-            "status": Status(outputs.status[k]).name.lower(),
+            "status": "settled" if early else status.name.lower(),
         }
 
     def _prediction(

@@ -18,6 +18,7 @@ from andersonn.data.tasks import Task, task
 from andersonn.errors import UsageError
 from andersonn.files import write_json, write_whole
 from andersonn.models import Ensemble, EquilibriumNetwork, network_of
+from andersonn.training.anytime import Anytime
 from andersonn.training.calibration import Calibration, is_number
 from andersonn.training.config import TrainConfig
 from andersonn.training.domain import Domain
@@ -49,6 +50,12 @@ class Artifact:
     calibration: Calibration
     provenance: dict[str, Any]
     domain: Domain | None = None
+
+    @property
+    def anytime(self) -> Anytime | None:
+        """When a loose solve settles the class; None if the model has no such rule."""
+        values = self.provenance.get("anytime")
+        return None if values is None else Anytime.from_dict(values)
 
     def save(self, folder: Path) -> None:
         """Writes the files, each whole or not at all."""
@@ -144,6 +151,8 @@ def _check_provenance(card: dict[str, Any], task: Task) -> None:
         raise ValueError(f"its largest_image_rows is {card['largest_image_rows']!r}")
     if not isinstance(card["data"], dict):
         raise ValueError("its data is not a group of values")
+    if card.get("anytime") is not None:
+        Anytime.from_dict(card["anytime"])
     if card["majority_class"] not in task.classes:
         raise ValueError(f"its majority_class is {card['majority_class']!r}, not one of {', '.join(task.classes)}")
 

@@ -53,7 +53,7 @@ def recalibrate(
     progress.finish()
     scale = artifact.calibration.scale
     found = judge(artifact.network, dataset, artifact.task, config, scale, progress)
-    provenance = artifact.provenance | {"metrics": found.metrics, "domain": found.told}
+    provenance = artifact.provenance | {"metrics": found.metrics} | found.notes()
     return replace(artifact, config=config, calibration=found.calibration, provenance=provenance, domain=found.domain)
 
 

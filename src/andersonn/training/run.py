@@ -22,6 +22,7 @@ from andersonn.files import try_writing, write_json, write_whole
 from andersonn.matter import elements
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.models import Ensemble, EquilibriumNetwork
+from andersonn.training.anytime import Anytime, fit_anytime
 from andersonn.training.artifact import Artifact
 from andersonn.training.baselines import cut_metrics, forest_metrics, majority_metrics
 from andersonn.training.calibration import Calibration, fit_calibration
@@ -30,7 +31,7 @@ from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset, atomic_numbers, prepare
 from andersonn.training.domain import Domain
 from andersonn.training.domain_fit import describe_domain, fit_domain
-from andersonn.training.inference import Outputs, ask_records
+from andersonn.training.inference import Outputs, ask, ask_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 from andersonn.training.progress import Progress, Silent
 from andersonn.training.trainer import Trainer, pick_device
@@ -110,7 +111,7 @@ def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
     """Calibrates and tests a trained network, and learns its domain."""
     network, config = trainer.network.eval(), trainer.config
     found = judge(network, trainer.dataset, trainer.task, config, trainer.scale, progress)
-    provenance = _provenance(trainer, records, found.metrics) | {"domain": found.told}
+    provenance = _provenance(trainer, records, found.metrics) | found.notes()
     return Artifact(network, trainer.task, config, found.calibration, provenance, found.domain)
 
 
@@ -122,12 +123,18 @@ class Judgment(NamedTuple):
         metrics: of the validation and the test side.
         domain: what tells structures unlike the training.
         told: see :func:`~andersonn.training.domain_fit.describe_domain`.
+        anytime: when a loose solve settles the class, if that saves work.
     """
 
     calibration: Calibration
     metrics: dict[str, Any]
     domain: Domain
     told: dict[str, Any]
+    anytime: Anytime | None
+
+    def notes(self) -> dict[str, Any]:
+        """What goes into the model card besides the calibration and the metrics."""
+        return {"domain": self.told, "anytime": None if self.anytime is None else self.anytime.as_dict()}
 
 
 def judge(
@@ -158,12 +165,14 @@ def judge(
     tested = ask_records(network, dataset, test, config.conformers, _part(progress, 1))
     progress.update(2)
     domain = fit_domain(network, dataset, validation, config.seed)
+    anytime = fit_anytime(network, dataset.store, side, ask(network, dataset.store, side))
     progress.update(3)
     beside = baselines(dataset, task)
     metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, beside)
     metrics["test"]["baselines"] = beside(test)
     progress.finish()
-    return Judgment(calibration, metrics, domain, describe_domain(domain, tested, dataset.labels[test]))
+    told = describe_domain(domain, tested, dataset.labels[test])
+    return Judgment(calibration, metrics, domain, told, anytime)
 
 
 def _part(progress: Progress, done: int) -> Count:

@@ -23,6 +23,7 @@ from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset
 from andersonn.training.inference import ask
 from andersonn.training.metrics import classification_metrics
+from andersonn.training.steering import Steering
 
 BatchProgress = Callable[[float], None]
 RADIUS_SAMPLE = 32
@@ -47,7 +48,8 @@ def pick_device(name: str) -> torch.device:
 class Trainer:
     """Trains one network.
 
-    Randomness comes from the seed and the epoch's number alone, so a resumed run repeats the undisturbed one.
+    Randomness comes from the seed and the epoch's number alone, so a resumed run repeats the undisturbed one (with
+    ``solving.warm_starts`` to within the tolerance: solutions are not in a checkpoint, so the first epoch begins cold).
 
     Attributes:
         network: being trained.
@@ -73,6 +75,7 @@ class Trainer:
         steps = sum(1 for _ in self._batches(self.shown))
         decay = max(0.0, 1.0 - 1.0 / (config.averaging * steps)) if config.averaging else 0.0
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay)).eval()
+        self.steering = None if config.model.layers else Steering(self.network.equilibrium, config)
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.best_loss = math.inf
@@ -116,6 +119,8 @@ class Trainer:
         seen, total, tally = 0, 0.0, _SolverTally()
         for indices in self._batches(order):
             self._set_rate(seen / len(order))
+            if self.steering is not None:
+                self.steering.at((self.epoch + seen / len(order)) / self.config.epochs)
             loss = self._loss(indices)
             value = float(loss.detach())
             if not math.isfinite(value):
@@ -136,14 +141,18 @@ class Trainer:
         return row_batches(self.dataset.store.n_rows, order, self.config.max_rows, self.config.max_images)
 
     def _loss(self, indices: np.ndarray) -> Tensor:
-        output = self.network(self._strained(ImageBatch.from_store(self.dataset.store, indices).to(self.device)))
+        batch = self._strained(ImageBatch.from_store(self.dataset.store, indices).to(self.device))
+        keys = indices if self.steering is not None and self.steering.remembers else None
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.solving.bfloat16):
+            output = self.network(batch, keys)
         labels = torch.from_numpy(self.dataset.labels[indices]).to(self.device)
         values = torch.from_numpy(self.dataset.values[indices] / self.scale).to(self.device, torch.float32)
         levels = torch.tensor(QUANTILES, device=self.device)
         error = values.unsqueeze(1) - output.quantiles
         pinball = torch.maximum(levels * error, (levels - 1.0) * error).sum(dim=1).mean()
         classes = functional.cross_entropy(output.scores, labels, label_smoothing=self.config.label_smoothing)
-        return classes + self.config.estimate_weight * pinball
+        loss = classes + self.config.estimate_weight * pinball
+        return loss + self.network.equilibrium.initializer_loss() if self.config.model.initializer else loss
 
     def _strained(self, batch: ImageBatch) -> ImageBatch:
         """The batch with each structure swollen or shrunk a little: lattice parameters of PBE and of experiment, of which
@@ -204,8 +213,10 @@ class Trainer:
         )
 
     def use_best(self) -> None:
-        """Puts the parameters of the best epoch back."""
+        """Puts the parameters of the best epoch back, and the solver and gradient of the configuration."""
         self.network.load_state_dict(self.best)
+        if self.steering is not None:
+            self.steering.end()
 
 
 class _SolverTally:
@@ -222,12 +233,13 @@ class _SolverTally:
             self.rows.append({"forward_evaluations": layer.layers})
             return
         forward, adjoint = layer.last, layer.last_adjoint
+        solved = adjoint is not None  # a gradient of one step solves nothing
         self.rows.append(
             {
                 "forward_evaluations": forward.evaluations,
-                "adjoint_evaluations": adjoint.evaluations,
+                "adjoint_evaluations": adjoint.evaluations if solved else 0,
                 "forward_unconverged": float((~forward.converged).double().mean()),
-                "adjoint_unconverged": float((~adjoint.converged).double().mean()),
+                "adjoint_unconverged": float((~adjoint.converged).double().mean()) if solved else 0.0,
             }
         )
 

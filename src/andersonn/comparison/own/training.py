@@ -72,9 +72,10 @@ class Accounts:
         layer = trainer.network.equilibrium
         self.batches[-1] += 1
         self.forward[-1] += layer.last.evaluations
-        self.adjoint[-1] += layer.last_adjoint.evaluations
         self.forward_unconverged += int((~layer.last.converged).sum())
-        self.adjoint_unconverged += int((~layer.last_adjoint.converged).sum())
+        if layer.last_adjoint is not None:  # a gradient of one step solves nothing
+            self.adjoint[-1] += layer.last_adjoint.evaluations
+            self.adjoint_unconverged += int((~layer.last_adjoint.converged).sum())
         self.solves += len(layer.last.status)
 
 

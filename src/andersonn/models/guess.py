@@ -1,0 +1,28 @@
+"""A learned first state for the solver, so that it has less to do."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class StateGuess(nn.Module):
+    """z₀ = s + W s, from the state s that the cell makes of zeros; W begins with 0, so with s itself.
+
+    Trained beside the network by how far the guess was from the solution (``Equilibrium.initializer_loss``); neither answers nor
+    gradients of the network depend on it, only the number of evaluations.
+
+    Args:
+        cell: gives s by its method ``initial``. It stays the network's.
+        width: D.
+    """
+
+    def __init__(self, cell: nn.Module, width: int) -> None:
+        super().__init__()
+        self._first = cell.initial
+        self.linear = nn.Linear(width, width, bias=False)  # without bias blank pixels stay blank
+        nn.init.zeros_(self.linear.weight)
+
+    def forward(self, x: object) -> Tensor:
+        """The guess, shaped as the state."""
+        first = self._first(x)
+        return first + self.linear(first)
