@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from andersonn.data.records import Records
+    from andersonn.data.tasks import Task
     from andersonn.errors import AndersonnError, InputError, UsageError
+    from andersonn.estimators import EquilibriumClassifier, EquilibriumRegressor, GraphImager
     from andersonn.implicit import (
         DriftMonitor,
         Equilibrium,
@@ -53,7 +55,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "andersonn.data.records": ("Records",),
+    "andersonn.data.tasks": ("Task",),
     "andersonn.errors": ("AndersonnError", "InputError", "UsageError"),
+    "andersonn.estimators": ("EquilibriumClassifier", "EquilibriumRegressor", "GraphImager"),
     "andersonn.implicit": (
         "DriftMonitor",
         "Equilibrium",
@@ -105,11 +109,14 @@ __all__ = [
     "ConvolutionCell",
     "DriftMonitor",
     "Equilibrium",
+    "EquilibriumClassifier",
+    "EquilibriumRegressor",
     "Explanation",
     "Failure",
     "FixedPoint",
     "ForwardIteration",
     "Gradient",
+    "GraphImager",
     "ImageRecipe",
     "ImplicitGradient",
     "InputError",
@@ -127,6 +134,7 @@ __all__ = [
     "Solver",
     "Status",
     "Structure",
+    "Task",
     "ToleranceSchedule",
     "Trace",
     "TrainConfig",
