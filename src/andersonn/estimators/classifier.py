@@ -111,7 +111,8 @@ class EquilibriumClassifier(ClassifierMixin, EquilibriumEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each sample ``[n]``."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy; y as for :meth:`fit`."""
