@@ -31,7 +31,9 @@ if TYPE_CHECKING:
         bound_rows,
         contraction_rate,
         jacobian_penalty,
+        load_weights,
         radius_report,
+        save_weights,
         spectral_radius,
     )
     from andersonn.implicit.lipschitz import hold_weights
@@ -76,7 +78,9 @@ _HOME = {
         "bound_rows",
         "contraction_rate",
         "jacobian_penalty",
+        "load_weights",
         "radius_report",
+        "save_weights",
         "spectral_radius",
     ),
     "andersonn.implicit.lipschitz": ("hold_weights",),
@@ -147,7 +151,9 @@ __all__ = [
     "fixed_point",
     "hold_weights",
     "jacobian_penalty",
+    "load_weights",
     "radius_report",
+    "save_weights",
     "spectral_radius",
 ]
 __version__ = "0.1.0"

@@ -23,6 +23,7 @@ from andersonn.matter.structure import Structure
 from andersonn.scientists.answers import Failure, Place, Prediction
 from andersonn.scientists.doubts import doubts, voids_of
 from andersonn.scientists.explain import Explanation, explain, of_one_conformer
+from andersonn.scientists.export import export
 from andersonn.scientists.recipes import config_of
 from andersonn.scientists.shipped import shipped_folder
 from andersonn.solvers import Status
@@ -44,19 +45,20 @@ class Scientist:
     Args:
         artifact: the trained model.
         name: how answers name it.
+        folder: that it was read from, if any.
 
     Raises:
         UsageError: the model learned of class labels alone, or of numbers without a name.
     """
 
-    def __init__(self, artifact: Artifact, name: str) -> None:
+    def __init__(self, artifact: Artifact, name: str, folder: Path | None = None) -> None:
         if not artifact.provenance.get("has_quantity", True):
             raise UsageError(
                 "no_quantity",
                 f"the model {name!r} estimates no quantity, which a scientist does",
                 "use it as an estimator, or fit one with a task on numbers",
             )
-        self.artifact, self.name = artifact, name
+        self.artifact, self.name, self.folder = artifact, name, folder
         self.task = artifact.task
         self.recipe = artifact.config.image.recipe()
 
@@ -66,8 +68,8 @@ class Scientist:
         always a folder, also if it is named as a task.
         """
         if isinstance(name, str) and name in TASKS:
-            return cls(Artifact.load(shipped_folder(name), device), f"andersonn/{name}")
-        return cls(Artifact.load(Path(name), device), str(name))
+            return cls(Artifact.load(shipped_folder(name), device), f"andersonn/{name}", shipped_folder(name))
+        return cls(Artifact.load(Path(name), device), str(name), Path(name))
 
     @classmethod
     def train(
@@ -95,6 +97,15 @@ class Scientist:
         if not isinstance(records, Records):
             records = read_records(records, labels=(chosen.quantity,))
         return cls(train(chosen, records, config or config_of(task_name), Path(out), resume, progress), str(out))
+
+    def export(self, folder: str | os.PathLike[str], licence: str = "mit") -> None:
+        """Writes a folder that a model hub takes as it is and :meth:`load` reads: weights as safetensors, ``model.json``, a
+        README with metadata, results and a snippet, and the licence; see :func:`andersonn.scientists.export.export`.
+
+        Raises:
+            UsageError: the folder holds a model already, or cannot be written to.
+        """
+        export(self.artifact, self.folder, Path(folder), licence)
 
     def predict(self, inputs: Any) -> list[Prediction | Failure]:
         """Answers for files, folders, SMILES, Structures, ASE and pymatgen objects: a list of them, or a single one.
