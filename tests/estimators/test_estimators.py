@@ -109,6 +109,15 @@ def test_a_task_of_ones_own(crystals, tmp_path):
     assert answer.task == "width_of_gap"
     assert answer.quantity == "gap_eV"
     assert set(answer.probabilities) == {"narrow", "wide"}
+    card = json.loads((tmp_path / "model.json").read_text())
+    for own, reason in (
+        (card["own_task"] | {"name": "conduction"}, "its own task is named 'conduction'"),
+        (card["own_task"] | {"code": "1"}, "unexpected keyword argument 'code'"),
+        ({"name": "width_of_gap"}, "model.json has no classes"),
+    ):
+        (tmp_path / "model.json").write_text(json.dumps(card | {"own_task": own}))
+        with pytest.raises(UsageError, match=reason):
+            Scientist.load(tmp_path)
     with pytest.raises(UsageError, match="name yours otherwise"):
         EquilibriumClassifier(Task("conduction", "x", "", ("a", "b"), (0.0,)), **TINY).fit(structures, gaps)
 

@@ -137,6 +137,8 @@ def _task_of(card: dict[str, Any]) -> Task:
         raise ValueError(f"its thresholds are {thresholds!r}, not numbers")
     own = card.get(OWN_TASK)
     known = task(card["task"]) if own is None else Task.from_dict(own)
+    if own is not None and (known.name != card["task"] or known.name in TASKS):
+        raise ValueError(f"its own task is named {known.name!r}, and its task {card['task']!r}")
     chosen = known.with_thresholds(tuple(thresholds))
     for name, expected in (("classes", list(chosen.classes)), ("quantity", chosen.quantity), ("unit", chosen.unit)):
         if card[name] != expected:
