@@ -45,7 +45,7 @@ def _root(
 
 def main() -> None:
     """Runs the program; errors a user can cause end in one line, with exit status 1 for a bad input and 2 for a wrong
-    call.
+    call; others in one line too, with exit status 1 and the traceback in a log file.
     """
     try:
         app()
@@ -60,6 +60,11 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:  # such as a full disk under our output
         typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        from andersonn.cli.mishap import tell
+
+        typer.echo(tell(error), err=True)
         sys.exit(1)
 
 

@@ -48,7 +48,8 @@ def predict(
     from andersonn.data.tasks import task as task_of
     from andersonn.errors import UsageError
 
-    task_of(task)
+    if model is None:  # one in a folder may be for a task of the user's own
+        task_of(task)
     if not (inputs or smiles):
         raise UsageError("no_input", "there is nothing to predict", "give files, folders, - or --smiles")
     from andersonn.matter.readers import Smiles

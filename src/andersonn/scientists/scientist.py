@@ -18,11 +18,12 @@ from andersonn.data.store import ImageStore
 from andersonn.data.tasks import TASKS, task
 from andersonn.errors import InputError, UsageError
 from andersonn.matter.image import NodeNeighborImage
-from andersonn.matter.readers import Smiles, as_structure, find_files, format_of, from_smiles, printable, read_each
+from andersonn.matter.readers import listed, sources, structures_of
 from andersonn.matter.structure import Structure
 from andersonn.scientists.answers import Failure, Place, Prediction
 from andersonn.scientists.doubts import doubts, voids_of
 from andersonn.scientists.explain import Explanation, explain, of_one_conformer
+from andersonn.scientists.export import export
 from andersonn.scientists.recipes import config_of
 from andersonn.scientists.shipped import shipped_folder
 from andersonn.solvers import Status
@@ -45,16 +46,24 @@ class Scientist:
     Args:
         artifact: the trained model.
         name: how answers name it.
+        folder: that it was read from, if any.
         anytime: stop solving once the class is settled, by the rule that the model learned on validation structures
             (:class:`~andersonn.training.anytime.Anytime`): fewer evaluations, the same class but for rare cases, and
             probabilities and estimates of a loose solve, whose status is then ``"settled"``.
 
     Raises:
-        UsageError: ``anytime`` with a model that has no such rule.
+        UsageError: the model learned of class labels alone, or of numbers without a name; or ``anytime`` and it has no
+            such rule.
     """
 
-    def __init__(self, artifact: Artifact, name: str, anytime: bool = False) -> None:
-        self.artifact, self.name = artifact, name
+    def __init__(self, artifact: Artifact, name: str, folder: Path | None = None, anytime: bool = False) -> None:
+        if not artifact.provenance.get("has_quantity", True):
+            raise UsageError(
+                "no_quantity",
+                f"the model {name!r} estimates no quantity, which a scientist does",
+                "use it as an estimator, or fit one with a task on numbers",
+            )
+        self.artifact, self.name, self.folder = artifact, name, folder
         self.anytime = artifact.anytime if anytime else None
         if anytime and self.anytime is None:
             raise UsageError(
@@ -69,8 +78,9 @@ class Scientist:
         always a folder, also if it is named as a task.
         """
         if isinstance(name, str) and name in TASKS:
-            return cls(Artifact.load(shipped_folder(name), device), f"andersonn/{name}", anytime)
-        return cls(Artifact.load(Path(name), device), str(name), anytime)
+            folder = shipped_folder(name)
+            return cls(Artifact.load(folder, device), f"andersonn/{name}", folder, anytime)
+        return cls(Artifact.load(Path(name), device), str(name), Path(name), anytime)
 
     @classmethod
     def train(
@@ -99,13 +109,22 @@ class Scientist:
             records = read_records(records, labels=(chosen.quantity,))
         return cls(train(chosen, records, config or config_of(task_name), Path(out), resume, progress), str(out))
 
+    def export(self, folder: str | os.PathLike[str], licence: str = "mit") -> None:
+        """Writes a folder that a model hub takes as it is and :meth:`load` reads: weights as safetensors, ``model.json``, a
+        README with metadata, results and a snippet, and the licence; see :func:`andersonn.scientists.export.export`.
+
+        Raises:
+            UsageError: the folder holds a model already, or cannot be written to.
+        """
+        export(self.artifact, self.folder, Path(folder), licence)
+
     def predict(self, inputs: Any) -> list[Prediction | Failure]:
         """Answers for files, folders, SMILES, Structures, ASE and pymatgen objects: a list of them, or a single one.
 
         A string that names no file and has no structure file's ending is taken as SMILES. A file with several structures
         gives several answers. An input that cannot be read gives a :class:`Failure`; the others are answered all the same.
         """
-        return list(self.answers(_listed(inputs)))
+        return list(self.answers(listed(inputs)))
 
     def answers(self, inputs: Iterable[Any]) -> Iterator[Prediction | Failure]:
         """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. What has
@@ -113,7 +132,7 @@ class Scientist:
         """
         waiting: list[Ready | Failure] = []
         try:
-            for name, source in _sources(inputs):
+            for name, source in sources(inputs):
                 waiting.extend(self._images(name, source))
                 if len(waiting) >= AT_ONCE:
                     ready, waiting = waiting, []
@@ -127,7 +146,7 @@ class Scientist:
         """Which atoms drove the answer: a contribution of every atom, as :mod:`andersonn.scientists.explain` defines
         it. Inputs as for :meth:`predict`.
         """
-        return list(self.explanations(_listed(inputs)))
+        return list(self.explanations(listed(inputs)))
 
     def explanations(
         self, inputs: Iterable[Any], progress: Callable[[str, int, int], None] | None = None
@@ -138,7 +157,7 @@ class Scientist:
             inputs: as for :meth:`predict`.
             progress: called with (input, atoms removed so far, of how many) while a structure is worked on.
         """
-        for name, source in _sources(inputs):
+        for name, source in sources(inputs):
             for item in self._images(name, source):
                 yield item if isinstance(item, Failure) else self._explanation(item, progress)
 
@@ -160,7 +179,7 @@ class Scientist:
     def _images(self, name: str, source: Any) -> list[Ready | Failure]:
         """The structures of one input with their images, or what is wrong with it or with some of them."""
         try:
-            return [self._ready(name, structure) for structure in _structures(name, source)]
+            return [self._ready(name, structure) for structure in structures_of(name, source)]
         except InputError as error:
             return [Failure(name, error.as_dict())]
         except Exception as error:  # a defect of ours in one input must not end a run of thousands
@@ -176,18 +195,7 @@ class Scientist:
             return Failure(name, error.as_dict())
 
     def _image(self, structure: Structure) -> NodeNeighborImage:
-        if self.task.periodic and not structure.periodic:
-            raise InputError(
-                "not_periodic",
-                f"{self.task.name} is about crystals, and {structure.id or structure.formula} has no unit cell",
-                "give a cell: a CIF, a POSCAR, or an extended xyz with a Lattice",
-            )
-        if not self.task.periodic and structure.periodic:
-            raise InputError(
-                "periodic",
-                f"{self.task.name} is about molecules, and {structure.id or structure.formula} has a unit cell",
-                "give one molecule alone: SMILES, SDF, MOL, PDB, or xyz without a Lattice",
-            )
+        self.task.require_kind(structure)
         return NodeNeighborImage.from_structure(structure, self.recipe)
 
     def _answer(self, waiting: list[Ready | Failure]) -> Iterator[Prediction | Failure]:
@@ -272,65 +280,3 @@ class Scientist:
 def _defect(name: str, error: Exception) -> Failure:
     unexpected = InputError("internal", f"{type(error).__name__}: {error}", "this is a defect; please report it")
     return Failure(name, unexpected.as_dict())
-
-
-def _listed(inputs: Any) -> Iterable[Any]:
-    """Inputs of a call that takes one or many."""
-    single = isinstance(inputs, (str, os.PathLike, Structure)) or not isinstance(inputs, Iterable)
-    return [inputs] if single or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords") else inputs
-
-
-def _sources(inputs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """(name, what to read) of each input; folders become their files."""
-    for position, item in enumerate(inputs):
-        if isinstance(item, Smiles):
-            yield str(item), item
-        elif isinstance(item, str) and _may_be_smiles(item):
-            yield item, _Word(item)
-        elif not isinstance(item, (str, os.PathLike)):
-            yield getattr(item, "id", "") or f"input {position + 1}", item
-        elif not os.fspath(item):  # as Path it would be the current folder
-            yield "", InputError("missing_file", "the name of an input is empty", "give a file or folder")
-        elif os.path.isdir(item):
-            try:
-                yield from ((printable(file), file) for file in find_files(Path(item)))
-            except InputError as error:
-                yield printable(item), error
-        else:
-            yield printable(item), Path(item)
-
-
-class _Word(Smiles):
-    """A string that is SMILES or the name of a file that does not exist."""
-
-    __slots__ = ()
-
-
-def _may_be_smiles(text: str) -> bool:
-    named_as_file = text.startswith(("/", ".", "~")) or format_of(Path(text)) is not None
-    return bool(text) and not named_as_file and text.isprintable() and not os.path.exists(text)
-
-
-def _structures(name: str, source: Any) -> list[Structure | InputError]:
-    """What one source holds."""
-    if isinstance(source, InputError):
-        raise source
-    if isinstance(source, Smiles):
-        return [_from_word(source) if isinstance(source, _Word) else from_smiles(source)]
-    if isinstance(source, os.PathLike):
-        return read_each(source)
-    try:
-        return [as_structure(source, id=name)]
-    except TypeError as error:
-        raise InputError("unknown_object", str(error), "or give the path of a file") from None
-
-
-def _from_word(text: str) -> Structure:
-    """The molecule of a word; one that is no SMILES was perhaps meant as a file."""
-    try:
-        return from_smiles(text)
-    except InputError as error:
-        if error.kind != "bad_smiles":
-            raise
-        kind = "bad_smiles" if set(text) & set("()[]=#@") else "missing_file"
-        raise InputError(kind, f"there is no file {text!r}, and {error.message}", error.hint) from None

@@ -28,7 +28,7 @@ from andersonn.training.baselines import cut_metrics, forest_metrics, majority_m
 from andersonn.training.calibration import Calibration, fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
 from andersonn.training.config import TrainConfig
-from andersonn.training.dataset import Dataset, atomic_numbers, prepare
+from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.domain import Domain
 from andersonn.training.domain_fit import describe_domain, fit_domain
 from andersonn.training.inference import Outputs, ask, ask_records
@@ -258,9 +258,6 @@ def geometric_rules(dataset: Dataset, indices: np.ndarray, task: Task) -> dict[s
 
 def _provenance(trainer: Trainer, records: Records, metrics: dict[str, Any]) -> dict[str, Any]:
     dataset = trainer.dataset
-    train = dataset.sides["train"]
-    counts = Counter(int(z) for Z in atomic_numbers(records, train) for z in set(Z.tolist()))
-    majority = int(np.bincount(dataset.labels[train]).argmax())
     return {
         "data": {
             "file": Path(records.source).name,
@@ -271,15 +268,26 @@ def _provenance(trainer: Trainer, records: Records, metrics: dict[str, Any]) -> 
             "split_by": split_by(records),
             SPLIT_KEY: split_digest(records, trainer.config.split.rule()),
         },
+        **about(trainer),
+        "metrics": metrics,
+    }
+
+
+def about(trainer: Trainer) -> dict[str, Any]:
+    """What a model's provenance says of its training besides the data's origin and the metrics."""
+    dataset = trainer.dataset
+    store, train = dataset.store, dataset.sides["train"]
+    counts = Counter(z for i in train for z in set(store.Z[store.offsets[i] : store.offsets[i + 1]].tolist()))
+    majority = int(np.bincount(dataset.labels[train]).argmax())
+    return {
         "majority_class": trainer.task.classes[majority],
         "elements": {elements.symbols()[z]: counts[z] for z in sorted(counts)},
-        "largest_image_rows": int(dataset.store.n_rows[train].max()),
+        "largest_image_rows": int(store.n_rows[train].max()),
         **_range_of_voids(dataset, train),
         "parameters": sum(p.numel() for p in trainer.network.parameters()),
         "best_epoch": 1 + int(np.argmin([row["validation_loss"] for row in trainer.history])),
         "versions": {"andersonn": _version(), "torch": metadata.version("torch"), "python": platform.python_version()},
         "trained": datetime.now(UTC).date().isoformat(),
-        "metrics": metrics,
     }
 
 

@@ -21,7 +21,7 @@ from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, Stack, r
 from andersonn.training.calibration import Calibration
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset
-from andersonn.training.inference import ask
+from andersonn.training.inference import Outputs, ask
 from andersonn.training.metrics import classification_metrics
 from andersonn.training.steering import Steering
 
@@ -184,10 +184,21 @@ class Trainer:
         p = Calibration().probabilities(outputs.scores)
         metrics = classification_metrics(labels, p, self.task.classes)
         return {
-            "validation_loss": float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12)).mean()),
+            "validation_loss": self.validation_loss(outputs, indices, p),
             "validation_accuracy": metrics["accuracy"],
             "validation_balanced_accuracy": metrics["balanced_accuracy"],
         }
+
+    def validation_loss(self, outputs: Outputs, indices: np.ndarray, p: np.ndarray) -> float:
+        """What the epoch that is kept has least of: here the negative log likelihood of the class.
+
+        Args:
+            outputs: of the validation side.
+            indices: its records.
+            p: probabilities of the classes by these outputs, uncalibrated, ``[n, C]``.
+        """
+        labels = self.dataset.labels[indices]
+        return float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12)).mean())
 
     def _watch_stability(self) -> dict[str, float]:
         """Spectral radius of the cell at the fixed points of some validation structures; nothing of an explicit stack,

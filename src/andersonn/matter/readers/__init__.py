@@ -9,6 +9,7 @@ from andersonn.matter.readers.files import (
     read_each,
     read_file,
 )
+from andersonn.matter.readers.inputs import listed, one_structure, sources, structures_of
 from andersonn.matter.readers.objects import as_structure
 from andersonn.matter.readers.smiles import Smiles, from_smiles
 
@@ -20,7 +21,11 @@ __all__ = [
     "find_files",
     "format_of",
     "from_smiles",
+    "listed",
+    "one_structure",
     "printable",
     "read_each",
     "read_file",
+    "sources",
+    "structures_of",
 ]
