@@ -31,13 +31,14 @@ from andersonn.data.merging import read_records
 from andersonn.data.tasks import TASKS
 from andersonn.files import write_json, write_text
 from andersonn.measure.machine import cpu_name
-from andersonn.models import EquilibriumNetwork, ImageBatch
+from andersonn.models import EquilibriumNetwork
 from andersonn.models.guess import StateGuess
 from andersonn.scientists import Scientist
 from andersonn.scientists.recipes import config_of
 from andersonn.solvers import Anderson, ForwardIteration, Solver
 from andersonn.training.anytime import ask_anytime, fit_anytime
 from andersonn.training.dataset import Dataset, prepare
+from andersonn.training.first_state import fit_first_state
 from andersonn.training.inference import Outputs, ask
 from andersonn.training.trainer import Trainer
 from readings import FILES, STUDY, read
@@ -78,8 +79,13 @@ class Ways:
         self.layer, self.own = network.equilibrium, replace(network.equilibrium.solver, max_steps=BUDGET)
         self.forward = ForwardIteration(rtol=self.own.rtol, max_steps=BUDGET)
         self.layer.solver = self.own
-        self.rule = fit_anytime(network, self.store, sides["validation"], ask(network, self.store, sides["validation"]))
-        self.guess = self._guess()
+        self.guess = StateGuess(self.layer.cell, network.config.width)
+        self.layer.initializer = self.guess
+        fit_first_state(network, self.store, sides["train"], seed=0)
+        chosen = sides["validation"]
+        self.guessed = fit_anytime(network, self.store, chosen, ask(network, self.store, chosen))
+        self.layer.initializer = None
+        self.rule = fit_anytime(network, self.store, chosen, ask(network, self.store, chosen))
 
     def all(self) -> dict[str, Asked]:
         """Name → how."""
@@ -98,7 +104,8 @@ class Ways:
         }
         if self.rule is not None:
             found["anderson, anytime"] = self.solved(self.own, way=partial(ask_anytime, rule=self.rule))
-            both = {"initializer": self.guess, "way": partial(ask_anytime, rule=self.rule)}
+        if self.guessed is not None:
+            both = {"initializer": self.guess, "way": partial(ask_anytime, rule=self.guessed)}
             found["anderson, anytime and learned first state"] = self.solved(self.own, **both)
         return found
 
@@ -138,21 +145,6 @@ class Ways:
                 return looser
         return replace(solver, rtol=LADDER[-1])
 
-    @torch.no_grad()
-    def _guess(self) -> StateGuess:
-        """z* ≈ s + W s, W by least squares with a small ridge, over the rows of some training structures."""
-        network, cell = self.network, self.layer.cell
-        batch = ImageBatch.from_store(self.store, self.sides["train"][:300])
-        x = cell.prepare(network.encoder(batch), batch)
-        first = cell.initial(x)
-        z = TIGHT.solve(lambda z: cell(z, x), first, cell.offsets(batch)).z
-        s, rest = (values.reshape(-1, values.shape[-1]) for values in (first, z - first))
-        gram = s.T @ s
-        ridge = 1e-3 * gram.diagonal().mean() * torch.eye(len(gram))
-        guess = StateGuess(cell, s.shape[1])
-        guess.linear.weight.copy_(torch.linalg.solve(gram + ridge, s.T @ rest).T)
-        return guess
-
 
 def classes(outputs: Outputs) -> np.ndarray:
     return outputs.scores.argmax(axis=1)
@@ -183,9 +175,9 @@ def compare(
             "same_class": float((classes(found) == tight).mean()),
             "unconverged": float((found.status != 0).mean()),
         }
-    rule = None if ways.rule is None else ways.rule.as_dict()
+    rules = {name: None if r is None else r.as_dict() for name, r in (("plain", ways.rule), ("guessed", ways.guessed))}
     loosest = {name: ways.loosest(each).rtol for name, each in (("forward", ways.forward), ("anderson", ways.own))}
-    return {"n": len(test), "rtol": ways.own.rtol, "anytime": rule, "loosest": loosest, "ways": rows}
+    return {"n": len(test), "rtol": ways.own.rtol, "anytime": rules, "loosest": loosest, "ways": rows}
 
 
 def tables(found: dict[str, Any]) -> str:

@@ -88,7 +88,6 @@ def test_half_precision_trains_nearly_alike(records):
     [
         (["start_rtol=1e-4"], "tighter than model.solver.rtol"),
         (["model.layers=3", "one_step=0.5"], "leave solving"),
-        (["model.layers=3", "model.initializer=true"], "initializer"),
         (["solving.one_stepp=1"], "did you mean"),
     ],
 )

@@ -6,10 +6,8 @@ from torch import Tensor, nn
 
 
 class StateGuess(nn.Module):
-    """z₀ = s + W s, from the state s that the cell makes of zeros; W begins with 0, so with s itself.
-
-    Trained beside the network by how far the guess was from the solution (``Equilibrium.initializer_loss``); neither answers nor
-    gradients of the network depend on it, only the number of evaluations.
+    """z₀ = s + W s, from the state s that the cell makes of zeros; W is 0 until the network has been trained, and then fitted to
+    its solutions (:func:`~andersonn.training.first_state.fit_first_state`). Only the number of evaluations depends on it.
 
     Args:
         cell: gives s by its method ``initial``. It stays the network's.
@@ -20,7 +18,7 @@ class StateGuess(nn.Module):
         super().__init__()
         self._first = cell.initial
         self.linear = nn.Linear(width, width, bias=False)  # without bias blank pixels stay blank
-        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.weight).requires_grad_(False)
 
     def forward(self, x: object) -> Tensor:
         """The guess, shaped as the state."""

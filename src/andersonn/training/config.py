@@ -15,7 +15,7 @@ from andersonn.errors import UsageError, did_you_mean, unknown
 from andersonn.matter.image import ImageRecipe
 from andersonn.models import ModelConfig
 
-AFTER_TRAINING = frozenset({"conformers"})
+AFTER_TRAINING = frozenset({"conformers", "model.initializer"})
 """Options that do not enter training, only calibration, tests and answers."""
 OPTIONS_HINT = "andersonn train --options lists what options take"
 
@@ -157,6 +157,19 @@ class TrainConfig(BaseModel):
     def describe(cls) -> list[tuple[str, Any, str]]:
         """All options as (name, default, description)."""
         return [(name, *leaf) for name, leaf in _leaves(cls).items()]
+
+
+def differing(first: TrainConfig, other: TrainConfig) -> list[str]:
+    """Full names of the options that enter training and are not the same in two configurations."""
+    mine, theirs = (_values(each.model_dump(mode="json")) for each in (first, other))
+    return [name for name in mine if name not in AFTER_TRAINING and mine[name] != theirs[name]]
+
+
+def _values(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in nested.items():
+        found |= _values(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return found
 
 
 def _leaves(model: type[BaseModel], prefix: str = "") -> dict[str, tuple[Any, str]]:

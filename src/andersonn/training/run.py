@@ -31,6 +31,7 @@ from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.domain import Domain
 from andersonn.training.domain_fit import describe_domain, fit_domain
+from andersonn.training.first_state import fit_first_state
 from andersonn.training.inference import Outputs, ask, ask_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 from andersonn.training.progress import Progress, Silent
@@ -110,6 +111,8 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
 def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
     """Calibrates and tests a trained network, and learns its domain."""
     network, config = trainer.network.eval(), trainer.config
+    if config.model.initializer and not config.model.layers:
+        fit_first_state(network, trainer.dataset.store, trainer.dataset.sides["train"], config.seed)
     found = judge(network, trainer.dataset, trainer.task, config, trainer.scale, progress)
     provenance = _provenance(trainer, records, found.metrics) | found.notes()
     return Artifact(network, trainer.task, config, found.calibration, provenance, found.domain)

@@ -151,8 +151,7 @@ class Trainer:
         error = values.unsqueeze(1) - output.quantiles
         pinball = torch.maximum(levels * error, (levels - 1.0) * error).sum(dim=1).mean()
         classes = functional.cross_entropy(output.scores, labels, label_smoothing=self.config.label_smoothing)
-        loss = classes + self.config.estimate_weight * pinball
-        return loss + self.network.equilibrium.initializer_loss() if self.config.model.initializer else loss
+        return classes + self.config.estimate_weight * pinball
 
     def _strained(self, batch: ImageBatch) -> ImageBatch:
         """The batch with each structure swollen or shrunk a little: lattice parameters of PBE and of experiment, of which
