@@ -7,7 +7,8 @@ whole recipe; explicit layers and torchdeq beside them.
 
 Records, sides and shortened recipes are those of ``readings.py``. "shipped" is the task's own network, whose cell is held a
 contraction; "free convolution" is the paper's kind of network: convolutions over the graph image whose norm is not held
-(``gain=16``), so that forward iteration need not converge. Within a task, network and seed all contestants have the same first
+(``gain=16``), so that forward iteration need not converge; "bare" does not read electron counts, so that the cell has more to
+find out. Within a task, network and seed all contestants have the same first
 weights, batches, dropout and final tolerance, and are trained in turn, an epoch each. Answers on validation are solved for by
 Anderson to the final tolerance in all of them; the test side is left alone. Seconds are of the processor, not of the clock, with
 one thread; validation is not in them. Races end up in OUT.json one by one; contestants that are there already do not run again.
@@ -36,9 +37,11 @@ from andersonn.training.dataset import Dataset
 from andersonn.training.trainer import Trainer
 from readings import CONVOLUTION, STUDY, read
 
+FREE = (*CONVOLUTION, "model.gain=16", "weight_decay=0.02")
 NETWORKS: dict[str, tuple[str, ...]] = {
     "shipped": (),
-    "free convolution": (*CONVOLUTION, "model.gain=16", "weight_decay=0.02"),
+    "free convolution": FREE,
+    "free convolution, bare": (*FREE, "image.oxidation=false", "model.oxidation=false"),
 }
 FORWARD, DAMPED = "model.solver.name=forward", "model.solver.mixing=0.5"
 LOOSE = ("solving.start_rtol=0.1", "solving.tightened=1")
@@ -232,7 +235,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, nargs="+", default=[Path()])
     parser.add_argument("--tasks", nargs="+", choices=tuple(STUDY), default=list(STUDY))
-    parser.add_argument("--networks", nargs="+", choices=tuple(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--networks", nargs="+", choices=tuple(NETWORKS), default=["shipped", "free convolution"])
     parser.add_argument("--contestants", nargs="+", choices=tuple(CONTESTANTS), default=list(CONTESTANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--show", action="store_true")

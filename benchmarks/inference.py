@@ -215,7 +215,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, nargs="+", default=[Path()])
     parser.add_argument("--tasks", nargs="+", choices=tuple(STUDY), default=list(STUDY))
-    parser.add_argument("--networks", nargs="+", choices=tuple(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--networks", nargs="+", choices=tuple(NETWORKS), default=["shipped", "free convolution"])
     parser.add_argument("--limit", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--show", action="store_true")
