@@ -17,18 +17,19 @@ from andersonn.training.inference import Outputs, ask
 CANDIDATES = (0.3, 0.1, 0.03)
 """Tolerances of the first look that are tried."""
 ROOM = 1.5
-"""How much further than on validation a score may move without a change of class."""
+"""By how much the lead must exceed that of any validation structure that changed class."""
+USUAL = 0.99
+"""Share of validation structures whose lead moves less than the margin."""
 ENOUGH = 100
 """Validation structures below which no rule is learned."""
 
 
 @dataclass(frozen=True)
 class Anytime:
-    """When a loosely solved structure's class counts as settled: the best score leads by more than the lead of any validation
-    structure moved between the loose and the full solve, with room.
+    """When a loosely solved structure's class counts as settled: the best score leads by more than it did in any validation
+    structure whose class changed with the full solve, with room, and by more than the lead of 99 % of them moved.
 
-    If new structures are as those of the validation, one of n + 1 moves further than all n of these, and of those few the
-    ones whose lead is short besides would change class.
+    If new structures are as those of the validation, less than one in n + 1 is called settled and changes class all the same.
 
     Attributes:
         rtol: tolerance of the first look.
@@ -102,7 +103,7 @@ def fit_anytime(
             continue
         with looser(network, rtol):
             loose = ask(network, store, indices)
-        margin = ROOM * float(_moved(loose.scores, full.scores).max())
+        margin = _margin(loose.scores, full.scores)
         settled = lead_of(loose.scores) > margin
         taken = float((loose.steps + 1 + ~settled * needed).mean())
         if np.isfinite(margin) and taken < least:
@@ -114,6 +115,12 @@ def lead_of(scores: np.ndarray) -> np.ndarray:
     """By how much the best score of each structure leads: ``[N, C]`` → ``[N]``."""
     two = np.partition(scores, -2, axis=1)[:, -2:]
     return two[:, 1] - two[:, 0]
+
+
+def _margin(loose: np.ndarray, full: np.ndarray) -> float:
+    changed = loose.argmax(axis=1) != full.argmax(axis=1)
+    moved = float(np.quantile(_moved(loose, full), USUAL))
+    return max(ROOM * float(lead_of(loose)[changed].max()), moved) if changed.any() else moved
 
 
 def _moved(loose: np.ndarray, full: np.ndarray) -> np.ndarray:
