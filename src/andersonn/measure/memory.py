@@ -48,7 +48,6 @@ def limited(extra: int, device: torch.device | str = "cpu") -> Iterator[None]:
     Raises:
         UsageError: this system cannot hold a process to a limit.
     """
-    gc.collect()
     if torch.device(device).type == "cuda":
         torch.cuda.empty_cache()
         total = torch.cuda.get_device_properties(device).total_memory

@@ -85,7 +85,9 @@ def test_thriftier_forms_are_measured_when_asked_for(monkeypatch):
 
 def test_a_window_in_bfloat16_takes_half_and_none_in_the_backward_pass_less():
     """Whole points: what a window of 5 costs beyond the layer's own one-step cost, on the tutorial's cell."""
-    found = {kind: memory._point(Plan(batch=4), kind, 12)["bytes"] for kind in ("anderson", "bfloat16", "plain adjoint")}
+    found = {
+        kind: memory._point(Plan(batch=4), kind, 12)["bytes"] for kind in ("anderson", "bfloat16", "plain adjoint")
+    }
     if None in found.values():
         pytest.skip(NO_RESET)
     state = 4 * 48 * 32 * 32 * 4

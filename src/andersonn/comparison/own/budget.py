@@ -13,16 +13,18 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 
 from andersonn.comparison.own.by_rows import ByRows
-from andersonn.comparison.own.contenders import FORWARD
 from andersonn.comparison.own.memory import EXACT, NO_RESET
-from andersonn.comparison.own.step import Posed, kinds, posed_on, scientist_with_layer, step, steps_needed
+from andersonn.comparison.own.step import LAYERS, Posed, kinds, posed_on, scientist_with_layer, step, steps_needed
 from andersonn.comparison.own.verdict import budget_verdict
 from andersonn.comparison.setting import setting
 from andersonn.data.merging import read_records
@@ -99,26 +101,21 @@ def measure(plan: BudgetPlan, progress: Progress | None = None) -> dict[str, Any
     progress.start("what fits in the budget", len(seen) * len(measured))
     sizes: list[dict[str, Any]] = []
     for chosen in sorted(seen, key=lambda them: sum(map(by_rows.rows, them))):
-        posed = _posed(plan, chosen, records)
-        row = {
-            "rows": len(posed.state),
+        part = records.take(np.array(chosen))
+        found = _described(_posed(plan, part)) | {
             "atoms": [int(by_rows.atoms[i]) for i in chosen],
-            "ids": [records.ids[i] for i in chosen],
-            "needed": {name: steps_needed(posed, name) for name in (FORWARD, "anderson")},
-            "kinds": {},
+            "ids": list(part.ids),
         }
-        width = posed.state.shape[1]
-        del posed
+        found["kinds"] = kinds_found = {}
         for kind in measured:
-            row["kinds"][kind] = _frontier(plan, chosen, kind)
-            progress.update(len(sizes) * len(measured) + len(row["kinds"]), f"{kind}, {row['rows']} rows")
-        sizes.append(row)
+            kinds_found[kind] = _frontier(plan, part, kind)
+            progress.update(len(sizes) * len(measured) + len(kinds_found), f"{kind}, {found['rows']} rows")
+        sizes.append(found)
     progress.finish()
     result = {
         "measure": "budget",
         "task": plan.task,
         "data": records.source,
-        "width": width,
         "budget": plan.budget,
         "deepest": plan.deepest,
         "batch": plan.batch,
@@ -128,18 +125,27 @@ def measure(plan: BudgetPlan, progress: Progress | None = None) -> dict[str, Any
     return result | budget_verdict(result)
 
 
-def _posed(plan: BudgetPlan, chosen: tuple[int, ...], records: Records | None = None) -> Posed:
+def _described(posed: Posed) -> dict[str, Any]:
+    """What is known of a size before any step is tried."""
+    rows, width = posed.state.shape
+    return {"rows": rows, "width": width, "needed": {name: steps_needed(posed, name) for name in LAYERS}}
+
+
+def _posed(plan: BudgetPlan, records: Records) -> Posed:
     """The cell on these structures; their images are kept for the processes."""
     scientist = scientist_with_layer(plan.task, plan.model, plan.device)
-    records = read_records(plan.data) if records is None else records
-    store = image_store(records.take(np.array(chosen)), scientist.recipe)
-    return posed_on(scientist, store, np.arange(len(chosen)), plan.device)
+    store = image_store(records, scientist.recipe)
+    return posed_on(scientist, store, np.arange(len(records)), plan.device)
 
 
-def _frontier(plan: BudgetPlan, chosen: tuple[int, ...], kind: str) -> dict[str, Any]:
-    """What a process of its own found out about a kind."""
-    command = [sys.executable, "-m", "andersonn.comparison.own.budget", json.dumps(asdict(plan)), json.dumps(chosen)]
-    done = subprocess.run([*command, kind], capture_output=True, text=True, check=False, env=os.environ | EXACT)
+def _frontier(plan: BudgetPlan, part: Records, kind: str) -> dict[str, Any]:
+    """What a process of its own found out about a kind on these structures."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "part.parquet"  # so that it need not read all structures again
+        pq.write_table(part.table, file)
+        task = json.dumps(asdict(replace(plan, data=(str(file),))))
+        command = [sys.executable, "-m", "andersonn.comparison.own.budget", task, kind]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | EXACT)
     found = frontier_of([json.loads(line) for line in done.stdout.splitlines()])
     if done.returncode == 0:
         return found
@@ -189,11 +195,13 @@ def probe(posed: Posed, kind: str, depth: int, plan: BudgetPlan) -> dict[str, An
     return found
 
 
-def _walk(plan: BudgetPlan, chosen: tuple[int, ...], kind: str) -> None:
+def _walk(plan: BudgetPlan, kind: str) -> None:
     """Probes depths, and prints each finding at once, so that none is lost if the process ends over the next."""
     torch.set_num_threads(plan.threads)
-    posed = _posed(plan, chosen)
+    posed = _posed(plan, read_records(plan.data))
     step(posed, kind, 1)  # loads code that is loaded when it is first needed
+    gc.collect()
+    gc.freeze()  # what is there stays: collecting garbage between probes would look through all of it each time
 
     def fits(depth: int) -> bool:
         found = probe(posed, kind, depth, plan)
@@ -209,4 +217,4 @@ def _plan_of(text: str) -> BudgetPlan:
 
 
 if __name__ == "__main__":
-    _walk(_plan_of(sys.argv[1]), tuple(json.loads(sys.argv[2])), sys.argv[3])
+    _walk(_plan_of(sys.argv[1]), sys.argv[2])

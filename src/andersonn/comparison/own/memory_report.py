@@ -102,7 +102,7 @@ def _budget_method(result: dict[str, Any]) -> list[str]:
     where = "the allocator's share of the GPU" if result["setting"]["gpu"] else "RLIMIT_DATA, which the kernel enforces"
     lines = [
         f"Structures of {result['data']}, {result['batch']} in a step, chosen by the rows of their images (equal atoms share a "
-        f"row, on which a step's memory depends, not on atoms); state of {result['width']} numbers a row.",
+        f"row, on which a step's memory depends, not on atoms); state of {result['sizes'][0]['width']} numbers a row.",
         "One training step (forward, sum of squares, backward) of the cell. A process of its own for each size and kind may take "
         f"the budget, {megabytes(result['budget'])} MB, beyond what cell and input hold after a step of depth 1 that does not "
         f"count: {where}. A depth fits if its step ends, and does not if memory is refused: nothing is extrapolated.",

@@ -175,7 +175,7 @@ def budget_verdict(result: dict[str, Any]) -> dict[str, str]:
         return {"verdict": f"Within {budget} MB the layer goes no deeper than a stack at any size measured."}
     first, last = ahead[0], ahead[-1]
     parts = [_beyond(first, budget)] + ([_beyond(last, budget)] if last is not first else [])
-    short = [row for row in ahead if (row["needed"][FORWARD] or 0) > row["kinds"]["stack"]["deepest"]]
+    short = [row for row in ahead if _only_the_layer(row)]
     if short:
         row = short[0]
         parts.append(
@@ -188,6 +188,14 @@ def budget_verdict(result: dict[str, Any]) -> dict[str, str]:
             "budget no answer of this model is out of a stack's reach."
         )
     return {"verdict": " ".join(parts)}
+
+
+def _only_the_layer(row: dict[str, Any]) -> bool:
+    """Whether the steps that the fixed point takes fit as solver steps and not as layers of a stack."""
+    layers, steps = row["needed"][FORWARD], row["needed"]["anderson"]
+    if layers is None or steps is None:
+        return False
+    return row["kinds"]["stack"]["deepest"] < layers and steps <= row["kinds"]["anderson"]["deepest"]
 
 
 def _beyond(row: dict[str, Any], budget: str) -> str:
