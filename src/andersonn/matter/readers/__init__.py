@@ -6,6 +6,7 @@ from andersonn.matter.readers.files import (
     find_files,
     format_of,
     printable,
+    read_content,
     read_each,
     read_file,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "format_of",
     "from_smiles",
     "printable",
+    "read_content",
     "read_each",
     "read_file",
 ]
