@@ -65,7 +65,10 @@ class Expression:
     ) -> None:
         self.text = text
         self._kinds, self._words = dict(kinds), dict(words or {})
-        kind, self._evaluate = self._built(_parsed(text))
+        try:
+            kind, self._evaluate = self._built(_parsed(text))
+        except RecursionError:
+            raise _bad(f"{text[:60]!r} is nested too deeply") from None
         if kind != wanted:
             meant = "a condition" if wanted == TRUTH else "a number"
             raise _bad(f"{text!r} is a {kind}, not {meant}")

@@ -1,0 +1,184 @@
+"""Screening as a user runs it: rate, scaling with workers, memory against the size of the library, a soak run.
+
+    python benchmarks/screening.py rate TASK LIBRARY [--limit N] [--workers 1 2] [--rounds 3] [--json FILE]
+    python benchmarks/screening.py memory TASK TABLE.parquet [--sizes 10000 100000 1000000] [--json FILE]
+
+Each run is the command line in a process of its own. ``rate`` takes the settings in turn, round by round, so that other
+work on the machine meets all of them, and gives the rate between the first and the last shard, which leaves out the start
+of processes, beside the processor time of the whole tree. ``memory`` repeats the table's rows up to each size and gives the
+resident memory of parent and workers over the run, second by second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from andersonn.files import write_json
+from andersonn.measure.machine import cpu_name
+
+EVERY = 0.5
+PAGE = os.sysconf("SC_PAGE_SIZE")
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    rate = verbs.add_parser("rate")
+    memory = verbs.add_parser("memory")
+    for verb in (rate, memory):
+        verb.add_argument("task")
+        verb.add_argument("library", type=Path)
+        verb.add_argument("--json", type=Path)
+        verb.add_argument("--option", action="append", default=[], help="of andersonn screen, such as --conformers=1")
+        verb.add_argument("--shard-size", type=int, default=500 if verb is rate else 2000)
+    rate.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    rate.add_argument("--rounds", type=int, default=3)
+    memory.add_argument("--workers", type=int, default=2)
+    memory.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    arguments = parser.parse_args()
+    found = {"rate": rates, "memory": memories}[arguments.verb](arguments)
+    found |= {"task": arguments.task, "library": arguments.library.name, "machine": cpu_name(), "load": os.getloadavg()}
+    print(json.dumps(found, indent=2))
+    if arguments.json:
+        write_json(arguments.json, found)
+
+
+def rates(arguments: argparse.Namespace) -> dict:
+    runs = {workers: [] for workers in arguments.workers}
+    for _ in range(arguments.rounds):
+        for workers in arguments.workers:
+            runs[workers].append(run(arguments, arguments.library, workers))
+            print(workers, "workers:", {k: v for k, v in runs[workers][-1].items() if k != "resident"}, flush=True)
+    rows = [
+        {
+            "workers": workers,
+            "n": found[0]["inputs"],
+            "rejected": found[0]["rejected"],
+            "rate": [round(row["rate"], 1) for row in found],
+            "rate_median": float(np.median([row["rate"] for row in found])),
+            "per_cpu_second": float(np.median([row["per_cpu_second"] for row in found])),
+            "resident_MB": float(np.median([max(row["resident"]) for row in found])),
+        }
+        for workers, found in runs.items()
+    ]
+    first, last = rows[0], rows[-1]
+    more = last["workers"] / first["workers"]
+    return {
+        "runs": rows,
+        "efficiency": last["rate_median"] / (more * first["rate_median"]),
+        "efficiency_in_cpu_time": last["per_cpu_second"] / first["per_cpu_second"],
+    }
+
+
+def memories(arguments: argparse.Namespace) -> dict:
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in arguments.sizes:
+            library = Path(folder, "library.parquet")
+            repeated(arguments.library, library, size)
+            found = run(arguments, library, arguments.workers)
+            resident = np.array(found.pop("resident"))
+            settled = resident[len(resident) // 4 :]  # the first quarter holds the start of the processes
+            rows.append(
+                found
+                | {
+                    "resident_MB_median": float(np.median(settled)),
+                    "resident_MB_most": float(resident.max()),
+                    "resident_MB_by_tenth": [round(float(part.max())) for part in np.array_split(resident, 10)],
+                }
+            )
+            print(rows[-1], flush=True)
+    medians = [row["resident_MB_median"] for row in rows]
+    return {
+        "runs": rows,
+        "memory_ratio": medians[-1] / medians[0],
+        "peak_ratio": rows[-1]["resident_MB_most"] / rows[0]["resident_MB_most"],
+    }
+
+
+def repeated(source: Path, target: Path, size: int) -> None:
+    columns = [
+        name for name in pq.read_schema(source).names if name in ("id", "atomic_numbers", "positions", "cell", "smiles")
+    ]
+    table = pq.read_table(source, columns=columns)
+    with pq.ParquetWriter(target, table.schema, compression="zstd") as writer:
+        while size > 0:
+            writer.write_table(table.slice(0, min(size, len(table))), row_group_size=100_000)
+            size -= len(table)
+
+
+def run(arguments: argparse.Namespace, library: Path, workers: int) -> dict:
+    """One run into a folder that is deleted."""
+    out = Path(tempfile.mkdtemp(prefix="screening-"))
+    command = [
+        *(sys.executable, "-m", "andersonn.cli.main", "screen", arguments.task, str(library), "--out", str(out)),
+        *("--workers", str(workers), "--shard-size", str(arguments.shard_size), *arguments.option),
+    ]
+    begin, usage = time.perf_counter(), os.times()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    resident, finished = [], {}
+    while process.poll() is None:
+        time.sleep(EVERY)
+        resident.append(sum(memory_of(pid) for pid in tree(process.pid)) / 1e6)
+        for shard in (out / "shards").glob("shard-*.parquet"):
+            finished.setdefault(shard.name, time.perf_counter())
+    seconds = time.perf_counter() - begin
+    if process.returncode not in (0, 1):
+        raise SystemExit(process.stderr.read())
+    after = os.times()
+    cpu = after.children_user + after.children_system - usage.children_user - usage.children_system
+    rows = [json.loads(line) for line in (out / "shards.jsonl").read_text().splitlines()]
+    times = {row["shard"]: (out / "shards" / f"{row['shard']}.parquet").stat().st_mtime for row in rows}
+    first = sorted(times.values())[workers - 1]  # all workers have done their first, and with it their imports
+    later = [row for row in rows if times[row["shard"]] > first]
+    counted = sum(row["counts"]["inputs"] for row in later)
+    total = sum(row["counts"]["inputs"] for row in rows)
+    rejected = sum(row["counts"]["rejected"] for row in rows)
+    shutil.rmtree(out)
+    return {
+        "inputs": total,
+        "rejected": rejected,
+        "seconds": round(seconds, 1),
+        "rate": counted / max(max(times.values()) - first, 1e-9),
+        "per_cpu_second": total / cpu if cpu else float("nan"),
+        "resident": resident,
+    }
+
+
+def tree(root: int) -> list[int]:
+    """A process and its children's children."""
+    found, parents = [root], {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents.setdefault(int(words[1]), []).append(int(path.parent.name))
+    for pid in found:
+        found += parents.get(pid, [])
+    return found
+
+
+def memory_of(pid: int) -> int:
+    """Resident bytes of a process, pages shared with others counted once among them all."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))
+
+
+if __name__ == "__main__":
+    main()
