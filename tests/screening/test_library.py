@@ -248,7 +248,11 @@ def test_a_table_without_structures_is_refused(tmp_path):
 def test_urls(tmp_path):
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
-    for name, content in {"a/m.sdf": sdf(3).encode(), "a/t.xyz": xyz(1).encode(), "a/c.cif": cif(tmp_path, "c.cif", 5.6)}.items():
+    for name, content in {
+        "a/m.sdf": sdf(3).encode(),
+        "a/t.xyz": xyz(1).encode(),
+        "a/c.cif": cif(tmp_path, "c.cif", 5.6),
+    }.items():
         memory.pipe(f"/lib/{name}", content)
     memory.pipe("/lib/z.parquet", table(tmp_path, 2).read_bytes())
     with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:

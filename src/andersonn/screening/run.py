@@ -74,20 +74,20 @@ class Screening:
         task = scientist_of(self.settings).task
         self._check(task)
         options = self._options(task)
+        finished = _read(self.out / MANIFEST)
+        if finished is not None:
+            _require_same(finished["options"], options)
+            if _plan(shard.plan for shard in self.shards()) != finished["plan"]:
+                raise _other_library()
+            shutil.rmtree(self.out / STATE, ignore_errors=True)  # a kill after the manifest was written leaves it
+            return finished
         with _State(self.out) as state:
-            finished = _read(self.out / MANIFEST)
             began = _read(state.folder / OPTIONS)
-            for earlier in (finished, began):
-                if earlier is not None:
-                    _require_same(earlier["options"], options)
-            if began is None and finished is None:
+            if began is None:
                 began = {"options": options, "began": time.time()}
                 write_json(state.folder / OPTIONS, began)
-            since = began["began"] if began is not None else None
-            if finished is not None:
-                manifest = self._still(finished)
-            else:
-                manifest = _Run(self, task, options, state, since, progress or Silent()).complete()
+            _require_same(began["options"], options)
+            manifest = _Run(self, task, options, state, began["began"], progress or Silent()).complete()
         shutil.rmtree(state.folder)
         return manifest
 
@@ -128,12 +128,6 @@ class Screening:
             | {name: version(name) for name in ("torch", "numpy", "rdkit", "gemmi", "pyarrow")},
         }
 
-    def _still(self, finished: dict[str, Any]) -> dict[str, Any]:
-        """The manifest of a finished run, if the library is still as it was."""
-        if _plan(shard.plan for shard in self.shards()) != finished["plan"]:
-            raise _other_library()
-        return finished
-
 
 class _Run:
     """One run into a folder, from its first missing shard to the manifest."""
@@ -144,7 +138,7 @@ class _Run:
         task: Task,
         options: dict[str, Any],
         state: _State,
-        since: float | None,
+        since: float,
         progress: Progress,
     ) -> None:
         self.screening, self.task, self.options, self.state = screening, task, options, state
@@ -181,8 +175,16 @@ class _Run:
             row = self.state.journal.rows.get(shard.name)
             if row is not None and row["plan"] != shard.plan:
                 raise _other_library()
-            if row is None or not self._file(shard.name).exists():
+            if row is None or not self._is_whole(row):
                 yield shard
+
+    def _is_whole(self, row: Row) -> bool:
+        """Whether a shard's files are as its line in the journal says: a machine that lost power may have lost them."""
+        try:
+            content, rejects = self._file(row["key"]).read_bytes(), self.state.rejects(row["key"]).read_bytes()
+        except FileNotFoundError:
+            return False
+        return _sha256(content) == row["sha256"] and rejects.count(b"\n") == row["counts"]["rejected"]
 
     def _file(self, shard: str) -> Path:
         return self.out / "shards" / f"{shard}.parquet"
