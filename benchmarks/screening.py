@@ -1,6 +1,7 @@
 """Screening as a user runs it: rate, scaling with workers, memory against the size of the library, a soak run.
 
-    python benchmarks/screening.py rate TASK LIBRARY [--limit N] [--workers 1 2] [--rounds 3] [--json FILE]
+    python benchmarks/screening.py make TABLE.parquet OUT [--size 4000]      (OUT: a folder for CIF, or .zip, .sdf, .xyz, .smi)
+    python benchmarks/screening.py rate TASK LIBRARY [--workers 1 2] [--rounds 3] [--json FILE]
     python benchmarks/screening.py memory TASK TABLE.parquet [--sizes 10000 100000 1000000] [--json FILE]
 
 Each run is the command line in a process of its own. ``rate`` takes the settings in turn, round by round, so that other
@@ -12,6 +13,8 @@ resident memory of parent and workers over the run, second by second.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -19,14 +22,24 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from ase import Atoms
+from ase.io import write
+from rdkit import Chem, RDLogger
+from rdkit.Chem import rdDetermineBonds
 
+from andersonn.data.records import Records
+from andersonn.errors import InputError
 from andersonn.files import write_json
+from andersonn.matter.structure import Structure
 from andersonn.measure.machine import cpu_name
 
+RDLogger.DisableLog("rdApp.*")
 EVERY = 0.5
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICK = os.sysconf("SC_CLK_TCK")
@@ -47,7 +60,13 @@ def main() -> None:
     rate.add_argument("--rounds", type=int, default=3)
     memory.add_argument("--workers", type=int, default=2)
     memory.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    make = verbs.add_parser("make")
+    make.add_argument("table", type=Path)
+    make.add_argument("out", type=Path)
+    make.add_argument("--size", type=int, default=4000)
     arguments = parser.parse_args()
+    if arguments.verb == "make":
+        return made(arguments.table, arguments.out, arguments.size)
     found = {"rate": rates, "memory": memories}[arguments.verb](arguments)
     found |= {"task": arguments.task, "library": arguments.library.name, "machine": cpu_name(), "load": os.getloadavg()}
     print(json.dumps(found, indent=2))
@@ -108,6 +127,59 @@ def memories(arguments: argparse.Namespace) -> dict:
     }
 
 
+def made(source: Path, out: Path, size: int) -> None:
+    """Writes records of a table, taken evenly, as files of another kind."""
+    records = Records.read(source)
+    records = records.take(np.arange(0, len(records), max(1, len(records) // size))[:size])
+    if out.suffix == ".smi":
+        names = zip(records.table["smiles"].to_pylist(), records.ids, strict=True)
+        out.write_text("".join(f"{smiles} {name}\n" for smiles, name in names))
+    elif out.suffix == ".sdf":
+        out.write_text("".join(filter(None, map(mol_of, sound(records)))))
+    elif out.suffix == ".xyz":
+        with out.open("w") as stream:
+            for structure in sound(records):
+                write(stream, atoms_of(structure), format="xyz")
+    elif out.suffix == ".zip":
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for k, structure in enumerate(sound(records)):
+                archive.writestr(f"{k:07d}.cif", cif_of(structure))
+    else:
+        out.mkdir(parents=True)
+        for k, structure in enumerate(sound(records)):
+            (out / f"{k:07d}.cif").write_bytes(cif_of(structure))
+
+
+def sound(records: Records) -> Iterator[Structure]:
+    for k in range(len(records)):
+        with contextlib.suppress(InputError):
+            yield records[k]
+
+
+def atoms_of(structure: Structure) -> Atoms:
+    return Atoms(structure.Z, structure.xyz, cell=structure.cell, pbc=structure.periodic)
+
+
+def cif_of(structure: Structure) -> bytes:
+    stream = io.BytesIO()
+    write(stream, atoms_of(structure), format="cif")
+    return stream.getvalue()
+
+
+def mol_of(structure: Structure) -> str | None:
+    """A MOL block with the bonds that RDKit finds from distances; None where it finds none that make a molecule."""
+    lines = "".join(
+        f"{s} {x:.6f} {y:.6f} {z:.6f}\n" for s, (x, y, z) in zip(atoms_of(structure).symbols, structure.xyz, strict=True)
+    )
+    mol = Chem.MolFromXYZBlock(f"{len(structure)}\n\n{lines}")
+    try:
+        rdDetermineBonds.DetermineBonds(mol, charge=0)
+    except ValueError:
+        return None
+    mol.SetProp("_Name", structure.id)
+    return Chem.MolToMolBlock(mol) + "$$$$\n"
+
+
 def repeated(source: Path, target: Path, size: int) -> None:
     columns = [
         name for name in pq.read_schema(source).names if name in ("id", "atomic_numbers", "positions", "cell", "smiles")
@@ -128,12 +200,10 @@ def run(arguments: argparse.Namespace, library: Path, workers: int) -> dict:
     ]
     begin, usage = time.perf_counter(), os.times()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    resident, finished = [], {}
+    resident = []
     while process.poll() is None:
         time.sleep(EVERY)
         resident.append(sum(memory_of(pid) for pid in tree(process.pid)) / 1e6)
-        for shard in (out / "shards").glob("shard-*.parquet"):
-            finished.setdefault(shard.name, time.perf_counter())
     seconds = time.perf_counter() - begin
     if process.returncode not in (0, 1):
         raise SystemExit(process.stderr.read())

@@ -74,9 +74,11 @@ def _settings(
     task: str, model: Path | None, device: str, conformers: int | None, where: str | None, time_limit: float
 ) -> Settings:
     from andersonn.cli.predict import scientist_of
+    from andersonn.data.tasks import task as task_of
     from andersonn.scientists.shipped import shipped_folder
     from andersonn.screening import Settings
 
+    task_of(task)
     scientist = scientist_of(task, model)
     folder = shipped_folder(task) if model is None else model
     return Settings(str(folder.resolve()), scientist.name, device, conformers, where, time_limit)

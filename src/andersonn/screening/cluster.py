@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
@@ -61,6 +62,7 @@ def on_ray(
         UsageError: Ray is not installed.
         InputError: as :func:`~andersonn.screening.engines.answered` raises it.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports its use over the network, unasked
     try:
         import ray as cluster
         import ray.data
