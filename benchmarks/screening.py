@@ -5,9 +5,9 @@
     python benchmarks/screening.py memory TASK TABLE.parquet [--sizes 10000 100000 1000000] [--json FILE]
 
 Each run is the command line in a process of its own. ``rate`` takes the settings in turn, round by round, so that other
-work on the machine meets all of them, and gives the rate between the first and the last shard, which leaves out the start
-of processes, beside the processor time of the whole tree. ``memory`` repeats the table's rows up to each size and gives the
-resident memory of parent and workers over the run, second by second.
+work on the machine meets all of them, and gives the rate from when all workers have done a shard to the last shard, which
+leaves out the start of processes, by the clock and by the processor time of all processes of the run. ``memory`` takes rows
+evenly, or repeats them, up to each size and gives the resident memory of parent and workers over the run.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ from andersonn.measure.machine import cpu_name
 
 RDLogger.DisableLog("rdApp.*")
 EVERY = 0.5
-PAGE = os.sysconf("SC_PAGE_SIZE")
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -169,7 +168,8 @@ def cif_of(structure: Structure) -> bytes:
 def mol_of(structure: Structure) -> str | None:
     """A MOL block with the bonds that RDKit finds from distances; None where it finds none that make a molecule."""
     lines = "".join(
-        f"{s} {x:.6f} {y:.6f} {z:.6f}\n" for s, (x, y, z) in zip(atoms_of(structure).symbols, structure.xyz, strict=True)
+        f"{s} {x:.6f} {y:.6f} {z:.6f}\n"
+        for s, (x, y, z) in zip(atoms_of(structure).symbols, structure.xyz, strict=True)
     )
     mol = Chem.MolFromXYZBlock(f"{len(structure)}\n\n{lines}")
     try:
@@ -185,6 +185,8 @@ def repeated(source: Path, target: Path, size: int) -> None:
         name for name in pq.read_schema(source).names if name in ("id", "atomic_numbers", "positions", "cell", "smiles")
     ]
     table = pq.read_table(source, columns=columns)
+    if size < len(table):  # evenly, as tables are often in order of size
+        table = table.take(np.arange(0, len(table), len(table) // size)[:size])
     with pq.ParquetWriter(target, table.schema, compression="zstd") as writer:
         while size > 0:
             writer.write_table(table.slice(0, min(size, len(table))), row_group_size=100_000)
@@ -198,21 +200,24 @@ def run(arguments: argparse.Namespace, library: Path, workers: int) -> dict:
         *(sys.executable, "-m", "andersonn.cli.main", "screen", arguments.task, str(library), "--out", str(out)),
         *("--workers", str(workers), "--shard-size", str(arguments.shard_size), *arguments.option),
     ]
-    begin, usage = time.perf_counter(), os.times()
+    begin = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    resident = []
+    resident, at, cpu = [], [], []
     while process.poll() is None:
         time.sleep(EVERY)
-        resident.append(sum(memory_of(pid) for pid in tree(process.pid)) / 1e6)
+        alive = tree(process.pid)
+        resident.append(sum(memory_of(pid) for pid in alive) / 1e6)
+        at.append(time.time())
+        cpu.append(sum(cpu_of(pid) for pid in alive))
     seconds = time.perf_counter() - begin
     if process.returncode not in (0, 1):
         raise SystemExit(process.stderr.read())
-    after = os.times()
-    cpu = after.children_user + after.children_system - usage.children_user - usage.children_system
     rows = [json.loads(line) for line in (out / "shards.jsonl").read_text().splitlines()]
     times = {row["shard"]: (out / "shards" / f"{row['shard']}.parquet").stat().st_mtime for row in rows}
     first = sorted(times.values())[workers - 1]  # all workers have done their first, and with it their imports
     later = [row for row in rows if times[row["shard"]] > first]
+    last = max(times.values())
+    spent = np.interp(last, at, np.maximum.accumulate(cpu)) - np.interp(first, at, cpu)
     counted = sum(row["counts"]["inputs"] for row in later)
     total = sum(row["counts"]["inputs"] for row in rows)
     rejected = sum(row["counts"]["rejected"] for row in rows)
@@ -221,8 +226,8 @@ def run(arguments: argparse.Namespace, library: Path, workers: int) -> dict:
         "inputs": total,
         "rejected": rejected,
         "seconds": round(seconds, 1),
-        "rate": counted / max(max(times.values()) - first, 1e-9),
-        "per_cpu_second": total / cpu if cpu else float("nan"),
+        "rate": counted / max(last - first, 1e-9),
+        "per_cpu_second": float(counted / max(spent, 1e-9)),
         "resident": resident,
     }
 
@@ -239,6 +244,15 @@ def tree(root: int) -> list[int]:
     for pid in found:
         found += parents.get(pid, [])
     return found
+
+
+def cpu_of(pid: int) -> float:
+    """Processor seconds that a process has used."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / TICK
 
 
 def memory_of(pid: int) -> int:
