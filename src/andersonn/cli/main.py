@@ -7,7 +7,7 @@ import sys
 import typer
 
 from andersonn import __version__
-from andersonn.cli import card, data, demo, doctor, draw, evaluate, explain, label, measure, predict, train
+from andersonn.cli import card, data, demo, doctor, draw, evaluate, explain, label, measure, predict, screen, train
 from andersonn.errors import AndersonnError, InputError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("demo", help=demo.HELP)(demo.demo)
 app.command("train", help=train.HELP)(train.train)
 app.command("predict", help=predict.HELP)(predict.predict)
 app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
+app.command("screen", help=screen.HELP)(screen.screen)
 app.command("explain", help=explain.HELP)(explain.explain)
 app.command("draw", help=draw.HELP)(draw.draw)
 app.command("card", help=card.HELP)(card.card)

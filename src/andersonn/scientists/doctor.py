@@ -28,6 +28,7 @@ REQUIRED = {
 }  # fmt: skip
 """Package → its module, of all that the package itself depends on."""
 EXTRAS = {
+    "cluster": {"ray": "ray"},
     "energy": {"codecarbon": "codecarbon", "nvidia-ml-py": "pynvml"},
     "label": {"pyscf": "pyscf", "pyzeo": "pyzeo", "tblite": "tblite"},
     "materials-project": {"mp-api": "mp_api"},

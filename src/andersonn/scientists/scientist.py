@@ -133,14 +133,14 @@ class Scientist:
         waiting: list[Ready | Failure] = []
         try:
             for name, source in sources(inputs):
-                waiting.extend(self._images(name, source))
+                waiting.extend(self.images(name, source))
                 if len(waiting) >= AT_ONCE:
                     ready, waiting = waiting, []
-                    yield from self._answer(ready)
+                    yield from self.answer(ready)
         except KeyboardInterrupt:
-            yield from self._answer(waiting)
+            yield from self.answer(waiting)
             raise
-        yield from self._answer(waiting)
+        yield from self.answer(waiting)
 
     def explain(self, inputs: Any) -> list[Explanation | Failure]:
         """Which atoms drove the answer: a contribution of every atom, as :mod:`andersonn.scientists.explain` defines
@@ -158,7 +158,7 @@ class Scientist:
             progress: called with (input, atoms removed so far, of how many) while a structure is worked on.
         """
         for name, source in sources(inputs):
-            for item in self._images(name, source):
+            for item in self.images(name, source):
                 yield item if isinstance(item, Failure) else self._explanation(item, progress)
 
     def _explanation(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
@@ -176,8 +176,26 @@ class Scientist:
         except Exception as error:
             return _defect(name, error)
 
-    def _images(self, name: str, source: Any) -> list[Ready | Failure]:
-        """The structures of one input with their images, or what is wrong with it or with some of them."""
+    def over_conformers(self, count: int) -> Scientist:
+        """The same scientist, which averages over up to so many conformers of molecules whose geometry is made.
+
+        Raises:
+            UsageError: there must be at least one, and the task must be about molecules.
+        """
+        if count < 1 or self.task.periodic:
+            reason = f"{count} conformers" if count < 1 else f"{self.task.name} is about crystals, not conformers"
+            raise UsageError("bad_option", reason, "conformers are a number from 1, for molecules")
+        config = self.artifact.config.model_copy(update={"conformers": count})
+        return Scientist(replace(self.artifact, config=config), self.name, self.folder, self.anytime is not None)
+
+    def images(self, name: str, source: Any) -> list[Ready | Failure]:
+        """The structures of one input with their images, or what is wrong with it or with some of them.
+
+        Args:
+            name: of the input, for answers.
+            source: what to read: a path, :class:`~andersonn.matter.readers.Smiles`, an object that is a structure, or a
+                function that gives structures and, in the place of unsound ones, errors.
+        """
         try:
             return [self._ready(name, structure) for structure in structures_of(name, source)]
         except InputError as error:
@@ -198,7 +216,8 @@ class Scientist:
         self.task.require_kind(structure)
         return NodeNeighborImage.from_structure(structure, self.recipe)
 
-    def _answer(self, waiting: list[Ready | Failure]) -> Iterator[Prediction | Failure]:
+    def answer(self, waiting: list[Ready | Failure]) -> Iterator[Prediction | Failure]:
+        """One answer for each of what :meth:`images` gave, in their order; the network is asked about all at once."""
         ready = [item for item in waiting if not isinstance(item, Failure)]
         predictions = iter(self._predictions(ready))
         for item in waiting:

@@ -6,6 +6,7 @@ from andersonn.matter.readers.files import (
     find_files,
     format_of,
     printable,
+    read_content,
     read_each,
     read_file,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "listed",
     "one_structure",
     "printable",
+    "read_content",
     "read_each",
     "read_file",
     "sources",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +75,11 @@ def one_structure(item: Any, position: int) -> Structure:
 
 
 def structures_of(name: str, source: Any) -> list[Structure | InputError]:
-    """What one source holds."""
+    """What one source holds; a function is one that gives it."""
     if isinstance(source, InputError):
         raise source
+    if inspect.isfunction(source) or isinstance(source, partial):
+        return source()
     if isinstance(source, Smiles):
         return [_from_word(source) if isinstance(source, _Word) else from_smiles(source)]
     if isinstance(source, os.PathLike):
