@@ -63,7 +63,8 @@ CONTESTANTS: dict[str, tuple[str, ...]] = {
     "fast + warm starts": (*FAST, WARM),
     "explicit, tied": ("model.layers=4",),
     "explicit, untied": ("model.layers=4", "model.tied=false"),
-    "torchdeq, anderson": (),
+    "torchdeq, anderson in both passes": (),
+    "torchdeq, anderson and forward iteration": (),
 }
 """Name → options. "fast" is the recipe: Anderson, loose tolerances first, gradients of one step first. Taken away in turn, that is
 "fast - anderson", "anderson + one step" and "anderson + loose"."""
@@ -106,6 +107,7 @@ def contestant(name: str, dataset: Dataset, task: Task, config: TrainConfig) -> 
         own, budget = trainer.network.equilibrium, config.model.solver.max_steps
         core = TorchdeqCore(
             own.cell,
+            b_solver="anderson" if name.endswith("both passes") else "fixed_point_iter",
             f_tol=config.model.solver.rtol,
             b_tol=config.model.adjoint_rtol,
             f_max_iter=budget,
@@ -122,7 +124,8 @@ def race(
     dataset: Dataset, task: Task, network: tuple[str, ...], names: list[str], seed: int
 ) -> dict[str, dict[str, Any]]:
     """Trains all contestants in turn."""
-    common = (*STUDY[task.name]["options"], "device=cpu", f"seed={seed}", *network)
+    own = ("device=cpu", f"seed={seed}", "model.initializer=false")  # which is fitted after training
+    common = (*STUDY[task.name]["options"], *own, *network)
     configs = {name: config_of(task.name, overrides=[*common, *CONTESTANTS[name]]) for name in names}
     trainers = {name: contestant(name, dataset, task, config) for name, config in configs.items()}
     counted = {name: Counted() for name in names}
