@@ -35,7 +35,7 @@ def model(data, tmp_path_factory):
     assert done.returncode == 0, done.stderr
     metrics = json.loads(done.stdout)
     assert metrics["n"] > 0
-    assert "graph images" in done.stderr
+    assert "training: 100 %" in done.stderr
     return out
 
 
