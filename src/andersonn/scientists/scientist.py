@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from andersonn.data.conformers import Further, further_images
+from andersonn.data.conformers import Further
+from andersonn.data.imaging import images_for
 from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
@@ -111,6 +112,12 @@ class Scientist:
             raise
         yield from self._answer(waiting)
 
+    def answers_to_images(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
+        """Answers about structures that have been read and imaged elsewhere, by
+        :func:`andersonn.data.imaging.images_for`, all in one batch; failures stay in their places.
+        """
+        return list(self._answer(waiting))
+
     def explain(self, inputs: Any) -> list[Explanation | Failure]:
         """Which atoms drove the answer: a contribution of every atom, as :mod:`andersonn.scientists.explain` defines
         it. Inputs as for :meth:`predict`.
@@ -158,25 +165,9 @@ class Scientist:
         try:
             if isinstance(structure, InputError):
                 raise structure
-            images = [self._image(structure)]
-            return name, structure, images + further_images(structure, self.recipe, self.artifact.config.conformers - 1)
+            return name, structure, images_for(structure, self.task, self.recipe, self.artifact.config.conformers)
         except InputError as error:
             return Failure(name, error.as_dict())
-
-    def _image(self, structure: Structure) -> NodeNeighborImage:
-        if self.task.periodic and not structure.periodic:
-            raise InputError(
-                "not_periodic",
-                f"{self.task.name} is about crystals, and {structure.id or structure.formula} has no unit cell",
-                "give a cell: a CIF, a POSCAR, or an extended xyz with a Lattice",
-            )
-        if not self.task.periodic and structure.periodic:
-            raise InputError(
-                "periodic",
-                f"{self.task.name} is about molecules, and {structure.id or structure.formula} has a unit cell",
-                "give one molecule alone: SMILES, SDF, MOL, PDB, or xyz without a Lattice",
-            )
-        return NodeNeighborImage.from_structure(structure, self.recipe)
 
     def _answer(self, waiting: list[Ready | Failure]) -> Iterator[Prediction | Failure]:
         ready = [item for item in waiting if not isinstance(item, Failure)]
