@@ -88,6 +88,7 @@ def test_odd_objects_stop_nothing(scientist, structures, monkeypatch):
     assert [a.error["kind"] if not a.ok else a.formula for a in answers] == [
         "unknown_object", "unknown_object", "missing_file", "unknown_object", "Si",
     ]  # fmt: skip
+
     def defective(structure, *others):
         if structure.id == "broken":
             raise RuntimeError("oops")

@@ -54,12 +54,19 @@ Own = Annotated[Lab, Depends(lab_of)]
 
 
 @api.post("/predict/{task}", response_model=Answers, responses=REFUSALS, summary="Class, probabilities and estimate")
-async def predict(task: str, items: Brought, lab: Own) -> Response:
+async def predict(
+    task: str,
+    items: Brought,
+    lab: Own,
+    lenient: Annotated[
+        bool, Query(description="200 also if no input could be answered; the errors are in the answers")
+    ] = False,
+) -> Response:
     """One object a structure, the same as `andersonn predict --format json` prints. 422 if none could be answered."""
     answers = await lab.predict(task, items)
     failed = all("error" in answer for answer in answers)
     body = {"answers": answers} | ({"error": answers[0]["error"]} if failed else {})
-    return _json(body, 422 if failed else 200)
+    return _json(body, 422 if failed and not lenient else 200)
 
 
 @api.post("/explain/{task}", response_model=Explained, responses=REFUSALS, summary="Which atoms drove the answer")

@@ -25,7 +25,7 @@ from andersonn.web.boundary import boundary
 from andersonn.web.reading import confine, structures_of
 from andersonn.web.view import graph_view, image_view, structure_view
 
-REPEATS = 3
+REPEATS = 5
 """Runs of each solver whose times are medians."""
 
 

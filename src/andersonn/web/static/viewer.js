@@ -3,6 +3,7 @@ import { atomName, canvas, color, diverging, h, withTip } from "/static/dom.js";
 
 const HELP = "Drag or arrow keys turn, wheel or + and − zoom, 0 resets.";
 const BALL = 0.42; // of the covalent radius
+const ZOOM = 1.25;
 
 /**
  * The turnable structure.
@@ -15,7 +16,7 @@ export function viewer(view) {
   const ends = view.halves.map(([, x, y, z]) => [x - center[0], y - center[1], z - center[2]]);
   const edges = cellEdges(view.cell).map((edge) => edge.map((p) => p.map((x, k) => x - center[k])));
   const reach = 1.2 + Math.max(...[...points, ...edges.flat()].map((p) => Math.hypot(...p)));
-  const state = { turn: start(view.periodic), zoom: 1, values: null, span: 1, placed: [] };
+  const state = { turn: start(view.periodic), zoom: ZOOM, values: null, span: 1, placed: [] };
   const element = canvas(340, draw, {
     class: "turn", "aria-label": `${view.formula} in three dimensions. ${HELP}`, title: HELP,
     pointerdown: (event) => element.setPointerCapture(event.pointerId),
@@ -29,7 +30,7 @@ export function viewer(view) {
       if (keys[event.key]) rotate(...keys[event.key]);
       else if (event.key === "+" || event.key === "=") zoom(1.15);
       else if (event.key === "-") zoom(1 / 1.15);
-      else if (event.key === "0") { state.turn = start(view.periodic); state.zoom = 1; element.redraw(); }
+      else if (event.key === "0") { state.turn = start(view.periodic); state.zoom = ZOOM; element.redraw(); }
       else return;
       event.preventDefault();
     },
