@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from andersonn import Scientist
+from andersonn.data import imaging
 from andersonn.data.records import Records
 from andersonn.matter.readers import from_smiles, molecules
 from andersonn.matter.readers.molecules import further_conformers
-from andersonn.data import imaging
 from andersonn.scientists.evaluate import evaluate
 from andersonn.scientists.explain import of_one_conformer, without
 from andersonn.scientists.recipes import config_of

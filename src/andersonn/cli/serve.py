@@ -85,15 +85,12 @@ class _Server:
         """
         from andersonn.errors import UsageError
 
-        serving = asyncio.create_task(self.server.serve())
+        serving = asyncio.create_task(self._serve())
         while not self.server.started and not serving.done():
             await asyncio.sleep(0.02)
         if not self.server.started:
-            try:
-                await serving
-            except SystemExit:
-                raise UsageError("no_address", "cannot listen there", "choose another --port or --host") from None
-            return
+            await serving
+            raise UsageError("no_address", "cannot listen there", "choose another --port or --host")
         address = self.server.servers[0].sockets[0].getsockname()
         typer.echo(f"web lab on http://{address[0]}:{address[1]} (Ctrl-C ends it)", err=True)
         sys.stderr.flush()
@@ -107,3 +104,7 @@ class _Server:
         await serving
         if failure is not None:
             raise failure
+
+    async def _serve(self) -> None:
+        with contextlib.suppress(SystemExit):  # so uvicorn ends when it cannot listen; it has told why
+            await self.server.serve()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.labels.pool import Worker
+from andersonn.labels.pool import STARTING, Worker
 from andersonn.web.limits import busy
 
 
@@ -65,11 +65,13 @@ class Lane:
         Raises:
             InputError: as the function has it; ``too_slow`` or ``aborted`` if its process had to be killed or died.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, payload)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, payload, self.seconds)
 
     async def warm(self, payload: dict[str, Any]) -> None:
         """Starts all processes, with a payload that makes them load what they need."""
-        await asyncio.gather(*(self.ask(payload) for _ in self._workers))
+        loop = asyncio.get_running_loop()
+        asked = [loop.run_in_executor(self._threads, self._ask, payload, STARTING) for _ in self._workers]
+        await asyncio.gather(*asked)
 
     def close(self) -> None:
         """Ends the processes, also those at work."""
@@ -77,14 +79,14 @@ class Lane:
             worker.close()
         self._threads.shutdown(cancel_futures=True)
 
-    def _ask(self, payload: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, payload: dict[str, Any], seconds: float) -> dict[str, Any]:
         worker = self._idle.get()
         try:
-            return worker.ask(payload, self.seconds)
+            return worker.ask(payload, seconds)
         except InputError as error:
             if error.kind == "timed_out":
                 hint = "send something smaller, or use the command line, which has no limit"
-                raise InputError("too_slow", f"it took longer than {self.seconds:g} s", hint) from None
+                raise InputError("too_slow", f"it took longer than {seconds:g} s", hint) from None
             if error.kind == "out_of_memory":
                 raise InputError(error.kind, "it needs too much memory", "send something smaller") from None
             raise

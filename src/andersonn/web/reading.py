@@ -13,15 +13,22 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+# What parsers load when they are first used; loaded here, it does not count as time of reading.
+import ase.io.extxyz
+import ase.io.vasp
+import rdkit.Chem.AllChem
+import scipy.spatial
+
 from andersonn.data.imaging import images_for
 from andersonn.data.tasks import task as task_of
 from andersonn.errors import InputError
 from andersonn.matter.image import ImageRecipe
-from andersonn.matter.readers import Smiles, from_smiles, read_each
+from andersonn.matter.readers import Smiles, biomolecules, cif, frames, from_smiles, molfiles, read_each
 from andersonn.matter.structure import Structure
 
 MOST_GIGABYTES = 4
 """Address space of a process that reads, beyond what it has at its start."""
+LOADED = (ase, rdkit, scipy, biomolecules, cif, frames, molfiles)
 _PLACE: list[str] = []
 
 
