@@ -41,7 +41,7 @@ class Item:
         """
         last = PurePosixPath(self.shown.replace("\\", "/")).name
         stem = last.rpartition(".")[0] or last
-        safe = re.sub(r"[^A-Za-z0-9._+-]+", "_", stem).strip("._")[:LONGEST_NAME].rstrip(".")
+        safe = re.sub(r"[^A-Za-z0-9._+-]+", "_", stem).strip("._-+")[:LONGEST_NAME].rstrip(".")
         return safe or "structure"
 
     def as_payload(self) -> dict[str, Any]:

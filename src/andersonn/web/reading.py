@@ -23,7 +23,8 @@ from andersonn.data.imaging import images_for
 from andersonn.data.tasks import task as task_of
 from andersonn.errors import InputError
 from andersonn.matter.image import ImageRecipe
-from andersonn.matter.readers import Smiles, biomolecules, cif, frames, from_smiles, molfiles, read_each
+from andersonn.matter.readers import biomolecules, cif, frames, from_smiles, molfiles, read_each
+from andersonn.matter.readers.smiles import atomic_numbers
 from andersonn.matter.structure import Structure
 
 MOST_GIGABYTES = 4
@@ -75,7 +76,9 @@ def structures_of(payload: dict[str, Any], settings: dict[str, Any]) -> list[Str
     """
     content = payload["content"].encode("latin-1")
     if not payload["ending"]:
-        found: list[Structure | InputError] = [from_smiles(Smiles(content.decode("utf-8", errors="replace")))]
+        text = content.decode("utf-8", errors="replace").strip()
+        _check_size(text, len(atomic_numbers(text)), settings["atoms"])  # before a geometry, which may take minutes
+        found: list[Structure | InputError] = [from_smiles(text)]
     else:
         path = Path(payload["stem"] + payload["ending"])  # in the folder of our own, see confine
         path.write_bytes(content)
@@ -108,9 +111,15 @@ def confine(folder: str) -> None:
 
 
 def _bounded(item: Structure | InputError, most: int) -> Structure | InputError:
-    if isinstance(item, InputError) or len(item) <= most:
-        return item
-    return InputError(
-        "too_large", f"{item.id or item.formula} has {len(item)} atoms; the web lab takes at most {most}",
-        "use andersonn predict, which has no limit",
-    )  # fmt: skip
+    try:
+        if isinstance(item, Structure):
+            _check_size(item.id or item.formula, len(item), most)
+    except InputError as error:
+        return error
+    return item
+
+
+def _check_size(name: str, atoms: int, most: int) -> None:
+    if atoms > most:
+        hint = "use andersonn predict, which has no limit"
+        raise InputError("too_large", f"{name[:80]} has {atoms} atoms; the web lab takes at most {most}", hint)
