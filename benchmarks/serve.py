@@ -130,7 +130,7 @@ class Load:
 
 
 def started(options: list[str]) -> tuple[subprocess.Popen[bytes], str, dict[str, float]]:
-    """The server, its address, and seconds until its page and until it answers questions."""
+    """The server, its address, and seconds until its page, its first answer and its first close look."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -147,6 +147,8 @@ def started(options: list[str]) -> tuple[subprocess.Popen[bytes], str, dict[str,
             time.sleep(0.02)
     httpx.post(f"{url}/api/predict/polarity", data={"smiles": "CCO"}, timeout=300.0).raise_for_status()
     took["answer"] = time.perf_counter() - begin
+    httpx.post(f"{url}/api/inspect/polarity", data={"smiles": "CCO"}, timeout=300.0).raise_for_status()
+    took["look"] = time.perf_counter() - begin  # all processes have started
     return process, url, took
 
 
