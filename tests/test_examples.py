@@ -64,6 +64,12 @@ def test_implicit_gnn():
     assert 0.2 < numbers["radius"] <= 0.951
 
 
+def test_multiscale_deq():
+    numbers = run_main("multiscale_deq")
+    assert numbers["accuracy"] > 0.85
+    assert 1 < numbers["evaluations"] <= 31
+
+
 def test_second_derivatives():
     numbers = run_main("second_derivatives")
     assert numbers["error"] < 1e-8

@@ -1,6 +1,8 @@
 """Whether removing the atoms that ``explain`` names changes an answer more than removing random ones.
 
 python tools/deletion_test.py conduction src/andersonn/demo/crystals.parquet --n 200 --least 6 --most 30 --share 0.25
+
+The electrons of what is left are counted as in the whole structure, as ``explain`` does; with --anew, of what is left alone.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import numpy as np
 
 from andersonn import Records, Scientist, Structure
 from andersonn.errors import InputError
-from andersonn.scientists.explain import without
+from andersonn.matter.image import NodeNeighborImage
+from andersonn.scientists.explain import left_without, log_odds, without
 
 DRAWS = 4
 
@@ -31,10 +34,14 @@ def chosen(path: str, quantity: str, n: int, sizes: tuple[int, int], rng: np.ran
     return found
 
 
-def log_odds(scientist: Scientist, structures: list[Structure], label: str) -> np.ndarray:
-    """ln(p / (1 − p)) of a class."""
-    p = np.array([answer.probabilities[label] for answer in scientist.predict(structures)]).clip(1e-12, 1 - 1e-12)
-    return np.log(p) - np.log1p(-p)
+def left(scientist: Scientist, structure: Structure, draws: list[np.ndarray], label: str, anew: bool) -> np.ndarray:
+    """ln(p / (1 − p)) of a class without the atoms of each draw."""
+    recipe = scientist.recipe
+    if anew:
+        images = [NodeNeighborImage.from_structure(without(structure, atoms), recipe) for atoms in draws]
+    else:
+        images = [left_without(structure, atoms, recipe) for atoms in draws]
+    return log_odds(scientist.artifact, images, scientist.task.classes.index(label), structure.made_geometry)
 
 
 def main() -> None:
@@ -47,6 +54,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=30)
     parser.add_argument("--share", type=float, default=0.0, help="of the atoms that is removed; 0: one atom")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--anew", action="store_true", help="count the electrons of what is left")
     given = parser.parse_args()
     rng = np.random.default_rng(given.seed)
     scientist = Scientist.load(given.task)
@@ -58,8 +66,7 @@ def main() -> None:
         structure = explained.structure
         k = max(1, round(given.share * len(structure)))
         draws = [explained.ranking[:k], *(rng.permutation(len(structure))[:k] for _ in range(DRAWS))]
-        left = log_odds(scientist, [without(structure, atoms) for atoms in draws], explained.prediction.label)
-        changes = np.abs(left - explained.total)
+        changes = np.abs(left(scientist, structure, draws, explained.prediction.label, given.anew) - explained.total)
         found.append((changes[0], changes[1:].mean()))
     named, other = np.array(found).T
     error = (named - other).std(ddof=1) / len(found) ** 0.5

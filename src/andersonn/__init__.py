@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from andersonn.data.records import Records
+    from andersonn.data.tasks import Task
     from andersonn.errors import AndersonnError, InputError, UsageError
+    from andersonn.estimators import EquilibriumClassifier, EquilibriumRegressor, GraphImager
     from andersonn.implicit import (
         DriftMonitor,
         Equilibrium,
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
         bound_rows,
         contraction_rate,
         jacobian_penalty,
+        load_weights,
         radius_report,
+        save_weights,
         spectral_radius,
     )
     from andersonn.implicit.lipschitz import hold_weights
@@ -53,7 +57,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "andersonn.data.records": ("Records",),
+    "andersonn.data.tasks": ("Task",),
     "andersonn.errors": ("AndersonnError", "InputError", "UsageError"),
+    "andersonn.estimators": ("EquilibriumClassifier", "EquilibriumRegressor", "GraphImager"),
     "andersonn.implicit": (
         "DriftMonitor",
         "Equilibrium",
@@ -72,7 +78,9 @@ _HOME = {
         "bound_rows",
         "contraction_rate",
         "jacobian_penalty",
+        "load_weights",
         "radius_report",
+        "save_weights",
         "spectral_radius",
     ),
     "andersonn.implicit.lipschitz": ("hold_weights",),
@@ -105,11 +113,14 @@ __all__ = [
     "ConvolutionCell",
     "DriftMonitor",
     "Equilibrium",
+    "EquilibriumClassifier",
+    "EquilibriumRegressor",
     "Explanation",
     "Failure",
     "FixedPoint",
     "ForwardIteration",
     "Gradient",
+    "GraphImager",
     "ImageRecipe",
     "ImplicitGradient",
     "InputError",
@@ -127,6 +138,7 @@ __all__ = [
     "Solver",
     "Status",
     "Structure",
+    "Task",
     "ToleranceSchedule",
     "Trace",
     "TrainConfig",
@@ -139,7 +151,9 @@ __all__ = [
     "fixed_point",
     "hold_weights",
     "jacobian_penalty",
+    "load_weights",
     "radius_report",
+    "save_weights",
     "spectral_radius",
 ]
 __version__ = "0.1.0"

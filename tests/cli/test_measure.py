@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from andersonn.cli.main import app
 from andersonn.cli.measure import solvers
 from andersonn.comparison import contest, contestants
-from andersonn.comparison.own import inference, memory
+from andersonn.comparison.own import budget, inference, memory
 from andersonn.errors import UsageError
 from andersonn.measure.energy import NoMeter
 
@@ -156,6 +156,48 @@ def test_memory(monkeypatch, tmp_path):
     assert "explicit stack" in CliRunner().invoke(app, words).stdout
     done = CliRunner().invoke(app, ["measure", "memory", "--depths", "1;2"])
     assert "write whole numbers with commas" in str(done.exception)
+
+
+def test_memory_within_a_budget(few, monkeypatch, tmp_path):
+    def found(plan, part, kind):
+        assert plan.budget == 2 * 2**30
+        edge = 7 if kind == "stack" else 50
+        probes = [{"depth": 1, "fits": True, "bytes": 10**6}, {"depth": edge, "fits": True, "bytes": 2 * 10**6}]
+        return budget.frontier_of(probes + [{"depth": 8, "fits": False, "bytes": None}] * (kind == "stack"))
+
+    monkeypatch.setattr(budget, "_frontier", found)
+    words = ["measure", "memory", "conduction", "--data", str(few), "--budget", "2GiB", "--rows", "2,1000000"]
+    done = CliRunner().invoke(app, [*words, "--deepest", "50", "--format", "json", "--out", str(tmp_path / "r")])
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert [size["kinds"]["stack"]["refused"] for size in result["sizes"]] == [8, 8]
+    assert result["sizes"][0]["rows"] < result["sizes"][1]["rows"]
+    assert "hold a stack of 7 layers, not 8" in html.unescape((tmp_path / "r/report.html").read_text())
+    done = CliRunner().invoke(app, [*words, "--format", "csv"])
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(row["kind"], row["deepest"], row["bytes"]) for row in rows[:3]] == [
+        ("forward", "50", "2000000"),
+        ("anderson", "50", "2000000"),
+        ("stack", "7", "2000000"),
+    ]
+    assert "7 (2.0 MB, 2.00×)" in CliRunner().invoke(app, words).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["--rows", "300"], "give --budget"),
+        (["conduction", "--budget", "2 apples"], "write 500MB"),
+        (["conduction", "--budget", "1GB"], "give --data"),
+        (["--budget", "1GB"], "name one"),
+        (["conduction", "--budget", "1GB", "--depths", "1,2"], "give --deepest"),
+        (["conduction", "--budget", "1GB", "--rows", "1;2"], "write whole numbers"),
+    ],
+)
+def test_wrong_calls_of_memory(words, cause):
+    done = CliRunner().invoke(app, ["measure", "memory", *words])
+    assert isinstance(done.exception, UsageError)
+    assert cause in str(done.exception)
 
 
 def test_energy_goes_from_a_run_to_the_scenario(few, tmp_path, monkeypatch):

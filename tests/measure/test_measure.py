@@ -7,7 +7,7 @@ import torch
 
 from andersonn.measure.clock import interleaved, told_apart
 from andersonn.measure.crossover import Curve, crossover
-from andersonn.measure.memory import tape_bytes
+from andersonn.measure.memory import limited, out_of_memory, tape_bytes
 
 
 def curve(seconds, residual) -> Curve:
@@ -76,6 +76,18 @@ def test_tape_bytes():
             return 2.0 * gradient
 
     assert tape_bytes(lambda: Twice.apply(x)) == 8000
+
+
+def test_a_limit_holds_and_is_lifted():
+    large = 2**32
+    with pytest.raises(RuntimeError) as refused, limited(2**30):
+        torch.empty(large, dtype=torch.uint8)
+    assert out_of_memory(refused.value)
+    with pytest.raises(MemoryError) as refused, limited(2**30):
+        np.empty(large, dtype=np.uint8)
+    assert out_of_memory(refused.value)
+    torch.empty(large, dtype=torch.uint8)  # untouched, so it takes no memory
+    assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
 def test_peak_bytes_sees_a_large_tensor():

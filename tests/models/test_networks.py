@@ -86,7 +86,7 @@ def test_gradients_of_all_parameters_against_the_unrolled_network(cell, mixed):
     implicit = {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
     net.zero_grad()
 
-    def unrolled(x, offsets):
+    def unrolled(x, offsets, keys=None):
         z = net.equilibrium.cell.initial(x)
         for _ in range(150):
             z = net.equilibrium.cell(z, x)

@@ -18,7 +18,7 @@ def polarity():
 
 def asked(scientist, structure):
     images = images_for(structure, scientist.task, scientist.recipe, scientist.artifact.config.conformers)
-    (answer,) = scientist.answers_to_images([("x", structure, images)])
+    (answer,) = scientist.answer([("x", structure, images)])
     return answer, boundary(scientist, answer, images, structure.made_geometry)
 
 

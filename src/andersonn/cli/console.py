@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import time
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import partial
@@ -79,6 +80,21 @@ def show_metrics(metrics: dict[str, Any], classes: tuple[str, ...], format: Form
         print_metrics(metrics, classes)
 
 
+def _rate(done: float, seconds: float) -> str:
+    """How fast work goes, in words; nothing before the first part is done."""
+    if done <= 0.0 or seconds <= 0.0:
+        return ""
+    return f"{done / seconds:.3g}/s" if done > seconds else f"{_duration(seconds / done)} each"
+
+
+def _duration(seconds: float) -> str:
+    """A time in words, as ``"1 h 5 min"``."""
+    if seconds < 59.5:
+        return f"{seconds:.2g} s" if seconds < 9.5 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 class Bars:
     """Progress bars with rate and remaining time on stderr; plain lines when stderr is no terminal."""
 
@@ -88,28 +104,32 @@ class Bars:
         self.console = Console(stderr=True)
         self._bar: Any = None
         self._task: Any = None
-        self._name, self._total, self._decile = "", 1.0, 0
+        self._name, self._total, self._decile, self._begin = "", 1.0, 0, 0.0
 
     def start(self, task: str, total: float) -> None:
         """A bar, or a line, for a new piece of work."""
-        self._name, self._total, self._decile = task, max(total, 1e-9), 0
+        self._name, self._total, self._decile, self._begin = task, max(total, 1e-9), 0, time.monotonic()
         if self.console.is_terminal:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-            columns = (TextColumn("{task.description:<34}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, TextColumn("{task.fields[note]}"), console=self.console)
+            columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn())
+            told = (TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[note]}"))
+            self._bar = Progress(*columns, *told, console=self.console)
             self._bar.start()
-            self._task = self._bar.add_task(task, total=total, note="")
+            self._task = self._bar.add_task(task, total=total, note="", rate="")
 
     def update(self, done: float, note: str = "") -> None:
         """Moves the bar; without a terminal, a line every tenth."""
+        rate = _rate(done, time.monotonic() - self._begin)
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, **({"note": note} if note else {}))
+            self._bar.update(self._task, completed=done, rate=rate, **({"note": note} if note else {}))
             return
         decile = int(10 * done / self._total)
         if decile > self._decile:
             self._decile = decile
-            self.say(f"{self._name}: {10 * decile} %" + (f", {note}" if note else ""))
+            left = (time.monotonic() - self._begin) * max(self._total / done - 1.0, 0.0)
+            told = (f"{10 * decile} %", rate, f"{_duration(left)} left", note)
+            self.say(f"{self._name}: {', '.join(word for word in told if word)}")
 
     def finish(self) -> None:
         """Fills and closes the bar."""

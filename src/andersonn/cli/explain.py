@@ -47,7 +47,8 @@ def explain(
     from andersonn.data.tasks import task as task_of
     from andersonn.errors import UsageError
 
-    task_of(task)
+    if model is None:  # one in a folder may be for a task of the user's own
+        task_of(task)
     if not (inputs or smiles):
         raise UsageError("no_input", "there is nothing to explain", "give files, folders, - or --smiles")
     if out.suffix.lower() in OTHER_PICTURES:

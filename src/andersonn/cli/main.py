@@ -7,7 +7,21 @@ import sys
 import typer
 
 from andersonn import __version__
-from andersonn.cli import card, data, demo, doctor, draw, evaluate, explain, label, measure, predict, serve, train
+from andersonn.cli import (
+    card,
+    data,
+    demo,
+    doctor,
+    draw,
+    evaluate,
+    explain,
+    label,
+    measure,
+    predict,
+    screen,
+    serve,
+    train,
+)
 from andersonn.errors import AndersonnError, InputError
 
 app = typer.Typer(
@@ -21,6 +35,7 @@ app.command("demo", help=demo.HELP)(demo.demo)
 app.command("train", help=train.HELP)(train.train)
 app.command("predict", help=predict.HELP)(predict.predict)
 app.command("evaluate", help=evaluate.HELP)(evaluate.evaluate)
+app.command("screen", help=screen.HELP)(screen.screen)
 app.command("explain", help=explain.HELP)(explain.explain)
 app.command("draw", help=draw.HELP)(draw.draw)
 app.command("card", help=card.HELP)(card.card)
@@ -46,7 +61,7 @@ def _root(
 
 def main() -> None:
     """Runs the program; errors a user can cause end in one line, with exit status 1 for a bad input and 2 for a wrong
-    call.
+    call; others in one line too, with exit status 1 and the traceback in a log file.
     """
     try:
         app()
@@ -61,6 +76,11 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:  # such as a full disk under our output
         typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        from andersonn.cli.mishap import tell
+
+        typer.echo(tell(error), err=True)
         sys.exit(1)
 
 

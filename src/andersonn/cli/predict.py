@@ -40,6 +40,7 @@ def predict(
     ),
     smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
     model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    anytime: bool = typer.Option(False, help="Stop solving once the class is settled; the estimate is rougher then."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,
 ) -> None:
@@ -47,24 +48,25 @@ def predict(
     from andersonn.data.tasks import task as task_of
     from andersonn.errors import UsageError
 
-    task_of(task)
+    if model is None:  # one in a folder may be for a task of the user's own
+        task_of(task)
     if not (inputs or smiles):
         raise UsageError("no_input", "there is nothing to predict", "give files, folders, - or --smiles")
     from andersonn.matter.readers import Smiles
 
-    scientist = scientist_of(task, model)
+    scientist = scientist_of(task, model, anytime)
     failures: list[Failure] = []
     show = {Format.table: _table, Format.json: _json, Format.csv: _csv}[format]
     show(watched(scientist.answers(chain(paths(inputs or []), map(Smiles, smiles or []))), on_error, failures))
     raise typer.Exit(1 if failures else 0)
 
 
-def scientist_of(task: str, model: Path | None) -> Scientist:
+def scientist_of(task: str, model: Path | None, anytime: bool = False) -> Scientist:
     """The scientist of a task: the shipped one, or the one in a folder."""
     from andersonn.errors import UsageError
     from andersonn.scientists import Scientist
 
-    scientist = Scientist.load(model or task)
+    scientist = Scientist.load(model or task, anytime=anytime)
     if scientist.task.name != task:
         raise UsageError(
             "wrong_task", f"the model in {str(model)!r} is for {scientist.task.name}, not {task}", "name its own task"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from andersonn.data.conformers import further_images
 from andersonn.data.tasks import Task
-from andersonn.errors import InputError
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.matter.structure import Structure
 
@@ -21,18 +20,6 @@ def images_for(structure: Structure, task: Task, recipe: ImageRecipe, conformers
     Raises:
         InputError: a molecule is asked about where the task is about crystals, or the other way round.
     """
-    name = structure.id or structure.formula
-    if task.periodic and not structure.periodic:
-        raise InputError(
-            "not_periodic",
-            f"{task.name} is about crystals, and {name} has no unit cell",
-            "give a cell: a CIF, a POSCAR, or an extended xyz with a Lattice",
-        )
-    if not task.periodic and structure.periodic:
-        raise InputError(
-            "periodic",
-            f"{task.name} is about molecules, and {name} has a unit cell",
-            "give one molecule alone: SMILES, SDF, MOL, PDB, or xyz without a Lattice",
-        )
+    task.require_kind(structure)
     first = NodeNeighborImage.from_structure(structure, recipe)
     return [first, *further_images(structure, recipe, conformers - 1)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from andersonn.errors import UsageError, unknown
+from andersonn.errors import InputError, UsageError, unknown
+from andersonn.matter.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Task:
         thresholds: rising cuts in ``unit``.
         zero_is_class: the lowest class is the quantity being exactly zero; ``thresholds[0]`` must then be 0.
         periodic: the task is about crystals, and molecules are refused (True), or about molecules, and crystals are
-            refused (False).
+            refused (False), or about both (None).
         lowest, highest: bounds of what the quantity can be, in ``unit``; a label beyond them is a mistake.
     """
 
@@ -32,7 +34,7 @@ class Task:
     classes: tuple[str, ...]
     thresholds: tuple[float, ...]
     zero_is_class: bool = False
-    periodic: bool = True
+    periodic: bool | None = True
     lowest: float = -math.inf
     highest: float = math.inf
 
@@ -66,6 +68,42 @@ class Task:
         if value < self.lowest:
             return f"{self.quantity} is " + ("negative" if self.lowest == 0.0 else f"below {self.lowest} {self.unit}")
         return f"{self.quantity} is above {self.highest} {self.unit}" if value > self.highest else None
+
+    def require_kind(self, structure: Structure) -> None:
+        """Checks that a structure is of the kind the task is about.
+
+        Raises:
+            InputError: it is a molecule and the task about crystals, or the other way round.
+        """
+        if self.periodic and not structure.periodic:
+            raise InputError(
+                "not_periodic",
+                f"{self.name} is about crystals, and {structure.id or structure.formula} has no unit cell",
+                "give a cell: a CIF, a POSCAR, or an extended xyz with a Lattice",
+            )
+        if self.periodic is False and structure.periodic:
+            raise InputError(
+                "periodic",
+                f"{self.name} is about molecules, and {structure.id or structure.formula} has a unit cell",
+                "give one molecule alone: SMILES, SDF, MOL, PDB, or xyz without a Lattice",
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the card of a model of a task that is not one of :data:`TASKS`; what has no bound is None."""
+        content = asdict(self) | {"classes": list(self.classes), "thresholds": list(self.thresholds)}
+        return {name: None if value in (math.inf, -math.inf) else value for name, value in content.items()}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Task:
+        """The task that :meth:`as_dict` described.
+
+        Raises:
+            KeyError, TypeError, UsageError: that is no such description.
+        """
+        lists = {name: tuple(content[name]) for name in ("classes", "thresholds")}
+        bounds = {name: content[name] for name in ("lowest", "highest") if content[name] is not None}
+        rest = {name: value for name, value in content.items() if name not in ("lowest", "highest")}
+        return cls(**rest | lists | bounds)
 
     def with_thresholds(self, thresholds: tuple[float, ...]) -> Task:
         """The same task cut elsewhere."""

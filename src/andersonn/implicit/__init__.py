@@ -9,6 +9,7 @@ from andersonn.implicit.schedule import ToleranceSchedule
 from andersonn.implicit.stability import contraction_rate, jacobian_penalty, radius_report, spectral_radius
 from andersonn.implicit.unrolled import NeumannGradient, OneStepGradient, PhantomGradient
 from andersonn.implicit.warm_start import WarmStarts
+from andersonn.implicit.weights import load_weights, save_weights
 
 __all__ = [
     "DriftMonitor",
@@ -28,6 +29,8 @@ __all__ = [
     "bound_rows",
     "contraction_rate",
     "jacobian_penalty",
+    "load_weights",
     "radius_report",
+    "save_weights",
     "spectral_radius",
 ]

@@ -220,6 +220,13 @@ class NodeNeighborImage:
         return {name: np.where(mask, plane, 0.0).astype(np.float32) for name, plane in planes.items()}
 
 
+def channel_names(recipe: ImageRecipe) -> list[str]:
+    """Names of the channels of images of a recipe, in the order of :meth:`NodeNeighborImage.channels`."""
+    lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), ImageRecipe(columns=1))
+    rows, whole = recipe.row_channels, recipe.whole_channels
+    return [*lone.channels(), *(f"atom_{name}" for name in rows), *(f"whole_{name}" for name in whole)]
+
+
 def _require_molecule(structure: Structure) -> None:
     if structure.periodic:
         raise InputError(

@@ -33,7 +33,9 @@ class ModelConfig(BaseModel):
 
     cell: Literal["message", "convolution"] = Field("message", description="how the network reads the image")
     layers: int = Field(
-        0, ge=0, description="0: the equilibrium; n: the cell applied n times, with no use for adjoint_rtol and solver"
+        0,
+        ge=0,
+        description="0: the equilibrium; n: the cell applied n times, with no use for initializer, adjoint_rtol and solver",
     )
     tied: bool = Field(True, description="whether all layers share one cell; false: each has its own")
     width: int = Field(128, ge=4, description="D, numbers in the state of a row (message) or of a pixel (convolution)")
@@ -50,6 +52,9 @@ class ModelConfig(BaseModel):
         "none", description="what it reads besides the graph: densities, room at each atom, numbers of all voids"
     )
     oxidation: bool = Field(False, description="reads oxidation states that balance over the formula")
+    initializer: bool = Field(
+        False, description="fit the solver's first state after training, so that it takes fewer evaluations"
+    )
     adjoint_rtol: float = Field(1e-2, gt=0, description="tolerance of the backward pass's linear system")
     solver: SolverConfig = SolverConfig()
 

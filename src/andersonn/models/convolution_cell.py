@@ -62,8 +62,8 @@ class ConvolutionCell(nn.Module):
         return ConvolutionInput(injection, mask, _bounded(self.first, each), _bounded(self.second, each))
 
     def initial(self, x: ConvolutionInput) -> Tensor:
-        """Zeros ``[R + B, K, D]``."""
-        return torch.zeros_like(x.injection, requires_grad=False)
+        """What an evaluation makes of zeros, ``[R + B, K, D]``, without the work of one; zeros where that is not finite."""
+        return torch.tanh(torch.where(x.mask, x.injection.detach(), 0.0)).nan_to_num_(0.0)
 
     def forward(self, z: Tensor, x: ConvolutionInput) -> Tensor:
         """One evaluation: ``[R + B, K, D]`` → the same."""

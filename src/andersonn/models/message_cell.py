@@ -64,7 +64,8 @@ class MessageCell(nn.Module):
         scale = (weight.sum(dim=1, keepdim=True) + listed_by).clamp_min(1e-6).rsqrt()
         root = multiplicity.sqrt()
         share = (weight * scale * root).unsqueeze(2) * neighbors.gather(scale / root)
-        filters = self.to_filter(features.pixels).mul_(FILTER_SLOPE).tanh_() * share
+        filters = self.to_filter(features.pixels).mul_(FILTER_SLOPE).tanh_()
+        filters = filters * share.to(filters.dtype)  # under autocast half the memory to move, at every evaluation
         own = 0.5 * (self.own + self.own.T)
         norm = torch.linalg.matrix_norm(own, 2) + torch.linalg.matrix_norm(self.mix, 2).square()
         shrink = self.gain / norm.clamp_min(self.gain)
@@ -73,8 +74,8 @@ class MessageCell(nn.Module):
         )
 
     def initial(self, x: MessageInput) -> Tensor:
-        """Zeros ``[R, D]``."""
-        return torch.zeros_like(x.injection, requires_grad=False)
+        """What an evaluation makes of zeros, ``[R, D]``, without the work of one; zeros where that is not finite."""
+        return torch.relu(x.injection.detach()).nan_to_num_(0.0, 0.0)
 
     def forward(self, z: Tensor, x: MessageInput) -> Tensor:
         """One evaluation of √m z: ``[R, D]`` → ``[R, D]``."""

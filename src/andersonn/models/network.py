@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ from andersonn.models.config import ModelConfig
 from andersonn.models.convolution_cell import ConvolutionCell
 from andersonn.models.encoder import Features, ImageEncoder
 from andersonn.models.expansion import Expansion, row_channels, whole_channels
+from andersonn.models.guess import StateGuess
 from andersonn.models.heads import DipoleHead
 from andersonn.models.message_cell import MessageCell
 from andersonn.models.stack import Stack
@@ -88,19 +90,25 @@ class EquilibriumNetwork(nn.Module):
         """How answers name what made the states."""
         return self.equilibrium.name if self.config.layers else self.equilibrium.solver.name
 
-    def solved(self, batch: ImageBatch) -> tuple[Tensor, Features, FixedPoint]:
-        """States of the rows ``[R, D]``, what the cell read, and the record of the solve."""
+    def solved(self, batch: ImageBatch, keys: np.ndarray | None = None) -> tuple[Tensor, Features, FixedPoint]:
+        """States of the rows ``[R, D]``, what the cell read, and the record of the solve; ``keys`` as in :meth:`forward`."""
         cell = self.equilibrium.cell
         features = self.encoder(batch)
         if self.config.layers:
             z, solution = self.equilibrium.solve(features, batch)
         else:
-            z, solution = self.equilibrium.solve(cell.prepare(features, batch), offsets=cell.offsets(batch))
+            x = cell.prepare(features, batch)
+            z, solution = self.equilibrium.solve(x, offsets=cell.offsets(batch), keys=keys)
         return cell.rows(z, batch, features), features, solution
 
-    def forward(self, batch: ImageBatch) -> Output:
-        """Scores and quantiles of a batch."""
-        rows, features, solution = self.solved(batch)
+    def forward(self, batch: ImageBatch, keys: np.ndarray | None = None) -> Output:
+        """Scores and quantiles of a batch.
+
+        Args:
+            batch: B images.
+            keys: that name them in every epoch, int ``[B]``, for an equilibrium that remembers solutions.
+        """
+        rows, features, solution = self.solved(batch, keys)
         if self.config.head == "dipole":
             return Output(*self.dipole(rows, features, batch), solution)
         values, states = self._answer(self._pool(rows, features.rows, batch), batch)
@@ -141,4 +149,5 @@ def _core(config: ModelConfig) -> Equilibrium | Stack:
         cells = [make(config.width, config.gain) for _ in range(1 if config.tied else config.layers)]
         return Stack(cells, config.layers)
     cell = make(config.width, config.gain)
-    return Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol))
+    guess = StateGuess(cell, config.width) if config.initializer else None
+    return Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol), initializer=guess)

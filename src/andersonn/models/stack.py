@@ -13,7 +13,7 @@ from andersonn.solvers import FixedPoint, Status, Trace
 
 
 class Stack(nn.Module):
-    """z ← cell(z, x), once a layer, from the cell's first state, which is 0: so the first layer only reads the input.
+    """z ← cell(z, x), once a layer, from zeros: so the first layer only reads the input.
 
     A tied stack has the parameters of :class:`~andersonn.implicit.Equilibrium` with the same cell, under the same names,
     and tends to its fixed point as layers are added. In an untied one each layer prepares its own input (what the first
@@ -43,7 +43,7 @@ class Stack(nn.Module):
         ``UNJUDGED``, or ``NONFINITE`` where the state of a structure is not finite.
         """
         x = self.cell.prepare(features, batch)
-        z = self.cell(self.cell.initial(x), x)
+        z = self.cell(torch.zeros_like(x.injection), x)
         for layer in range(self.layers - 1):
             cell = self.later[layer] if self.later else self.cell
             x = cell.prepare(features, batch) if self.later else x

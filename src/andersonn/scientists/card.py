@@ -131,7 +131,7 @@ torch {card["versions"]["torch"]}.
 {data["validation"]:,} for tuning and calibration, {data["test"]:,} for the test; divided by {data["split_by"]}. Sources and
 licences: [data.md](../data.md). Elements in fewer than {RARE} training structures: {", ".join(_rare(card)) or "none"}.
 
-{_licences(card)}
+{licences_of(card)}
 
 ## Inputs unlike the training
 
@@ -149,7 +149,8 @@ licences: [data.md](../data.md). Elements in fewer than {RARE} training structur
     )
 
 
-def _licences(card: dict[str, Any]) -> str:
+def licences_of(card: dict[str, Any]) -> str:
+    """Licence and citation of the data a model learned from, as Markdown."""
     sources = _sources(card)
     if not sources:
         return "Licence of the data: not known to this program."

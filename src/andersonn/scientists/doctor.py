@@ -28,12 +28,16 @@ REQUIRED = {
 }  # fmt: skip
 """Package → its module, of all that the package itself depends on."""
 EXTRAS = {
+    "cluster": {"ray": "ray"},
     "energy": {"codecarbon": "codecarbon", "nvidia-ml-py": "pynvml"},
     "label": {"pyscf": "pyscf", "pyzeo": "pyzeo", "tblite": "tblite"},
     "materials-project": {"mp-api": "mp_api"},
     "peers": {"torchdeq": "torchdeq", "jaxopt": "jaxopt", "jax": "jax"},
     "web": {
-        "fastapi": "fastapi", "markdown-it-py": "markdown_it", "python-multipart": "python_multipart", "uvicorn": "uvicorn",
+        "fastapi": "fastapi",
+        "markdown-it-py": "markdown_it",
+        "python-multipart": "python_multipart",
+        "uvicorn": "uvicorn",
     },
 }
 """Extra → package → its module."""

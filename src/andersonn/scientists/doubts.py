@@ -58,7 +58,7 @@ def doubts(
     if solve["residual"] is None:
         if solve["status"] != "unjudged":
             yield f"the layers gave no finite state: {solve['status']}"
-    elif solve["status"] != "converged":
+    elif solve["status"] not in ("converged", "settled"):
         yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
 
 

@@ -4,7 +4,8 @@ Two definitions, by what the network has to show:
 
 ``deletion``, for conduction and porosity. The contribution of an atom is the log-odds ln(p / (1 − p)) of the class
     answered, less the log-odds of the same class for the structure without the atom (and its periodic images): imaged
-    again, probed for voids again, solved again. It is positive if the atom speaks for the class. It is exact for one
+    again, probed for voids again, solved again. Electrons are counted as in the whole structure: without any one atom the
+    count would not balance, and that would drown what the atom itself says. It is positive if the atom speaks for the class. It is exact for one
     atom, dimensionless, and it does not add up: two atoms removed together change the answer by more or less than the
     sum. Atoms with equal surroundings get equal contributions. In a larger cell of the same crystal an atom is a
     smaller part, and its contribution is smaller. The only atom of a structure gets the whole of the log-odds.
@@ -27,9 +28,10 @@ from typing import Any
 import numpy as np
 
 from andersonn.data.store import ImageStore
-from andersonn.matter import elements
+from andersonn.matter import elements, oxidation
 from andersonn.matter.graph import AtomBondGraph
-from andersonn.matter.image import NodeNeighborImage
+from andersonn.matter.image import ImageRecipe, NodeNeighborImage
+from andersonn.matter.oxidation import Oxidation
 from andersonn.matter.structure import Structure
 from andersonn.models.heads import DEBYE_PER_E_ANGSTROM
 from andersonn.scientists.answers import Prediction
@@ -155,6 +157,41 @@ def without(structure: Structure, atoms: Any) -> Structure:
     return replace(structure, **parts, made_from=None)
 
 
+def left_without(structure: Structure, atoms: Any, recipe: ImageRecipe) -> NodeNeighborImage:
+    """The image of what is left of a structure without some atoms, its electrons counted as in the whole structure.
+
+    Args:
+        structure: of n atoms.
+        atoms: which are removed, counted from 0; fewer than n.
+        recipe: how images are made.
+    """
+    image = NodeNeighborImage.from_structure(without(structure, atoms), recipe)
+    if not recipe.oxidation:
+        return image
+    whole, rows, of_whole = Oxidation.of(structure.Z), image.of_row.copy(), image.of_whole.copy()
+    of_element = np.zeros((elements.MAX_Z + 1, len(oxidation.BY_ATOM)), dtype=np.float32)
+    of_element[structure.Z] = whole.by_atom  # atoms of an element have one state
+    rows[:, [recipe.row_channels.index(name) for name in oxidation.BY_ATOM]] = of_element[image.Z]
+    of_whole[[recipe.whole_channels.index(name) for name in oxidation.BY_STRUCTURE]] = whole.by_structure
+    return replace(image, of_row=rows, of_whole=of_whole)
+
+
+def log_odds(artifact: Artifact, images: list[NodeNeighborImage], label: int, made: bool) -> np.ndarray:
+    """ln(p / (1 − p)) of a class by the calibrated probabilities, ``[N]``.
+
+    Args:
+        artifact: the model.
+        images: at least one.
+        label: index of the class.
+        made: whether the geometry was made by a reader.
+    """
+    store = ImageStore.from_images(images, images[0].recipe)
+    scores = ask(artifact.network, store, np.arange(len(images))).scores
+    p = artifact.calibration.probabilities(scores, np.full(len(images), made))
+    p = np.clip(p, 1e-12, None)
+    return np.log(p[:, label]) - np.log(np.delete(p, label, axis=1).sum(axis=1))
+
+
 def _by_deletion(
     artifact: Artifact,
     prediction: Prediction,
@@ -164,28 +201,18 @@ def _by_deletion(
 ) -> tuple[np.ndarray, float]:
     """Contributions ``[n]`` and the log-odds of the class answered; one atom of each row is removed."""
     label = artifact.task.classes.index(prediction.label)
-    (total,) = _log_odds(artifact, [image], label, structure.made_geometry)
+    (total,) = log_odds(artifact, [image], label, structure.made_geometry)
     if len(structure) == 1:
         return np.array([total]), float(total)
     rows, first = np.unique(image.color[image.atom_row], return_index=True)
     left: list[float] = []
     for start in range(0, len(first), AT_ONCE):
-        removed = [without(structure, atom) for atom in first[start : start + AT_ONCE]]
-        images = [NodeNeighborImage.from_structure(each, image.recipe) for each in removed]
-        left.extend(_log_odds(artifact, images, label, structure.made_geometry))
+        images = [left_without(structure, atom, image.recipe) for atom in first[start : start + AT_ONCE]]
+        left.extend(log_odds(artifact, images, label, structure.made_geometry))
         if progress:
             progress(len(left), len(first))
     by_row = total - np.array(left)
     return by_row[np.searchsorted(rows, image.color[image.atom_row])], float(total)
-
-
-def _log_odds(artifact: Artifact, images: list[NodeNeighborImage], label: int, made: bool) -> np.ndarray:
-    """ln(p / (1 − p)) of a class by the calibrated probabilities, ``[N]``."""
-    store = ImageStore.from_images(images, images[0].recipe)
-    scores = ask(artifact.network, store, np.arange(len(images))).scores
-    p = artifact.calibration.probabilities(scores, np.full(len(images), made))
-    p = np.clip(p, 1e-12, None)
-    return np.log(p[:, label]) - np.log(np.delete(p, label, axis=1).sum(axis=1))
 
 
 def _by_dipole(artifact: Artifact, structure: Structure, image: NodeNeighborImage) -> tuple[np.ndarray, float]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from andersonn.training.config import TrainConfig
 
 RECIPES: dict[str, tuple[str, ...]] = {
-    "conduction": ("image.oxidation=true", "model.oxidation=true", "epochs=10"),
+    "conduction": ("image.oxidation=true", "model.oxidation=true", "model.initializer=true", "epochs=10"),
     "polarity": (
         "image.columns=12",
         "image.fold=false",
@@ -20,6 +20,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "model.dropout=0",
         "model.embedding_dropout=0",
         "model.gain=0.8",
+        "model.initializer=true",
         "model.solver.rtol=0.01",
         "epochs=10",
         "max_rows=900",
@@ -36,6 +37,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
         "image.voids=true",
         "model.voids=all",
         "model.width=48",
+        "model.initializer=true",
         "model.dropout=0",
         "model.embedding_dropout=0.1",
         "epochs=12",

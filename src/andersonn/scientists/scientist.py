@@ -17,19 +17,21 @@ from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import TASKS, task
-from andersonn.errors import InputError
+from andersonn.errors import InputError, UsageError
 from andersonn.matter.image import NodeNeighborImage
-from andersonn.matter.readers import Smiles, as_structure, find_files, format_of, from_smiles, printable, read_each
+from andersonn.matter.readers import listed, sources, structures_of
 from andersonn.matter.structure import Structure
 from andersonn.scientists.answers import Failure, Place, Prediction
 from andersonn.scientists.doubts import doubts, voids_of
 from andersonn.scientists.explain import Explanation, explain, of_one_conformer
+from andersonn.scientists.export import export
 from andersonn.scientists.recipes import config_of
 from andersonn.scientists.shipped import shipped_folder
 from andersonn.solvers import Status
+from andersonn.training.anytime import ask_anytime
 from andersonn.training.artifact import Artifact
 from andersonn.training.config import TrainConfig
-from andersonn.training.inference import Outputs, ask_mean
+from andersonn.training.inference import Outputs, ask, ask_mean
 from andersonn.training.progress import Progress
 from andersonn.training.run import train
 
@@ -45,21 +47,41 @@ class Scientist:
     Args:
         artifact: the trained model.
         name: how answers name it.
+        folder: that it was read from, if any.
+        anytime: stop solving once the class is settled, by the rule that the model learned on validation structures
+            (:class:`~andersonn.training.anytime.Anytime`): fewer evaluations, the same class but for rare cases, and
+            probabilities and estimates of a loose solve, whose status is then ``"settled"``.
+
+    Raises:
+        UsageError: the model learned of class labels alone, or of numbers without a name; or ``anytime`` and it has no
+            such rule.
     """
 
-    def __init__(self, artifact: Artifact, name: str) -> None:
-        self.artifact, self.name = artifact, name
+    def __init__(self, artifact: Artifact, name: str, folder: Path | None = None, anytime: bool = False) -> None:
+        if not artifact.provenance.get("has_quantity", True):
+            raise UsageError(
+                "no_quantity",
+                f"the model {name!r} estimates no quantity, which a scientist does",
+                "use it as an estimator, or fit one with a task on numbers",
+            )
+        self.artifact, self.name, self.folder = artifact, name, folder
+        self.anytime = artifact.anytime if anytime else None
+        if anytime and self.anytime is None:
+            raise UsageError(
+                "no_rule", f"the model {name!r} has no rule for answering early", "leave anytime out, or train it anew"
+            )
         self.task = artifact.task
         self.recipe = artifact.config.image.recipe()
 
     @classmethod
-    def load(cls, name: str | os.PathLike[str], device: str = "cpu") -> Scientist:
+    def load(cls, name: str | os.PathLike[str], device: str = "cpu", anytime: bool = False) -> Scientist:
         """The shipped scientist of a task (``"conduction"``), or one from a folder that ``train`` wrote. A ``Path`` is
         always a folder, also if it is named as a task.
         """
         if isinstance(name, str) and name in TASKS:
-            return cls(Artifact.load(shipped_folder(name), device), f"andersonn/{name}")
-        return cls(Artifact.load(Path(name), device), str(name))
+            folder = shipped_folder(name)
+            return cls(Artifact.load(folder, device), f"andersonn/{name}", folder, anytime)
+        return cls(Artifact.load(Path(name), device), str(name), Path(name), anytime)
 
     @classmethod
     def train(
@@ -88,13 +110,22 @@ class Scientist:
             records = read_records(records, labels=(chosen.quantity,))
         return cls(train(chosen, records, config or config_of(task_name), Path(out), resume, progress), str(out))
 
+    def export(self, folder: str | os.PathLike[str], licence: str = "mit") -> None:
+        """Writes a folder that a model hub takes as it is and :meth:`load` reads: weights as safetensors, ``model.json``, a
+        README with metadata, results and a snippet, and the licence; see :func:`andersonn.scientists.export.export`.
+
+        Raises:
+            UsageError: the folder holds a model already, or cannot be written to.
+        """
+        export(self.artifact, self.folder, Path(folder), licence)
+
     def predict(self, inputs: Any) -> list[Prediction | Failure]:
         """Answers for files, folders, SMILES, Structures, ASE and pymatgen objects: a list of them, or a single one.
 
         A string that names no file and has no structure file's ending is taken as SMILES. A file with several structures
         gives several answers. An input that cannot be read gives a :class:`Failure`; the others are answered all the same.
         """
-        return list(self.answers(_listed(inputs)))
+        return list(self.answers(listed(inputs)))
 
     def answers(self, inputs: Iterable[Any]) -> Iterator[Prediction | Failure]:
         """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. What has
@@ -102,27 +133,21 @@ class Scientist:
         """
         waiting: list[Ready | Failure] = []
         try:
-            for name, source in _sources(inputs):
-                waiting.extend(self._images(name, source))
+            for name, source in sources(inputs):
+                waiting.extend(self.images(name, source))
                 if len(waiting) >= AT_ONCE:
                     ready, waiting = waiting, []
-                    yield from self._answer(ready)
+                    yield from self.answer(ready)
         except KeyboardInterrupt:
-            yield from self._answer(waiting)
+            yield from self.answer(waiting)
             raise
-        yield from self._answer(waiting)
-
-    def answers_to_images(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
-        """Answers about structures that have been read and imaged elsewhere, by
-        :func:`andersonn.data.imaging.images_for`, all in one batch; failures stay in their places.
-        """
-        return list(self._answer(waiting))
+        yield from self.answer(waiting)
 
     def explain(self, inputs: Any) -> list[Explanation | Failure]:
         """Which atoms drove the answer: a contribution of every atom, as :mod:`andersonn.scientists.explain` defines
         it. Inputs as for :meth:`predict`.
         """
-        return list(self.explanations(_listed(inputs)))
+        return list(self.explanations(listed(inputs)))
 
     def explanations(
         self, inputs: Iterable[Any], progress: Callable[[str, int, int], None] | None = None
@@ -133,8 +158,8 @@ class Scientist:
             inputs: as for :meth:`predict`.
             progress: called with (input, atoms removed so far, of how many) while a structure is worked on.
         """
-        for name, source in _sources(inputs):
-            for item in self._images(name, source):
+        for name, source in sources(inputs):
+            for item in self.images(name, source):
                 yield item if isinstance(item, Failure) else self._explanation(item, progress)
 
     def _explanation(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
@@ -152,10 +177,28 @@ class Scientist:
         except Exception as error:
             return _defect(name, error)
 
-    def _images(self, name: str, source: Any) -> list[Ready | Failure]:
-        """The structures of one input with their images, or what is wrong with it or with some of them."""
+    def over_conformers(self, count: int) -> Scientist:
+        """The same scientist, which averages over up to so many conformers of molecules whose geometry is made.
+
+        Raises:
+            UsageError: there must be at least one, and the task must be about molecules.
+        """
+        if count < 1 or self.task.periodic:
+            reason = f"{count} conformers" if count < 1 else f"{self.task.name} is about crystals, not conformers"
+            raise UsageError("bad_option", reason, "conformers are a number from 1, for molecules")
+        config = self.artifact.config.model_copy(update={"conformers": count})
+        return Scientist(replace(self.artifact, config=config), self.name, self.folder, self.anytime is not None)
+
+    def images(self, name: str, source: Any) -> list[Ready | Failure]:
+        """The structures of one input with their images, or what is wrong with it or with some of them.
+
+        Args:
+            name: of the input, for answers.
+            source: what to read: a path, :class:`~andersonn.matter.readers.Smiles`, an object that is a structure, or a
+                function that gives structures and, in the place of unsound ones, errors.
+        """
         try:
-            return [self._ready(name, structure) for structure in _structures(name, source)]
+            return [self._ready(name, structure) for structure in structures_of(name, source)]
         except InputError as error:
             return [Failure(name, error.as_dict())]
         except Exception as error:  # a defect of ours in one input must not end a run of thousands
@@ -169,7 +212,8 @@ class Scientist:
         except InputError as error:
             return Failure(name, error.as_dict())
 
-    def _answer(self, waiting: list[Ready | Failure]) -> Iterator[Prediction | Failure]:
+    def answer(self, waiting: list[Ready | Failure]) -> Iterator[Prediction | Failure]:
+        """One answer for each of what :meth:`images` gave, in their order; the network is asked about all at once."""
         ready = [item for item in waiting if not isinstance(item, Failure)]
         predictions = iter(self._predictions(ready))
         for item in waiting:
@@ -182,7 +226,8 @@ class Scientist:
         others = [image for _, _, images in ready for image in images[1:]]
         of = np.repeat(np.arange(len(ready)), [len(images) - 1 for _, _, images in ready])
         further = Further(ImageStore.from_images(others, self.recipe), of) if others else None
-        outputs = ask_mean(self.artifact.network, store, np.arange(len(ready)), further)
+        way = ask if self.anytime is None else partial(ask_anytime, rule=self.anytime)
+        outputs = ask_mean(self.artifact.network, store, np.arange(len(ready)), further, way)
         calibration = self.artifact.calibration
         made = np.array([structure.made_geometry for _, structure, _ in ready])
         p = calibration.probabilities(outputs.scores, made)
@@ -205,12 +250,14 @@ class Scientist:
         none, the layers, and no residual.
         """
         steps, explicit = int(outputs.steps[k]), bool(self.artifact.config.model.layers)
+        status = Status(outputs.status[k])
+        early = status is Status.CONVERGED and outputs.residual[k] > self.artifact.config.model.solver.rtol
         return {
             "name": self.artifact.network.solver_name,
             "steps": steps,
             "evaluations": steps if explicit else steps + 1,
             "residual": None if explicit else float(outputs.residual[k]),
-            "status": Status(outputs.status[k]).name.lower(),
+            "status": "settled" if early else status.name.lower(),
         }
 
     def _prediction(
@@ -248,65 +295,3 @@ class Scientist:
 def _defect(name: str, error: Exception) -> Failure:
     unexpected = InputError("internal", f"{type(error).__name__}: {error}", "this is a defect; please report it")
     return Failure(name, unexpected.as_dict())
-
-
-def _listed(inputs: Any) -> Iterable[Any]:
-    """Inputs of a call that takes one or many."""
-    single = isinstance(inputs, (str, os.PathLike, Structure)) or not isinstance(inputs, Iterable)
-    return [inputs] if single or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords") else inputs
-
-
-def _sources(inputs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """(name, what to read) of each input; folders become their files."""
-    for position, item in enumerate(inputs):
-        if isinstance(item, Smiles):
-            yield str(item), item
-        elif isinstance(item, str) and _may_be_smiles(item):
-            yield item, _Word(item)
-        elif not isinstance(item, (str, os.PathLike)):
-            yield getattr(item, "id", "") or f"input {position + 1}", item
-        elif not os.fspath(item):  # as Path it would be the current folder
-            yield "", InputError("missing_file", "the name of an input is empty", "give a file or folder")
-        elif os.path.isdir(item):
-            try:
-                yield from ((printable(file), file) for file in find_files(Path(item)))
-            except InputError as error:
-                yield printable(item), error
-        else:
-            yield printable(item), Path(item)
-
-
-class _Word(Smiles):
-    """A string that is SMILES or the name of a file that does not exist."""
-
-    __slots__ = ()
-
-
-def _may_be_smiles(text: str) -> bool:
-    named_as_file = text.startswith(("/", ".", "~")) or format_of(Path(text)) is not None
-    return bool(text) and not named_as_file and text.isprintable() and not os.path.exists(text)
-
-
-def _structures(name: str, source: Any) -> list[Structure | InputError]:
-    """What one source holds."""
-    if isinstance(source, InputError):
-        raise source
-    if isinstance(source, Smiles):
-        return [_from_word(source) if isinstance(source, _Word) else from_smiles(source)]
-    if isinstance(source, os.PathLike):
-        return read_each(source)
-    try:
-        return [as_structure(source, id=name)]
-    except TypeError as error:
-        raise InputError("unknown_object", str(error), "or give the path of a file") from None
-
-
-def _from_word(text: str) -> Structure:
-    """The molecule of a word; one that is no SMILES was perhaps meant as a file."""
-    try:
-        return from_smiles(text)
-    except InputError as error:
-        if error.kind != "bad_smiles":
-            raise
-        kind = "bad_smiles" if set(text) & set("()[]=#@") else "missing_file"
-        raise InputError(kind, f"there is no file {text!r}, and {error.message}", error.hint) from None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from andersonn.data.tasks import Task, task
+from andersonn.data.tasks import TASKS, Task, task
 from andersonn.errors import UsageError
 from andersonn.files import write_json, write_whole
 from andersonn.models import Ensemble, EquilibriumNetwork, network_of
+from andersonn.training.anytime import Anytime
 from andersonn.training.calibration import Calibration, is_number
 from andersonn.training.config import TrainConfig
 from andersonn.training.domain import Domain
@@ -25,6 +26,11 @@ from andersonn.training.trainer import pick_device
 
 FORMAT = 1
 WEIGHTS, CARD, DOMAIN = "model.safetensors", "model.json", "domain.safetensors"
+OWN_TASK = "own_task"
+"""Where a card describes a task that is not one of ours."""
+NOT_PROVENANCE = frozenset(
+    {"format", "task", "classes", "thresholds", "quantity", "unit", "calibration", "config", "members", OWN_TASK}
+)
 MOST_MEMBERS = 100
 DAMAGE = (UsageError, KeyError, TypeError, ValueError, AttributeError, OSError, RuntimeError, SafetensorError)
 """What reading a damaged model can raise."""
@@ -50,11 +56,29 @@ class Artifact:
     provenance: dict[str, Any]
     domain: Domain | None = None
 
+    @property
+    def anytime(self) -> Anytime | None:
+        """When a loose solve settles the class; None if the model has no such rule."""
+        values = self.provenance.get("anytime")
+        return None if values is None else Anytime.from_dict(values)
+
     def save(self, folder: Path) -> None:
         """Writes the files, each whole or not at all."""
-        state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+        state = self.weights()
         write_whole(folder / WEIGHTS, lambda name: save_file(state, name))
-        card = {
+        if self.domain is None:
+            (folder / DOMAIN).unlink(missing_ok=True)
+        else:
+            self.domain.save(folder / DOMAIN, sha256_of(folder / WEIGHTS))
+        write_json(folder / CARD, self.card())
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The network's parameters and buffers by name, on the CPU."""
+        return {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+
+    def card(self) -> dict[str, Any]:
+        """Everything but the tensors: what ``model.json`` holds."""
+        return {
             "format": FORMAT,
             "task": self.task.name,
             "classes": list(self.task.classes),
@@ -63,14 +87,10 @@ class Artifact:
             "unit": self.task.unit,
             "calibration": self.calibration.as_dict(),
             "config": self.config.model_dump(mode="json"),
+            **({} if self.task.name in TASKS else {OWN_TASK: self.task.as_dict()}),
             **({"members": len(self.network.members)} if isinstance(self.network, Ensemble) else {}),
             **self.provenance,
         }
-        if self.domain is None:
-            (folder / DOMAIN).unlink(missing_ok=True)
-        else:
-            self.domain.save(folder / DOMAIN, sha256_of(folder / WEIGHTS))
-        write_json(folder / CARD, card)
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str = "cpu") -> Artifact:
@@ -82,12 +102,7 @@ class Artifact:
         """
         card = read_card(folder)
         try:
-            chosen = _task_of(card)
-            config = TrainConfig.make(card["config"])
-            network = network_of(config.model, len(chosen.classes), _members(card))
-            network.load_state_dict(_finite_weights(folder / WEIGHTS))
-            calibration = Calibration.from_dict(card["calibration"])
-            _check_provenance(card, chosen)
+            artifact = cls.of(card, _finite_weights(folder / WEIGHTS))
             has_domain = "domain" in card or (folder / DOMAIN).exists()
             domain = Domain.load(folder / DOMAIN, sha256_of(folder / WEIGHTS)) if has_domain else None
         except FileNotFoundError:
@@ -97,10 +112,24 @@ class Artifact:
             raise UsageError(
                 "bad_model", f"the model in {str(folder)!r} is damaged: {_reason(error)}", "copy it again"
             ) from None
-        known = {"format", "task", "classes", "thresholds", "quantity", "unit", "calibration", "config", "members"}
-        provenance = {name: value for name, value in card.items() if name not in known}
-        network.to(pick_device(str(device))).eval()
-        return cls(network, chosen, config, calibration, provenance, domain)
+        artifact.network.to(pick_device(str(device)))
+        return replace(artifact, domain=domain)
+
+    @classmethod
+    def of(cls, card: dict[str, Any], weights: dict[str, torch.Tensor]) -> Artifact:
+        """The model that :meth:`card` and :meth:`weights` describe, on the CPU, without a domain.
+
+        Raises:
+            UsageError, KeyError, TypeError, ValueError, AttributeError, RuntimeError: they describe none.
+        """
+        chosen = _task_of(card)
+        config = TrainConfig.make(card["config"])
+        network = network_of(config.model, len(chosen.classes), _members(card))
+        network.load_state_dict(weights)
+        calibration = Calibration.from_dict(card["calibration"])
+        _check_provenance(card, chosen)
+        provenance = {name: value for name, value in card.items() if name not in NOT_PROVENANCE}
+        return cls(network.eval(), chosen, config, calibration, provenance)
 
 
 def sha256_of(path: Path) -> str:
@@ -113,7 +142,11 @@ def _task_of(card: dict[str, Any]) -> Task:
     thresholds = card["thresholds"]
     if not (isinstance(thresholds, list) and all(is_number(t) for t in thresholds)):
         raise ValueError(f"its thresholds are {thresholds!r}, not numbers")
-    chosen = task(card["task"]).with_thresholds(tuple(thresholds))
+    own = card.get(OWN_TASK)
+    known = task(card["task"]) if own is None else Task.from_dict(own)
+    if own is not None and (known.name != card["task"] or known.name in TASKS):
+        raise ValueError(f"its own task is named {known.name!r}, and its task {card['task']!r}")
+    chosen = known.with_thresholds(tuple(thresholds))
     for name, expected in (("classes", list(chosen.classes)), ("quantity", chosen.quantity), ("unit", chosen.unit)):
         if card[name] != expected:
             raise ValueError(f"its {name} is {card[name]!r}, that of {chosen.name} is {expected!r}")
@@ -144,6 +177,8 @@ def _check_provenance(card: dict[str, Any], task: Task) -> None:
         raise ValueError(f"its largest_image_rows is {card['largest_image_rows']!r}")
     if not isinstance(card["data"], dict):
         raise ValueError("its data is not a group of values")
+    if card.get("anytime") is not None:
+        Anytime.from_dict(card["anytime"])
     if card["majority_class"] not in task.classes:
         raise ValueError(f"its majority_class is {card['majority_class']!r}, not one of {', '.join(task.classes)}")
 

@@ -28,6 +28,7 @@ class Calibration:
             than it should be, because the molecule may have another conformation; None: as for the others.
         made_doubt: the share of probability that is spread evenly over the classes for such structures: how often the
             geometry misleads altogether.
+        signed: whether the quantity can be negative; that of no task of ours can.
     """
 
     scale: float = 1.0
@@ -37,6 +38,7 @@ class Calibration:
     made_temperature: float | None = None
     made_margin: float | None = None
     made_doubt: float | None = None
+    signed: bool = False
 
     def probabilities(self, scores: np.ndarray, made: np.ndarray | None = None) -> np.ndarray:
         """``[N, C]`` → ``[N, C]``, rows summing to 1; ``made`` says of which structures the geometry was made, bool
@@ -48,13 +50,13 @@ class Calibration:
         return (1.0 - doubt) * powers / powers.sum(axis=1, keepdims=True) + doubt / scores.shape[1]
 
     def estimates(self, quantiles: np.ndarray, made: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate ``[N]`` and 90 % interval ``[N, 2]`` in the task's unit; no quantity here is negative. ``made`` as in
-        :meth:`probabilities`.
+        """Estimate ``[N]`` and 90 % interval ``[N, 2]`` in the task's unit, not below zero unless the quantity is signed.
+        ``made`` as in :meth:`probabilities`.
         """
         low, middle, high = (quantiles * self.scale).T
         margin = _by_geometry(self.margin, self.made_margin, made)
         interval = np.stack([low - margin, np.maximum(high + margin, low - margin)], axis=1)
-        return np.maximum(middle, 0.0), np.maximum(interval, 0.0)
+        return (middle, interval) if self.signed else (np.maximum(middle, 0.0), np.maximum(interval, 0.0))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Calibration:
@@ -64,10 +66,10 @@ class Calibration:
             ValueError: a value is missing, superfluous or impossible.
         """
         names = [field.name for field in fields(cls)]
-        required = [name for name in names if not name.startswith("made_")]
+        required = [name for name in names if not name.startswith("made_") and name != "signed"]
         if not isinstance(values, dict) or set(values) - set(names) or set(required) - set(values):
             raise ValueError(f"its calibration does not hold {', '.join(required)}")
-        for name in set(values) - {"fitted"}:
+        for name in set(values) - {"fitted", "signed"}:
             below = {"margin": -math.inf, "made_margin": -math.inf, "made_doubt": -1e-9}.get(name, 0.0)
             if not is_number(values[name]) or values[name] <= below:
                 raise ValueError(f"its calibration has {name} {values[name]!r}")
@@ -75,7 +77,8 @@ class Calibration:
 
     def as_dict(self) -> dict[str, Any]:
         """For the model card."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        written = {name: value for name, value in asdict(self).items() if value is not None}
+        return written if self.signed else {name: value for name, value in written.items() if name != "signed"}
 
 
 def _by_geometry(usual: float, special: float | None, made: np.ndarray | None) -> np.ndarray | float:

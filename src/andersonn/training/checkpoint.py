@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from andersonn.errors import UsageError
 from andersonn.files import write_whole
-from andersonn.training.config import AFTER_TRAINING
+from andersonn.training.config import TrainConfig, differing
 from andersonn.training.trainer import Trainer
 
 CHECKPOINT_FORMAT = 2
@@ -89,9 +89,10 @@ def _what_differs(notes: dict[str, Any], trainer: Trainer) -> str | None:
     """In what the run of a checkpoint differs from this one, for a message; None if in nothing."""
     if notes.get("format") != CHECKPOINT_FORMAT:
         return "program version"
-    current = trainer.config.model_dump(mode="json")
-    entering = [name for name in current if name not in AFTER_TRAINING]
-    changed = [name for name in entering if notes["config"].get(name) != current[name]]
+    try:
+        changed = differing(trainer.config, TrainConfig.make(notes["config"]))
+    except UsageError:  # it has options that are gone
+        return "program version"
     if changed:
         return f"options {', '.join(changed)}"
     if notes["task"] != trainer.task.name:

@@ -15,7 +15,7 @@ from andersonn.errors import UsageError, did_you_mean, unknown
 from andersonn.matter.image import ImageRecipe
 from andersonn.models import ModelConfig
 
-AFTER_TRAINING = frozenset({"conformers"})
+AFTER_TRAINING = frozenset({"conformers", "model.initializer"})
 """Options that do not enter training, only calibration, tests and answers."""
 OPTIONS_HINT = "andersonn train --options lists what options take"
 
@@ -52,6 +52,22 @@ class SplitConfig(BaseModel):
         return SplitRule(self.split_seed, self.validation, self.test)
 
 
+class SolvingConfig(BaseModel):
+    """How fixed points are solved for while training, beside ``model.solver``; answers never depend on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    start_rtol: float | None = Field(
+        None, gt=0, lt=1, description="tolerance at the first step, tightened to model.solver.rtol; default that one"
+    )
+    tightened: float = Field(0.5, gt=0, le=1, description="fraction of the run over which it is tightened")
+    one_step: float = Field(
+        0.0, ge=0, le=1, description="fraction of the run, its first, with gradients through one evaluation alone"
+    )
+    warm_starts: bool = Field(False, description="begin each solve with what the last epoch found for that structure")
+    bfloat16: bool = Field(False, description="forward pass in half precision, gradients of the solve in full")
+
+
 class TrainConfig(BaseModel):
     """Everything that decides the outcome of a training run besides the data."""
 
@@ -79,10 +95,18 @@ class TrainConfig(BaseModel):
     image: ImageConfig = ImageConfig()
     model: ModelConfig = ModelConfig()
     split: SplitConfig = SplitConfig()
+    solving: SolvingConfig = SolvingConfig()
 
     @model_validator(mode="after")
-    def _images_hold_what_is_read(self) -> TrainConfig:
+    def _options_fit_each_other(self) -> TrainConfig:
         model, image = self.model, self.image
+        start = self.solving.start_rtol
+        if start is not None and start < model.solver.rtol:
+            raise ValueError(
+                f"solving.start_rtol={start:g} is tighter than model.solver.rtol={model.solver.rtol:g}; tolerances tighten"
+            )
+        if model.layers and self.solving != SolvingConfig(bfloat16=self.solving.bfloat16):
+            raise ValueError("an explicit stack (model.layers) solves for nothing: leave solving.* out")
         if model.voids != "none" and not image.voids:
             raise ValueError(f"model.voids={model.voids} needs image.voids=true")
         if model.oxidation != image.oxidation:
@@ -133,6 +157,19 @@ class TrainConfig(BaseModel):
     def describe(cls) -> list[tuple[str, Any, str]]:
         """All options as (name, default, description)."""
         return [(name, *leaf) for name, leaf in _leaves(cls).items()]
+
+
+def differing(first: TrainConfig, other: TrainConfig) -> list[str]:
+    """Full names of the options that enter training and are not the same in two configurations."""
+    mine, theirs = (_values(each.model_dump(mode="json")) for each in (first, other))
+    return [name for name in mine if name not in AFTER_TRAINING and mine[name] != theirs[name]]
+
+
+def _values(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in nested.items():
+        found |= _values(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return found
 
 
 def _leaves(model: type[BaseModel], prefix: str = "") -> dict[str, tuple[Any, str]]:

@@ -127,6 +127,8 @@ def atomic_numbers(records: Records, indices: np.ndarray) -> list[np.ndarray]:
 def misfits(records: Records, task: Task) -> tuple[np.ndarray, str]:
     """Which records are not of the kind that a task is about, bool ``[N]``, and why, in words."""
     no_cell = records.is_null("cell")
+    if task.periodic is None:
+        return np.zeros(len(records), dtype=bool), ""
     if task.periodic:
         return no_cell, f"{task.name} needs a cell"
     return ~no_cell, f"{task.name} is about molecules without a cell"

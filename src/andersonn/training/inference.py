@@ -79,17 +79,21 @@ def ask(
 
 
 def ask_mean(
-    network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, further: Further | None = None
+    network: EquilibriumNetwork | Ensemble,
+    store: ImageStore,
+    indices: np.ndarray,
+    further: Further | None = None,
+    way: Callable[..., Outputs] = ask,
 ) -> Outputs:
     """:func:`ask`, averaged for each structure over its image in ``store`` and those of its further conformers: the mean of
     the probabilities, as scores, of the quantiles and of the states. Structures without further conformers are answered as by
-    :func:`ask`.
+    :func:`ask`, or by another ``way`` called as it is.
     """
-    first = ask(network, store, indices)
+    first = way(network, store, indices)
     if further is None:
         return first
     images, owner = further.those_of(indices)
-    return averaged(first, ask(network, further.store, images), owner) if len(images) else first
+    return averaged(first, way(network, further.store, images), owner) if len(images) else first
 
 
 def ask_records(

@@ -9,10 +9,11 @@ from typing import Any
 from andersonn.data.records import Records
 from andersonn.data.splits import split_digest
 from andersonn.errors import UsageError
-from andersonn.models import Ensemble, EquilibriumNetwork
+from andersonn.models import Ensemble, EquilibriumNetwork, members_of, network_of
 from andersonn.training.artifact import Artifact
-from andersonn.training.config import AFTER_TRAINING, TrainConfig
+from andersonn.training.config import AFTER_TRAINING, TrainConfig, differing
 from andersonn.training.dataset import prepare
+from andersonn.training.first_state import fit_first_state
 from andersonn.training.progress import Progress, Silent
 from andersonn.training.run import SPLIT_KEY, judge
 
@@ -32,10 +33,8 @@ def recalibrate(
         UsageError: another option is changed, or the records are others or divided otherwise.
     """
     progress = progress or Silent()
-    given = artifact.config.model_dump(mode="json")
-    config = TrainConfig.make(given, overrides)
-    changed = config.model_dump(mode="json")
-    entering = [name for name in given if name not in AFTER_TRAINING and changed[name] != given[name]]
+    config = TrainConfig.make(artifact.config.model_dump(mode="json"), overrides)
+    entering = differing(artifact.config, config)
     if entering:
         raise UsageError(
             "bad_option",
@@ -52,9 +51,25 @@ def recalibrate(
     dataset = prepare(records, artifact.task, config, lambda done, _: progress.update(done))
     progress.finish()
     scale = artifact.calibration.scale
-    found = judge(artifact.network, dataset, artifact.task, config, scale, progress)
-    provenance = artifact.provenance | {"metrics": found.metrics, "domain": found.told}
-    return replace(artifact, config=config, calibration=found.calibration, provenance=provenance, domain=found.domain)
+    network = _with_options(artifact, config)
+    if config.model.initializer and not config.model.layers:
+        fit_first_state(network, dataset.store, dataset.sides["train"], config.seed)
+    found = judge(network, dataset, artifact.task, config, scale, progress)
+    notes = {"metrics": found.metrics} | found.notes() | {"parameters": sum(p.numel() for p in network.parameters())}
+    changed = {"network": network, "config": config, "provenance": artifact.provenance | notes}
+    return replace(artifact, calibration=found.calibration, domain=found.domain, **changed)
+
+
+def _with_options(artifact: Artifact, config: TrainConfig) -> EquilibriumNetwork | Ensemble:
+    """The network with the same weights, and with a learned first state if that is an option now."""
+    if config.model == artifact.config.model:
+        return artifact.network
+    old, members = artifact.network, len(members_of(artifact.network))
+    network = network_of(config.model, len(artifact.task.classes), members).to(next(old.parameters()).device)
+    missing, unexpected = network.load_state_dict(old.state_dict(), strict=False)
+    if any("initializer" not in name for name in (*missing, *unexpected)):
+        raise RuntimeError(f"{missing} and {unexpected} do not fit")
+    return network.eval()
 
 
 def join(

@@ -22,15 +22,17 @@ from andersonn.files import try_writing, write_json, write_whole
 from andersonn.matter import elements
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.models import Ensemble, EquilibriumNetwork
+from andersonn.training.anytime import Anytime, fit_anytime
 from andersonn.training.artifact import Artifact
 from andersonn.training.baselines import cut_metrics, forest_metrics, majority_metrics
 from andersonn.training.calibration import Calibration, fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
 from andersonn.training.config import TrainConfig
-from andersonn.training.dataset import Dataset, atomic_numbers, prepare
+from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.domain import Domain
 from andersonn.training.domain_fit import describe_domain, fit_domain
-from andersonn.training.inference import Outputs, ask_records
+from andersonn.training.first_state import fit_first_state
+from andersonn.training.inference import Outputs, ask, ask_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 from andersonn.training.progress import Progress, Silent
 from andersonn.training.trainer import Trainer, pick_device
@@ -109,8 +111,10 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
 def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
     """Calibrates and tests a trained network, and learns its domain."""
     network, config = trainer.network.eval(), trainer.config
+    if config.model.initializer and not config.model.layers:
+        fit_first_state(network, trainer.dataset.store, trainer.dataset.sides["train"], config.seed)
     found = judge(network, trainer.dataset, trainer.task, config, trainer.scale, progress)
-    provenance = _provenance(trainer, records, found.metrics) | {"domain": found.told}
+    provenance = _provenance(trainer, records, found.metrics) | found.notes()
     return Artifact(network, trainer.task, config, found.calibration, provenance, found.domain)
 
 
@@ -122,12 +126,18 @@ class Judgment(NamedTuple):
         metrics: of the validation and the test side.
         domain: what tells structures unlike the training.
         told: see :func:`~andersonn.training.domain_fit.describe_domain`.
+        anytime: when a loose solve settles the class, if that saves work.
     """
 
     calibration: Calibration
     metrics: dict[str, Any]
     domain: Domain
     told: dict[str, Any]
+    anytime: Anytime | None
+
+    def notes(self) -> dict[str, Any]:
+        """What goes into the model card besides the calibration and the metrics."""
+        return {"domain": self.told, "anytime": None if self.anytime is None else self.anytime.as_dict()}
 
 
 def judge(
@@ -158,12 +168,14 @@ def judge(
     tested = ask_records(network, dataset, test, config.conformers, _part(progress, 1))
     progress.update(2)
     domain = fit_domain(network, dataset, validation, config.seed)
+    anytime = fit_anytime(network, dataset.store, side, ask(network, dataset.store, side))
     progress.update(3)
     beside = baselines(dataset, task)
     metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, beside)
     metrics["test"]["baselines"] = beside(test)
     progress.finish()
-    return Judgment(calibration, metrics, domain, describe_domain(domain, tested, dataset.labels[test]))
+    told = describe_domain(domain, tested, dataset.labels[test])
+    return Judgment(calibration, metrics, domain, told, anytime)
 
 
 def _part(progress: Progress, done: int) -> Count:
@@ -249,9 +261,6 @@ def geometric_rules(dataset: Dataset, indices: np.ndarray, task: Task) -> dict[s
 
 def _provenance(trainer: Trainer, records: Records, metrics: dict[str, Any]) -> dict[str, Any]:
     dataset = trainer.dataset
-    train = dataset.sides["train"]
-    counts = Counter(int(z) for Z in atomic_numbers(records, train) for z in set(Z.tolist()))
-    majority = int(np.bincount(dataset.labels[train]).argmax())
     return {
         "data": {
             "file": Path(records.source).name,
@@ -262,15 +271,26 @@ def _provenance(trainer: Trainer, records: Records, metrics: dict[str, Any]) -> 
             "split_by": split_by(records),
             SPLIT_KEY: split_digest(records, trainer.config.split.rule()),
         },
+        **about(trainer),
+        "metrics": metrics,
+    }
+
+
+def about(trainer: Trainer) -> dict[str, Any]:
+    """What a model's provenance says of its training besides the data's origin and the metrics."""
+    dataset = trainer.dataset
+    store, train = dataset.store, dataset.sides["train"]
+    counts = Counter(z for i in train for z in set(store.Z[store.offsets[i] : store.offsets[i + 1]].tolist()))
+    majority = int(np.bincount(dataset.labels[train]).argmax())
+    return {
         "majority_class": trainer.task.classes[majority],
         "elements": {elements.symbols()[z]: counts[z] for z in sorted(counts)},
-        "largest_image_rows": int(dataset.store.n_rows[train].max()),
+        "largest_image_rows": int(store.n_rows[train].max()),
         **_range_of_voids(dataset, train),
         "parameters": sum(p.numel() for p in trainer.network.parameters()),
         "best_epoch": 1 + int(np.argmin([row["validation_loss"] for row in trainer.history])),
         "versions": {"andersonn": _version(), "torch": metadata.version("torch"), "python": platform.python_version()},
         "trained": datetime.now(UTC).date().isoformat(),
-        "metrics": metrics,
     }
 
 

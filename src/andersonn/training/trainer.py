@@ -21,8 +21,9 @@ from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, Stack, r
 from andersonn.training.calibration import Calibration
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset
-from andersonn.training.inference import ask
+from andersonn.training.inference import Outputs, ask
 from andersonn.training.metrics import classification_metrics
+from andersonn.training.steering import Steering
 
 BatchProgress = Callable[[float], None]
 RADIUS_SAMPLE = 32
@@ -47,7 +48,8 @@ def pick_device(name: str) -> torch.device:
 class Trainer:
     """Trains one network.
 
-    Randomness comes from the seed and the epoch's number alone, so a resumed run repeats the undisturbed one.
+    Randomness comes from the seed and the epoch's number alone, so a resumed run repeats the undisturbed one (with
+    ``solving.warm_starts`` to within the tolerance: solutions are not in a checkpoint, so the first epoch begins cold).
 
     Attributes:
         network: being trained.
@@ -73,6 +75,7 @@ class Trainer:
         steps = sum(1 for _ in self._batches(self.shown))
         decay = max(0.0, 1.0 - 1.0 / (config.averaging * steps)) if config.averaging else 0.0
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay)).eval()
+        self.steering = None if config.model.layers else Steering(self.network.equilibrium, config)
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.best_loss = math.inf
@@ -116,6 +119,8 @@ class Trainer:
         seen, total, tally = 0, 0.0, _SolverTally()
         for indices in self._batches(order):
             self._set_rate(seen / len(order))
+            if self.steering is not None:
+                self.steering.at((self.epoch + seen / len(order)) / self.config.epochs)
             loss = self._loss(indices)
             value = float(loss.detach())
             if not math.isfinite(value):
@@ -136,7 +141,10 @@ class Trainer:
         return row_batches(self.dataset.store.n_rows, order, self.config.max_rows, self.config.max_images)
 
     def _loss(self, indices: np.ndarray) -> Tensor:
-        output = self.network(self._strained(ImageBatch.from_store(self.dataset.store, indices).to(self.device)))
+        batch = self._strained(ImageBatch.from_store(self.dataset.store, indices).to(self.device))
+        keys = indices if self.steering is not None and self.steering.remembers else None
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.solving.bfloat16):
+            output = self.network(batch, keys)
         labels = torch.from_numpy(self.dataset.labels[indices]).to(self.device)
         values = torch.from_numpy(self.dataset.values[indices] / self.scale).to(self.device, torch.float32)
         levels = torch.tensor(QUANTILES, device=self.device)
@@ -175,10 +183,21 @@ class Trainer:
         p = Calibration().probabilities(outputs.scores)
         metrics = classification_metrics(labels, p, self.task.classes)
         return {
-            "validation_loss": float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12)).mean()),
+            "validation_loss": self.validation_loss(outputs, indices, p),
             "validation_accuracy": metrics["accuracy"],
             "validation_balanced_accuracy": metrics["balanced_accuracy"],
         }
+
+    def validation_loss(self, outputs: Outputs, indices: np.ndarray, p: np.ndarray) -> float:
+        """What the epoch that is kept has least of: here the negative log likelihood of the class.
+
+        Args:
+            outputs: of the validation side.
+            indices: its records.
+            p: probabilities of the classes by these outputs, uncalibrated, ``[n, C]``.
+        """
+        labels = self.dataset.labels[indices]
+        return float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12)).mean())
 
     def _watch_stability(self) -> dict[str, float]:
         """Spectral radius of the cell at the fixed points of some validation structures; nothing of an explicit stack,
@@ -204,8 +223,10 @@ class Trainer:
         )
 
     def use_best(self) -> None:
-        """Puts the parameters of the best epoch back."""
+        """Puts the parameters of the best epoch back, and the solver and gradient of the configuration."""
         self.network.load_state_dict(self.best)
+        if self.steering is not None:
+            self.steering.end()
 
 
 class _SolverTally:
@@ -222,12 +243,13 @@ class _SolverTally:
             self.rows.append({"forward_evaluations": layer.layers})
             return
         forward, adjoint = layer.last, layer.last_adjoint
+        solved = adjoint is not None  # a gradient of one step solves nothing
         self.rows.append(
             {
                 "forward_evaluations": forward.evaluations,
-                "adjoint_evaluations": adjoint.evaluations,
+                "adjoint_evaluations": adjoint.evaluations if solved else 0,
                 "forward_unconverged": float((~forward.converged).double().mean()),
-                "adjoint_unconverged": float((~adjoint.converged).double().mean()),
+                "adjoint_unconverged": float((~adjoint.converged).double().mean()) if solved else 0.0,
             }
         )
 

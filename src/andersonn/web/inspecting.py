@@ -65,7 +65,7 @@ def inspect(scientist: Scientist, structure: Structure, shown: str) -> dict[str,
         InputError: the task is not about its kind.
     """
     images = images_for(structure, scientist.task, scientist.recipe, scientist.artifact.config.conformers)
-    (answer,) = scientist.answers_to_images([(shown, structure, images)])
+    (answer,) = scientist.answer([(shown, structure, images)])
     _sound(answer)
     graph = AtomBondGraph.from_structure(structure, scientist.recipe.columns + 1, scientist.recipe.reach)
     return {

@@ -7,6 +7,8 @@ import pytest
 
 from andersonn.comparison.own import memory, report
 from andersonn.comparison.own.memory import NO_RESET, Plan, measure, step_peak
+from andersonn.comparison.own.memory_report import memory_rows
+from andersonn.comparison.own.step import LAYERS, VARIANTS, step
 from andersonn.comparison.own.verdict import memory_verdict
 from andersonn.errors import UsageError
 
@@ -33,6 +35,10 @@ def test_rows_and_break_even(result):
     assert [row["depth"] for row in result["rows"] if row["kind"] == "stack"] == [1, 5, 10, 100]
     assert result["break_even"] == 10
     assert "From a depth of 10 on" in result["verdict"]
+    assert result["growth"] == {"forward": 1.0, "anderson": 1.0, "stack": 10.0}
+    head, body = memory_rows(result)
+    assert head[-1] == "most, in units of 1"
+    assert [row[-1] for row in body] == ["10.00×", "1.00×", "1.00×"]
 
 
 def test_a_stack_that_would_not_fit_is_not_tried_and_not_zero(result):
@@ -62,11 +68,36 @@ def test_the_verdict_says_where_a_stack_is_thrifty():
 @pytest.mark.parametrize("task", [None, "conduction"])
 def test_the_solver_runs_for_exactly_so_many_steps_in_both_passes(task):
     plan = Plan(task=task, batch=2)
-    for kind in memory.LAYERS:
+    for kind in (*LAYERS, *VARIANTS):
         found = step_peak(plan, kind, 3)
         assert (found["forward_evaluations"], found["adjoint_evaluations"]) == (4, 4)
         assert found["bytes"] is not None or found["why"] == NO_RESET
     assert "forward_evaluations" not in step_peak(plan, "stack", 3)
+
+
+def test_thriftier_forms_are_measured_when_asked_for(monkeypatch):
+    monkeypatch.setattr(memory, "_point", fake_point)
+    result = measure(Plan(batch=1, depths=(1, 2), variants=True))
+    assert {row["kind"] for row in result["rows"]} == {*LAYERS, *VARIANTS, "stack"}
+    page = report.render(result)
+    assert all(f"layer, Anderson, {name}" in page for name in VARIANTS)
+
+
+def test_a_window_in_bfloat16_takes_half_and_none_in_the_backward_pass_less():
+    """Whole points: what a window of 5 costs beyond the layer's own one-step cost, on the tutorial's cell."""
+    found = {
+        kind: memory._point(Plan(batch=4), kind, 12)["bytes"] for kind in ("anderson", "bfloat16", "plain adjoint")
+    }
+    if None in found.values():
+        pytest.skip(NO_RESET)
+    state = 4 * 48 * 32 * 32 * 4
+    assert found["anderson"] - found["bfloat16"] > 3 * state  # of the 5 that half a window of 10 states saves
+    assert found["anderson"] - found["plain adjoint"] > 3 * state
+
+
+def test_an_unknown_kind():
+    with pytest.raises(UsageError, match="name one of"):
+        step(memory._posed(Plan(batch=1)), "andersen", 1)
 
 
 def test_gradients_go_where_they_go_in_training():
@@ -118,7 +149,7 @@ def test_code_that_is_loaded_when_first_needed_is_not_the_layers():
 
 def test_the_uncounted_step_leaves_no_gradients():
     posed = memory._posed(Plan(task="conduction", batch=2))
-    memory._step(posed, "anderson", 1)
+    step(posed, "anderson", 1)
     assert posed.x.filters.grad is not None
     fresh = posed.without_gradients()
     assert fresh.x.filters.grad is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -14,7 +16,12 @@ HELP = """Peak memory of a training step against depth: the equilibrium layer be
 Without TASK, the convolutional cell of the implicit-layers tutorial. With one, its cell on structures: the embedded
 crystals for conduction, those of --data for other tasks. A fresh process for each point: a few minutes.
 
-Example: andersonn measure memory conduction --batch 64 --out runs/memory"""
+With --budget, how deep a step can be in so much memory, on structures of rising size: each process is held to the budget,
+and what does not fit is seen to fail.
+
+Example: andersonn measure memory conduction --batch 64 --out runs/memory
+Example: andersonn measure memory porosity --data mofs.parquet --budget 500MB --rows 300,1000,3000 --out runs/budget"""
+UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def memory(
@@ -22,28 +29,49 @@ def memory(
     depths: str | None = typer.Option(None, help="Such as 1,10,100; default 1,2,5,10,20,50,100,200."),
     data: list[Path] | None = typer.Option(None, help="Parquet file of structures; may be repeated."),
     model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
-    batch: int = typer.Option(16, min=1, help="Structures, or images, in the step."),
-    seed: int = typer.Option(0, min=0, help="Of the structures, or of the images."),
+    batch: int | None = typer.Option(
+        None, min=1, help="Structures, or images, in the step; default 16, with --budget 1 of each size."
+    ),
+    seed: int = typer.Option(0, min=0, help="Of the structures, or of the images; a budget has none."),
+    budget: str | None = typer.Option(None, help="Memory that a step may take, such as 500MB or 2GB."),
+    rows: str | None = typer.Option(
+        None,
+        help="With --budget, sizes by rows of the images, such as 300,3000; the largest structure where too large.",
+    ),
+    deepest: int | None = typer.Option(None, min=1, help="With --budget, the deepest step that is tried; default 200."),
+    variants: bool = typer.Option(
+        False, "--variants", help="Also Anderson with short or half-precision windows, or none in the backward pass."
+    ),
     device: str = DEVICE,
     threads: int = THREADS,
     format: Format = FORMAT,
     out: Path | None = OUT,
 ) -> None:
     """Runs the measurement."""
-    from andersonn.comparison.own import memory as comparison
-    from andersonn.comparison.own.report import memory_rows
+    common = {
+        "task": task,
+        "model": None if model is None else str(model),
+        "data": tuple(map(str, data or ())),
+        "device": device,
+        "threads": threads,
+        "variants": variants,
+    }
+    if budget is None:
+        _refuse({"--rows": rows, "--deepest": deepest}, "belongs to --budget", "give --budget 1GB")
+        _by_depth(common | _given(depths=_counts("--depths", depths), batch=batch) | {"seed": seed}, format, out)
+        return
+    _refuse({"--depths": depths}, "is bisected within a budget", "give --deepest 100 instead")
+    common |= {"budget": _bytes(budget)}
+    _within(common | _given(rows=_counts("--rows", rows), deepest=deepest, batch=batch), format, out)
 
-    plan = comparison.Plan(
-        task=task,
-        model=None if model is None else str(model),
-        data=tuple(map(str, data or ())),
-        batch=batch,
-        depths=comparison.DEPTHS if depths is None else _depths(depths),
-        device=device,
-        threads=threads,
-        seed=seed,
-    )
-    require_device(device)
+
+def _by_depth(options: dict[str, Any], format: Format, out: Path | None) -> None:
+    """Peaks by depth."""
+    from andersonn.comparison.own import memory as comparison
+    from andersonn.comparison.own.memory_report import memory_rows
+
+    plan = comparison.Plan(**options)
+    require_device(plan.device)
     require_writable(out)
     result = comparison.measure(plan, Bars())
     save(result, out)
@@ -53,15 +81,67 @@ def memory(
         columns = ("kind", "depth", "bytes", "why", "forward_evaluations", "adjoint_evaluations")
         print_csv(result["rows"], columns)
     else:
-        show(*memory_rows(result["rows"]), [result["verdict"]], out)
+        show(*memory_rows(result), [result["verdict"]], out)
 
 
-def _depths(text: str) -> tuple[int, ...]:
+def _within(options: dict[str, Any], format: Format, out: Path | None) -> None:
+    """What fits in a budget, by size."""
+    from andersonn.comparison.own import budget as comparison
+    from andersonn.comparison.own.memory_report import budget_rows
     from andersonn.errors import UsageError
 
+    if options["task"] is None:
+        raise UsageError("no_task", "a budget is asked about structures, and no task is named", "name one: porosity")
+    plan = comparison.BudgetPlan(**options)
+    require_device(plan.device)
+    require_writable(out)
+    result = comparison.measure(plan, Bars())
+    save(result, out)
+    if format is Format.json:
+        print_json(result)
+    elif format is Format.csv:
+        rows = [
+            {"rows": row["rows"], "atoms": sum(row["atoms"]), "ids": " ".join(row["ids"]), "kind": kind, **found}
+            | {"bytes": found["bytes"].get(str(found["deepest"]))}
+            for row in result["sizes"]
+            for kind, found in row["kinds"].items()
+        ]
+        print_csv(rows, ("rows", "atoms", "ids", "kind", "deepest", "refused", "bytes", "growth", "why"))
+    else:
+        show(*budget_rows(result), [result["verdict"]], out)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given; the plans know the others' defaults."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _refuse(options: dict[str, Any], why: str, cure: str) -> None:
+    from andersonn.errors import UsageError
+
+    for name in (name for name, value in options.items() if value is not None):
+        raise UsageError("bad_option", f"{name} {why}", cure)
+
+
+def _counts(name: str, text: str | None) -> tuple[int, ...] | None:
+    from andersonn.errors import UsageError
+
+    if text is None:
+        return None
     try:
         return tuple(int(word) for word in text.split(","))
     except ValueError:
         raise UsageError(
-            "bad_depths", f"--depths {text!r} is no list of counts", "write whole numbers with commas: 1,10,100"
+            f"bad_{name.removeprefix('--')}",
+            f"{name} {text!r} is no list of counts",
+            "write whole numbers with commas: 1,10,100",
         ) from None
+
+
+def _bytes(text: str) -> int:
+    from andersonn.errors import UsageError
+
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]I?B)", text.strip().upper())
+    if match is None:
+        raise UsageError("bad_budget", f"--budget {text!r} is no amount of memory", "write 500MB, 2GB or 1.5GiB")
+    return int(float(match[1]) * UNITS[match[2]])

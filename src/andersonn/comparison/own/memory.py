@@ -10,34 +10,27 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from andersonn.comparison.own.contenders import FORWARD, contenders
+from andersonn.comparison.own.step import STACK, Posed, kinds, posed_on, scientist_with_layer, step
 from andersonn.comparison.own.verdict import memory_verdict
-from andersonn.comparison.own.watched import require_equilibrium
 from andersonn.comparison.setting import setting
 from andersonn.comparison.tutorial import tutorial_problem
 from andersonn.data.merging import read_records
 from andersonn.data.store import image_store
 from andersonn.data.tasks import CONDUCTION
 from andersonn.errors import UsageError
-from andersonn.implicit import Equilibrium, ImplicitGradient
 from andersonn.measure.memory import peak_bytes
-from andersonn.models import ImageBatch, SolverConfig, lead
-from andersonn.scientists.evaluate import scientist_of
-from andersonn.solvers.nest import map_leaves
+from andersonn.models import SolverConfig
 from andersonn.training.progress import Progress, Silent
 
 DEPTHS = (1, 2, 5, 10, 20, 50, 100, 200)
-LAYERS = (FORWARD, "anderson")
-KINDS = (*LAYERS, "stack")
 EXACT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 ROOM = 0.6
 """Share of the free memory that a stack may be expected to take; a deeper one is not tried."""
@@ -57,6 +50,7 @@ class Plan:
         device: where.
         threads: of torch.
         seed: of the structures, or of the images.
+        variants: whether thriftier forms of the layer with Anderson are measured, too.
     """
 
     task: str | None = None
@@ -67,6 +61,7 @@ class Plan:
     device: str = "cpu"
     threads: int = 1
     seed: int = 0
+    variants: bool = False
 
     def __post_init__(self) -> None:
         if min((*self.depths, self.batch, self.threads), default=0) < 1 or not self.depths:
@@ -83,19 +78,21 @@ def measure(plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
     Returns:
         JSON-able data: ``rows`` (kind, depth, bytes or None with the reason in ``why``, evaluations of the cell in either
         pass), ``break_even`` (the least depth measured from which on the stack takes more than the layer with Anderson; None
-        if there is none), ``verdict`` and ``setting``.
+        if there is none), ``growth`` (kind → largest peak in units of its own at the least depth; None where not measured),
+        ``verdict`` and ``setting``.
 
     Raises:
         UsageError: the structures, the model or the device cannot be used.
     """
     progress = progress or Silent()
     posed = _posed(plan)  # so that what is wrong with the inputs is told once, and images are kept for the processes
-    progress.start("memory of a training step", len(KINDS) * len(plan.depths))
+    measured = kinds(plan.variants)
+    progress.start("memory of a training step", len(measured) * len(plan.depths))
     rows: list[dict[str, Any]] = []
-    for kind in KINDS:
+    for kind in measured:
         for depth in sorted(set(plan.depths)):
             row = {"kind": kind, "depth": depth, "bytes": None, "why": None}
-            refusal = _too_large(rows, depth, plan.device) if kind == "stack" else None
+            refusal = _too_large(rows, depth, plan.device) if kind == STACK else None
             row |= {"why": refusal} if refusal else _point(plan, kind, depth)
             rows.append(row)
             progress.update(len(rows), f"{kind} {depth}")
@@ -104,37 +101,22 @@ def measure(plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
         "measure": "memory",
         "task": plan.task,
         "cell": type(posed.cell).__name__,
-        "state": list(posed.cell.initial(posed.x).shape if hasattr(posed.cell, "initial") else posed.x.shape),
+        "state": list(posed.state.shape),
         "depths": sorted(set(plan.depths)),
         "batch": plan.batch,
         "rows": rows,
         "break_even": _break_even(rows),
+        "growth": {kind: growth(rows, kind) for kind in measured},
         "setting": setting(plan.device) | {"threads": plan.threads, "seed": plan.seed, "n": plan.batch, "repeats": 1},
     }
     return result | memory_verdict(result)
-
-
-@dataclass(frozen=True, eq=False)
-class Posed:
-    """A cell, its input, of which those tensors want gradients that do in training, and what the solver needs to know."""
-
-    cell: nn.Module
-    x: Any
-    offsets: Tensor | None
-    config: SolverConfig
-
-    def without_gradients(self) -> Posed:
-        """The same before any backward pass."""
-        self.cell.zero_grad(set_to_none=True)
-        return replace(self, x=map_leaves(_cut, self.x))
 
 
 def _posed(plan: Plan) -> Posed:
     if plan.task is None:
         cell, x = tutorial_problem(batch=plan.batch, seed=plan.seed)
         return Posed(cell.to(plan.device), x.to(plan.device).requires_grad_(), None, SolverConfig())
-    scientist = scientist_of(plan.task, None if plan.model is None else Path(plan.model), plan.device)
-    require_equilibrium(scientist.artifact.config.model)
+    scientist = scientist_with_layer(plan.task, plan.model, plan.device)
     files = plan.data or (str(resources.files("andersonn.demo") / "crystals.parquet"),)
     records = read_records(files)
     chosen = np.random.default_rng(plan.seed).permutation(len(records))[: 2 * plan.batch]  # some may be unusable
@@ -144,16 +126,7 @@ def _posed(plan: Plan) -> Posed:
         raise UsageError(
             "no_records", f"{records.source!r} has {len(usable)} usable structures of {plan.batch}", "lower --batch"
         )
-    batch = ImageBatch.from_store(store, usable).to(plan.device)
-    network = lead(scientist.artifact.network)
-    cell = network.equilibrium.cell
-    x = cell.prepare(network.encoder(batch), batch)
-    return Posed(cell, map_leaves(_cut, x), cell.offsets(batch), scientist.artifact.config.model.solver)
-
-
-def _cut(leaf: Any) -> Any:
-    """The same without its past; it wants a gradient if it would get one in training."""
-    return leaf.detach().requires_grad_(leaf.requires_grad) if isinstance(leaf, Tensor) else leaf
+    return posed_on(scientist, store, usable, plan.device)
 
 
 def step_peak(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
@@ -164,33 +137,13 @@ def step_peak(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
     """
     torch.set_num_threads(plan.threads)
     posed = _posed(plan)
-    _step(posed, kind, 1)
+    step(posed, kind, 1)
     posed = posed.without_gradients()
     found: dict[str, Any] = {}
-    found["bytes"] = peak_bytes(lambda: found.update(_step(posed, kind, depth)), plan.device)
+    found["bytes"] = peak_bytes(lambda: found.update(step(posed, kind, depth)), plan.device)
     if found["bytes"] is None:
         found["why"] = NO_RESET
     return found
-
-
-def _step(posed: Posed, kind: str, depth: int) -> dict[str, int]:
-    """One training step; for a layer, its evaluations in either pass."""
-    if kind == "stack":
-        _stack(posed, depth).square().sum().backward()
-        return {}
-    solver = replace(contenders(posed.config)[kind], rtol=0.0, max_steps=depth)
-    layer = Equilibrium(posed.cell, solver, ImplicitGradient())
-    layer(posed.x, offsets=posed.offsets).square().sum().backward()
-    return {"forward_evaluations": layer.last.evaluations, "adjoint_evaluations": layer.last_adjoint.evaluations}
-
-
-def _stack(posed: Posed, depth: int) -> Tensor:
-    """The same cell, so many times; layers with weights of their own would take their weights more."""
-    cell = posed.cell
-    z = cell.initial(posed.x) if hasattr(cell, "initial") else torch.zeros_like(posed.x)
-    for _ in range(depth):
-        z = cell(z, posed.x)
-    return z
 
 
 def _point(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
@@ -207,7 +160,7 @@ def _point(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
 
 def _too_large(rows: list[dict[str, Any]], depth: int, device: str) -> str | None:
     """Why a stack so deep is not tried, by a straight line through the two deepest ones measured; None if it is."""
-    known = [(row["depth"], row["bytes"]) for row in rows if row["kind"] == "stack" and row["bytes"] is not None][-2:]
+    known = [(row["depth"], row["bytes"]) for row in rows if row["kind"] == STACK and row["bytes"] is not None][-2:]
     free = _free_bytes(device)
     if len(known) < 2 or free is None:
         return None
@@ -227,10 +180,18 @@ def _free_bytes(device: str) -> int | None:
 
 
 def _break_even(rows: list[dict[str, Any]]) -> int | None:
-    by_kind = {kind: {r["depth"]: r["bytes"] for r in rows if r["kind"] == kind and r["bytes"]} for kind in KINDS}
-    both = sorted(by_kind["stack"].keys() & by_kind["anderson"].keys())
-    behind = [depth for depth in both if by_kind["stack"][depth] <= by_kind["anderson"][depth]]
+    by_kind = {
+        kind: {r["depth"]: r["bytes"] for r in rows if r["kind"] == kind and r["bytes"]} for kind in ("anderson", STACK)
+    }
+    both = sorted(by_kind[STACK].keys() & by_kind["anderson"].keys())
+    behind = [depth for depth in both if by_kind[STACK][depth] <= by_kind["anderson"][depth]]
     return next((depth for depth in both if depth > max(behind, default=0)), None)
+
+
+def growth(rows: list[dict[str, Any]], kind: str) -> float | None:
+    """The largest peak of a kind, in units of that at its least depth."""
+    sizes = {row["depth"]: row["bytes"] for row in rows if row["kind"] == kind and row["bytes"]}
+    return max(sizes.values()) / sizes[min(sizes)] if sizes else None
 
 
 def _plan_of(text: str) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 from importlib import resources
+from typing import Any
 
 
 def page(title: str, body: str) -> str:
@@ -31,3 +32,15 @@ def table(head: list[str], body: list[list[str]]) -> str:
 def items(lines: Iterable[str]) -> str:
     """A list of sentences; they are text, not HTML."""
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>"
+
+
+def machine_line(setting: dict[str, Any]) -> str:
+    """Hardware, versions, seed, n and repeats, in a sentence."""
+    versions = ", ".join(f"{name} {number}" for name, number in setting["versions"].items() if number)
+    gpu = "" if setting["gpu"] is None else f", {setting['gpu']}"
+    known = {"seed": "seed", "n": "n", "repeats": "repeats"}
+    counts = ", ".join(f"{word} {setting[key]}" for key, word in known.items() if key in setting)
+    return (
+        f"{setting['cpu']}, {setting['cores']} cores, {setting['threads']} torch threads{gpu}; Python "
+        f"{setting['python']}, {versions}; {counts}."
+    )

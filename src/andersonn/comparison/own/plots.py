@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from andersonn.comparison.own.contenders import FORWARD, NAMES
+from andersonn.comparison.own.step import LABELS, STACK, VARIANTS
 
 # Okabe and Ito: told apart by color-blind readers
 COLORS = {"anderson": "#0072B2", "auto": "#009E73", FORWARD: "#D55E00"}
@@ -131,15 +132,11 @@ def memory_figure(rows: list[dict[str, Any]]) -> str:
     with rc_context(STYLE):
         figure = Figure(figsize=(9.6, 3.6), layout="constrained")
         axes = figure.subplots()
-        looks = {
-            "stack": ("#7A7A7A", "D", "explicit stack"),
-            FORWARD: (COLORS[FORWARD], MARKERS[FORWARD], "equilibrium layer, forward iteration"),
-            "anderson": (COLORS["anderson"], MARKERS["anderson"], "equilibrium layer, Anderson"),
-        }
-        for kind, (color, marker, label) in looks.items():
+        for kind, (color, marker, line) in looks(row["kind"] for row in rows).items():
             points = [(row["depth"], row["bytes"] / 1e6) for row in rows if row["kind"] == kind and row["bytes"]]
             if points:
-                axes.loglog(*zip(*points, strict=True), color=color, marker=marker, markersize=4, label=label)
+                x, y = zip(*points, strict=True)
+                axes.loglog(x, y, color=color, marker=marker, linestyle=line, markersize=4, label=LABELS[kind])
         axes.set_xlabel("solver steps in either pass, or layers of a stack")
         axes.set_ylabel("peak of a training step / MB")
         depths = sorted({row["depth"] for row in rows})
@@ -151,6 +148,46 @@ def memory_figure(rows: list[dict[str, Any]]) -> str:
         axes.grid(axis="y", color=GRID, linewidth=0.7)
         axes.legend(frameon=False, loc="upper left")
         return svg(figure)
+
+
+def frontier_figure(result: dict[str, Any]) -> str:
+    """The deepest step that fits, against the rows of the images; hollow where the deepest tried fits."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+        axes = figure.subplots()
+        sizes = result["sizes"]
+        for kind, (color, marker, line) in looks(kind for row in sizes for kind in row["kinds"]).items():
+            found = [(row["rows"], row["kinds"][kind]) for row in sizes if row["kinds"][kind]["deepest"]]
+            if not found:
+                continue
+            x, y = [rows for rows, _ in found], [each["deepest"] for _, each in found]
+            axes.loglog(x, y, color=color, linestyle=line, label=LABELS[kind])
+            for rows, each in found:
+                fill = color if each["refused"] else "none"
+                axes.loglog(rows, each["deepest"], color=color, marker=marker, markersize=6, markerfacecolor=fill)
+        needed = [(row["rows"], row["needed"][FORWARD]) for row in sizes if row["needed"][FORWARD]]
+        if needed:
+            axes.loglog(*zip(*needed, strict=True), color=INK, linestyle=":", label="steps to the fixed point")
+        axes.set_xlabel("rows of the images in a step")
+        axes.set_ylabel(f"deepest step that fits in {result['budget'] / 1e6:,.0f} MB")
+        axes.set_xticks([row["rows"] for row in sizes], [f"{row['rows']:,}" for row in sizes])
+        axes.minorticks_off()
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.grid(axis="y", color=GRID, linewidth=0.7)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        return svg(figure)
+
+
+def looks(kinds: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+    """Color, marker and line of each kind of training step: thriftier forms of Anderson are broken lines in its color."""
+    known = {
+        STACK: ("#7A7A7A", "D", "-"),
+        FORWARD: (COLORS[FORWARD], MARKERS[FORWARD], "-"),
+        "anderson": (COLORS["anderson"], MARKERS["anderson"], "-"),
+    }
+    marks = dict(zip(VARIANTS, "v^<>Pp", strict=True))
+    known |= {name: (COLORS["anderson"], mark, "--") for name, mark in marks.items()}
+    return {kind: known[kind] for kind in dict.fromkeys(kinds)}
 
 
 def carbon_figure(projection: dict[str, Any]) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from andersonn.comparison.own.contenders import FORWARD, NAMES
-from andersonn.comparison.own.page import cards, items, page, table
+from andersonn.comparison.own.memory_report import budget_page, memory_page
+from andersonn.comparison.own.page import cards, items, machine_line, page, table
 from andersonn.comparison.own.plots import (
     carbon_figure,
     histogram_figure,
     in_order,
-    memory_figure,
     residual_figure,
     training_figure,
 )
@@ -25,18 +25,6 @@ def render(result: dict[str, Any]) -> str:
     """The page of a result, by its ``measure``."""
     title, parts = PAGES[result["measure"]](result)
     return page(title, f"<h1>{html.escape(title)}</h1>" + "".join(parts))
-
-
-def machine_line(setting: dict[str, Any]) -> str:
-    """Hardware, versions, seed, n and repeats, in a sentence."""
-    versions = ", ".join(f"{name} {number}" for name, number in setting["versions"].items() if number)
-    gpu = "" if setting["gpu"] is None else f", {setting['gpu']}"
-    known = {"seed": "seed", "n": "n", "repeats": "repeats"}
-    counts = ", ".join(f"{word} {setting[key]}" for key, word in known.items() if key in setting)
-    return (
-        f"{setting['cpu']}, {setting['cores']} cores, {setting['threads']} torch threads{gpu}; Python "
-        f"{setting['python']}, {versions}; {counts}."
-    )
 
 
 def _inference(result: dict[str, Any]) -> tuple[str, list[str]]:
@@ -208,53 +196,6 @@ def _training_method(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def _memory(result: dict[str, Any]) -> tuple[str, list[str]]:
-    parts = [
-        f"<p class=lead>{html.escape(result['verdict'])}</p>",
-        memory_figure(result["rows"]),
-        table(*memory_rows(result["rows"])),
-        "<h2>What was done</h2>",
-        items(_memory_method(result)),
-    ]
-    return f"Memory of a training step against depth: {result['cell']}", parts
-
-
-def memory_rows(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Head and body of the table of depths, in MB."""
-    depths = sorted({row["depth"] for row in rows})
-    names = {FORWARD: "layer, forward iteration", "anderson": "layer, Anderson", "stack": "explicit stack"}
-    body = []
-    for kind, name in names.items():
-        sizes = {row["depth"]: row["bytes"] for row in rows if row["kind"] == kind}
-        cells = ["not measured" if sizes[depth] is None else f"{sizes[depth] / 1e6:,.1f}" for depth in depths]
-        body.append([name, *cells])
-    return ["peak in MB, by depth", *(str(depth) for depth in depths)], body
-
-
-def _memory_method(result: dict[str, Any]) -> list[str]:
-    whose = (
-        "the implicit-layers tutorial's cell on noise" if result["task"] is None else f"the cell of {result['task']}"
-    )
-    where = (
-        "the allocator's own count"
-        if result["setting"]["gpu"]
-        else "growth of the peak resident size in a fresh process"
-    )
-    lines = [
-        f"One training step (forward, sum of squares, backward) of {whose}, batch {result['batch']}, state "
-        f"{' × '.join(map(str, result['state']))}: {where}, beyond what cell and input hold, after a step of depth 1 that "
-        "does not count. Measured once a point.",
-        "The layer's solver runs at tolerance 0 for exactly so many steps in each of the two passes; in use it stops when it "
-        "has converged, after far fewer.",
-        "The stack is the same cell, so many times. Layers with weights of their own would take their weights and gradients "
-        "on top. Checkpointing, which trades memory for a second forward pass, is not measured.",
-        "Encoder, head, optimizer and data are not in it: they are the same for both.",
-        machine_line(result["setting"]),
-    ]
-    reasons = dict.fromkeys(f"{row['kind']} {row['depth']}: {row['why']}." for row in result["rows"] if row["why"])
-    return [*lines, *reasons]
-
-
 def energy_words(energy: dict[str, Any] | None) -> str:
     """An energy with how it is known; never 0 for what nobody measured."""
     if energy is None:
@@ -318,5 +259,11 @@ def carbon_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 Page = Callable[[dict[str, Any]], tuple[str, list[str]]]
-PAGES: dict[str, Page] = {"inference": _inference, "memory": _memory, "training": _training, "carbon": _carbon}
+PAGES: dict[str, Page] = {
+    "inference": _inference,
+    "memory": memory_page,
+    "budget": budget_page,
+    "training": _training,
+    "carbon": _carbon,
+}
 """Measure → function that gives title and parts of its page."""

@@ -18,7 +18,7 @@ from andersonn.errors import UsageError
 from andersonn.measure.clock import timing
 from andersonn.measure.energy import Energy, Meter, meter_for, total
 from andersonn.training.calibration import Calibration
-from andersonn.training.config import TrainConfig
+from andersonn.training.config import SolvingConfig, TrainConfig
 from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.inference import ask
 from andersonn.training.progress import Progress, Silent
@@ -28,7 +28,8 @@ PAIR = ("anderson", FORWARD)
 
 
 def pair_of(config: TrainConfig) -> dict[str, TrainConfig]:
-    """The two configurations: they differ in the solver alone, at the same tolerances.
+    """The two configurations: they differ in the solver, at the same final tolerances, and in the options ``solving``, which
+    are the first one's alone.
 
     Both may take enough steps to reach the tolerance: one that is cut off before it would look faster than it is. Forward
     iteration is undamped: damping slows it down wherever it converges without.
@@ -39,7 +40,9 @@ def pair_of(config: TrainConfig) -> dict[str, TrainConfig]:
             {"mixing": 1.0} if name == FORWARD else {}
         )
         own = solver.model_copy(update=changes)
-        pair[name] = config.model_copy(update={"model": config.model.model_copy(update={"solver": own})})
+        model = config.model.model_copy(update={"solver": own})
+        solving = config.solving if name == "anderson" else SolvingConfig()
+        pair[name] = config.model_copy(update={"model": model, "solving": solving})
     return pair
 
 
@@ -72,9 +75,10 @@ class Accounts:
         layer = trainer.network.equilibrium
         self.batches[-1] += 1
         self.forward[-1] += layer.last.evaluations
-        self.adjoint[-1] += layer.last_adjoint.evaluations
         self.forward_unconverged += int((~layer.last.converged).sum())
-        self.adjoint_unconverged += int((~layer.last_adjoint.converged).sum())
+        if layer.last_adjoint is not None:  # a gradient of one step solves nothing
+            self.adjoint[-1] += layer.last_adjoint.evaluations
+            self.adjoint_unconverged += int((~layer.last_adjoint.converged).sum())
         self.solves += len(layer.last.status)
 
 

@@ -163,6 +163,49 @@ def memory_verdict(result: dict[str, Any]) -> dict[str, str]:
     return {"verdict": " ".join(parts)}
 
 
+def budget_verdict(result: dict[str, Any]) -> dict[str, str]:
+    """``verdict``: where a stack no longer fits and the layer does, and whether the fixed point needs so deep a stack."""
+    sizes, budget = result["sizes"], _megabytes(result["budget"])
+    known = [row for row in sizes if all(row["kinds"][kind]["deepest"] is not None for kind in ("anderson", "stack"))]
+    if not known:
+        reason = next(found["why"] for row in sizes for found in row["kinds"].values() if found["why"])
+        return {"verdict": f"The two cannot be compared: {reason}."}
+    ahead = [row for row in known if row["kinds"]["anderson"]["deepest"] > row["kinds"]["stack"]["deepest"]]
+    if not ahead:
+        return {"verdict": f"Within {budget} MB the layer goes no deeper than a stack at any size measured."}
+    first, last = ahead[0], ahead[-1]
+    parts = [_beyond(first, budget)] + ([_beyond(last, budget)] if last is not first else [])
+    short = [row for row in ahead if _only_the_layer(row)]
+    if short:
+        row = short[0]
+        parts.append(
+            f"Forward iteration needs {row['needed'][FORWARD]} steps to the model's own tolerance at {row['rows']:,} rows: a "
+            "stack so deep does not fit there, and the layer does."
+        )
+    else:
+        parts.append(
+            "A stack as deep as forward iteration needs steps to the model's own tolerance fits wherever that was found: at this "
+            "budget no answer of this model is out of a stack's reach."
+        )
+    return {"verdict": " ".join(parts)}
+
+
+def _only_the_layer(row: dict[str, Any]) -> bool:
+    """Whether the steps that the fixed point takes fit as solver steps and not as layers of a stack."""
+    layers, steps = row["needed"][FORWARD], row["needed"]["anderson"]
+    if layers is None or steps is None:
+        return False
+    return row["kinds"]["stack"]["deepest"] < layers and steps <= row["kinds"]["anderson"]["deepest"]
+
+
+def _beyond(row: dict[str, Any], budget: str) -> str:
+    """How deep stack and layer go at a size where the layer goes deeper."""
+    stack, layer = row["kinds"]["stack"], row["kinds"]["anderson"]
+    end = f"all {layer['deepest']} steps that were tried" if layer["refused"] is None else f"{layer['deepest']} steps"
+    least = f"{stack['deepest']} layers, not {stack['refused']}" if stack["deepest"] else "not even one layer"
+    return f"At {row['rows']:,} rows {budget} MB hold a stack of {least}; the layer with Anderson takes {end} in either pass."
+
+
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.0f}" if size >= 1e7 else f"{size / 1e6:.1f}"
 

@@ -6,9 +6,11 @@ from andersonn.matter.readers.files import (
     find_files,
     format_of,
     printable,
+    read_content,
     read_each,
     read_file,
 )
+from andersonn.matter.readers.inputs import listed, one_structure, sources, structures_of
 from andersonn.matter.readers.objects import as_structure
 from andersonn.matter.readers.smiles import Smiles, from_smiles
 
@@ -20,7 +22,12 @@ __all__ = [
     "find_files",
     "format_of",
     "from_smiles",
+    "listed",
+    "one_structure",
     "printable",
+    "read_content",
     "read_each",
     "read_file",
+    "sources",
+    "structures_of",
 ]

@@ -89,7 +89,16 @@ def read_each(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES
         InputError: the file as a whole cannot be read, or its only structure is unsound.
     """
     path = Path(path)
-    text = _text(path, max_megabytes)
+    return read_content(_content(path, max_megabytes), path)
+
+
+def read_content(content: bytes, path: Path) -> list[Structure | InputError]:
+    """As :func:`read_each`, of what a file of that name holds; nothing is read from disk.
+
+    Raises:
+        InputError: the content as a whole cannot be read, or its only structure is unsound.
+    """
+    text = _text(content, path)
     return _parser(path, text)(text, printable(path.stem if path.suffix else path.name))
 
 
@@ -98,7 +107,7 @@ def printable(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _text(path: Path, max_megabytes: float) -> str:
+def _content(path: Path, max_megabytes: float) -> bytes:
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -118,9 +127,12 @@ def _text(path: Path, max_megabytes: float) -> str:
             "give one structure a file, or split the trajectory",
         )
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError("unreadable", f"cannot read {str(path)!r}: {error}", "check its permissions") from None
+
+
+def _text(content: bytes, path: Path) -> str:
     if not content.strip():
         raise InputError("empty_file", f"{str(path)!r} is empty", "write the structure again")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as some Windows editors save text

@@ -1,4 +1,4 @@
-"""ASE and pymatgen objects → Structure, told by what they offer: neither library is imported."""
+"""ASE, pymatgen and RDKit objects → Structure, told by what they offer: no library is imported that is not in use."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from andersonn.matter.structure import Structure
 
 
 def as_structure(thing: Any, id: str = "") -> Structure:
-    """A Structure from itself, an ASE ``Atoms``, or a pymatgen ``Structure`` or ``Molecule``.
+    """A Structure from itself, an ASE ``Atoms``, a pymatgen ``Structure`` or ``Molecule``, or an RDKit ``Mol``, which gets
+    hydrogens, and a geometry if it has none.
 
     Raises:
         InputError: sites are partially occupied, the object is periodic in one or two directions without a vacuum
-            given as a lattice vector, or the structure is unsound.
+            given as a lattice vector, a valence is impossible, or the structure is unsound.
         TypeError: it is none of these.
     """
     if isinstance(thing, Structure):
@@ -25,8 +26,10 @@ def as_structure(thing: Any, id: str = "") -> Structure:
         return _from_ase(thing, id)
     if hasattr(thing, "cart_coords") and hasattr(thing, "species_and_occu"):
         return _from_pymatgen(thing, id)
+    if hasattr(thing, "GetAtoms") and hasattr(thing, "GetNumConformers"):
+        return _from_rdkit(thing, id)
     raise TypeError(
-        f"cannot make a structure of {type(thing).__name__}; give a Structure, ASE Atoms or pymatgen object"
+        f"cannot make a structure of {type(thing).__name__}; give a Structure, ASE Atoms, pymatgen or RDKit object"
     )
 
 
@@ -53,6 +56,14 @@ def _from_pymatgen(thing: Any, id: str) -> Structure:
     cell = None if lattice is None else np.array(lattice.matrix)
     charge = getattr(thing, "charge", 0) or 0
     return Structure(np.array(thing.atomic_numbers), np.array(thing.cart_coords), cell, id=id, charge=round(charge))
+
+
+def _from_rdkit(mol: Any, id: str) -> Structure:
+    from rdkit.Chem import Mol
+
+    from andersonn.matter.readers.molecules import to_structure
+
+    return to_structure(Mol(mol), id)  # a copy, since it is sanitized in place
 
 
 def _partial(share: float) -> InputError:

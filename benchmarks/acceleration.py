@@ -1,0 +1,254 @@
+"""Training to equal validation accuracy: every ingredient of fast training added to forward iteration, and taken away from the
+whole recipe; explicit layers and torchdeq beside them.
+
+    python benchmarks/acceleration.py --data FOLDER … [--tasks conduction …] [--networks shipped "free convolution"]
+        [--contestants forward anderson …] [--seeds 0 …] [--out runs/acceleration]
+    python benchmarks/acceleration.py --show [--out runs/acceleration]
+
+Records, sides and shortened recipes are those of ``readings.py``. "shipped" is the task's own network, whose cell is held a
+contraction; "free convolution" is the paper's kind of network: convolutions over the graph image whose norm is not held
+(``gain=16``), so that forward iteration need not converge; "bare" does not read electron counts, so that the cell has more to
+find out. Within a task, network and seed all contestants have the same first
+weights, batches, dropout and final tolerance, and are trained in turn, an epoch each. Answers on validation are solved for by
+Anderson to the final tolerance in all of them; the test side is left alone. Seconds are of the processor, not of the clock, with
+one thread; validation is not in them. Races end up in OUT.json one by one; contestants that are there already do not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import numpy as np
+import torch
+
+from andersonn.data.tasks import TASKS, Task
+from andersonn.files import write_json, write_text
+from andersonn.measure.machine import cpu_name
+from andersonn.models import Stack
+from andersonn.scientists.recipes import config_of
+from andersonn.training.config import TrainConfig
+from andersonn.training.dataset import Dataset
+from andersonn.training.trainer import Trainer
+from readings import CONVOLUTION, STUDY, read
+
+FREE = (*CONVOLUTION, "model.gain=16", "weight_decay=0.02")
+NETWORKS: dict[str, tuple[str, ...]] = {
+    "shipped": (),
+    "free convolution": FREE,
+    "free convolution, bare": (*FREE, "image.oxidation=false", "model.oxidation=false"),
+}
+FORWARD, DAMPED = "model.solver.name=forward", "model.solver.mixing=0.5"
+LOOSE = ("solving.start_rtol=0.1", "solving.tightened=1")
+ONE_STEP, HALF, WARM = "solving.one_step=0.8", "solving.bfloat16=true", "solving.warm_starts=true"
+FAST = (*LOOSE, ONE_STEP)
+CONTESTANTS: dict[str, tuple[str, ...]] = {
+    "forward": (FORWARD, "model.solver.max_steps=200"),
+    "forward, at most 20 steps": (FORWARD, "model.solver.max_steps=20"),
+    "forward, damped": (FORWARD, DAMPED, "model.solver.max_steps=200"),
+    "anderson": (),
+    "anderson, nothing leaves the batch": (),
+    "anderson + loose": LOOSE,
+    "anderson + one step": (ONE_STEP,),
+    "anderson + bfloat16": (HALF,),
+    "anderson + warm starts": (WARM,),
+    "fast": FAST,
+    "fast - anderson": (FORWARD, DAMPED, *FAST),
+    "fast + bfloat16": (*FAST, HALF),
+    "fast + warm starts": (*FAST, WARM),
+    "explicit, tied": ("model.layers=4",),
+    "explicit, untied": ("model.layers=4", "model.tied=false"),
+    "torchdeq, anderson": (),
+}
+"""Name → options. "fast" is the recipe: Anderson, loose tolerances first, gradients of one step first. Taken away in turn, that is
+"fast - anderson", "anderson + one step" and "anderson + loose"."""
+CLOSE = 0.02
+"""How much of forward iteration's best accuracy the target forgives: about one standard error on 500 structures, so that chance does not decide."""
+
+
+@dataclass
+class Counted:
+    """Evaluations of the cell in the batches of a run: forward, and products with its Jacobian."""
+
+    batches: int = 0
+    forward: int = 0
+    adjoint: int = 0
+    unconverged: int = 0
+    solves: int = 0
+
+    def add(self, trainer: Trainer) -> None:
+        """The batch that was trained on just now; the recorded evaluation, of which all have one, is not counted."""
+        layer = trainer.network.equilibrium
+        self.batches += 1
+        if isinstance(layer, Stack):
+            self.forward += layer.layers
+            return
+        self.forward += layer.last.evaluations
+        self.unconverged += int((~layer.last.converged).sum())
+        self.solves += len(layer.last.status)
+        if layer.last_adjoint is not None:
+            self.adjoint += layer.last_adjoint.evaluations
+
+
+def contestant(name: str, dataset: Dataset, task: Task, config: TrainConfig) -> Trainer:
+    """A trainer as the contestant's name asks for."""
+    trainer = Trainer(dataset, task, config)
+    if name.endswith("nothing leaves the batch"):
+        trainer.network.equilibrium.compact = False
+    if name.startswith("torchdeq"):
+        from torchdeq_twin import TorchdeqCore
+
+        own, budget = trainer.network.equilibrium, config.model.solver.max_steps
+        core = TorchdeqCore(
+            own.cell,
+            f_tol=config.model.solver.rtol,
+            b_tol=config.model.adjoint_rtol,
+            f_max_iter=budget,
+            b_max_iter=budget,
+        )
+        trainer.network.equilibrium, trainer.steering = core, None
+    elif not config.model.layers:  # validated alike, however trained
+        answering = config.model.solver.model_copy(update={"name": "anderson", "mixing": 1.0})
+        trainer.average.module.equilibrium.solver = answering.build()
+    return trainer
+
+
+def race(
+    dataset: Dataset, task: Task, network: tuple[str, ...], names: list[str], seed: int
+) -> dict[str, dict[str, Any]]:
+    """Trains all contestants in turn."""
+    common = (*STUDY[task.name]["options"], "device=cpu", f"seed={seed}", *network)
+    configs = {name: config_of(task.name, overrides=[*common, *CONTESTANTS[name]]) for name in names}
+    trainers = {name: contestant(name, dataset, task, config) for name, config in configs.items()}
+    counted = {name: Counted() for name in names}
+    runs: dict[str, dict[str, Any]] = {name: {"seconds": [], "evaluations": [], "accuracy": []} for name in names}
+    for _ in range(configs[names[0]].epochs):
+        for name, trainer in trainers.items():
+            begin, books = process_time(), counted[name]
+            row = trainer.run_epoch(lambda _, books=books, trainer=trainer: books.add(trainer))
+            run = runs[name]
+            run["seconds"].append((process_time() - begin) * row["train_seconds"] / row["seconds"])
+            run["evaluations"].append(books.forward + books.adjoint)
+            run["accuracy"].append(row["validation_accuracy"])
+    for name, trainer in trainers.items():
+        books, history = counted[name], trainer.history
+        runs[name] |= {
+            "seconds": np.cumsum(runs[name]["seconds"]).tolist(),
+            "forward": books.forward / books.batches,
+            "adjoint": books.adjoint / books.batches,
+            "unconverged": books.unconverged / max(books.solves, 1),
+            "loss": min(row["validation_loss"] for row in history),
+            "radius": history[-1].get("radius_median"),
+            "radius_max": history[-1].get("radius_max"),
+            "config": configs[name].model_dump(mode="json"),
+        }
+    return runs
+
+
+def target_of(runs: dict[str, dict[str, Any]]) -> float:
+    """The validation accuracy to race to: the best that forward iteration reached, undamped, less :data:`CLOSE`."""
+    return max(runs["forward"]["accuracy"]) - CLOSE
+
+
+def to_target(run: dict[str, Any], target: float) -> tuple[float | None, float | None]:
+    """Seconds and evaluations until the validation accuracy reached the target; None if it never did."""
+    for seconds, evaluations, accuracy in zip(run["seconds"], run["evaluations"], run["accuracy"], strict=True):
+        if accuracy >= target:
+            return seconds, evaluations
+    return None, None
+
+
+def study(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Races those that are asked for and not there yet."""
+    out = arguments.out.with_suffix(".json")
+    found = json.loads(out.read_text()) if out.exists() else {"races": []}
+    found |= {"machine": f"{cpu_name()}, one thread", "torch": torch.__version__}
+    datasets = {name: read(name, arguments.data) for name in arguments.tasks}
+    for seed, network, name in product(arguments.seeds, arguments.networks, arguments.tasks):
+        where = {"task": name, "network": network, "seed": seed}
+        entry = next((each for each in found["races"] if where.items() <= each.items()), None)
+        if entry is None:
+            sizes = {side: len(indices) for side, indices in datasets[name].sides.items()}
+            entry = where | {"records": sizes, "runs": {}}
+            found["races"].append(entry)
+        missing = [each for each in arguments.contestants if each not in entry["runs"]]
+        if missing:
+            entry["runs"] |= race(datasets[name], TASKS[name], NETWORKS[network], missing, seed)
+            write_json(out, found)
+            print(f"{name}, {network}, seed {seed}: done", flush=True)
+    return found
+
+
+def tables(found: dict[str, Any]) -> str:
+    """Markdown: a table a task and network, ratios over forward iteration, medians over the seeds."""
+    lines = [f"{found['machine']}, PyTorch {found['torch']}.", ""]
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for each in found["races"]:
+        groups.setdefault((each["task"], each["network"]), []).append(each)
+    for (task, network), races in groups.items():
+        seeds = ", ".join(str(each["seed"]) for each in races)
+        lines += [f"### {task}, {network} (seed {seeds})", ""]
+        lines += [
+            "| | accuracy | loss | evaluations a batch | not converged | an epoch | to accuracy, time | evaluations |"
+        ]
+        lines += ["|---" * 8 + "|"]
+        for name in races[0]["runs"]:
+            lines.append(f"| {name} | " + " | ".join(cells(races, name)) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def cells(races: list[dict[str, Any]], name: str) -> list[str]:
+    """A contestant's row: medians over the seeds; times faster than forward iteration."""
+    picked = [each["runs"][name] for each in races]
+    plain = [each["runs"]["forward"] for each in races]
+    targets = [target_of(each["runs"]) for each in races]
+    arrived = [to_target(run, target) for run, target in zip(picked, targets, strict=True)]
+    reference = [to_target(run, target) for run, target in zip(plain, targets, strict=True)]
+    epoch = [p["seconds"][-1] / run["seconds"][-1] for p, run in zip(plain, picked, strict=True)]
+
+    def ratio(k: int) -> str:
+        if any(each[k] is None for each in arrived):
+            return "not reached"
+        return f"{np.median([r[k] / a[k] for r, a in zip(reference, arrived, strict=True)]):.2f}"
+
+    def middle(key: str) -> float:
+        return float(np.median([run[key] for run in picked]))
+
+    return [
+        f"{np.median([max(run['accuracy']) for run in picked]):.3f}",
+        f"{middle('loss'):.3f}",
+        f"{middle('forward'):.1f} + {middle('adjoint'):.1f}",
+        f"{middle('unconverged'):.1%}",
+        f"{np.median(epoch):.2f}",
+        ratio(0),
+        ratio(1),
+    ]
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, nargs="+", default=[Path()])
+    parser.add_argument("--tasks", nargs="+", choices=tuple(STUDY), default=list(STUDY))
+    parser.add_argument("--networks", nargs="+", choices=tuple(NETWORKS), default=["shipped", "free convolution"])
+    parser.add_argument("--contestants", nargs="+", choices=tuple(CONTESTANTS), default=list(CONTESTANTS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--show", action="store_true")
+    parser.add_argument("--out", type=Path, default=Path("runs/acceleration"))
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parsed()
+    torch.set_num_threads(1)
+    found = json.loads(arguments.out.with_suffix(".json").read_text()) if arguments.show else study(arguments)
+    write_text(arguments.out.with_suffix(".md"), tables(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Pictures of the races: validation accuracy against processor seconds, and evaluations and time of predictions.
+
+python benchmarks/acceleration_figure.py [--races runs/acceleration.json] [--inference runs/inference.json] [--out docs/pictures]
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from andersonn.comparison.figure import STYLE
+from andersonn.files import write_whole
+
+LINES = {
+    "forward": ("#000000", "-", "o"),
+    "forward, damped": ("#7f7f7f", "--", "s"),
+    "anderson": ("#0072B2", "-", "^"),
+    "fast": ("#D55E00", "-", "D"),
+    "fast + bfloat16": ("#E69F00", "--", "v"),
+    "explicit, tied": ("#009E73", ":", "x"),
+}
+BARS = {
+    "forward": "#000000",
+    "anderson": "#0072B2",
+    "anderson, learned first state": "#56B4E9",
+    "anderson, anytime": "#E69F00",
+    "anderson, anytime and learned first state": "#D55E00",
+}
+
+
+def races(found: dict[str, Any]) -> Figure:
+    """A panel for each task and network; the first seed of each."""
+    panels = {(each["network"], each["task"]): each for each in reversed(found["races"])}
+    networks, tasks = (list(dict.fromkeys(key[k] for key in reversed(panels))) for k in (0, 1))
+    picture = Figure(figsize=(3.1 * len(tasks) + 0.4, 2.5 * len(networks) + 0.8), layout="constrained")
+    axes = picture.subplots(len(networks), len(tasks), squeeze=False)
+    handles: dict[str, Any] = {}
+    for (row, network), (column, task) in ((r, c) for r in enumerate(networks) for c in enumerate(tasks)):
+        axis = axes[row][column]
+        each = panels.get((network, task))
+        axis.set_title(f"{task}, {network}", fontsize=8.5, loc="left")
+        if each is None:
+            axis.text(0.5, 0.5, "not measured", ha="center", va="center", transform=axis.transAxes)
+            continue
+        for name, (color, dashes, mark) in LINES.items():
+            run = each["runs"].get(name)
+            if run is None:
+                continue
+            (line,) = axis.plot(
+                run["seconds"], run["accuracy"], dashes, color=color, marker=mark, markersize=3.5, linewidth=1.3
+            )
+            handles.setdefault(name, line)
+        axis.grid(axis="y", color="#e4e7eb", linewidth=0.6)
+        axis.set_xlim(left=0)
+    picture.supxlabel("processor seconds of training", fontsize=9.5)
+    picture.supylabel("validation accuracy", fontsize=9.5)
+    picture.legend(handles.values(), handles, loc="outside upper center", ncols=3, frameon=False)
+    return picture
+
+
+def predictions(found: dict[str, Any]) -> Figure:
+    """Evaluations a structure of each way of answering, and how many times as fast predictions are."""
+    runs = found["runs"]
+    picture = Figure(figsize=(3.1 * min(3, len(runs)) + 0.4, 2.3 * -(-len(runs) // 3) + 0.4), layout="constrained")
+    axes = np.ravel(picture.subplots(-(-len(runs) // 3), min(3, len(runs)), squeeze=False))
+    for axis, each in zip(axes, runs, strict=False):
+        names = [name for name in BARS if name in each["ways"]]
+        values = [each["ways"][name]["evaluations"] for name in names]
+        axis.barh(names[::-1], values[::-1], color=[BARS[name] for name in names[::-1]], height=0.65)
+        for k, name in enumerate(names[::-1]):
+            row = each["ways"][name]
+            axis.text(
+                row["evaluations"], k, f" {row['evaluations']:.1f}, {row['faster'][1]:.2f}×", va="center", fontsize=7.5
+            )
+        axis.set_title(f"{each['task']}, {each['network']}", fontsize=8.5, loc="left")
+        axis.set_xlim(0, 1.45 * max(values))
+        axis.tick_params(axis="y", labelsize=7, length=0)
+    for axis in axes[len(runs) :]:
+        axis.set_visible(False)
+    for axis in axes[:: min(3, len(runs))]:
+        axis.set_ylabel("")
+    for k, axis in enumerate(axes):
+        if k % 3:
+            axis.set_yticklabels([])
+    picture.supxlabel(
+        "evaluations of the cell a structure; ×: predictions, times as fast as forward iteration", fontsize=8.5
+    )
+    return picture
+
+
+def save(picture: Figure, path: Path) -> None:
+    """As PNG, whole or not at all."""
+    stream = io.BytesIO()
+    FigureCanvasAgg(picture).print_png(stream)
+    write_whole(path, lambda name: Path(name).write_bytes(stream.getvalue()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--races", type=Path, default=Path("runs/acceleration.json"))
+    parser.add_argument("--inference", type=Path, default=Path("runs/inference.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    with rc_context({**STYLE, "figure.dpi": 110}):
+        for name, path, draw in (("races", given.races, races), ("predictions", given.inference, predictions)):
+            if path.exists():
+                save(draw(json.loads(path.read_text())), given.out / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""``andersonn screen``."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+
+if TYPE_CHECKING:
+    from andersonn.screening import Settings
+
+HELP = """A whole library: class, probabilities and estimate of each structure, as Parquet.
+
+LIBRARY is a folder, a zip or tar archive, a Parquet table of structures or SMILES, or an SDF, SMILES or (extended) xyz
+file, also gzipped; a path or a URL such as s3://bucket/folder. The same command goes on where an interrupted run
+stopped. DIR gets shards/*.parquet, rejects.jsonl with reasons, shards.jsonl and manifest.json, and top.parquet if asked.
+
+Exit status 0 if all inputs were answered, 1 if some were rejected.
+
+Example: andersonn screen conduction crystals.zip --out run --where "class == 'insulator' and p > 0.95" --top 100"""
+
+
+class Engine(StrEnum):
+    """What runs the workers."""
+
+    local = "local"
+    ray = "ray"
+
+
+def screen(
+    task: str = typer.Argument(help="Task, such as conduction."),
+    library: str = typer.Argument(help="Folder, archive, table or file; a path or a URL."),
+    out: Path = typer.Option(..., help="Folder for the results."),
+    engine: Engine = typer.Option(Engine.local, help="Processes of this machine, or Ray (extra: cluster)."),
+    workers: int | None = typer.Option(None, min=1, help="Processes or actors; default one a core."),
+    address: str | None = typer.Option(None, help="Running Ray cluster, such as auto; default one started here."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    device: str = typer.Option("cpu", help="cpu, or cuda: workers share the GPUs."),
+    conformers: int | None = typer.Option(
+        None, min=1, help="Of a molecule without 3-D coordinates, over which to average; default as the model was made."
+    ),
+    where: str | None = typer.Option(None, help="Condition on rows to keep, over the columns of the results."),
+    top: int = typer.Option(0, min=0, help="Write so many of the best rows to top.parquet."),
+    by: str = typer.Option(
+        "value", help="Score for --top, highest first: a column or a sum of them; value: the estimate."
+    ),
+    shard_size: int = typer.Option(2000, min=1, help="Inputs of a shard, the most a worker can lose."),
+    time_limit: float = typer.Option(120.0, min=0.1, help="Seconds of one input."),
+    format: Format = FORMAT,
+) -> None:
+    """Prints the manifest, in short as a table."""
+    from andersonn.screening import Screening
+
+    screening = Screening(
+        _settings(task, model, device, conformers, where, time_limit), library, out, shard_size, top, by, engine.value,
+        workers or _cores(), address,
+    )  # fmt: skip
+    bars = Bars()
+    try:
+        manifest = screening.run(bars)
+    except KeyboardInterrupt:
+        bars.say("interrupted; what is done is kept, and the same command goes on")
+        raise typer.Exit(130) from None
+    _show(manifest, out, format)
+    raise typer.Exit(1 if manifest["counts"]["rejected"] else 0)
+
+
+def _settings(
+    task: str, model: Path | None, device: str, conformers: int | None, where: str | None, time_limit: float
+) -> Settings:
+    from andersonn.cli.predict import scientist_of
+    from andersonn.data.tasks import task as task_of
+    from andersonn.scientists.shipped import shipped_folder
+    from andersonn.screening import Settings
+
+    task_of(task)
+    scientist = scientist_of(task, model)
+    folder = shipped_folder(task) if model is None else model
+    return Settings(str(folder.resolve()), scientist.name, device, conformers, where, time_limit)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _show(manifest: dict[str, Any], out: Path, format: Format) -> None:
+    counts = manifest["counts"]
+    if format is Format.json:
+        print_json(manifest)
+    elif format is Format.csv:
+        print_csv([counts], counts)
+    else:
+        words = f"{counts['answered']} of {counts['inputs']} answered"
+        kept = f", {counts['kept']} kept" if manifest["options"]["where"] else ""
+        typer.echo(f"{words}{kept}: {out / 'shards'}")
+        typer.echo(", ".join(f"{name} {count}" for name, count in manifest["classes"].items()))
+        for kind, count in manifest["rejects"].items():
+            typer.echo(f"rejected {count}: {kind}")
+        if counts["rejected"]:
+            typer.echo(f"reasons: {out / 'rejects.jsonl'}")

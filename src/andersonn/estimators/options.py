@@ -1,0 +1,69 @@
+"""Constructor parameters of the estimators → a training configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from andersonn.data.tasks import TASKS, Task, task
+from andersonn.errors import UsageError
+from andersonn.scientists.recipes import config_of
+from andersonn.training.config import TrainConfig
+
+PATHS = {
+    "epochs": "epochs",
+    "learning_rate": "learning_rate",
+    "weight_decay": "weight_decay",
+    "width": "model.width",
+    "dropout": "model.dropout",
+    "cell": "model.cell",
+    "columns": "image.columns",
+    "device": "device",
+}
+"""Parameter → the option of :class:`~andersonn.training.config.TrainConfig` that it sets unless it is None."""
+Options = Mapping[str, Any] | Iterable[str]
+
+
+def task_given(given: str | Task | None) -> Task | None:
+    """The task of a constructor's parameter: a name, a task of the user's own, or None.
+
+    Raises:
+        UsageError: there is no task of that name, or one of the user's own is named as one of ours.
+    """
+    if given is None or isinstance(given, str):
+        return None if given is None else task(given)
+    if not isinstance(given, Task):
+        raise UsageError("bad_option", f"task is {given!r}", "give a name such as 'conduction', an an.Task, or None")
+    ours = TASKS.get(given.name, given)
+    if given.as_dict() | {"thresholds": None} != ours.as_dict() | {"thresholds": None}:
+        raise UsageError("bad_option", f"{given.name} is a task of ours, and this is another", "name yours otherwise")
+    return given
+
+
+def config_from(
+    chosen: Task | None, given: Mapping[str, Any], options: Options, own: Iterable[str] = ()
+) -> TrainConfig:
+    """The configuration of a run: the task's own defaults, then ``own``, then the parameters given, then the options.
+
+    Args:
+        chosen: task, or None.
+        given: parameter → value; None where the default holds.
+        options: ``key=value`` words, or a mapping from names to values.
+        own: defaults of an estimator, as words.
+
+    Raises:
+        UsageError: an option is unknown or its value impossible.
+    """
+    words = [*own, *(f"{PATHS[name]}={_word(value)}" for name, value in given.items() if value is not None)]
+    if isinstance(options, str):
+        raise UsageError("bad_option", f"options is the text {options!r}", "give a list of words, or a dict")
+    words += [f"{k}={_word(v)}" for k, v in options.items()] if isinstance(options, Mapping) else list(options)
+    return config_of(chosen.name if chosen else "", overrides=words)
+
+
+def _word(value: Any) -> str:
+    plain = value.item() if isinstance(value, np.generic) else value
+    return plain if isinstance(plain, str) else json.dumps(plain)

@@ -1,0 +1,102 @@
+"""The cluster engine: the operator of :mod:`andersonn.screening.engines` in actors of Ray Data, which schedules them."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from andersonn.errors import InputError, UsageError
+from andersonn.screening.engines import Outcome, answered, new_worker
+from andersonn.screening.pieces import Piece, Shard
+from andersonn.screening.work import Settings
+
+EXTRA = "pip install 'deep-andersonn[cluster]'"
+
+
+class Actor:
+    """What Ray keeps on a machine of the cluster: a worker process and the model's files.
+
+    Args:
+        settings: of the run; the model's folder is replaced by one on that machine.
+        model: name → content of the model's files.
+    """
+
+    def __init__(self, settings: dict[str, Any], model: dict[str, bytes]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="andersonn-")  # lives as long as the actor
+        for name, content in model.items():
+            Path(self._folder.name, name).write_bytes(content)
+        self._settings = replace(Settings(**settings), model=self._folder.name)
+        self._worker = new_worker(self._settings)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Answers one shard, a row with its number and pieces; an error comes back as a row too."""
+        pieces = tuple(Piece(**piece) for piece in json.loads(row["pieces"]))
+        shard = Shard(int(row["number"]), pieces)
+        try:
+            outcome = answered(self._worker, shard, self._settings.time_limit)
+        except InputError as error:
+            return {"number": shard.number, "parquet": b"", "told": json.dumps({"error": error.as_dict()})}
+        told = json.dumps({"told": outcome.told, "rejects": outcome.rejects})
+        return {"number": shard.number, "parquet": outcome.parquet, "told": told}
+
+
+def on_ray(
+    shards: Iterable[Shard], settings: Settings, workers: int, model: dict[str, bytes], address: str | None
+) -> Iterator[Outcome]:
+    """As :func:`andersonn.screening.engines.local`, by actors of a Ray cluster: that of ``address``, or one started on this machine. Where the cluster
+    has GPUs and the device is ``cuda``, the actors share them.
+
+    Args:
+        shards: listed before the first is answered.
+        settings: of the run.
+        workers: actors.
+        model: name → content of the model's files, which actors bring to their machines.
+        address: of a running cluster.
+
+    Raises:
+        UsageError: Ray is not installed.
+        InputError: as :func:`~andersonn.screening.engines.answered` raises it.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports its use over the network, unasked
+    try:
+        import ray as cluster
+        import ray.data
+    except ImportError:
+        raise UsageError("missing_package", "--engine ray needs the package ray[data]", EXTRA) from None
+    listed = {shard.number: shard for shard in shards}
+    if not listed:
+        return
+    started = not cluster.is_initialized()
+    if started:
+        here = {} if address else {"num_cpus": workers, "include_dashboard": False}
+        cluster.init(address=address, log_to_driver=False, logging_level="ERROR", **here)
+    try:
+        gpus = cluster.cluster_resources().get("GPU", 0) if settings.device == "cuda" else 0
+        rows = [
+            {"number": number, "pieces": json.dumps([piece.as_dict() for piece in shard.pieces])}
+            for number, shard in listed.items()
+        ]
+        cluster.data.DataContext.get_current().enable_progress_bars = False
+        outcomes = cluster.data.from_items(rows, override_num_blocks=len(rows)).map(
+            Actor,
+            fn_constructor_args=(asdict(settings), model),
+            concurrency=min(workers, len(rows)),
+            num_cpus=1,
+            **({"num_gpus": min(1.0, gpus / workers)} if gpus else {}),
+        )
+        for row in outcomes.iter_rows():
+            yield _outcome(listed[int(row["number"])], row["parquet"], json.loads(row["told"]))
+    finally:
+        if started:
+            cluster.shutdown()
+
+
+def _outcome(shard: Shard, parquet: bytes, told: dict[str, Any]) -> Outcome:
+    if "error" in told:
+        raise InputError(**told["error"])
+    return Outcome(shard, parquet, told["rejects"], told["told"])

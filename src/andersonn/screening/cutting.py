@@ -1,0 +1,93 @@
+"""Where the records of a long text begin and end, found as a stream: the text may be larger than memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from andersonn.matter.readers import MAX_MEGABYTES
+from andersonn.screening.pieces import SDF, SMI
+
+LIMIT = int(MAX_MEGABYTES * 1e6)
+"""Bytes of one input that are read at most, unpacked: also what a packed bomb can take of memory."""
+BLOCK = 1 << 22
+RECORD_END = re.compile(rb"^\$\$\$\$[ \t\r]*$\n?", re.MULTILINE)
+
+
+class Cut(NamedTuple):
+    """Records ``first`` to ``first + count - 1``, counted from 1, in bytes ``offset`` to ``offset + length``."""
+
+    offset: int
+    length: int
+    first: int
+    count: int
+
+
+def cuts(stream: BinaryIO, kind: str, size: int) -> Iterator[Cut]:
+    """Stretches of ``size`` records, fewer where they have more than :data:`LIMIT` bytes and at the end. A record of SMILES
+    is a line, also an empty one.
+
+    Args:
+        stream: at its beginning.
+        kind: ``sdf``, ``smi`` or ``xyz``.
+        size: records.
+    """
+    ends = {SDF: _record_ends, SMI: _line_ends}.get(kind, _frame_ends)
+    begin, first, count, last = 0, 1, 0, 0
+    for block in ends(stream):
+        for end in block:
+            if count and (count == size or end - begin > LIMIT):
+                yield Cut(begin, last - begin, first, count)
+                begin, first, count = last, first + count, 0
+            count, last = count + 1, end
+    if count:
+        yield Cut(begin, last - begin, first, count)
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """Whole lines, some megabytes at a time."""
+    while block := stream.read(BLOCK):
+        yield block if block.endswith(b"\n") else block + stream.readline(LIMIT)
+
+
+def _line_ends(stream: BinaryIO) -> Iterator[list[int]]:
+    at = 0
+    for block in _blocks(stream):
+        ends = (np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == 10) + 1 + at).tolist()
+        at += len(block)
+        yield ends if block.endswith(b"\n") else [*ends, at]
+
+
+def _record_ends(stream: BinaryIO) -> Iterator[list[int]]:
+    at, open_record = 0, False
+    for block in _blocks(stream):
+        ends = [at + match.end() for match in RECORD_END.finditer(block)]
+        rest = block[ends[-1] - at :] if ends else block
+        open_record = bool(rest.strip()) or (open_record and not ends)
+        at += len(block)
+        yield ends
+    if open_record:  # as a MOL file has it, which is one record without an end mark
+        yield [at]
+
+
+def _frame_ends(stream: BinaryIO) -> Iterator[list[int]]:
+    """Frames of xyz files. After a line that should count atoms and does not, the rest is one frame, which its reader
+    will refuse.
+    """
+    at, left, ends, counted = 0, 0, [], False
+    while line := stream.readline(LIMIT):
+        if left == 0 and line.strip() and not line.startswith(b"VEC"):
+            if counted:
+                ends.append(at)
+            counted = True
+            word = line.strip()
+            left = int(word) + 2 if word.isdigit() and len(word) < 10 else -1
+        at += len(line)
+        left -= left > 0
+        if len(ends) >= 1000:
+            yield ends
+            ends = []
+    yield [*ends, at] if counted else ends

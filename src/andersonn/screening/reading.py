@@ -1,0 +1,233 @@
+"""From a shard's pieces to structures, one input at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from andersonn.data.records import Records
+from andersonn.errors import AndersonnError, InputError
+from andersonn.matter.readers import from_smiles, read_content
+from andersonn.matter.structure import Structure
+from andersonn.screening.cutting import LIMIT, cuts
+from andersonn.screening.pieces import FILE, PARQUET, REFUSED, SDF, SMI, Piece
+from andersonn.screening.storage import contents, opened
+from andersonn.screening.streams import OPEN, bytes_of, damaged, too_large
+
+COLUMNS = ("id", "atomic_numbers", "positions", "cell", "smiles")
+Made = list[Structure | InputError]
+
+
+class Unit(NamedTuple):
+    """One input.
+
+    Attributes:
+        input: name of the file it is in.
+        record: its number in that file, from 1; None where the file is one input.
+        make: gives its structures, or raises InputError.
+    """
+
+    input: str
+    record: int | None
+    make: Callable[[], Made]
+
+
+class Reader:
+    """Reads the inputs of a shard, and takes the hash of what it read.
+
+    Args:
+        pieces: of the shard.
+    """
+
+    def __init__(self, pieces: list[Piece]) -> None:
+        self._pieces = pieces
+        self._hash = hashlib.sha256()
+
+    @property
+    def content(self) -> str:
+        """Hash of all that was read, once the units are through."""
+        return self._hash.hexdigest()[:32]
+
+    def units(self) -> Iterator[Unit]:
+        """One unit for each input that the pieces count, in their order.
+
+        Raises:
+            InputError: of kind ``unreachable``: a store does not answer.
+        """
+        bare = [piece for piece in self._pieces if _alone(piece)]
+        fetched = contents([piece.uri for piece in bare], LIMIT)
+        for piece in self._pieces:
+            if _alone(piece):
+                yield self._file(piece, next(fetched))
+                continue
+            try:
+                yield from self._units_of(piece)
+            except InputError as error:
+                if error.kind == "unreachable":
+                    raise
+                numbers = range(piece.first, piece.first + piece.count) if piece.first else [None]
+                yield from (Unit(piece.name, number, partial(_raise, error)) for number in numbers)
+
+    def _units_of(self, piece: Piece) -> Iterator[Unit]:
+        if piece.kind == REFUSED:
+            assert piece.error is not None
+            raise InputError(**piece.error)
+        if piece.kind == PARQUET:
+            yield from self._rows(piece)
+        elif piece.kind == FILE:
+            yield self._file(piece, bytes_of(piece, LIMIT))
+        else:
+            yield from self._records(piece)
+
+    def _file(self, piece: Piece, content: bytes | InputError) -> Unit:
+        if isinstance(content, bytes) and len(content) > LIMIT:
+            content = too_large(piece.name)
+        if isinstance(content, InputError):
+            return Unit(piece.name, None, partial(_raise, content))
+        self._hash.update(content)
+        return Unit(piece.name, None, partial(read_content, content, _path(piece.name)))
+
+    def _records(self, piece: Piece) -> Iterator[Unit]:
+        content = bytes_of(piece, LIMIT)
+        self._hash.update(content)
+        make = {SDF: _molecule, SMI: _line}.get(piece.kind, _frame)
+        path = _path(piece.name)
+        for cut in cuts(BytesIO(content), piece.kind, 1):
+            number = piece.first + cut.first - 1
+            record = content[cut.offset : cut.offset + cut.length]
+            yield Unit(piece.name, number, partial(make, record, path, number))
+
+    def _rows(self, piece: Piece) -> Iterator[Unit]:
+        try:
+            table = _rows_of(piece.uri).take(piece.offset, piece.count)
+            records = Records(table, piece.name)
+        except AndersonnError as error:
+            raise InputError(error.kind, error.message, error.hint) from None
+        except (OSError, pa.ArrowException) as error:
+            _rows_of.cache_clear()
+            raise damaged(piece.name, error) from None
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        self._hash.update(sink.getvalue())
+        for k in range(piece.count):
+            yield Unit(piece.name, piece.first + k, partial(_row, records, k))
+
+
+class Rows:
+    """Rows of a table, read as a stream: forwards by reading on, so that a row group is never whole in memory.
+
+    Args:
+        uri: of a Parquet file.
+    """
+
+    BATCH = 1024
+
+    def __init__(self, uri: str) -> None:
+        self._file = pq.ParquetFile(opened(uri), pre_buffer=False, buffer_size=1 << 20)
+        metadata = self._file.metadata
+        self._starts = [0]
+        for group in range(metadata.num_row_groups):
+            self._starts.append(self._starts[-1] + metadata.row_group(group).num_rows)
+        self._columns = [name for name in COLUMNS if name in self._file.schema_arrow.names]
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._held: list[pa.RecordBatch] = []
+        self._at = -1
+        """Row that comes next; -1 before the first."""
+
+    def take(self, start: int, count: int) -> pa.Table:
+        """Rows ``start`` to ``start + count``, with the columns that :class:`Records` wants."""
+        group = next(g for g, end in enumerate(self._starts[1:]) if start < end)
+        if self._at < 0 or start < self._at or self._starts[group] > self._at:
+            groups = list(range(group, len(self._starts) - 1))
+            self._batches = self._file.iter_batches(self.BATCH, groups, self._columns, use_threads=False)
+            self._held, self._at = [], self._starts[group]
+        self._read(start - self._at)
+        table = pa.Table.from_batches(
+            self._read(count), self._file.schema_arrow.empty_table().select(self._columns).schema
+        )
+        table = table.combine_chunks()
+        table.validate(full=True)  # damaged pages can yield offsets that crash whoever reads them later
+        return _completed(table, start)
+
+    def _read(self, count: int) -> list[pa.RecordBatch]:
+        """The next ``count`` rows."""
+        taken = []
+        while count:
+            batch = self._held.pop() if self._held else next(self._batches, None)
+            if batch is None:
+                raise OSError("the table has fewer rows than it announces")
+            if len(batch) > count:
+                self._held.append(batch.slice(count))
+                batch = batch.slice(0, count)
+            taken.append(batch)
+            count -= len(batch)
+            self._at += len(batch)
+        return taken
+
+
+def _completed(table: pa.Table, start: int) -> pa.Table:
+    """The table with names for rows that have none, and with the split key that screening does without."""
+    if "id" not in table.column_names:
+        names = [f"row {start + k + 1}" for k in range(len(table))]
+        table = table.append_column("id", pa.array(names, pa.string()))
+    if "cell" not in table.column_names:
+        table = table.append_column("cell", pa.nulls(len(table), pa.list_(pa.float64())))
+    return table.append_column("group", pa.nulls(len(table), pa.string()))
+
+
+@lru_cache(maxsize=OPEN)
+def _rows_of(uri: str) -> Rows:
+    return Rows(uri)
+
+
+def _alone(piece: Piece) -> bool:
+    """Whether a piece is a file of its own, neither packed nor in an archive."""
+    return piece.kind == FILE and not piece.packing and piece.member < 0 and piece.length < 0
+
+
+def _path(name: str) -> Path:
+    """What tells the format and gives the id: the last part of a name, without an ending that only says it is packed."""
+    path = PurePosixPath(name)
+    return Path(path.stem if path.suffix.lower() in (".gz", ".bz2", ".xz") else path.name)
+
+
+def _raise(error: InputError) -> Made:
+    raise error
+
+
+def _row(records: Records, k: int) -> Made:
+    return [records[k]]
+
+
+def _molecule(record: bytes, path: Path, number: int) -> Made:
+    from andersonn.matter.readers.molfiles import parse_sdf
+
+    text = _text(record)
+    title = text.partition("\n")[0].strip()
+    return parse_sdf(text, f"{path.stem}:{title or number}")
+
+
+def _frame(record: bytes, path: Path, number: int) -> Made:
+    from andersonn.matter.readers.frames import parse_xyz
+
+    return parse_xyz(_text(record), f"{path.stem}:{number}")
+
+
+def _line(record: bytes, path: Path, number: int) -> Made:
+    """The molecule of a line; none of an empty line, a comment and the column titles."""
+    words = _text(record).split(maxsplit=1)
+    if not words or words[0].startswith("#") or (number == 1 and words[0].lower() == "smiles"):
+        return []
+    return [from_smiles(words[0], words[1].strip() if len(words) > 1 else words[0])]
+
+
+def _text(record: bytes) -> str:
+    return record.decode("utf-8-sig", errors="replace")

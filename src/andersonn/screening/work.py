@@ -1,0 +1,172 @@
+"""What a worker process does: reads a shard, images it, asks the network, and gives the results as a Parquet file."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import gc
+import json
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from andersonn.errors import InputError
+from andersonn.scientists import Failure, Prediction, Scientist
+from andersonn.screening.expressions import Expression
+from andersonn.screening.pieces import Piece
+from andersonn.screening.reading import Reader, Unit
+from andersonn.screening.table import expression, parquet_of, row_of, schema_of, with_value
+
+COMPUTE = "andersonn.screening.work:compute"
+AT_ONCE = 256
+"""Structures imaged before the network is asked."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How inputs are answered; the same in all workers of a run.
+
+    Attributes:
+        model: folder of the model.
+        name: how it is called.
+        device: such as ``"cpu"``.
+        conformers: of molecules whose geometry is made; None as the model's recipe has it.
+        where: condition on rows that are kept; None keeps all.
+        time_limit: seconds of one input; the process is ended when it takes longer.
+    """
+
+    model: str
+    name: str
+    device: str = "cpu"
+    conformers: int | None = None
+    where: str | None = None
+    time_limit: float = 120.0
+
+
+def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """What :class:`andersonn.labels.pool.Worker` calls: answers a shard.
+
+    Args:
+        payload: ``pieces``; perhaps ``skip``, the number of an input in the shard → why it is not to be touched, or
+            ``only``, the number of the one to be tried; without pieces, only the model is loaded.
+        settings: :class:`Settings`.
+    """
+    operator = _operator(json.dumps(settings, sort_keys=True))
+    if "pieces" not in payload:
+        return {}
+    pieces = [Piece(**piece) for piece in payload["pieces"]]
+    if "only" in payload:
+        operator.tried(pieces, payload["only"])
+        return {}
+    return operator.shard(pieces, {int(k): InputError(**error) for k, error in payload.get("skip", {}).items()})
+
+
+@lru_cache(maxsize=1)
+def _operator(settings: str) -> Operator:
+    _die_first()
+    operator = Operator(Settings(**json.loads(settings)))
+    gc.freeze()  # the libraries' objects stay: looking through them again and again took a tenth of the time
+    return operator
+
+
+def _die_first() -> None:
+    """Has Linux end this process, and no other, when memory runs out."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+class Operator:
+    """A model that answers shards.
+
+    Args:
+        settings: how.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.scientist = scientist_of(settings)
+        self.task = self.scientist.task
+        self.schema = schema_of(self.task)
+        self._where: Expression | None = expression(settings.where, self.task) if settings.where else None
+        self._latest: tuple[list[Piece], list[Unit]] | None = None
+
+    def shard(self, pieces: list[Piece], skip: dict[int, InputError]) -> dict[str, Any]:
+        """Answers a shard: ``parquet`` in base 64, ``rejects`` and counts."""
+        reader = Reader(pieces)
+        rows: list[dict[str, Any]] = []
+        rejects: list[dict[str, Any]] = []
+        waiting: list[tuple[Unit, Any]] = []
+        for number, unit in enumerate(reader.units()):
+            waiting += [(unit, item) for item in self._imaged(unit, skip.get(number))]
+            if len(waiting) >= AT_ONCE:
+                self._answer(waiting, rows, rejects)
+                waiting = []
+        self._answer(waiting, rows, rejects)
+        table = pa.Table.from_pylist(rows, schema=self.schema)
+        kept = table if self._where is None else table.filter(self._where(with_value(table, self.task)))
+        return {
+            "parquet": base64.b64encode(parquet_of(kept)).decode("ascii"),
+            "rejects": rejects,
+            "content": reader.content,
+            "counts": {
+                "inputs": len(rows) + len(rejects),
+                "answered": len(rows),
+                "kept": len(kept),
+                "rejected": len(rejects),
+            },
+            "classes": Counter(table["class"].to_pylist()),
+            "reasons": Counter(reject["kind"] for reject in rejects),
+        }
+
+    def tried(self, pieces: list[Piece], number: int) -> None:
+        """Answers one input alone, to see whether that ends the process."""
+        if self._latest is None or self._latest[0] != pieces:
+            self._latest = pieces, list(Reader(pieces).units())
+        unit = self._latest[1][number]
+        self._answer([(unit, item) for item in self._imaged(unit, None)], [], [])
+
+    def _imaged(self, unit: Unit, known: InputError | None) -> list[Any]:
+        """What is ready to be asked about of one input, or the failures in its place."""
+        if known is not None:
+            return [Failure(unit.input, known.as_dict())]
+        with _limit(self.settings.time_limit):
+            return self.scientist.images(unit.input, unit.make)
+
+    def _answer(
+        self, waiting: list[tuple[Unit, Any]], rows: list[dict[str, Any]], rejects: list[dict[str, Any]]
+    ) -> None:
+        answers = self.scientist.answer([item for _, item in waiting])
+        for (unit, _), answer in zip(waiting, answers, strict=True):
+            if isinstance(answer, Prediction):
+                rows.append(row_of(answer, unit.record))
+            else:
+                rejects.append({"input": unit.input, "record": unit.record, **answer.error})
+
+
+def scientist_of(settings: Settings) -> Scientist:
+    """The scientist that answers."""
+    scientist = Scientist.load(Path(settings.model), settings.device)
+    scientist.name = settings.name
+    return scientist if settings.conformers is None else scientist.over_conformers(settings.conformers)
+
+
+@contextlib.contextmanager
+def _limit(seconds: float) -> Iterator[None]:
+    """Ends the process if the block takes longer: a library's endless loop hears nothing else. Not on Windows, which has
+    no such timer.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)

@@ -1,0 +1,34 @@
+"""The worker's own function, with inputs that misbehave by name: in real subprocesses, where a crash is a crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from andersonn.matter.structure import Structure
+from andersonn.scientists import Scientist
+from andersonn.screening import work
+
+COMPUTE = "tests.screening.fakes:compute"
+image = Scientist._image
+
+
+def misbehave(self: Scientist, structure: Structure):
+    name = structure.id.rpartition(":")[2]
+    if name == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if name == "hang":
+        time.sleep(60)
+    if name == "memory":
+        raise MemoryError
+    if name.startswith("once") and not (mark := Path(os.environ["FAKES"], name)).exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return image(self, structure)
+
+
+def compute(payload, settings):
+    Scientist._image = misbehave
+    return work.compute(payload, settings)

@@ -1,0 +1,63 @@
+"""One bad input costs one input, whatever it does to its process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+import pytest
+
+from andersonn.errors import InputError
+from andersonn.screening import Screening, engines
+from andersonn.screening.pieces import Piece, Shard
+from tests.screening import fakes
+from tests.screening.conftest import SETTINGS, content, library
+
+
+def test_inputs_that_end_their_process_cost_only_themselves(tmp_path, monkeypatch):
+    monkeypatch.setattr(engines, "COMPUTE", fakes.COMPUTE)
+    monkeypatch.setenv("FAKES", str(tmp_path))
+    titles = ["a", "segfault", "b", "hang", "memory", "c"]
+    settings = replace(SETTINGS, time_limit=2.0)
+    manifest = Screening(settings, str(library(tmp_path / "l.sdf", titles)), tmp_path / "o", 10).run()
+    assert manifest["counts"] == {"inputs": 6, "answered": 3, "kept": 3, "rejected": 3}
+    rejects = [json.loads(line) for line in (tmp_path / "o/rejects.jsonl").read_text().splitlines()]
+    assert [(r["record"], r["kind"]) for r in rejects] == [(2, "crashed"), (4, "timed_out"), (5, "internal")]
+    ids = pq.read_table(tmp_path / "o/shards/shard-000000.parquet")["id"].to_pylist()
+    assert ids == ["l:a", "l:b", "l:c"]
+
+
+def test_a_worker_killed_once_changes_nothing(tmp_path, monkeypatch):
+    lib = library(tmp_path / "l.sdf", ["a", "once", "b"])
+    quiet = Screening(SETTINGS, str(lib), tmp_path / "quiet", 10).run()
+    monkeypatch.setattr(engines, "COMPUTE", fakes.COMPUTE)
+    monkeypatch.setenv("FAKES", str(tmp_path))
+    assert Screening(SETTINGS, str(lib), tmp_path / "o", 10).run() == quiet
+    assert (tmp_path / "once").exists()
+    assert content(tmp_path / "o") == content(tmp_path / "quiet")
+
+
+def test_a_model_that_cannot_be_loaded_convicts_no_input(tmp_path):
+    worker = engines.new_worker(replace(SETTINGS, model=str(tmp_path)))
+    try:
+        with pytest.raises(InputError, match="model"):
+            engines.answered(worker, Shard(0, (Piece("x", "x", "file"),)), 5.0)
+    finally:
+        worker.close()
+
+
+def test_a_store_that_does_not_answer_is_asked_again(monkeypatch):
+    class Flaky:
+        asked = 0
+
+        def ask(self, payload, seconds):
+            self.asked += 1
+            if self.asked < 3:
+                raise InputError("unreachable", "timeout", "")
+            return {"parquet": "", "rejects": [], "counts": {}}
+
+    monkeypatch.setattr(engines, "PATIENCE", (0.0, 0.0, 0.0))
+    worker = Flaky()
+    assert engines.answered(worker, Shard(0, ()), 1.0).rejects == []
+    assert worker.asked == 3
