@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import os
 import pickle
-import resource
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -106,6 +105,8 @@ def confine(folder: str) -> None:
     os.chdir(_PLACE[0])
     used = Path("/proc/self/statm")
     if used.exists():  # on other systems the time limit has to do
+        import resource
+
         most = int(used.read_text().split()[0]) * resource.getpagesize() + MOST_GIGABYTES * 2**30
         resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 

@@ -59,7 +59,7 @@ export class Detail {
     this.top = h("section", { class: "card full answer", id: "answer" },
       h("div", {},
         h("h2", {}, shortName(answer)),
-        h("span", { class: "soft" }, `${answer.formula}, ${answer.n_atoms} atoms; ${answer.model}`),
+        h("span", { class: "soft" }, `${answer.formula}, ${answer.n_atoms} ${answer.n_atoms === 1 ? "atom" : "atoms"}; ${answer.model}`),
         this.className, this.probabilities, this.rule, place,
         domain ? h("small", {}, ` distance ${fixed(domain.distance)}, limit ${fixed(domain.limit)}`) : null),
       h("div", {},
