@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from andersonn import Scientist
+from andersonn.data import imaging
 from andersonn.data.records import Records
 from andersonn.matter.readers import from_smiles, molecules
 from andersonn.matter.readers.molecules import further_conformers
-from andersonn.scientists import scientist as module
 from andersonn.scientists.evaluate import evaluate
 from andersonn.scientists.explain import of_one_conformer, without
 from andersonn.scientists.recipes import config_of
@@ -70,7 +70,7 @@ def test_the_answer_is_the_mean_over_conformers(scientist):
 
 def test_one_conformer_is_answered_as_without_the_option(scientist, monkeypatch):
     one = over(scientist, 1).predict(["NCCCO", "CCO"])
-    monkeypatch.setattr(module, "further_images", lambda *a: [])
+    monkeypatch.setattr(imaging, "further_images", lambda *a: [])
     plain = over(scientist, 1).predict(["NCCCO", "CCO"])
     assert [a.as_dict() for a in one] == [a.as_dict() for a in plain]
 

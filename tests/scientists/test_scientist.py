@@ -7,6 +7,7 @@ import torch
 from ase.io import write as ase_write
 
 from andersonn import Failure, Prediction, Scientist
+from andersonn.data.imaging import images_for
 from andersonn.data.tasks import CONDUCTION
 from andersonn.errors import UsageError
 from andersonn.scientists.evaluate import evaluate
@@ -87,14 +88,13 @@ def test_odd_objects_stop_nothing(scientist, structures, monkeypatch):
     assert [a.error["kind"] if not a.ok else a.formula for a in answers] == [
         "unknown_object", "unknown_object", "missing_file", "unknown_object", "Si",
     ]  # fmt: skip
-    real = type(scientist)._image
 
-    def defective(self, structure):
+    def defective(structure, *others):
         if structure.id == "broken":
             raise RuntimeError("oops")
-        return real(self, structure)
+        return images_for(structure, *others)
 
-    monkeypatch.setattr(type(scientist), "_image", defective)
+    monkeypatch.setattr("andersonn.scientists.scientist.images_for", defective)
     silicon = structures["Si"]
     broken, fine = scientist.predict([type(silicon)(silicon.Z, silicon.xyz, silicon.cell, id="broken"), silicon])
     assert broken.error["kind"] == "internal"

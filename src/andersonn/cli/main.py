@@ -7,7 +7,21 @@ import sys
 import typer
 
 from andersonn import __version__
-from andersonn.cli import card, data, demo, doctor, draw, evaluate, explain, label, measure, predict, screen, train
+from andersonn.cli import (
+    card,
+    data,
+    demo,
+    doctor,
+    draw,
+    evaluate,
+    explain,
+    label,
+    measure,
+    predict,
+    screen,
+    serve,
+    train,
+)
 from andersonn.errors import AndersonnError, InputError
 
 app = typer.Typer(
@@ -26,6 +40,7 @@ app.command("explain", help=explain.HELP)(explain.explain)
 app.command("draw", help=draw.HELP)(draw.draw)
 app.command("card", help=card.HELP)(card.card)
 app.command("doctor", help=doctor.HELP)(doctor.doctor)
+app.command("serve", help=serve.HELP)(serve.serve)
 app.add_typer(measure.app, name="measure")
 app.add_typer(label.app, name="label")
 app.add_typer(data.app, name="data")

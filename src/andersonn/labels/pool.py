@@ -111,9 +111,9 @@ class Worker:
         return answer["result"]
 
     def _death(self, process: subprocess.Popen[str], late: bool, seconds: float) -> InputError:
+        code = process.wait()  # also when it was killed: asked again before it is gone, it would seem to be alive
         if late:
             return InputError("timed_out", f"it took longer than {seconds:g} s", "give more --time-limit")
-        code = process.wait()
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         self._said.seek(0)
         lines = [line.strip() for line in self._said.read()[-4000:].splitlines() if line.strip()]

@@ -33,6 +33,12 @@ EXTRAS = {
     "label": {"pyscf": "pyscf", "pyzeo": "pyzeo", "tblite": "tblite"},
     "materials-project": {"mp-api": "mp_api"},
     "peers": {"torchdeq": "torchdeq", "jaxopt": "jaxopt", "jax": "jax"},
+    "web": {
+        "fastapi": "fastapi",
+        "markdown-it-py": "markdown_it",
+        "python-multipart": "python_multipart",
+        "uvicorn": "uvicorn",
+    },
 }
 """Extra → package → its module."""
 OBJECTS = {"pymatgen": "pymatgen"}

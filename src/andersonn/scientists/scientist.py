@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from andersonn.data.conformers import Further, further_images
+from andersonn.data.conformers import Further
+from andersonn.data.imaging import images_for
 from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
@@ -207,14 +208,9 @@ class Scientist:
         try:
             if isinstance(structure, InputError):
                 raise structure
-            images = [self._image(structure)]
-            return name, structure, images + further_images(structure, self.recipe, self.artifact.config.conformers - 1)
+            return name, structure, images_for(structure, self.task, self.recipe, self.artifact.config.conformers)
         except InputError as error:
             return Failure(name, error.as_dict())
-
-    def _image(self, structure: Structure) -> NodeNeighborImage:
-        self.task.require_kind(structure)
-        return NodeNeighborImage.from_structure(structure, self.recipe)
 
     def answer(self, waiting: list[Ready | Failure]) -> Iterator[Prediction | Failure]:
         """One answer for each of what :meth:`images` gave, in their order; the network is asked about all at once."""

@@ -1,0 +1,110 @@
+"""``andersonn serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from andersonn.web.lab import Lab
+
+HELP = """The web lab: drop a structure and see class, probabilities, graph image, explanation and convergence.
+
+Serves pages and a JSON API on this machine until interrupted; nothing is sent elsewhere. Needs the extra `web`. With
+another --host it can be reached by everyone in the network: there are no accounts.
+
+Example: andersonn serve --port 8080"""
+NEEDED = ("fastapi", "uvicorn", "python_multipart", "markdown_it")
+
+
+def serve(
+    port: int = typer.Option(8000, min=0, max=65535, help="TCP port; 0 takes a free one."),
+    host: str = typer.Option("127.0.0.1", help="Address to listen on; 0.0.0.0 for all."),
+    model: list[Path] | None = typer.Option(
+        None, help="Folder of a trained model, in place of the shipped one of its task; may be repeated."
+    ),
+    megabytes: float = typer.Option(8.0, help="Most that one request may have."),
+    files: int = typer.Option(64, help="Most inputs of one request."),
+    structures: int = typer.Option(200, help="Most structures of one request."),
+    atoms: int = typer.Option(2000, help="Most atoms of one structure."),
+    read_seconds: float = typer.Option(20.0, help="Most time for reading one input."),
+    work_seconds: float = typer.Option(60.0, help="Most time for one explanation."),
+    waiting: int = typer.Option(256, help="Questions at a time; further ones get 429."),
+    working: int = typer.Option(16, help="Explanations at a time; further ones get 429."),
+    readers: int = typer.Option(2, help="Processes that read."),
+) -> None:
+    """Serves until interrupted."""
+    from andersonn.errors import UsageError
+
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError("not_installed", f"{missing[0]} is not installed", 'pip install "deep-andersonn[web]"')
+    from andersonn.web.lab import Lab
+    from andersonn.web.limits import Limits
+
+    limits = Limits(megabytes, files, structures, atoms, read_seconds, work_seconds, waiting, working, readers)
+    lab = Lab(limits, model)
+    server = _Server.of(lab, host, port)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn stops in peace, then raises the signal again
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(server.serve_until_stopped())
+
+
+class _Server:
+    """uvicorn around a laboratory; ends with an error when the models cannot be loaded."""
+
+    def __init__(self, lab: Lab, server: uvicorn.Server) -> None:
+        self.lab, self.server = lab, server
+
+    @classmethod
+    def of(cls, lab: Lab, host: str, port: int) -> _Server:
+        import uvicorn
+
+        from andersonn.web.app import make_app
+
+        config = uvicorn.Config(
+            make_app(lab), host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=15,
+            timeout_keep_alive=15, h11_max_incomplete_event_size=64 * 1024, server_header=False,
+        )  # fmt: skip
+        return cls(lab, uvicorn.Server(config))
+
+    async def serve_until_stopped(self) -> None:
+        """Serves.
+
+        Raises:
+            AndersonnError: the models cannot be loaded, or the address cannot be listened on.
+        """
+        from andersonn.errors import UsageError
+
+        serving = asyncio.create_task(self._serve())
+        while not self.server.started and not serving.done():
+            await asyncio.sleep(0.02)
+        if not self.server.started:
+            await serving
+            raise UsageError("no_address", "cannot listen there", "choose another --port or --host")
+        address = self.server.servers[0].sockets[0].getsockname()
+        typer.echo(f"web lab on http://{address[0]}:{address[1]} (Ctrl-C ends it)", err=True)
+        sys.stderr.flush()
+        failure = None
+        try:
+            await self.lab.ready()
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:
+            failure, self.server.should_exit = error, True
+        await serving
+        if failure is not None:
+            raise failure
+
+    async def _serve(self) -> None:
+        with contextlib.suppress(SystemExit):  # so uvicorn ends when it cannot listen; it has told why
+            await self.server.serve()

@@ -1,0 +1,217 @@
+"""The routes of the web lab."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, File, Form, Query, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from andersonn import __version__
+from andersonn.data.tasks import TASKS
+from andersonn.errors import AndersonnError, InputError, UsageError, unknown
+from andersonn.web import pages
+from andersonn.web.guard import Guard
+from andersonn.web.inputs import Item, Unusable, collected
+from andersonn.web.lab import Lab
+from andersonn.web.limits import Refusal
+from andersonn.web.schema import Answers, Explained, Look, Refused
+
+ABOUT = """Ask the artificial scientists: send structure files, pasted text or SMILES as a form (`multipart/form-data`).
+
+    curl -F files=@NaCl.cif http://127.0.0.1:8000/api/predict/conduction
+    curl -F smiles=CCO http://127.0.0.1:8000/api/explain/polarity
+
+Errors name kind, cause and cure: 404 unknown task, 413 too large or too many, 422 nothing could be read, 429 busy."""
+REFUSALS: dict[int | str, dict[str, Any]] = {code: {"model": Refused} for code in (404, 408, 413, 422, 429)}
+api = APIRouter(prefix="/api")
+
+
+async def brought(
+    files: Annotated[list[UploadFile], File(description="CIF, POSCAR, xyz, SDF, MOL, MOL2, PDB, mmCIF, .smi")] = [],  # noqa: B006
+    text: Annotated[str, Form(description="the content of one such file, pasted; or SMILES, one a line")] = "",
+    smiles: Annotated[list[str], Form(description="one molecule each")] = [],  # noqa: B006
+) -> list[Item | Unusable]:
+    """What the form of a request holds."""
+    contents = [(file.filename or "", await file.read()) for file in files]
+    return collected(contents, text, smiles)
+
+
+Brought = Annotated[list[Item | Unusable], Depends(brought)]
+
+
+def lab_of(request: Request) -> Lab:
+    """The laboratory of the application."""
+    return request.app.state.lab
+
+
+Own = Annotated[Lab, Depends(lab_of)]
+
+
+@api.post("/predict/{task}", response_model=Answers, responses=REFUSALS, summary="Class, probabilities and estimate")
+async def predict(
+    task: str,
+    items: Brought,
+    lab: Own,
+    lenient: Annotated[
+        bool, Query(description="200 also if no input could be answered; the errors are in the answers")
+    ] = False,
+) -> Response:
+    """One object a structure, the same as `andersonn predict --format json` prints. 422 if none could be answered."""
+    answers = await lab.predict(task, items)
+    failed = all("error" in answer for answer in answers)
+    body = {"answers": answers} | ({"error": answers[0]["error"]} if failed else {})
+    return _json(body, 422 if failed and not lenient else 200)
+
+
+@api.post("/explain/{task}", response_model=Explained, responses=REFUSALS, summary="Which atoms drove the answer")
+async def explain(
+    task: str, items: Brought, lab: Own, structure: Annotated[int, Query(ge=0, description="which of the file's")] = 0
+) -> Response:
+    """The answer to one structure and the contribution of every atom, the same as `andersonn explain --format json`."""
+    return _json(await lab.look("explain", task, items, structure))
+
+
+@api.post("/inspect/{task}", response_model=Look, responses=REFUSALS, summary="One structure in all its views")
+async def inspect(
+    task: str, items: Brought, lab: Own, structure: Annotated[int, Query(ge=0, description="which of the file's")] = 0
+) -> Response:
+    """The answer with structure, network, graph image, probabilities at other thresholds, and Anderson beside forward
+    iteration on this input.
+    """
+    return _json(await lab.look("inspect", task, items, structure))
+
+
+@api.get("/tasks", summary="Tasks, classes, thresholds, limits")
+async def tasks(lab: Own) -> Response:
+    """What can be asked. Waits for the models."""
+    await lab.ready()
+    found = [
+        {
+            "name": name,
+            "classes": scientist.task.classes,
+            "thresholds": scientist.task.thresholds,
+            "quantity": scientist.task.quantity,
+            "unit": scientist.task.unit,
+            "first_threshold_is_fixed": scientist.task.zero_is_class,
+            "periodic": scientist.task.periodic,
+            "model": scientist.name,
+        }
+        for name, scientist in lab.scientists.items()
+    ]
+    return _json(
+        {"tasks": sorted(found, key=lambda row: list(TASKS).index(row["name"])), "limits": lab.limits.as_dict()}
+    )
+
+
+@api.get("/examples", summary="Structures to try")
+async def examples() -> Response:
+    """Each with task and text."""
+    return _json(pages.examples())
+
+
+@api.get("/cards/{task}", responses={404: {"model": Refused}}, summary="Model card")
+async def card(task: str, lab: Own, format: Annotated[str, Query(pattern="^(json|html)$")] = "json") -> Response:
+    """The card of the model that answers, as `andersonn card --format json`, or as HTML."""
+    from andersonn.scientists.card import content_of, page_of
+
+    await lab.ready()
+    folder = lab.folder(task)
+    if format == "html":
+        return Response(pages.as_html(page_of(folder)), media_type="text/html")
+    return _json(content_of(folder))
+
+
+@api.get("/report", summary="What was measured, as HTML")
+async def report() -> Response:
+    """The measurement report."""
+    return Response(pages.report(), media_type="text/html")
+
+
+@api.get("/health", summary="Whether questions are answered at once")
+async def health(lab: Own) -> Response:
+    """`loading` or `ready`, and the version."""
+    return _json({"status": "ready" if lab.is_ready else "loading", "version": __version__, **lab.counts()})
+
+
+def make_app(lab: Lab) -> FastAPI:
+    """The application around a laboratory, which starts and ends with it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        lab.start()
+        yield
+        await lab.close()
+
+    app = FastAPI(
+        title="Deep AndersoNN",
+        description=ABOUT,
+        version=__version__,
+        docs_url=None,  # these pages load their scripts from elsewhere; ours is /#api
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.lab = lab
+    app.include_router(api)
+    app.add_exception_handler(AndersonnError, _told)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(404, _missing)
+    app.add_middleware(Guard, megabytes=lab.limits.megabytes)
+
+    @app.get("/", include_in_schema=False)
+    async def index() -> Response:
+        return FileResponse(pages.STATIC / "index.html")
+
+    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    return app
+
+
+def _told(_: Request, error: Exception) -> Response:
+    """An error of the package, with the status that fits."""
+    assert isinstance(error, AndersonnError)
+    status = 404 if isinstance(error, UsageError) else 413 if error.kind in ("too_large", "too_many") else 422
+    status = error.status if isinstance(error, Refusal) else status
+    headers = {"retry-after": "3"} if status == 429 else {}
+    return _json({"error": error.as_dict()}, status, headers)
+
+
+def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:])
+    return _json({"error": InputError("bad_request", f"{where}: {first['msg']}", "see /#api").as_dict()}, 422)
+
+
+def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    large = error.status_code == 400 and ("exceeded" in str(error.detail) or "Too many" in str(error.detail))
+    kind, status = (
+        ("too_large", 413) if large else ("bad_request", 422 if error.status_code == 400 else error.status_code)
+    )
+    told = InputError(kind, str(error.detail), "send less" if large else "send a multipart form, see /#api")
+    return _json({"error": told.as_dict()}, status)
+
+
+def _missing(request: Request, _: Exception) -> Response:
+    told = unknown("page", request.url.path, ["/", "/api/predict/conduction", "/api/tasks", "/openapi.json"])
+    return _json({"error": told.as_dict()}, 404)
+
+
+def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(_finite(content), status, headers)
+
+
+def _finite(content: Any) -> Any:
+    """The same with None for numbers that JSON does not know, such as the residual of a solve that broke down."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    return [_finite(value) for value in content] if isinstance(content, (list, tuple)) else content

@@ -1,0 +1,93 @@
+"""Class probabilities at other cuts than those a model was trained for: how probable it is that the quantity lies above.
+
+Two rules, told apart in every result:
+
+``model``, for a dipole head. The head takes |μ| for the center of a logistic distribution of a learned width and gives a
+    class the mass between its cuts, so that other cuts can be asked of the same head. The temperature, and the doubt about
+    a made geometry, are those that were fitted at the trained cut; at another they have not been tested.
+
+``estimate``, for all other heads, whose classes are learned at fixed cuts. Estimate and 90 % interval are taken for the
+    median and the 5 % and 95 % points of a distribution that is logistic to either side. Not calibrated as classes. Where
+    the lowest class is the quantity being exactly zero, its calibrated probability is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from andersonn.data.store import ImageStore
+from andersonn.data.tasks import Task
+from andersonn.matter.image import NodeNeighborImage
+from andersonn.models import ImageBatch, members_of
+from andersonn.scientists import Prediction, Scientist
+
+STEPS = 150
+"""Cuts on the grid, about; three times the highest trained threshold is the last."""
+NARROW = 1e-3
+"""Least distance, in the task's unit, of the median from the end of the interval."""
+
+
+def grid(task: Task) -> np.ndarray:
+    """Cuts in the task's unit, float64 ``[G]``, at round steps from 0."""
+    highest = 3.0 * task.thresholds[-1]
+    step = min((0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0), key=lambda s: abs(highest / s - STEPS))
+    return np.round(np.arange(0.0, highest + step / 2, step), 6)
+
+
+def boundary(
+    scientist: Scientist, prediction: Prediction, images: list[NodeNeighborImage], made: bool
+) -> dict[str, Any]:
+    """Probability of the quantity being above each cut.
+
+    Args:
+        scientist: who answered; its network must not be in use by another thread.
+        prediction: the answer.
+        images: of the structure and of its further conformers.
+        made: whether a reader made the geometry.
+
+    Returns:
+        ``rule``, ``cuts`` ``[G]`` and ``above`` ``[G]``, falling.
+    """
+    cuts = grid(scientist.task)
+    if scientist.artifact.config.model.head == "dipole":
+        rule, above = "model", _of_dipole_head(scientist, images, made, cuts)
+    else:
+        rule, above = "estimate", above_by_estimate(prediction, scientist.task, cuts)
+    return {"rule": rule, "cuts": cuts.tolist(), "above": np.round(above, 5).tolist()}
+
+
+def above_by_estimate(prediction: Prediction, task: Task, cuts: np.ndarray) -> np.ndarray:
+    """The rule ``estimate``, ``[G]``."""
+    low, high = prediction.interval90
+    below = max(prediction.value - low, NARROW)
+    beyond = max(high - prediction.value, NARROW)
+    apart = cuts - prediction.value
+    scaled = np.log(19.0) * np.where(apart < 0, apart / below, apart / beyond)  # logistic: 5 % at ln 19 from the median
+    above = 1.0 / (1.0 + np.exp(np.clip(scaled, -500.0, 500.0)))
+    if task.zero_is_class:
+        return np.minimum(above, 1.0 - prediction.probabilities[task.classes[0]])
+    return above
+
+
+@torch.no_grad()
+def _of_dipole_head(scientist: Scientist, images: list[NodeNeighborImage], made: bool, cuts: np.ndarray) -> np.ndarray:
+    """The rule ``model``, ``[G]``: the mean over conformers and members, then the calibration."""
+    store = ImageStore.from_images(images, scientist.recipe)
+    batch = ImageBatch.from_store(store, np.arange(len(images)))
+    found = np.zeros((len(cuts), 2))
+    members = members_of(scientist.artifact.network)
+    for member in members:
+        rows, features, _ = member.solved(batch)
+        unit = float(member.dipole.unit)
+        try:
+            for k, cut in enumerate(cuts.tolist()):
+                member.set_units(unit, (cut,))
+                scores, _, _ = member.dipole(rows, features, batch)
+                found[k] += scores.double().softmax(dim=1).mean(dim=0).numpy() / len(members)
+        finally:
+            member.set_units(unit, scientist.task.thresholds)
+    scores = np.log(np.maximum(found, 1e-300))
+    return scientist.artifact.calibration.probabilities(scores, np.full(len(cuts), made))[:, 1]

@@ -1,0 +1,105 @@
+"""Looking closely at one structure, in a process apart with models of its own: its picture, how its fixed point is found,
+which atoms drove the answer. See :class:`andersonn.labels.pool.Worker` for how it is asked.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from andersonn.comparison.own.contenders import contenders
+from andersonn.comparison.own.curves import problems, residual_curves
+from andersonn.data.imaging import images_for
+from andersonn.data.store import ImageStore
+from andersonn.errors import InputError
+from andersonn.matter.graph import AtomBondGraph
+from andersonn.matter.image import NodeNeighborImage
+from andersonn.matter.structure import Structure
+from andersonn.scientists import Failure, Scientist
+from andersonn.training.inference import MAX_ROWS
+from andersonn.web.boundary import boundary
+from andersonn.web.reading import confine, structures_of
+from andersonn.web.view import graph_view, image_view, structure_view
+
+REPEATS = 5
+"""Runs of each solver whose times are medians."""
+
+
+def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """An explanation, or a look.
+
+    Args:
+        payload: ``what`` (``"explain"`` or ``"inspect"``), ``task``, ``structure`` (which of the item's, from 0) and an item
+            as :meth:`andersonn.web.inputs.Item.as_payload` gives it.
+        settings: as for :func:`andersonn.web.reading.read`, and ``models`` (name → folder, or None for the shipped one).
+
+    Raises:
+        InputError: the item cannot be read, has no such structure, or the task is not about its kind.
+    """
+    confine(settings["folder"])
+    scientist = _scientist(payload["task"], settings["models"][payload["task"]])
+    found = structures_of(payload, settings)
+    if not 0 <= payload["structure"] < len(found):
+        raise InputError(
+            "no_such_structure",
+            f"there is no structure {payload['structure']}; the input has {len(found)}",
+            "count from 0",
+        )
+    structure = found[payload["structure"]]
+    if isinstance(structure, InputError):
+        raise structure
+    if payload["what"] == "explain":
+        (explanation,) = scientist.explain([structure])
+        return _sound(explanation) | {"input": payload["shown"]}
+    return inspect(scientist, structure, payload["shown"])
+
+
+def inspect(scientist: Scientist, structure: Structure, shown: str) -> dict[str, Any]:
+    """All that the page shows of one structure but the explanation.
+
+    Raises:
+        InputError: the task is not about its kind.
+    """
+    images = images_for(structure, scientist.task, scientist.recipe, scientist.artifact.config.conformers)
+    (answer,) = scientist.answer([(shown, structure, images)])
+    _sound(answer)
+    graph = AtomBondGraph.from_structure(structure, scientist.recipe.columns + 1, scientist.recipe.reach)
+    return {
+        "answer": answer.as_dict(),
+        "structure": structure_view(structure, graph),
+        "graph": graph_view(graph),
+        "image": image_view(images[0]),
+        "boundary": boundary(scientist, answer, images, structure.made_geometry),
+        "convergence": convergence(scientist, images[0]),
+    }
+
+
+def convergence(scientist: Scientist, image: NodeNeighborImage) -> dict[str, Any] | None:
+    """Residual at each evaluation of Anderson and of forward iteration on this image, of conformers the first; None if the
+    network is a stack of layers.
+    """
+    options = scientist.artifact.config.model
+    if options.layers:
+        return None
+    store = ImageStore.from_images([image], image.recipe)
+    (problem,) = problems(scientist.artifact.network, store, np.array([0]), MAX_ROWS)
+    solvers = contenders(options.solver)
+    solvers.pop("auto")  # on a problem this small it would show its own overhead
+    found = residual_curves(problem, solvers, REPEATS)
+    return {"rtol": options.solver.rtol, "curves": found["curves"]}
+
+
+@cache
+def _scientist(task: str, folder: str | None) -> Scientist:
+    torch.set_num_threads(1)
+    return Scientist.load(Path(folder) if folder else task)
+
+
+def _sound(answer: Any) -> dict[str, Any]:
+    if isinstance(answer, Failure):
+        raise InputError(*(answer.error[key] for key in ("kind", "message", "hint")))
+    return answer.as_dict()

@@ -1,0 +1,177 @@
+"""The laboratory behind the routes: models, processes that read and look, and the way of a question through them."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from andersonn.data.tasks import TASKS
+from andersonn.errors import InputError, unknown
+from andersonn.web.inputs import Item, Unusable, from_smiles
+from andersonn.web.lanes import Gate, Lane
+from andersonn.web.limits import Limits, Refusal, too_many
+from andersonn.web.reading import unpacked
+
+if TYPE_CHECKING:
+    from andersonn.scientists import Scientist
+    from andersonn.web.answering import Answerer
+
+
+class Lab:
+    """Answers questions; made at once, and ready when its models are loaded.
+
+    Args:
+        limits: on what it takes.
+        models: folders of own models, each in place of the shipped one of its task.
+    """
+
+    def __init__(self, limits: Limits, models: list[Path] | None = None) -> None:
+        self.limits, self._models = limits, models or []
+        self.folders: dict[str, str | None] = dict.fromkeys(TASKS)
+        self.scientists: dict[str, Scientist] = {}
+        self._questions, self._looks = Gate(limits.waiting, "questions"), Gate(limits.working, "looks and explanations")
+        self._answerer: Answerer | None = None
+        self._reading: Lane | None = None
+        self._working: Lane | None = None
+        self._place = tempfile.TemporaryDirectory(prefix="andersonn-web-", ignore_cleanup_errors=True)
+        self._ready: asyncio.Task[None] | None = None
+
+    def start(self) -> asyncio.Task[None]:
+        """Begins to load the models, while pages are served already; questions wait for it."""
+        self._ready = asyncio.create_task(self._start())
+        return self._ready
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether questions are answered without waiting for the models."""
+        return self._ready is not None and self._ready.done() and not self._ready.cancelled()
+
+    async def ready(self) -> None:
+        """Waits for the models."""
+        assert self._ready is not None
+        await asyncio.shield(self._ready)
+
+    def folder(self, task: str) -> Path:
+        """Where the model of a task lies.
+
+        Raises:
+            UsageError: there is no such task.
+        """
+        from andersonn.scientists.shipped import shipped_folder
+
+        own = self.folders.get(task)
+        return Path(own) if own else shipped_folder(task)
+
+    def counts(self) -> dict[str, int]:
+        """What waits, and what was asked of the models so far."""
+        asked = self._answerer
+        waiting = {"waiting": self._questions.inside, "working": self._looks.inside}
+        return waiting | {"batches": asked.batches if asked else 0, "structures": asked.structures if asked else 0}
+
+    async def close(self) -> None:
+        """Ends all processes and threads; what was asked before is answered."""
+        if self._ready is not None:
+            self._ready.cancel()
+            await asyncio.gather(self._ready, return_exceptions=True)
+        for lane in (self._reading, self._working):
+            if lane is not None:
+                await asyncio.to_thread(lane.close)
+        if self._answerer is not None:
+            await asyncio.to_thread(self._answerer.close)
+        self._place.cleanup()
+
+    async def predict(self, task: str, items: list[Item | Unusable]) -> list[dict[str, Any]]:
+        """One object a structure, or an error a bad input, in the order of the inputs.
+
+        Raises:
+            Refusal: too many at once, or the queue is full.
+            UsageError: there is no such task.
+        """
+        self._check(task, items)
+        with self._questions.entered():
+            await self.ready()
+            assert self._answerer is not None
+            read = await asyncio.gather(*(self._read(task, item) for item in items))
+            rows = [row for rows in read for row in rows]
+            if len(rows) > self.limits.structures:
+                raise too_many("structures", len(rows), self.limits.structures)
+            answers = iter(await self._answerer.answer(task, [row["ready"] for row in rows if "ready" in row]))
+            return [next(answers).as_dict() if "ready" in row else row for row in rows]
+
+    async def look(self, what: str, task: str, items: list[Item | Unusable], structure: int) -> dict[str, Any]:
+        """An explanation (``"explain"``) or a close look (``"inspect"``) at one structure of one input.
+
+        Raises:
+            Refusal: there is not exactly one input, or the queue is full.
+            InputError: as :func:`andersonn.web.inspecting.work`.
+            UsageError: there is no such task.
+        """
+        self._check(task, items)
+        if len(items) > 1:
+            raise too_many("inputs to look at", len(items), 1)
+        (item,) = items
+        if isinstance(item, Unusable):
+            raise item.error
+        with self._looks.entered():
+            await self.ready()
+            assert self._working is not None
+            return await self._working.ask({"what": what, "task": task, "structure": structure, **item.as_payload()})
+
+    def _check(self, task: str, items: list[Item | Unusable]) -> None:
+        if task not in TASKS:
+            raise unknown("task", task, TASKS)
+        if not items:
+            raise Refusal(422, "no_input", "there is nothing to ask about", "send files, text or smiles")
+        if len(items) > self.limits.files:
+            raise too_many("inputs", len(items), self.limits.files)
+
+    async def _read(self, task: str, item: Item | Unusable) -> list[dict[str, Any]]:
+        if isinstance(item, Unusable):
+            return [{"input": item.shown, "error": item.error.as_dict()}]
+        assert self._reading is not None
+        try:
+            found = (await self._reading.ask({"task": task, **item.as_payload()}))["found"]
+        except InputError as error:
+            if error.kind == "too_many":
+                raise Refusal(413, error.kind, f"{item.shown}: {error.message}", error.hint) from None
+            return [{"input": item.shown, "error": error.as_dict()}]
+        return [{"ready": unpacked(row["ready"])} if "ready" in row else {"input": item.shown, **row} for row in found]
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(self._load)
+        limits, settings = self.limits, self._settings()
+        self._reading = Lane("andersonn.web.reading:read", settings, limits.readers, limits.read_seconds)
+        self._working = Lane("andersonn.web.inspecting:work", settings, 1, limits.work_seconds)
+        first = {"task": "polarity", **from_smiles("CCO").as_payload()}
+        await self._reading.warm(first)
+        self._warming = asyncio.create_task(self._working.warm({"what": "inspect", "structure": 0, **first}))
+
+    def _load(self) -> None:
+        import torch
+
+        from andersonn.scientists import Scientist
+        from andersonn.web.answering import Answerer
+
+        torch.set_num_threads(1)  # reading keeps the other cores busy, and batches are small
+        for folder in self._models:
+            own = Scientist.load(folder)
+            self.scientists[own.task.name], self.folders[own.task.name] = own, str(folder.resolve())
+        for task in TASKS:
+            self.scientists.setdefault(task, Scientist.load(task))
+        self._answerer = Answerer(self.scientists)
+
+    def _settings(self) -> dict[str, Any]:
+        """What processes have to know; JSON."""
+        tasks = {
+            name: {
+                "recipe": asdict(scientist.recipe),
+                "conformers": scientist.artifact.config.conformers,
+                "thresholds": list(scientist.task.thresholds),
+            }
+            for name, scientist in self.scientists.items()
+        }
+        bounds = {"atoms": self.limits.atoms, "structures": self.limits.structures}
+        return {"tasks": tasks, "models": self.folders, "folder": self._place.name, **bounds}

@@ -1,0 +1,72 @@
+"""What the web lab takes on, and how it says that something is too much."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+from andersonn.errors import AndersonnError, UsageError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds that hold under load; each is an option of ``andersonn serve``.
+
+    Attributes:
+        megabytes: of one request, all its files together.
+        files: in one request, pasted text and SMILES counted.
+        structures: in one request; a file may hold many.
+        atoms: of one structure.
+        read_seconds: for reading and imaging one file.
+        work_seconds: for one explanation, or one look at a structure and its convergence.
+        waiting: questions to the model at a time; further ones get 429.
+        working: explanations and looks at a time; further ones get 429.
+        readers: processes that read.
+    """
+
+    megabytes: float = 8.0
+    files: int = 64
+    structures: int = 200
+    atoms: int = 2000
+    read_seconds: float = 20.0
+    work_seconds: float = 60.0
+    waiting: int = 256
+    working: int = 16
+    readers: int = 2
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                name = field.name.replace("_", "-")
+                raise UsageError("bad_option", f"--{name} is {getattr(self, field.name)}", "give a number above 0")
+
+    def as_dict(self) -> dict[str, float]:
+        """For the page, which says what it takes."""
+        return asdict(self)
+
+
+class Refusal(AndersonnError):
+    """A request that is refused as a whole.
+
+    Args:
+        status: of the HTTP answer.
+        kind, message, hint: as of every error of the package.
+    """
+
+    def __init__(self, status: int, kind: str, message: str, hint: str = "") -> None:
+        super().__init__(kind, message, hint)
+        self.status = status
+
+
+def too_many(what: str, found: int, most: int) -> Refusal:
+    """A request that holds more than is taken at a time."""
+    return Refusal(
+        413,
+        "too_many",
+        f"{found} {what} at once; at most {most}",
+        "send fewer, or use andersonn predict, which has no limit",
+    )
+
+
+def busy(what: str, most: int) -> Refusal:
+    """A request beyond the queue."""
+    return Refusal(429, "busy", f"{most} {what} are waiting already", "try again in a few seconds")

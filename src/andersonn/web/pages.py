@@ -1,0 +1,68 @@
+"""Model cards, the measurement report and examples: what the page shows that is not computed."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from andersonn.errors import UsageError
+
+STATIC = Path(__file__).parent / "static"
+PACKAGED = Path(__file__).parent / "shelf"
+"""Where an installed package has the documents; in a clone they are in the repository."""
+REPOSITORY = Path(__file__).parents[3]
+REPORT = "docs/measured.md"
+EXAMPLES = {
+    "quartz": ("conduction", "examples/structures/quartz.cif"),
+    "copper": ("conduction", "examples/structures/Cu.cif"),
+    "strontium titanate": ("conduction", "examples/structures/SrTiO3.vasp"),
+    "MOF-5": ("porosity", "examples/frameworks/mof-5.cif"),
+    "calcium oxalate": ("porosity", "examples/frameworks/calcium-oxalate.cif"),
+    "caffeine": ("polarity", "Cn1cnc2c1c(=O)n(C)c(=O)n2C"),
+    "paracetamol": ("polarity", "CC(=O)Nc1ccc(O)cc1"),
+    "solvents": ("polarity", "examples/molecules/solvents.sdf"),
+}
+"""Name → task and file, or SMILES."""
+
+
+def shelf(name: str) -> str:
+    """The text of a document of the repository, wherever it was installed.
+
+    Raises:
+        UsageError: the installation lacks it.
+    """
+    for folder in (PACKAGED, REPOSITORY):
+        if (folder / name).is_file():
+            return (folder / name).read_text(encoding="utf-8")
+    raise UsageError("no_document", f"this installation has no {name}", "install the package again")
+
+
+@cache
+def examples() -> list[dict[str, Any]]:
+    """Each with ``name``, ``task`` and either ``file`` and ``text``, or ``smiles``."""
+    found = []
+    for name, (task, source) in EXAMPLES.items():
+        if source.startswith("examples/"):
+            found.append({"name": name, "task": task, "file": Path(source).name, "text": shelf(source)})
+        else:
+            found.append({"name": name, "task": task, "smiles": source})
+    return found
+
+
+@cache
+def report() -> str:
+    """The measurement report as HTML."""
+    return as_html(shelf(REPORT))
+
+
+def as_html(markdown: str) -> str:
+    """Markdown as HTML; raw HTML in it stays text, and links to files that are not served become plain text."""
+    from markdown_it import MarkdownIt
+
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    html = re.sub(r'<a href="(?!https?://|#)[^"]*">(.*?)</a>', r"\1", html, flags=re.S)
+    html = re.sub(r' style="text-align:(\w+)"', r' class="\1"', html)  # styles in attributes are forbidden to our pages
+    html = html.replace("<a ", '<a rel="noreferrer" ')
+    return html.replace("<table>", '<div class="wide" tabindex="0"><table>').replace("</table>", "</table></div>")

@@ -1,0 +1,126 @@
+"""Reading and imaging in a process apart, which may hang, crash or run out of memory without harm to the server.
+
+It imports no torch, so that it starts fast and is small. See :class:`andersonn.labels.pool.Worker` for how it is asked.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import pickle
+import tempfile
+from pathlib import Path
+from typing import Any
+
+# What parsers load when they are first used; loaded here, it does not count as time of reading.
+import ase.io.extxyz
+import ase.io.vasp
+import rdkit.Chem.AllChem
+import scipy.spatial
+
+from andersonn.data.imaging import images_for
+from andersonn.data.tasks import task as task_of
+from andersonn.errors import InputError
+from andersonn.matter.image import ImageRecipe
+from andersonn.matter.readers import biomolecules, cif, frames, from_smiles, molfiles, read_each
+from andersonn.matter.readers.smiles import atomic_numbers
+from andersonn.matter.structure import Structure
+
+MOST_GIGABYTES = 4
+"""Address space of a process that reads, beyond what it has at its start."""
+LOADED = (ase, rdkit, scipy, biomolecules, cif, frames, molfiles)
+_PLACE: list[str] = []
+
+
+def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The structures of one item with their images, or what is wrong with it.
+
+    Args:
+        payload: ``task`` and an item as :meth:`andersonn.web.inputs.Item.as_payload` gives it.
+        settings: ``tasks`` (name → recipe, conformers, thresholds), ``atoms`` and ``structures`` (the most there may be),
+            ``folder`` (where this process may write).
+
+    Returns:
+        ``{"found": [...]}``; each is ``{"ready": text}``, of which :func:`unpacked` makes what a scientist can be asked,
+        or ``{"error": {...}}``.
+
+    Raises:
+        InputError: ``too_many`` structures; the item as a whole cannot be read.
+    """
+    confine(settings["folder"])
+    known = settings["tasks"][payload["task"]]
+    chosen = task_of(payload["task"]).with_thresholds(tuple(known["thresholds"]))
+    recipe, found = ImageRecipe(**known["recipe"]), []
+    for structure in structures_of(payload, settings):
+        try:
+            if isinstance(structure, InputError):
+                raise structure
+            ready = (payload["shown"], structure, images_for(structure, chosen, recipe, known["conformers"]))
+            found.append({"ready": base64.b64encode(pickle.dumps(ready)).decode()})
+        except InputError as error:
+            found.append({"error": error.as_dict()})
+    return {"found": found}
+
+
+def unpacked(text: str) -> Any:
+    """What :func:`read` packed, in the process of the server. Only for what our own processes sent."""
+    return pickle.loads(base64.b64decode(text))
+
+
+def structures_of(payload: dict[str, Any], settings: dict[str, Any]) -> list[Structure | InputError]:
+    """The structures of an item; those with too many atoms are errors.
+
+    Raises:
+        InputError: as :func:`read`.
+    """
+    content = payload["content"].encode("latin-1")
+    if not payload["ending"]:
+        text = content.decode("utf-8", errors="replace").strip()
+        _check_size(text, len(atomic_numbers(text)), settings["atoms"])  # before a geometry, which may take minutes
+        found: list[Structure | InputError] = [from_smiles(text)]
+    else:
+        path = Path(payload["stem"] + payload["ending"])  # in the folder of our own, see confine
+        path.write_bytes(content)
+        try:
+            found = read_each(path)
+        finally:
+            path.unlink(missing_ok=True)
+    if len(found) > settings["structures"]:
+        raise InputError(
+            "too_many", f"{len(found)} structures; at most {settings['structures']}", "use andersonn predict for more"
+        )
+    return [_bounded(item, settings["atoms"]) for item in found]
+
+
+def confine(folder: str) -> None:
+    """Moves this process to an empty folder of its own and bounds its memory, once: a parser that looked for files beside
+    the one it was given would find none.
+
+    Args:
+        folder: in which that one is made; who started this process removes it.
+    """
+    if _PLACE:
+        return
+    _PLACE.append(tempfile.mkdtemp(dir=folder))
+    os.chdir(_PLACE[0])
+    used = Path("/proc/self/statm")
+    if used.exists():  # on other systems the time limit has to do
+        import resource
+
+        most = int(used.read_text().split()[0]) * resource.getpagesize() + MOST_GIGABYTES * 2**30
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _bounded(item: Structure | InputError, most: int) -> Structure | InputError:
+    try:
+        if isinstance(item, Structure):
+            _check_size(item.id or item.formula, len(item), most)
+    except InputError as error:
+        return error
+    return item
+
+
+def _check_size(name: str, atoms: int, most: int) -> None:
+    if atoms > most:
+        hint = "use andersonn predict, which has no limit"
+        raise InputError("too_large", f"{name[:80]} has {atoms} atoms; the web lab takes at most {most}", hint)

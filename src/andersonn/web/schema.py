@@ -1,0 +1,82 @@
+"""The shapes of what the API answers, for its documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Problem(BaseModel):
+    """What is wrong."""
+
+    kind: str = Field(description="machine-readable name", examples=["bad_cif"])
+    message: str = Field(description="the cause")
+    hint: str = Field(description="the cure")
+
+
+class Refused(BaseModel):
+    """A request that was refused as a whole."""
+
+    error: Problem
+
+
+class Estimate(BaseModel):
+    """Of the quantity under the class."""
+
+    quantity: str = Field(description="its unit in the name", examples=["band_gap_eV"])
+    value: float
+    interval90: tuple[float, float]
+
+
+class Answer(BaseModel):
+    """As an object of `andersonn predict --format json`: an answer, or `input` and `error`."""
+
+    model_config = ConfigDict(populate_by_name=True)
+    input: str = Field(description="name of the file, or the SMILES")
+    id: str | None = None
+    formula: str | None = None
+    task: str | None = None
+    label: str | None = Field(None, alias="class", description="the most probable class")
+    probabilities: dict[str, float] | None = None
+    calibrated: bool | None = None
+    estimate: Estimate | None = None
+    thresholds: list[float] | None = None
+    model: str | None = None
+    n_atoms: int | None = None
+    solver: dict[str, Any] | None = Field(None, description="name, steps, evaluations, residual, status")
+    warnings: list[str] | None = None
+    domain: dict[str, Any] | None = Field(None, description="distance, limit, inside")
+    voids: dict[str, float] | None = Field(None, description="porosity alone: what was computed of the voids")
+    error: Problem | None = None
+
+
+class Answers(BaseModel):
+    """One object a structure, in the order of the inputs."""
+
+    answers: list[Answer]
+    error: Problem | None = Field(None, description="the first one, where no input could be answered")
+
+
+class Explained(Answer):
+    """As an object of `andersonn explain --format json`: the answer and the contribution of every atom."""
+
+    contributions: list[dict[str, Any]] = Field(description="atom (from 0), element, value, share")
+    quantity: str = Field(examples=["log_odds_of_metal"])
+    total: float
+    method: str = Field(examples=["deletion"])
+
+
+class Look(BaseModel):
+    """All that the page shows of one structure but the explanation."""
+
+    answer: Answer
+    structure: dict[str, Any] = Field(description="balls and half bonds in Å, cell, colors and radii of elements")
+    graph: dict[str, Any] = Field(description="edges of the atom-bond network")
+    image: dict[str, Any] = Field(description="rows and columns of the graph image")
+    boundary: dict[str, Any] = Field(
+        description="probability of the quantity being above each of many cuts, and by which rule"
+    )
+    convergence: dict[str, Any] | None = Field(
+        description="residual at each evaluation, Anderson and forward iteration"
+    )

@@ -1,0 +1,112 @@
+// Charts as SVG: the estimate against its thresholds, convergence, contributions. Each has its numbers as text too.
+import { atomName, diverging, fixed, h, percent, quantity, words } from "/static/dom.js";
+
+/** Width of a chart in its own units, about pixels, so that letters stay readable on a phone. */
+const chartWidth = () => Math.max(310, Math.min(560, window.innerWidth - 70));
+
+/** Bars of class probabilities. */
+export function probabilityBars(probabilities) {
+  const best = Math.max(...Object.values(probabilities));
+  return h("div", { class: "probability" }, Object.entries(probabilities).flatMap(([name, p]) => [
+    h("span", {}, words(name)),
+    h("div", { class: "track" }, h("div", { class: p === best ? "fill best" : "fill", style: { width: `${100 * p}%` } })),
+    h("output", {}, percent(p)),
+  ]));
+}
+
+/** The estimate with its interval on an axis that the thresholds divide into classes. */
+export function estimateAxis(estimate, classes, cuts, highest) {
+  const [width, height, left] = [chartWidth(), 92, 12];
+  const right = width - 12;
+  const top = Math.max(highest, estimate.interval90[1] * 1.05);
+  const at = (value) => left + (right - left) * Math.min(1, Math.max(0, value) / top);
+  const [name, unit] = quantity(estimate.quantity);
+  const ends = [0, ...cuts, top];
+  const bands = classes.map((label, k) => {
+    const [from, to] = [at(ends[k]), at(ends[k + 1])];
+    const room = to - from;
+    const fits = room > 6.4 * label.length;
+    return h("g", {},
+      h("rect", { x: from, y: 30, width: Math.max(0, room - 1), height: 22, rx: 3, fill: "var(--paper)", stroke: "var(--line)" }),
+      fits ? h("text", { x: (from + to) / 2, y: 22, "text-anchor": "middle" }, words(label)) : "");
+  });
+  const marks = ticks(0, top, 6).map((value) => h("g", {},
+    h("line", { x1: at(value), x2: at(value), y1: 52, y2: 57, stroke: "var(--soft)" }),
+    h("text", { x: at(value), y: 71, "text-anchor": "middle" }, `${+value.toFixed(6)}`)));
+  const [low, high] = estimate.interval90;
+  const text = `${name} ${fixed(estimate.value)} ${unit}, 90 % interval ${fixed(low)} to ${fixed(high)} ${unit}`;
+  return h("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": text }, bands, marks,
+    cuts.map((cut) => h("line", { x1: at(cut), x2: at(cut), y1: 26, y2: 58, stroke: "var(--ink)", "stroke-width": 2, "stroke-dasharray": "4 3" })),
+    h("line", { x1: at(low), x2: at(high), y1: 41, y2: 41, stroke: "var(--accent)", "stroke-width": 5, "stroke-linecap": "round", opacity: 0.55 }),
+    h("circle", { cx: at(estimate.value), cy: 41, r: 7, fill: "var(--accent)", stroke: "var(--card)", "stroke-width": 2 }),
+    h("text", { x: (left + right) / 2, y: 88, "text-anchor": "middle" }, `${name} / ${unit}`));
+}
+
+/** Residual against evaluations of both solvers, on a logarithmic scale. */
+export function convergenceChart({ curves, rtol }) {
+  const [width, height, left, top, bottom] = [chartWidth(), 270, 48, 12, 226];
+  const right = width - 12;
+  const shown = { anderson: ["Anderson", "var(--one)"], forward: ["forward iteration", "var(--two)"] };
+  const values = Object.values(curves).flatMap((curve) => curve.residual.filter((r) => r > 0));
+  const floor = Math.floor(Math.log10(Math.min(rtol, ...values)));
+  const roof = Math.ceil(Math.log10(Math.max(1, ...values)));
+  const most = Math.max(...Object.values(curves).map((curve) => curve.residual.length), 2);
+  const x = (k) => left + ((right - left) * (k - 1)) / (most - 1);
+  const y = (r) => bottom - ((bottom - top) * (Math.log10(r) - floor)) / (roof - floor);
+  const lines = [];
+  for (let e = floor; e <= roof; e++) lines.push(h("g", {},
+    h("line", { x1: left, x2: right, y1: y(10 ** e), y2: y(10 ** e), stroke: "var(--line)" }),
+    h("text", { x: left - 8, y: y(10 ** e) + 4, "text-anchor": "end" }, `1e${String(e).replace("-", "−")}`)));
+  const marks = ticks(1, most, 8).filter(Number.isInteger).map((k) => h("text", { x: x(k), y: bottom + 17, "text-anchor": "middle" }, `${k}`));
+  const drawn = Object.entries(curves).map(([name, curve]) => {
+    const points = curve.residual.map((r, k) => (r > 0 ? [x(k + 1), y(r)] : null)).filter(Boolean);
+    return h("g", {},
+      h("polyline", { points: points.map((p) => p.join(",")).join(" "), fill: "none", stroke: shown[name][1], "stroke-width": 2, "stroke-linejoin": "round" }),
+      points.map(([px, py], k) => h("circle", { cx: px, cy: py, r: 4, fill: shown[name][1], stroke: "var(--card)", "stroke-width": 1.5 },
+        h("title", {}, `${shown[name][0]}, evaluation ${k + 1}: ${curve.residual[k].toExponential(1)}`))));
+  });
+  const rows = Object.entries(curves).map(([name, curve]) => {
+    const reached = curve.residual.findIndex((r) => r !== null && r <= rtol);
+    const seconds = reached < 0 ? null : curve.seconds[reached];
+    return h("tr", {}, h("td", {}, h("i", { class: "stroke", style: { background: shown[name][1] } }), shown[name][0]),
+      h("td", { class: "number" }, reached < 0 ? "not reached" : `${reached + 1}`),
+      h("td", { class: "number" }, seconds === null ? "" : `${fixed(1000 * seconds, 2)} ms`));
+  });
+  return h("div", {},
+    h("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Relative residual at each evaluation; the numbers are in the table below" }, lines, marks,
+      h("line", { x1: left, x2: right, y1: y(rtol), y2: y(rtol), stroke: "var(--ink)", "stroke-dasharray": "5 4" }),
+      h("text", { class: "strong", x: right, y: y(rtol) - 6, "text-anchor": "end" }, "tolerance of the model"),
+      drawn, h("text", { x: (left + right) / 2, y: height - 6, "text-anchor": "middle" }, "evaluations of the cell")),
+    h("table", { class: "chart-table legend-table" }, h("thead", {}, h("tr", {}, h("th", {}, "relative residual"), h("th", {}, `evaluations to ${rtol}`), h("th", {}, "time to it"))), h("tbody", {}, rows)),
+    h("small", {}, "Times are medians of a few runs on this server, of one structure alone: look at the evaluations; andersonn measure inference tells what a batch saves."));
+}
+
+/** Bars of the largest contributions. */
+export function contributionBars(explained, most = 12) {
+  const ranked = [...explained.contributions].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, most);
+  const span = Math.max(1e-3, ...ranked.map((row) => Math.abs(row.value)));
+  const symbols = explained.contributions.map((row) => row.element);
+  const [width, line, left] = [chartWidth(), 24, 50];
+  const zero = ranked.some((row) => row.value < 0) ? (left + width - 70) / 2 + 10 : left + 10;
+  const reach = Math.min(width - 60 - zero, zero > left + 20 ? zero - left - 60 : Infinity);
+  const bars = ranked.map((row, k) => {
+    const length = (reach * Math.abs(row.value)) / span;
+    const y = 4 + k * line;
+    const beyond = row.value < 0 ? zero - length - 6 : zero + length + 6;
+    return h("g", {},
+      h("text", { class: "strong", x: left - 8, y: y + 14, "text-anchor": "end" }, atomName(symbols, row.atom)),
+      h("rect", { x: row.value < 0 ? zero - length : zero, y, width: Math.max(1, length), height: line - 6, rx: 3, fill: diverging(row.value, span), stroke: "var(--soft)", "stroke-width": 0.5 }),
+      h("text", { x: beyond, y: y + 14, "text-anchor": row.value < 0 ? "end" : "start" }, fixed(row.value)));
+  });
+  return h("svg", { viewBox: `0 0 ${width} ${8 + ranked.length * line}`, role: "img", "aria-label": `The ${ranked.length} largest contributions` },
+    h("line", { x1: zero, x2: zero, y1: 0, y2: 8 + ranked.length * line, stroke: "var(--soft)" }), bars);
+}
+
+function ticks(low, high, about) {
+  const rough = (high - low) / about;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((k) => k * power).find((s) => s >= rough);
+  const found = [];
+  for (let value = Math.ceil(low / step) * step; value <= high + 1e-9; value += step) found.push(value);
+  return found;
+}

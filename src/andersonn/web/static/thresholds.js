@@ -1,0 +1,78 @@
+// Moving the cuts between classes. At the trained cuts all is as the model says; elsewhere a rule of the API's "boundary" holds.
+import { fixed, h, quantity, words } from "/static/dom.js";
+
+/** Whether the cuts are where the model was trained. */
+export const asTrained = (task, cuts) => cuts.every((cut, k) => cut === task.thresholds[k]);
+
+/** Probability of each class between cuts, by the curve of an answer. */
+export function probabilitiesAt(task, boundary, cuts) {
+  const above = [1, ...cuts.map((cut, k) => (k === 0 && task.first_threshold_is_fixed ? boundary.above[0] : interpolated(boundary, cut))), 0];
+  return Object.fromEntries(task.classes.map((name, k) => [name, Math.max(0, above[k] - above[k + 1])]));
+}
+
+/** The class of an estimate between cuts; the exact zero of a first class cannot be told by an estimate and stays. */
+export function classByEstimate(task, answer, cuts) {
+  const first = task.first_threshold_is_fixed;
+  if (first && answer.class === task.classes[0]) return answer.class;
+  const k = cuts.filter((cut, position) => (first && position === 0) || answer.estimate.value >= cut).length;
+  return task.classes[k];
+}
+
+export const RULES = {
+  trained: "calibrated on validation data",
+  uncalibrated: "not calibrated",
+  model: "moved thresholds: by the model's own distribution of |μ|; its calibration was not tested there",
+  estimate: "moved thresholds: from the estimate and its interval, not calibrated",
+};
+
+/**
+ * Sliders for the cuts of a task.
+ * @param changed called with the new cuts
+ */
+export function sliders(task, cuts, highest, changed) {
+  const [name, unit] = quantity(task.quantity);
+  const step = highest > 12 ? 0.1 : 0.05;
+  const movable = cuts.map((cut, k) => k).filter((k) => !(k === 0 && task.first_threshold_is_fixed));
+  const outputs = {};
+  const inputs = {};
+  const back = h("button", { type: "button", click: () => set([...task.thresholds]) }, "Reset");
+
+  function set(next) {
+    cuts = next;
+    movable.forEach((k) => { inputs[k].value = cuts[k]; outputs[k].textContent = `${fixed(cuts[k])} ${unit}`; });
+    back.disabled = asTrained(task, cuts);
+    changed([...cuts]);
+  }
+  const rows = movable.map((k) => {
+    outputs[k] = h("output", {}, `${fixed(cuts[k])} ${unit}`);
+    inputs[k] = h("input", {
+      type: "range", min: step, max: highest, step: "any", value: cuts[k], "data-cut": k,
+      "aria-label": `${name} between ${words(task.classes[k])} and ${words(task.classes[k + 1])}`,
+      keydown: (event) => {
+        const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
+        if (!by) return;
+        event.preventDefault();
+        move(k, cuts[k] + by * step);
+      },
+      input: (event) => move(k, Number(event.target.value)),
+    });
+    return h("label", {}, h("span", {}, `${words(task.classes[k])} | ${words(task.classes[k + 1])}`), outputs[k], inputs[k]);
+  });
+  function move(k, value) {
+    const near = Math.abs(value - task.thresholds[k]) < step / 2 ? task.thresholds[k] : Math.round(value / step) * step;
+    const low = k > 0 ? cuts[k - 1] + step : step;
+    const high = k + 1 < cuts.length ? cuts[k + 1] - step : highest;
+    const next = [...cuts];
+    next[k] = +Math.min(Math.max(near, low), high).toFixed(4);
+    set(next);
+  }
+  back.disabled = asTrained(task, cuts);
+  return h("div", { class: "sliders" }, h("div", { class: "row" }, h("b", {}, "Thresholds"), back), rows);
+}
+
+function interpolated({ cuts, above }, cut) {
+  const next = cuts.findIndex((c) => c > cut);
+  const k = next < 0 ? cuts.length - 2 : Math.max(0, next - 1);
+  const share = Math.min(1, Math.max(0, (cut - cuts[k]) / (cuts[k + 1] - cuts[k])));
+  return above[k] + share * (above[k + 1] - above[k]);
+}

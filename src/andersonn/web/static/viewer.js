@@ -1,0 +1,157 @@
+// Balls and sticks in 3-D on a plain canvas: parallel projection, drawn from back to front.
+import { atomName, canvas, color, diverging, h, withTip } from "/static/dom.js";
+
+const HELP = "Drag or arrow keys turn, wheel or + and − zoom, 0 resets.";
+const BALL = 0.42; // of the covalent radius
+const ZOOM = 1.25;
+
+/**
+ * The turnable structure.
+ * @param view as the API's "structure"
+ * @param values contributions of the atoms, or null: colors by element
+ */
+export function viewer(view) {
+  const center = middle(view);
+  const points = view.balls.map(([x, y, z]) => [x - center[0], y - center[1], z - center[2]]);
+  const ends = view.halves.map(([, x, y, z]) => [x - center[0], y - center[1], z - center[2]]);
+  const edges = cellEdges(view.cell).map((edge) => edge.map((p) => p.map((x, k) => x - center[k])));
+  const reach = 1.2 + Math.max(...[...points, ...edges.flat()].map((p) => Math.hypot(...p)));
+  const state = { turn: start(view.periodic), zoom: ZOOM, values: null, span: 1, placed: [] };
+  const element = canvas(340, draw, {
+    class: "turn", "aria-label": `${view.formula} in three dimensions. ${HELP}`, title: HELP,
+    pointerdown: (event) => element.setPointerCapture(event.pointerId),
+    pointermove: (event) => {
+      if (!event.buttons) return;
+      rotate(event.movementX * 0.01, event.movementY * 0.01);
+    },
+    wheel: (event) => { event.preventDefault(); zoom(Math.exp(-event.deltaY * 0.0015)); },
+    keydown: (event) => {
+      const keys = { ArrowLeft: [-0.15, 0], ArrowRight: [0.15, 0], ArrowUp: [0, -0.15], ArrowDown: [0, 0.15] };
+      if (keys[event.key]) rotate(...keys[event.key]);
+      else if (event.key === "+" || event.key === "=") zoom(1.15);
+      else if (event.key === "-") zoom(1 / 1.15);
+      else if (event.key === "0") { state.turn = start(view.periodic); state.zoom = ZOOM; element.redraw(); }
+      else return;
+      event.preventDefault();
+    },
+  });
+
+  function rotate(dx, dy) {
+    state.turn = product(product(aboutX(dy), aboutY(dx)), state.turn);
+    element.redraw();
+  }
+  function zoom(factor) {
+    state.zoom = Math.min(8, Math.max(0.4, state.zoom * factor));
+    element.redraw();
+  }
+  function colorOf(atom) {
+    return state.values ? diverging(state.values[atom], state.span) : view.elements[view.atoms[atom]].color;
+  }
+  function draw(context, width, height) {
+    const scale = state.zoom * Math.min(width, height) / (2 * reach);
+    const at = (p) => {
+      const [x, y, z] = applied(state.turn, p);
+      return [width / 2 + scale * x, height / 2 - scale * y, z];
+    };
+    const placed = points.map(at);
+    const items = [];
+    edges.forEach(([a, b]) => {
+      const [from, to] = [at(a), at(b)];
+      items.push([(from[2] + to[2]) / 2 - 0.5, () => line(context, from, to, color("soft"), 1)]);
+    });
+    view.halves.forEach(([ball], k) => {
+      const [from, to] = [placed[ball], at(ends[k])];
+      const atom = view.balls[ball][3];
+      items.push([(from[2] + to[2]) / 2, () => stick(context, from, to, colorOf(atom), scale)]);
+    });
+    placed.forEach(([x, y, z], k) => {
+      const atom = view.balls[k][3];
+      const radius = Math.max(2.5, scale * BALL * view.elements[view.atoms[atom]].radius);
+      items.push([z, () => ball(context, x, y, radius, colorOf(atom))]);
+    });
+    items.sort((a, b) => a[0] - b[0]).forEach(([, paint]) => paint());
+    state.placed = placed.map(([x, y, z], k) => ({ x, y, z, atom: view.balls[k][3] }));
+    state.scale = scale;
+  }
+  function tipAt(x, y) {
+    const near = state.placed
+      .filter((p) => Math.hypot(p.x - x, p.y - y) < Math.max(7, state.scale * BALL * view.elements[view.atoms[p.atom]].radius))
+      .sort((a, b) => b.z - a.z)[0];
+    if (!near) return null;
+    const name = atomName(view.atoms, near.atom);
+    return state.values ? `${name}: ${state.values[near.atom].toFixed(3)}` : name;
+  }
+  return {
+    element: h("div", {}, withTip(element, tipAt)),
+    canvas: element,
+    /** Colors by contribution, or by element if null. */
+    show(values) {
+      state.values = values;
+      state.span = Math.max(1e-3, ...(values ?? []).map(Math.abs));
+      element.redraw();
+    },
+  };
+}
+
+/** What colors mean: the elements that are there. */
+export function elementLegend(view) {
+  const entries = Object.entries(view.elements);
+  return h("div", { class: "legend" }, entries.map(([symbol, { color: shade }]) =>
+    h("span", {}, h("i", { style: { background: shade } }), symbol)));
+}
+
+function middle(view) {
+  if (view.cell) return [0, 1, 2].map((k) => view.cell.reduce((sum, row) => sum + row[k] / 2, 0));
+  return [0, 1, 2].map((k) => view.balls.reduce((sum, ball) => sum + ball[k], 0) / view.balls.length);
+}
+
+function cellEdges(cell) {
+  if (!cell) return [];
+  const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [n & 1, (n >> 1) & 1, (n >> 2) & 1]);
+  const place = (c) => [0, 1, 2].map((k) => c[0] * cell[0][k] + c[1] * cell[1][k] + c[2] * cell[2][k]);
+  const found = [];
+  corners.forEach((a, i) => corners.forEach((b, j) => {
+    if (i < j && Math.abs(a[0] - b[0]) + Math.abs(a[1] - b[1]) + Math.abs(a[2] - b[2]) === 1) found.push([place(a), place(b)]);
+  }));
+  return found;
+}
+
+const start = (periodic) => (periodic ? product(aboutX(-1.22), aboutZ(0.25)) : product(aboutX(-0.5), aboutY(0.4)));
+
+function line(context, from, to, stroke, width) {
+  context.strokeStyle = stroke;
+  context.lineWidth = width;
+  context.beginPath();
+  context.moveTo(from[0], from[1]);
+  context.lineTo(to[0], to[1]);
+  context.stroke();
+}
+
+function stick(context, from, to, fill, scale) {
+  const width = Math.max(1.5, Math.min(9, scale * 0.16));
+  context.lineCap = "round";
+  line(context, from, to, "rgba(20, 26, 32, .75)", width + 1.4);
+  line(context, from, to, fill, width);
+}
+
+function ball(context, x, y, radius, fill) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fillStyle = fill;
+  context.fill();
+  const light = context.createRadialGradient(x - radius * 0.35, y - radius * 0.4, radius * 0.05, x, y, radius);
+  light.addColorStop(0, "rgba(255,255,255,.75)");
+  light.addColorStop(0.45, "rgba(255,255,255,.08)");
+  light.addColorStop(1, "rgba(0,0,0,.32)");
+  context.fillStyle = light;
+  context.fill();
+  context.strokeStyle = "rgba(20, 26, 32, .8)";
+  context.lineWidth = 0.8;
+  context.stroke();
+}
+
+const aboutX = (a) => [[1, 0, 0], [0, Math.cos(a), -Math.sin(a)], [0, Math.sin(a), Math.cos(a)]];
+const aboutY = (a) => [[Math.cos(a), 0, Math.sin(a)], [0, 1, 0], [-Math.sin(a), 0, Math.cos(a)]];
+const aboutZ = (a) => [[Math.cos(a), -Math.sin(a), 0], [Math.sin(a), Math.cos(a), 0], [0, 0, 1]];
+const product = (a, b) => a.map((row) => [0, 1, 2].map((k) => row[0] * b[0][k] + row[1] * b[1][k] + row[2] * b[2][k]));
+const applied = (m, p) => m.map((row) => row[0] * p[0] + row[1] * p[1] + row[2] * p[2]);

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+WAIT = 90.0
+
+
+class Serving:
+    """A server in a process of its own, as a user starts it."""
+
+    def __init__(self, *options: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "andersonn.cli.main", "serve", "--port", str(port), *options]
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.client = httpx.Client(base_url=self.url, timeout=60.0)
+        self._await()
+
+    def _await(self) -> None:
+        until = time.monotonic() + WAIT
+        while time.monotonic() < until and self.process.poll() is None:
+            try:
+                self.client.get("/api/tasks").raise_for_status()
+                return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        self.process.kill()
+        raise RuntimeError(f"the server did not start: {self.process.stderr.read()}")
+
+    def ask(self, verb: str, task: str, *paths: Path, params=None, **data):
+        files = [("files", (path.name, path.read_bytes())) for path in paths]
+        return self.client.post(f"/api/{verb}/{task}", files=files or None, data=data, params=params)
+
+    def send(self, name: str, content: bytes, task: str = "conduction"):
+        return self.client.post(f"/api/predict/{task}", files=[("files", (name, content))])
+
+    def close(self) -> None:
+        self.client.close()
+        self.process.terminate()
+        self.process.wait(30.0)
+        self.process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """Small bounds, so that they can be reached."""
+    serving = Serving(
+        "--atoms",
+        "120",
+        "--files",
+        "6",
+        "--structures",
+        "6",
+        "--megabytes",
+        "1",
+        "--read-seconds",
+        "6",
+        "--readers",
+        "1",
+    )
+    yield serving
+    serving.close()

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import httpx
+import pytest
+
+from andersonn import Scientist
+from tests.web.conftest import EXAMPLES, Serving
+
+QUARTZ, COPPER = EXAMPLES / "structures/quartz.cif", EXAMPLES / "structures/Cu.cif"
+SOLVENTS = EXAMPLES / "molecules/solvents.sdf"
+
+
+def close_to(found, expected):
+    """Equal but for rounding: batches of other make-up are added up in another order."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for key in expected:
+            close_to(found[key], expected[key])
+    elif isinstance(expected, (list, tuple)):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            close_to(one, other)
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, rel=2e-2, abs=2e-3)
+    else:
+        assert found == expected
+
+
+def test_answers_are_those_of_the_command_line(server):
+    answer = server.ask("predict", "conduction", QUARTZ, COPPER)
+    assert answer.status_code == 200
+    expected = [a.as_dict() for a in Scientist.load("conduction").predict([str(QUARTZ), str(COPPER)])]
+    for row in expected:
+        row["input"] = row["input"].rpartition("/")[2]
+    close_to(answer.json()["answers"], expected)
+
+
+def test_a_bad_file_leaves_the_others(server):
+    answer = server.ask("predict", "polarity", SOLVENTS, QUARTZ, smiles=["C1CC"])
+    assert answer.status_code == 200
+    found = answer.json()["answers"]
+    assert [row["input"] for row in found] == ["solvents.sdf"] * 4 + ["quartz.cif", "C1CC"]
+    assert [row["error"]["kind"] for row in found if "error" in row] == ["periodic", "bad_smiles"]
+
+
+@pytest.mark.parametrize(("name", "formula"), [("quartz.cif", "SiO2"), ("SrTiO3.vasp", "SrTiO3")])
+def test_pasted_crystals(server, name, formula):
+    text = (EXAMPLES / "structures" / name).read_text()
+    (answer,) = server.ask("predict", "conduction", text=text).json()["answers"]
+    assert answer["input"] == "pasted text"
+    assert answer["formula"] == formula
+
+
+def test_pasted_molecules(server):
+    water = "3\n\nO 0 0 0.117\nH 0 0.757 -0.471\nH 0 -0.757 -0.471\n"
+    (xyz,) = server.ask("predict", "polarity", text=water).json()["answers"]
+    (one,) = server.ask("predict", "polarity", text="O\n").json()["answers"]
+    several = server.ask("predict", "polarity", text="O water\nCC ethane\n").json()["answers"]
+    assert xyz["formula"] == one["formula"] == several[0]["formula"]
+    assert one["input"] == "O"
+    assert several[1]["id"].endswith("ethane")
+
+
+def test_explanation_is_that_of_the_command_line(server):
+    found = server.ask("explain", "conduction", QUARTZ).json()
+    (expected,) = Scientist.load("conduction").explain([str(QUARTZ)])
+    assert found["input"] == "quartz.cif"
+    assert found["quantity"] == expected.quantity
+    assert [row["value"] for row in found["contributions"]] == pytest.approx(expected.values.tolist(), abs=0.05)
+
+
+def test_a_look_has_all_views(server):
+    found = server.ask("inspect", "conduction", QUARTZ).json()
+    assert len(found["structure"]["atoms"]) == found["answer"]["n_atoms"] == 9
+    assert len(found["structure"]["balls"]) > 9  # those on faces of the cell are repeated
+    assert found["graph"]["bonds"] == 12
+    assert found["graph"]["coordination"] == [4, 4, 4, 2, 2, 2, 2, 2, 2]
+    assert sum(edge[2] for edge in found["graph"]["edges"]) == 12
+    assert found["image"]["symbols"] == ["Si", "O"]
+    anderson, forward = (found["convergence"]["curves"][name]["residual"] for name in ("anderson", "forward"))
+    assert min(anderson) < 1e-5
+    assert len(anderson) <= len(forward)
+
+
+def test_a_look_at_one_of_several(server):
+    found = server.ask("inspect", "polarity", SOLVENTS, params={"structure": 2}).json()
+    assert found["answer"]["id"] == "solvents:water"
+    missing = server.ask("inspect", "polarity", SOLVENTS, params={"structure": 9})
+    assert missing.status_code == 422
+    assert missing.json()["error"]["kind"] == "no_such_structure"
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "status", "kind"),
+    [
+        ("/api/predict/polar", {"smiles": "C"}, 404, "unknown_task"),
+        ("/api/predict/polarity", {}, 422, "no_input"),
+        ("/api/predict/polarity", {"smiles": ["C"] * 7}, 413, "too_many"),
+        ("/api/predict/polarity", {"text": "C\n" * 7}, 413, "too_many"),
+        ("/api/predict/polarity", {"smiles": "C1CC"}, 422, "bad_smiles"),
+        ("/api/predict/polarity", {"smiles": "C" * 100}, 422, "too_large"),
+        ("/api/explain/polarity", {"smiles": ["C", "CC"]}, 413, "too_many"),
+        ("/api/explain/polarity?structure=x", {"smiles": "C"}, 422, "bad_request"),
+        ("/api/predict/polarity", {"text": "C" * 2_000_000}, 413, "too_large"),
+        ("/nowhere", {}, 404, "unknown_page"),
+    ],
+)
+def test_refusals_name_cause_and_cure(server, path, data, status, kind):
+    answer = server.client.post(path, data=data)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"]["kind"] == kind
+    assert answer.json()["error"]["hint"]
+
+
+def test_a_body_without_announced_size_is_cut_off(server):
+    boundary = b"--x\r\nContent-Disposition: form-data; name=files; filename=a.cif\r\n\r\n"
+    answer = server.client.post(
+        "/api/predict/conduction",
+        content=(part for part in [boundary, *[b"0" * 100_000] * 30]),
+        headers={"content-type": "multipart/form-data; boundary=x"},
+    )
+    assert answer.status_code == 413
+    assert answer.json()["error"]["kind"] == "too_large"
+
+
+@pytest.mark.parametrize("body", [b"", b"--x", b"--x\r\n\r\n\r\n--x--", b"\x00\xff" * 500])
+def test_a_broken_form_is_no_defect(server, body):
+    answer = server.client.post(
+        "/api/predict/conduction", content=body, headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["error"]["kind"] in ("bad_request", "no_input")
+
+
+def test_pages_need_nothing_from_elsewhere(server):
+    page = server.client.get("/")
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    for path in ("/static/main.js", "/static/base.css", "/static/icon.svg", "/openapi.json"):
+        answer = server.client.get(path)
+        assert answer.status_code == 200
+        assert "http://" not in answer.text.replace("http://www.w3.org/2000/svg", "").replace("http://127.0.0.1", "")
+        assert "https://" not in answer.text
+
+
+def test_documentation_names_every_operation(server):
+    paths = server.client.get("/openapi.json").json()["paths"]
+    assert {"/api/predict/{task}", "/api/explain/{task}", "/api/inspect/{task}", "/api/tasks"} <= paths.keys()
+
+
+def test_cards_and_report(server):
+    card = server.client.get("/api/cards/porosity").json()
+    assert card["task"] == "porosity"
+    html = server.client.get("/api/cards/porosity", params={"format": "html"}).text
+    assert "<h1>Model card: porosity</h1>" in html
+    assert "style=" not in html
+    assert "<table>" in server.client.get("/api/report").text
+    assert server.client.get("/api/cards/no").status_code == 404
+
+
+def test_every_example_is_answered(server):
+    for example in server.client.get("/api/examples").json():
+        if "smiles" in example:
+            answer = server.ask("predict", example["task"], smiles=example["smiles"])
+        else:
+            answer = server.send(example["file"], example["text"].encode(), example["task"])
+        assert answer.status_code == 200, example["name"]
+        assert all("class" in row for row in answer.json()["answers"])
+
+
+def test_questions_beyond_the_queue_are_told_so_and_the_others_answered():
+    serving = Serving("--waiting", "2", "--readers", "1")
+    try:
+        with ThreadPoolExecutor(16) as threads:
+            found = list(threads.map(lambda k: serving.ask("predict", "polarity", smiles="C" * (k % 5 + 8)), range(32)))
+        codes = [answer.status_code for answer in found]
+        assert set(codes) == {200, 429}
+        refused = found[codes.index(429)]
+        assert refused.json()["error"]["kind"] == "busy"
+        assert refused.headers["retry-after"]
+        waiting = [asked(serving, k) for k in range(2)]
+        serving.process.send_signal(signal.SIGTERM)  # a graceful stop answers what was asked
+        assert [future.result().status_code for future in waiting] == [200, 200]
+        assert serving.process.wait(20.0) == 0
+    finally:
+        serving.close()
+
+
+def asked(serving, k):
+    """The answer to come to a question that has been sent."""
+    sent, threads = Event(), ThreadPoolExecutor(1)
+
+    def ask():
+        with httpx.Client(base_url=serving.url, timeout=30.0) as client:
+            sent.set()
+            return client.post("/api/predict/polarity", data={"smiles": "C" * (20 + k)})
+
+    future = threads.submit(ask)
+    sent.wait(5.0)
+    time.sleep(0.1)
+    return future
+
+
+def test_a_wrong_call_ends_with_a_line(tmp_path):
+    command = [sys.executable, "-m", "andersonn.cli.main", "serve", "--port", "0"]
+    for options, word in (
+        (["--model", str(tmp_path)], "model.json"),
+        (["--atoms", "0"], "above 0"),
+        (["--host", "1.2.3.4"], "listen"),
+    ):
+        done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2, done.stderr
+        assert word in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+
+
+def test_health(server):
+    found = server.client.get("/api/health").json()
+    assert found["status"] == "ready"
+    assert json.dumps(found)

@@ -1,0 +1,52 @@
+"""Class probabilities where the model was not trained to cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from andersonn import Scientist
+from andersonn.data.imaging import images_for
+from andersonn.matter.readers import from_smiles
+from andersonn.web.boundary import boundary, grid
+
+
+@pytest.fixture(scope="module")
+def polarity():
+    return Scientist.load("polarity")
+
+
+def asked(scientist, structure):
+    images = images_for(structure, scientist.task, scientist.recipe, scientist.artifact.config.conformers)
+    (answer,) = scientist.answer([("x", structure, images)])
+    return answer, boundary(scientist, answer, images, structure.made_geometry)
+
+
+@pytest.mark.parametrize("smiles", ["CC(=O)Nc1ccc(O)cc1", "CCO"])
+def test_the_dipole_head_is_asked_at_other_cuts_and_left_as_it_was(polarity, smiles):
+    answer, found = asked(polarity, from_smiles(smiles))
+    assert found["rule"] == "model"
+    at_trained = np.interp(2.5, found["cuts"], found["above"])
+    assert at_trained == pytest.approx(answer.probabilities["strongly_polar"], abs=2e-3)
+    assert (np.diff(found["above"]) <= 1e-9).all()
+    again, _ = asked(polarity, from_smiles(smiles))
+    assert again.probabilities == answer.probabilities
+
+
+def test_other_heads_are_judged_by_estimate_and_interval(structures):
+    scientist = Scientist.load("conduction")
+    answer, found = asked(scientist, structures["NaCl"])
+    assert found["rule"] == "estimate"
+    at = lambda cut: np.interp(cut, found["cuts"], found["above"])  # noqa: E731
+    low, high = answer.interval90
+    assert at(low) == pytest.approx(0.95, abs=0.01)
+    assert at(answer.value) == pytest.approx(0.5, abs=0.01)
+    assert at(high) == pytest.approx(0.05, abs=0.01)
+    metal, found = asked(scientist, structures["Cu"])
+    assert max(found["above"]) <= 1.0 - metal.probabilities["metal"] + 1e-5  # a metal stays one at every cut
+
+
+def test_the_grid_holds_the_trained_cuts():
+    for task in (Scientist.load(name).task for name in ("conduction", "polarity", "porosity")):
+        assert grid(task)[-1] >= 2 * task.thresholds[-1]
+        assert all(np.abs(grid(task) - cut).min() < 1e-6 for cut in task.thresholds)
