@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 
 from andersonn.matter.structure import Structure
-from andersonn.scientists import Scientist
+from andersonn.scientists import scientist
 from andersonn.screening import work
 
 COMPUTE = "tests.screening.fakes:compute"
-image = Scientist._image
+images_for = scientist.images_for
 
 
-def misbehave(self: Scientist, structure: Structure):
+def misbehave(structure: Structure, *options):
     name = structure.id.rpartition(":")[2]
     if name == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -26,9 +26,9 @@ def misbehave(self: Scientist, structure: Structure):
     if name.startswith("once") and not (mark := Path(os.environ["FAKES"], name)).exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return image(self, structure)
+    return images_for(structure, *options)
 
 
 def compute(payload, settings):
-    Scientist._image = misbehave
+    scientist.images_for = misbehave
     return work.compute(payload, settings)

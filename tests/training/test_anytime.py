@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
+from andersonn.matter.image import NodeNeighborImage
 from andersonn.scientists import Scientist
 from andersonn.solvers import Status
 from andersonn.training.anytime import Anytime, ask_anytime, fit_anytime, lead_of
@@ -15,9 +17,8 @@ from andersonn.training.inference import ask
 @pytest.fixture(scope="module")
 def asked(demo_sample):
     scientist = Scientist.load("conduction")
-    images = [scientist._image(structure) for structure in demo_sample.take(np.arange(0, len(demo_sample), 10))]
-    from andersonn.data.store import ImageStore
-
+    chosen = demo_sample.take(np.arange(0, len(demo_sample), 10))
+    images = [NodeNeighborImage.from_structure(structure, scientist.recipe) for structure in chosen]
     store = ImageStore.from_images(images, scientist.recipe)
     return scientist, store, np.arange(len(images))
 
