@@ -20,6 +20,16 @@ def repository_file(page: str, link: str) -> str | None:
     return path if not path.startswith("docs/") and (ROOT / path).is_file() else None
 
 
+def indented(markdown: str) -> str:
+    """Indents what follows a blank line in a list item by the four columns that mkdocs wants, where code hosts take two."""
+    lines, fenced, inside = [], False, False
+    for line in markdown.split("\n"):
+        fenced ^= line.lstrip().startswith("```")
+        inside = not fenced and re.match(r"  \S", line) is not None and (inside or not lines or not lines[-1])
+        lines.append(f"  {line}" if inside else line)
+    return "\n".join(lines)
+
+
 def on_files(files, config):
     """Adds the files that pages link to outside ``docs``."""
     wanted = set()
@@ -31,7 +41,7 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Leads links to repository files to their copies; indents tables in lists by the four columns that mkdocs wants."""
+    """Leads links to repository files to their copies, and keeps blocks in their list items."""
 
     def redirect(match):
         path = repository_file(page.file.src_uri, match[1])
@@ -39,4 +49,4 @@ def on_page_markdown(markdown, page, config, files):
             return match[0]
         return "](" + posixpath.relpath(f"repository/{path}", posixpath.dirname(page.file.src_uri) or ".")
 
-    return re.sub(r"^  \|", "    |", LINK.sub(redirect, markdown), flags=re.M)
+    return indented(LINK.sub(redirect, markdown))
