@@ -37,8 +37,8 @@ class Page(HTMLParser):
 
 def faults(site):
     """What is wrong with a built site: addresses that lead nowhere, and what is loaded from another host."""
+    site, found = site.resolve(), []
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html") if path.name != "404.html"}
-    found = []
     for path, page in pages.items():
         found += [f"{path.name} loads {address}" for address in page.loaded if urlsplit(address).netloc]
         if "mermaid" in page.classes:
@@ -47,12 +47,11 @@ def faults(site):
             parts = urlsplit(address)
             if parts.scheme or parts.netloc:
                 continue
-            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path.resolve()
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             target = target / "index.html" if target.is_dir() else target
-            known = {known.resolve(): seen for known, seen in pages.items()}.get(target)
-            if not target.is_file() or not target.is_relative_to(site.resolve()):
+            if not target.is_file() or not target.is_relative_to(site):
                 found.append(f"{path.name} → {address}: no such file")
-            elif known and unquote(parts.fragment) not in known.ids:
+            elif target in pages and unquote(parts.fragment) not in pages[target].ids:
                 found.append(f"{path.name} → {address}: no such anchor")
     for style in site.rglob("*.css"):
         found += [

@@ -22,10 +22,12 @@ def repository_file(page: str, link: str) -> str | None:
 
 def indented(markdown: str) -> str:
     """Indents what follows a blank line in a list item by the four columns that mkdocs wants, where code hosts take two."""
-    lines, fenced, inside = [], False, False
+    lines, fenced, inside = [""], False, False
     for line in markdown.split("\n"):
         fenced ^= line.lstrip().startswith("```")
-        inside = not fenced and re.match(r"  \S", line) is not None and (inside or not lines or not lines[-1])
+        before, inside = inside, not fenced and re.match(r"  \S", line) is not None and (inside or not lines[-1])
+        if before and not inside and line:
+            lines.append("")  # or the next item would be taken for the paragraph's next line
         lines.append(f"  {line}" if inside else line)
     return "\n".join(lines)
 
