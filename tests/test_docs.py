@@ -7,6 +7,7 @@ import enum
 import importlib
 import inspect
 import re
+import shlex
 from dataclasses import fields
 from pathlib import Path
 
@@ -73,6 +74,22 @@ def test_commands_named_in_the_pages_exist(page):
         known = known_options(words)
         unknown = set(re.findall(r"(?<=\s)--[a-z][\w-]*", command)) - known
         assert not unknown, f"{command}: {unknown}"
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_start_page_run(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from andersonn.cli.main import app
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    commands = re.findall(r"^\$ andersonn (.*)$", (ROOT / "docs/index.md").read_text(), flags=re.M)
+    assert len(commands) >= 4
+    for command in commands:
+        answered = CliRunner().invoke(app, shlex.split(command))
+        assert answered.exit_code == 0, f"{command}: {answered.output}"
+    assert list((tmp_path / "explanations").glob("*.png"))
 
 
 def test_a_wrong_verb_or_option_would_be_seen(tmp_path):

@@ -110,6 +110,9 @@ def test_lists_and_tables_are_not_taken_for_running_text(site):
     for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"<p>[^<]*\n- |<p>\||<p>[^<]*\n\d\. ", text), path.name
+        assert not re.search(r"<em>[^\w(“]", text), (
+            f"{path.name}: a star or underscore of a formula was taken for emphasis"
+        )
 
 
 def test_docstrings_lose_their_roles(site):

@@ -1,7 +1,7 @@
 """Docstrings for the site, changed before they are cut into sections.
 
 Sphinx roles such as ``:class:`` become links to the API reference, plain code where it has no entry; the names that share a
-line of a section (``rtol, atol: …``) get an entry each.
+line of a section (``rtol, atol: …``) get an entry each; and the star of z* is a star, no emphasis.
 """
 
 import re
@@ -9,6 +9,7 @@ import re
 from griffe import Extension
 
 ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`(~?)([\w.]+)`")
+STAR = re.compile(r"(`+[^`]*`+)|(?<=z)\*")
 SHARED = re.compile(r"^( +)((?:\w+, )+)(\w+): ", re.M)
 
 
@@ -40,9 +41,14 @@ def with_entries(text: str) -> str:
     return SHARED.sub(entries, text)
 
 
+def with_stars(text: str) -> str:
+    """The docstring with the stars of z* escaped, those in code left alone."""
+    return STAR.sub(lambda match: match[1] or r"\*", text)
+
+
 class Docstrings(Extension):
-    """Passes every docstring through both."""
+    """Passes every docstring through all three."""
 
     def on_object(self, *, obj, **_):
         if obj.docstring:
-            obj.docstring.value = with_entries(with_links(obj.docstring.value))
+            obj.docstring.value = with_entries(with_links(with_stars(obj.docstring.value)))
