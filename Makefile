@@ -1,10 +1,10 @@
-# From a fresh clone with Python 3.11 or newer: `make demo`, `make test`.
+# From a fresh clone with Python 3.11 or newer: `make demo`, `make test`, `make docs`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all docs lint clean
 
 demo: $(READY)
 	$(BIN)/andersonn demo
@@ -17,12 +17,15 @@ test: $(READY)
 test-all: $(READY)
 	$(BIN)/python -m pytest
 
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 lint: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) runs site .pytest_cache .hypothesis .ruff_cache
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.12')"

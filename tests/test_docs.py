@@ -1,4 +1,4 @@
-"""Every Python block of the README and the docs runs; every link inside the repository leads somewhere."""
+"""Every Python block of the README and the docs runs; every link inside the repository and every command exists."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import enum
 import importlib
 import inspect
 import re
+import shlex
 from dataclasses import fields
 from pathlib import Path
 
@@ -37,14 +38,76 @@ def test_there_is_something_to_run():
     assert sum(len(BLOCK.findall(p.read_text())) for p in PAGES) >= 5
 
 
-def test_commands_named_in_the_readme_exist():
+COMMAND = re.compile(r"(?:`|^\$ |^)(andersonn [a-z][^`\n]*)", re.M)
+PROGRAM = re.compile(r"python ((?:benchmarks|tools|examples)/\w+\.py)([^`\n]*)")
+
+
+def commands_of(page):
+    """Every command that a page shows, in code blocks and in running text, with continued lines joined."""
+    text = re.sub(r" \\\n +", " ", page.read_text())
+    return [re.sub(r"\s+#.*|; .*", "", command) for command in COMMAND.findall(text)]
+
+
+def known_options(words):
+    """The verb that words begin with, and its options; a group's own verbs are followed."""
     from typer.main import get_command
 
     from andersonn.cli.main import app
 
-    verbs = set(re.findall(r"(?:^|`|\$ )andersonn ([a-z]+)", (ROOT / "README.md").read_text(), flags=re.M))
-    assert verbs
-    assert verbs <= set(get_command(app).commands)
+    command = get_command(app)
+    for word in words:
+        if not getattr(command, "commands", None):
+            break
+        if not re.fullmatch("[a-z]+", word):  # "measure inference|training TASK", "data list|info|get"
+            return {"--format"}
+        assert word in command.commands, f"there is no verb {word!r}"
+        command = command.commands[word]
+    return {"--help"}.union(*(parameter.opts + parameter.secondary_opts for parameter in command.params))
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if commands_of(p)], ids=lambda p: p.name)
+def test_commands_named_in_the_pages_exist(page):
+    for command in commands_of(page):
+        words = command.split()[1:]
+        if words[0].isupper():
+            continue
+        known = known_options(words)
+        unknown = set(re.findall(r"(?<=\s)--[a-z][\w-]*", command)) - known
+        assert not unknown, f"{command}: {unknown}"
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_start_page_run(tmp_path, monkeypatch):
+    from typer.testing import CliRunner
+
+    from andersonn.cli.main import app
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    commands = re.findall(r"^\$ andersonn (.*)$", (ROOT / "docs/index.md").read_text(), flags=re.M)
+    assert len(commands) >= 4
+    for command in commands:
+        answered = CliRunner().invoke(app, shlex.split(command))
+        assert answered.exit_code == 0, f"{command}: {answered.output}"
+    assert list((tmp_path / "explanations").glob("*.png"))
+
+
+def test_a_wrong_verb_or_option_would_be_seen(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("Run `andersonn predict x --fast`, or\n\n```sh\n$ andersonn data \\\n    fly\n```\n")
+    first, second = (command.split()[1:] for command in commands_of(page))
+    assert "--fast" in first
+    assert "--fast" not in known_options(first)
+    with pytest.raises(AssertionError, match="fly"):
+        known_options(second)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if PROGRAM.search(p.read_text())], ids=lambda p: p.name)
+def test_programs_named_in_the_pages_exist(page):
+    for program, options in PROGRAM.findall(re.sub(r" \\\n +", " ", page.read_text())):
+        source = (ROOT / program).read_text()
+        for option in re.findall(r"(?<=\s)--[a-z][\w-]*", options):
+            assert f'"{option}"' in source or f"{option}=" in source, f"{program} has no {option}"
 
 
 API = (ROOT / "docs/framework_api.md").read_text()
