@@ -17,7 +17,8 @@ class StateGuess(nn.Module):
     def __init__(self, cell: nn.Module, width: int) -> None:
         super().__init__()
         self._first = cell.initial
-        self.linear = nn.Linear(width, width, bias=False)  # without bias blank pixels stay blank
+        # Without bias blank pixels stay blank; no random numbers are drawn, so that other weights are as they would be without.
+        self.linear = nn.utils.skip_init(nn.Linear, width, width, bias=False)
         nn.init.zeros_(self.linear.weight).requires_grad_(False)
 
     def forward(self, x: object) -> Tensor:
