@@ -73,7 +73,7 @@ def test_a_scientist_answers_early_only_if_asked_to(asked, demo_sample):
     for k in settled:
         assert early[k].label == full[k].label
         assert early[k].solver["residual"] > 1e-3
-    assert sum(early[k].warnings != full[k].warnings for k in settled) <= 1  # a distance at the very edge of the domain
+        assert early[k].warnings == full[k].warnings
     bare = replace(artifact, provenance=artifact.provenance | {"anytime": None})
     with pytest.raises(UsageError, match="no rule"):
         Scientist(bare, "own", anytime=True)

@@ -226,7 +226,8 @@ class Scientist:
         others = [image for _, _, images in ready for image in images[1:]]
         of = np.repeat(np.arange(len(ready)), [len(images) - 1 for _, _, images in ready])
         further = Further(ImageStore.from_images(others, self.recipe), of) if others else None
-        way = ask if self.anytime is None else partial(ask_anytime, rule=self.anytime)
+        rule = {"rule": self.anytime, "domain": self.artifact.domain}
+        way = ask if self.anytime is None else partial(ask_anytime, **rule)
         outputs = ask_mean(self.artifact.network, store, np.arange(len(ready)), further, way)
         calibration = self.artifact.calibration
         made = np.array([structure.made_geometry for _, structure, _ in ready])

@@ -12,6 +12,7 @@ import numpy as np
 from andersonn.data.store import ImageStore
 from andersonn.models import Ensemble, EquilibriumNetwork, members_of
 from andersonn.training.calibration import is_number
+from andersonn.training.domain import Domain
 from andersonn.training.inference import Outputs, ask
 
 CANDIDATES = (0.3, 0.1, 0.03)
@@ -63,14 +64,22 @@ class Anytime:
 
 
 def ask_anytime(
-    network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, rule: Anytime
+    network: EquilibriumNetwork | Ensemble,
+    store: ImageStore,
+    indices: np.ndarray,
+    rule: Anytime,
+    domain: Domain | None = None,
 ) -> Outputs:
     """As :func:`~andersonn.training.inference.ask`; structures settled at the first look keep its outputs and its residual,
-    which is larger than the network's own tolerance.
+    which is larger than the network's own tolerance. Those that seem to lie outside ``domain`` get the full solve: that too is
+    a decision, and was learned on full solves.
     """
     with looser(network, rule.rtol):
         first = ask(network, store, indices)
-    open_ = np.flatnonzero(~(lead_of(first.scores) > rule.margin))
+    settled = lead_of(first.scores) > rule.margin
+    if domain is not None:
+        settled &= domain.distance(first.states) <= domain.limit
+    open_ = np.flatnonzero(~settled)
     if not len(open_):
         return first
     full = ask(network, store, indices[open_])
