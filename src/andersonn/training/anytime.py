@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from andersonn.data.store import ImageStore
-from andersonn.models import Ensemble, EquilibriumNetwork, members_of
+from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.training.calibration import is_number
 from andersonn.training.domain import Domain
-from andersonn.training.inference import Outputs, ask
+from andersonn.training.inference import Outputs, ask, solvers_changed
 
 CANDIDATES = (0.3, 0.1, 0.03)
 """Tolerances of the first look that are tried."""
@@ -139,15 +139,6 @@ def _moved(loose: np.ndarray, full: np.ndarray) -> np.ndarray:
     return np.abs(lead - now).max(axis=1)
 
 
-@contextmanager
-def looser(network: EquilibriumNetwork | Ensemble, rtol: float) -> Iterator[None]:
+def looser(network: EquilibriumNetwork | Ensemble, rtol: float) -> AbstractContextManager[None]:
     """The network, or each member of an ensemble, solves to another tolerance inside this block."""
-    layers = [member.equilibrium for member in members_of(network)]
-    own = [layer.solver for layer in layers]
-    for layer in layers:
-        layer.solver = replace(layer.solver, rtol=rtol)
-    try:
-        yield
-    finally:
-        for layer, solver in zip(layers, own, strict=True):
-            layer.solver = solver
+    return solvers_changed(network, lambda solver: replace(solver, rtol=rtol))

@@ -23,10 +23,10 @@ RTOL = 1e-5
 @torch.no_grad()
 def fit_first_state(network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, seed: int) -> None:
     """Fits W of :class:`~andersonn.models.guess.StateGuess`, in z* ≈ s + W s, by least squares over the rows of some training
-    structures; in each member of an ensemble.
+    structures; in each member of an ensemble. Does nothing where there is none to fit.
 
     Args:
-        network: in evaluation mode, with ``model.initializer``.
+        network: in evaluation mode.
         store: images.
         indices: training structures, of which some are drawn.
         seed: of the draw.
@@ -35,6 +35,8 @@ def fit_first_state(network: EquilibriumNetwork | Ensemble, store: ImageStore, i
     device = next(network.parameters()).device
     for member in members_of(network):
         layer = member.equilibrium
+        if member.config.layers or layer.initializer is None:
+            continue
         solver = replace(layer.solver, rtol=min(RTOL, layer.solver.rtol))
         gram = toward = 0.0
         for part in row_batches(store.n_rows, chosen, ROWS):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from andersonn.data.conformers import Further, further_of_records
 from andersonn.data.store import ImageStore, Progress
 from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, members_of, row_batches
 from andersonn.models.heads import Dipole
+from andersonn.solvers import Solver
 from andersonn.training.dataset import Dataset
 
 MAX_ROWS = 4096
@@ -76,6 +78,22 @@ def ask(
     if was_training:
         network.train()
     return Outputs(*(np.concatenate(column) for column in zip(*columns, strict=True)), evaluations)
+
+
+@contextmanager
+def solvers_changed(network: EquilibriumNetwork | Ensemble, change: Callable[[Solver], Any]) -> Iterator[None]:
+    """The network, or each member of an ensemble, solves with what ``change`` makes of its solver inside this block; then again
+    with its own.
+    """
+    layers = [member.equilibrium for member in members_of(network)]
+    own = [layer.solver for layer in layers]
+    for layer, solver in zip(layers, own, strict=True):
+        layer.solver = change(solver)
+    try:
+        yield
+    finally:
+        for layer, solver in zip(layers, own, strict=True):
+            layer.solver = solver
 
 
 def ask_mean(

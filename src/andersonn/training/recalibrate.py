@@ -52,8 +52,7 @@ def recalibrate(
     progress.finish()
     scale = artifact.calibration.scale
     network = _with_options(artifact, config)
-    if config.model.initializer and not config.model.layers:
-        fit_first_state(network, dataset.store, dataset.sides["train"], config.seed)
+    fit_first_state(network, dataset.store, dataset.sides["train"], config.seed)
     found = judge(network, dataset, artifact.task, config, scale, progress)
     notes = {"metrics": found.metrics} | found.notes() | {"parameters": sum(p.numel() for p in network.parameters())}
     changed = {"network": network, "config": config, "provenance": artifact.provenance | notes}

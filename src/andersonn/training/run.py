@@ -111,8 +111,7 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
 def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
     """Calibrates and tests a trained network, and learns its domain."""
     network, config = trainer.network.eval(), trainer.config
-    if config.model.initializer and not config.model.layers:
-        fit_first_state(network, trainer.dataset.store, trainer.dataset.sides["train"], config.seed)
+    fit_first_state(network, trainer.dataset.store, trainer.dataset.sides["train"], config.seed)
     found = judge(network, trainer.dataset, trainer.task, config, trainer.scale, progress)
     provenance = _provenance(trainer, records, found.metrics) | found.notes()
     return Artifact(network, trainer.task, config, found.calibration, provenance, found.domain)
@@ -168,7 +167,8 @@ def judge(
     tested = ask_records(network, dataset, test, config.conformers, _part(progress, 1))
     progress.update(2)
     domain = fit_domain(network, dataset, validation, config.seed)
-    anytime = fit_anytime(network, dataset.store, side, ask(network, dataset.store, side))
+    alone = validation if config.conformers == 1 else ask(network, dataset.store, side)
+    anytime = fit_anytime(network, dataset.store, side, alone)
     progress.update(3)
     beside = baselines(dataset, task)
     metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, beside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,7 @@ def _by_depth(options: dict[str, Any], format: Format, out: Path | None) -> None
     from andersonn.comparison.own import memory as comparison
     from andersonn.comparison.own.memory_report import memory_rows
 
-    plan = comparison.Plan(**options)
-    require_device(plan.device)
-    require_writable(out)
-    result = comparison.measure(plan, Bars())
-    save(result, out)
+    result = _measured(comparison.measure, comparison.Plan(**options), out)
     if format is Format.json:
         print_json(result)
     elif format is Format.csv:
@@ -92,11 +89,7 @@ def _within(options: dict[str, Any], format: Format, out: Path | None) -> None:
 
     if options["task"] is None:
         raise UsageError("no_task", "a budget is asked about structures, and no task is named", "name one: porosity")
-    plan = comparison.BudgetPlan(**options)
-    require_device(plan.device)
-    require_writable(out)
-    result = comparison.measure(plan, Bars())
-    save(result, out)
+    result = _measured(comparison.measure, comparison.BudgetPlan(**options), out)
     if format is Format.json:
         print_json(result)
     elif format is Format.csv:
@@ -109,6 +102,15 @@ def _within(options: dict[str, Any], format: Format, out: Path | None) -> None:
         print_csv(rows, ("rows", "atoms", "ids", "kind", "deepest", "refused", "bytes", "growth", "why"))
     else:
         show(*budget_rows(result), [result["verdict"]], out)
+
+
+def _measured(measure: Callable[[Any, Bars], dict[str, Any]], plan: Any, out: Path | None) -> dict[str, Any]:
+    """What was measured by a plan, saved if there is a folder for it, which is tried before."""
+    require_device(plan.device)
+    require_writable(out)
+    result = measure(plan, Bars())
+    save(result, out)
+    return result
 
 
 def _given(**options: Any) -> dict[str, Any]:

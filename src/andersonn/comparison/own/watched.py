@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from andersonn.errors import UsageError
-from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, members_of
+from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig
 from andersonn.solvers import FixedPoint, Solver
+from andersonn.training.inference import solvers_changed
 
 
 class Watched:
@@ -78,15 +79,9 @@ def solving_with(
         UsageError: it is an explicit stack of layers.
     """
     require_equilibrium(network.config)
-    layers, watched = [member.equilibrium for member in members_of(network)], Watched(solver, counter)
-    own = [layer.solver for layer in layers]
-    for layer in layers:
-        layer.solver = watched
-    try:
+    watched = Watched(solver, counter)
+    with solvers_changed(network, lambda _: watched):
         yield watched
-    finally:
-        for layer, each in zip(layers, own, strict=True):
-            layer.solver = each
 
 
 def require_equilibrium(options: ModelConfig) -> None:
