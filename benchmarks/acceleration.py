@@ -28,14 +28,14 @@ import numpy as np
 import torch
 
 from andersonn.data.tasks import TASKS, Task
-from andersonn.files import write_json, write_text
+from andersonn.files import write_json
 from andersonn.measure.machine import cpu_name
 from andersonn.models import Stack
 from andersonn.scientists.recipes import config_of
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset
 from andersonn.training.trainer import Trainer
-from readings import CONVOLUTION, STUDY, read
+from readings import CONVOLUTION, STUDY, read, run_or_show
 
 FREE = (*CONVOLUTION, "model.gain=16", "weight_decay=0.02")
 NETWORKS: dict[str, tuple[str, ...]] = {
@@ -247,10 +247,7 @@ def parsed() -> argparse.Namespace:
 
 
 def main() -> None:
-    arguments = parsed()
-    torch.set_num_threads(1)
-    found = json.loads(arguments.out.with_suffix(".json").read_text()) if arguments.show else study(arguments)
-    write_text(arguments.out.with_suffix(".md"), tables(found))
+    run_or_show(parsed(), study, tables)
 
 
 if __name__ == "__main__":

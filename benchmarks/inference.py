@@ -14,7 +14,6 @@ to the solutions of training structures by least squares.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -29,7 +28,7 @@ import torch
 from acceleration import NETWORKS
 from andersonn.data.merging import read_records
 from andersonn.data.tasks import TASKS
-from andersonn.files import write_json, write_text
+from andersonn.files import write_json
 from andersonn.measure.machine import cpu_name
 from andersonn.models import EquilibriumNetwork
 from andersonn.models.guess import StateGuess
@@ -41,7 +40,7 @@ from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.first_state import fit_first_state
 from andersonn.training.inference import Outputs, ask
 from andersonn.training.trainer import Trainer
-from readings import FILES, STUDY, read
+from readings import FILES, STUDY, read, run_or_show
 
 LADDER = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)
 ENOUGH = 0.999
@@ -224,10 +223,7 @@ def parsed() -> argparse.Namespace:
 
 
 def main() -> None:
-    arguments = parsed()
-    torch.set_num_threads(1)
-    found = json.loads(arguments.out.with_suffix(".json").read_text()) if arguments.show else study(arguments)
-    write_text(arguments.out.with_suffix(".md"), tables(found))
+    run_or_show(parsed(), study, tables)
 
 
 if __name__ == "__main__":

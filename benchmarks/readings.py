@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -217,6 +218,17 @@ def spread(values: list[float], digits: int) -> str:
     return text if len(values) < 2 else f"{text} ± {np.std(values, ddof=1):,.{digits}f}"
 
 
+def run_or_show(
+    arguments: argparse.Namespace,
+    study: Callable[[argparse.Namespace], dict[str, Any]],
+    tables: Callable[[dict[str, Any]], str],
+) -> None:
+    """Writes the tables of a study, which is run unless what there is of it shall only be shown."""
+    torch.set_num_threads(1)
+    found = json.loads(arguments.out.with_suffix(".json").read_text()) if arguments.show else study(arguments)
+    write_text(arguments.out.with_suffix(".md"), tables(found))
+
+
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, nargs="+", default=[Path()])
@@ -231,10 +243,7 @@ def parsed() -> argparse.Namespace:
 
 
 def main() -> None:
-    arguments = parsed()
-    torch.set_num_threads(1)
-    found = json.loads(arguments.out.with_suffix(".json").read_text()) if arguments.show else study(arguments)
-    write_text(arguments.out.with_suffix(".md"), tables(found))
+    run_or_show(parsed(), study, tables)
 
 
 if __name__ == "__main__":
