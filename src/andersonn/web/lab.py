@@ -13,7 +13,7 @@ from andersonn.errors import InputError, unknown
 from andersonn.web.inputs import Item, Unusable, from_smiles
 from andersonn.web.lanes import Gate, Lane
 from andersonn.web.limits import Limits, Refusal, too_many
-from andersonn.web.reading import unpacked
+from andersonn.web.packing import unpacked
 
 if TYPE_CHECKING:
     from andersonn.scientists import Scientist
@@ -138,7 +138,7 @@ class Lab:
             if error.kind == "too_many":
                 raise Refusal(413, error.kind, f"{item.shown}: {error.message}", error.hint) from None
             return [{"input": item.shown, "error": error.as_dict()}]
-        return [{"ready": unpacked(row["ready"])} if "ready" in row else {"input": item.shown, **row} for row in found]
+        return [_row(item, row) for row in found]
 
     async def _start(self) -> None:
         await asyncio.to_thread(self._load)
@@ -175,3 +175,11 @@ class Lab:
         }
         bounds = {"atoms": self.limits.atoms, "structures": self.limits.structures}
         return {"tasks": tasks, "models": self.folders, "folder": self._place.name, **bounds}
+
+
+def _row(item: Item, row: dict[str, Any]) -> dict[str, Any]:
+    """What came of one structure of an item: what can be asked about, or an error in its place."""
+    try:
+        return {"ready": unpacked(row["ready"])} if "ready" in row else {"input": item.shown, **row}
+    except InputError as error:
+        return {"input": item.shown, "error": error.as_dict()}

@@ -5,9 +5,7 @@ It imports no torch, so that it starts fast and is small. See :class:`andersonn.
 
 from __future__ import annotations
 
-import base64
 import os
-import pickle
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from andersonn.matter.image import ImageRecipe
 from andersonn.matter.readers import biomolecules, cif, frames, from_smiles, molfiles, read_each
 from andersonn.matter.readers.smiles import atomic_numbers
 from andersonn.matter.structure import Structure
+from andersonn.web.packing import packed
 
 MOST_GIGABYTES = 4
 """Address space of a process that reads, beyond what it has at its start."""
@@ -41,8 +40,8 @@ def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
             ``folder`` (where this process may write).
 
     Returns:
-        ``{"found": [...]}``; each is ``{"ready": text}``, of which :func:`unpacked` makes what a scientist can be asked,
-        or ``{"error": {...}}``.
+        ``{"found": [...]}``; each is ``{"ready": {...}}``, of which :func:`andersonn.web.packing.unpacked` makes what a
+        scientist can be asked, or ``{"error": {...}}``.
 
     Raises:
         InputError: ``too_many`` structures; the item as a whole cannot be read.
@@ -56,15 +55,10 @@ def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
             if isinstance(structure, InputError):
                 raise structure
             ready = (payload["shown"], structure, images_for(structure, chosen, recipe, known["conformers"]))
-            found.append({"ready": base64.b64encode(pickle.dumps(ready)).decode()})
+            found.append({"ready": packed(ready)})
         except InputError as error:
             found.append({"error": error.as_dict()})
     return {"found": found}
-
-
-def unpacked(text: str) -> Any:
-    """What :func:`read` packed, in the process of the server. Only for what our own processes sent."""
-    return pickle.loads(base64.b64decode(text))
 
 
 def structures_of(payload: dict[str, Any], settings: dict[str, Any]) -> list[Structure | InputError]:
