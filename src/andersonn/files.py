@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and reading JSON that may be anything."""
 
 from __future__ import annotations
 
@@ -41,6 +41,18 @@ def try_writing(folder: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes a UTF-8 text file."""
     write_whole(path, lambda name: Path(name).write_text(text, encoding="utf-8"))
+
+
+def from_json(text: str | bytes) -> Any:
+    """What JSON from a file or the network says.
+
+    Raises:
+        ValueError: it is no JSON, or nested so deeply that reading it would exhaust the stack.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import json
 import os
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from andersonn.errors import InputError
+from andersonn.files import from_json
 
 Progress = Callable[[int, int], None]
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -51,7 +51,7 @@ def fetch_json(url: str, patience: Patience) -> Any:
     def once() -> Any:
         try:
             with _open(url, {"Accept": "application/json"}, patience) as answer:
-                return json.loads(answer.read())
+                return from_json(answer.read())
         except ValueError as error:
             raise InputError("bad_answer", f"{url} did not answer with JSON: {error}", "try again later") from None
 

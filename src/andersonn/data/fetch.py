@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from andersonn.data.download import Patience, Progress, digest, fetch_file, fetc
 from andersonn.data.sources import Source
 from andersonn.data.store import cache_folder
 from andersonn.errors import InputError, UsageError
-from andersonn.files import write_json, write_whole
+from andersonn.files import from_json, write_json, write_whole
 
 FIGSHARE = "https://api.figshare.com/v2"
 MANIFEST = "manifest.json"
@@ -38,7 +37,7 @@ def cached(source: Source, check: bool = True) -> list[Path] | None:
     """The files of a source, if all are there as they were fetched; ``check`` compares their hashes too."""
     folder = folder_of(source)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = from_json((folder / MANIFEST).read_text(encoding="utf-8"))
         found = [(folder / name, facts) for name, facts in manifest["files"].items()]
         sound = all(
             path.stat().st_size == facts["size"] and (not check or digest(path) == facts["sha256"])

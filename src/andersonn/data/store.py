@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from andersonn.data.records import Records
 from andersonn.errors import InputError
-from andersonn.files import write_whole
+from andersonn.files import from_json, write_whole
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.matter.structure import Structure
 
@@ -150,7 +150,7 @@ class ImageStore:
     def load(cls, path: Path) -> ImageStore:
         """Reads a saved store."""
         with safe_open(path, "numpy") as file:
-            notes = json.loads(file.metadata()["notes"])
+            notes = from_json(file.metadata()["notes"])
             recipe = ImageRecipe(**notes["recipe"])
             arrays = {name: file.get_tensor(name) for name in ("offsets", *_per_row(recipe), *_per_image(recipe))}
         rejected = {int(i): error for i, error in notes["rejected"].items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.files import write_json
+from andersonn.files import from_json, write_json
 from andersonn.training.artifact import DAMAGE, Artifact
 from andersonn.training.run import require_writable
 
@@ -48,7 +47,7 @@ def read_estimator(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, A
         UsageError: a file is missing or damaged, or the estimator is of another kind.
     """
     try:
-        content = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        content = from_json((folder / NAME).read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']}, and this version reads {FORMAT}")
         named, found = content["estimator"], dict(content["found"])

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from andersonn.errors import UsageError
-from andersonn.files import write_json
+from andersonn.files import from_json, write_json
 from andersonn.matter.readers import Smiles
 from andersonn.scientists.answers import Failure, Prediction
 from andersonn.scientists.scientist import Scientist
 from andersonn.training.artifact import WEIGHTS, sha256_of
 
 FILE = "self_test.json"
+NAME = re.compile(r"\w[\w.+ -]*")
+"""What a case may be called: no path."""
 TOLERANCE = 0.02
 """By which a probability may differ, on another processor or with another version of a library."""
 
@@ -57,10 +59,13 @@ def failures_of(folder: Path) -> tuple[int, list[str]]:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content = from_json((folder / FILE).read_text(encoding="utf-8"))
         sound = content["weights"] and content["tolerance"] > 0 and content["cases"]
         if not sound or any(not {"name", "text", "class", "probabilities"} <= set(case) for case in content["cases"]):
             raise ValueError("it holds no cases")
+        odd = [name for case in content["cases"] if not NAME.fullmatch(name := str(case["name"]))]
+        if odd:  # it becomes the name of a file
+            raise ValueError(f"it has a case named {odd[0]!r}")
     except FileNotFoundError:
         raise UsageError(
             "no_self_test", f"{str(folder)!r} has no {FILE}", "write one: python tools/make_self_test.py"

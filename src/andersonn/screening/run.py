@@ -16,7 +16,7 @@ from typing import Any
 from andersonn import __version__
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.files import write_json, write_whole
+from andersonn.files import from_json, write_json, write_whole
 from andersonn.labels.journal import Journal, Row
 from andersonn.matter.readers import printable
 from andersonn.screening.best import best
@@ -275,7 +275,7 @@ def files_of_model(folder: Path) -> dict[str, bytes]:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError:

@@ -5,7 +5,6 @@ what is far from it; older models have none) and ``model.json`` (everything else
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from andersonn.data.tasks import TASKS, Task, task
 from andersonn.errors import UsageError
-from andersonn.files import write_json, write_whole
-from andersonn.models import Ensemble, EquilibriumNetwork, network_of
+from andersonn.files import from_json, write_json, write_whole
+from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, network_of
 from andersonn.training.anytime import Anytime
 from andersonn.training.calibration import Calibration, is_number
 from andersonn.training.config import TrainConfig
@@ -124,6 +123,7 @@ class Artifact:
         """
         chosen = _task_of(card)
         config = TrainConfig.make(card["config"])
+        _require_size(config.model, _members(card), weights)
         network = network_of(config.model, len(chosen.classes), _members(card))
         network.load_state_dict(weights)
         calibration = Calibration.from_dict(card["calibration"])
@@ -158,6 +158,17 @@ def _members(card: dict[str, Any]) -> int:
     if not (isinstance(members, int) and 1 <= members <= MOST_MEMBERS):
         raise ValueError(f"its members are {members!r}, not a number up to {MOST_MEMBERS}")
     return members
+
+
+def _require_size(options: ModelConfig, members: int, weights: dict[str, torch.Tensor]) -> None:
+    """Refuses options that ask for a larger network than the weights are of, before there is one: a few bytes in a card
+    could else take all memory.
+    """
+    largest = max((value.numel() for value in weights.values()), default=0)
+    widest = options.width * max(options.width, options.radial, options.directions)
+    cells = 1 if options.tied else options.layers
+    if widest > largest or members * cells > len(weights):
+        raise ValueError("its options are of a larger network than its weights")
 
 
 def _finite_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -197,7 +208,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         UsageError: it is missing, unreadable or of another version.
     """
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = from_json((folder / CARD).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError("no_model", f"{str(folder)!r} has no {CARD}", "give the folder that train wrote") from None
     except (OSError, ValueError) as error:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from andersonn.errors import UsageError
-from andersonn.files import write_whole
+from andersonn.files import from_json, write_whole
 from andersonn.training.config import TrainConfig, differing
 from andersonn.training.trainer import Trainer
 
@@ -59,7 +59,7 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
     """
     try:
         with safe_open(path, "pt", device=str(trainer.device)) as file:
-            notes = json.loads(file.metadata()["notes"])
+            notes = _notes(file.metadata()["notes"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise UsageError("no_checkpoint", f"there is no checkpoint {str(path)!r}", "train without --resume") from None
@@ -72,6 +72,29 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
             f"the checkpoint was made with other {other}",
             "resume with what it was started with, or start anew",
         )
+    try:
+        _restore(trainer, notes, tensors)
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError("bad_checkpoint", f"{str(path)!r} is damaged: {reason}", "train without --resume") from None
+
+
+def _notes(text: str) -> dict[str, Any]:
+    """The notes of a checkpoint, which hold what this version wrote if they are of its format.
+
+    Raises:
+        ValueError: they are no notes.
+    """
+    notes = from_json(text)
+    if not isinstance(notes, dict):
+        raise ValueError("its notes are no names with values")
+    lacking = {"epoch", "history", "best_loss", "config", "task", "data"} - notes.keys()
+    if notes.get("format") == CHECKPOINT_FORMAT and lacking:
+        raise ValueError(f"its notes lack {', '.join(sorted(lacking))}")
+    return notes
+
+
+def _restore(trainer: Trainer, notes: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
     part = {key: _with_prefix(tensors, key) for key in ("network/", "average/", "best/")}
     trainer.network.load_state_dict(part["network/"])
     trainer.average.load_state_dict(part["average/"])

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from andersonn.data.splits import SplitRule
 from andersonn.errors import UsageError, did_you_mean, unknown
+from andersonn.files import from_json
 from andersonn.matter.image import ImageRecipe
 from andersonn.models import ModelConfig
 
@@ -146,11 +147,13 @@ class TrainConfig(BaseModel):
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
-            values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+            values = from_json(text) if path.suffix == ".json" else tomllib.loads(text)
         except OSError as error:
             raise UsageError("missing_file", f"cannot read {str(path)!r}: {error.strerror}", "check the path") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError("bad_config", f"{str(path)!r} is not valid: {error}", "give TOML or JSON") from None
+        if values is None:
+            raise UsageError("bad_config", f"{str(path)!r} holds no options, but null", "give TOML or JSON")
         return cls.make(_over(base or {}, values), overrides)
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from andersonn.comparison.own.contenders import FORWARD
 from andersonn.comparison.own.verdict import carbon_verdict
 from andersonn.comparison.setting import setting
 from andersonn.errors import UsageError
+from andersonn.files import from_json
 from andersonn.measure.energy import ESTIMATED, MEASURED, NOT_MEASURED, Energy, from_watts
 from andersonn.measure.scenario import (
     FLEET,
@@ -33,7 +33,7 @@ def read_report(path: Path) -> dict[str, Any]:
     """
     hint = "give the report.json that measure inference --out or measure training --out wrote"
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError("bad_report", f"cannot read {str(path)!r}: {error}", hint) from None
     if not isinstance(report, dict) or report.get("measure") not in ("inference", "training"):
