@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from andersonn.plain import redacted, visible
+
 
 class AndersonnError(Exception):
     """Base of all errors raised on purpose.
@@ -56,4 +58,5 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(str(text).split())
+    """A message as it may be printed and logged: on one line, without terminal controls, without passwords and keys."""
+    return visible(redacted(" ".join(str(text).split())))

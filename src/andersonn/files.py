@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -16,7 +17,12 @@ def write_whole(path: Path, write: Callable[[str], None]) -> None:
     Args:
         path: where the file shall stand; folders are made as needed.
         write: writes the content to the name it is given.
+
+    Raises:
+        OSError: that is not possible, or there is a pipe or a device, which a file would take the place of.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EEXIST, "there is a pipe or a device", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)

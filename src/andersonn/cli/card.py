@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from andersonn.cli.console import FORMAT, Format, print_json, print_rows
+from andersonn.plain import visible
 
 HELP = """Model card: data, licence, split, test beside baselines, known failures, how to train it again.
 
@@ -56,6 +57,7 @@ def _leaves(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 def _show(page: str) -> None:
     from rich.console import Console
 
+    page = "\n".join(map(visible, page.split("\n")))  # a card may come with a model from anywhere
     console = Console()
     if console.is_terminal:
         from rich.markdown import Markdown

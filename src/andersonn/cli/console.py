@@ -15,6 +15,8 @@ from typing import Any
 
 import typer
 
+from andersonn.plain import UNSEEN, cell, redacted, visible
+
 
 class Format(StrEnum):
     """How results are printed."""
@@ -29,16 +31,17 @@ FORMAT = typer.Option(Format.table, "--format", "-f", help="table for people, js
 
 def print_json(content: dict[str, Any]) -> None:
     """One JSON object on one line of stdout."""
-    typer.echo(json.dumps(content, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    typer.echo(UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text))  # the same JSON, harmless to a terminal
 
 
 def print_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str]) -> None:
-    """A header, then each flat row as soon as it comes, as CSV on stdout."""
+    """A header, then each flat row as soon as it comes, as CSV on stdout; text as :func:`andersonn.plain.cell` has it."""
     stdout = SimpleNamespace(write=partial(typer.echo, nl=False))
     writer = csv.DictWriter(stdout, list(columns), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow(row)
+        writer.writerow({name: cell(value) for name, value in row.items()})
 
 
 def print_rows(rows: list[dict[str, Any]], format: Format) -> None:
@@ -108,18 +111,21 @@ class Bars:
 
     def start(self, task: str, total: float) -> None:
         """A bar, or a line, for a new piece of work."""
+        task = visible(redacted(task))
         self._name, self._total, self._decile, self._begin = task, max(total, 1e-9), 0, time.monotonic()
         if self.console.is_terminal:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn(), TimeRemainingColumn())
-            told = (TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[note]}"))
+            described = TextColumn("{task.description}", markup=False)  # names of files are no markup
+            columns = (described, BarColumn(20), TaskProgressColumn(), TimeRemainingColumn())
+            told = (TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[note]}", markup=False))
             self._bar = Progress(*columns, *told, console=self.console)
             self._bar.start()
             self._task = self._bar.add_task(task, total=total, note="", rate="")
 
     def update(self, done: float, note: str = "") -> None:
         """Moves the bar; without a terminal, a line every tenth."""
+        note = visible(redacted(note))
         rate = _rate(done, time.monotonic() - self._begin)
         if self._bar is not None:
             self._bar.update(self._task, completed=done, rate=rate, **({"note": note} if note else {}))
@@ -140,7 +146,8 @@ class Bars:
 
     def say(self, text: str) -> None:
         """A line on stderr, above the bar if there is one."""
+        text = visible(redacted(text))
         if self._bar is not None:
-            self._bar.console.print(text, highlight=False)
+            self._bar.console.print(text, highlight=False, markup=False)
         else:
             print(text, file=sys.stderr, flush=True)

@@ -13,6 +13,7 @@ import typer
 
 from andersonn.cli.console import FORMAT, Format, print_csv, print_json, write_out
 from andersonn.cli.predict import OnError, paths, scientist_of, short_name, watched
+from andersonn.plain import visible
 
 if TYPE_CHECKING:
     from andersonn.scientists import Explanation, Failure
@@ -173,11 +174,11 @@ def _table(explained: Iterator[Explained]) -> None:
     console = Console()
 
     def say(text: str, style: str = "") -> None:
-        console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+        console.print(visible(text), style=style, highlight=False, markup=False, soft_wrap=True)
 
     for answer, path in explained:
         if not answer.ok:
-            print(f"{answer.input}: {answer.error['message']} ({answer.error['hint']})", file=sys.stderr)
+            print(f"{visible(answer.input)}: {answer.error['message']} ({answer.error['hint']})", file=sys.stderr)
             continue
         found = answer.prediction
         p = found.probabilities[found.label]

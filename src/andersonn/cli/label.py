@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+from andersonn.plain import visible
 
 if TYPE_CHECKING:
     from andersonn.labels.inputs import Reading
@@ -246,11 +247,11 @@ def _table(rows: list[dict[str, Any]], labeler: Labeler) -> None:
     table.add_column("notes", overflow="fold")
     for row in rows:
         if "error" in row:
-            typer.echo(f"{row['input']}: {row['error']['message']} ({row['error']['hint']})", err=True)
+            typer.echo(f"{visible(row['input'])}: {row['error']['message']} ({row['error']['hint']})", err=True)
             continue
         values = [f"{row[name]:.4f}" for name in labeler.quantities]
         cells = [row["id"], row["formula"], str(row["n_atoms"]), *values, f"{row['seconds']:.1f}"]
-        table.add_row(*map(escape, cells), escape("; ".join(row["notes"])))
+        table.add_row(*(escape(visible(text)) for text in (*cells, "; ".join(row["notes"]))))
     if table.row_count:
         console.print(table)
         console.print(labeler.method, style="dim", highlight=False)

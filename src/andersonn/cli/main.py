@@ -23,6 +23,7 @@ from andersonn.cli import (
     train,
 )
 from andersonn.errors import AndersonnError, InputError
+from andersonn.plain import redacted, visible
 
 app = typer.Typer(
     help="Artificial life and materials scientists on equilibrium networks, solved by Anderson extrapolation.",
@@ -75,7 +76,7 @@ def main() -> None:
         sys.stderr.close()  # the reader of our output went away, as in `… | head`
         sys.exit(1)
     except OSError as error:  # such as a full disk under our output
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {visible(redacted(str(error)))}", err=True)
         sys.exit(1)
     except Exception as error:
         from andersonn.cli.mishap import tell

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from andersonn import __version__
+from andersonn.plain import redacted, visible
 
 KEPT = 20
 """Log files at most; older ones are removed."""
@@ -20,7 +21,7 @@ PATTERN = "error-*.log"
 
 def tell(error: Exception) -> str:
     """Writes the traceback of an error to a log file and says in one line what happened and where the file is."""
-    cause = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    cause = visible(redacted(" ".join(f"{type(error).__name__}: {error}".split()))).removesuffix(":")
     report = _report(error)
     from andersonn.data.store import cache_folder
 
@@ -34,8 +35,8 @@ def tell(error: Exception) -> str:
 
 
 def _report(error: Exception) -> str:
-    trace = "".join(traceback.format_exception(error))
-    return (
+    trace = "".join(traceback.format_exception(error))  # source lines, not the values of variables
+    return redacted(
         f"andersonn {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
         f"{datetime.now(UTC).isoformat(timespec='seconds')}\n{sys.argv}\n\n{trace}"
     )

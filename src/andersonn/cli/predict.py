@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from andersonn.cli.console import FORMAT, Format, print_csv, print_json
+from andersonn.plain import visible
 
 if TYPE_CHECKING:
     from andersonn.scientists import Failure, Prediction, Scientist
@@ -154,19 +155,27 @@ def _show_table(found: list[Prediction | Failure]) -> None:
             interval = f"{a.interval90[0]:.2f} … {a.interval90[1]:.2f}"
             marks = " !" if a.warnings else ""
             p = f"{a.probabilities[a.label]:.2f}"
-            table.add_row(escape(short_name(a.input, a.id)), a.formula, a.label + marks, p, f"{a.value:.2f}", interval)
+            table.add_row(
+                escape(short_name(a.input, a.id)),
+                a.formula,
+                escape(visible(a.label)) + marks,
+                p,
+                f"{a.value:.2f}",
+                interval,
+            )
         console.print(table)
         for a in good:
             for warning in a.warnings:
-                console.print(f"! {short_name(a.input, a.id)}: {warning}", highlight=False, markup=False)
-        console.print(_footer(first), style="dim", highlight=False, markup=False)
+                console.print(f"! {short_name(a.input, a.id)}: {visible(warning)}", highlight=False, markup=False)
+        console.print(visible(_footer(first)), style="dim", highlight=False, markup=False)
     for a in failures:
-        line = f"{a.input}: {a.error['message']} ({a.error['hint']})"
+        line = f"{visible(a.input)}: {a.error['message']} ({a.error['hint']})"
         print(line, file=sys.stderr)
 
 
 def short_name(name: str, id: str) -> str:
     """An input as tables show it."""
+    name, id = visible(name), visible(id)
     path = Path(name)
     if name == id:  # SMILES, in which a slash divides nothing
         return name

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from andersonn.plain import visible
 
 
 def print_metrics(metrics: dict[str, Any], classes: tuple[str, ...]) -> None:
@@ -23,9 +26,11 @@ def print_metrics(metrics: dict[str, Any], classes: tuple[str, ...]) -> None:
     for name, row in rows.items():
         table.add_row(name, *(_number(row[key]) for key in ("accuracy", "balanced_accuracy", "roc_auc", "ece")))
     console.print(table)
-    confusion = Table("true \\ predicted", *classes, box=None, header_style="bold", pad_edge=False)
+    confusion = Table(
+        "true \\ predicted", *(escape(visible(name)) for name in classes), box=None, header_style="bold", pad_edge=False
+    )
     for name, counts in zip(classes, metrics["confusion"], strict=True):
-        confusion.add_row(name, *(str(count) for count in counts))
+        confusion.add_row(escape(visible(name)), *(str(count) for count in counts))
     console.print()
     console.print(confusion)
     line = f"n = {metrics['n']}"

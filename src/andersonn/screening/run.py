@@ -17,14 +17,13 @@ from andersonn import __version__
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.files import from_json, write_json, write_whole
-from andersonn.matter.readers import printable
 from andersonn.screening.best import best
 from andersonn.screening.cluster import on_ray
 from andersonn.screening.engines import Outcome, local
 from andersonn.screening.expressions import NUMBER
 from andersonn.screening.library import Library
 from andersonn.screening.pieces import Shard, shards
-from andersonn.screening.storage import is_url
+from andersonn.screening.storage import is_url, shown
 from andersonn.screening.table import expression, parquet_of, schema_of
 from andersonn.screening.work import Settings, scientist_of
 from andersonn.training.artifact import CARD, DOMAIN, WEIGHTS
@@ -114,7 +113,7 @@ class Screening:
         model = Path(self.settings.model)
         return {
             "task": task.name,
-            "library": printable(self.library.rstrip("/").rpartition("/")[2]),
+            "library": shown(self.library),
             "model": self.settings.name,
             "model_sha256": {name: _sha256(content) for name, content in files_of_model(model).items()},
             "device": self.settings.device,

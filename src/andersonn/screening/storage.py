@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from andersonn.errors import InputError, UsageError
 from andersonn.matter.readers import printable
+from andersonn.plain import redacted
 
 AT_ONCE = 256
 """Remote files fetched together, so that one waits for the network once and not for each."""
@@ -38,6 +40,13 @@ class Found:
 def is_url(uri: str) -> bool:
     """Whether a library is named by a URL (``s3://bucket/folder``) and not by a local path."""
     return "://" in uri
+
+
+def shown(library: str) -> str:
+    """The last part of a library's path or URL, for names and manifests: nothing of what signs or unlocks a URL."""
+    if not is_url(library):
+        return printable(library.rstrip("/").rpartition("/")[2])
+    return redacted(_bare(library).rstrip("/")).rpartition("/")[2]
 
 
 def files_of(library: str) -> Iterator[Found]:
@@ -142,10 +151,15 @@ def _remote_files(library: str) -> Iterator[Found]:
         raise UsageError("missing_file", f"there is no file in {library}", "check the URL")
     for path in sorted(listed):
         info = listed[path]
-        name = path[len(root) :].strip("/") or PurePosixPath(path).name
+        name = printable(_bare(path[len(root) :]).strip("/") or shown(path))
         if not any(part.startswith(".") for part in name.split("/")):
             version = str(info.get("ETag") or info.get("etag") or info.get("md5Hash") or "")
             yield Found(system.unstrip_protocol(path), name, int(info.get("size") or 0), version)
+
+
+def _bare(uri: str) -> str:
+    """A web address without its query, which may be a signature; in other stores a name may have a question mark."""
+    return re.split(r"[?#]", uri, maxsplit=1)[0] if uri.startswith(("http://", "https://")) else uri
 
 
 @lru_cache(maxsize=4096)

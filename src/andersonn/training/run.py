@@ -22,6 +22,7 @@ from andersonn.files import try_writing, write_json, write_whole
 from andersonn.matter import elements
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.models import Ensemble, EquilibriumNetwork
+from andersonn.plain import cell
 from andersonn.training.anytime import Anytime, fit_anytime
 from andersonn.training.artifact import Artifact
 from andersonn.training.baselines import cut_metrics, forest_metrics, majority_metrics
@@ -345,7 +346,9 @@ def _report_unusable(dataset: Dataset, out: Path, progress: Progress) -> None:
         with open(name, "w", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(["record", "id", "reason"])
-            writer.writerows([i, dataset.records.ids[i], why] for i, why in sorted(dataset.unusable.items()))
+            writer.writerows(
+                [i, cell(dataset.records.ids[i]), cell(why)] for i, why in sorted(dataset.unusable.items())
+            )
 
     write_whole(out / "unusable.csv", write)
     progress.say(f"{len(dataset.unusable)} of {len(dataset.records)} records are unusable: see unusable.csv")

@@ -1,0 +1,56 @@
+"""Text from files and from the world, before a person, a terminal or a log gets it."""
+
+from __future__ import annotations
+
+import os
+import re
+
+UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""Controls of terminals, marks that turn the direction of text or are not seen at all, halves of characters."""
+USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s'\"]+@", re.IGNORECASE)
+QUERY = re.compile(
+    r"([?&;][\w.%-]*(?:signature|credential|token|secret|key|passw|auth|sig|sas)[\w.%-]*=)[^&;\s'\"#)]+", re.IGNORECASE
+)
+HEADER = re.compile(
+    r"((?:authorization|x-api-key)['\"]?\s*[:=]\s*['\"]?(?:bearer |basic )?)[^\s'\",)}]+", re.IGNORECASE
+)
+SECRETS = re.compile(r"(?:^|_)(?:API_?KEY|ACCESS_KEY_ID|SECRET\w*|TOKEN|PASSWORD|PASSWD)$")
+"""Names of environment variables whose values are nobody's business."""
+SHORTEST = 8
+"""Letters of such a value, below which it could be a word of any text."""
+HIDDEN = "***"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def visible(text: str) -> str:
+    r"""Text whose controls are written out (``\x1b``), so that a name from a file cannot steer a terminal."""
+    return UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def redacted(text: str) -> str:
+    """Text without what unlocks something: users and passwords in URLs, signatures and keys in their queries and in HTTP
+    headers, and the values of :data:`SECRETS` in the environment, wherever they stand.
+    """
+    text = HEADER.sub(rf"\1{HIDDEN}", QUERY.sub(rf"\1{HIDDEN}", USER.sub(rf"\1{HIDDEN}@", text)))
+    for name, value in os.environ.items():
+        if len(value) >= SHORTEST and value in text and SECRETS.search(name.upper()):
+            text = text.replace(value, HIDDEN)
+    return text
+
+
+def cell(value: object) -> object:
+    """A value as a field of CSV: controls of text are written out, and text that a spreadsheet would take for a formula
+    gets an apostrophe before it, as spreadsheets write text; a text that is a number stays one.
+    """
+    if not isinstance(value, str):
+        return value
+    shown = visible(value)
+    return f"'{shown}" if value.startswith(FORMULA) and not _is_number(value) else shown
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
