@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from andersonn.files import from_json, write_json, write_whole
 
 FIGSHARE = "https://api.figshare.com/v2"
 MANIFEST = "manifest.json"
+NO_NAME = re.compile(r"^\.|^$|[/\\:\x00-\x1f\x7f]")
+"""In what a listing calls a file: paths on any system, hidden files, controls."""
 
 
 def offline_wanted() -> bool:
@@ -156,7 +159,7 @@ def _by_figshare(
         raise InputError(
             "bad_answer", f"figshare's article {source.location} is not as expected", "report it"
         ) from None
-    if not files or any(Path(name).name != name or name in (".", "..", MANIFEST) for name, *_ in files):
+    if not files or any(NO_NAME.search(name) or name == MANIFEST for name, *_ in files):
         raise InputError("bad_answer", f"figshare's article {source.location} lists no usable files", "report it")
     paths = []
     for name, url, size, md5 in files:

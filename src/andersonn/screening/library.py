@@ -17,7 +17,7 @@ from andersonn.matter.readers import FORMATS, format_of, printable
 from andersonn.screening.cutting import LIMIT, cuts
 from andersonn.screening.pieces import FILE, PARQUET, RECORDS, REFUSED, Piece
 from andersonn.screening.storage import Found, files_of, opened
-from andersonn.screening.streams import DAMAGE, damaged, too_large, unpacked
+from andersonn.screening.streams import DAMAGE, Bounded, damaged, too_large, unpacked
 
 PACKINGS = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".tgz": "gz", ".tbz2": "bz2", ".txz": "xz"}
 TARS = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz")
@@ -130,7 +130,7 @@ class Library:
                     yield refused(member, too_large(name)) if info.file_size > LIMIT else member
 
     def _of_tar(self, whole: Piece) -> Iterator[Piece]:
-        with unpacked(whole.uri, whole.packing) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        with unpacked(whole.uri, whole.packing) as stream, tarfile.open(fileobj=Bounded(stream), mode="r:") as archive:
             while (info := archive.next()) is not None:
                 archive.members.clear()  # else a million members stay in memory
                 name = info.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import tarfile
 import zipfile
@@ -28,6 +29,10 @@ DAMAGE = (
     ValueError,
 )
 """What reading a damaged or encrypted archive can raise."""
+DICTIONARY = 256 << 20
+"""Bytes that unpacking xz may take; the tightest packing of the usual program takes 65 MiB."""
+AT_ONCE = 16 << 20
+"""Bytes of a tar archive that are read in one go, at most: more than any header that is meant well has."""
 OPEN = 4
 """Files a process keeps open: the shards it is given follow each other."""
 
@@ -43,7 +48,87 @@ def unpacked(uri: str, packing: str) -> BinaryIO:
         return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
     if packing == "bz2":
         return bz2.BZ2File(stream)
-    return lzma.LZMAFile(stream) if packing == "xz" else stream  # type: ignore[return-value]
+    return io.BufferedReader(_Xz(stream)) if packing == "xz" else stream  # type: ignore[return-value]
+
+
+class _Xz(io.RawIOBase):
+    """Unpacks xz in bounded memory: a few bytes can announce a dictionary of 4 GB, which Python's own files accept.
+
+    Args:
+        stream: at its beginning; may be of several streams of xz, as ``cat`` joins them.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._begin()
+
+    def _begin(self) -> None:
+        self._stream.seek(0)
+        self._decoder, self._at = lzma.LZMADecompressor(memlimit=DICTIONARY), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._some(len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        wanted = offset if whence == io.SEEK_SET else self._at + offset
+        if whence == io.SEEK_END:
+            raise io.UnsupportedOperation("the end of a packed file is not known")
+        if wanted < self._at:
+            self._begin()
+        while self._at < wanted and (data := self._some(min(io.DEFAULT_BUFFER_SIZE, wanted - self._at))):
+            self._at += len(data)
+        return self._at
+
+    def _some(self, most: int) -> bytes:
+        """The next bytes, one at least; none at the end."""
+        while True:
+            if self._decoder.eof:
+                given = self._decoder.unused_data.lstrip(b"\0")
+                while not given:  # zeros may stand between streams
+                    if not (block := self._stream.read(io.DEFAULT_BUFFER_SIZE)):
+                        return b""
+                    given = block.lstrip(b"\0")
+                self._decoder = lzma.LZMADecompressor(memlimit=DICTIONARY)
+            else:
+                given = self._stream.read(io.DEFAULT_BUFFER_SIZE) if self._decoder.needs_input else b""
+                if self._decoder.needs_input and not given:
+                    raise EOFError("it ends in the midst of its packed content")
+            if data := self._decoder.decompress(given, most):
+                return data
+
+
+class Bounded:
+    """A stream for reading the headers of tar archives, which may announce names of any length.
+
+    Args:
+        stream: that is read.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        """As of a stream.
+
+        Raises:
+            OSError: more than :data:`AT_ONCE` are asked for at once.
+        """
+        if not 0 <= size <= AT_ONCE:
+            raise OSError(f"a header announces {size} bytes")
+        return self._stream.read(size)
 
 
 def bytes_of(piece: Piece, limit: int) -> bytes:
