@@ -1,10 +1,10 @@
-# From a fresh clone with Python 3.11 or newer: `make demo`, `make test`, `make docs`.
+# From a fresh clone with Python 3.11 or newer: `make demo`, `make test`, `make docs`, `make audit`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all docs lint clean
+.PHONY: demo test test-all docs lint audit clean
 
 demo: $(READY)
 	$(BIN)/andersonn demo
@@ -24,8 +24,15 @@ lint: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# All extras, in an environment apart: vulnerabilities (from PyPI, so it needs the network) and licences.
+audit:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e ".[audit,cluster,docs,energy,label,materials-project,peers,test,web]"
+	.venv-audit/bin/python tools/audit.py
+
 clean:
-	rm -rf $(VENV) runs site .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) .venv-audit runs site .pytest_cache .hypothesis .ruff_cache
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.12')"
