@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--replay", type=Path, nargs="+", help="read these kept inputs once more")
     arguments = parser.parse_args()
     if arguments.replay:
-        sys.exit(any([replay(path) for path in arguments.replay]))
+        sys.exit(sum(replay(path) for path in arguments.replay) > 0)
     campaign = Campaign(
         arguments.out, arguments.inputs, arguments.seed, arguments.workers, arguments.data, not arguments.plain
     )

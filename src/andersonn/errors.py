@@ -9,6 +9,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST_TEXT = 1000
+"""Characters of a message or a hint; of a longer one, which quotes its input at length, the middle is left out."""
+
 
 class AndersonnError(Exception):
     """Base of all errors raised on purpose.
@@ -56,4 +59,8 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(str(text).split())
+    """A text on one line that any terminal can show as it is: what is not printable becomes an escape."""
+    line = " ".join(str(text).split())
+    if len(line) > LONGEST_TEXT:
+        line = f"{line[: LONGEST_TEXT - 200]} … {line[-190:]}"
+    return line if line.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

@@ -58,7 +58,10 @@ def _structure(block: gemmi.cif.Block, name: str) -> Structure:
     _check_coordinates(block)
     _drop_dummies(block)
     _label_sites(block)
-    small = gemmi.make_small_structure_from_block(block)
+    try:
+        small = gemmi.make_small_structure_from_block(block)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise InputError("bad_cif", f"a value of the CIF is of the wrong kind: {error}", "correct it") from None
     _check_sites(small)
     sites, fractional = whole_cell(small)
     Z = np.array([site.element.atomic_number for site in sites])

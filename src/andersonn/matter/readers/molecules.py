@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,10 @@ FURTHER_SEED = CONFORMER_SEED + 1
 FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others from seed {FURTHER_SEED}"
 """The same for further conformers. RDKit embeds the k-th from k times the seed, so none repeats the first."""
 FORCE_FIELD_STEPS = 2000
-MOST_HEAVY_ATOMS = 200
-"""Larger molecules are not embedded: distance geometry takes minutes for them, and their conformer is a guess."""
+MOST_PLACED = 200
+"""Atoms, hydrogens included. Larger molecules are not embedded: that takes minutes, and their conformer is a guess."""
+EMBED_SECONDS = 2
+"""By the clock, for a conformer in one of two ways; a molecule that has none can keep distance geometry busy for hours."""
 
 
 def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structure:
@@ -42,7 +45,7 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structu
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
-        _check_elements(mol)
+        check_elements(mol)
         sanitize(mol)
         given, made_from = has_geometry(mol), None
         if not given:
@@ -84,7 +87,12 @@ def finished(
     )
 
 
-def _check_elements(mol: Mol) -> None:
+def check_elements(mol: Mol) -> None:
+    """Each atom must be an element: RDKit's tables end with the known ones.
+
+    Raises:
+        InputError: one is not, or there are none.
+    """
     if not mol.GetNumAtoms():
         raise InputError("no_atoms", "the molecule has no atoms", "check that the file or SMILES is complete")
     for atom in mol.GetAtoms():
@@ -104,18 +112,26 @@ def sanitize(mol: Mol) -> None:
     """
     from rdkit import Chem
 
-    problems = Chem.DetectChemistryProblems(mol)
+    try:
+        problems = Chem.DetectChemistryProblems(mol)
+        if not problems:
+            Chem.SanitizeMol(mol)
+    except (RuntimeError, ValueError) as error:  # a few problems are not among those that are looked for
+        raise _impossible(str(error)) from None
     if problems:
-        raise InputError(
-            "bad_valence",
-            f"chemically impossible: {problems[0].Message().strip()}",
-            "correct bonds and formal charges (a four-bonded nitrogen is [N+], for example)",
-        )
-    Chem.SanitizeMol(mol)
+        raise _impossible(problems[0].Message())
     if mol.GetNumConformers() and not mol.GetConformer().Is3D():  # a drawing: wedges and double bonds tell the isomer
         Chem.AssignChiralTypesFromBondDirs(mol)
         Chem.SetDoubleBondNeighborDirections(mol, mol.GetConformer())
     Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
+
+
+def _impossible(why: str) -> InputError:
+    return InputError(
+        "bad_valence",
+        f"chemically impossible: {why.strip()}",
+        "correct bonds and formal charges (a four-bonded nitrogen is [N+], for example)",
+    )
 
 
 def _check_embeddable(mol: Mol) -> None:
@@ -128,10 +144,11 @@ def _check_embeddable(mol: Mol) -> None:
             f"{parts} separate molecules or ions without coordinates: how they lie to each other is not given",
             "give the one molecule meant, without counter-ions and solvent, or a file with 3-D coordinates",
         )
-    if mol.GetNumHeavyAtoms() > MOST_HEAVY_ATOMS:
+    atoms = mol.GetNumAtoms() + sum(atom.GetTotalNumHs() for atom in mol.GetAtoms())
+    if atoms > MOST_PLACED:
         raise InputError(
             "too_large",
-            f"no conformer is made for {mol.GetNumHeavyAtoms()} heavy atoms; at most {MOST_HEAVY_ATOMS}",
+            f"no conformer is made for {atoms} atoms, hydrogens included; at most {MOST_PLACED}",
             "give a file with 3-D coordinates",
         )
 
@@ -159,7 +176,11 @@ def further_conformers(structure: Structure, count: int) -> list[Structure]:
 
     mol, found = Chem.Mol(structure.made_from), []
     with rdBase.BlockLogs():
-        made = place(mol, count, FURTHER_SEED)
+        try:
+            made = place(mol, count, FURTHER_SEED)
+        except InputError as error:
+            log.debug("no further conformers of %s: %s", structure.id, error)
+            return []
         if made:
             _relax(mol)
     for conformer in made:
@@ -171,16 +192,31 @@ def further_conformers(structure: Structure, count: int) -> list[Structure]:
 
 
 def place(mol: Mol, count: int, seed: int) -> list[int]:
-    """Embeds up to ``count`` conformers, in place of those the molecule has; returns their RDKit numbers."""
+    """Embeds up to ``count`` conformers, in place of those the molecule has; returns their RDKit numbers.
+
+    Raises:
+        InputError: it takes longer than :data:`EMBED_SECONDS` each.
+    """
     from rdkit.Chem import rdDistGeom
 
     options = rdDistGeom.ETKDGv3()
     options.randomSeed = seed
-    made = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
-    if not made:  # cages and crowded molecules need a start in space instead of by eigenvectors
-        options.useRandomCoords = True
+    options.timeout = EMBED_SECONDS * count
+    for options.useRandomCoords in (
+        False,
+        True,
+    ):  # cages and crowded molecules need a start in space, not by eigenvectors
+        begin = time.monotonic()
         made = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
-    return made
+        if made:
+            return made
+        if time.monotonic() - begin >= options.timeout:  # going on would make the geometry depend on the machine's load
+            raise InputError(
+                "no_conformer",
+                f"RDKit finds no 3-D geometry for this molecule in {options.timeout} s",
+                "give a file with 3-D coordinates; on a busy machine, try again",
+            )
+    return []
 
 
 def _relax(mol: Mol) -> str:
