@@ -75,11 +75,11 @@ class Tally:
 class Hand:
     """One worker process and the chunk it works at."""
 
-    def __init__(self, folder: Path, seed: int, guided: bool, number: int) -> None:
+    def __init__(self, folder: Path, seed: int, guided: bool, number: int, module: str) -> None:
         self.box_path = folder / f"box-{number}"
         self.box = Box(self.box_path)
         self.box.idle()
-        command = [sys.executable, "-m", "tests.fuzz.worker", str(folder), str(seed), str(self.box_path)]
+        command = [sys.executable, "-m", module, str(folder), str(seed), str(self.box_path)]
         environment = os.environ | {
             "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0",
             "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
@@ -133,15 +133,23 @@ class Campaign:
         workers: processes.
         data: a folder of records, see :func:`tests.fuzz.corpus.seeds`.
         guided: keep mutants that reach new lines of the readers, and spoil those too.
+        module: run as a worker; tests of the fuzzer give one that errs.
     """
 
     def __init__(
-        self, folder: Path, inputs: int, seed: int = 0, workers: int = 1, data: Path | None = None, guided: bool = True
+        self,
+        folder: Path,
+        inputs: int,
+        seed: int = 0,
+        workers: int = 1,
+        data: Path | None = None,
+        guided: bool = True,
+        module: str = "tests.fuzz.worker",
     ) -> None:
         self.folder, self.workers, self.guided = folder.resolve(), workers, guided
         prepare(self.folder, data)
         self.tally = Tally.read(self.folder / "tally.json", seed, inputs)
-        self._again = list(self.tally.open)
+        self._again, self._module = list(self.tally.open), module
         self._noted = 0.0
 
     def run(self, progress: Callable[[Tally], None] = lambda tally: None) -> Tally:
@@ -165,7 +173,7 @@ class Campaign:
         return self.tally
 
     def _hand(self, number: int) -> Hand:
-        return Hand(self.folder, self.tally.seed, self.guided, number)
+        return Hand(self.folder, self.tally.seed, self.guided, number, self._module)
 
     def _attend(self, hand: Hand) -> bool:
         """Takes an answer and gives work; false if the worker is done for or not needed."""

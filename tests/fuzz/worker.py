@@ -24,7 +24,7 @@ HEAD = struct.Struct("<qddqqq")
 BOX_BYTES = 4 << 20
 SHARES = {"cif": 22, "xyz": 15, "poscar": 13, "pdb": 13, "mol2": 9, "mmcif": 9, "sdf": 11, "smi": 3, "word": 5}
 ENDS = {"smi": b"\n", "sdf": b"$$$$"}
-MOST_RECORDS = 40
+MOST_RECORDS = {"smi": 3, "sdf": 2}
 TRACED = 8
 """One input in so many is traced."""
 ON_DISK = 40
@@ -106,7 +106,7 @@ def made(pool: Pool, seed: int, number: int) -> tuple[str, str, bytes]:
     other = kind if rng.random() < 0.8 else rng.choice(list(SHARES))
     content = mutate(rng, pool.draw(rng, kind), pool.draw(rng, other))
     if kind in ENDS:  # each may need a geometry: a long file takes long, and that is no hang
-        content = ENDS[kind].join(content.split(ENDS[kind])[:MOST_RECORDS])
+        content = ENDS[kind].join(content.split(ENDS[kind])[: MOST_RECORDS[kind]])
     name = rng.choice(("POSCAR", "CONTCAR.bad")) if kind == "poscar" and rng.random() < 0.1 else f"case{SUFFIX[kind]}"
     return kind, name, content
 
@@ -122,20 +122,21 @@ class Worker:
         self._scratch.mkdir(exist_ok=True)
         self._pool, self._arcs = Pool(folder, guided), Arcs()
         self._pool.refresh()
-        if guided:
-            self._learn()
+        self._learn(None if guided else 1)
         bounded()
         self._start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._most = self._start
 
-    def _learn(self) -> None:
+    def _learn(self, count: int | None) -> None:
+        """Reads what is known to be sound, so that all is imported and, if guided, its arcs are not taken for new ones."""
         from tests.fuzz.corpus import SUFFIX
         from tests.fuzz.judge import Finding, judge
 
-        for inputs in (self._pool.inputs, self._pool.mutants):
-            for kind, contents in inputs.items():
-                for content in contents if kind not in ("word", "smi") else contents[:10]:
-                    self._box.put(-2, kind, f"case{SUFFIX[kind]}", content)
+        for mutants in (False, True):
+            for kind, contents in (self._pool.mutants if mutants else self._pool.inputs).items():
+                for content in contents[: 10 if kind in ("word", "smi") else count][:count]:
+                    if mutants:
+                        self._box.put(-2, kind, f"case{SUFFIX[kind]}", content)
                     try:
                         self._arcs.new_of(lambda k=kind, c=content: judge(k, f"case{SUFFIX[k]}", c))
                     except Finding:

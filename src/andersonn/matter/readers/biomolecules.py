@@ -10,7 +10,7 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.matter import elements
 from andersonn.matter.readers.cif import read_document
-from andersonn.matter.readers.molecules import check_elements, finished, sanitize
+from andersonn.matter.readers.molecules import check_elements, finished, sanitize, with_hydrogens
 from andersonn.matter.readers.parts import read_parts
 from andersonn.matter.structure import Structure
 
@@ -139,7 +139,7 @@ def _completed(found: gemmi.Structure, id: str, notes: tuple[str, ...]) -> Struc
         check_elements(mol)
         sanitize(mol)
         complete = [atom.GetIdx() for atom in mol.GetAtoms() if _residue(atom) in known]
-        whole = Chem.AddHs(mol, addCoords=True, onlyOnAtoms=complete)
+        whole = with_hydrogens(mol, addCoords=True, onlyOnAtoms=complete)
     added = whole.GetNumAtoms() - mol.GetNumAtoms()
     notes += (f"{added} hydrogen atoms were missing and have been added (acids and amines neutral)",)
     return finished(whole, id, notes)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structu
         given, made_from = has_geometry(mol), None
         if not given:
             _check_embeddable(mol)
-        whole = Chem.AddHs(mol, addCoords=given)
+        whole = with_hydrogens(mol, addCoords=given)
         added = whole.GetNumAtoms() - mol.GetNumAtoms()
         if given:
             notes += (f"{added} hydrogen atoms were missing and have been added",) if added else ()
@@ -60,6 +61,28 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structu
         if len(Chem.GetMolFrags(whole)) > 1:
             notes += (f"{len(Chem.GetMolFrags(whole))} separate molecules are taken together",)
     return finished(whole, id, notes, made_from)
+
+
+def with_hydrogens(mol: Mol, **options: Any) -> Mol:
+    """A molecule with explicit hydrogens.
+
+    Args:
+        mol: sanitized.
+        options: of RDKit's ``AddHs``.
+
+    Raises:
+        InputError: there is no place for one, as between atoms that lie upon each other.
+    """
+    from rdkit import Chem
+
+    try:
+        return Chem.AddHs(mol, **options)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            "missing_hydrogens",
+            f"missing hydrogens cannot be placed: {error}",
+            "add them to the file, or correct its atoms",
+        ) from None
 
 
 def has_geometry(mol: Mol) -> bool:
@@ -207,10 +230,14 @@ def place(mol: Mol, count: int, seed: int) -> list[int]:
         True,
     ):  # cages and crowded molecules need a start in space, not by eigenvectors
         begin = time.monotonic()
-        made = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
+        try:
+            numbers = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
+        except (RuntimeError, ValueError) as error:  # it takes the molecule apart anew, and may then find it impossible
+            raise _impossible(str(error)) from None
+        made = [number for number in numbers if number >= 0]
         if made:
             return made
-        if time.monotonic() - begin >= options.timeout:  # going on would make the geometry depend on the machine's load
+        if numbers or time.monotonic() - begin >= options.timeout:  # going on would let the load decide on the geometry
             raise InputError(
                 "no_conformer",
                 f"RDKit finds no 3-D geometry for this molecule in {options.timeout} s",
@@ -227,9 +254,10 @@ def _relax(mol: Mol) -> str:
     if AllChem.MMFFHasAllMoleculeParams(mol):
         AllChem.MMFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
         return CONFORMER_PROTOCOL
-    if AllChem.UFFHasAllMoleculeParams(mol):
-        AllChem.UFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
-        return f"{base} and UFF, since MMFF94 does not know all its atoms; less exact"
+    with contextlib.suppress(RuntimeError):  # it knows the atoms, but perhaps not a bond
+        if AllChem.UFFHasAllMoleculeParams(mol):
+            AllChem.UFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
+            return f"{base} and UFF, since MMFF94 does not know all its atoms; less exact"
     return f"{base} alone, since no force field knows all its atoms; less exact"
 
 
