@@ -41,6 +41,7 @@ def test_many_inputs_end_as_promised(tmp_path):
     assert tally.images > 100
 
 
+@pytest.mark.slow
 def test_what_must_not_be_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(campaign, "HANG_SECONDS", 0.7)
     run = Campaign(tmp_path, 100, guided=False, module="tests.fuzz.erring_worker")
@@ -54,6 +55,7 @@ def test_what_must_not_be_is_found(tmp_path, monkeypatch):
     assert sorted(noted["guilty"]) == [30, 40]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on(tmp_path):
     assert Campaign(tmp_path, 30, guided=False).run().done == 30
     tally = Campaign(tmp_path, 60, guided=False).run()
