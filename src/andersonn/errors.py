@@ -11,6 +11,9 @@ from collections.abc import Iterable
 
 from andersonn.plain import redacted, visible
 
+LONGEST_TEXT = 1000
+"""Characters of a message or a hint; of a longer one, which quotes its input at length, the middle is left out."""
+
 
 class AndersonnError(Exception):
     """Base of all errors raised on purpose.
@@ -58,5 +61,8 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
 
 
 def _one_line(text: str) -> str:
-    """A message as it may be printed and logged: on one line, without terminal controls, without passwords and keys."""
-    return visible(redacted(" ".join(str(text).split())))
+    """A message as it may be printed and logged: on one line, not too long, without terminal controls, passwords and keys."""
+    line = redacted(" ".join(str(text).split()))
+    if len(line) > LONGEST_TEXT:
+        line = f"{line[: LONGEST_TEXT - 200]} … {line[-190:]}"
+    return visible(line)

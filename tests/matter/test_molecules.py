@@ -107,7 +107,7 @@ def test_stereo_is_kept():
         ("c1cccc1", "bad_valence", "kekulize"),
         ("C*", "unknown_element", "placeholder"),
         ("CC(=O)[O-].[Na+]", "several_molecules", "2 separate"),
-        ("C" * 300, "too_large", "300 heavy atoms"),
+        ("C" * 300, "too_large", "902 atoms"),
     ],
 )
 def test_bad_smiles(smiles, kind, words):

@@ -16,6 +16,8 @@ OVERLAP_FLOOR = 0.5
 """… and so do any two closer than this, in Å (H–H, the shortest bond there is, measures 0.74 Å)."""
 LARGEST_EXTENT = 1e4
 """Å: no structure is longer; a larger number is a wrong unit or a broken file, and would exhaust the neighbor search."""
+MOST_ATOMS = 200_000
+"""A larger structure is refused: its neighbors alone would take more than a GB."""
 SMALLEST_CELL_VOLUME = 1.0
 """A cell smaller than this (Å³) holds no atom; solid hydrogen has about 20 Å³ a molecule."""
 FLATTEST_CELL = 1e-3
@@ -57,6 +59,7 @@ class Structure:
 
     def __post_init__(self) -> None:
         Z, xyz = _atomic_numbers(self.Z), _positions(self.xyz)
+        refuse_more_atoms(len(Z))
         if len(Z) != len(xyz):
             raise InputError(
                 "length_mismatch",
@@ -89,6 +92,20 @@ class Structure:
     def formula(self) -> str:
         """Reduced chemical formula, elements by rising electronegativity."""
         return elements.formula(self.Z)
+
+
+def refuse_more_atoms(count: int) -> None:
+    """Readers ask before a library makes room for what a file announces.
+
+    Raises:
+        InputError: there are more than :data:`MOST_ATOMS`.
+    """
+    if count > MOST_ATOMS:
+        raise InputError(
+            "too_large",
+            f"the structure has {count:,} atoms; at most {MOST_ATOMS:,} are read",
+            "give a smaller cell, or cut out the part that matters",
+        )
 
 
 def _atomic_numbers(values: Any) -> np.ndarray:

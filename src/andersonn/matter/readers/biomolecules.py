@@ -10,7 +10,7 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.matter import elements
 from andersonn.matter.readers.cif import read_document
-from andersonn.matter.readers.molecules import finished, sanitize
+from andersonn.matter.readers.molecules import check_elements, finished, sanitize, with_hydrogens
 from andersonn.matter.readers.parts import read_parts
 from andersonn.matter.structure import Structure
 
@@ -22,7 +22,8 @@ HYDROGEN_HINT = (
 def parse_pdb(text: str, name: str) -> list[Structure | InputError]:
     """The models of a PDB file, or what is wrong with one. Water is left out, of alternatives the first is kept."""
     try:
-        found = gemmi.read_pdb_string(text)
+        # The format is ASCII in fixed columns: another character would take the place of several.
+        found = gemmi.read_pdb_string(text.encode("ascii", "replace").decode())
     except (RuntimeError, ValueError) as error:
         raise InputError(
             "bad_pdb", f"cannot read the PDB file: {error}", "check the columns of its ATOM lines"
@@ -34,15 +35,21 @@ def parse_mmcif(text: str, name: str) -> list[Structure | InputError]:
     """The models of an mmCIF file's blocks, coordinate entries and chemical components alike; see :func:`parse_pdb`."""
     models = {}
     for block in read_document(text):
-        if block.find_values("_chem_comp_atom.atom_id") and not block.find_values("_atom_site.Cartn_x"):
-            found = gemmi.make_structure_from_chemcomp_block(block)
-            models |= {block.name: (found, 0)} if len(found) else {}  # the models of a component are the same molecule
-        else:
-            found = gemmi.make_structure_from_block(block)
-            models |= {
-                f"{block.name}/{m.num}" if len(found) > 1 else block.name: (found, k) for k, m in enumerate(found)
-            }
+        try:
+            models |= _of_block(block)
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise InputError(
+                "bad_mmcif", f"cannot read block {block.name}: {error}", "check the columns of its _atom_site loop"
+            ) from None
     return _models(models, "mmCIF", name)
+
+
+def _of_block(block: gemmi.cif.Block) -> dict[str, tuple[gemmi.Structure, int]]:
+    if block.find_values("_chem_comp_atom.atom_id") and not block.find_values("_atom_site.Cartn_x"):
+        found = gemmi.make_structure_from_chemcomp_block(block)
+        return {block.name: (found, 0)} if len(found) else {}  # the models of a component are the same molecule
+    found = gemmi.make_structure_from_block(block)
+    return {f"{block.name}/{m.num}" if len(found) > 1 else block.name: (found, k) for k, m in enumerate(found)}
 
 
 def _models(models: dict[str, tuple[gemmi.Structure, int]], what: str, name: str) -> list[Structure | InputError]:
@@ -121,12 +128,18 @@ def _completed(found: gemmi.Structure, id: str, notes: tuple[str, ...]) -> Struc
 
     known = {(r.name, str(r.seqid.num), c.name) for c in found[0] for r in c if _is_known(r)}
     with rdBase.BlockLogs():
-        mol = Chem.MolFromPDBBlock(found.make_pdb_string(), removeHs=False, sanitize=False)
+        try:
+            mol = Chem.MolFromPDBBlock(found.make_pdb_string(), removeHs=False, sanitize=False)
+        except (RuntimeError, ValueError) as error:  # such as a chain's name that is too long for the format
+            raise InputError(
+                "bad_pdb", f"RDKit cannot tell the bonds of the residues: {error}", HYDROGEN_HINT
+            ) from None
         if mol is None:
             raise InputError("bad_pdb", "RDKit cannot tell the bonds of the residues", HYDROGEN_HINT)
+        check_elements(mol)
         sanitize(mol)
         complete = [atom.GetIdx() for atom in mol.GetAtoms() if _residue(atom) in known]
-        whole = Chem.AddHs(mol, addCoords=True, onlyOnAtoms=complete)
+        whole = with_hydrogens(mol, addCoords=True, onlyOnAtoms=complete)
     added = whole.GetNumAtoms() - mol.GetNumAtoms()
     notes += (f"{added} hydrogen atoms were missing and have been added (acids and amines neutral)",)
     return finished(whole, id, notes)

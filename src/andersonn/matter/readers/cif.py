@@ -58,7 +58,10 @@ def _structure(block: gemmi.cif.Block, name: str) -> Structure:
     _check_coordinates(block)
     _drop_dummies(block)
     _label_sites(block)
-    small = gemmi.make_small_structure_from_block(block)
+    try:
+        small = gemmi.make_small_structure_from_block(block)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise InputError("bad_cif", f"a value of the CIF is of the wrong kind: {error}", "correct it") from None
     _check_sites(small)
     sites, fractional = whole_cell(small)
     Z = np.array([site.element.atomic_number for site in sites])
@@ -112,8 +115,11 @@ def _label_sites(block: gemmi.cif.Block) -> None:
     types = block.find_values("_atom_site_type_symbol")
     if not types or block.find_values("_atom_site_label"):
         return
-    symbols = list(types)
-    types.get_loop().add_columns(["_atom_site_label"], ".")
+    symbols, loop = list(types), types.get_loop()
+    if loop is None:  # a single site, without a loop
+        block.set_pair("_atom_site_label", symbols[0])
+        return
+    loop.add_columns(["_atom_site_label"], ".")
     labels = block.find_loop("_atom_site_label")
     for row, symbol in enumerate(symbols):
         labels[row] = symbol
@@ -149,12 +155,16 @@ def _check_formula(block: gemmi.cif.Block, Z: np.ndarray) -> tuple[str, ...]:
     stated = block.find_value("_chemical_formula_sum")
     if stated is None or gemmi.cif.is_null(stated):
         return ()
-    parts = re.findall(r"([A-Z][a-z]?)\s*(\d*\.?\d*)", gemmi.cif.as_string(stated))
+    parts = re.findall(r"([A-Z][a-z]?)\s*(\d+\.?\d*|\.\d+|)", gemmi.cif.as_string(stated))
     known = elements.atomic_number()
     expected = {known[s]: float(c or 1) for s, c in parts if s in known and known[s] != 1}
     found = Counter(int(z) for z in Z if z != 1)
     hydrogen = sum(float(c or 1) for s, c in parts if s in ("H", "D"))
-    if not expected or len(expected) + sum(s in ("H", "D") for s, _ in parts) != len(parts):
+    if (
+        not all(expected.values())
+        or not expected
+        or len(expected) + sum(s in ("H", "D") for s, _ in parts) != len(parts)
+    ):
         return ()
     total, n = sum(expected.values()), sum(found.values())
     if expected.keys() == found.keys() and all(abs(found[z] / n - c / total) < 0.005 for z, c in expected.items()):

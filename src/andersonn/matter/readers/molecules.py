@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +25,10 @@ FURTHER_SEED = CONFORMER_SEED + 1
 FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others from seed {FURTHER_SEED}"
 """The same for further conformers. RDKit embeds the k-th from k times the seed, so none repeats the first."""
 FORCE_FIELD_STEPS = 2000
-MOST_HEAVY_ATOMS = 200
-"""Larger molecules are not embedded: distance geometry takes minutes for them, and their conformer is a guess."""
+MOST_PLACED = 200
+"""Atoms, hydrogens included. Larger molecules are not embedded: that takes minutes, and their conformer is a guess."""
+EMBED_SECONDS = 2
+"""By the clock, for a conformer in one of two ways; a molecule that has none can keep distance geometry busy for hours."""
 
 
 def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structure:
@@ -42,12 +46,12 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structu
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
-        _check_elements(mol)
+        check_elements(mol)
         sanitize(mol)
         given, made_from = has_geometry(mol), None
         if not given:
             _check_embeddable(mol)
-        whole = Chem.AddHs(mol, addCoords=given)
+        whole = with_hydrogens(mol, addCoords=given)
         added = whole.GetNumAtoms() - mol.GetNumAtoms()
         if given:
             notes += (f"{added} hydrogen atoms were missing and have been added",) if added else ()
@@ -57,6 +61,28 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structu
         if len(Chem.GetMolFrags(whole)) > 1:
             notes += (f"{len(Chem.GetMolFrags(whole))} separate molecules are taken together",)
     return finished(whole, id, notes, made_from)
+
+
+def with_hydrogens(mol: Mol, **options: Any) -> Mol:
+    """A molecule with explicit hydrogens.
+
+    Args:
+        mol: sanitized.
+        options: of RDKit's ``AddHs``.
+
+    Raises:
+        InputError: there is no place for one, as between atoms that lie upon each other.
+    """
+    from rdkit import Chem
+
+    try:
+        return Chem.AddHs(mol, **options)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            "missing_hydrogens",
+            f"missing hydrogens cannot be placed: {error}",
+            "add them to the file, or correct its atoms",
+        ) from None
 
 
 def has_geometry(mol: Mol) -> bool:
@@ -84,7 +110,12 @@ def finished(
     )
 
 
-def _check_elements(mol: Mol) -> None:
+def check_elements(mol: Mol) -> None:
+    """Each atom must be an element: RDKit's tables end with the known ones.
+
+    Raises:
+        InputError: one is not, or there are none.
+    """
     if not mol.GetNumAtoms():
         raise InputError("no_atoms", "the molecule has no atoms", "check that the file or SMILES is complete")
     for atom in mol.GetAtoms():
@@ -104,18 +135,26 @@ def sanitize(mol: Mol) -> None:
     """
     from rdkit import Chem
 
-    problems = Chem.DetectChemistryProblems(mol)
+    try:
+        problems = Chem.DetectChemistryProblems(mol)
+        if not problems:
+            Chem.SanitizeMol(mol)
+    except (RuntimeError, ValueError) as error:  # a few problems are not among those that are looked for
+        raise _impossible(str(error)) from None
     if problems:
-        raise InputError(
-            "bad_valence",
-            f"chemically impossible: {problems[0].Message().strip()}",
-            "correct bonds and formal charges (a four-bonded nitrogen is [N+], for example)",
-        )
-    Chem.SanitizeMol(mol)
+        raise _impossible(problems[0].Message())
     if mol.GetNumConformers() and not mol.GetConformer().Is3D():  # a drawing: wedges and double bonds tell the isomer
         Chem.AssignChiralTypesFromBondDirs(mol)
         Chem.SetDoubleBondNeighborDirections(mol, mol.GetConformer())
     Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
+
+
+def _impossible(why: str) -> InputError:
+    return InputError(
+        "bad_valence",
+        f"chemically impossible: {why.strip()}",
+        "correct bonds and formal charges (a four-bonded nitrogen is [N+], for example)",
+    )
 
 
 def _check_embeddable(mol: Mol) -> None:
@@ -128,10 +167,11 @@ def _check_embeddable(mol: Mol) -> None:
             f"{parts} separate molecules or ions without coordinates: how they lie to each other is not given",
             "give the one molecule meant, without counter-ions and solvent, or a file with 3-D coordinates",
         )
-    if mol.GetNumHeavyAtoms() > MOST_HEAVY_ATOMS:
+    atoms = mol.GetNumAtoms() + sum(atom.GetTotalNumHs() for atom in mol.GetAtoms())
+    if atoms > MOST_PLACED:
         raise InputError(
             "too_large",
-            f"no conformer is made for {mol.GetNumHeavyAtoms()} heavy atoms; at most {MOST_HEAVY_ATOMS}",
+            f"no conformer is made for {atoms} atoms, hydrogens included; at most {MOST_PLACED}",
             "give a file with 3-D coordinates",
         )
 
@@ -159,7 +199,11 @@ def further_conformers(structure: Structure, count: int) -> list[Structure]:
 
     mol, found = Chem.Mol(structure.made_from), []
     with rdBase.BlockLogs():
-        made = place(mol, count, FURTHER_SEED)
+        try:
+            made = place(mol, count, FURTHER_SEED)
+        except InputError as error:
+            log.debug("no further conformers of %s: %s", structure.id, error)
+            return []
         if made:
             _relax(mol)
     for conformer in made:
@@ -171,16 +215,35 @@ def further_conformers(structure: Structure, count: int) -> list[Structure]:
 
 
 def place(mol: Mol, count: int, seed: int) -> list[int]:
-    """Embeds up to ``count`` conformers, in place of those the molecule has; returns their RDKit numbers."""
+    """Embeds up to ``count`` conformers, in place of those the molecule has; returns their RDKit numbers.
+
+    Raises:
+        InputError: it takes longer than :data:`EMBED_SECONDS` each.
+    """
     from rdkit.Chem import rdDistGeom
 
     options = rdDistGeom.ETKDGv3()
     options.randomSeed = seed
-    made = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
-    if not made:  # cages and crowded molecules need a start in space instead of by eigenvectors
-        options.useRandomCoords = True
-        made = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
-    return made
+    options.timeout = EMBED_SECONDS * count
+    for options.useRandomCoords in (
+        False,
+        True,
+    ):  # cages and crowded molecules need a start in space, not by eigenvectors
+        begin = time.monotonic()
+        try:
+            numbers = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
+        except (RuntimeError, ValueError) as error:  # it takes the molecule apart anew, and may then find it impossible
+            raise _impossible(str(error)) from None
+        made = [number for number in numbers if number >= 0]
+        if made:
+            return made
+        if numbers or time.monotonic() - begin >= options.timeout:  # going on would let the load decide on the geometry
+            raise InputError(
+                "no_conformer",
+                f"RDKit finds no 3-D geometry for this molecule in {options.timeout} s",
+                "give a file with 3-D coordinates; on a busy machine, try again",
+            )
+    return []
 
 
 def _relax(mol: Mol) -> str:
@@ -191,9 +254,10 @@ def _relax(mol: Mol) -> str:
     if AllChem.MMFFHasAllMoleculeParams(mol):
         AllChem.MMFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
         return CONFORMER_PROTOCOL
-    if AllChem.UFFHasAllMoleculeParams(mol):
-        AllChem.UFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
-        return f"{base} and UFF, since MMFF94 does not know all its atoms; less exact"
+    with contextlib.suppress(RuntimeError):  # it knows the atoms, but perhaps not a bond
+        if AllChem.UFFHasAllMoleculeParams(mol):
+            AllChem.UFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
+            return f"{base} and UFF, since MMFF94 does not know all its atoms; less exact"
     return f"{base} alone, since no force field knows all its atoms; less exact"
 
 

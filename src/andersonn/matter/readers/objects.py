@@ -35,8 +35,11 @@ def as_structure(thing: Any, id: str = "") -> Structure:
 
 def _from_ase(atoms: Any, id: str) -> Structure:
     cell = np.asarray(atoms.cell[:], dtype=float) if np.any(atoms.pbc) else None
-    occupancy = getattr(atoms, "info", {}).get("occupancy") or {}
-    shares = [share for site in occupancy.values() for share in site.values()]
+    occupancy = getattr(atoms, "info", {}).get(
+        "occupancy"
+    )  # of sites, as ASE's CIF reader has it; else of no meaning here
+    sites = occupancy.values() if isinstance(occupancy, dict) else ()
+    shares = [share for site in sites if isinstance(site, dict) for share in site.values()]
     if any(share < 0.999 for share in shares):
         raise _partial(min(shares))
     return Structure(atoms.get_atomic_numbers(), atoms.get_positions(), cell, id=id)

@@ -7,6 +7,10 @@ from collections.abc import Callable, Mapping
 from andersonn.errors import InputError
 from andersonn.matter.structure import Structure
 
+MOST_PARTS = 100_000
+"""Structures that are read of one file: each takes about 2 KB, however small it is."""
+LONGEST_NAME = 200
+
 
 def read_parts(what: str, parts: Mapping[str, Callable[[str], Structure]], name: str) -> list[Structure | InputError]:
     """The structures of a file's parts, or what is wrong with a part.
@@ -19,12 +23,24 @@ def read_parts(what: str, parts: Mapping[str, Callable[[str], Structure]], name:
     Raises:
         InputError: the only part is unsound.
     """
+    if len(parts) > MOST_PARTS:
+        raise InputError(
+            "too_large",
+            f"the file holds {len(parts):,} structures; at most {MOST_PARTS:,} are read at once",
+            "split it, or use `andersonn screen`, which reads a file piece by piece",
+        )
     if len(parts) == 1:
         return [make(name) for make in parts.values()]
     found: list[Structure | InputError] = []
     for part, make in parts.items():
         try:
-            found.append(make(f"{name}:{part}"))
+            found.append(make(f"{name}:{_shown(part)}"))
         except InputError as error:
-            found.append(error.within(f"{what} {part}"))
+            found.append(error.within(f"{what} {_shown(part)}"))
     return found
+
+
+def _shown(part: str) -> str:
+    """A part's name as a table can show it: one line, nothing a terminal would obey, not endless."""
+    text = part if part.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in part)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"

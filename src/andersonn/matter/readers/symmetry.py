@@ -8,9 +8,14 @@ import gemmi
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.matter.structure import refuse_more_atoms
 
 SAME_SITE = 0.4
 """Å within which symmetry images of one site are one atom on a special position (gemmi's tolerance)."""
+MOST_OPERATIONS = 1000
+"""The richest space groups have 192 in their usual cell; supercells may list a few times as many."""
+MOST_COMPARISONS = 100_000_000
+"""Of the images of all sites, pair by pair: a few seconds. 192 operations on 2,700 sites need as many."""
 METRIC_TOLERANCE = 0.01
 """How much an operation may change the metric tensor, relatively: room for rounded and slightly distorted cells."""
 
@@ -26,11 +31,18 @@ def whole_cell(small: gemmi.SmallStructure) -> tuple[list[gemmi.SmallStructure.S
         fractional = np.array([site.fract.tolist() for site in small.sites])
         return list(small.sites), (fractional @ operations[0, :, :3].T + operations[0, :, 3]) % 1.0
     metric = np.array(small.cell.orth.mat.tolist())
+    if len(operations) ** 2 * len(small.sites) > MOST_COMPARISONS:
+        raise InputError(
+            "too_large",
+            f"{len(operations)} symmetry operations on {len(small.sites):,} sites are too many",
+            "give a smaller cell, or list all its atoms",
+        )
     sites, positions = [], []
     for site in small.sites:
         images = operations[:, :, :3] @ np.array(site.fract.tolist()) + operations[:, :, 3]
         images = _distinct(images % 1.0, metric)
         sites += [site] * len(images)
+        refuse_more_atoms(len(sites))
         positions.append(images)
     return sites, np.concatenate(positions)
 
@@ -51,6 +63,12 @@ def _distinct(images: np.ndarray, orth: np.ndarray) -> np.ndarray:
 
 def _operations(small: gemmi.SmallStructure) -> np.ndarray:
     """Symmetry operations ``[m, 3, 4]`` on fractional coordinates: the file's own list first, else by its symbols."""
+    if len(small.symops) > MOST_OPERATIONS:
+        raise InputError(
+            "bad_symmetry",
+            f"{len(small.symops):,} symmetry operations; at most {MOST_OPERATIONS} are read",
+            "give a smaller cell, or list all its atoms",
+        )
     if small.symops:
         try:
             operations = _matrices(gemmi.Op(text) for text in small.symops)
