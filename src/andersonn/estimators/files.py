@@ -14,7 +14,7 @@ from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.files import write_json
 from andersonn.training.artifact import DAMAGE, Artifact
-from andersonn.training.run import require_writable
+from andersonn.training.folder import require_writable
 
 NAME = "estimator.json"
 FORMAT = 1

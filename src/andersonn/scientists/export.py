@@ -12,7 +12,7 @@ from andersonn.errors import UsageError
 from andersonn.files import write_text
 from andersonn.scientists.card import NOTES, licences_of, page_of
 from andersonn.training.artifact import CARD, Artifact
-from andersonn.training.run import require_writable
+from andersonn.training.folder import require_writable
 
 OURS = "mit"
 """SPDX identifier, in the small letters of hubs, of the licence whose text comes along."""
