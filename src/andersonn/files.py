@@ -73,6 +73,18 @@ def try_writing(folder: Path) -> None:
         pass
 
 
+def require_writable(folder: Path) -> None:
+    """Checks that a folder can be written to, before work whose result shall stand there; makes it if needed.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        try_writing(folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a UTF-8 text file."""
     write_whole(path, lambda name: Path(name).write_text(text, encoding="utf-8"))
@@ -109,7 +121,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 def cure(error: OSError) -> str:
     """What to do about a failure of the operating system to read or write."""
     if error.errno in FULL:
-        return "free some space or choose another place; the same command goes on where an interrupted run can"
+        return "free some space and give the command again, or choose another place"
     if error.errno in REFUSED:
         return "check its permissions, or choose another place"
     if error.errno in (errno.ENOTDIR, errno.EEXIST):

@@ -12,9 +12,8 @@ from sklearn.base import BaseEstimator
 
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.files import write_json
+from andersonn.files import require_writable, write_json
 from andersonn.training.artifact import DAMAGE, Artifact
-from andersonn.training.folder import require_writable
 
 NAME = "estimator.json"
 FORMAT = 1

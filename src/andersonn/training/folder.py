@@ -8,7 +8,6 @@ from andersonn.data.records import Records
 from andersonn.data.splits import split_digest
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.files import cannot_write, try_writing
 from andersonn.training.artifact import CARD, Artifact
 from andersonn.training.config import TrainConfig, differing
 from andersonn.training.progress import Progress
@@ -57,15 +56,3 @@ def check_free(out: Path, resume: bool) -> None:
         raise UsageError(
             "unfinished", f"{str(out)!r} holds an unfinished run", "add --resume to go on, or choose another --out"
         )
-
-
-def require_writable(out: Path) -> None:
-    """Checks that a folder can be written to; makes it if needed.
-
-    Raises:
-        UsageError: it cannot.
-    """
-    try:
-        try_writing(out)
-    except OSError as error:
-        raise cannot_write(out, error) from None

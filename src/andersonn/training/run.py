@@ -17,7 +17,7 @@ from andersonn.data.records import Records
 from andersonn.data.splits import split_by, split_digest
 from andersonn.data.store import Progress as Count
 from andersonn.data.tasks import Task
-from andersonn.files import alone_in, write_json, write_whole
+from andersonn.files import alone_in, require_writable, write_json, write_whole
 from andersonn.matter import elements
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.models import Ensemble, EquilibriumNetwork
@@ -31,7 +31,7 @@ from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.domain import Domain
 from andersonn.training.domain_fit import describe_domain, fit_domain
 from andersonn.training.first_state import fit_first_state
-from andersonn.training.folder import CHECKPOINT, SPLIT_KEY, check_free, finished, is_finished, require_writable
+from andersonn.training.folder import CHECKPOINT, SPLIT_KEY, check_free, finished, is_finished
 from andersonn.training.inference import Outputs, ask, ask_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 from andersonn.training.progress import Progress, Silent
