@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from make_self_test import INPUTS
 
 from andersonn import __version__
 from andersonn.data.fetch import get
@@ -27,6 +26,7 @@ from andersonn.training.folder import CHECKPOINT
 from andersonn.training.progress import Silent
 from andersonn.training.run import run_epochs, train
 from andersonn.training.trainer import Trainer
+from make_self_test import INPUTS
 
 FOLDER = Path(__file__).parents[1] / "tests/fixtures/versions"
 TINY = ["epochs=2", "model.width=4", "radial=4", "columns=4", "max_rows=200", "device=cpu"]
