@@ -62,7 +62,7 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
 
 def _one_line(text: str) -> str:
     """A message as it may be printed and logged: on one line, not too long, without terminal controls, passwords and keys."""
-    line = redacted(" ".join(str(text).split()))
+    line = redacted(" ".join(str(text)[: 20 * LONGEST_TEXT].split()))
     if len(line) > LONGEST_TEXT:
         line = f"{line[: LONGEST_TEXT - 200]} … {line[-190:]}"
     return visible(line)

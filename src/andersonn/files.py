@@ -1,47 +1,91 @@
-"""Writing files whole or not at all, and reading JSON that may be anything."""
+"""Writing files whole or not at all, folders that one run at a time writes to, and reading JSON that may be anything."""
 
 from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
+import re
+import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from andersonn.errors import UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: two runs into one folder are then the user's to avoid
+    fcntl = None
+
+log = logging.getLogger(__name__)
+LOCK = ".lock"
+LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
+"""Names of files that are being written, or were when a run was killed."""
+CODE = re.compile(r"\(os error (\d+)\)")
+"""How safetensors tells the operating system's reason."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG} if hasattr(errno, "EDQUOT") else {errno.ENOSPC, errno.EFBIG})
+REFUSED = frozenset({errno.EACCES, errno.EPERM})
+
 
 def write_whole(path: Path, write: Callable[[str], None]) -> None:
-    """Writes a file under a temporary name beside its place and renames it, so that it is never seen half written.
+    """Writes a file under a temporary name beside its place and renames it when it is on the disk, so that it is never
+    seen half written, not even after a loss of power. What a killed process left half written in that folder is removed.
 
     Args:
         path: where the file shall stand; folders are made as needed.
         write: writes the content to the name it is given.
 
     Raises:
-        OSError: that is not possible, or there is a pipe or a device, which a file would take the place of.
+        OSError: it cannot be written, or there is a pipe or a device, which a file would take the place of; the error
+            names ``path``, also where a library told the reason in words alone.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EEXIST, "there is a pipe or a device", str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
     try:
-        write(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files private
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(path.parent)
+        with _temporary(path) as name:
+            write(name)
+            os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files private
+            with open(name, "rb+") as stream:
+                os.fsync(stream.fileno())
+            os.replace(name, path)
+        _settle(path.parent)
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else _code(error)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def try_writing(folder: Path) -> None:
-    """Writes a file to a folder, which is made if needed, and removes it.
+    """Makes a file without a name in a folder, which is made if needed.
 
     Raises:
         OSError: that is not possible.
     """
-    write_whole(folder / ".writable", lambda name: None)
-    (folder / ".writable").unlink()
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def require_writable(folder: Path) -> None:
+    """Checks that a folder can be written to, before work whose result shall stand there; makes it if needed.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        try_writing(folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
 
 
 def write_text(path: Path, text: str) -> None:
@@ -64,6 +108,167 @@ def from_json(text: str | bytes) -> Any:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes JSON with two spaces of indentation; NaN is an error, not invalid JSON."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Holds a folder against other processes that would write to it; it is free again when this one ends, however it
+    ends. The file ``.lock`` stands in the folder meanwhile.
+
+    Raises:
+        UsageError: another process holds it.
+        OSError: the folder cannot be made or written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK
+    handle = _locked(path)
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        yield
+    finally:
+        if _stands_at(handle, path):  # else the folder was removed, and what stands there now is of another run
+            with suppress(OSError):
+                path.unlink()
+        os.close(handle)
+
+
+def cure(error: OSError) -> str:
+    """What to do about a failure of the operating system to read or write."""
+    if error.errno in FULL:
+        return "free some space and give the command again, or choose another place"
+    if error.errno in REFUSED:
+        return "check its permissions, or choose another place"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return "a file stands where a folder should: choose another place"
+    if error.errno == errno.EROFS:
+        return "that place is read-only: choose another"
+    return "choose another place"
+
+
+def cannot_write(path: Path, error: OSError) -> UsageError:
+    """The error for a file or folder that cannot be written."""
+    kind = "disk_full" if error.errno in FULL else "not_writable"
+    return UsageError(kind, f"cannot write {str(path)!r}: {error.strerror or error}", cure(error))
+
+
+def require_format(found: Any, known: int, what: str, oldest: int | None = None) -> None:
+    """Checks the number that says how a file is laid out.
+
+    Args:
+        found: the number in the file.
+        known: the one that this version writes.
+        what: the file, for the message.
+        oldest: the first that this version still reads; default ``known``.
+
+    Raises:
+        UsageError: the file is of a newer version, of one too old, or tells no number.
+    """
+    oldest = known if oldest is None else oldest
+    reads = f"format {found}, and this version reads {known if oldest == known else f'{oldest} to {known}'}"
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise UsageError("bad_format", f"{what} does not tell its format", "make or copy it again")
+    if found > known:
+        raise UsageError(
+            "newer_version", f"{what} was made by a newer version of andersonn: it has {reads}", "upgrade andersonn"
+        )
+    if found < oldest:
+        raise UsageError(
+            "older_version",
+            f"{what} was made by a version of andersonn too old to be read: it has {reads}",
+            "use the version that made it, or make it again",
+        )
+
+
+def _code(error: Exception) -> int | None:
+    """The operating system's number in the words of a library's error."""
+    found = CODE.search(str(error))
+    return int(found[1]) if found else None
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[str]:
+    """A new file beside a path, locked while it is written, so that nobody takes it for a leftover."""
+    while True:
+        handle, name = tempfile.mkstemp(".tmp", f".{path.name[:50]}.", path.parent)
+        if _lock(handle) is not False and _stands_at(handle, name):
+            break
+        os.close(handle)  # another process cleared the folder before it was locked
+    if fcntl is None:
+        os.close(handle)  # Windows renames no open file
+    try:
+        yield name
+    finally:
+        if fcntl is not None:
+            os.close(handle)
+        Path(name).unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=256)
+def _clear_leftovers(folder: Path) -> None:
+    """Removes what killed processes left half written in a folder; once in a process, since a folder may be large."""
+    if fcntl is None:
+        return  # without locks, what is being written looks like what was left
+    with suppress(PermissionError), os.scandir(folder) as entries:
+        for name in [entry.path for entry in entries if LEFTOVER.fullmatch(entry.name)]:
+            with suppress(OSError):
+                handle = os.open(name, os.O_RDWR)
+                try:
+                    if _lock(handle):
+                        os.unlink(name)
+                finally:
+                    os.close(handle)
+
+
+def _locked(path: Path) -> int:
+    """An open, locked file at a path."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        got = _lock(handle)
+        if got is False:
+            who = os.read(handle, 200).decode(errors="replace") or "another process"
+            os.close(handle)
+            raise UsageError(
+                "in_use",
+                f"another run ({who}) is writing to {str(path.parent)!r}",
+                "wait for it, or choose another --out",
+            )
+        if got is None:
+            log.warning("%s cannot be locked on this file system: let no second run write to it", path.parent)
+        if _stands_at(handle, path):
+            return handle
+        os.close(handle)  # the run before removed its file between our opening and locking it
+
+
+def _lock(handle: int) -> bool | None:
+    """Whether an open file could be locked; None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _stands_at(handle: int, path: str | Path) -> bool:
+    """Whether an open file is the one that stands at a path."""
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _settle(folder: Path) -> None:
+    """Puts a folder's new names on the disk, where the system can do that for folders."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:

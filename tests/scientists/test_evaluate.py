@@ -11,8 +11,8 @@ from andersonn.data.splits import split_digest
 from andersonn.scientists.evaluate import evaluate
 from andersonn.training.artifact import Artifact
 from andersonn.training.config import TrainConfig
+from andersonn.training.folder import SPLIT_KEY
 from andersonn.training.progress import Silent
-from andersonn.training.run import SPLIT_KEY
 
 SMALL = ["epochs=1", "model.width=8", "columns=6", "radial=6", "max_rows=400"]
 

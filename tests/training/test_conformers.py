@@ -16,9 +16,10 @@ from andersonn.training.artifact import Artifact
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import prepare
+from andersonn.training.folder import CHECKPOINT
 from andersonn.training.inference import Outputs, ask, ask_mean, ask_records, averaged
 from andersonn.training.recalibrate import recalibrate
-from andersonn.training.run import CHECKPOINT, train
+from andersonn.training.run import train
 from andersonn.training.trainer import Trainer
 
 SMALL = ["epochs=1", "model.width=8", "model.directions=4", "radial=8", "image.columns=8", "device=cpu"]

@@ -15,9 +15,10 @@ from andersonn.training.calibration import Calibration, fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import prepare
+from andersonn.training.folder import CHECKPOINT
 from andersonn.training.inference import ask
 from andersonn.training.metrics import classification_metrics, expected_calibration_error, roc_auc
-from andersonn.training.run import CHECKPOINT, train
+from andersonn.training.run import train
 from andersonn.training.trainer import Trainer
 
 SMALL = ["epochs=2", "model.width=12", "columns=8", "radial=8", "dropout=0.1", "max_rows=400"]
@@ -160,12 +161,6 @@ def test_checkpoints_of_other_data_are_refused(records, tmp_path):
             load_checkpoint(tmp_path / CHECKPOINT, Trainer(prepare(other, CONDUCTION, config), CONDUCTION, config))
     same = with_column(records, "band_gap_eV", gaps)
     load_checkpoint(tmp_path / CHECKPOINT, Trainer(prepare(same, CONDUCTION, config), CONDUCTION, config))
-
-
-def test_resuming_nothing_makes_no_folder(records, tmp_path):
-    with pytest.raises(UsageError, match="no unfinished run"):
-        train(CONDUCTION, records, TrainConfig.make(overrides=SMALL), tmp_path / "none", resume=True)
-    assert not (tmp_path / "none").exists()
 
 
 def test_a_finished_or_unfinished_folder_is_not_overwritten(trained, records, tmp_path):

@@ -59,15 +59,12 @@ def write_out(path: Path, content: bytes) -> None:
     Raises:
         UsageError: it cannot be written there.
     """
-    from andersonn.errors import UsageError
-    from andersonn.files import write_whole
+    from andersonn.files import cannot_write, write_whole
 
     try:
         write_whole(path, lambda name: Path(name).write_bytes(content))
     except OSError as error:
-        raise UsageError(
-            "not_writable", f"cannot write {str(path)!r}: {error.strerror}", "choose another --out"
-        ) from None
+        raise cannot_write(path, error) from None
 
 
 def show_metrics(metrics: dict[str, Any], classes: tuple[str, ...], format: Format) -> None:

@@ -78,8 +78,12 @@ def get(
     from andersonn.data.download import Patience
     from andersonn.data.fetch import get as fetch
     from andersonn.data.sources import source
+    from andersonn.files import require_writable
 
     found, bars = source(name), Bars()
+    for folder in (out, records and records.parent):
+        if folder is not None:
+            require_writable(folder)  # before a long download
     started = False
 
     def progress(done: int, total: int) -> None:

@@ -25,8 +25,9 @@ def demo(
     from andersonn.comparison.own.verdict import crossover_sentence
     from andersonn.data.tasks import CONDUCTION
     from andersonn.demo import experiment, report
-    from andersonn.files import write_json, write_text
+    from andersonn.files import require_writable, write_json, write_text
 
+    require_writable(out)  # before minutes of training
     bars = Bars()
     result = experiment.run(seed, epochs, bars)
     bars.start("report", 1)

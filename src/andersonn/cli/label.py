@@ -182,11 +182,15 @@ def _run(
 
 def _check_files(inputs: list[str], out: Path | None, fill: Path | None) -> None:
     from andersonn.errors import UsageError
+    from andersonn.files import require_writable
 
     if out is not None and out.suffix.lower() not in (".jsonl", ".parquet"):
         raise UsageError("bad_option", f"--out {str(out)!r} ends in neither .jsonl nor .parquet", "choose one of them")
     if fill is not None and (len(inputs) != 1 or Path(inputs[0]).suffix.lower() != ".parquet"):
         raise UsageError("bad_option", "--fill needs one Parquet file as the only INPUT", "give it alone")
+    for path in (out, fill):
+        if path is not None:
+            require_writable(path.parent)  # before hours of computing
 
 
 def _journal_path(out: Path | None) -> Path | None:

@@ -23,7 +23,6 @@ from andersonn.cli import (
     train,
 )
 from andersonn.errors import AndersonnError, InputError
-from andersonn.plain import redacted, visible
 
 app = typer.Typer(
     help="Artificial life and materials scientists on equilibrium networks, solved by Anderson extrapolation.",
@@ -62,7 +61,8 @@ def _root(
 
 def main() -> None:
     """Runs the program; errors a user can cause end in one line, with exit status 1 for a bad input and 2 for a wrong
-    call; others in one line too, with exit status 1 and the traceback in a log file.
+    call; what the machine lacks (disk, memory) and unexpected errors in one line too, with exit status 1, the latter with
+    the traceback in a log file.
     """
     try:
         app()
@@ -75,13 +75,14 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away, as in `… | head`
         sys.exit(1)
-    except OSError as error:  # such as a full disk under our output
-        typer.echo(f"error: {visible(redacted(str(error)))}", err=True)
-        sys.exit(1)
     except Exception as error:
-        from andersonn.cli.mishap import tell
+        from andersonn.cli.mishap import of_machine, tell
 
-        typer.echo(tell(error), err=True)
+        lacking = of_machine(error)
+        if lacking:
+            _tell(lacking)
+        else:
+            typer.echo(tell(error), err=True)
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Unexpected errors: one line on the screen, the traceback in a log file."""
+"""Errors that are no fault of the call: those of the machine by cause and cure, others in one line and a log file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,38 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from andersonn import __version__
+from andersonn.errors import AndersonnError
 from andersonn.plain import redacted, visible
 
+NO_MEMORY = ("can't allocate memory", "out of memory", "Cannot allocate memory", "bad_alloc", "can't start new thread")
+"""Words by which libraries say that memory ran out."""
 KEPT = 20
 """Log files at most; older ones are removed."""
 PATTERN = "error-*.log"
+
+
+def of_machine(error: Exception) -> AndersonnError | None:
+    """What the machine lacked, with its cure, if that is what an error is about."""
+    if isinstance(error, MemoryError) or (
+        isinstance(error, (RuntimeError, OSError)) and any(words in str(error) for words in NO_MEMORY)
+    ):
+        return AndersonnError(
+            "out_of_memory",
+            "the memory of this machine does not suffice",
+            "lower max_rows and max_images when training; else give smaller inputs, fewer workers or a larger machine",
+        )
+    if type(error).__name__ in ("TerminatedWorkerError", "BrokenProcessPool"):
+        return AndersonnError(
+            "worker_died",
+            "a worker process was killed, most likely since memory ran out",
+            "free some memory, or let taskset give this program fewer cores, and give the same command again",
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        from andersonn.files import cure
+
+        place = f": {str(error.filename)!r}" if error.filename else ""
+        return AndersonnError("system", f"{error.strerror or error}{place}", cure(error))
+    return None
 
 
 def tell(error: Exception) -> str:
@@ -49,7 +76,8 @@ def _written(folder: Path, report: str) -> Path:
     handle, name = tempfile.mkstemp(".log", f"error-{now}-", folder)
     with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(report)
-    for path in sorted(folder.glob(PATTERN))[:-KEPT]:
+    others = sorted(path for path in folder.glob(PATTERN) if path != Path(name))  # the clock may have gone back
+    for path in others[: 1 - KEPT]:
         with suppress(OSError):  # of another user, or already gone
             path.unlink()
     return Path(name)

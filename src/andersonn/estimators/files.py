@@ -11,9 +11,8 @@ from sklearn.base import BaseEstimator
 
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.files import from_json, write_json
+from andersonn.files import from_json, require_writable, write_json
 from andersonn.training.artifact import DAMAGE, Artifact
-from andersonn.training.run import require_writable
 
 NAME = "estimator.json"
 FORMAT = 1

@@ -16,9 +16,10 @@ from andersonn.solvers import Status
 from andersonn.training.artifact import Artifact
 from andersonn.training.baselines import forest_cross_validated, forest_metrics, majority_metrics
 from andersonn.training.dataset import Dataset, prepare
+from andersonn.training.folder import SPLIT_KEY
 from andersonn.training.inference import Outputs, ask_records
 from andersonn.training.progress import Progress, Silent
-from andersonn.training.run import SPLIT_KEY, geometric_rules, metrics_by_file
+from andersonn.training.run import geometric_rules, metrics_by_file
 
 SIDES = ("auto", "all", "train", "validation", "test")
 

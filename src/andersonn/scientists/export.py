@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from andersonn.errors import UsageError
-from andersonn.files import write_text
+from andersonn.files import require_writable, write_text
 from andersonn.scientists.card import NOTES, licences_of, page_of
 from andersonn.training.artifact import CARD, Artifact
-from andersonn.training.run import require_writable
 
 OURS = "mit"
 """SPDX identifier, in the small letters of hubs, of the licence whose text comes along."""

@@ -16,14 +16,14 @@ from typing import Any
 from andersonn import __version__
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.files import from_json, write_json, write_whole
+from andersonn.files import from_json, require_writable, write_json, write_whole
 from andersonn.screening.best import best
 from andersonn.screening.cluster import on_ray
 from andersonn.screening.engines import Outcome, local
 from andersonn.screening.expressions import NUMBER
 from andersonn.screening.library import Library
 from andersonn.screening.pieces import Shard, shards
-from andersonn.screening.storage import is_url, shown
+from andersonn.screening.storage import files_of, is_url, shown
 from andersonn.screening.table import expression, parquet_of, schema_of
 from andersonn.screening.work import Settings, scientist_of
 from andersonn.training.artifact import CARD, DOMAIN, WEIGHTS
@@ -80,15 +80,20 @@ class Screening:
                 raise _other_library()
             shutil.rmtree(self.out / STATE, ignore_errors=True)  # a kill after the manifest was written leaves it
             return finished
+        require_writable(self.out)
         with _State(self.out) as state:
             began = _read(state.folder / OPTIONS)
             if began is None:
-                began = {"options": options, "began": time.time()}
+                began = {"options": options, "began": self._latest()}
                 write_json(state.folder / OPTIONS, began)
             _require_same(began["options"], options)
             manifest = _Run(self, task, options, state, began["began"], progress or Silent()).complete()
         shutil.rmtree(state.folder)
         return manifest
+
+    def _latest(self) -> float:
+        """Now, or when the library last changed if the clock went back since, in seconds since 1970."""
+        return max(time.time(), *(found.changed for found in files_of(self.library)))
 
     def shards(self, since: float | None = None) -> Iterator[Shard]:
         """The library, cut; a local file changed after ``since`` is an error."""
@@ -275,7 +280,7 @@ def files_of_model(folder: Path) -> dict[str, bytes]:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         return from_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError:
         raise UsageError("bad_out", f"{str(path)!r} is no file of a screening", "choose another --out") from None

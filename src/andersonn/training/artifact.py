@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from andersonn.data.tasks import TASKS, Task, task
 from andersonn.errors import UsageError
-from andersonn.files import from_json, write_json, write_whole
+from andersonn.files import from_json, require_format, write_json, write_whole
 from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, network_of
 from andersonn.training.anytime import Anytime
 from andersonn.training.calibration import Calibration, is_number
@@ -213,11 +213,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise UsageError("no_model", f"{str(folder)!r} has no {CARD}", "give the folder that train wrote") from None
     except (OSError, ValueError) as error:
         raise UsageError("bad_model", f"cannot read {CARD} in {str(folder)!r}: {error}", "copy it again") from None
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        found = card.get("format") if isinstance(card, dict) else None
-        raise UsageError(
-            "bad_model",
-            f"{CARD} in {str(folder)!r} has format {found}, this version reads {FORMAT}",
-            "update andersonn",
-        )
+    if not isinstance(card, dict):
+        raise UsageError("bad_model", f"{CARD} in {str(folder)!r} holds no names with values", "copy it again")
+    require_format(card.get("format"), FORMAT, f"the model in {str(folder)!r}")
     return card

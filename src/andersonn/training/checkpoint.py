@@ -12,8 +12,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from andersonn import __version__
 from andersonn.errors import UsageError
-from andersonn.files import from_json, write_whole
+from andersonn.files import from_json, require_format, write_whole
 from andersonn.training.config import TrainConfig, differing
 from andersonn.training.trainer import Trainer
 
@@ -41,6 +42,7 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
         tensors |= {f"optimizer/{index}/{name}": value for name, value in state.items()}
     notes = {
         "format": CHECKPOINT_FORMAT,
+        "andersonn": __version__,
         "epoch": trainer.epoch,
         "history": trainer.history,
         "best_loss": trainer.best_loss if math.isfinite(trainer.best_loss) else None,
@@ -55,7 +57,8 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
     """Puts a trainer where the checkpoint left off.
 
     Raises:
-        UsageError: there is no checkpoint, it is unreadable, or it belongs to another configuration or data.
+        UsageError: there is no checkpoint, it is unreadable, of another version whose files this one does not read, or
+            belongs to another configuration or data.
     """
     try:
         with safe_open(path, "pt", device=str(trainer.device)) as file:
@@ -64,7 +67,8 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
     except FileNotFoundError:
         raise UsageError("no_checkpoint", f"there is no checkpoint {str(path)!r}", "train without --resume") from None
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-        raise UsageError("bad_checkpoint", f"cannot read {str(path)!r}: {error}", "train without --resume") from None
+        raise UsageError("bad_checkpoint", f"cannot read {str(path)!r}: {error}", "delete it to start anew") from None
+    require_format(notes.get("format"), CHECKPOINT_FORMAT, f"the checkpoint {str(path)!r}")
     other = _what_differs(notes, trainer)
     if other:
         raise UsageError(
@@ -110,12 +114,11 @@ def _restore(trainer: Trainer, notes: dict[str, Any], tensors: dict[str, torch.T
 
 def _what_differs(notes: dict[str, Any], trainer: Trainer) -> str | None:
     """In what the run of a checkpoint differs from this one, for a message; None if in nothing."""
-    if notes.get("format") != CHECKPOINT_FORMAT:
-        return "program version"
     try:
         changed = differing(trainer.config, TrainConfig.make(notes["config"]))
-    except UsageError:  # it has options that are gone
-        return "program version"
+    except UsageError as error:  # it has options that this version does not know
+        maker = notes.get("andersonn")
+        return f"program version{f' ({maker}, this is {__version__})' if maker else ''}: {error.message}"
     if changed:
         return f"options {', '.join(changed)}"
     if notes["task"] != trainer.task.name:

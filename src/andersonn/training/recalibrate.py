@@ -14,8 +14,9 @@ from andersonn.training.artifact import Artifact
 from andersonn.training.config import AFTER_TRAINING, TrainConfig, differing
 from andersonn.training.dataset import prepare
 from andersonn.training.first_state import fit_first_state
+from andersonn.training.folder import SPLIT_KEY
 from andersonn.training.progress import Progress, Silent
-from andersonn.training.run import SPLIT_KEY, judge
+from andersonn.training.run import judge
 
 
 def recalibrate(

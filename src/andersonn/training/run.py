@@ -17,8 +17,7 @@ from andersonn.data.records import Records
 from andersonn.data.splits import split_by, split_digest
 from andersonn.data.store import Progress as Count
 from andersonn.data.tasks import Task
-from andersonn.errors import UsageError
-from andersonn.files import try_writing, write_json, write_whole
+from andersonn.files import alone_in, require_writable, write_json, write_whole
 from andersonn.matter import elements
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.models import Ensemble, EquilibriumNetwork
@@ -33,14 +32,11 @@ from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.domain import Domain
 from andersonn.training.domain_fit import describe_domain, fit_domain
 from andersonn.training.first_state import fit_first_state
+from andersonn.training.folder import CHECKPOINT, SPLIT_KEY, check_free, finished, is_finished
 from andersonn.training.inference import Outputs, ask, ask_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 from andersonn.training.progress import Progress, Silent
 from andersonn.training.trainer import Trainer, pick_device
-
-CHECKPOINT = "checkpoint.safetensors"
-SPLIT_KEY = "sha256_of_split"
-"""Where a model's provenance keeps, under ``data``, the :func:`~andersonn.data.splits.split_digest` of its records."""
 
 
 def train(
@@ -61,27 +57,44 @@ def train(
         records: with the task's quantity as a column.
         config: options.
         out: folder; made if needed.
-        resume: go on from ``out``'s checkpoint.
+        resume: go on with the run in ``out``: after its last whole epoch, from the start if none was finished, and not at
+            all if the run was. So the same call may be repeated until it returns.
         progress: listener.
 
     Raises:
-        UsageError: the records cannot be split, ``out`` is taken by a finished model, the checkpoint is missing or of
-            another run, the device is not there, or training diverges.
+        UsageError: the records cannot be split, ``out`` is taken by a finished model, by another run or by a process that
+            is at work there, the device is not there, or training diverges.
+        OSError: ``out`` cannot be written to any more, as when the disk is full.
     """
     progress = progress or Silent()
     pick_device(config.device)  # before minutes of imaging
-    _check_out(out, resume)
     if config.thresholds is not None:
         task = task.with_thresholds(config.thresholds)
+    if not (resume and is_finished(out)):
+        require_writable(out)
+        with alone_in(out):
+            check_free(out, resume)
+            if not is_finished(out):  # else another process has just finished it
+                return _trained(task, records, config, out, resume, progress)
+    return finished(out, task, records, config, progress)
+
+
+def _trained(
+    task: Task, records: Records, config: TrainConfig, out: Path, resume: bool, progress: Progress
+) -> Artifact:
+    """Trains into a folder that is this process's alone."""
     progress.start("graph images", len(records))
     dataset = prepare(records, task, config, lambda done, _: progress.update(done))
     progress.finish()
     _report_unusable(dataset, out, progress)
     dataset.require_trainable(task)
     trainer = Trainer(dataset, task, config)
-    if resume:
+    if resume and (out / CHECKPOINT).exists():
         load_checkpoint(out / CHECKPOINT, trainer)
+        write_history(out / "history.csv", trainer.history)  # a kill may have come between checkpoint and history
         progress.say(f"resumed after epoch {trainer.epoch}")
+    elif resume:
+        progress.say(f"{out} holds no whole epoch yet: training starts anew")
     run_epochs(trainer, out, progress)
     trainer.use_best()
     artifact = finish(trainer, progress, records)
@@ -310,32 +323,6 @@ def _version() -> str:
         return metadata.version("deep-andersonn")
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _check_out(out: Path, resume: bool) -> None:
-    if (out / "model.json").exists() and not resume:
-        raise UsageError("taken", f"{str(out)!r} already holds a model", "choose another --out or delete it")
-    if (out / CHECKPOINT).exists() and not resume:
-        raise UsageError(
-            "unfinished", f"{str(out)!r} holds an unfinished run", "add --resume to go on, or choose another --out"
-        )
-    if resume and not (out / CHECKPOINT).exists():
-        raise UsageError("no_checkpoint", f"{str(out)!r} holds no unfinished run", "train without --resume")
-    require_writable(out)
-
-
-def require_writable(out: Path) -> None:
-    """Checks that a folder can be written to; makes it if needed.
-
-    Raises:
-        UsageError: it cannot.
-    """
-    try:
-        try_writing(out)
-    except OSError as error:
-        raise UsageError(
-            "not_writable", f"cannot write to {str(out)!r}: {error.strerror}", "choose another --out"
-        ) from None
 
 
 def _report_unusable(dataset: Dataset, out: Path, progress: Progress) -> None:

@@ -29,10 +29,10 @@ def require_device(device: str) -> None:
 
 def require_writable(out: Path | None) -> None:
     """Refuses a folder that cannot be written to, before anything runs."""
-    from andersonn.training import run
+    from andersonn import files
 
     if out is not None:
-        run.require_writable(out)
+        files.require_writable(out)
 
 
 def save(result: dict[str, Any], out: Path | None) -> None:

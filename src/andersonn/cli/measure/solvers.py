@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
-from andersonn.cli.measure.shared import require_device
+from andersonn.cli.measure.shared import require_device, require_writable
 
 HELP = """Solvers of fixed points beside torchdeq's, jaxopt's, scipy's and the implicit-layers tutorial's.
 
@@ -45,6 +45,7 @@ def solvers(
     if problem:
         cases = problems.only(cases, problem)
     _require_cases(cases, device)
+    require_writable(out)
     limits = QUICK if set is Set.quick else {}
     result = contest.run(contest.Plan(cases, seed=seed, device=device, threads=threads, **limits), progress=Bars())
     if out:

@@ -1,0 +1,32 @@
+"""The program, killed at its n-th step on the files of a folder: ``python -m tests.faults.mortal N FOLDER WORDS…``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+STEPS = frozenset({"open", "os.rename", "os.remove", "os.chmod", "os.mkdir", "os.truncate"})
+"""Of the events that Python tells an audit hook, those by which files change or are about to."""
+
+
+def die_at(step: int, folder: str) -> None:
+    """Sends this process SIGKILL right before its step of that number, from 1, on a path in the folder."""
+    count = 0
+
+    def watch(event: str, arguments: tuple) -> None:
+        nonlocal count
+        if event in STEPS and any(isinstance(word, str) and word.startswith(folder) for word in arguments):
+            count += 1
+            if count == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
+
+
+if __name__ == "__main__":
+    die_at(int(sys.argv[1]), sys.argv[2])
+    sys.argv[1:] = sys.argv[3:]
+    from andersonn.cli.main import main
+
+    main()
