@@ -34,6 +34,7 @@ from andersonn.training.domain_fit import describe_domain, fit_domain
 from andersonn.training.first_state import fit_first_state
 from andersonn.training.inference import Outputs, ask, ask_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
+from andersonn.training.parallel import Team, join
 from andersonn.training.progress import Progress, Silent
 from andersonn.training.trainer import Trainer, pick_device
 
@@ -67,27 +68,41 @@ def train(
         UsageError: the records cannot be split, ``out`` is taken by a finished model, the checkpoint is missing or of
             another run, the device is not there, or training diverges.
     """
-    progress = progress or Silent()
-    pick_device(config.device)  # before minutes of imaging
-    _check_out(out, resume)
+    with join(pick_device(config.device)) as team:  # before minutes of imaging
+        return _train(team, task, records, config, out, resume, (progress if team.lead else None) or Silent())
+
+
+def _train(
+    team: Team, task: Task, records: Records, config: TrainConfig, out: Path, resume: bool, progress: Progress
+) -> Artifact:
+    """:func:`train` as one process of a team; the first alone writes."""
+    with team.all_or_none():
+        if team.lead:
+            _check_out(out, resume)
+    team.require_shared(out)
     if config.thresholds is not None:
         task = task.with_thresholds(config.thresholds)
     progress.start("graph images", len(records))
-    dataset = prepare(records, task, config, lambda done, _: progress.update(done))
+    dataset = prepare(records, task, config, lambda done, _: progress.update(done), team)
     progress.finish()
-    _report_unusable(dataset, out, progress)
-    dataset.require_trainable(task)
-    trainer = Trainer(dataset, task, config)
-    if resume:
-        load_checkpoint(out / CHECKPOINT, trainer)
-        progress.say(f"resumed after epoch {trainer.epoch}")
+    team.require_same(f"{config.model_dump_json()} {task} {dataset.digest} {_versions()}")
+    with team.all_or_none():
+        if team.lead:
+            _report_unusable(dataset, out, progress)
+        dataset.require_trainable(task)
+        trainer = Trainer(dataset, task, config, team)
+        if resume:
+            load_checkpoint(out / CHECKPOINT, trainer)
+            progress.say(f"resumed after epoch {trainer.epoch}")
     run_epochs(trainer, out, progress)
     trainer.use_best()
-    artifact = finish(trainer, progress, records)
-    artifact.save(out)
-    write_json(out / "metrics.json", artifact.provenance["metrics"])
-    (out / CHECKPOINT).unlink(missing_ok=True)
-    return artifact
+    with team.all_or_none():
+        if team.lead:
+            artifact = finish(trainer, progress, records)
+            artifact.save(out)
+            write_json(out / "metrics.json", artifact.provenance["metrics"])
+            (out / CHECKPOINT).unlink(missing_ok=True)
+    return artifact if team.lead else Artifact.load(out, str(trainer.device))
 
 
 def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
@@ -97,8 +112,10 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
     while not trainer.done:
         before = trainer.epoch
         row = trainer.run_epoch(lambda fraction, before=before: progress.update(before + fraction))
-        save_checkpoint(out / CHECKPOINT, trainer)
-        write_history(out / "history.csv", trainer.history)
+        with trainer.team.all_or_none():
+            if trainer.team.lead:
+                save_checkpoint(out / CHECKPOINT, trainer)
+                write_history(out / "history.csv", trainer.history)
         progress.update(trainer.epoch, f"validation accuracy {row['validation_accuracy']:.3f}")
         if row.get("radius_max", 0.0) >= 1.0:
             progress.say(
@@ -289,7 +306,8 @@ def about(trainer: Trainer) -> dict[str, Any]:
         **_range_of_voids(dataset, train),
         "parameters": sum(p.numel() for p in trainer.network.parameters()),
         "best_epoch": 1 + int(np.argmin([row["validation_loss"] for row in trainer.history])),
-        "versions": {"andersonn": _version(), "torch": metadata.version("torch"), "python": platform.python_version()},
+        "processes": trainer.team.size,
+        "versions": _versions(),
         "trained": datetime.now(UTC).date().isoformat(),
     }
 
@@ -304,11 +322,12 @@ def _range_of_voids(dataset: Dataset, train: np.ndarray) -> dict[str, Any]:
     return {"range_of_voids": {name: list(pair) for name, pair in zip(BY_STRUCTURE, ends, strict=True)}}
 
 
-def _version() -> str:
+def _versions() -> dict[str, str]:
     try:
-        return metadata.version("deep-andersonn")
+        own = metadata.version("deep-andersonn")
     except metadata.PackageNotFoundError:
-        return "not installed"
+        own = "not installed"
+    return {"andersonn": own, "torch": metadata.version("torch"), "python": platform.python_version()}
 
 
 def _check_out(out: Path, resume: bool) -> None:
