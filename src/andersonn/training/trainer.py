@@ -151,7 +151,8 @@ class Trainer:
         with drawn_for_all(self.network, share):
             loss = self._loss(share) * share.weight  # times one, if this process has all
         self.optimizer.zero_grad()
-        loss.backward()
+        if math.isfinite(loss.detach()):  # an adjoint is not solved for from NaN; others are told by the sum
+            loss.backward()
         value = self.team.add_up(list(self.network.parameters()), loss.detach())
         if not math.isfinite(value):
             raise self._diverged()
