@@ -127,14 +127,17 @@ def few_structures(team, folder):
     loss = trainer._loss
     trainer._loss = lambda share: (weights.append(share.weight), loss(share))[1]
     rows = [each.run_epoch() for each in (trainer, alone)]
-    together, one = ask_together(trainer.network, trainer.dataset.store, few, team), ask(
-        trainer.network, trainer.dataset.store, few
+    together, one = (
+        ask_together(trainer.network, trainer.dataset.store, few, team),
+        ask(trainer.network, trainer.dataset.store, few),
     )
     return {
         "apart": apart(trainer, alone),
         "weights": weights,
         "train_loss": [row["train_loss"] for row in rows],
-        "same_answers": bool(np.array_equal(together.scores, one.scores) and np.array_equal(together.status, one.status)),
+        "same_answers": bool(
+            np.array_equal(together.scores, one.scores) and np.array_equal(together.status, one.status)
+        ),
     }
 
 
