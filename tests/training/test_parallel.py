@@ -52,12 +52,12 @@ def place(rank, size, port):
     return dict(zip(TOLD_BY_LAUNCHERS, values, strict=True)) | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
 
 
-def run_check(check, folder, size=2):
-    """What each process found, and its exit status and errors."""
+def run_checks(folder, *checks, size=2):
+    """What each process found, by check, and its exit status and errors."""
     port = free_port()
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.training.parallel_worker", check, str(folder)],
+            [sys.executable, "-m", "tests.training.parallel_worker", str(folder), *checks],
             cwd=ROOT, env=os.environ | place(rank, size, port), stderr=subprocess.PIPE, text=True,
         )
         for rank in range(size)
@@ -67,14 +67,19 @@ def run_check(check, folder, size=2):
     finally:
         for worker in workers:
             worker.kill()
-    files = [folder / f"{rank}.json" for rank in range(size)]
-    return [json.loads(file.read_text()) if file.exists() else None for file in files], ends
+    files = {check: [folder / f"{check}.{rank}.json" for rank in range(size)] for check in checks}
+    found = {
+        check: [json.loads(file.read_text()) if file.exists() else None for file in each]
+        for check, each in files.items()
+    }
+    return found, ends
 
 
-def found_by_all(check, folder, size=2):
-    found, ends = run_check(check, folder, size)
-    assert all(code == 0 for _, code in ends), ends
-    return found
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """What two processes found in a row, and how they ended."""
+    checks = ("same_weights", "few_structures", "divergence", "failure")
+    return run_checks(tmp_path_factory.mktemp("two"), *checks)
 
 
 # ---- shares
@@ -161,8 +166,8 @@ def test_dropouts_are_their_own_again(records):
 # ---- two processes
 
 
-def test_two_processes_give_the_weights_of_one(tmp_path):
-    first, second = found_by_all("same_weights", tmp_path)
+def test_two_processes_give_the_weights_of_one(two):
+    first, second = two[0]["same_weights"]
     for name, tolerance in (("message, float64", 1e-12), ("convolution, float64", 1e-12), ("message, float32", 1e-4)):
         found = first[name]
         assert found["apart"] < tolerance, name
@@ -173,8 +178,8 @@ def test_two_processes_give_the_weights_of_one(tmp_path):
         assert found["digest"] == second[name]["digest"]  # the same to the last bit on both
 
 
-def test_a_process_without_structures_takes_part(tmp_path):
-    found = found_by_all("few_structures", tmp_path)
+def test_a_process_without_structures_takes_part(two):
+    found = two[0]["few_structures"]
     assert any(weight == 0.0 for each in found for weight in each["weights"])
     for each in found:
         assert each["apart"] < 1e-4
@@ -182,12 +187,13 @@ def test_a_process_without_structures_takes_part(tmp_path):
         assert each["same_answers"]
 
 
-def test_divergence_on_one_is_told_by_all(tmp_path):
-    assert found_by_all("divergence", tmp_path) == ["diverged", "diverged"]
+def test_divergence_on_one_is_told_by_all(two):
+    assert two[0]["divergence"] == ["diverged", "diverged"]
 
 
-def test_the_failure_of_one_ends_all(tmp_path):
-    (first, second), ends = run_check("failure", tmp_path)
+def test_the_failure_of_one_ends_all(two):
+    found, ends = two
+    first, second = found["failure"]
     assert first == {
         "section": "other_failed",
         "unlike": "unlike_processes",
@@ -195,13 +201,15 @@ def test_the_failure_of_one_ends_all(tmp_path):
         "epoch": "lost_process",
     }
     assert second is None
-    assert ends[1][1] == 1
+    assert [code for _, code in ends] == [0, 1]
     assert "this process failed" in ends[1][0]
 
 
 @pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
-    for found in found_by_all("resumed", tmp_path):
+    both, ends = run_checks(tmp_path, "resumed")
+    assert all(code == 0 for _, code in ends), ends
+    for found in both["resumed"]:
         for way in ("fewer", "more"):
             assert found[way]["epochs"] == 3
             assert found[way]["apart"] < 1e-4
