@@ -67,8 +67,10 @@ def train(
             typer.echo("interrupted; the same command with --resume goes on after the last whole epoch", err=True)
         raise typer.Exit(130) from None
     except UsageError as error:
+        if error.kind == "other_failed":
+            raise typer.Exit(2) from None  # the other has said why
         if size > 1:
-            error.message = f"process {rank} of 0 to {size - 1}: {error.message}"
+            error.message = f"process {rank} of {size}: {error.message}"
         raise
     if rank > 0:
         return

@@ -32,6 +32,8 @@ PATIENCE = timedelta(minutes=5)
 """How long a process waits for another in the midst of training before it gives up."""
 LONG_PATIENCE = timedelta(days=7)
 """How long while one of them makes images, calibrates or tests. One that dies is noticed at once all the same."""
+GRACE = 1.0
+"""Seconds that a failed process has to say why, before the others end too and a launcher kills it for their sake."""
 TOLD_BY_LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 T = TypeVar("T")
 LAUNCH_HINT = "start it as torchrun --nproc-per-node N -m andersonn.cli.main train …, or unset RANK and WORLD_SIZE"
@@ -166,6 +168,7 @@ class Team:
                 self._all_well(False)
             raise
         if not self._all_well(True):
+            time.sleep(GRACE)
             raise UsageError("other_failed", "another process of this training failed", "see what it says")
 
     def in_turn(self, make: Callable[[], T], take: Callable[[], T]) -> T:
