@@ -1,6 +1,7 @@
 """One of two processes that train a layer together: ``python -m tests.implicit.ddp_worker RANK PORT OUTPUT``.
 
-Saves, for each rule of gradients and setting of DistributedDataParallel, the gradients that this process ends with.
+Saves, for each rule of gradients and setting of DistributedDataParallel, and for each way of sharding that FSDP may use, the
+gradients that this process ends with.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+import torch.distributed.fsdp
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -22,6 +24,9 @@ SETTINGS = {
     "implicit, unused parameters sought": (ImplicitGradient(), True),
     "one step": (OneStepGradient(), False),
 }
+
+
+SHARDED = ("sharded", "sharded, layer by itself")
 
 
 class Network(nn.Module):
@@ -50,6 +55,17 @@ def gradients(network, y):
     return {name.removeprefix("module."): p.grad.clone() for name, p in network.named_parameters()}
 
 
+def sharded(network, how):
+    """The network with its parameters spread over both processes by FSDP."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh("cpu", (2,))
+    if how == "sharded, layer by itself":  # gathered once a solve; its cell by itself would be at every evaluation
+        fully_shard(network.layer, mesh=mesh)
+    return fully_shard(network, mesh=mesh)
+
+
 def main(rank: int, port: str, output: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group(
@@ -59,6 +75,9 @@ def main(rank: int, port: str, output: str) -> None:
     for name, (gradient, seek) in SETTINGS.items():
         network = DistributedDataParallel(Network(gradient), find_unused_parameters=seek)
         found[name] = gradients(network, data().chunk(2)[rank])
+    for how in SHARDED if hasattr(torch.distributed.fsdp, "fully_shard") else ():
+        split = gradients(sharded(Network(ImplicitGradient()), how), data().chunk(2)[rank])
+        found[how] = {name: gradient.full_tensor() for name, gradient in split.items()}
     torch.save(found, output)
     dist.destroy_process_group()
 

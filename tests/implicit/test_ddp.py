@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed.fsdp
 
-from tests.implicit.ddp_worker import SETTINGS, Network, data, gradients
+from andersonn.implicit import ImplicitGradient
+from tests.implicit.ddp_worker import SETTINGS, SHARDED, Network, data, gradients
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +38,11 @@ def test_two_processes_give_the_gradients_of_one(tmp_path):
         for worker in workers:
             worker.kill()
     first, second = (torch.load(output) for output in outputs)
-    for name, (gradient, _) in SETTINGS.items():
+    rules = {name: gradient for name, (gradient, _) in SETTINGS.items()}
+    if hasattr(torch.distributed.fsdp, "fully_shard"):
+        rules |= dict.fromkeys(SHARDED, ImplicitGradient())
+    assert rules.keys() == first.keys()
+    for name, gradient in rules.items():
         alone = gradients(Network(gradient), data())
         assert alone.keys() == first[name].keys() == second[name].keys()
         for key, expected in alone.items():

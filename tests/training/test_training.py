@@ -19,6 +19,7 @@ from andersonn.training.folder import CHECKPOINT
 from andersonn.training.inference import ask
 from andersonn.training.metrics import classification_metrics, expected_calibration_error, roc_auc
 from andersonn.training.run import train
+from andersonn.training.shares import share_of
 from andersonn.training.trainer import Trainer
 
 SMALL = ["epochs=2", "model.width=12", "columns=8", "radial=8", "dropout=0.1", "max_rows=400"]
@@ -118,9 +119,11 @@ def test_the_kept_weights_are_an_exponential_average(records, averaging):
 def test_strain_swells_each_structure_as_a_whole(records):
     config = TrainConfig.make(overrides=[*SMALL, "strain=0.02"])
     trainer = Trainer(prepare(records, CONDUCTION, config), CONDUCTION, config)
-    batch = ImageBatch.from_store(trainer.dataset.store, trainer.dataset.sides["train"][:200])
+    chosen = trainer.dataset.sides["train"][:200]
+    batch = ImageBatch.from_store(trainer.dataset.store, chosen)
+    share = share_of(chosen, trainer.dataset.store.n_rows, rank=0, size=1)
     torch.manual_seed(0)
-    strained = trainer._strained(batch)
+    strained = trainer._strained(batch, share)
     seen = batch.weight > 0
     factor = strained.distance / batch.distance
     of_image = torch.stack([factor[(batch.sample == b).unsqueeze(1) & seen].mean() for b in range(len(batch))])
@@ -129,7 +132,7 @@ def test_strain_swells_each_structure_as_a_whole(records):
     assert abs(float(of_image.mean()) - 1.0) < 0.006
     assert torch.equal(strained.weight, batch.weight)
     still = Trainer(trainer.dataset, CONDUCTION, TrainConfig.make(overrides=[*SMALL, "strain=0"]))
-    assert still._strained(batch) is batch
+    assert still._strained(batch, share) is batch
 
 
 def test_checkpoints_of_another_run_are_refused(records, tmp_path):

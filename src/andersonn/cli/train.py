@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, show_metrics
+from andersonn.errors import UsageError
 
 HELP = """Train a model on labelled structures.
 
@@ -14,6 +15,9 @@ DATA is a Parquet file with columns id, group, atomic_numbers, positions, cell a
 conduction, dipole_D for polarity, for which smiles may stand in for atoms, pld_A for porosity); --data may be repeated,
 and the same molecule in two files stays on one side. Groups are never divided between training, validation and test.
 Options are key=value words, such as epochs=20 model.width=96 (list them with --options); each task has its own defaults.
+
+Started by torchrun, several processes train one model together, on as many GPUs or on the cores of one or more machines:
+torchrun --nproc-per-node 2 --no-python andersonn train ...
 
 Example: andersonn train conduction --data crystals.parquet --out my-model epochs=20"""
 
@@ -53,12 +57,23 @@ def train(
     chosen = config_of(task, config, overrides or [])
 
     from andersonn.scientists import Scientist
+    from andersonn.training.parallel import launched
 
+    rank, size = launched()
     try:
         scientist = Scientist.train(task, data, chosen, out, resume, Bars())
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command with --resume goes on after the last whole epoch", err=True)
+        if rank == 0:
+            typer.echo("interrupted; the same command with --resume goes on after the last whole epoch", err=True)
         raise typer.Exit(130) from None
+    except UsageError as error:
+        if error.kind == "other_failed":
+            raise typer.Exit(2) from None  # the other has said why
+        if size > 1:
+            error.message = f"process {rank} of {size}: {error.message}"
+        raise
+    if rank > 0:
+        return
     metrics = {"task": task, "model": str(out), **scientist.artifact.provenance["metrics"]["test"]}
     show_metrics(metrics, scientist.task.classes, format)
     if format is Format.table:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import mmap
 import os
 import threading
 import time
@@ -21,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from andersonn.data.records import Records
-from andersonn.errors import InputError
+from andersonn.errors import InputError, UsageError
 from andersonn.files import from_json, write_whole
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.matter.structure import Structure
@@ -166,6 +168,32 @@ class ImageStore:
         rejected = {int(i): error for i, error in notes["rejected"].items()}
         return cls(**arrays, rejected=rejected, recipe=recipe)
 
+    @classmethod
+    def map(cls, path: Path) -> ImageStore:
+        """A saved store whose arrays are the file itself, mapped read-only: processes on one machine that map it hold it in
+        memory once, and the system may drop what is not in use.
+
+        Raises:
+            ValueError: its content is not what was saved.
+        """
+        kept = {"U8": np.uint8, "I32": np.int32, "I64": np.int64, "F32": np.float32, "BOOL": np.bool_}
+        with safe_open(path, "numpy") as file:  # checks that the header and the file fit each other
+            notes = from_json(file.metadata()["notes"])
+        with path.open("rb") as stream:
+            content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        begin = 8 + int.from_bytes(content[:8], "little")
+        header = from_json(content[8:begin])
+        recipe = ImageRecipe(**notes["recipe"])
+        arrays = {}
+        for name in ("offsets", *_per_row(recipe), *_per_image(recipe)):
+            dtype, shape = kept[header[name]["dtype"]], header[name]["shape"]
+            first = begin + header[name]["data_offsets"][0]
+            arrays[name] = np.frombuffer(content, dtype, math.prod(shape), first).reshape(shape)
+        if notes.get("crc32", (found := _checksum(arrays))) != found:
+            raise ValueError("its checksum is wrong")
+        rejected = {int(i): error for i, error in notes["rejected"].items()}
+        return cls(**arrays, rejected=rejected, recipe=recipe)
+
 
 CHUNK = 500
 
@@ -189,12 +217,51 @@ def image_store(
     records: Records, recipe: ImageRecipe, workers: int | None = None, progress: Progress | None = None
 ) -> ImageStore:
     """The store of these records under this recipe: read if it was made before, else made and kept."""
-    return kept(f"{records.digest[:24]}-{recipe.key}", lambda: ImageStore.build(records, recipe, workers, progress))
+    return kept(_key(records, recipe), lambda: ImageStore.build(records, recipe, workers, progress))
+
+
+def shared_image_store(
+    records: Records, recipe: ImageRecipe, make: bool = True, progress: Progress | None = None
+) -> ImageStore:
+    """:func:`image_store` for one of several processes: mapped from the file that all read.
+
+    Args:
+        records: what to image.
+        recipe: how.
+        make: whether it is made if there is none.
+        progress: called with (records done, records in all) while it is made.
+
+    Raises:
+        UsageError: there is none, or it could not be kept.
+    """
+    path = _path(_key(records, recipe))
+    try:
+        try:
+            return ImageStore.map(path)
+        except (OSError, SafetensorError, ValueError):
+            if not make:
+                raise
+        image_store(records, recipe, progress=progress)
+        return ImageStore.map(path)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UsageError(
+            "no_shared_images",
+            f"the images that another process made are not at {str(path)!r}: {error}",
+            "set ANDERSONN_CACHE to a writable folder that all processes of a machine see",
+        ) from None
+
+
+def _key(records: Records, recipe: ImageRecipe) -> str:
+    return f"{records.digest[:24]}-{recipe.key}"
+
+
+def _path(key: str) -> Path:
+    return cache_folder() / "images" / f"{key}.safetensors"
 
 
 def kept(key: str, build: Callable[[], ImageStore]) -> ImageStore:
     """The store kept under a key; built and kept if there is none."""
-    path = cache_folder() / "images" / f"{key}.safetensors"
+    path = _path(key)
     try:
         return ImageStore.load(path)
     except FileNotFoundError:

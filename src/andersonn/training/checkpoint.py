@@ -26,7 +26,8 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
 
     def write(name: str) -> None:
         with open(name, "w", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(history[0]))
+            columns = dict.fromkeys(name for row in history for name in row)  # with more processes there are more
+            writer = csv.DictWriter(stream, fieldnames=list(columns))
             writer.writeheader()
             writer.writerows(history)
 

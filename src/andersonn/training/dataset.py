@@ -10,12 +10,14 @@ import numpy as np
 from andersonn.data.composition import composition_features
 from andersonn.data.records import SPLITS, Records
 from andersonn.data.splits import split_of
-from andersonn.data.store import ImageStore, Progress, image_store
+from andersonn.data.store import ImageStore, Progress, image_store, shared_image_store
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.matter import oxidation
+from andersonn.matter.image import ImageRecipe
 from andersonn.matter.voids import DENSITY
 from andersonn.training.config import TrainConfig
+from andersonn.training.parallel import ALONE, Team
 
 GEOMETRIC = {"pld_A": ("pld_A", "pld_touching_A")}
 """Channels of a structure that are themselves estimates of a quantity."""
@@ -134,14 +136,23 @@ def misfits(records: Records, task: Task) -> tuple[np.ndarray, str]:
     return ~no_cell, f"{task.name} is about molecules without a cell"
 
 
-def prepare(records: Records, task: Task, config: TrainConfig, progress: Progress | None = None) -> Dataset:
+def prepare(
+    records: Records, task: Task, config: TrainConfig, progress: Progress | None = None, team: Team = ALONE
+) -> Dataset:
     """Images, labels and split of the records of a task.
+
+    Args:
+        records: with the task's quantity as a column.
+        task: what is asked of them.
+        config: options.
+        progress: listener.
+        team: processes that share the images: one makes them, unless they were kept, and all read the one file.
 
     Raises:
         UsageError: there are no records, or a column is missing or of the wrong type.
     """
     values = records.label(task.quantity)
-    store = image_store(records, config.image.recipe(), progress=progress)
+    store = _store(records, config.image.recipe(), progress, team)
     unusable = {i: f"{error['message']}" for i, error in store.rejected.items()}
     unusable |= _bad_labels(records, values, task)
     wrong, why = misfits(records, task)
@@ -156,6 +167,15 @@ def prepare(records: Records, task: Task, config: TrainConfig, progress: Progres
     labels = task.class_of(np.nan_to_num(values))
     labels[list(unusable)] = -1
     return Dataset(records, store, values, labels, sides, unusable)
+
+
+def _store(records: Records, recipe: ImageRecipe, progress: Progress | None, team: Team) -> ImageStore:
+    if team.alone:
+        return image_store(records, recipe, progress=progress)
+    return team.in_turn(
+        lambda: shared_image_store(records, recipe, progress=progress),
+        lambda: shared_image_store(records, recipe, make=False),
+    )
 
 
 def _bad_labels(records: Records, values: np.ndarray, task: Task) -> dict[int, str]:

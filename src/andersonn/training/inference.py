@@ -15,6 +15,7 @@ from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, members_o
 from andersonn.models.heads import Dipole
 from andersonn.solvers import Solver
 from andersonn.training.dataset import Dataset
+from andersonn.training.parallel import Team
 
 MAX_ROWS = 4096
 
@@ -78,6 +79,25 @@ def ask(
     if was_training:
         network.train()
     return Outputs(*(np.concatenate(column) for column in zip(*columns, strict=True)), evaluations)
+
+
+def ask_together(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, team: Team) -> Outputs:
+    """:func:`ask` by all processes of a team, each about its share; all get all answers, but for what the head read: of
+    several processes ``states`` are ``[n, 0]``.
+    """
+    if team.alone:
+        return ask(network, store, indices)
+    share = team.share(indices, store.n_rows)
+    part = ask(network, store, share.indices)
+    columns = (part.scores, part.quantiles, *(column[:, None] for column in (part.steps, part.residual, part.status)))
+    told = np.zeros((len(indices), sum(column.shape[1] for column in columns)))
+    if share.weight:  # not another's repeated
+        told[share.places.numpy()] = np.concatenate(columns, axis=1)
+    told = team.sum(told)
+    scores, quantiles, steps, residual, status = np.split(told, np.cumsum([part.scores.shape[1], 3, 1, 1]), axis=1)
+    evaluations = int(team.sum(np.array([part.evaluations]))[0])
+    whole = (column[:, 0].astype(kind) for column, kind in ((steps, int), (residual, float), (status, int)))
+    return Outputs(scores, quantiles, np.zeros((len(indices), 0), dtype=np.float32), *whole, evaluations)
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import platform
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +36,7 @@ from andersonn.training.first_state import fit_first_state
 from andersonn.training.folder import CHECKPOINT, SPLIT_KEY, check_free, finished, is_finished
 from andersonn.training.inference import Outputs, ask, ask_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
+from andersonn.training.parallel import Team, join
 from andersonn.training.progress import Progress, Silent
 from andersonn.training.trainer import Trainer, pick_device
 
@@ -66,42 +68,66 @@ def train(
             is at work there, the device is not there, or training diverges.
         OSError: ``out`` cannot be written to any more, as when the disk is full.
     """
-    progress = progress or Silent()
-    pick_device(config.device)  # before minutes of imaging
     if config.thresholds is not None:
         task = task.with_thresholds(config.thresholds)
-    if not (resume and is_finished(out)):
-        require_writable(out)
-        with alone_in(out):
-            check_free(out, resume)
-            if not is_finished(out):  # else another process has just finished it
-                return _trained(task, records, config, out, resume, progress)
-    return finished(out, task, records, config, progress)
+    with join(pick_device(config.device)) as team:  # before minutes of imaging
+        progress = (progress if team.lead else None) or Silent()
+        with _held(team, out, resume) as left_to_do:
+            if left_to_do:
+                return _trained(team, task, records, config, out, resume, progress)
+        return finished(out, task, records, config, progress)
+
+
+@contextmanager
+def _held(team: Team, out: Path, resume: bool) -> Iterator[bool]:
+    """Inside this block the output folder is this team's alone, by its first process; whether something is left to do there,
+    on all processes alike.
+    """
+    with ExitStack() as stack:
+        left = False
+        with team.all_or_none():
+            if team.lead and not (resume and is_finished(out)):
+                require_writable(out)
+                stack.enter_context(alone_in(out))
+                check_free(out, resume)
+                left = not is_finished(out)  # else another run has just finished it
+        left = bool(team.largest(np.array([left], dtype=np.int64))[0])
+        if left:
+            team.require_shared(out)
+        yield left
 
 
 def _trained(
-    task: Task, records: Records, config: TrainConfig, out: Path, resume: bool, progress: Progress
+    team: Team, task: Task, records: Records, config: TrainConfig, out: Path, resume: bool, progress: Progress
 ) -> Artifact:
-    """Trains into a folder that is this process's alone."""
+    """:func:`train` as one process of a team that has the folder for itself; the first process alone writes."""
     progress.start("graph images", len(records))
-    dataset = prepare(records, task, config, lambda done, _: progress.update(done))
+    dataset = prepare(records, task, config, lambda done, _: progress.update(done), team)
     progress.finish()
-    _report_unusable(dataset, out, progress)
-    dataset.require_trainable(task)
-    trainer = Trainer(dataset, task, config)
-    if resume and (out / CHECKPOINT).exists():
-        load_checkpoint(out / CHECKPOINT, trainer)
-        write_history(out / "history.csv", trainer.history)  # a kill may have come between checkpoint and history
-        progress.say(f"resumed after epoch {trainer.epoch}")
-    elif resume:
-        progress.say(f"{out} holds no whole epoch yet: training starts anew")
+    team.require_same(f"{config.model_dump_json()} {task} {dataset.digest} {_versions()}")
+    with team.all_or_none():
+        if team.lead:
+            _report_unusable(dataset, out, progress)
+        dataset.require_trainable(task)
+        trainer = Trainer(dataset, task, config, team)
+        if resume and (out / CHECKPOINT).exists():
+            load_checkpoint(out / CHECKPOINT, trainer)
+            progress.say(f"resumed after epoch {trainer.epoch}")
+            if team.lead:
+                write_history(
+                    out / "history.csv", trainer.history
+                )  # a kill may have come between checkpoint and history
+        elif resume:
+            progress.say(f"{out} holds no whole epoch yet: training starts anew")
     run_epochs(trainer, out, progress)
     trainer.use_best()
-    artifact = finish(trainer, progress, records)
-    artifact.save(out)
-    write_json(out / "metrics.json", artifact.provenance["metrics"])
-    (out / CHECKPOINT).unlink(missing_ok=True)
-    return artifact
+    with team.all_or_none():
+        if team.lead:
+            artifact = finish(trainer, progress, records)
+            artifact.save(out)
+            write_json(out / "metrics.json", artifact.provenance["metrics"])
+            (out / CHECKPOINT).unlink(missing_ok=True)
+    return artifact if team.lead else Artifact.load(out, str(trainer.device))
 
 
 def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
@@ -111,8 +137,10 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
     while not trainer.done:
         before = trainer.epoch
         row = trainer.run_epoch(lambda fraction, before=before: progress.update(before + fraction))
-        save_checkpoint(out / CHECKPOINT, trainer)
-        write_history(out / "history.csv", trainer.history)
+        with trainer.team.all_or_none():
+            if trainer.team.lead:
+                save_checkpoint(out / CHECKPOINT, trainer)
+                write_history(out / "history.csv", trainer.history)
         progress.update(trainer.epoch, f"validation accuracy {row['validation_accuracy']:.3f}")
         if row.get("radius_max", 0.0) >= 1.0:
             progress.say(
@@ -303,7 +331,8 @@ def about(trainer: Trainer) -> dict[str, Any]:
         **_range_of_voids(dataset, train),
         "parameters": sum(p.numel() for p in trainer.network.parameters()),
         "best_epoch": 1 + int(np.argmin([row["validation_loss"] for row in trainer.history])),
-        "versions": {"andersonn": _version(), "torch": metadata.version("torch"), "python": platform.python_version()},
+        "processes": trainer.team.size,
+        "versions": _versions(),
         "trained": datetime.now(UTC).date().isoformat(),
     }
 
@@ -318,11 +347,12 @@ def _range_of_voids(dataset: Dataset, train: np.ndarray) -> dict[str, Any]:
     return {"range_of_voids": {name: list(pair) for name, pair in zip(BY_STRUCTURE, ends, strict=True)}}
 
 
-def _version() -> str:
+def _versions() -> dict[str, str]:
     try:
-        return metadata.version("deep-andersonn")
+        own = metadata.version("deep-andersonn")
     except metadata.PackageNotFoundError:
-        return "not installed"
+        own = "not installed"
+    return {"andersonn": own, "torch": metadata.version("torch"), "python": platform.python_version()}
 
 
 def _report_unusable(dataset: Dataset, out: Path, progress: Progress) -> None:

@@ -21,8 +21,10 @@ from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, Stack, r
 from andersonn.training.calibration import Calibration
 from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset
-from andersonn.training.inference import Outputs, ask
+from andersonn.training.inference import Outputs, ask_together
 from andersonn.training.metrics import classification_metrics
+from andersonn.training.parallel import ALONE, Team
+from andersonn.training.shares import Share, drawn_for_all
 from andersonn.training.steering import Steering
 
 BatchProgress = Callable[[float], None]
@@ -51,6 +53,18 @@ class Trainer:
     Randomness comes from the seed and the epoch's number alone, so a resumed run repeats the undisturbed one (with
     ``solving.warm_starts`` to within the tolerance: solutions are not in a checkpoint, so the first epoch begins cold).
 
+    Several processes, each with a trainer of its own, train one network if they form a team: batches, random numbers and
+    decisions are those of one process, weights too but for rounding.
+
+    Args:
+        dataset: what to learn from; the same on all processes.
+        task: gives the classes.
+        config: options.
+        team: the processes.
+
+    Raises:
+        UsageError: the device is not there, or batches are too small for the team.
+
     Attributes:
         network: being trained.
         average: its parameters averaged over the last steps (exponentially): what is validated and kept. The average
@@ -61,9 +75,9 @@ class Trainer:
         best: averaged parameters of the epoch with the lowest validation loss.
     """
 
-    def __init__(self, dataset: Dataset, task: Task, config: TrainConfig) -> None:
-        self.dataset, self.task, self.config = dataset, task, config
-        self.device = pick_device(config.device)
+    def __init__(self, dataset: Dataset, task: Task, config: TrainConfig, team: Team = ALONE) -> None:
+        self.dataset, self.task, self.config, self.team = dataset, task, config, team
+        self.device = team.device or pick_device(config.device)
         torch.manual_seed(config.seed)
         self.network = EquilibriumNetwork(config.model, len(task.classes)).to(self.device)
         self.scale = float(np.std(dataset.values[dataset.sides["train"]])) or 1.0
@@ -72,8 +86,9 @@ class Trainer:
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.shown = dataset.shown(config.balance)
-        steps = sum(1 for _ in self._batches(self.shown))
-        decay = max(0.0, 1.0 - 1.0 / (config.averaging * steps)) if config.averaging else 0.0
+        sizes = [len(batch) for batch in self._batches(self.shown)]
+        self._require_work_for_all(max(sizes))
+        decay = max(0.0, 1.0 - 1.0 / (config.averaging * len(sizes))) if config.averaging else 0.0
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay)).eval()
         self.steering = None if config.model.layers else Steering(self.network.equilibrium, config)
         self.history: list[dict[str, float]] = []
@@ -95,11 +110,13 @@ class Trainer:
         Raises:
             UsageError: the loss or the weights are no longer finite.
         """
+        self._align()
         begin = time.perf_counter()
         row: dict[str, float] = {"epoch": self.epoch + 1, "learning_rate": self._rate(0.0)}
         try:
             row |= self._train(progress)
             row["train_seconds"] = time.perf_counter() - begin
+            row |= self._waiting(row["train_seconds"])
             row |= self._validate()
             row |= self._watch_stability()
         except torch.linalg.LinAlgError as error:  # the cell takes the norm of its weights, which NaN has not
@@ -114,6 +131,7 @@ class Trainer:
 
     def _train(self, progress: BatchProgress | None) -> dict[str, float]:
         torch.manual_seed(self.config.seed * 100_003 + self.epoch)
+        self.team.waited = 0.0
         order = np.random.default_rng([self.config.seed, self.epoch]).permutation(self.shown)
         self.network.train()
         seen, total, tally = 0, 0.0, _SolverTally()
@@ -121,27 +139,60 @@ class Trainer:
             self._set_rate(seen / len(order))
             if self.steering is not None:
                 self.steering.at((self.epoch + seen / len(order)) / self.config.epochs)
-            loss = self._loss(indices)
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise self._diverged()
-            self.optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-            self.optimizer.step()
-            self.average.update_parameters(self.network)
-            total += value * len(indices)
-            tally.add(self.network)
+            total += self._step(indices, tally) * len(indices)
             seen += len(indices)
             if progress:
                 progress(seen / len(order))
-        return {"train_loss": total / seen, **tally.means()}
+        return {"train_loss": total / seen, **tally.means(self.team)}
+
+    def _step(self, indices: np.ndarray, tally: _SolverTally) -> float:
+        """One step of the optimizer by the structures of a batch; the loss before it."""
+        share = self.team.share(indices, self.dataset.store.n_rows)
+        with drawn_for_all(self.network, share):
+            loss = self._loss(share) * share.weight  # times one, if this process has all
+        self.optimizer.zero_grad()
+        if math.isfinite(loss.detach()):  # an adjoint is not solved for from NaN; others are told by the sum
+            loss.backward()
+        value = self.team.add_up(list(self.network.parameters()), loss.detach())
+        if not math.isfinite(value):
+            raise self._diverged()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.average.update_parameters(self.network)
+        tally.add(self.network, share.weight)
+        return value
+
+    def _waiting(self, seconds: float) -> dict[str, float]:
+        """Fraction of the training time in which processes waited for gradients of others, or sent them, on average; nothing
+        of one alone.
+        """
+        if self.team.alone:
+            return {}
+        return {"waiting": float(self.team.sum(np.array([self.team.waited / seconds]))[0]) / self.team.size}
+
+    def _align(self) -> None:
+        """Gives all processes the state of the first."""
+        modules = [*self.network.state_dict().values(), *self.average.state_dict().values()]
+        moments = [value for state in self.optimizer.state.values() for name, value in state.items() if name != "step"]
+        self.team.same_as_lead([tensor for tensor in (*modules, *moments) if tensor.is_floating_point()])
+
+    def _require_work_for_all(self, largest: int) -> None:
+        """Checks that a batch of so many structures can be dealt out to all processes."""
+        if largest < self.team.size:
+            raise UsageError(
+                "too_many_processes",
+                f"no batch holds more than {largest} structure{'s' * (largest > 1)}, too few for {self.team.size} processes "
+                f"(max_rows={self.config.max_rows}, max_images={self.config.max_images})",
+                "raise max_rows and max_images, or start fewer processes",
+            )
 
     def _batches(self, order: np.ndarray) -> Any:
         return row_batches(self.dataset.store.n_rows, order, self.config.max_rows, self.config.max_images)
 
-    def _loss(self, indices: np.ndarray) -> Tensor:
-        batch = self._strained(ImageBatch.from_store(self.dataset.store, indices).to(self.device))
+    def _loss(self, share: Share) -> Tensor:
+        """Mean over the structures of a share."""
+        indices = share.indices
+        batch = self._strained(ImageBatch.from_store(self.dataset.store, indices).to(self.device), share)
         keys = indices if self.steering is not None and self.steering.remembers else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.solving.bfloat16):
             output = self.network(batch, keys)
@@ -153,13 +204,14 @@ class Trainer:
         classes = functional.cross_entropy(output.scores, labels, label_smoothing=self.config.label_smoothing)
         return classes + self.config.estimate_weight * pinball
 
-    def _strained(self, batch: ImageBatch) -> ImageBatch:
-        """The batch with each structure swollen or shrunk a little: lattice parameters of PBE and of experiment, of which
+    def _strained(self, batch: ImageBatch, share: Share) -> ImageBatch:
+        """The share's structures, each swollen or shrunk a little: lattice parameters of PBE and of experiment, of which
         users ask, differ by a percent or two.
         """
         if not self.config.strain:
             return batch
-        factor = 1.0 + self.config.strain * torch.randn(len(batch), device=self.device)
+        noise = torch.randn(share.images, device=self.device)
+        factor = 1.0 + self.config.strain * noise[share.places.to(self.device)]
         return replace(batch, distance=batch.distance * factor[batch.sample].unsqueeze(1))
 
     def _rate(self, fraction: float) -> float:
@@ -177,7 +229,7 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         indices = self.dataset.sides["validation"]
         labels = self.dataset.labels[indices]
-        outputs = ask(self.average.module, self.dataset.store, indices)
+        outputs = ask_together(self.average.module, self.dataset.store, indices, self.team)
         if not (np.isfinite(outputs.scores).all() and np.isfinite(outputs.quantiles).all()):
             raise self._diverged()
         p = Calibration().probabilities(outputs.scores)
@@ -231,14 +283,17 @@ class Trainer:
 
 class _SolverTally:
     """Means over the batches of an epoch of what the solver did; of an explicit stack, which solves nothing, its layers
-    alone.
+    alone. Of a batch that several processes share, evaluations are those of the process that needed most.
     """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
+        self.weights: list[float] = []
 
-    def add(self, network: EquilibriumNetwork) -> None:
+    def add(self, network: EquilibriumNetwork, weight: float) -> None:
+        """What the solver did at a step on a share of this weight."""
         layer = network.equilibrium
+        self.weights.append(weight)
         if isinstance(layer, Stack):
             self.rows.append({"forward_evaluations": layer.layers})
             return
@@ -253,5 +308,11 @@ class _SolverTally:
             }
         )
 
-    def means(self) -> dict[str, float]:
-        return {name: float(np.mean([row[name] for row in self.rows])) for name in self.rows[0]}
+    def means(self, team: Team) -> dict[str, float]:
+        """Means over the batches, over all processes."""
+        found = {}
+        for name in self.rows[0]:
+            values = np.array([row[name] for row in self.rows], dtype=float)
+            of_shares = not name.endswith("evaluations")  # a fraction of them
+            found[name] = float(np.mean(team.sum(values * self.weights) if of_shares else team.largest(values)))
+        return found

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from andersonn.errors import UsageError
+from andersonn.files import from_json
 
 Row = dict[str, Any]
 
@@ -59,7 +60,7 @@ class Journal:
         whole = text[: text.rfind("\n") + 1]
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
-                row = json.loads(line)
+                row = from_json(line)
                 self.rows[row["key"]] = row  # a later row stands for a retried earlier one
             except (ValueError, KeyError, TypeError):
                 raise UsageError(
