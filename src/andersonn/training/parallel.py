@@ -311,6 +311,6 @@ def _others_needed() -> Iterator[None]:
     except RuntimeError as error:
         raise UsageError(
             "lost_process",
-            f"another process of this training ended or did not answer: {error}",
+            f"another process of this training ended or did not answer: {str(error).partition('. ')[0]}",
             "see what it says; the same command with --resume goes on after the last whole epoch",
         ) from error
