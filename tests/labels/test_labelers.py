@@ -8,9 +8,9 @@ import pytest
 from andersonn.errors import InputError, UsageError
 from andersonn.labels import dipole, pore
 from andersonn.labels.jobs import Job, structure_as_json
-from andersonn.labels.journal import Journal
 from andersonn.labels.run import Effort, label, require
 from andersonn.matter.structure import Structure
+from andersonn.workers.journal import Journal
 
 
 def needs(*packages):

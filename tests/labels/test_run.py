@@ -1,7 +1,6 @@
-"""Subprocesses that abort, hang and die; journals that resume."""
+"""Labels by subprocesses that abort, hang and die; runs that go on where they stopped."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,10 +13,9 @@ import pytest
 
 from andersonn.errors import InputError, UsageError
 from andersonn.labels.jobs import Job, jittered, structure_as_json, structure_from_json
-from andersonn.labels.journal import Journal
-from andersonn.labels.pool import Worker
 from andersonn.labels.run import Effort, label, require_same
 from andersonn.matter.structure import Structure
+from andersonn.workers.journal import Journal
 from tests.labels.fakes import labeler
 
 
@@ -146,37 +144,10 @@ def test_a_cut_line_is_dropped_and_the_rest_kept(tmp_path):
     assert len(path.read_text().splitlines()) == 2
 
 
-def test_a_file_that_is_no_journal_is_left_alone(tmp_path):
-    path = tmp_path / "precious.jsonl"
-    path.write_text("my thesis\n")
-    with pytest.raises(UsageError, match="no row of an earlier run"):
-        Journal(path)
-    assert path.read_text() == "my thesis\n"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no such locks")
-def test_two_runs_do_not_write_one_file(tmp_path):
-    with Journal(tmp_path / "rows.jsonl"), pytest.raises(UsageError, match="another run"):
-        Journal(tmp_path / "rows.jsonl")
-
-
-def test_a_worker_lives_on_after_a_death():
-    how = labeler()
-    worker = Worker(how.compute, how.settings)
-    try:
-        with pytest.raises(InputError, match="exit status 3"):
-            worker.ask(job("exit").payload(), 20.0)
-        assert worker.ask(job("fine").payload(), 20.0)["values"]["sum_A"] == pytest.approx(8.4)
-    finally:
-        worker.close()
-    with pytest.raises(InputError, match="stopped"):
-        worker.ask(job("fine").payload(), 20.0)
-
-
 SCRIPT = """
 import sys
 from pathlib import Path
-from andersonn.labels.journal import Journal
+from andersonn.workers.journal import Journal
 from andersonn.labels.run import Effort, label
 from tests.labels.fakes import labeler
 from tests.labels.test_run import job

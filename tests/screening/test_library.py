@@ -269,6 +269,56 @@ def test_urls(tmp_path):
     assert [row[0] for row in read("memory://lib/a/m.sdf")] == ["m.sdf"] * 3
 
 
+class Refusal(Exception):
+    """What a store's package raises for lack of a network; no OSError."""
+
+
+@pytest.mark.parametrize("name", ["m.sdf", "z.parquet", "p.zip", "c.cif", "t.xyz.gz"])
+def test_a_store_that_stops_answering_is_no_verdict_on_an_input(tmp_path, monkeypatch, name):
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        archive.writestr("q.xyz", xyz(1))
+    contents = {
+        "m.sdf": sdf(3).encode(),
+        "z.parquet": table(tmp_path, 2).read_bytes(),
+        "p.zip": (tmp_path / "p.zip").read_bytes(),
+        "c.cif": cif(tmp_path, "c.cif", 5.6),
+        "t.xyz.gz": gzip.compress(xyz(2).encode()),
+    }
+    memory.pipe(f"/lost/{name}", contents[name])
+    plan = list(shards(Library("memory://lost", 10).pieces(), 10))
+    memory.rm("/lost", recursive=True)
+    memory.pipe(f"/lost/{name}", contents[name])
+
+    def fail(*arguments, **options):
+        raise Refusal("no route")
+
+    with monkeypatch.context() as patch:
+        for call in ("open", "cat", "cat_file"):
+            patch.setattr(type(memory), call, fail)
+        with pytest.raises(InputError) as caught:
+            list(Reader(list(plan[0].pieces)).units())
+        assert caught.value.kind == "unreachable"
+        if name != "c.cif":  # which is not opened to be listed
+            with pytest.raises(InputError, match="no route"):
+                list(Library("memory://lost", 10).pieces())
+    units = list(Reader(list(plan[0].pieces)).units())
+    assert all(unit.make() for unit in units)
+    memory.rm("/lost", recursive=True)
+
+
+def test_a_listing_that_fails_says_so(monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+
+    def fail(*arguments, **options):
+        raise Refusal("no route")
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "isfile", fail)
+    with pytest.raises(UsageError, match="no route"):
+        list(Library("memory://lost", 10).pieces())
+
+
 def test_a_library_that_is_not_there(tmp_path):
     for where in (tmp_path / "no", "memory://nowhere", "nosuch://x"):
         with pytest.raises(UsageError):

@@ -38,7 +38,7 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(screening, waters, tmp_pat
 
 def test_killed_between_a_shard_and_its_line_it_does_that_shard_again(screening, waters, tmp_path, monkeypatch):
     run = replace(screening, out=tmp_path / "o", workers=1)
-    monkeypatch.setattr("andersonn.labels.journal.Journal.append", broken_after(2))
+    monkeypatch.setattr("andersonn.workers.journal.Journal.append", broken_after(2))
     with pytest.raises(OSError, match="full"):
         run.run()
     monkeypatch.undo()
@@ -51,7 +51,7 @@ def test_killed_between_a_shard_and_its_line_it_does_that_shard_again(screening,
 
 
 def broken_after(times: int):
-    from andersonn.labels.journal import Journal
+    from andersonn.workers.journal import Journal
 
     append, calls = Journal.append, []
 
@@ -67,7 +67,7 @@ def broken_after(times: int):
 def test_a_library_that_changes_under_a_run_is_an_error(waters, tmp_path, monkeypatch):
     mine = library(tmp_path / "waters.sdf", [f"w{k}" for k in range(20)])
     run = Screening(SETTINGS, str(mine), tmp_path / "o", 10)
-    monkeypatch.setattr("andersonn.labels.journal.Journal.append", broken_after(1))
+    monkeypatch.setattr("andersonn.workers.journal.Journal.append", broken_after(1))
     with pytest.raises(OSError, match="full"):
         run.run()
     monkeypatch.undo()
@@ -77,7 +77,7 @@ def test_a_library_that_changes_under_a_run_is_an_error(waters, tmp_path, monkey
 
 
 def test_two_runs_into_one_folder(waters, tmp_path):
-    from andersonn.labels.journal import Journal
+    from andersonn.workers.journal import Journal
 
     with Journal(tmp_path / "o/.run/journal.jsonl"), pytest.raises(UsageError, match="another run"):
         Screening(SETTINGS, str(waters), tmp_path / "o").run()

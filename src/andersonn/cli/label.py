@@ -147,8 +147,8 @@ def _run(
 ) -> None:
     """Labels, prints and writes; ends with the exit status."""
     from andersonn.labels import inputs as read
-    from andersonn.labels.journal import Journal
     from andersonn.labels.run import label, require_same
+    from andersonn.workers.journal import Journal
 
     _check_files(inputs, out, fill)
     total, bars = read.count(inputs, reading), Bars()

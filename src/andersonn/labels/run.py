@@ -11,9 +11,9 @@ from typing import Any
 
 from andersonn.errors import InputError, UsageError
 from andersonn.labels.jobs import Job, jittered, structure_as_json
-from andersonn.labels.journal import Journal, Row
-from andersonn.labels.pool import Worker, side_by_side
 from andersonn.matter.elements import formula
+from andersonn.workers.journal import Journal, Row
+from andersonn.workers.pool import Worker, side_by_side
 
 EXTRA = "pip install 'deep-andersonn[label]'"
 
@@ -24,7 +24,7 @@ class Labeler:
 
     Attributes:
         name: such as ``"pore"``.
-        compute: ``"module:function"`` that a worker calls, see :data:`andersonn.labels.worker.Compute`.
+        compute: ``"module:function"`` that a worker calls, see :data:`andersonn.workers.process.Compute`.
         method: in words, for the output.
         quantities: columns it fills, units in the names.
         settings: handed to the function; part of the key of a row.

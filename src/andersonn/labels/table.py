@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from andersonn.errors import UsageError
 from andersonn.files import write_whole
-from andersonn.labels.journal import Row
+from andersonn.workers.journal import Row
 
 PROVENANCE = {
     "charge": pa.int8(), "multiplicity": pa.int8(), "kind": pa.string(), "formula": pa.string(),

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.labels.pool import STARTING, Worker, side_by_side
 from andersonn.screening.pieces import Shard
 from andersonn.screening.work import COMPUTE, Settings
+from andersonn.workers.pool import STARTING, Worker, side_by_side
 
 DEATHS = ("aborted", "timed_out", "out_of_memory", "failed")
 """Kinds of error of a worker that one input in the shard may have caused."""

@@ -70,6 +70,8 @@ class Library:
             if reader is not None:
                 yield from reader(whole)
         except AndersonnError as error:
+            if error.kind == "unreachable":  # no fault of the file: the run ends, and goes on later
+                raise
             yield refused(whole, error)
         except (*DAMAGE, pa.ArrowException) as error:
             yield refused(whole, damaged(found.name, error))

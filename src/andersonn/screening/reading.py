@@ -109,6 +109,7 @@ class Reader:
             table = _rows_of(piece.uri).take(piece.offset, piece.count)
             records = Records(table, piece.name)
         except AndersonnError as error:
+            _rows_of.cache_clear()  # where it stands is not known
             raise InputError(error.kind, error.message, error.hint) from None
         except (OSError, pa.ArrowException) as error:
             _rows_of.cache_clear()

@@ -17,7 +17,6 @@ from andersonn import __version__
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.files import require_writable, write_json, write_whole
-from andersonn.labels.journal import Journal, Row
 from andersonn.matter.readers import printable
 from andersonn.screening.best import best
 from andersonn.screening.cluster import on_ray
@@ -30,6 +29,7 @@ from andersonn.screening.table import expression, parquet_of, schema_of
 from andersonn.screening.work import Settings, scientist_of
 from andersonn.training.artifact import CARD, DOMAIN, WEIGHTS
 from andersonn.training.progress import Progress, Silent
+from andersonn.workers.journal import Journal, Row
 
 MANIFEST, SHARDS, REJECTS, TOP = "manifest.json", "shards.jsonl", "rejects.jsonl", "top.parquet"
 STATE, OPTIONS, JOURNAL = ".run", "options.json", "journal.jsonl"

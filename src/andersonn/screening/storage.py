@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from andersonn.errors import InputError, UsageError
 from andersonn.matter.readers import printable
 
+R = TypeVar("R")
 AT_ONCE = 256
 """Remote files fetched together, so that one waits for the network once and not for each."""
 
@@ -54,11 +56,58 @@ def opened(uri: str) -> BinaryIO:
 
     Raises:
         OSError: it cannot be opened.
+        InputError: of kind ``unreachable``, also later, when it is read: the store does not answer.
     """
-    if not is_url(uri):
-        return open(uri, "rb")
-    system, path = _system(uri)
-    return system.open(path, "rb")
+    return io.BufferedReader(_Remote(uri)) if is_url(uri) else open(uri, "rb")
+
+
+class _Remote(io.RawIOBase):
+    """A file of a store, which tells a store that does not answer from a file that is damaged: each of fsspec's packages
+    raises errors of its own for the former, OSError among them.
+    """
+
+    def __init__(self, uri: str) -> None:
+        super().__init__()
+        self._uri = uri
+        system, path = _system(uri)
+        self._stream = _asked(uri, system.open, path, "rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        content = _asked(self._uri, self._stream.read, len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
+def _asked(uri: str, ask: Callable[..., R], *arguments: Any) -> R:
+    """What a store answers.
+
+    Raises:
+        FileNotFoundError: it has no such file.
+        InputError: of kind ``unreachable``: it does not answer, or not to us.
+    """
+    try:
+        return ask(*arguments)
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise unreachable(uri, error) from None
 
 
 def contents(uris: list[str], limit: int) -> Iterator[bytes | InputError]:
@@ -79,7 +128,7 @@ def contents(uris: list[str], limit: int) -> Iterator[bytes | InputError]:
 
 def unreachable(uri: str, error: BaseException) -> InputError:
     """The error for a store that does not answer: worth another try, and no verdict on the input."""
-    return InputError("unreachable", f"cannot read {uri}: {error}", "check the network; the same command goes on")
+    return InputError("unreachable", f"cannot read {uri}: {error}", "check network and keys; the same command goes on")
 
 
 def _local(path: str, limit: int) -> bytes | InputError:
@@ -97,7 +146,7 @@ def _fetched(uris: list[str]) -> dict[str, bytes | InputError]:
         return {}
     system, _ = _system(uris[0])
     paths = {uri: _system(uri)[1] for uri in uris}
-    answers = system.cat(list(paths.values()), on_error="return")
+    answers = _asked(uris[0], lambda: system.cat(list(paths.values()), on_error="return"))
     found: dict[str, bytes | InputError] = {}
     for uri, path in paths.items():
         answer = answers[path]
@@ -136,7 +185,7 @@ def _remote_files(library: str) -> Iterator[Found]:
         listed = {root: system.info(root)} if system.isfile(root) else system.find(root, detail=True)
     except FileNotFoundError:
         listed = {}
-    except (OSError, ImportError) as error:
+    except Exception as error:  # each store has errors of its own
         raise UsageError("unreachable", f"cannot list {library}: {error}", "check the URL, network and keys") from None
     if not listed:
         raise UsageError("missing_file", f"there is no file in {library}", "check the URL")

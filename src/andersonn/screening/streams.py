@@ -50,7 +50,8 @@ def bytes_of(piece: Piece, limit: int) -> bytes:
     """The bytes of a piece.
 
     Raises:
-        InputError: there are more than ``limit``, or the file cannot be read.
+        InputError: there are more than ``limit``, the file cannot be read, or its store does not answer
+            (``unreachable``).
     """
     try:
         if piece.member >= 0:
@@ -58,9 +59,18 @@ def bytes_of(piece: Piece, limit: int) -> bytes:
             with archive.open(archive.infolist()[piece.member]) as stream:
                 return _taken(stream, piece, limit)  # type: ignore[arg-type]
         return _taken(_stream(piece.uri, piece.packing), piece, limit)
+    except InputError:
+        _forget()
+        raise
     except DAMAGE as error:
-        _stream.cache_clear()  # where a damaged stream stands is not known
+        _forget()
         raise damaged(piece.name, error) from None
+
+
+def _forget() -> None:
+    """Opens all streams anew: where one stands that failed is not known."""
+    _stream.cache_clear()
+    _archive.cache_clear()
 
 
 def damaged(name: str, error: BaseException) -> InputError:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import gc
 import json
-import signal
-import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +19,7 @@ from andersonn.screening.expressions import Expression
 from andersonn.screening.pieces import Piece
 from andersonn.screening.reading import Reader, Unit
 from andersonn.screening.table import expression, parquet_of, row_of, schema_of, with_value
+from andersonn.workers.bounds import return_memory, time_limit
 
 COMPUTE = "andersonn.screening.work:compute"
 AT_ONCE = 256
@@ -51,7 +48,7 @@ class Settings:
 
 
 def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """What :class:`andersonn.labels.pool.Worker` calls: answers a shard.
+    """What :class:`andersonn.workers.pool.Worker` calls: answers a shard.
 
     Args:
         payload: ``pieces``; perhaps ``skip``, the number of an input in the shard → why it is not to be touched, or
@@ -65,21 +62,17 @@ def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]
     if "only" in payload:
         operator.tried(pieces, payload["only"])
         return {}
-    return operator.shard(pieces, {int(k): InputError(**error) for k, error in payload.get("skip", {}).items()})
+    skip = {int(k): InputError(**error) for k, error in payload.get("skip", {}).items()}
+    found = operator.shard(pieces, skip)
+    return_memory()  # else each shard leaves a little more behind, for the first dozens of them
+    return found
 
 
 @lru_cache(maxsize=1)
 def _operator(settings: str) -> Operator:
-    _die_first()
     operator = Operator(Settings(**json.loads(settings)))
     gc.freeze()  # the libraries' objects stay: looking through them again and again took a tenth of the time
     return operator
-
-
-def _die_first() -> None:
-    """Has Linux end this process, and no other, when memory runs out."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 class Operator:
@@ -136,7 +129,7 @@ class Operator:
         """What is ready to be asked about of one input, or the failures in its place."""
         if known is not None:
             return [Failure(unit.input, known.as_dict())]
-        with _limit(self.settings.time_limit):
+        with time_limit(self.settings.time_limit):
             return self.scientist.images(unit.input, unit.make)
 
     def _answer(
@@ -155,18 +148,3 @@ def scientist_of(settings: Settings) -> Scientist:
     scientist = Scientist.load(Path(settings.model), settings.device)
     scientist.name = settings.name
     return scientist if settings.conformers is None else scientist.over_conformers(settings.conformers)
-
-
-@contextlib.contextmanager
-def _limit(seconds: float) -> Iterator[None]:
-    """Ends the process if the block takes longer: a library's endless loop hears nothing else. Not on Windows, which has
-    no such timer.
-    """
-    if sys.platform == "win32":
-        yield
-        return
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)

@@ -1,5 +1,5 @@
 """Looking closely at one structure, in a process apart with models of its own: its picture, how its fixed point is found,
-which atoms drove the answer. See :class:`andersonn.labels.pool.Worker` for how it is asked.
+which atoms drove the answer. See :class:`andersonn.workers.pool.Worker` for how it is asked.
 """
 
 from __future__ import annotations

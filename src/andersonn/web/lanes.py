@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.labels.pool import STARTING, Worker
 from andersonn.web.limits import busy
+from andersonn.workers.pool import STARTING, Worker
+
+MOST_GIGABYTES = 4.0
+"""Address space of a process beyond what it has at its start."""
 
 
 class Gate:
@@ -45,7 +48,7 @@ class Lane:
     """Some processes that answer payloads, each one at a time.
 
     Args:
-        compute: ``"module:function"``, see :class:`~andersonn.labels.pool.Worker`.
+        compute: ``"module:function"``, see :class:`~andersonn.workers.pool.Worker`.
         settings: handed to it.
         processes: how many.
         seconds: after which one is killed; it is started again.
@@ -53,7 +56,7 @@ class Lane:
 
     def __init__(self, compute: str, settings: dict[str, Any], processes: int, seconds: float) -> None:
         self.seconds = seconds
-        self._workers = [Worker(compute, settings) for _ in range(processes)]
+        self._workers = [Worker(compute, settings, gigabytes=MOST_GIGABYTES) for _ in range(processes)]
         self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
         for worker in self._workers:
             self._idle.put(worker)

@@ -1,6 +1,6 @@
 """Reading and imaging in a process apart, which may hang, crash or run out of memory without harm to the server.
 
-It imports no torch, so that it starts fast and is small. See :class:`andersonn.labels.pool.Worker` for how it is asked.
+It imports no torch, so that it starts fast and is small. See :class:`andersonn.workers.pool.Worker` for how it is asked.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from andersonn.matter.readers import biomolecules, cif, frames, from_smiles, mol
 from andersonn.matter.readers.smiles import atomic_numbers
 from andersonn.matter.structure import Structure
 
-MOST_GIGABYTES = 4
-"""Address space of a process that reads, beyond what it has at its start."""
 LOADED = (ase, rdkit, scipy, biomolecules, cif, frames, molfiles)
 _PLACE: list[str] = []
 
@@ -93,7 +91,7 @@ def structures_of(payload: dict[str, Any], settings: dict[str, Any]) -> list[Str
 
 
 def confine(folder: str) -> None:
-    """Moves this process to an empty folder of its own and bounds its memory, once: a parser that looked for files beside
+    """Moves this process to an empty folder of its own, once: a parser that looked for files beside
     the one it was given would find none.
 
     Args:
@@ -103,12 +101,6 @@ def confine(folder: str) -> None:
         return
     _PLACE.append(tempfile.mkdtemp(dir=folder))
     os.chdir(_PLACE[0])
-    used = Path("/proc/self/statm")
-    if used.exists():  # on other systems the time limit has to do
-        import resource
-
-        most = int(used.read_text().split()[0]) * resource.getpagesize() + MOST_GIGABYTES * 2**30
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 def _bounded(item: Structure | InputError, most: int) -> Structure | InputError:

@@ -25,13 +25,17 @@ class Worker:
     """One subprocess, started when first asked and again after it died.
 
     Args:
-        compute: ``"module:function"``, see :data:`andersonn.labels.worker.Compute`.
+        compute: ``"module:function"``, see :data:`andersonn.workers.process.Compute`.
         settings: handed to the function with every payload; must be JSON.
         threads: that the libraries in it may use.
+        gigabytes: of address space that it may take beyond what it has after importing the function's module; None for
+            no bound. What needs more is an InputError of kind ``out_of_memory``, or ends the process.
     """
 
-    def __init__(self, compute: str, settings: dict[str, Any], threads: int = 1) -> None:
-        self._first = {"compute": compute, "settings": settings}
+    def __init__(
+        self, compute: str, settings: dict[str, Any], threads: int = 1, gigabytes: float | None = None
+    ) -> None:
+        self._first = {"compute": compute, "settings": settings, "gigabytes": gigabytes}
         self._threads = threads
         self._process: subprocess.Popen[str] | None = None
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
@@ -68,7 +72,7 @@ class Worker:
             if self._closed:
                 raise InputError("stopped", "the run was stopped", "the same command goes on")
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "andersonn.labels.worker"],
+                [sys.executable, "-m", "andersonn.workers.process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,

@@ -1,7 +1,7 @@
-"""The subprocess that computes: ``python -m andersonn.labels.worker``, one JSON object a line each way.
+"""The subprocess that computes: ``python -m andersonn.workers.process``, one JSON object a line each way.
 
-The first line names the function (``{"compute": "module:function", "settings": {...}}``), each further line is a
-payload for it. Every line is answered by ``{"result": {...}}`` or ``{"error": {"kind", "message", "hint"}}``. What
+The first line names the function (``{"compute": "module:function", "settings": {...}, "gigabytes": number or null}``)
+and the memory it may take once its module is imported; each further line is a payload for it. Every line is answered by ``{"result": {...}}`` or ``{"error": {"kind", "message", "hint"}}``. What
 the function or a library prints goes to stderr, never between the answers; an abort of the library ends only this
 process.
 """
@@ -11,16 +11,15 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from andersonn.errors import AndersonnError
+from andersonn.workers.bounds import bound_memory, die_first, die_with_the_parent
 
 Compute = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
-"""(payload, settings) → ``{"values": {column: number}, "notes": [...], "provenance": {...}, "structure": {...}}``, all
-but the values optional."""
+"""(payload, settings) → result, all of them JSON."""
 
 
 def named(compute: str) -> Compute:
@@ -45,23 +44,16 @@ def _error(kind: str, message: str, hint: str) -> dict[str, str]:
     return AndersonnError(kind, message, hint).as_dict()
 
 
-def _die_with_the_parent() -> None:
-    """Has Linux end this process when the one that started it is killed, also in the midst of a library's endless loop;
-    elsewhere it ends after the current payload, when its input closes.
-    """
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # 1 is PR_SET_PDEATHSIG
-
-
 def main() -> None:
     """Answers lines until there are no more."""
-    _die_with_the_parent()
+    die_with_the_parent()
+    die_first()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # C++ libraries print to descriptor 1 whatever sys.stdout is
     first = json.loads(sys.stdin.readline())
     compute, settings = named(first["compute"]), first["settings"]
+    if first["gigabytes"] is not None:
+        bound_memory(first["gigabytes"])
     print(json.dumps({"result": {}}), file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(answer(compute, json.loads(line), settings)), file=answers, flush=True)
