@@ -43,7 +43,7 @@ def train(
     data: list[Path] = typer.Option(..., help="Parquet file of records; may be repeated."),
     out: Path = typer.Option(..., help="Folder for the model; made if needed."),
     config: Path | None = typer.Option(None, help="TOML or JSON file of options."),
-    resume: bool = typer.Option(False, "--resume", help="Go on with the unfinished run in --out."),
+    resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out; start it if there is none."),
     format: Format = FORMAT,
     options: bool = typer.Option(
         False, "--options", callback=_list_options, is_eager=True, help="List all options and leave."
