@@ -35,7 +35,7 @@ def names(requirements):
 def test_it_knows_every_package_of_the_project():
     assert set(doctor.REQUIRED) == names(PROJECT["dependencies"])
     extras = {extra: names(packages) for extra, packages in PROJECT["optional-dependencies"].items()}
-    for of_a_clone in ("docs", "test"):  # who has the package alone needs neither
+    for of_a_clone in ("audit", "docs", "test"):  # who has the package alone needs neither
         del extras[of_a_clone]
     assert {extra: set(packages) for extra, packages in doctor.EXTRAS.items()} == extras
 

@@ -99,7 +99,7 @@ def test_inference(few, tmp_path):
         (["conductoin"], "did you mean 'conduction'"),
         (["conduction", "--side", "validatoin"], "did you mean 'validation'"),
         (["conduction", "--device", "no-such-device"], "--device cpu"),
-        (["conduction", "--out", "/proc/none"], "choose another --out"),
+        (["conduction", "--out", "/proc/none"], "choose another place"),
         (["conduction", "--model", "/nowhere"], "has no model.json"),
     ],
 )
