@@ -34,13 +34,12 @@ def read_parts(what: str, parts: Mapping[str, Callable[[str], Structure]], name:
     found: list[Structure | InputError] = []
     for part, make in parts.items():
         try:
-            found.append(make(f"{name}:{_shown(part)}"))
+            found.append(make(f"{name}:{_short(part)}"))
         except InputError as error:
-            found.append(error.within(f"{what} {_shown(part)}"))
+            found.append(error.within(f"{what} {_short(part)}"))
     return found
 
 
-def _shown(part: str) -> str:
-    """A part's name as a table can show it: one line, nothing a terminal would obey, not endless."""
-    text = part if part.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in part)
-    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+def _short(part: str) -> str:
+    """A part's name, not endless; where it is shown, controls are written out, see :func:`andersonn.plain.visible`."""
+    return part if len(part) <= LONGEST_NAME else f"{part[: LONGEST_NAME - 1]}…"
