@@ -241,3 +241,10 @@ def test_an_interrupt_from_the_keyboard(data, model, tmp_path, verb):
     assert "Traceback" not in said
     assert not list(tmp_path.rglob("*.tmp"))
     assert not (tmp_path / "m/.lock").exists()
+
+
+def test_a_library_without_files_is_refused(tmp_path, program):
+    (tmp_path / "library").mkdir()
+    end = program("screen", "polarity", tmp_path / "library", "--out", tmp_path / "o")
+    assert end.status == 2
+    assert "holds no structure file" in end.line

@@ -93,7 +93,7 @@ class Screening:
 
     def _latest(self) -> float:
         """Now, or when the library last changed if the clock went back since, in seconds since 1970."""
-        return max(time.time(), *(found.changed for found in files_of(self.library)))
+        return max(time.time(), max((found.changed for found in files_of(self.library)), default=0.0))
 
     def shards(self, since: float | None = None) -> Iterator[Shard]:
         """The library, cut; a local file changed after ``since`` is an error."""
