@@ -64,7 +64,7 @@ def _structure(found: gemmi.Structure, index: int, id: str) -> Structure:
     alone.add_model(found[index].clone())
     notes: tuple[str, ...] = ()
     atoms = sum(1 for _ in alone[0].all())
-    alone.remove_alternative_conformations()
+    _keep_first_alternatives(alone[0])
     kept = sum(1 for _ in alone[0].all())
     if kept < atoms:
         notes += (f"{atoms - kept} atoms of alternative conformations were left out",)
@@ -91,6 +91,26 @@ def _structure(found: gemmi.Structure, index: int, id: str) -> Structure:
         charge=sum(atom.charge for atom in left),
         notes=notes,
     )
+
+
+def _keep_first_alternatives(model: gemmi.Model) -> None:
+    """Of alternatives, which the file marks as such, the first stays. Atoms of one name without a mark are all meant:
+    files of ligands often have no better names than the elements.
+    """
+    for chain in model:
+        names: dict[str, str] = {}
+        seen: dict[str, set[str]] = {}
+        for residue in chain:
+            place = str(residue.seqid)
+            other = names.setdefault(place, residue.name) != residue.name
+            known, spare = seen.setdefault(place, set()), []
+            for k, atom in enumerate(residue):
+                if atom.has_altloc() and (other or atom.name in known):
+                    spare.append(k)
+                known.add(atom.name)
+                atom.altloc = "\0"
+            for k in reversed(spare):
+                del residue[k]
 
 
 def _is_known(residue: gemmi.Residue) -> bool:

@@ -15,6 +15,8 @@ from andersonn.matter.readers.parts import read_parts
 from andersonn.matter.readers.symmetry import whole_cell
 from andersonn.matter.structure import Structure
 
+MOST_VALUES = 10_000_000
+"""The parser takes 32 bytes for each, however short it is. A structure of 200,000 atoms with 20 columns has 4 millions."""
 FULL_OCCUPANCY = 0.999
 
 
@@ -36,8 +38,15 @@ def read_document(text: str) -> gemmi.cif.Document:
     """The data blocks of a CIF.
 
     Raises:
-        InputError: it breaks the syntax of CIF.
+        InputError: it breaks the syntax of CIF, or is too large.
     """
+    if len(text) > MOST_VALUES:
+        space = np.frombuffer(text.encode(), np.uint8) <= ord(" ")
+        values = np.count_nonzero(space[:-1] > space[1:])
+        if values > MOST_VALUES:
+            raise InputError(
+                "too_large", f"the CIF has {values:,} values; at most {MOST_VALUES:,} are read", "split it"
+            )
     try:
         return gemmi.cif.read_string(text)
     except (ValueError, RuntimeError) as error:

@@ -37,6 +37,9 @@ FORMATS = (
     "CIF (.cif), POSCAR/CONTCAR (.vasp), xyz and extended xyz (.xyz, .extxyz), SMILES (.smi), SDF and MOL (.sdf, .mol), "
     "MOL2 (.mol2), PDB (.pdb), mmCIF (.cif, .mmcif)"
 )
+MOST_LINES = 4_000_000
+"""A file of more is refused: each line takes 60 bytes, however short it is. 64 MB of atoms have 2 millions."""
+LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 MMCIF_MARKS = ("_atom_site.Cartn_x", "_chem_comp_atom.atom_id")
 
 
@@ -99,6 +102,8 @@ def read_content(content: bytes, path: Path) -> list[Structure | InputError]:
         InputError: the content as a whole cannot be read, or its only structure is unsound.
     """
     text = _text(content, path)
+    if len(text) > MOST_LINES and sum(map(text.count, LINE_ENDS)) > MOST_LINES:
+        raise InputError("too_large", f"{str(path)!r} has more than {MOST_LINES:,} lines", "split the file")
     return _parser(path, text)(text, printable(path.stem if path.suffix else path.name))
 
 

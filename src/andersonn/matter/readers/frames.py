@@ -10,7 +10,7 @@ from typing import Any
 
 from andersonn.errors import InputError
 from andersonn.matter.readers.objects import as_structure
-from andersonn.matter.readers.parts import read_parts
+from andersonn.matter.readers.parts import read_parts, refuse_more_parts
 from andersonn.matter.structure import MOST_ATOMS, Structure, refuse_more_atoms
 
 POSCAR_HINT = "check the cell, the line of element symbols (VASP 5), the counts, and that no line is missing"
@@ -45,7 +45,10 @@ def _check_poscar(lines: list[str]) -> None:
 
 def parse_xyz(text: str, name: str) -> list[Structure | InputError]:
     """All frames of an xyz or extended xyz file, or what is wrong with a frame; a ``Lattice`` makes a frame periodic."""
-    frames = list(_frames(text.splitlines()))
+    frames = []
+    for frame in _frames(text.splitlines()):
+        frames.append(frame)
+        refuse_more_parts(len(frames))
     if not frames:
         raise InputError("bad_xyz", "the xyz file has no atoms", XYZ_HINT)
     return read_parts("frame", {str(k): partial(_frame, frame) for k, frame in enumerate(frames, start=1)}, name)

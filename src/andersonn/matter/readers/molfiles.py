@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from andersonn.errors import InputError
 from andersonn.matter.readers.molecules import to_structure
-from andersonn.matter.readers.parts import read_parts
+from andersonn.matter.readers.parts import read_parts, refuse_more_parts
 from andersonn.matter.structure import Structure
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def parse_sdf(text: str, name: str) -> list[Structure | InputError]:
     for line in text.splitlines():
         if line.rstrip() == RECORD_END:
             records.append("\n".join(lines))
+            refuse_more_parts(len(records))
             lines = []
         else:
             lines.append(line)
@@ -39,6 +40,7 @@ def parse_sdf(text: str, name: str) -> list[Structure | InputError]:
 
 def parse_mol2(text: str, name: str) -> list[Structure | InputError]:
     """The molecules of a Tripos MOL2 file, or what is wrong with one."""
+    refuse_more_parts(text.count(MOL2_START))
     records = [MOL2_START + part for part in text.split(MOL2_START)[1:]]
     if not records:
         raise InputError("bad_mol2", f"the file has no {MOL2_START}", MOL2_HINT)

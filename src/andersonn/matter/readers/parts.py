@@ -23,12 +23,7 @@ def read_parts(what: str, parts: Mapping[str, Callable[[str], Structure]], name:
     Raises:
         InputError: the only part is unsound.
     """
-    if len(parts) > MOST_PARTS:
-        raise InputError(
-            "too_large",
-            f"the file holds {len(parts):,} structures; at most {MOST_PARTS:,} are read at once",
-            "split it, or use `andersonn screen`, which reads a file piece by piece",
-        )
+    refuse_more_parts(len(parts))
     if len(parts) == 1:
         return [make(name) for make in parts.values()]
     found: list[Structure | InputError] = []
@@ -38,6 +33,20 @@ def read_parts(what: str, parts: Mapping[str, Callable[[str], Structure]], name:
         except InputError as error:
             found.append(error.within(f"{what} {_short(part)}"))
     return found
+
+
+def refuse_more_parts(count: int) -> None:
+    """Readers ask while they take a file apart.
+
+    Raises:
+        InputError: there are more than :data:`MOST_PARTS`.
+    """
+    if count > MOST_PARTS:
+        raise InputError(
+            "too_large",
+            f"the file holds more than {MOST_PARTS:,} structures, which is what is read at once",
+            "split it, or use `andersonn screen`, which reads a file piece by piece",
+        )
 
 
 def _short(part: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter.readers.molecules import to_structure
-from andersonn.matter.readers.parts import read_parts
+from andersonn.matter.readers.parts import read_parts, refuse_more_parts
 from andersonn.matter.structure import Structure
 
 if TYPE_CHECKING:
@@ -85,9 +85,11 @@ def titled_smiles(text: str) -> dict[str, str]:
     with ``#`` and a first line of column titles are left out.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or too many to read at once.
     """
-    lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    rows = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    refuse_more_parts(len(rows))
+    lines = [row.split(maxsplit=1) for row in rows]
     if lines and lines[0][0].lower() == "smiles":
         lines = lines[1:]
     if not lines:
