@@ -13,7 +13,7 @@ from andersonn.errors import InputError
 from andersonn.matter import elements
 from andersonn.matter.readers.parts import read_parts
 from andersonn.matter.readers.symmetry import whole_cell
-from andersonn.matter.structure import Structure
+from andersonn.matter.structure import LARGEST_EXTENT, SMALLEST_CELL_VOLUME, Structure
 
 MOST_VALUES = 10_000_000
 """The parser takes 32 bytes for each, however short it is. A structure of 200,000 atoms with 20 columns has 4 millions."""
@@ -97,6 +97,10 @@ def _check_cell(block: gemmi.cif.Block) -> None:
             "singular_cell",
             f"the unit cell is singular: lengths {lengths} Å, angles {angles}°",
             "give positive lengths and three angles that enclose a volume",
+        )
+    if np.prod(lengths) * squared**0.5 < SMALLEST_CELL_VOLUME or max(lengths) > LARGEST_EXTENT:
+        raise InputError(
+            "bad_cell", f"a unit cell with the lengths {lengths} Å holds no crystal", "check that lengths are in Å"
         )
 
 
