@@ -172,7 +172,11 @@ def test_many_structures_are_refused_early(monkeypatch):
         with pytest.raises(InputError, match="andersonn screen") as caught:
             read(name, text)
         assert caught.value.kind == "too_large"
+    monkeypatch.undo()
     assert len(read("a.smi", "C\n" * 50)) == 50
+    for word in ("data_", "save_", "DATA_"):
+        with pytest.raises(InputError, match="andersonn screen"):
+            read("a.cif", "data_a " + f"{word}b " * 100_001)
 
 
 def test_endless_short_lines_and_values(monkeypatch):

@@ -11,7 +11,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter import elements
-from andersonn.matter.readers.parts import read_parts
+from andersonn.matter.readers.parts import MOST_PARTS, read_parts, refuse_more_parts
 from andersonn.matter.readers.symmetry import whole_cell
 from andersonn.matter.structure import LARGEST_EXTENT, SMALLEST_CELL_VOLUME, Structure
 
@@ -40,6 +40,8 @@ def read_document(text: str) -> gemmi.cif.Document:
     Raises:
         InputError: it breaks the syntax of CIF, or is too large.
     """
+    if len(text) > MOST_PARTS * len("data_"):  # the parser takes quadratic time in their number
+        refuse_more_parts(sum(map(text.lower().count, ("data_", "save_"))))
     if len(text) > MOST_VALUES:
         space = np.frombuffer(text.encode(), np.uint8) <= ord(" ")
         values = np.count_nonzero(space[:-1] > space[1:])
