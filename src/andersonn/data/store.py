@@ -294,7 +294,8 @@ def _end_with(parent: int) -> None:
             time.sleep(1.0)
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    if os.getpid() != parent:  # within joblib's own workers, joblib works in this process itself
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
