@@ -62,7 +62,10 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
 
 def _one_line(text: str) -> str:
     """A message as it may be printed and logged: on one line, not too long, without terminal controls, passwords and keys."""
-    line = redacted(" ".join(str(text)[: 20 * LONGEST_TEXT].split()))
-    if len(line) > LONGEST_TEXT:
-        line = f"{line[: LONGEST_TEXT - 200]} … {line[-190:]}"
-    return visible(line)
+    bounded = _cut(str(text), 20 * LONGEST_TEXT)  # a message may quote a whole file
+    return visible(_cut(redacted(" ".join(bounded.split())), LONGEST_TEXT))
+
+
+def _cut(text: str, most: int) -> str:
+    """A text without its middle where it is longer than ``most`` characters."""
+    return text if len(text) <= most else f"{text[: most - 200]} … {text[-190:]}"
