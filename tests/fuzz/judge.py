@@ -12,6 +12,7 @@ from andersonn.errors import AndersonnError, InputError
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.matter.readers import Smiles, read_content, read_each, structures_of
 from andersonn.matter.structure import Structure
+from andersonn.plain import UNSEEN
 
 READ = "read"
 IMAGED = 50
@@ -80,8 +81,8 @@ def _check_error(error: AndersonnError) -> None:
         raise Finding("contract", f"an error without kind, message or hint: {error.as_dict()}")
     if "MemoryError" in text or "bad_alloc" in text:
         raise Finding("memory", text)
-    if len(text) > LONGEST_MESSAGE or not text.isprintable():
-        raise Finding("long or unprintable message", f"{len(text)} characters: {text[:2000]!r}")
+    if len(text) > LONGEST_MESSAGE or UNSEEN.search(text):
+        raise Finding("long or unshowable message", f"{len(text)} characters: {text[:2000]!r}")
 
 
 def image(structure: Structure, rng: random.Random) -> None:

@@ -71,6 +71,7 @@ CASES = {
     "POSCAR: a raised digit": ("POSCAR", POSCAR.replace("1 1\n", "1 ²\n"), "bad_poscar"),
     "POSCAR: thousands of digits": ("POSCAR", POSCAR.replace("1 1\n", "1 " + "1" * 5000 + "\n"), "bad_poscar"),
     "POSCAR: a billion": ("POSCAR", POSCAR.replace("1 1\n", "1 1000000000\n"), "too_large"),
+    "POSCAR: a number among the symbols": ("POSCAR", POSCAR.replace("Na Cl", "2147483648 Cl"), "bad_poscar"),
     "POSCAR: old line ends": ("POSCAR", POSCAR.replace("\n", "\r"), None),
     "formula with a full stop": ("a.cif", FLUORITE.replace("'Ca F2'", "'Ca. F2.'"), None),
     "formula of nothing": ("a.cif", FLUORITE.replace("'Ca F2'", "'Ca0 F0'"), None),

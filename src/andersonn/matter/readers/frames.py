@@ -32,6 +32,9 @@ def _check_poscar(lines: list[str]) -> None:
     words = [line.split() for line in lines[: 9 + MOST_ATOMS]]
     if len(words) > 6 and words[5] and all(word.isdigit() for word in words[5]):
         raise InputError("bad_poscar", "the POSCAR has no line of element symbols (VASP 4)", "add it as line 6")
+    odd = [word for word in (words[5] if len(words) > 5 else []) if not word[0].isalpha()]
+    if odd:  # a number among them is taken for a count, and room is made for as many atoms
+        raise InputError("bad_poscar", f"line 6 of the POSCAR holds {odd[0]!r} among the element symbols", POSCAR_HINT)
     counts = words[6] if len(words) > 6 else []
     if not counts or not all(map(_is_count, counts)):
         raise InputError("bad_poscar", "the POSCAR has no line of atom counts where line 7 should be", POSCAR_HINT)
