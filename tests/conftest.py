@@ -20,6 +20,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory):
         yield
 
 
+@pytest.fixture
+def one_thread():
+    """For small networks: threads that wait for each other would take most of the time on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def _perovskite():
     return crystal(
         ["Sr", "Ti", "O"], [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0)], spacegroup=221, cellpar=[3.9] * 3 + [90] * 3

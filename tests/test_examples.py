@@ -15,16 +15,8 @@ from torch import nn
 import andersonn
 from andersonn import Anderson, Equilibrium, Status, bound_norm
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 EXAMPLES = Path(__file__).parent.parent / "examples"
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """The problems are small: threads that wait for each other would take most of the time on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def run_main(name):

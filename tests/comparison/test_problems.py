@@ -113,15 +113,6 @@ def test_crystals_are_a_ragged_batch():
     torch.testing.assert_close(one.f(one.z0).reshape(posed.z0.shape), posed.f(posed.z0))
 
 
-@pytest.fixture
-def one_thread():
-    """For a minute of training: threads that wait for each other on a busy machine make it several."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.slow
 def test_training_makes_the_cell_harder(one_thread):
     network, held_out = images.train(0)

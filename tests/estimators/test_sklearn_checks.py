@@ -4,11 +4,11 @@ from functools import partial
 
 import numpy as np
 import pytest
-import torch
 from sklearn.utils import estimator_checks
 
 from tests.estimators.necklaces import ABLE, TINY, Classifier, Imager, Regressor
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 TRAINED = ("check_classifiers_train", "check_regressors_train")
 """Checks that want a good fit: seconds each."""
 PAIRS = [
@@ -26,15 +26,6 @@ def shown(part) -> str:
     if isinstance(part, partial):
         return "-".join([name_of(part), *(f"{k}={v}" for k, v in part.keywords.items())])
     return name_of(part) if callable(part) else type(part).__name__
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """The networks are tiny: threads would wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from tests.faults.runs import andersonn, training
 
@@ -56,12 +55,8 @@ class Ended(NamedTuple):
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def alike(one_thread):
     """As the runs have that are compared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

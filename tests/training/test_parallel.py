@@ -27,18 +27,10 @@ from tests.training.parallel_worker import SMALL, apart, doubled, some_records
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
-pytestmark = pytest.mark.skipif(
-    not torch.distributed.is_available(), reason="torch was built without torch.distributed"
-)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Networks this small are slower on several threads, much so where other processes want the cores too."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without torch.distributed"),
+]
 
 
 @pytest.fixture(scope="module")

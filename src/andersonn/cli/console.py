@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from andersonn.plain import UNSEEN, cell, redacted, visible
+from andersonn.plain import UNSEEN, cell, harmless
 
 
 class Format(StrEnum):
@@ -108,7 +108,7 @@ class Bars:
 
     def start(self, task: str, total: float) -> None:
         """A bar, or a line, for a new piece of work."""
-        task = visible(redacted(task))
+        task = harmless(task)
         self._name, self._total, self._decile, self._begin = task, max(total, 1e-9), 0, time.monotonic()
         if self.console.is_terminal:
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -122,7 +122,7 @@ class Bars:
 
     def update(self, done: float, note: str = "") -> None:
         """Moves the bar; without a terminal, a line every tenth."""
-        note = visible(redacted(note))
+        note = harmless(note)
         rate = _rate(done, time.monotonic() - self._begin)
         if self._bar is not None:
             self._bar.update(self._task, completed=done, rate=rate, **({"note": note} if note else {}))
@@ -143,7 +143,7 @@ class Bars:
 
     def say(self, text: str) -> None:
         """A line on stderr, above the bar if there is one."""
-        text = visible(redacted(text))
+        text = harmless(text)
         if self._bar is not None:
             self._bar.console.print(text, highlight=False, markup=False)
         else:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from andersonn import __version__
 from andersonn.errors import AndersonnError
-from andersonn.plain import redacted, visible
+from andersonn.plain import harmless, redacted
 
 NO_MEMORY = ("can't allocate memory", "out of memory", "Cannot allocate memory", "bad_alloc", "can't start new thread")
 """Words by which libraries say that memory ran out."""
@@ -48,7 +48,7 @@ def of_machine(error: Exception) -> AndersonnError | None:
 
 def tell(error: Exception) -> str:
     """Writes the traceback of an error to a log file and says in one line what happened and where the file is."""
-    cause = visible(redacted(" ".join(f"{type(error).__name__}: {error}".split()))).removesuffix(":")
+    cause = harmless(" ".join(f"{type(error).__name__}: {error}".split())).removesuffix(":")
     report = _report(error)
     from andersonn.data.store import cache_folder
 

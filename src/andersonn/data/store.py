@@ -153,46 +153,41 @@ class ImageStore:
         write_whole(path, lambda name: save_file(arrays, name, metadata={"notes": json.dumps(notes)}))
 
     @classmethod
-    def load(cls, path: Path) -> ImageStore:
+    def load(cls, path: Path, mapped: bool = False) -> ImageStore:
         """Reads a saved store.
+
+        Args:
+            path: of the file.
+            mapped: whether its arrays are the file itself, mapped read-only: processes on one machine that map it hold it in
+                memory once, and the system may drop what is not in use.
 
         Raises:
             ValueError: its content is not what was saved.
         """
-        with safe_open(path, "numpy") as file:
+        with safe_open(path, "numpy") as file:  # checks that the header and the file fit each other
             notes = from_json(file.metadata()["notes"])
             recipe = ImageRecipe(**notes["recipe"])
-            arrays = {name: file.get_tensor(name) for name in ("offsets", *_per_row(recipe), *_per_image(recipe))}
+            names = ("offsets", *_per_row(recipe), *_per_image(recipe))
+            arrays = _mapped(path, names) if mapped else {name: file.get_tensor(name) for name in names}
         if notes.get("crc32", (found := _checksum(arrays))) != found:  # those of before had none
             raise ValueError("its checksum is wrong")
         rejected = {int(i): error for i, error in notes["rejected"].items()}
         return cls(**arrays, rejected=rejected, recipe=recipe)
 
-    @classmethod
-    def map(cls, path: Path) -> ImageStore:
-        """A saved store whose arrays are the file itself, mapped read-only: processes on one machine that map it hold it in
-        memory once, and the system may drop what is not in use.
 
-        Raises:
-            ValueError: its content is not what was saved.
-        """
-        kept = {"U8": np.uint8, "I32": np.int32, "I64": np.int64, "F32": np.float32, "BOOL": np.bool_}
-        with safe_open(path, "numpy") as file:  # checks that the header and the file fit each other
-            notes = from_json(file.metadata()["notes"])
-        with path.open("rb") as stream:
-            content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        begin = 8 + int.from_bytes(content[:8], "little")
-        header = from_json(content[8:begin])
-        recipe = ImageRecipe(**notes["recipe"])
-        arrays = {}
-        for name in ("offsets", *_per_row(recipe), *_per_image(recipe)):
-            dtype, shape = kept[header[name]["dtype"]], header[name]["shape"]
-            first = begin + header[name]["data_offsets"][0]
-            arrays[name] = np.frombuffer(content, dtype, math.prod(shape), first).reshape(shape)
-        if notes.get("crc32", (found := _checksum(arrays))) != found:
-            raise ValueError("its checksum is wrong")
-        rejected = {int(i): error for i, error in notes["rejected"].items()}
-        return cls(**arrays, rejected=rejected, recipe=recipe)
+def _mapped(path: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Arrays of a safetensors file by their names, mapped read-only."""
+    kept = {"U8": np.uint8, "I32": np.int32, "I64": np.int64, "F32": np.float32, "BOOL": np.bool_}
+    with path.open("rb") as stream:
+        content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    begin = 8 + int.from_bytes(content[:8], "little")
+    header = from_json(content[8:begin])
+    arrays = {}
+    for name in names:
+        dtype, shape = kept[header[name]["dtype"]], header[name]["shape"]
+        first = begin + header[name]["data_offsets"][0]
+        arrays[name] = np.frombuffer(content, dtype, math.prod(shape), first).reshape(shape)
+    return arrays
 
 
 CHUNK = 500
@@ -237,12 +232,12 @@ def shared_image_store(
     path = _path(_key(records, recipe))
     try:
         try:
-            return ImageStore.map(path)
+            return ImageStore.load(path, mapped=True)
         except (OSError, SafetensorError, ValueError):
             if not make:
                 raise
         image_store(records, recipe, progress=progress)
-        return ImageStore.map(path)
+        return ImageStore.load(path, mapped=True)
     except (OSError, SafetensorError, ValueError) as error:
         raise UsageError(
             "no_shared_images",

@@ -85,8 +85,8 @@ def structures_of(payload: dict[str, Any], settings: dict[str, Any]) -> list[Str
 
 
 def confine(folder: str) -> None:
-    """Moves this process to an empty folder of its own, once: a parser that looked for files beside
-    the one it was given would find none.
+    """Moves this process to an empty folder of its own, once: a parser that looked for files beside the one it was given
+    would find none.
 
     Args:
         folder: in which that one is made; who started this process removes it.
