@@ -97,10 +97,10 @@ def report(tally: Tally) -> str:
 
 def replay(path: Path) -> bool:
     """Whether a kept input is still a finding."""
-    kinds = {suffix: kind for kind, suffix in SUFFIX.items()}
+    kind = next((kind for kind, suffix in SUFFIX.items() if path.name.endswith(suffix)), "poscar")
     begin = time.process_time()
     try:
-        ended, _ = judge(kinds.get(path.suffix, "poscar"), path.name, path.read_bytes())
+        ended, _ = judge(kind, path.name, path.read_bytes())
     except Finding as finding:
         print(f"{path.name}: {finding.kind}\n{finding.detail}")
         return True

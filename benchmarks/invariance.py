@@ -2,11 +2,12 @@
 
     python benchmarks/invariance.py conduction crystals_mp2018.parquet [--structures 200] [--seed 0] [--json FILE]
     python benchmarks/invariance.py porosity mofs_qmof.parquet [--most-atoms 100]
-    python benchmarks/invariance.py polarity molecules_qm9.parquet
+    python benchmarks/invariance.py polarity molecules_qm9.parquet [--smiles]
 
 Every structure is renumbered, turned, shifted, repeated, given other lattice vectors, and written in each format and read
 again (tests/fuzz/variants.py); each variant's class and probabilities are compared with the original's. Molecules are
-embedded from the SMILES of the records once, so that all variants have one geometry. Needs a clone.
+embedded from the SMILES of the records once, so that all variants have one geometry; with ``--smiles`` each variant is a
+SMILES or a drawing, of which a geometry is made anew. Needs a clone.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.fuzz.variants import CRYSTAL, molecule_variants
+from tests.fuzz.variants import CRYSTAL, molecule_variants, smiles_variants
 
 from andersonn import Records, Scientist
 from andersonn.errors import InputError
-from andersonn.matter.readers import as_structure
+from andersonn.matter.readers import as_structure, from_smiles
 from andersonn.matter.structure import Structure
 
 Variants = dict[str, Structure | InputError]
@@ -37,11 +38,12 @@ def main() -> None:
     parser.add_argument("--structures", type=int, default=200)
     parser.add_argument("--most-atoms", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--smiles", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
     scientist, records = Scientist.load(arguments.task), Records.read(arguments.records)
-    make = of_molecule if arguments.task == "polarity" else of_crystal
+    make = of_crystal if arguments.task != "polarity" else of_smiles if arguments.smiles else of_molecule
     found: dict[str, list[dict]] = {}
     done = 0
     for index in rng.permutation(len(records)).tolist():
@@ -80,6 +82,15 @@ def of_molecule(records: Records, index: int, rng: np.random.Generator, most: in
     if AllChem.EmbedMolecule(mol, randomSeed=7) != 0:
         return None
     return {"": as_structure(mol), **molecule_variants(mol, rng)}
+
+
+def of_smiles(records: Records, index: int, rng: np.random.Generator, most: int) -> Variants | None:
+    smiles = records.table.column("smiles")[index].as_py()
+    try:
+        structure = from_smiles(smiles)
+    except InputError:
+        return None
+    return None if len(structure) > most else {"": structure, **smiles_variants(smiles, rng)}
 
 
 def compare(scientist: Scientist, id: str, variants: Variants, found: dict[str, list[dict]]) -> None:

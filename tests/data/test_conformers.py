@@ -68,7 +68,7 @@ def test_kept_apart_from_the_images_of_the_records(records, monkeypatch):
     assert len(made) == 4 + 4 + 2 + 4 + 4
     names = {path.name for path in (cache_folder() / "images").iterdir()}
     assert len(names) == 6
-    assert f"{records.digest[:24]}-{RECIPE.key}.safetensors" in names  # as it was before there were conformers
+    assert f"{records.made_digest[:24]}-{RECIPE.key}.safetensors" in names  # as without further conformers
 
 
 def test_progress_and_workers(records):

@@ -96,6 +96,15 @@ def test_digest_knows_what_structures_are_made_of(files):
     assert whole.digest == unread.digest
 
 
+def test_another_way_to_make_geometries_makes_images_anew_but_models_know_their_records(files, monkeypatch):
+    before = {path: (Records.read(path).digest, Records.read(path).made_digest) for path in files}
+    monkeypatch.setattr("andersonn.data.records.CONFORMER_PROTOCOL", "another")
+    for path, (given, made) in before.items():
+        records = Records.read(path)
+        assert records.digest == given
+        assert (records.made_digest == made) == (path.name == "whole.parquet")  # it has all its positions
+
+
 def test_the_store_keeps_positions(files, monkeypatch, tmp_path):
     monkeypatch.setenv("ANDERSONN_CACHE", str(tmp_path / "cache"))
     records = read_records(files)

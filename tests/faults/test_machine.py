@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -185,6 +188,16 @@ def test_a_finished_run_is_resumed_by_saying_so(data, model, program):
     end = program(*training(data, model, "--resume", "seed=1"))
     assert end.status == 2
     assert "made with other options seed" in end.line
+
+
+def test_a_finished_run_of_other_labels_is_not_taken_for_this_one(data, model, tmp_path, program):
+    table = pq.read_table(data)
+    place = table.column_names.index("band_gap_eV")
+    more = pc.add(table["band_gap_eV"], pa.scalar(0.25))
+    pq.write_table(table.set_column(place, "band_gap_eV", more), tmp_path / data.name)
+    end = program(*training(tmp_path / data.name, model, "--resume"))
+    assert end.status == 2
+    assert "made with other data: values of band_gap_eV" in end.line
 
 
 @pytest.mark.parametrize("spoil", ["cut", "flipped", "folder", "closed"])

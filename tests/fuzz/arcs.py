@@ -8,10 +8,15 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-import andersonn.matter
+import andersonn
 
-FOLDER = str(Path(andersonn.matter.__file__).parent)
-WATCHED = (f"{FOLDER}/readers/", f"{FOLDER}/structure.py")
+FOLDER = str(Path(andersonn.__file__).parent)
+READING = ("library", "reading", "streams", "cutting")
+WATCHED = (
+    f"{FOLDER}/matter/readers/",
+    f"{FOLDER}/matter/structure.py",
+    *(f"{FOLDER}/screening/{module}.py" for module in READING),
+)
 
 Arc = tuple[int, int, int]
 

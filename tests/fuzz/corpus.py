@@ -15,13 +15,16 @@ from rdkit.Chem import AllChem
 from andersonn.data.records import Records
 from andersonn.errors import InputError
 from andersonn.matter.structure import Structure
+from tests.fuzz import packed
 
 ROOT = Path(__file__).parents[2]
 SUFFIX = {
     "cif": ".cif", "poscar": ".vasp", "xyz": ".xyz", "smi": ".smi", "word": ".word", "sdf": ".sdf", "mol2": ".mol2",
-    "pdb": ".pdb", "mmcif": ".mmcif",
+    "pdb": ".pdb", "mmcif": ".mmcif", **packed.ENDS,
 }  # fmt: skip
-"""Format → how its seeds end. A ``word`` is a SMILES string as it is given on the command line, no file."""
+"""Format → how its seeds end. A ``word`` is a SMILES string as it is given on the command line, no file; archives and tables
+are read as screening reads them.
+"""
 WORDS = [
     "CCO", "c1ccccc1", "CC(=O)Oc1ccccc1C(=O)O", "C[N+](C)(C)C", "N[C@@H](C)C(=O)O", "F/C=C/F", "[Na+].[Cl-]", "O=S(=O)(O)O",
     "C1CC2CCC1C2", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "[2H]C([2H])([2H])[2H]", "C%10CCCC%10", "[Fe+2]", "N#N", "[O-][n+]1ccccc1",
@@ -77,14 +80,14 @@ def seeds(data: Path | None = None, count: int = 24) -> list[tuple[str, str, byt
         data: a folder of records as docs/data.md describes; structures of it are written in every format.
         count: how many of each file of records.
     """
-    found = [*_examples(), *_written_here()]
+    found = [*_examples(), *_written_here(), *packed.seeds()]
     for file in sorted(data.glob("*.parquet")) if data else ():
         found += _of_records(file, count)
     return [(kind, name, content.encode() if isinstance(content, str) else content) for kind, name, content in found]
 
 
 def _examples() -> list[tuple[str, str, bytes]]:
-    kinds = {suffix: kind for kind, suffix in SUFFIX.items()}
+    kinds = {suffix: kind for kind, suffix in SUFFIX.items() if kind not in packed.ENDS}
     files = sorted(path for path in (ROOT / "examples").rglob("*") if path.suffix in kinds)
     return [(kinds[path.suffix], path.name, path.read_bytes()) for path in files]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.matter.readers import Smiles, read_content, read_each, structures_of
 from andersonn.matter.structure import Structure
 from andersonn.plain import UNSEEN
+from tests.fuzz import packed
 
 READ = "read"
 IMAGED = 50
@@ -66,6 +68,9 @@ def judge(kind: str, name: str, content: bytes, folder: Path | None = None) -> t
 
 
 def _read(kind: str, name: str, content: bytes, folder: Path | None) -> list[Structure | InputError]:
+    if kind in packed.ENDS:
+        with tempfile.TemporaryDirectory() as made:
+            return packed.read_library(name, content, folder or Path(made))
     if kind == "word":
         return structures_of(name, Smiles(content.decode("utf-8", "replace")))
     if folder is None:

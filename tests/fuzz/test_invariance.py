@@ -8,10 +8,10 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 
 from andersonn import Scientist
-from andersonn.matter.readers import as_structure, read_file
+from andersonn.matter.readers import as_structure, from_smiles, read_file
 from andersonn.matter.structure import Structure
 from tests.fuzz.corpus import ROOT
-from tests.fuzz.variants import CRYSTAL, molecule_variants, tiled
+from tests.fuzz.variants import CRYSTAL, molecule_variants, smiles_variants, tiled
 
 FILES = ["structures/NaCl.cif", "structures/Si.cif", "structures/SrTiO3.vasp", "structures/quartz.cif"]
 FRAMEWORKS = ["frameworks/calcium-oxalate.cif", "frameworks/zinc-ultramicroporous.cif"]
@@ -70,6 +70,14 @@ def test_molecules():
         mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
         AllChem.EmbedMolecule(mol, randomSeed=7)
         compare(polarity, {"": as_structure(mol), **molecule_variants(mol, np.random.default_rng(k))})
+
+
+@pytest.mark.parametrize(
+    "smiles", [*MOLECULES, "CC(C)C[C@H](N)C(=O)N1CCC[C@H]1C(=O)O", "C/C=C\\C(O)Cc1ccncc1", "C1CC2CC1CN2"]
+)
+def test_molecules_without_a_geometry(smiles):
+    variants = smiles_variants(smiles, np.random.default_rng(len(smiles)))
+    compare(Scientist.load("polarity"), {"": from_smiles(smiles), **variants})
 
 
 def test_the_comparison_can_fail(conduction):

@@ -13,9 +13,10 @@ from ase.build.tools import niggli_reduce
 from ase.io import write
 from ase.units import Bohr as BOHR
 from rdkit import Chem
+from rdkit.Chem import rdDepictor
 from rdkit.Geometry import Point3D
 
-from andersonn.matter.readers import as_structure, read_content
+from andersonn.matter.readers import as_structure, from_smiles, read_content
 from andersonn.matter.structure import Structure
 from tests.conftest import rotation
 from tests.fuzz.corpus import mol2
@@ -181,6 +182,35 @@ def molecule_variants(mol: Chem.Mol, rng: Random) -> dict[str, Structure]:
     if not Chem.GetFormalCharge(mol) and not any(a.GetIsAromatic() or a.GetFormalCharge() for a in mol.GetAtoms()):
         found["MOL2"] = _read(mol2(mol, "m"), "a.mol2")
     return found
+
+
+def smiles_variants(smiles: str, rng: Random) -> dict[str, Structure]:
+    """A molecule without a geometry, written in other ways."""
+    mol = Chem.MolFromSmiles(smiles)
+    whole = Chem.AddHs(mol)
+    order = rng.permutation(whole.GetNumAtoms()).tolist()
+    drawn = Chem.Mol(mol)
+    rdDepictor.Compute2DCoords(drawn)
+    return {
+        "SMILES from another atom": from_smiles(_begun_anywhere(mol, rng)),
+        "SMILES without aromatic letters": from_smiles(_begun_anywhere(mol, rng, kekuleSmiles=True)),
+        "SMILES with all hydrogens, in any order": from_smiles(Chem.MolToSmiles(Chem.RenumberAtoms(whole, order), canonical=False)),
+        "SMILES with numbered atoms": from_smiles(_numbered(mol, rng)),
+        "drawing (MOL)": _read(Chem.MolToMolBlock(drawn), "a.mol"),
+        "RDKit molecule, renumbered": as_structure(Chem.RenumberAtoms(whole, order)),
+    }  # fmt: skip
+
+
+def _begun_anywhere(mol: Chem.Mol, rng: Random, **options: bool) -> str:
+    order = rng.permutation(mol.GetNumAtoms()).tolist()
+    return Chem.MolToSmiles(Chem.RenumberAtoms(mol, order), canonical=False, **options)
+
+
+def _numbered(mol: Chem.Mol, rng: Random) -> str:
+    named = Chem.Mol(mol)
+    for atom, number in zip(named.GetAtoms(), rng.permutation(mol.GetNumAtoms()).tolist(), strict=True):
+        atom.SetAtomMapNum(number + 1)
+    return Chem.MolToSmiles(named)
 
 
 def _read(content: str | bytes, name: str) -> Structure:

@@ -23,6 +23,8 @@ HEAD = struct.Struct("<qddqqq")
 """Number of the input (-1: none), processor seconds and clock when it began, lengths of kind, name and content."""
 BOX_BYTES = 4 << 20
 SHARES = {"cif": 22, "xyz": 15, "poscar": 13, "pdb": 13, "mol2": 9, "mmcif": 9, "sdf": 11, "smi": 3, "word": 5}
+PACKED = {"zip": 2, "tar": 2, "tgz": 1, "gz": 1, "bz2": 1, "xz": 1, "parquet": 2}
+SHARES |= PACKED
 ENDS = {"smi": b"\n", "sdf": b"$$$$"}
 MOST_RECORDS = {"smi": 3, "sdf": 2}
 TRACED = 8
@@ -98,17 +100,27 @@ class Pool:
 
 def made(pool: Pool, seed: int, number: int) -> tuple[str, str, bytes]:
     """Kind, name and content of an input."""
+    from tests.fuzz import packed
     from tests.fuzz.corpus import SUFFIX
-    from tests.fuzz.mutations import mutate
 
     rng = random.Random(f"{seed}:{number}")
     kind = rng.choices(list(SHARES), list(SHARES.values()))[0]
+    content = spoilt(pool, rng, kind)
+    if kind in PACKED:
+        content = packed.made(rng, kind, content, lambda inside: spoilt(pool, rng, inside))
+    name = rng.choice(("POSCAR", "CONTCAR.bad")) if kind == "poscar" and rng.random() < 0.1 else f"case{SUFFIX[kind]}"
+    return kind, name, content
+
+
+def spoilt(pool: Pool, rng: random.Random, kind: str) -> bytes:
+    """A mutant of a seed of that kind."""
+    from tests.fuzz.mutations import mutate
+
     other = kind if rng.random() < 0.8 else rng.choice(list(SHARES))
     content = mutate(rng, pool.draw(rng, kind), pool.draw(rng, other))
     if kind in ENDS:  # each may need a geometry: a long file takes long, and that is no hang
         content = ENDS[kind].join(content.split(ENDS[kind])[: MOST_RECORDS[kind]])
-    name = rng.choice(("POSCAR", "CONTCAR.bad")) if kind == "poscar" and rng.random() < 0.1 else f"case{SUFFIX[kind]}"
-    return kind, name, content
+    return content
 
 
 class Worker:
@@ -164,7 +176,7 @@ class Worker:
         kind, name, content = made(self._pool, self._seed, number)
         self._box.put(number, kind, name, content)
         rng = random.Random(number)
-        folder = self._scratch if rng.random() * ON_DISK < 1 else None
+        folder = self._scratch if kind in PACKED or rng.random() * ON_DISK < 1 else None
         traced = self._pool.guided and rng.random() * TRACED < 1
         before, new = time.process_time(), 0
         try:

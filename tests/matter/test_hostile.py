@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rdkit import Chem
 
 from andersonn.errors import LONGEST_TEXT, InputError
 from andersonn.matter.graph import AtomBondGraph
 from andersonn.matter.image import NodeNeighborImage
 from andersonn.matter.neighbors import _pairs_by_tree, pairs_within
-from andersonn.matter.readers import from_smiles, molecules, parts, read_content, read_each, read_file
+from andersonn.matter.readers import parts, read_content, read_each, read_file
 from andersonn.matter.structure import MOST_ATOMS, Structure
 from tests.conftest import random_structure
 from tests.fuzz.corpus import COMPONENT, SYMMETRIC
@@ -146,21 +145,6 @@ def test_messages_are_short_and_printable():
     assert error.message.startswith("before \\x1b xxx")
     assert error.message.endswith(" after")
     assert error.message.isprintable()
-
-
-def test_embedding_is_bounded_in_time(monkeypatch):
-    fullerene = (
-        "c12c3c4c5c1c1c6c7c2c2c8c3c3c9c4c4c%10c5c5c1c1c6c6c%11c7c2c2c7c8c3c3c8c9c4c4c9c%10c5c5c1c1c6c6c%11c2c2c7c3c3"
-        "c8c4c4c9c5c1c1c6c2c3c41"
-    )
-    monkeypatch.setattr(molecules, "EMBED_SECONDS", 1)
-    with pytest.raises(InputError, match="in 1 s") as caught:
-        from_smiles(fullerene)
-    assert caught.value.kind == "no_conformer"
-    assert "try again" in caught.value.hint
-    mol = Chem.AddHs(Chem.MolFromSmiles(fullerene))
-    structure = Structure([6], np.zeros((1, 3)), made_from=mol.ToBinary())
-    assert molecules.further_conformers(structure, 1) == []
 
 
 def test_many_structures_are_refused_early(monkeypatch):

@@ -153,3 +153,19 @@ def test_channels_of_the_image(structures):
     other = NodeNeighborImage.from_structure(moved(structures["SiO2"], np.random.default_rng(0)), probed)
     assert np.allclose(image.of_row, other.of_row, atol=0.2)
     assert NodeNeighborImage.from_structure(structures["SiO2"], plain).of_row is None
+
+
+@pytest.mark.parametrize(
+    "cell", [(3905.0, 3.9, 3.9), (2.5, 5000.0, 5000.0), (3.9, 3.9, 9000.0)], ids=["slab", "rod", "far"]
+)
+def test_empty_space_too_wide_to_map_is_refused_at_once(cell, monkeypatch):
+    monkeypatch.setattr("scipy.spatial.ConvexHull", lambda points: pytest.fail("it was triangulated"))
+    with pytest.raises(InputError, match="around the cell") as caught:
+        named(Structure([14], [[0.0, 0.0, 0.0]], np.diag(cell)))
+    assert caught.value.kind == "no_voids"
+    assert "empty space" in caught.value.hint
+
+
+def test_wide_space_among_few_atoms_is_mapped():
+    found = named(Structure([14], [[0.0, 0.0, 0.0]], 100.0 * np.eye(3)))
+    assert found["lcd_A"] == pytest.approx(np.sqrt(3) * 100.0 - 2 * probe_radii()[14], abs=1e-3)

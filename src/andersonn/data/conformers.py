@@ -12,7 +12,8 @@ from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, Progress, kept, no_rows
 from andersonn.errors import InputError
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.readers.molecules import FURTHER_PROTOCOL, further_conformers
+from andersonn.matter.readers.embedding import FURTHER_PROTOCOL
+from andersonn.matter.readers.molecules import further_conformers
 from andersonn.matter.structure import Structure
 
 CHUNK = 50
@@ -69,7 +70,7 @@ def further_of_records(
     protocol = hashlib.blake2b(f"{FURTHER_PROTOCOL}; {count}".encode(), digest_size=4).hexdigest()
     make = partial(_image_chunk, count=count)
     store = kept(
-        f"{part.digest[:24]}-{recipe.key}-{protocol}",
+        f"{part.made_digest[:24]}-{recipe.key}-{protocol}",
         lambda: ImageStore.build(part, recipe, progress=progress, make=make, chunk=CHUNK),
     )
     return Further(store, np.repeat(made, count))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from andersonn.errors import InputError, UsageError
-from andersonn.matter.readers.molecules import CONFORMER_PROTOCOL
+from andersonn.matter.readers.embedding import CONFORMER_PROTOCOL
 from andersonn.matter.readers.smiles import atomic_numbers as smiles_numbers
 from andersonn.matter.readers.smiles import from_smiles
 from andersonn.matter.structure import Structure
@@ -23,6 +23,8 @@ LISTS = ("atomic_numbers", "positions", "cell")
 COLUMNS = ("id", "group", *LISTS)
 SPLITS = ("train", "validation", "test")
 T = TypeVar("T")
+FIRST_PROTOCOL = "RDKit ETKDGv3 (seed 7), MMFF94"
+"""Part of :attr:`Records.digest` since 0.1.0, however geometries are made now, so that models still know their records."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +142,11 @@ class Records:
         _require_numbers(self.table.schema.field(name), self.source)
         return self.table[name].to_numpy(zero_copy_only=False).astype(np.float64)
 
+    def label_digest(self, name: str) -> str:
+        """SHA-256 of a label column."""
+        values = self.label(name)
+        return hashlib.sha256(np.where(np.isnan(values), np.nan, values).tobytes()).hexdigest()
+
     def is_null(self, name: str) -> np.ndarray:
         """Where a column is null, bool ``[N]``."""
         return self.table[name].is_null().to_numpy(zero_copy_only=False)
@@ -176,7 +183,7 @@ class Records:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the structures (labels, groups and splits left out): the key of stored images."""
+        """SHA-256 of what is given of the structures (labels, groups and splits left out): by it a model knows its records."""
         sink = pa.BufferOutputStream()
         table = self.table.select(["id", "atomic_numbers", "positions", "cell"]).replace_schema_metadata()
         table = table.combine_chunks()
@@ -185,10 +192,17 @@ class Records:
             table = table.append_column(
                 "smiles", pa.array([s if lacking else None for s, lacking in read], pa.string())
             )
-            table = table.append_column("how", pa.array([CONFORMER_PROTOCOL] * len(table)))
+            table = table.append_column("how", pa.array([FIRST_PROTOCOL] * len(table)))
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         return hashlib.sha256(sink.getvalue()).hexdigest()
+
+    @property
+    def made_digest(self) -> str:
+        """:attr:`digest`, and how geometries are made where none is given: the key of stored images."""
+        if self._smiles is None or not self.is_null("positions").any():
+            return self.digest
+        return hashlib.sha256(f"{self.digest} {CONFORMER_PROTOCOL}".encode()).hexdigest()
 
     @cached_property
     def _Z(self) -> pa.Array:

@@ -247,7 +247,7 @@ def shared_image_store(
 
 
 def _key(records: Records, recipe: ImageRecipe) -> str:
-    return f"{records.digest[:24]}-{recipe.key}"
+    return f"{records.made_digest[:24]}-{recipe.key}"
 
 
 def _path(key: str) -> Path:

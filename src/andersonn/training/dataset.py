@@ -48,7 +48,7 @@ class Dataset:
     @property
     def digest(self) -> str:
         """SHA-256 of all that training depends on: structures, values of the quantity, and the records of each side."""
-        content = hashlib.sha256(self.records.digest.encode())
+        content = hashlib.sha256(self.records.made_digest.encode())
         content.update(np.where(np.isnan(self.values), np.nan, self.values).tobytes())  # one NaN for all kinds of NaN
         for side in SPLITS:
             content.update(f"{side} {len(self.sides[side])}".encode())

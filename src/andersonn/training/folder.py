@@ -16,6 +16,9 @@ CHECKPOINT = "checkpoint.safetensors"
 SPLIT_KEY = "sha256_of_split"
 """Where a model's provenance keeps, under ``data``, the :func:`~andersonn.data.splits.split_digest` of its records."""
 
+LABELS_KEY = "sha256_of_labels"
+"""Beside it, the :meth:`~andersonn.data.records.Records.label_digest` of the task's quantity; models of 0.1.0 have none."""
+
 
 def is_finished(out: Path) -> bool:
     """Whether a folder holds a model that nothing is left to do for: the checkpoint goes last."""
@@ -36,6 +39,8 @@ def finished(out: Path, task: Task, records: Records, config: TrainConfig, progr
         other = f"options {', '.join(changed)}"
     elif made_of.get(SPLIT_KEY) != split_digest(records, config.split.rule()):
         other = "data: structures or split"
+    elif made_of.get(LABELS_KEY) not in (None, records.label_digest(task.quantity)):
+        other = f"data: values of {task.quantity}"
     else:
         progress.say(f"{out} holds the finished model of this run: nothing is left to do")
         return artifact

@@ -33,7 +33,7 @@ from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.domain import Domain
 from andersonn.training.domain_fit import describe_domain, fit_domain
 from andersonn.training.first_state import fit_first_state
-from andersonn.training.folder import CHECKPOINT, SPLIT_KEY, check_free, finished, is_finished
+from andersonn.training.folder import CHECKPOINT, LABELS_KEY, SPLIT_KEY, check_free, finished, is_finished
 from andersonn.training.inference import Outputs, ask, ask_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 from andersonn.training.parallel import Team, join
@@ -312,6 +312,7 @@ def _provenance(trainer: Trainer, records: Records, metrics: dict[str, Any]) -> 
             **{side: len(indices) for side, indices in dataset.sides.items()},
             "split_by": split_by(records),
             SPLIT_KEY: split_digest(records, trainer.config.split.rule()),
+            LABELS_KEY: records.label_digest(trainer.task.quantity),
         },
         **about(trainer),
         "metrics": metrics,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -52,6 +53,7 @@ class Journal:
         if self._stream is not None:
             self._stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
             self._stream.flush()
+            os.fsync(self._stream.fileno())
 
     def _read(self) -> None:
         assert self._stream is not None

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter import elements
+from andersonn.matter.readers.embedding import CONFORMER_SEED, FURTHER_SEED, MOST_PLACED, attempts, embed, impossible
 from andersonn.matter.structure import Structure
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
 log = logging.getLogger(__name__)
-
-CONFORMER_SEED = 7
-CONFORMER_PROTOCOL = f"RDKit ETKDGv3 (seed {CONFORMER_SEED}), MMFF94"
-"""Changed whenever geometries would come out otherwise, so that stores of older ones are not read."""
-FURTHER_SEED = CONFORMER_SEED + 1
-FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others from seed {FURTHER_SEED}"
-"""The same for further conformers. RDKit embeds the k-th from k times the seed, so none repeats the first."""
-FORCE_FIELD_STEPS = 2000
-MOST_PLACED = 200
-"""Atoms, hydrogens included. Larger molecules are not embedded: that takes minutes, and their conformer is a guess."""
-EMBED_SECONDS = 2
-"""By the clock, for a conformer in one of two ways; a molecule that has none can keep distance geometry busy for hours."""
 
 
 def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structure:
@@ -140,21 +127,13 @@ def sanitize(mol: Mol) -> None:
         if not problems:
             Chem.SanitizeMol(mol)
     except (RuntimeError, ValueError) as error:  # a few problems are not among those that are looked for
-        raise _impossible(str(error)) from None
+        raise impossible(str(error)) from None
     if problems:
-        raise _impossible(problems[0].Message())
+        raise impossible(problems[0].Message())
     if mol.GetNumConformers() and not mol.GetConformer().Is3D():  # a drawing: wedges and double bonds tell the isomer
         Chem.AssignChiralTypesFromBondDirs(mol)
         Chem.SetDoubleBondNeighborDirections(mol, mol.GetConformer())
     Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
-
-
-def _impossible(why: str) -> InputError:
-    return InputError(
-        "bad_valence",
-        f"chemically impossible: {why.strip()}",
-        "correct bonds and formal charges (a four-bonded nitrogen is [N+], for example)",
-    )
 
 
 def _check_embeddable(mol: Mol) -> None:
@@ -178,11 +157,14 @@ def _check_embeddable(mol: Mol) -> None:
 
 def _embed(mol: Mol) -> tuple[str, ...]:
     """Gives a molecule with explicit hydrogens a geometry, in place; says how."""
-    if not place(mol, 1, CONFORMER_SEED):
+    how = embed(mol, 1, CONFORMER_SEED)
+    if not how:
         raise InputError(
-            "no_conformer", "RDKit finds no 3-D geometry for this molecule", "give a file with 3-D coordinates"
+            "no_conformer",
+            f"RDKit finds no 3-D geometry for this molecule in 2 x {attempts(mol.GetNumAtoms())} attempts",
+            "give a file with 3-D coordinates",
         )
-    return (f"3-D geometry made by {_relax(mol)}", *_open_stereo(mol))
+    return (f"3-D geometry made by {how}", *_open_stereo(mol))
 
 
 def further_conformers(structure: Structure, count: int) -> list[Structure]:
@@ -200,65 +182,16 @@ def further_conformers(structure: Structure, count: int) -> list[Structure]:
     mol, found = Chem.Mol(structure.made_from), []
     with rdBase.BlockLogs():
         try:
-            made = place(mol, count, FURTHER_SEED)
+            embed(mol, count, FURTHER_SEED)
         except InputError as error:
             log.debug("no further conformers of %s: %s", structure.id, error)
             return []
-        if made:
-            _relax(mol)
-    for conformer in made:
+    for number in [conformer.GetId() for conformer in mol.GetConformers()]:
         try:
-            found.append(finished(mol, structure.id, structure.notes, structure.made_from, conformer))
+            found.append(finished(mol, structure.id, structure.notes, structure.made_from, number))
         except InputError:  # atoms of this one overlap
-            log.debug("conformer %d of %s is unsound", conformer, structure.id)
+            log.debug("conformer %d of %s is unsound", number, structure.id)
     return found
-
-
-def place(mol: Mol, count: int, seed: int) -> list[int]:
-    """Embeds up to ``count`` conformers, in place of those the molecule has; returns their RDKit numbers.
-
-    Raises:
-        InputError: it takes longer than :data:`EMBED_SECONDS` each.
-    """
-    from rdkit.Chem import rdDistGeom
-
-    options = rdDistGeom.ETKDGv3()
-    options.randomSeed = seed
-    options.timeout = EMBED_SECONDS * count
-    for options.useRandomCoords in (
-        False,
-        True,
-    ):  # cages and crowded molecules need a start in space, not by eigenvectors
-        begin = time.monotonic()
-        try:
-            numbers = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
-        except (RuntimeError, ValueError) as error:  # it takes the molecule apart anew, and may then find it impossible
-            raise _impossible(str(error)) from None
-        made = [number for number in numbers if number >= 0]
-        if made:
-            return made
-        if numbers or time.monotonic() - begin >= options.timeout:  # going on would let the load decide on the geometry
-            raise InputError(
-                "no_conformer",
-                f"RDKit finds no 3-D geometry for this molecule in {options.timeout} s",
-                "give a file with 3-D coordinates; on a busy machine, try again",
-            )
-    return []
-
-
-def _relax(mol: Mol) -> str:
-    """Relaxes all conformers, in place; says how."""
-    from rdkit.Chem import AllChem
-
-    base = f"RDKit ETKDGv3 (seed {CONFORMER_SEED})"
-    if AllChem.MMFFHasAllMoleculeParams(mol):
-        AllChem.MMFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
-        return CONFORMER_PROTOCOL
-    with contextlib.suppress(RuntimeError):  # it knows the atoms, but perhaps not a bond
-        if AllChem.UFFHasAllMoleculeParams(mol):
-            AllChem.UFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
-            return f"{base} and UFF, since MMFF94 does not know all its atoms; less exact"
-    return f"{base} alone, since no force field knows all its atoms; less exact"
 
 
 def _open_stereo(mol: Mol) -> tuple[str, ...]:

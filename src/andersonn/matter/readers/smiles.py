@@ -29,7 +29,7 @@ class Smiles(str):
 
 def from_smiles(text: str, id: str = "") -> Structure:
     """The molecule of a SMILES string, hydrogens added, its geometry made by
-    :data:`~andersonn.matter.readers.molecules.CONFORMER_PROTOCOL`.
+    :data:`~andersonn.matter.readers.embedding.CONFORMER_PROTOCOL`.
 
     Raises:
         InputError: it is no SMILES, a valence is impossible, or no geometry is found.

@@ -16,6 +16,8 @@ from andersonn.errors import InputError
 
 JITTER = 1e-5
 """Å by which atoms are moved at random, so that no five lie on one sphere and the triangulation is unique."""
+FEW = 20
+"""Atoms in a cell. Moving so few can leave some of their images on one sphere, as the corners of a cube are of one atom."""
 SAMPLES = 400
 """Points of the cell at which the largest cavity is guessed."""
 SPARE = 0.9
@@ -25,8 +27,15 @@ LEVEL = 1e-9
 BASE = 1 << 12
 """More than twice the lattice vectors that a margin can span in one direction."""
 TRIES = 12
+MOST_POINTS, MOST_EACH = 25_000, 40
+"""Atoms in and around the cell, or as many for each atom of the cell: more are needed only around a void hundreds of Å wide,
+and triangulating them takes minutes."""
 FACES = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
 """Vertices of the face opposite each vertex of a tetrahedron."""
+
+
+class Tied(InputError):
+    """The triangulation is not unique however the atoms of the cell are moved."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +72,10 @@ class PowerDiagram:
             radius: of the atoms, Å, ``[n]``.
 
         Raises:
-            InputError: no complete period was found, as of a cell far flatter than its cavities are wide.
+            Tied: images of the same atoms lie on one sphere; a cell doubled along each vector has none such (vertices of
+                a Delaunay cell of a lattice are distinct modulo 2: Voronoi, *J. reine angew. Math.* 134, 198, 1908).
+            InputError: no complete period was found, or only with too many atoms around, as of a cell far flatter than its
+                cavities are wide.
         """
         moved = xyz + np.random.default_rng(0).uniform(-JITTER, JITTER, xyz.shape)
         margin = _guess(moved, cell) + SPARE
@@ -117,18 +129,30 @@ def _try(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray, margin: float) -
     reach = float(np.sqrt(max(power.max(), 0.0) + radius.max() ** 2))
     # A vertex may count only if every atom that could be nearer than its own lies within the margin.
     paired = _paired_faces(atom[simplices], image[simplices]) if reach <= margin else None
+    if paired is None and reach <= margin and len(xyz) <= FEW:
+        raise Tied("no_voids", "the map of the voids is not unique", "move an atom by 0.0001 Å")
     if paired is None:
         return None, 1.05 * reach
     return _measured(points, atom, simplices, radius, cell, center, *paired), reach
 
 
 def _surroundings(xyz: np.ndarray, cell: np.ndarray, margin: float) -> tuple[np.ndarray, ...]:
-    """Atoms of the cell and of ``margin`` Å around it: index ``[m]``, lattice vector ``[m, 3]``, position ``[m, 3]``."""
+    """Atoms of the cell and of ``margin`` Å around it: index ``[m]``, lattice vector ``[m, 3]``, position ``[m, 3]``.
+
+    Raises:
+        InputError: there are too many.
+    """
     inverse = np.linalg.inv(cell)
+    reach = margin * np.linalg.norm(inverse, axis=0)
+    if len(xyz) * np.prod(1.0 + 2.0 * reach) > max(MOST_POINTS, MOST_EACH * len(xyz)) or reach.max() > BASE / 4:
+        raise InputError(
+            "no_voids",
+            f"the map of the voids would reach {margin:.0f} Å around the cell, over {np.ceil(reach.max()):.0f} cells",
+            "check that the cell is meant as it is; leave out empty space far wider than any pore",
+        )
     fractional = xyz @ inverse
     fractional -= np.floor(fractional)
     atom, image = np.arange(len(xyz)), np.zeros((len(xyz), 3), dtype=np.int64)
-    reach = margin * np.linalg.norm(inverse, axis=0)
     for axis in range(3):
         steps = np.arange(-np.ceil(reach[axis]), np.ceil(reach[axis]) + 1)
         values = fractional[:, axis] + steps[:, None]

@@ -10,7 +10,7 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.matter import elements
 from andersonn.matter.structure import Structure
-from andersonn.matter.voids.diagram import FACES, PowerDiagram
+from andersonn.matter.voids.diagram import FACES, PowerDiagram, Tied
 from andersonn.matter.voids.percolation import widest_ways
 from andersonn.matter.voids.radii import probe_radii
 from andersonn.matter.voids.windows import touching_windows
@@ -65,19 +65,30 @@ class Voids:
                 "give a cell: a CIF, a POSCAR, or an extended xyz with a Lattice",
             )
         radius = probe_radii()[structure.Z]
-        diagram = PowerDiagram.of(structure.xyz, structure.cell, radius)
-        free = _free_volumes(diagram, radius, len(structure))
-        by_atom = np.stack([*_largest(diagram, len(structure)), free], axis=1)
-        ways = 2.0 * widest_ways(diagram.neighbor, diagram.shift, diagram.window)
-        touching = touching_windows(diagram, structure.cell, radius)
-        widest = 2.0 * widest_ways(diagram.neighbor, diagram.shift, touching)[0]
-        cavity = 2.0 * diagram.clearance.max()
-        by_structure = [*densities(structure), cavity, *ways, widest, free.sum() / structure.volume]
+        try:
+            found = _probed(structure.xyz, structure.cell, radius)
+        except Tied:
+            shifts = np.array(list(np.ndindex(2, 2, 2))) @ structure.cell
+            xyz = (structure.xyz + shifts[:, None]).reshape(-1, 3)
+            by_atom, *rest = _probed(xyz, 2.0 * structure.cell, np.tile(radius, len(shifts)))
+            found = (by_atom.reshape(len(shifts), -1, len(BY_ATOM)).mean(axis=0), *rest)
+        by_atom, cavity, ways = found
+        share = by_atom[:, -1].sum() / structure.volume
+        by_structure = [*densities(structure), cavity, *ways, share]
         return cls(by_atom.astype(np.float32), np.array(by_structure, dtype=np.float32))
 
     def as_dict(self) -> dict[str, float]:
         """The numbers of the structure by name."""
         return {name: float(value) for name, value in zip(BY_STRUCTURE, self.by_structure, strict=True)}
+
+
+def _probed(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, float, list[float]]:
+    """:data:`BY_ATOM` of each atom ``[n, 3]``, diameter of the largest cavity, and those of the four widest ways."""
+    diagram = PowerDiagram.of(xyz, cell, radius)
+    by_atom = np.stack([*_largest(diagram, len(xyz)), _free_volumes(diagram, radius, len(xyz))], axis=1)
+    ways = widest_ways(diagram.neighbor, diagram.shift, diagram.window)
+    touching = widest_ways(diagram.neighbor, diagram.shift, touching_windows(diagram, cell, radius))[0]
+    return by_atom, 2.0 * diagram.clearance.max(), [*(2.0 * ways), 2.0 * touching]
 
 
 def densities(structure: Structure) -> np.ndarray:

@@ -1,0 +1,158 @@
+"""3-D geometries of molecules that have none, the same for every way to write a molecule."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from andersonn.errors import InputError
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+log = logging.getLogger(__name__)
+
+CONFORMER_SEED = 7
+EMBEDDING = f"RDKit ETKDGv3 (seed {CONFORMER_SEED}, canonical order)"
+CONFORMER_PROTOCOL = f"{EMBEDDING}, MMFF94"
+"""Changed whenever geometries would come out otherwise, so that stores of older ones are not read."""
+FURTHER_SEED = CONFORMER_SEED + 1
+FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others from seed {FURTHER_SEED}"
+"""The same for further conformers. RDKit embeds the k-th from k times the seed, so none repeats the first."""
+FORCE_FIELD_STEPS = 2000
+MOST_PLACED = 200
+"""Atoms, hydrogens included. Larger molecules are not embedded: that takes minutes, and their conformer is a guess."""
+WORK = 1.5e7
+"""Attempts at a conformer in one of two ways, times the cube of the atoms: about 1.5 s of a core, whatever their number. A
+molecule that has no conformer can keep distance geometry busy for hours; those that have one mostly take a few attempts.
+"""
+FEWEST, MOST = 3, 300
+LONGEST_SECONDS = 60
+"""For all attempts at a conformer in one way, by the clock: a guard against halting, far from what they take."""
+
+
+def embed(mol: Mol, count: int, seed: int) -> str:
+    """Gives a molecule up to ``count`` conformers, relaxed, in place of those it has.
+
+    They are made of the molecule as its canonical SMILES writes it, and brought back to the order of its own atoms: distance
+    geometry and the choice among open stereo isomers depend on the order of atoms.
+
+    Args:
+        mol: sanitized, with explicit hydrogens.
+        count: how many are wanted; the first ones are the same for every count.
+        seed: RDKit makes the k-th from k times the seed.
+
+    Returns:
+        How they were made, in words; empty if there is none.
+
+    Raises:
+        InputError: RDKit takes the molecule for impossible after all, or does not end.
+    """
+    from rdkit import Chem
+
+    twin, place = canonical(mol)
+    mol.RemoveAllConformers()
+    made = _placed(twin, count, seed)
+    if not made:
+        return ""
+    how = _relaxed(twin)
+    for number in made:
+        positions = twin.GetConformer(number).GetPositions()[place]
+        conformer = Chem.Conformer(len(place))
+        conformer.SetPositions(positions)
+        conformer.SetId(number)
+        mol.AddConformer(conformer)
+    return how
+
+
+def attempts(atoms: int) -> int:
+    """How often a conformer of a molecule of so many atoms is tried in each of two ways: never by the clock, so that what is
+    refused does not depend on the machine.
+    """
+    return int(min(max(WORK / atoms**3, FEWEST), MOST))
+
+
+def canonical(mol: Mol) -> tuple[Mol, list[int]]:
+    """The molecule as read from its canonical SMILES, and where in it each atom of ``mol`` is.
+
+    A molecule that SMILES cannot hold (none is known) stays as it is.
+
+    Args:
+        mol: with explicit hydrogens.
+    """
+    from rdkit import Chem
+
+    named = Chem.Mol(mol)
+    for atom in named.GetAtoms():
+        atom.SetAtomMapNum(0)  # a name, which would be read as part of the molecule
+    text = Chem.MolToSmiles(named)
+    written = list(named.GetPropsAsDict(includePrivate=True, includeComputed=True)["_smilesAtomOutputOrder"])
+    options = Chem.SmilesParserParams()
+    options.removeHs = False
+    twin = Chem.MolFromSmiles(text, options)
+    numbers = [mol.GetAtomWithIdx(k).GetAtomicNum() for k in written]
+    if twin is None or [atom.GetAtomicNum() for atom in twin.GetAtoms()] != numbers:
+        log.warning("%s cannot be written as SMILES: its geometry depends on the order of its atoms", text)
+        return Chem.Mol(mol), list(range(mol.GetNumAtoms()))
+    place = [0] * len(written)
+    for k, atom in enumerate(written):
+        place[atom] = k
+    return twin, place
+
+
+def _placed(mol: Mol, count: int, seed: int) -> list[int]:
+    """Embeds up to ``count`` conformers, in place; returns their RDKit numbers.
+
+    Raises:
+        InputError: it is impossible, or does not end.
+    """
+    from rdkit.Chem import rdDistGeom
+
+    options = rdDistGeom.ETKDGv3()
+    options.randomSeed = seed
+    options.maxIterations = attempts(mol.GetNumAtoms())
+    options.timeout = LONGEST_SECONDS * count
+    for options.useRandomCoords in (
+        False,
+        True,
+    ):  # cages and crowded molecules need a start in space, not by eigenvectors
+        begin = time.monotonic()
+        try:
+            numbers = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
+        except (RuntimeError, ValueError) as error:  # it takes the molecule apart anew, and may then find it impossible
+            raise impossible(str(error)) from None
+        if time.monotonic() - begin >= options.timeout:  # going on would let the load decide on the geometry
+            raise InputError(
+                "no_conformer",
+                f"RDKit finds no 3-D geometry for this molecule in {options.timeout} s",
+                "give a file with 3-D coordinates; on a halted machine, try again",
+            )
+        made = [number for number in numbers if number >= 0]
+        if made:
+            return made
+    return []
+
+
+def _relaxed(mol: Mol) -> str:
+    """Relaxes all conformers, in place; says how they were made."""
+    from rdkit.Chem import AllChem
+
+    if AllChem.MMFFHasAllMoleculeParams(mol):
+        AllChem.MMFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
+        return CONFORMER_PROTOCOL
+    with contextlib.suppress(RuntimeError):  # it knows the atoms, but perhaps not a bond
+        if AllChem.UFFHasAllMoleculeParams(mol):
+            AllChem.UFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
+            return f"{EMBEDDING} and UFF, since MMFF94 does not know all its atoms; less exact"
+    return f"{EMBEDDING} alone, since no force field knows all its atoms; less exact"
+
+
+def impossible(why: str) -> InputError:
+    """The error for a molecule that breaks the rules of chemistry."""
+    return InputError(
+        "bad_valence",
+        f"chemically impossible: {why.strip()}",
+        "correct bonds and formal charges (a four-bonded nitrogen is [N+], for example)",
+    )
