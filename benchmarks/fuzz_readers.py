@@ -12,6 +12,7 @@ A run that was interrupted goes on with the same --out. Needs a clone and Linux.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections import Counter
@@ -19,9 +20,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.fuzz.campaign import Campaign, Tally
+from tests.fuzz.campaign import HANG_SECONDS, Campaign, Tally
 from tests.fuzz.corpus import SUFFIX
-from tests.fuzz.judge import READ, Finding, judge
+from tests.fuzz.judge import READ, RECIPES, WITH_VOIDS, Finding, image, judge
+
+KEPT = re.compile(rf".+-({'|'.join(SUFFIX)})-[0-9a-f]{{10}}-(.+)", re.DOTALL)
+"""Name of a kept input: what it was, format, hash, its own name."""
 
 
 def main() -> None:
@@ -96,16 +100,20 @@ def report(tally: Tally) -> str:
 
 
 def replay(path: Path) -> bool:
-    """Whether a kept input is still a finding."""
-    kind = next((kind for kind, suffix in SUFFIX.items() if path.name.endswith(suffix)), "poscar")
+    """Whether a kept input is still a finding, read or made into an image of any kind."""
+    kept = KEPT.fullmatch(path.name)
+    kind, name = kept.groups() if kept else (path.suffix[1:], path.name)
     begin = time.process_time()
     try:
-        ended, _ = judge(kind, path.name, path.read_bytes())
+        ended, found = judge(kind, name, path.read_bytes())
+        for recipe in (*RECIPES, WITH_VOIDS) if found else ():
+            image(found[0], recipe)
     except Finding as finding:
         print(f"{path.name}: {finding.kind}\n{finding.detail}")
         return True
-    print(f"{path.name}: {ended}, {time.process_time() - begin:.2f} s")
-    return False
+    spent = time.process_time() - begin
+    print(f"{path.name}: {ended}, {spent:.2f} s")
+    return spent > HANG_SECONDS
 
 
 if __name__ == "__main__":

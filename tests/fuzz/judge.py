@@ -90,15 +90,20 @@ def _check_error(error: AndersonnError) -> None:
         raise Finding("long or unshowable message", f"{len(text)} characters: {text[:2000]!r}")
 
 
-def image(structure: Structure, rng: random.Random) -> None:
+def recipe_for(structure: Structure, rng: random.Random) -> ImageRecipe:
+    """One of the recipes, drawn; that of voids for few atoms alone."""
+    recipe = rng.choice(RECIPES)
+    if structure.periodic and (recipe.positions or (len(structure) <= 60 and rng.random() < 0.2)):
+        return WITH_VOIDS
+    return recipe
+
+
+def image(structure: Structure, recipe: ImageRecipe) -> None:
     """Makes an image of a structure, which it must give unless an error says why not.
 
     Raises:
         Finding: something else happened.
     """
-    recipe = rng.choice(RECIPES)
-    if structure.periodic and (recipe.positions or (len(structure) <= 60 and rng.random() < 0.2)):
-        recipe = WITH_VOIDS
     try:
         made = NodeNeighborImage.from_structure(structure, recipe)
     except AndersonnError as error:

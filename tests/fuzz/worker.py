@@ -171,7 +171,7 @@ class Worker:
         }  # fmt: skip
 
     def _try(self, number: int, counts: Counter[str], report: dict) -> None:
-        from tests.fuzz.judge import IMAGED, READ, Finding, image, judge
+        from tests.fuzz.judge import IMAGED, READ, Finding, image, judge, recipe_for
 
         kind, name, content = made(self._pool, self._seed, number)
         self._box.put(number, kind, name, content)
@@ -187,7 +187,7 @@ class Worker:
             spent = time.process_time() - before
             if ended == READ and rng.random() * IMAGED < 1:
                 report["images"] += 1
-                image(found[0], rng)
+                image(found[0], recipe_for(found[0], rng))
         except Finding as finding:
             ended, spent = f"!{finding.kind}", time.process_time() - before
             report["findings"].append([number, finding.kind, save(self._folder, finding, kind, name, content)])
