@@ -24,7 +24,7 @@ US = "deep-andersonn"
 MARK = "<!-- tools/audit.py writes what follows -->"
 ALLOWED = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSD-3-Clause-LBNL", "BSL-1.0", "CC0-1.0", "HPND", "ISC",
-    "LGPL-2.1-or-later", "LGPL-3.0-or-later", "MIT", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib",
+    "LGPL-2.1-only", "LGPL-2.1-or-later", "LGPL-3.0-or-later", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib",
 }  # fmt: skip
 """SPDX identifiers of licences that let anyone use, change and give on the package with what it needs. LGPL and MPL are among
 them because those libraries are used as they come, and can be exchanged."""
@@ -32,7 +32,7 @@ NAMED = {
     "3-clause bsd license": "BSD-3-Clause", "apache 2.0": "Apache-2.0", "apache software license": "Apache-2.0",
     "apache license 2.0": "Apache-2.0", "apache license, version 2.0": "Apache-2.0", "bsd": "BSD-3-Clause", "bsd license": "BSD-3-Clause",
     "isc license": "ISC", "isc license (iscl)": "ISC", "mit license": "MIT", "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
-    "python software foundation license": "PSF-2.0", "the unlicense (unlicense)": "Unlicense", "lgpl-3.0": "LGPL-3.0-or-later",
+    "python software foundation license": "PSF-2.0", "the unlicense (unlicense)": "Unlicense", "lgpl-3.0": "LGPL-3.0-or-later", "lgplv3 or bsd": "BSD-3-Clause",
     "gnu lesser general public license v3 or later (lgplv3+)": "LGPL-3.0-or-later",
 }  # fmt: skip
 """How packages without an SPDX identifier name their licences, in small letters."""

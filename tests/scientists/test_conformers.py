@@ -15,7 +15,7 @@ import pytest
 from andersonn import Scientist
 from andersonn.data import imaging
 from andersonn.data.records import Records
-from andersonn.matter.readers import from_smiles, molecules
+from andersonn.matter.readers import embedding, from_smiles
 from andersonn.matter.readers.molecules import further_conformers
 from andersonn.scientists.evaluate import evaluate
 from andersonn.scientists.explain import of_one_conformer, without
@@ -99,9 +99,9 @@ def test_answers_do_not_depend_on_call_or_order(scientist):
 )
 def test_conformers_that_fail_are_done_without(scientist, monkeypatch, spared, said):
     whole = scientist.predict("NCCCO")[0]
-    real = molecules.place
+    real = embedding._placed
     monkeypatch.setattr(
-        molecules, "place", lambda mol, count, seed: real(mol, count, seed)[: 1 if seed == 7 else spared]
+        embedding, "_placed", lambda mol, count, seed: real(mol, count, seed)[: 1 if seed == 7 else spared]
     )
     (answer,) = scientist.predict("NCCCO")
     assert told(answer) == [f"the answer is {said} could not be made"]

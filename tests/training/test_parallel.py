@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -220,8 +221,9 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
 # ---- the command
 
 
-def command(out, data, *more):
+def command(out, data, *more, restarts=0):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port()]
+    torchrun += ["--max-restarts", str(restarts)]
     options = ["--data", str(data), "--out", str(out), *SMALL, *more]
     return [*torchrun, "-m", "andersonn.cli.main", "train", "conduction", *options]
 
@@ -235,6 +237,7 @@ def data(records, tmp_path_factory):
     return path
 
 
+needs_proc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds processes in /proc")
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
 
 
@@ -264,15 +267,26 @@ def test_the_command_under_torchrun(data, tmp_path):
     assert "already holds a model" in again.stderr
 
 
+def workers_of(parent):
+    """Processes that torchrun has started, by their number on this machine."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, KeyError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                words = (folder / "environ").read_bytes().split(b"\0")
+                told = dict(word.decode().partition("=")[::2] for word in words)
+                found[int(told["LOCAL_RANK"])] = int(folder.name)
+    return found
+
+
 @pytest.mark.slow
+@needs_proc
 def test_killed_with_two_processes_and_resumed_with_one(records, data, tmp_path):
     words = ["epochs=6", "image.oxidation=true", "model.oxidation=true", "model.initializer=true"]
     config = TrainConfig.make(overrides=[*SMALL, *words])
     undisturbed = train(CONDUCTION, records, config, tmp_path / "one")
     out = tmp_path / "two"
-    launched = subprocess.Popen(
-        command(out, data, *words), env=os.environ | ENVIRONMENT, start_new_session=True, stderr=subprocess.DEVNULL
-    )
+    launched = subprocess.Popen(command(out, data, *words), env=os.environ | ENVIRONMENT, stderr=subprocess.DEVNULL)
     try:
         begin = time.monotonic()
         while not (out / CHECKPOINT).exists():
@@ -280,7 +294,8 @@ def test_killed_with_two_processes_and_resumed_with_one(records, data, tmp_path)
             assert time.monotonic() - begin < 200
             time.sleep(0.005)
     finally:
-        os.killpg(launched.pid, signal.SIGKILL)
+        for process in (launched.pid, *workers_of(launched.pid).values()):  # they are no group of processes
+            os.kill(process, signal.SIGKILL)
         launched.wait()
     time.sleep(1.0)
     assert not (out / "model.json").exists()
@@ -295,6 +310,29 @@ def test_killed_with_two_processes_and_resumed_with_one(records, data, tmp_path)
     assert cards[0]["config"] == cards[1]["config"]
     history = [(tmp_path / each / "history.csv").read_text() for each in ("one", "two")]
     assert ["waiting" in each for each in history] == [False, True]
+
+
+@pytest.mark.slow
+@needs_proc
+def test_torchrun_starts_killed_processes_anew(data, tmp_path):
+    words = ["epochs=400", "device=cpu", "--resume"]
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    subprocess.run(command(whole, data, *words), env=os.environ | ENVIRONMENT, check=True, timeout=400)
+    launched = subprocess.Popen(command(out, data, *words, restarts=2), env=os.environ | ENVIRONMENT)
+    try:
+        for rank in (1, 0):
+            before = (out / CHECKPOINT).stat().st_mtime_ns if (out / CHECKPOINT).exists() else 0
+            begin = time.monotonic()
+            while not (out / CHECKPOINT).exists() or (out / CHECKPOINT).stat().st_mtime_ns == before:
+                assert launched.poll() is None, "it ended before it could be disturbed"
+                assert time.monotonic() - begin < 200
+                time.sleep(0.01)
+            os.kill(workers_of(launched.pid)[rank], signal.SIGKILL)
+            time.sleep(1.0)  # else the checkpoint of the process that is left could be taken for one of the next
+        assert launched.wait(timeout=400) == 0
+    finally:
+        launched.kill()
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
 # ---- what is refused

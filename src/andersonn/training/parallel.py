@@ -11,6 +11,7 @@ Between two such calls nothing is exchanged, so each process may take as many st
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import socket
 import time
@@ -206,6 +207,8 @@ class Team:
 
 
 ALONE = Team()
+_teams = itertools.count()
+"""Numbers the teams that this process joins."""
 
 
 @contextmanager
@@ -229,7 +232,8 @@ def join(device: torch.device) -> Iterator[Team]:
     if not given:
         _connect(rank, size, device)
     try:
-        patient = dist.new_group(timeout=LONG_PATIENCE, backend="gloo")
+        with _others_needed():
+            patient = dist.new_group(timeout=LONG_PATIENCE, backend="gloo")
         yield Team(rank, size, local, device, patient)
     finally:
         if not given and device.type == "cpu":  # over NCCL it could wait for one that is gone; the exit ends that too
@@ -291,8 +295,15 @@ def _connect(rank: int, size: int, device: torch.device) -> None:
             f"this PyTorch, {torch.__version__}, has no {backend}, over which {size} processes would train",
             "install one that has, use device=cpu, or train in one process",
         )
+    # torchrun keeps one store over its restarts, and programs may train more than once: each time has a part of the store for
+    # itself, else processes find addresses there of such as are gone.
+    part = f"restart {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}, team {next(_teams)}"
     try:
-        dist.init_process_group(backend, timeout=PATIENCE, device_id=device if backend == "nccl" else None)
+        store, *_ = next(dist.rendezvous("env://", rank, size, timeout=PATIENCE))
+        dist.init_process_group(
+            backend, store=dist.PrefixStore(part, store), rank=rank, world_size=size, timeout=PATIENCE,
+            device_id=device if backend == "nccl" else None,
+        )  # fmt: skip
     except (RuntimeError, ValueError) as error:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise UsageError(

@@ -24,11 +24,12 @@ FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others from seed {FURTHER_SEED}"
 FORCE_FIELD_STEPS = 2000
 MOST_PLACED = 200
 """Atoms, hydrogens included. Larger molecules are not embedded: that takes minutes, and their conformer is a guess."""
-WORK = 1.5e7
-"""Attempts at a conformer in one of two ways, times the cube of the atoms: about 1.5 s of a core, whatever their number. A
-molecule that has no conformer can keep distance geometry busy for hours; those that have one mostly take a few attempts.
+WORK = 2.5e6
+"""Attempts at a conformer in one of two ways, times the cube of the atoms: up to about 2 s of a core, whatever their number.
+Distance geometry can be busy for hours with a molecule that has no conformer. Those that have one take few attempts: of 3,000
+drugs and 154 peptides of 60 to 200 atoms, all but two came out, within 8 (64 in two cases) and 2 attempts of the second way.
 """
-FEWEST, MOST = 3, 300
+FEWEST, MOST = 3, 100
 LONGEST_SECONDS = 60
 """For all attempts at a conformer in one way, by the clock: a guard against halting, far from what they take."""
 
