@@ -63,7 +63,8 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
 def _one_line(text: str) -> str:
     """A message as it may be printed and logged: on one line, not too long, without terminal controls, passwords and keys."""
     bounded = _cut(str(text), 20 * LONGEST_TEXT)  # a message may quote a whole file
-    return visible(_cut(redacted(" ".join(bounded.split())), LONGEST_TEXT))
+    shown = visible(_cut(redacted(" ".join(bounded.split())), LONGEST_TEXT))
+    return _cut(shown, LONGEST_TEXT)  # once more: a control takes one character in the file and up to ten when shown
 
 
 def _cut(text: str, most: int) -> str:

@@ -145,6 +145,7 @@ def test_messages_are_short_and_printable():
     assert error.message.startswith("before \\x1b xxx")
     assert error.message.endswith(" after")
     assert error.message.isprintable()
+    assert len(InputError("kind", "\0" * 100_000, "hint").message) <= LONGEST_TEXT
 
 
 def test_many_structures_are_refused_early(monkeypatch):
