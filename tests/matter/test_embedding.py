@@ -1,6 +1,6 @@
 """A geometry that is made depends on the molecule, not on how it is written or on how busy the machine is."""
 
-import logging
+import io
 
 import numpy as np
 import pytest
@@ -50,13 +50,72 @@ def test_names_of_atoms_do_not_matter():
     assert shape(from_smiles("[CH3:7][CH2:3][OH:1]")) == shape(from_smiles("CCO"))
 
 
-def test_a_molecule_that_smiles_cannot_hold_is_embedded_as_it_is(monkeypatch, caplog):
-    mol = Chem.AddHs(Chem.MolFromSmiles("CCO"))
-    monkeypatch.setattr(Chem, "MolFromSmiles", lambda text, options: None)
-    with caplog.at_level(logging.WARNING):
-        found = as_structure(mol)
-    assert found.made_geometry
-    assert "depends on the order of its atoms" in caplog.text
+ISOMERS = [
+    "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "C/C=C/C", "C/C=C\\C", "C[C@H]1CC[C@@H](O)CC1", "C[C@H]1CC[C@H](O)CC1", "C[S@](=O)CC",
+    "[2H][C@H](C)O", "CC=[C@]=CC", "O[C@H]1[C@@H](O)[C@H](O)[C@H](O)[C@@H](O)[C@@H]1O",
+    "O[C@H]1[C@H](O)[C@H](O)[C@@H](O)[C@H](O)[C@H]1O", "O[C@@H]1[C@@H](O)[C@@H](O)[C@H](O)[C@@H](O)[C@@H]1O",
+]  # fmt: skip
+"""The last two are such whose canonical SMILES reads back as another isomer."""
+
+
+def name_of_geometry(structure: Structure) -> str:
+    """InChI of the isomer that a geometry is of."""
+    mol = Chem.Mol(structure.made_from)
+    mol.RemoveAllConformers()
+    conformer = Chem.Conformer(len(structure))
+    conformer.SetPositions(structure.xyz)
+    mol.AddConformer(conformer)
+    Chem.AssignStereochemistryFrom3D(mol)
+    return Chem.MolToInchi(mol)
+
+
+@pytest.mark.parametrize("smiles", ISOMERS)
+def test_the_isomer_that_is_asked_for_is_the_one_that_is_made(smiles):
+    asked = Chem.MolToInchi(Chem.MolFromSmiles(smiles))
+    rng = np.random.default_rng(0)
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    for order in [np.arange(mol.GetNumAtoms()), *(rng.permutation(mol.GetNumAtoms()) for _ in range(3))]:
+        made = as_structure(Chem.RenumberAtoms(mol, order.tolist()))
+        assert [name_of_geometry(s) for s in (made, *further_conformers(made, 2))] == [asked] * 3
+
+
+def test_hindered_axes_keep_their_sense():
+    mol = Chem.AddHs(Chem.MolFromSmiles("Cc1cccc(I)c1-c1c(C)cccc1Br"))
+    _, before, begin, end, after, _ = mol.GetSubstructMatch(Chem.MolFromSmarts("Ic:c-c:cBr"))
+    axis = mol.GetBondBetweenAtoms(begin, end)
+    angles = []
+    for sense in (Chem.BondStereo.STEREOATROPCW, Chem.BondStereo.STEREOATROPCCW):
+        axis.SetStereoAtoms(before, after)
+        axis.SetStereo(sense)
+        for order in (np.arange(len(mol.GetAtoms())), np.random.default_rng(1).permutation(len(mol.GetAtoms()))):
+            made = as_structure(Chem.RenumberAtoms(mol, order.tolist()))
+            angles.append(dihedral(made.xyz[np.argsort(order)[[before, begin, end, after]]]))
+    assert angles[0] == pytest.approx(angles[1], abs=1.0)
+    assert angles[2] == pytest.approx(angles[3], abs=1.0)
+    assert angles[0] * angles[2] < 0
+    assert min(map(abs, angles)) > 60
+
+
+def dihedral(xyz: np.ndarray) -> float:
+    one, axis, other = np.diff(xyz, axis=0)
+    return np.degrees(
+        np.arctan2(np.linalg.norm(axis) * one @ np.cross(axis, other), np.cross(one, axis) @ np.cross(axis, other))
+    )
+
+
+@pytest.mark.parametrize("wrong", ["not SMILES", "[H]OC(=O)[C@]([H])(N([H])[H])C([H])([H])[H]"])
+def test_a_molecule_whose_smiles_reads_back_as_another_keeps_its_own(monkeypatch, wrong):
+    real = Chem.MolFromSmiles
+    mol = Chem.AddHs(Chem.MolFromSmiles("C[C@H](N)C(=O)O"))
+    monkeypatch.setattr(Chem, "MolFromSmiles", lambda text, options: real(wrong, options))
+    made = as_structure(mol)
+    assert name_of_geometry(made) == Chem.MolToInchi(mol)
+
+
+def test_properties_of_a_molecule_are_not_read():
+    block = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO")).encode() + b"> <n\xe9>\n\xe9\n\n$$$$\n"
+    (mol,) = Chem.ForwardSDMolSupplier(io.BytesIO(block))
+    assert as_structure(mol).made_geometry
 
 
 def test_embedding_is_bounded_by_attempts():
@@ -68,12 +127,22 @@ def test_embedding_is_bounded_by_attempts():
     assert further_conformers(structure, 1) == []
 
 
-def test_no_answer_of_a_halted_machine_is_taken(monkeypatch):
+@pytest.mark.parametrize("made", [[], [0, -1]])
+def test_what_a_halted_machine_could_not_make_is_told(monkeypatch, made):
+    mol = Chem.AddHs(Chem.MolFromSmiles("CCO"))
     clock = iter([0.0, 1e6])
     monkeypatch.setattr(embedding.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(rdDistGeom, "EmbedMultipleConfs", lambda mol, count, options: made)
     with pytest.raises(InputError, match="try again") as caught:
-        from_smiles("CCO")
+        embedding.embed(mol, 2, 7)
     assert caught.value.kind == "no_conformer"
+
+
+def test_what_it_made_all_the_same_is_kept(monkeypatch):
+    expected = from_smiles("CCO").xyz
+    clock = iter([0.0, 1e6])
+    monkeypatch.setattr(embedding.time, "monotonic", lambda: next(clock))
+    assert np.array_equal(from_smiles("CCO").xyz, expected)
 
 
 def test_what_rdkit_takes_for_impossible_while_embedding_is_named(monkeypatch):

@@ -169,3 +169,17 @@ def test_empty_space_too_wide_to_map_is_refused_at_once(cell, monkeypatch):
 def test_wide_space_among_few_atoms_is_mapped():
     found = named(Structure([14], [[0.0, 0.0, 0.0]], 100.0 * np.eye(3)))
     assert found["lcd_A"] == pytest.approx(np.sqrt(3) * 100.0 - 2 * probe_radii()[14], abs=1e-3)
+
+
+@pytest.mark.parametrize("Z", [2, 30])
+def test_one_atom_on_the_corners_of_a_cube_is_as_a_crystal_of_many(Z):
+    cell = 3.36 * np.eye(3)
+    few = Voids.of(Structure([Z], [[0.1, 0.2, 0.3]], cell))
+    places = np.array(list(product(range(3), repeat=3))) @ cell
+    many = Voids.of(Structure([Z] * 27, places + np.array([0.1, 0.2, 0.3]), 3 * cell))
+    assert few.by_structure == pytest.approx(many.by_structure, abs=5e-3)
+    room = [
+        BY_ATOM.index("void_A"),
+        BY_ATOM.index("free_volume_A3"),
+    ]  # which windows an atom stands at is not unique here
+    assert few.by_atom[0, room] == pytest.approx(many.by_atom.mean(axis=0)[room], rel=0.02)

@@ -17,7 +17,7 @@ SPLIT_KEY = "sha256_of_split"
 """Where a model's provenance keeps, under ``data``, the :func:`~andersonn.data.splits.split_digest` of its records."""
 
 LABELS_KEY = "sha256_of_labels"
-"""Beside it, the :meth:`~andersonn.data.records.Records.label_digest` of the task's quantity; models of 0.1.0 have none."""
+"""Beside it, the :meth:`~andersonn.data.records.Records.label_digest` of the task's quantity; older models have none."""
 
 
 def is_finished(out: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,6 @@ from andersonn.errors import InputError
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
-
-log = logging.getLogger(__name__)
 
 CONFORMER_SEED = 7
 EMBEDDING = f"RDKit ETKDGv3 (seed {CONFORMER_SEED}, canonical order)"
@@ -25,9 +23,10 @@ FORCE_FIELD_STEPS = 2000
 MOST_PLACED = 200
 """Atoms, hydrogens included. Larger molecules are not embedded: that takes minutes, and their conformer is a guess."""
 WORK = 2.5e6
-"""Attempts at a conformer in one of two ways, times the cube of the atoms: up to about 2 s of a core, whatever their number.
-Distance geometry can be busy for hours with a molecule that has no conformer. Those that have one take few attempts: of 3,000
-drugs and 154 peptides of 60 to 200 atoms, all but two came out, within 8 (64 in two cases) and 2 attempts of the second way.
+"""Attempts at a conformer in one of two ways, times the cube of the atoms, between :data:`FEWEST` and :data:`MOST`: up to about
+2 s of a core. Distance geometry can be busy for hours with a molecule that has no conformer. Those that have one take few
+attempts in one of the ways: given 64, 2,996 of 3,000 small molecules took up to 8, two took 64, and two were not placed; 154
+peptides of up to 200 atoms took 1 or 2.
 """
 FEWEST, MOST = 3, 100
 LONGEST_SECONDS = 60
@@ -42,7 +41,7 @@ def embed(mol: Mol, count: int, seed: int) -> str:
 
     Args:
         mol: sanitized, with explicit hydrogens.
-        count: how many are wanted; the first ones are the same for every count.
+        count: how many are wanted; the first ones are the same for every count, where all come out.
         seed: RDKit makes the k-th from k times the seed.
 
     Returns:
@@ -78,27 +77,30 @@ def attempts(atoms: int) -> int:
 def canonical(mol: Mol) -> tuple[Mol, list[int]]:
     """The molecule as read from its canonical SMILES, and where in it each atom of ``mol`` is.
 
-    A molecule that SMILES cannot hold (none is known) stays as it is.
+    Where the SMILES reads back as another molecule or isomer (a few cages and inositols; it does not tell the sense of
+    hindered axes), only the order of the atoms is taken from it.
 
     Args:
         mol: with explicit hydrogens.
     """
     from rdkit import Chem
+    from rdkit.Chem import BondStereo
 
     named = Chem.Mol(mol)
     for atom in named.GetAtoms():
         atom.SetAtomMapNum(0)  # a name, which would be read as part of the molecule
     text = Chem.MolToSmiles(named)
-    written = list(named.GetPropsAsDict(includePrivate=True, includeComputed=True)["_smilesAtomOutputOrder"])
+    order = [int(number) for number in re.findall(r"\d+", named.GetProp("_smilesAtomOutputOrder"))]
     options = Chem.SmilesParserParams()
     options.removeHs = False
     twin = Chem.MolFromSmiles(text, options)
-    numbers = [mol.GetAtomWithIdx(k).GetAtomicNum() for k in written]
-    if twin is None or [atom.GetAtomicNum() for atom in twin.GetAtoms()] != numbers:
-        log.warning("%s cannot be written as SMILES: its geometry depends on the order of its atoms", text)
-        return Chem.Mol(mol), list(range(mol.GetNumAtoms()))
-    place = [0] * len(written)
-    for k, atom in enumerate(written):
+    numbers = [named.GetAtomWithIdx(k).GetAtomicNum() for k in order]
+    same = twin is not None and [atom.GetAtomicNum() for atom in twin.GetAtoms()] == numbers
+    axes = any(bond.GetStereo() in (BondStereo.STEREOATROPCW, BondStereo.STEREOATROPCCW) for bond in named.GetBonds())
+    if axes or not same or Chem.MolToSmiles(twin) != text:
+        twin = Chem.RenumberAtoms(named, order)
+    place = [0] * len(order)
+    for k, atom in enumerate(order):
         place[atom] = k
     return twin, place
 
@@ -124,13 +126,15 @@ def _placed(mol: Mol, count: int, seed: int) -> list[int]:
             numbers = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
         except (RuntimeError, ValueError) as error:  # it takes the molecule apart anew, and may then find it impossible
             raise impossible(str(error)) from None
-        if time.monotonic() - begin >= options.timeout:  # going on would let the load decide on the geometry
+        made = [number for number in numbers if number >= 0]
+        if (
+            len(made) < count and time.monotonic() - begin >= options.timeout
+        ):  # else the load would decide on what is made
             raise InputError(
                 "no_conformer",
                 f"RDKit finds no 3-D geometry for this molecule in {options.timeout} s",
                 "give a file with 3-D coordinates; on a halted machine, try again",
             )
-        made = [number for number in numbers if number >= 0]
         if made:
             return made
     return []

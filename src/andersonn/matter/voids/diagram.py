@@ -73,7 +73,8 @@ class PowerDiagram:
 
         Raises:
             Tied: images of the same atoms lie on one sphere; a cell doubled along each vector has none such (vertices of
-                a Delaunay cell of a lattice are distinct modulo 2: Voronoi, *J. reine angew. Math.* 134, 198, 1908).
+                a Delaunay cell of a lattice are distinct modulo 2: Voronoi, *J. reine angew. Math.* 134, 198, 1908; so are
+                those of one sublattice, since between two equal ones would lie a third).
             InputError: no complete period was found, or only with too many atoms around, as of a cell far flatter than its
                 cavities are wide.
         """
@@ -130,7 +131,7 @@ def _try(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray, margin: float) -
     # A vertex may count only if every atom that could be nearer than its own lies within the margin.
     paired = _paired_faces(atom[simplices], image[simplices]) if reach <= margin else None
     if paired is None and reach <= margin and len(xyz) <= FEW:
-        raise Tied("no_voids", "the map of the voids is not unique", "move an atom by 0.0001 Å")
+        raise Tied("no_voids", "the map of the voids is not unique", "check that the cell is meant as it is")
     if paired is None:
         return None, 1.05 * reach
     return _measured(points, atom, simplices, radius, cell, center, *paired), reach

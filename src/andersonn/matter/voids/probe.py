@@ -15,7 +15,7 @@ from andersonn.matter.voids.percolation import widest_ways
 from andersonn.matter.voids.radii import probe_radii
 from andersonn.matter.voids.windows import touching_windows
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same structure would give other numbers, so that stores of older ones are not read."""
 BY_ATOM = ("void_A", "window_A", "free_volume_A3")
 """Channels of an atom: diameter of the widest sphere that touches it and fits between all atoms; diameter of the widest
@@ -67,7 +67,7 @@ class Voids:
         radius = probe_radii()[structure.Z]
         try:
             found = _probed(structure.xyz, structure.cell, radius)
-        except Tied:
+        except Tied:  # not in a cell doubled along each vector, whose numbers are the same
             shifts = np.array(list(np.ndindex(2, 2, 2))) @ structure.cell
             xyz = (structure.xyz + shifts[:, None]).reshape(-1, 3)
             by_atom, *rest = _probed(xyz, 2.0 * structure.cell, np.tile(radius, len(shifts)))
