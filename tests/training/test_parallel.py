@@ -204,7 +204,11 @@ def test_the_failure_of_one_ends_all(two):
         "epoch": "lost_process",
     }
     assert second is None
-    assert [code for _, code in ends] == [0, 1]
+    assert ends[0][1] in (
+        0,
+        -signal.SIGABRT,
+    )  # gloo may abort a process that has lost another as it exits (1 run in 30)
+    assert ends[1][1] == 1
     assert "this process failed" in ends[1][0]
 
 
