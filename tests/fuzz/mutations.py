@@ -36,7 +36,7 @@ TOKENS = [
     b"Properties=species:S:1:pos:R:1000000000", b'pbc="T F T"', b"VEC1 1 0 0", b"occupancy=1", b'occupancy="_JSON [1]"', b"move_mask:L:1",
     b"%99", b"%(12345)", b"%00", b"[13CH4]",
     b"[C@@H]", b"[Fe+9]", b"[999C]", b"[CH99]", b"/C=C\\", b"c1ccccc1", b"C1CC1", b"n1", b"#", b"$", b"~", b"->", b">>", b".",
-    b"[#6]", b"[U]", b"|", b"\x00", b"\xff\xfe", b"\xc3", b"\x1a", b"\x85", "\u2028".encode(), b"\x0c", b"\x1c", b"\t",
+    b"[#6]", b"[#118]", b"[#999]", b"[U]", b"|", b"\x00", b"\xff\xfe", b"\xc3", b"\x1a", b"\x85", "\u2028".encode(), b"\x0c", b"\x1c", b"\t",
 ]  # fmt: skip
 WEIRD_ENDS = [b"\r\n", b"\r", b"\n\n", b"\x0b", b"\x0c", b"\x1c", b"\xc2\x85", "\u2028".encode(), b" \n", b"\n\r"]
 LARGEST = 65536

@@ -106,6 +106,8 @@ def test_stereo_is_kept():
         ("C(C)(C)(C)(C)C", "bad_valence", "valence"),
         ("c1cccc1", "bad_valence", "kekulize"),
         ("C*", "unknown_element", "placeholder"),
+        ("C[#118]", "unknown_element", "is of the element 118; known are 1 to 103"),
+        ("[#999]", "unknown_element", "is of the element"),
         ("CC(=O)[O-].[Na+]", "several_molecules", "2 separate"),
         ("C" * 300, "too_large", "902 atoms"),
     ],

@@ -106,10 +106,13 @@ def check_elements(mol: Mol) -> None:
     if not mol.GetNumAtoms():
         raise InputError("no_atoms", "the molecule has no atoms", "check that the file or SMILES is complete")
     for atom in mol.GetAtoms():
-        if not 1 <= atom.GetAtomicNum() <= elements.MAX_Z or atom.HasQuery():
+        number = atom.GetAtomicNum()
+        if not 1 <= number <= elements.MAX_Z or atom.HasQuery():
+            known = number <= elements.MAX_Z  # else RDKit may have no symbol for it
+            what = f"({atom.GetSymbol()}) is no element but a placeholder" if known else f"is of the element {number}"
             raise InputError(
                 "unknown_element",
-                f"atom {atom.GetIdx() + 1} ({atom.GetSymbol()}) is no element but a placeholder",
+                f"atom {atom.GetIdx() + 1} {what}; known are 1 to {elements.MAX_Z}",
                 "replace *, R groups, dummy and query atoms by real elements",
             )
 
