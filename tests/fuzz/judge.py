@@ -69,8 +69,10 @@ def judge(kind: str, name: str, content: bytes, folder: Path | None = None) -> t
 
 def _read(kind: str, name: str, content: bytes, folder: Path | None) -> list[Structure | InputError]:
     if kind in packed.ENDS:
+        if folder is not None:
+            return packed.read_library(name, content, folder)
         with tempfile.TemporaryDirectory() as made:
-            return packed.read_library(name, content, folder or Path(made))
+            return packed.read_library(name, content, Path(made))
     if kind == "word":
         return structures_of(name, Smiles(content.decode("utf-8", "replace")))
     if folder is None:

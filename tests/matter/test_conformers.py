@@ -85,16 +85,20 @@ def test_further_ones_are_reproducible_and_the_same_for_every_count():
     assert further_conformers(first, 0) == []
 
 
-def handedness(structure: Structure) -> str:
-    """The isomer of a geometry, as SMILES."""
+def isomer_of(structure: Structure) -> Chem.Mol:
+    """The molecule that a geometry was made of, as the isomer that the geometry shows."""
     mol = Chem.Mol(structure.made_from)
     mol.RemoveAllConformers()
     conformer = Chem.Conformer(len(structure))
-    for k, position in enumerate(structure.xyz.tolist()):
-        conformer.SetAtomPosition(k, position)
+    conformer.SetPositions(structure.xyz)
     mol.AddConformer(conformer)
     Chem.AssignStereochemistryFrom3D(mol)
-    return Chem.MolToSmiles(Chem.RemoveHs(mol))
+    return mol
+
+
+def handedness(structure: Structure) -> str:
+    """The isomer of a geometry, as SMILES."""
+    return Chem.MolToSmiles(Chem.RemoveHs(isomer_of(structure)))
 
 
 def test_given_stereo_is_kept_and_open_stereo_stays_open():

@@ -12,6 +12,7 @@ from andersonn.matter.readers import as_structure, embedding, from_smiles
 from andersonn.matter.readers.molecules import further_conformers
 from andersonn.matter.structure import Structure
 from tests.fuzz.variants import smiles_variants
+from tests.matter.test_conformers import isomer_of
 
 MOLECULES = [
     "CC(C)C[C@H](N)C(=O)N1CCC[C@H]1C(=O)O", "CC(N)C(F)Cl", "C/C=C\\C(O)Cc1ccncc1", "C1CC2CC1CN2", "[2H]C([2H])([2H])O",
@@ -58,17 +59,6 @@ ISOMERS = [
 """The last two are such whose canonical SMILES reads back as another isomer."""
 
 
-def name_of_geometry(structure: Structure) -> str:
-    """InChI of the isomer that a geometry is of."""
-    mol = Chem.Mol(structure.made_from)
-    mol.RemoveAllConformers()
-    conformer = Chem.Conformer(len(structure))
-    conformer.SetPositions(structure.xyz)
-    mol.AddConformer(conformer)
-    Chem.AssignStereochemistryFrom3D(mol)
-    return Chem.MolToInchi(mol)
-
-
 @pytest.mark.parametrize("smiles", ISOMERS)
 def test_the_isomer_that_is_asked_for_is_the_one_that_is_made(smiles):
     asked = Chem.MolToInchi(Chem.MolFromSmiles(smiles))
@@ -76,7 +66,7 @@ def test_the_isomer_that_is_asked_for_is_the_one_that_is_made(smiles):
     mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
     for order in [np.arange(mol.GetNumAtoms()), *(rng.permutation(mol.GetNumAtoms()) for _ in range(3))]:
         made = as_structure(Chem.RenumberAtoms(mol, order.tolist()))
-        assert [name_of_geometry(s) for s in (made, *further_conformers(made, 2))] == [asked] * 3
+        assert [Chem.MolToInchi(isomer_of(s)) for s in (made, *further_conformers(made, 2))] == [asked] * 3
 
 
 def test_hindered_axes_keep_their_sense():
@@ -109,7 +99,7 @@ def test_a_molecule_whose_smiles_reads_back_as_another_keeps_its_own(monkeypatch
     mol = Chem.AddHs(Chem.MolFromSmiles("C[C@H](N)C(=O)O"))
     monkeypatch.setattr(Chem, "MolFromSmiles", lambda text, options: real(wrong, options))
     made = as_structure(mol)
-    assert name_of_geometry(made) == Chem.MolToInchi(mol)
+    assert Chem.MolToInchi(isomer_of(made)) == Chem.MolToInchi(mol)
 
 
 def test_properties_of_a_molecule_are_not_read():

@@ -27,6 +27,11 @@ FIRST_PROTOCOL = "RDKit ETKDGv3 (seed 7), MMFF94"
 """Part of :attr:`Records.digest` since 0.1.0, however geometries are made now, so that models still know their records."""
 
 
+def content_of(values: np.ndarray) -> bytes:
+    """Numbers as bytes, for hashes: one NaN for all kinds of NaN."""
+    return np.where(np.isnan(values), np.nan, values).tobytes()
+
+
 @dataclass(frozen=True, eq=False)
 class Records:
     """A table of structures, read column-wise and made into Structures one by one.
@@ -144,8 +149,7 @@ class Records:
 
     def label_digest(self, name: str) -> str:
         """SHA-256 of a label column."""
-        values = self.label(name)
-        return hashlib.sha256(np.where(np.isnan(values), np.nan, values).tobytes()).hexdigest()
+        return hashlib.sha256(content_of(self.label(name))).hexdigest()
 
     def is_null(self, name: str) -> np.ndarray:
         """Where a column is null, bool ``[N]``."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from andersonn.data.composition import composition_features
-from andersonn.data.records import SPLITS, Records
+from andersonn.data.records import SPLITS, Records, content_of
 from andersonn.data.splits import split_of
 from andersonn.data.store import ImageStore, Progress, image_store, shared_image_store
 from andersonn.data.tasks import Task
@@ -49,7 +49,7 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256 of all that training depends on: structures, values of the quantity, and the records of each side."""
         content = hashlib.sha256(self.records.made_digest.encode())
-        content.update(np.where(np.isnan(self.values), np.nan, self.values).tobytes())  # one NaN for all kinds of NaN
+        content.update(content_of(self.values))
         for side in SPLITS:
             content.update(f"{side} {len(self.sides[side])}".encode())
             content.update(self.sides[side].astype(np.int64).tobytes())

@@ -117,19 +117,16 @@ def _placed(mol: Mol, count: int, seed: int) -> list[int]:
     options.randomSeed = seed
     options.maxIterations = attempts(mol.GetNumAtoms())
     options.timeout = LONGEST_SECONDS * count
-    for options.useRandomCoords in (
-        False,
-        True,
-    ):  # cages and crowded molecules need a start in space, not by eigenvectors
+    # Cages and crowded molecules need a start in space, not by eigenvectors.
+    for options.useRandomCoords in (False, True):
         begin = time.monotonic()
         try:
             numbers = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
         except (RuntimeError, ValueError) as error:  # it takes the molecule apart anew, and may then find it impossible
             raise impossible(str(error)) from None
         made = [number for number in numbers if number >= 0]
-        if (
-            len(made) < count and time.monotonic() - begin >= options.timeout
-        ):  # else the load would decide on what is made
+        # Going on with fewer would let the load decide on what is made.
+        if len(made) < count and time.monotonic() - begin >= options.timeout:
             raise InputError(
                 "no_conformer",
                 f"RDKit finds no 3-D geometry for this molecule in {options.timeout} s",
