@@ -34,12 +34,13 @@ class Structure:
         cell: lattice vectors as rows in Å, float64 ``[3, 3]``, or None for a molecule.
         id: a name for messages and tables.
         charge: total charge in units of e.
-        notes: what the reader noticed and a user should know, such as missing hydrogens.
+        notes: how it was read or made, such as a geometry that was generated. No reason to doubt the answer.
         bonds: pairs of bonded atoms as the file gives them, int64 ``[m, 2]``, or None if it gives none.
         bond_orders: 1, 1.5 (aromatic), 2, 3 … of each bond, float64 ``[m]``, or None.
         made_geometry: whether a reader made the positions: one conformation of perhaps many.
         made_from: what it made them of, a molecule in RDKit's binary form, so that other conformations can be made; None
             if that is not known.
+        warnings: reasons to doubt what is computed of it, such as an odd number of electrons.
 
     Raises:
         InputError: a number is not finite or far too large, an element is unknown, the cell is singular, two atoms
@@ -56,6 +57,7 @@ class Structure:
     bond_orders: np.ndarray | None = None
     made_geometry: bool = False
     made_from: bytes | None = None
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         Z, xyz = _atomic_numbers(self.Z), _positions(self.xyz)

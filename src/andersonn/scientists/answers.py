@@ -42,6 +42,7 @@ class Prediction:
         solver: name, steps, evaluations, residual and status of the fixed-point solve; of several conformers, the worst. Of
             an explicit stack of layers: name ``"explicit"``, its layers as steps and evaluations, residual None, and status
             ``"unjudged"``, or ``"nonfinite"`` where the states are not finite.
+        notes: how the structure was read or made, and over what the answer was averaged.
         warnings: reasons to trust the answer less.
         voids: what was computed, not learned, of the room between the atoms; empty where none was probed.
         domain: how far the structure is from those of the training, see :mod:`andersonn.training.domain`; None if the
@@ -62,6 +63,7 @@ class Prediction:
     model: str
     n_atoms: int
     solver: dict[str, Any]
+    notes: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
     voids: dict[str, float] = field(default_factory=dict)
     domain: Place | None = None
@@ -82,6 +84,7 @@ class Prediction:
             "model": self.model,
             "n_atoms": self.n_atoms,
             "solver": self.solver,
+            "notes": list(self.notes),
             "warnings": list(self.warnings),
             "domain": self.domain and self.domain.as_dict(),
         }

@@ -1,4 +1,4 @@
-"""Reasons to trust an answer less, in words."""
+"""What is said beside an answer: reasons to trust it less, and how its structure was read or made."""
 
 from __future__ import annotations
 
@@ -32,11 +32,9 @@ def doubts(
         solve: how the fixed point was found, as in the JSON contract.
         place: how far the structure is from those of the training, if the model can tell.
     """
-    yield from structure.notes
+    yield from structure.warnings
     image = images[0]
     recipe, provenance = image.recipe, artifact.provenance
-    if artifact.config.conformers > 1 and structure.made_geometry:
-        yield _over(len(images), artifact.config.conformers)
     if place is not None and not place.inside:
         yield (
             f"unlike the training structures: distance {place.distance:.2g}, while 99 % of held-out ones lie within "
@@ -60,6 +58,13 @@ def doubts(
             yield f"the layers gave no finite state: {solve['status']}"
     elif solve["status"] not in ("converged", "settled"):
         yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
+
+
+def remarks(artifact: Artifact, structure: Structure, images: list[NodeNeighborImage]) -> Iterator[str]:
+    """How the structure was read or made, and over what the answer was averaged: no reason to doubt it."""
+    yield from structure.notes
+    if artifact.config.conformers > 1 and structure.made_geometry:
+        yield _over(len(images), artifact.config.conformers)
 
 
 def voids_of(image: NodeNeighborImage) -> dict[str, float]:

@@ -22,7 +22,7 @@ from andersonn.matter.image import NodeNeighborImage
 from andersonn.matter.readers import listed, sources, structures_of
 from andersonn.matter.structure import Structure
 from andersonn.scientists.answers import Failure, Place, Prediction
-from andersonn.scientists.doubts import doubts, voids_of
+from andersonn.scientists.doubts import doubts, remarks, voids_of
 from andersonn.scientists.explain import Explanation, explain, of_one_conformer
 from andersonn.scientists.export import export
 from andersonn.scientists.recipes import config_of
@@ -287,6 +287,7 @@ class Scientist:
             model=self.name,
             n_atoms=len(structure),
             solver=solve,
+            notes=tuple(remarks(self.artifact, structure, images)),
             warnings=tuple(doubts(self.artifact, structure, images, solve, place)),
             voids=voids_of(images[0]),
             domain=place,

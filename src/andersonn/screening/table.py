@@ -35,6 +35,7 @@ def schema_of(task: Task) -> pa.Schema:
         ("distance", real),
         ("inside", pa.bool_()),
         *((f"void_{name}", real) for name in (BY_STRUCTURE if task.quantity == "pld_A" else ())),
+        ("notes", pa.list_(word)),
         ("warnings", pa.list_(word)),
     ]
     metadata = {"task": task.name, "classes": ",".join(task.classes), "thresholds": ",".join(map(str, task.thresholds))}
@@ -77,6 +78,7 @@ def row_of(answer: Prediction, record: int | None) -> dict[str, Any]:
         "distance": place and place.distance,
         "inside": place and place.inside,
         **{f"void_{name}": value for name, value in answer.voids.items()},
+        "notes": list(answer.notes),
         "warnings": list(answer.warnings),
     }
 

@@ -22,6 +22,8 @@ from andersonn.matter.structure import Structure
 Ready = tuple[str, Structure, list[NodeNeighborImage]]
 BYTES = "made_from"
 """The one field of a structure that is bytes: as JSON, base 64."""
+TEXTS = ("notes", "warnings")
+"""Its fields that are tuples of text: as JSON, lists."""
 
 
 def packed(ready: Ready) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def unpacked(row: dict[str, Any]) -> Ready:
         arrays, notes = load(base64.b64decode(row["arrays"], validate=True)), row["notes"]
         rest = dict(notes["structure"])
         rest[BYTES] = None if rest[BYTES] is None else base64.b64decode(rest[BYTES], validate=True)
-        structure = Structure(**_under(arrays, "structure/"), **rest | {"notes": tuple(rest["notes"])})
+        structure = Structure(**_under(arrays, "structure/"), **rest | {name: tuple(rest[name]) for name in TEXTS})
         images = [
             NodeNeighborImage(**_under(arrays, f"{number}/"), **each | {"recipe": ImageRecipe(**each["recipe"])})
             for number, each in enumerate(notes["images"])

@@ -45,7 +45,8 @@ class Answer(BaseModel):
     model: str | None = None
     n_atoms: int | None = None
     solver: dict[str, Any] | None = Field(None, description="name, steps, evaluations, residual, status")
-    warnings: list[str] | None = None
+    notes: list[str] | None = Field(None, description="how the input was read or made; no reason to doubt the answer")
+    warnings: list[str] | None = Field(None, description="reasons to doubt the answer")
     domain: dict[str, Any] | None = Field(None, description="distance, limit, inside")
     voids: dict[str, float] | None = Field(None, description="porosity alone: what was computed of the voids")
     error: Problem | None = None
