@@ -52,7 +52,7 @@ def over(scientist: Scientist, conformers: int) -> Scientist:
 
 
 def told(answer) -> list[str]:
-    return [warning for warning in answer.warnings if "conformer" in warning]
+    return [note for note in answer.notes if "conformer" in note]
 
 
 def test_the_answer_is_the_mean_over_conformers(scientist):
@@ -64,7 +64,7 @@ def test_the_answer_is_the_mean_over_conformers(scientist):
     assert answer.solver["residual"] == pytest.approx(max(a.solver["residual"] for a in alone), rel=1e-2)
     assert sum(answer.probabilities.values()) == pytest.approx(1.0)
     assert told(answer) == ["the answer is the mean over 4 conformers"]
-    assert any(MADE in warning for warning in answer.warnings)
+    assert any(MADE in note for note in answer.notes)
     assert told(alone[0]) == []
 
 
@@ -92,6 +92,7 @@ def test_answers_do_not_depend_on_call_or_order(scientist):
         if a.ok:
             assert a.value == pytest.approx(b.value, abs=1e-5) == pytest.approx(single.value, abs=1e-5)
             assert a.warnings == b.warnings == single.warnings
+            assert a.notes == b.notes == single.notes
 
 
 @pytest.mark.parametrize(

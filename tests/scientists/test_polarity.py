@@ -49,7 +49,7 @@ def test_contract(scientist):
     assert smiles.thresholds == (2.5,)
     assert list(smiles.probabilities) == ["weakly_polar", "strongly_polar"]
     assert sum(smiles.probabilities.values()) == pytest.approx(1.0)
-    assert any("ETKDGv3" in warning for warning in smiles.warnings)
+    assert any("ETKDGv3" in note for note in smiles.notes)
     assert path.id == "drugs:aspirin"
     assert bad.error["kind"] == "bad_smiles"
     json.dumps(smiles.as_dict(), allow_nan=False)

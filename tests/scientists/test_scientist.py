@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from andersonn.training.config import TrainConfig
 
 KEYS = {
     "input", "id", "formula", "task", "class", "probabilities", "calibrated", "estimate", "thresholds", "model",
-    "n_atoms", "solver", "warnings", "domain",
+    "n_atoms", "solver", "notes", "warnings", "domain",
 }  # fmt: skip
 
 
@@ -102,10 +103,15 @@ def test_odd_objects_stop_nothing(scientist, structures, monkeypatch):
     assert fine.ok
 
 
-def test_notes_of_the_reader_become_warnings(scientist, structures):
+def test_notes_of_the_reader_are_no_warnings(scientist, structures):
     silicon = structures["Si"]
-    (answer,) = scientist.predict([type(silicon)(silicon.Z, silicon.xyz, silicon.cell, notes=("no hydrogens",))])
+    told = replace(silicon, notes=("read leniently",), warnings=("no hydrogens",))
+    (answer,) = scientist.predict([told])
+    assert "read leniently" in answer.notes
     assert "no hydrogens" in answer.warnings
+    assert "read leniently" not in answer.warnings
+    assert "no hydrogens" not in answer.notes
+    assert (answer.as_dict()["notes"], answer.as_dict()["warnings"]) == (list(answer.notes), list(answer.warnings))
 
 
 def test_a_path_is_a_folder_whatever_its_name(tmp_path, monkeypatch):
@@ -140,6 +146,18 @@ def test_many_inputs_stream(scientist, structures):
 def test_warnings(scientist, structures):
     (strange,) = scientist.predict([type(structures["Si"])([94, 94], [[0, 0, 0], [2.5, 2.5, 2.5]], 5 * np.eye(3))])
     assert any("Pu occurs in only" in w for w in strange.warnings)
+
+
+def test_lengths_in_another_unit_are_told(scientist, structures):
+    def far(structure, factor):
+        return type(structure)(structure.Z, structure.xyz * factor, structure.cell * factor)
+
+    sound = [structures[name] for name in ("Cu", "Si", "NaCl", "W")]
+    answers = scientist.predict([*sound, *(far(structure, 1 / 0.529177) for structure in sound)])
+    told = [any("in bohr?" in warning for warning in answer.warnings) for answer in answers]
+    assert told == [False] * 4 + [True] * 4
+    (argon,) = scientist.predict([type(sound[0])([18], [[0, 0, 0]], 3.75 * np.eye(3))])
+    assert not any("bond" in warning for warning in argon.warnings)
 
 
 def test_unconverged_answers_say_so(scientist, structures):

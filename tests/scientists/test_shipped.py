@@ -86,7 +86,7 @@ def test_example_molecules(polarity):
     answers = polarity.predict("examples/molecules")
     assert len(answers) == 11
     assert all(a.ok for a in answers)
-    made = [any("ETKDGv3" in w for w in a.warnings) for a in answers]
+    made = [any("ETKDGv3" in note for note in a.notes) for a in answers]
     assert made == [True] * 7 + [False] * 4
 
 

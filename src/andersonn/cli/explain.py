@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from andersonn.cli.answers import short_name, summed_notes
 from andersonn.cli.console import FORMAT, Format, print_csv, print_json, write_out
-from andersonn.cli.predict import OnError, paths, scientist_of, short_name, watched
+from andersonn.cli.predict import OnError, paths, scientist_of, watched
 from andersonn.plain import visible
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _json(explained: Iterator[Explained]) -> None:
 
 CSV_COLUMNS = (
     "input", "id", "formula", "task", "class", "probability", "quantity", "total", "method", "atom", "element", "value",
-    "share", "picture", "error",
+    "share", "notes", "warnings", "picture", "error",
 )  # fmt: skip
 
 
@@ -159,6 +160,8 @@ def _flat(answer: dict[str, Any], path: Path | None) -> Iterator[dict[str, Any]]
         yield row | {"error": f"{error['kind']}: {error['message']} ({error['hint']})"}
         return
     row |= {
+        "notes": "; ".join(answer["notes"]),
+        "warnings": "; ".join(answer["warnings"]),
         "probability": f"{answer['probabilities'][answer['class']]:.4f}",
         "total": f"{answer['total']:.4f}",
         "picture": str(path or ""),
@@ -193,4 +196,6 @@ def _table(explained: Iterator[Explained]) -> None:
             say(f"… and {len(parts) - ROWS} atoms that contribute less; --format json or csv has all", "dim")
         for warning in answer.warnings:
             say(f"! {warning}")
+        for note in summed_notes([found.notes]):
+            print(note, file=sys.stderr)
         say(f"{_words(answer)}; atoms counted from 0" + (f"; picture: {path}" if path else ""), "dim")

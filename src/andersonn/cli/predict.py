@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from andersonn.cli.answers import Reading, print_table
 from andersonn.cli.console import FORMAT, Format, print_csv, print_json
-from andersonn.plain import visible
 
 if TYPE_CHECKING:
     from andersonn.scientists import Failure, Prediction, Scientist
@@ -57,9 +58,27 @@ def predict(
 
     scientist = scientist_of(task, model, anytime)
     failures: list[Failure] = []
-    show = {Format.table: _table, Format.json: _json, Format.csv: _csv}[format]
-    show(watched(scientist.answers(chain(paths(inputs or []), map(Smiles, smiles or []))), on_error, failures))
+    show = {Format.table: print_table, Format.json: _json, Format.csv: _csv}[format]
+    reading = Reading(partial(_count, inputs or [], smiles or []), format is not Format.table and sys.stdout.isatty())
+    items = chain(paths(inputs or []), map(Smiles, smiles or []))
+    try:
+        show(watched(_closing(scientist.answers(items, reading.tell), reading), on_error, failures))
+    finally:
+        reading.finish()
     raise typer.Exit(1 if failures else 0)
+
+
+def _closing(answers: Iterator[Answer], reading: Reading) -> Iterator[Answer]:
+    """The answers; the bar is gone before the last one is shown."""
+    yield from answers
+    reading.finish()
+
+
+def _count(inputs: list[str], smiles: list[str]) -> int | None:
+    """How many inputs there are, folders counted by their files; None if a list comes on stdin."""
+    from andersonn.matter.readers import sources
+
+    return None if "-" in inputs else sum(1 for _ in sources(inputs)) + len(smiles)
 
 
 def scientist_of(task: str, model: Path | None, anytime: bool = False) -> Scientist:
@@ -105,13 +124,13 @@ def _csv(answers: Iterator[Prediction | Failure]) -> None:
 
 CSV_COLUMNS = (
     "input", "id", "formula", "task", "class", "probability", "quantity", "value", "low90", "high90", "n_atoms",
-    "status", "warnings", "error",
+    "status", "notes", "warnings", "error",
 )  # fmt: skip
 
 
 def _flat(answer: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(CSV_COLUMNS, "")
-    row |= {name: answer[name] for name in CSV_COLUMNS if name in answer and name not in ("error", "warnings")}
+    row |= {name: answer[name] for name in CSV_COLUMNS if name in answer and name not in ("error", "notes", "warnings")}
     if "error" in answer:
         error = answer["error"]
         row["error"] = f"{error['kind']}: {error['message']} ({error['hint']})"
@@ -124,69 +143,6 @@ def _flat(answer: dict[str, Any]) -> dict[str, Any]:
         "low90": f"{low:.4f}",
         "high90": f"{high:.4f}",
         "status": answer["solver"]["status"],
+        "notes": "; ".join(answer["notes"]),
         "warnings": "; ".join(answer["warnings"]),
     }
-
-
-def _table(answers: Iterator[Prediction | Failure]) -> None:
-    found: list[Prediction | Failure] = []
-    try:
-        for answer in answers:
-            found.append(answer)
-    finally:  # also what was answered before an interruption
-        _show_table(found)
-
-
-def _show_table(found: list[Prediction | Failure]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    good = [a for a in found if a.ok]
-    failures = [a for a in found if not a.ok]
-    console = Console()
-    if good:
-        first = good[0]
-        quantity, _, unit = first.quantity.rpartition("_")
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for title in ("input", "formula", "class", "p", f"{quantity.replace('_', ' ')} / {unit}", "90 % interval"):
-            table.add_column(title, justify="right" if title == "p" else "left", overflow="fold")
-        for a in good:
-            interval = f"{a.interval90[0]:.2f} … {a.interval90[1]:.2f}"
-            marks = " !" if a.warnings else ""
-            p = f"{a.probabilities[a.label]:.2f}"
-            table.add_row(
-                escape(short_name(a.input, a.id)),
-                a.formula,
-                escape(visible(a.label)) + marks,
-                p,
-                f"{a.value:.2f}",
-                interval,
-            )
-        console.print(table)
-        for a in good:
-            for warning in a.warnings:
-                console.print(f"! {short_name(a.input, a.id)}: {visible(warning)}", highlight=False, markup=False)
-        console.print(visible(_footer(first)), style="dim", highlight=False, markup=False)
-    for a in failures:
-        line = f"{visible(a.input)}: {a.error['message']} ({a.error['hint']})"
-        print(line, file=sys.stderr)
-
-
-def short_name(name: str, id: str) -> str:
-    """An input as tables show it."""
-    name, id = visible(name), visible(id)
-    path = Path(name)
-    if name == id:  # SMILES, in which a slash divides nothing
-        return name
-    return f"{path.name} [{id}]" if ":" in id else path.name
-
-
-def _footer(answer: Prediction) -> str:
-    cuts = " < ".join(
-        part
-        for pair in zip(answer.probabilities, [*(f"{t:g}" for t in answer.thresholds), ""], strict=True)
-        for part in pair
-    ).removesuffix(" < ")
-    probabilities = "calibrated" if answer.calibrated else "not calibrated"
-    return f"classes by {answer.quantity}: {cuts}; probabilities {probabilities}; model {answer.model}"

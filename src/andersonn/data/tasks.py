@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ class Task:
         periodic: the task is about crystals, and molecules are refused (True), or about molecules, and crystals are
             refused (False), or about both (None).
         lowest, highest: bounds of what the quantity can be, in ``unit``; a label beyond them is a mistake.
+        other_units: units in which the quantity is often given → the factor that makes ``unit`` of it.
+        usual_largest: between these, in ``unit``, lies the largest label of most data sets; by it another unit is told. None: not known.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Task:
     periodic: bool | None = True
     lowest: float = -math.inf
     highest: float = math.inf
+    other_units: dict[str, float] = field(default_factory=dict, hash=False)
+    usual_largest: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False))
@@ -102,6 +106,8 @@ class Task:
         """
         lists = {name: tuple(content[name]) for name in ("classes", "thresholds")}
         bounds = {name: content[name] for name in ("lowest", "highest") if content[name] is not None}
+        if content.get("usual_largest"):
+            lists["usual_largest"] = tuple(content["usual_largest"])
         rest = {name: value for name, value in content.items() if name not in ("lowest", "highest")}
         return cls(**rest | lists | bounds)
 
@@ -118,6 +124,17 @@ CONDUCTION = Task(
     thresholds=(0.0, 3.0),
     zero_is_class=True,
     lowest=0.0,
+    highest=30.0,  # solid helium, the widest gap there is, has about 20 eV
+    other_units={
+        "meV": 1e-3,
+        "Hartree": 27.211386,
+        "Rydberg": 13.605693,
+        "kJ/mol": 1 / 96.485332,
+        "kcal/mol": 1 / 23.060548,
+        "1/cm": 1 / 8065.544,
+        "J": 1 / 1.602176634e-19,
+    },
+    usual_largest=(0.5, 20.0),
 )
 
 POLARITY = Task(
@@ -128,6 +145,9 @@ POLARITY = Task(
     thresholds=(2.5,),
     periodic=False,
     lowest=0.0,
+    highest=500.0,  # the largest dipoles of drugs and peptides have some tens of debye
+    other_units={"e Å": 4.803205, "e bohr (atomic units)": 2.541746, "mD": 1e-3, "C m": 1 / 3.33564e-30},
+    usual_largest=(1.0, 60.0),
 )
 
 POROSITY = Task(
@@ -136,6 +156,10 @@ POROSITY = Task(
     unit="Å",
     classes=("nonporous", "ultramicroporous", "supermicroporous"),
     thresholds=(2.4, 7.0),
+    lowest=0.0,
+    highest=200.0,  # the widest windows of crystalline frameworks have about 100 Å
+    other_units={"nm": 10.0, "pm": 0.01, "bohr": 0.529177},
+    usual_largest=(1.7, 120.0),
 )
 
 TASKS = {task.name: task for task in (CONDUCTION, POLARITY, POROSITY)}

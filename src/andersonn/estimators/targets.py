@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from andersonn.data.plausible import unit_hint
 from andersonn.data.tasks import Task
 from andersonn.errors import unknown
 from andersonn.estimators.samples import DataError
@@ -102,9 +103,10 @@ def class_indices(y: np.ndarray, chosen: Task) -> np.ndarray:
         UsageError: there is no such class.
     """
     if y.dtype.kind in "iuf":
-        why = next((reason for value in y.tolist() if (reason := chosen.why_impossible(value))), None)
-        if why:
-            raise DataError("bad_labels", f"{why} in y", f"give values of {chosen.quantity}")
+        bad = next((value for value in y.tolist() if chosen.why_impossible(value)), None)
+        if bad is not None:
+            why = f"{chosen.why_impossible(bad)} in y{unit_hint(chosen, bad)}"
+            raise DataError("bad_labels", why, f"give values of {chosen.quantity}")
         return chosen.class_of(y)
     if y.dtype.kind not in "OU":
         raise DataError("bad_labels", f"y of {chosen.name} holds {y.dtype}", f"give class names or {chosen.quantity}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from andersonn.matter import elements
 from andersonn.matter.image import NodeNeighborImage
 from andersonn.matter.structure import Structure
@@ -14,6 +16,11 @@ from andersonn.training.artifact import Artifact
 
 RARE = 10
 """An element in fewer training structures than this is worth a warning."""
+FARTHEST_BOND = 1.25
+"""Nearest distance over the sum of the covalent radii: at most 1.2 in 1,500 crystals (lithium), 1.01 in as many molecules."""
+BOHR = 0.529177
+"""Å."""
+NOBLE = {2, 10, 18, 36, 54, 86}
 
 
 def doubts(
@@ -35,6 +42,9 @@ def doubts(
     yield from structure.warnings
     image = images[0]
     recipe, provenance = image.recipe, artifact.provenance
+    apart = too_far_apart(image)
+    if apart:
+        yield apart
     if place is not None and not place.inside:
         yield (
             f"unlike the training structures: distance {place.distance:.2g}, while 99 % of held-out ones lie within "
@@ -65,6 +75,23 @@ def remarks(artifact: Artifact, structure: Structure, images: list[NodeNeighborI
     yield from structure.notes
     if artifact.config.conformers > 1 and structure.made_geometry:
         yield _over(len(images), artifact.config.conformers)
+
+
+def too_far_apart(image: NodeNeighborImage) -> str:
+    """Says that no two atoms are near enough for a bond, as when lengths are in bohr; empty if two are, or where no bond is
+    expected: of a single atom, and of noble gases.
+    """
+    if (len(image) == 1 and not image.mask.any()) or not set(image.Z.tolist()) - NOBLE:
+        return ""
+    radius = elements.column("covalent_radius_A")
+    bonds = radius[image.Z][:, None] + radius[image.Z][image.neighbor_index]
+    ratio = np.where(image.mask, image.distance / bonds, np.inf)
+    nearest = float(ratio.min(initial=np.inf))
+    if nearest <= FARTHEST_BOND:
+        return ""
+    where = "none within reach" if not np.isfinite(nearest) else f"the nearest pair is {nearest:.2g} bond lengths apart"
+    bohr = "; in bohr? Then multiply by 0.529177" if 0.65 < nearest * BOHR < FARTHEST_BOND else ""
+    return f"no two atoms are near enough for a bond ({where}): check that lengths are in Å{bohr}"
 
 
 def voids_of(image: NodeNeighborImage) -> dict[str, float]:

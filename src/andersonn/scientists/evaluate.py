@@ -67,6 +67,8 @@ def evaluate(
     config = artifact.config.model_copy(update={"limit": None})
     dataset = prepare(records, task, config, lambda done, _: progress.update(done))
     progress.finish()
+    if dataset.doubt:
+        progress.say(f"warning: {dataset.doubt}")
     same = _divided_as_in_training(artifact, dataset)
     if not same:
         progress.say("these are not the training records on the same sides: the model may have been trained on some")

@@ -127,14 +127,25 @@ class Scientist:
         """
         return list(self.answers(listed(inputs)))
 
-    def answers(self, inputs: Iterable[Any]) -> Iterator[Prediction | Failure]:
+    def answers(
+        self, inputs: Iterable[Any], progress: Callable[[str, int, int], None] | None = None
+    ) -> Iterator[Prediction | Failure]:
         """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. What has
         been read is answered also when the user interrupts.
+
+        Args:
+            inputs: as for :meth:`predict`.
+            progress: called with (input, inputs read so far, structures read so far).
         """
         waiting: list[Ready | Failure] = []
+        read = 0
         try:
-            for name, source in sources(inputs):
-                waiting.extend(self.images(name, source))
+            for number, (name, source) in enumerate(sources(inputs), start=1):
+                found = self.images(name, source)
+                waiting.extend(found)
+                read += len(found)
+                if progress:
+                    progress(name, number, read)
                 if len(waiting) >= AT_ONCE:
                     ready, waiting = waiting, []
                     yield from self.answer(ready)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from andersonn.data.composition import composition_features
+from andersonn.data.plausible import check_unit, unit_hint
 from andersonn.data.records import SPLITS, Records, content_of
 from andersonn.data.splits import split_of
 from andersonn.data.store import ImageStore, Progress, image_store, shared_image_store
@@ -36,6 +37,7 @@ class Dataset:
         labels: class index, int64 ``[N]``; -1 where unusable.
         sides: side → indices of usable records.
         unusable: record index → reason.
+        doubt: why the labels as a whole look odd, such as a suspected unit; empty if they do not.
     """
 
     records: Records
@@ -44,6 +46,7 @@ class Dataset:
     labels: np.ndarray
     sides: dict[str, np.ndarray]
     unusable: dict[int, str]
+    doubt: str = ""
 
     @property
     def digest(self) -> str:
@@ -149,9 +152,11 @@ def prepare(
         team: processes that share the images: one makes them, unless they were kept, and all read the one file.
 
     Raises:
-        UsageError: there are no records, or a column is missing or of the wrong type.
+        UsageError: there are no records, a column is missing or of the wrong type, or the labels are in another unit than
+            the task's.
     """
     values = records.label(task.quantity)
+    doubt = check_unit(task, values)
     store = _store(records, config.image.recipe(), progress, team)
     unusable = {i: f"{error['message']}" for i, error in store.rejected.items()}
     unusable |= _bad_labels(records, values, task)
@@ -166,7 +171,7 @@ def prepare(
     sides = {side: indices[usable[indices]] for side, indices in split_of(records, config.split.rule()).items()}
     labels = task.class_of(np.nan_to_num(values))
     labels[list(unusable)] = -1
-    return Dataset(records, store, values, labels, sides, unusable)
+    return Dataset(records, store, values, labels, sides, unusable, doubt)
 
 
 def _store(records: Records, recipe: ImageRecipe, progress: Progress | None, team: Team) -> ImageStore:
@@ -184,4 +189,6 @@ def _bad_labels(records: Records, values: np.ndarray, task: Task) -> dict[int, s
         f"{task.quantity} is null" if null else task.why_impossible(value)
         for null, value in zip(records.is_null(task.quantity), values.tolist(), strict=True)
     )
-    return {index: reason for index, reason in enumerate(reasons) if reason}
+    found = {index: reason for index, reason in enumerate(reasons) if reason}
+    beyond = [index for index in found if values[index] > task.highest]
+    return found | {index: found[index] + unit_hint(task, values[index]) for index in beyond}

@@ -108,6 +108,8 @@ def _trained(
     with team.all_or_none():
         if team.lead:
             _report_unusable(dataset, out, progress)
+            if dataset.doubt:
+                progress.say(f"warning: {dataset.doubt}")
         dataset.require_trainable(task)
         trainer = Trainer(dataset, task, config, team)
         if resume and (out / CHECKPOINT).exists():

@@ -67,7 +67,8 @@ export class Detail {
         this.axis,
         sliders(this.task, this.cuts, highest, (cuts) => { this.cuts = cuts; this.judge(); this.moved(cuts); }),
         h("small", {}, evaluations),
-        answer.warnings.length ? h("ul", { class: "notes", "aria-label": "Warnings" }, answer.warnings.map((text) => h("li", {}, text))) : null));
+        answer.warnings.length ? h("ul", { class: "warnings", "aria-label": "Warnings" }, answer.warnings.map((text) => h("li", {}, text))) : null,
+        answer.notes.length ? h("ul", { class: "notes", "aria-label": "Notes" }, answer.notes.map((text) => h("li", {}, text))) : null));
     this.judge();
   }
 
@@ -122,7 +123,7 @@ export class Detail {
       const own = found.warnings.filter((text) => !this.entry.answer.warnings.includes(text));
       this.explained.replaceChildren(title, h("p", { class: "soft" }, `${what}. Red adds, blue subtracts.`), contributionBars(found),
         found.contributions.length > 12 ? h("small", {}, `the 12 largest of ${found.contributions.length}; all are colors of the structure`) : "",
-        own.length ? h("ul", { class: "notes" }, own.map((text) => h("li", {}, text))) : "");
+        own.length ? h("ul", { class: "warnings" }, own.map((text) => h("li", {}, text))) : "");
     } catch (problem) {
       if (turn === this.turn) this.explained.replaceChildren(title, problemBox(problem));
     }

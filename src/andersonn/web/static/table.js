@@ -2,7 +2,7 @@
 import { fixed, h, percent, quantity, words } from "/static/dom.js";
 import { asTrained, classByEstimate } from "/static/thresholds.js";
 
-const CSV = ["input", "id", "formula", "task", "class", "probability", "quantity", "value", "low90", "high90", "n_atoms", "status", "inside_domain", "warnings", "error"];
+const CSV = ["input", "id", "formula", "task", "class", "probability", "quantity", "value", "low90", "high90", "n_atoms", "status", "inside_domain", "notes", "warnings", "error"];
 
 /**
  * @param entries {answer, ...} of good answers and {answer: {input, error}} of bad ones
@@ -90,7 +90,7 @@ export class Table {
       ...a, class: moved ? classByEstimate(this.task, a, this.cuts) : a.class, probability: moved ? "" : a.probabilities[a.class].toFixed(4),
       quantity: a.estimate.quantity, value: a.estimate.value.toFixed(4), low90: a.estimate.interval90[0].toFixed(4), high90: a.estimate.interval90[1].toFixed(4),
       status: a.solver.status, inside_domain: a.domain ? a.domain.inside : "",
-      warnings: [...(moved ? [`class by the estimate at thresholds ${this.cuts.join(" ")}`] : []), ...a.warnings].join("; "), error: "",
+      warnings: [...(moved ? [`class by the estimate at thresholds ${this.cuts.join(" ")}`] : []), ...a.warnings].join("; "), notes: a.notes.join("; "), error: "",
     };
     return CSV.map((name) => values[name] ?? "");
   }

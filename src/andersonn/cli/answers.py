@@ -1,0 +1,160 @@
+"""Answers as a table for people: results and warnings on stdout; notes, summed up, errors and progress on stderr."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from andersonn.plain import harmless, visible
+
+if TYPE_CHECKING:
+    from andersonn.scientists import Failure, Prediction
+
+NAMES = 4
+"""Inputs named of those that share a warning."""
+PATIENCE = 1.0
+"""Seconds of work before progress is shown."""
+NUMBER = re.compile(r"\d+")
+
+
+def print_table(answers: Iterator[Prediction | Failure]) -> None:
+    """All answers as one table, also those that were there before an interruption."""
+    found: list[Prediction | Failure] = []
+    try:
+        for answer in answers:
+            found.append(answer)
+    finally:
+        _show(found)
+
+
+def _show(found: list[Prediction | Failure]) -> None:
+    from rich.console import Console
+
+    good = [a for a in found if a.ok]
+    console = Console()
+    if good:
+        console.print(_table(good))
+        for line in shared_warnings((short_name(a.input, a.id), a.warnings) for a in good):
+            console.print(line, highlight=False, markup=False)
+        console.print(visible(_footer(good[0])), style="dim", highlight=False, markup=False)
+        sys.stdout.flush()  # what goes to stderr comes after the table, also where both end in one file
+    for line in summed_notes(a.notes for a in good):
+        print(line, file=sys.stderr)
+    for a in found:
+        if not a.ok:
+            print(f"{visible(a.input)}: {a.error['message']} ({a.error['hint']})", file=sys.stderr)
+
+
+def _table(good: list[Prediction]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    quantity, _, unit = good[0].quantity.rpartition("_")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("input", "formula", "class", "p", f"{quantity.replace('_', ' ')} / {unit}", "90 % interval"):
+        table.add_column(title, justify="right" if title == "p" else "left", overflow="fold")
+    for a in good:
+        interval = f"{a.interval90[0]:.2f} … {a.interval90[1]:.2f}"
+        label = escape(visible(a.label)) + (" !" if a.warnings else "")
+        p = f"{a.probabilities[a.label]:.2f}"
+        table.add_row(escape(short_name(a.input, a.id)), a.formula, label, p, f"{a.value:.2f}", interval)
+    return table
+
+
+def shared_warnings(answers: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[str]:
+    """A line for each warning, which names the inputs that it is about.
+
+    Args:
+        answers: name and warnings of each input.
+    """
+    names: dict[str, list[str]] = {}
+    for name, warnings in answers:
+        for warning in warnings:
+            names.setdefault(visible(warning), []).append(name)
+    for warning, of in names.items():
+        more = f" and {len(of) - NAMES} more" if len(of) > NAMES else ""
+        yield f"! {', '.join(of[:NAMES])}{more}: {warning}"
+
+
+def summed_notes(notes: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """A line for each kind of note, with the number of inputs that it is about. Notes that differ in their numbers alone are
+    of one kind; the first one stands for them.
+
+    Args:
+        notes: of each input.
+    """
+    found: dict[str, Counter[str]] = {}
+    counts: Counter[str] = Counter()
+    inputs = 0
+    for own in notes:
+        inputs += 1
+        counts.update({NUMBER.sub("#", note) for note in own})
+        for note in own:
+            found.setdefault(NUMBER.sub("#", note), Counter())[note] += 1
+    for kind, texts in found.items():
+        where = "" if inputs == 1 else f"{counts[kind]} of {inputs} inputs: "
+        yield f"note: {where}{visible(next(iter(texts)))}{' (for instance)' if len(texts) > 1 else ''}"
+
+
+def short_name(name: str, id: str) -> str:
+    """An input as tables show it."""
+    name, id = visible(name), visible(id)
+    path = Path(name)
+    if name == id:  # SMILES, in which a slash divides nothing
+        return name
+    return f"{path.name} [{id}]" if ":" in id else path.name
+
+
+def _footer(answer: Prediction) -> str:
+    cuts = " < ".join(
+        part
+        for pair in zip(answer.probabilities, [*(f"{t:g}" for t in answer.thresholds), ""], strict=True)
+        for part in pair
+    ).removesuffix(" < ")
+    probabilities = "calibrated" if answer.calibrated else "not calibrated"
+    return f"classes by {answer.quantity}: {cuts}; probabilities {probabilities}; model {answer.model}"
+
+
+class Reading:
+    """How far the reading of many inputs is: a bar on stderr once it takes longer than :data:`PATIENCE`, if that is a
+    terminal which nothing else writes to.
+
+    Args:
+        count: gives the number of inputs, asked once the bar is shown; None where it is not known.
+        quiet: show nothing, as when results go to the same terminal line by line.
+    """
+
+    def __init__(self, count: Callable[[], int | None], quiet: bool) -> None:
+        self._count, self._begin, self._bar, self._task = count, time.monotonic(), None, None
+        self._quiet = quiet or not sys.stderr.isatty()
+
+    def tell(self, name: str, inputs: int, structures: int) -> None:
+        """So many inputs and structures have been read; ``name`` was the last one."""
+        if self._quiet or (self._bar is None and time.monotonic() - self._begin < PATIENCE):
+            return
+        if self._bar is None:
+            self._bar, self._task = self._started()
+        self._bar.update(self._task, completed=inputs, structures=structures, name=harmless(Path(name).name)[:40])
+
+    def _started(self) -> tuple[Any, Any]:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        told = TextColumn("inputs, {task.fields[structures]} structures  {task.fields[name]}", markup=False)
+        bar = Progress(
+            BarColumn(20), MofNCompleteColumn(), told, TimeRemainingColumn(),
+            console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        bar.start()
+        return bar, bar.add_task("", total=self._count(), structures=0, name="")
+
+    def finish(self) -> None:
+        """Takes the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

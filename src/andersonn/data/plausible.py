@@ -1,0 +1,73 @@
+"""Labels in another unit than the task's: told by their size, with the factor that mends them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from andersonn.data.tasks import Task
+from andersonn.errors import UsageError
+
+MOST_STRAY = 0.01
+"""Share of labels that may be beyond what the quantity can be; more is no slip of single records but another unit."""
+FEWEST_STRAY = 3
+"""So many labels beyond at least, before all are taken to be in another unit."""
+ENOUGH = 20
+"""Labels from which on the largest one tells the unit."""
+
+
+def check_unit(task: Task, values: np.ndarray) -> str:
+    """Whether labels have the size that they have in the task's unit.
+
+    Args:
+        task: whose quantity they are of; one without ``highest`` and ``other_units`` is not judged.
+        values: the labels ``[N]`` in ``task.unit``, NaN where there is none.
+
+    Returns:
+        A warning if all of them are suspiciously small, with the factor that may mend them; else an empty text.
+
+    Raises:
+        UsageError: so many are beyond ``task.highest`` that the column is in another unit. The hint has the factor.
+    """
+    sizes = np.abs(values[np.isfinite(values)])
+    sizes = sizes[sizes > 0.0]
+    stray = int((sizes > task.highest).sum())
+    if stray >= FEWEST_STRAY and stray > MOST_STRAY * len(values):
+        raise UsageError(
+            "implausible_labels",
+            f"{stray} of {len(values)} labels of {task.quantity} are above {task.highest:g} {task.unit}, the largest "
+            f"{sizes.max():.4g}: the column is not in {task.unit}",
+            _mend(task, float(sizes.max())),
+        )
+    if len(values) < ENOUGH or not len(sizes) or not task.usual_largest or sizes.max() >= task.usual_largest[0]:
+        return ""
+    return (
+        f"the largest of {len(values)} labels of {task.quantity} is {sizes.max():.3g} {task.unit}, less than usual: "
+        f"check their unit; {_mend(task, float(sizes.max()))}"
+    )
+
+
+def unit_hint(task: Task, value: float) -> str:
+    """The factor that would make one label plausible, in brackets; empty if none would."""
+    if not math.isfinite(value) or value <= 0.0:
+        return ""
+    units = _likely_units(task, value)[:1]
+    return "".join(f" (in {unit}? multiply by {task.other_units[unit]:.6g})" for unit in units)
+
+
+def _mend(task: Task, largest: float) -> str:
+    factors = [f"by {task.other_units[unit]:.6g} if they are in {unit}" for unit in _likely_units(task, largest)[:2]]
+    if not factors:
+        return f"give {task.quantity} in {task.unit}"
+    return f"multiply them {', or '.join(factors)}, to have {task.unit}"
+
+
+def _likely_units(task: Task, largest: float) -> list[str]:
+    """Units in which the largest label would have a usual size, those that bring it to the middle of what is usual first."""
+    if not task.usual_largest:
+        return []
+    low, high = task.usual_largest
+    fitting = {unit: largest * factor for unit, factor in task.other_units.items() if low <= largest * factor <= high}
+    middle = math.sqrt(low * high)
+    return sorted(fitting, key=lambda unit: abs(math.log(fitting[unit] / middle)))

@@ -1,0 +1,57 @@
+"""Tables for people: warnings with their inputs, notes summed up, progress on a terminal alone."""
+
+from andersonn.cli.answers import Reading, shared_warnings, summed_notes
+
+
+def test_notes_are_summed_up():
+    made = "3-D geometry made by RDKit"
+    notes = [(made, "2 hydrogen atoms were added"), (made, "5 hydrogen atoms were added"), (made,), ()]
+    assert list(summed_notes(notes)) == [
+        f"note: 3 of 4 inputs: {made}",
+        "note: 2 of 4 inputs: 2 hydrogen atoms were added (for instance)",
+    ]
+    assert list(summed_notes([(made,)])) == [f"note: {made}"]
+    assert list(summed_notes([(), ()])) == []
+    assert len(list(summed_notes((made, f"{k} atoms were added") for k in range(300)))) == 2
+
+
+def test_a_warning_names_its_inputs():
+    told = [("a", ("odd",)), ("b", ("odd", "rare \x1b[31m")), *((f"c{k}", ("odd",)) for k in range(5))]
+    assert list(shared_warnings(told)) == ["! a, b, c0, c1 and 3 more: odd", "! b: rare \\x1b[31m"]
+
+
+class Terminal:
+    """Stands in for stderr."""
+
+    def __init__(self, terminal):
+        self.terminal = terminal
+
+    def isatty(self):
+        return self.terminal
+
+
+def test_progress_is_for_terminals_and_long_work(monkeypatch):
+    asked = []
+    for terminal, quiet, patience, shown in (
+        (False, False, 0, 0),
+        (True, True, 0, 0),
+        (True, False, 1e9, 0),
+        (True, False, 0, 1),
+    ):
+        monkeypatch.setattr("sys.stderr", Terminal(terminal))
+        monkeypatch.setattr("andersonn.cli.answers.PATIENCE", patience)
+        reading = Reading(lambda: asked.append(1), quiet)
+        monkeypatch.setattr(reading, "_started", lambda: (asked.append("bar"), (Bar(), 0))[1])
+        reading.tell("x.cif", 1, 1)
+        assert asked.count("bar") == shown
+        reading.finish()
+
+
+class Bar:
+    """Takes what a bar takes."""
+
+    def update(self, task, **values):
+        assert values == {"completed": 1, "structures": 1, "name": "x.cif"}
+
+    def stop(self):
+        pass

@@ -1,0 +1,58 @@
+"""Labels in another unit are refused or told, with the factor that mends them."""
+
+import math
+
+import numpy as np
+import pytest
+
+from andersonn.data.plausible import check_unit, unit_hint
+from andersonn.data.tasks import CONDUCTION, POLARITY, POROSITY, Task
+from andersonn.errors import UsageError
+
+GAPS = np.array([0.0, 0.0, 0.4, 1.1, 1.5, 2.3, 3.1, 5.2, 6.8, 8.9] * 4)
+DIPOLES = np.array([0.0, 0.3, 1.1, 1.85, 2.5, 3.9, 4.4, 6.1, 9.2, 0.7] * 4)
+PORES = np.array([0.6, 1.1, 2.4, 3.3, 4.1, 5.0, 6.6, 8.1, 11.9, 14.2] * 4)
+
+
+@pytest.mark.parametrize(("task", "values"), [(CONDUCTION, GAPS), (POLARITY, DIPOLES), (POROSITY, PORES)])
+def test_usual_labels_pass(task, values):
+    assert check_unit(task, values) == ""
+    assert check_unit(task, np.append(values, np.nan)) == ""
+    assert check_unit(task, np.append(values, 9999.0)) == ""  # one stray record is left out as such
+    assert check_unit(task, np.zeros(3)) == ""
+
+
+@pytest.mark.parametrize(
+    ("task", "values", "unit"),
+    [(CONDUCTION, GAPS, unit) for unit in ("meV", "kJ/mol", "kcal/mol", "1/cm")]
+    + [(POROSITY, PORES, "pm"), (POLARITY, DIPOLES, "mD")],
+)
+def test_too_large_labels_are_refused_with_the_factor(task, values, unit):
+    with pytest.raises(UsageError) as caught:
+        check_unit(task, values / task.other_units[unit])
+    assert caught.value.kind == "implausible_labels"
+    assert f"by {task.other_units[unit]:.6g} if they are in {unit}" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("task", "values", "unit"),
+    [(CONDUCTION, GAPS, "Hartree"), (CONDUCTION, GAPS, "J"), (POLARITY, DIPOLES, "C m"), (POROSITY, PORES, "nm")],
+)
+def test_too_small_labels_are_told_with_the_factor(task, values, unit):
+    told = check_unit(task, values / task.other_units[unit])
+    assert f"by {task.other_units[unit]:.6g} if they are in {unit}" in told
+
+
+def test_few_labels_beyond_are_told_one_by_one():
+    assert unit_hint(CONDUCTION, 5200.0) == " (in meV? multiply by 0.001)"
+    assert unit_hint(CONDUCTION, 1e12) == ""
+    assert unit_hint(CONDUCTION, math.nan) == ""
+    assert check_unit(CONDUCTION, np.array([0.0, 1.2, 5200.0])) == ""
+
+
+def test_tasks_of_the_users_own_are_not_judged():
+    own = Task("yield", "yield_percent", "%", ("low", "high"), (50.0,))
+    assert check_unit(own, GAPS * 1e6) == ""
+    assert check_unit(own, GAPS * 1e-6) == ""
+    assert Task.from_dict(own.as_dict()) == own
+    assert Task.from_dict(CONDUCTION.as_dict()) == CONDUCTION
