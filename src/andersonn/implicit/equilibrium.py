@@ -17,6 +17,7 @@ from andersonn.implicit.monitor import DriftMonitor
 from andersonn.implicit.warm_start import Keys, WarmStarts
 from andersonn.solvers import Anderson, FixedPoint, Layout, Solver, Status
 from andersonn.solvers.nest import Nest, leaves_of, map_leaves
+from andersonn.solvers.refusals import refuse_unsupported
 
 
 class Equilibrium(nn.Module):
@@ -198,6 +199,7 @@ class Equilibrium(nn.Module):
 def _at_least_single(state: Any) -> Any:
     """Under autocast x is in low precision often; the state itself need not be."""
     tensors = list(leaves_of(state))
+    refuse_unsupported(tensors[0])
     if not torch.is_autocast_enabled(tensors[0].device.type):
         return state
     return map_leaves(lambda leaf: leaf.to(wide(leaf.dtype)), state)

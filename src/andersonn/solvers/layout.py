@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.block import NUMPY_KNOWS, SMALL, SMALL_ROWS, Block
+from andersonn.solvers.refusals import refuse_unsupported
 
 SAFE = {torch.float32: (1e-15, 1e18), torch.float64: (1e-150, 1e150)}
 """Norms between these have squares that the precision holds."""
@@ -34,8 +35,7 @@ class Layout:
     """
 
     def __init__(self, state: Tensor, offsets: Tensor | None = None) -> None:
-        if not isinstance(state, Tensor) or not state.is_floating_point():
-            raise TypeError("the initial state must be a floating-point tensor; convert it with .float() or .double()")
+        refuse_unsupported(state)
         if state.numel() == 0:
             raise ValueError(f"the initial state is empty, shape {tuple(state.shape)}; give at least one sample")
         self.shape = state.shape

@@ -17,6 +17,7 @@ from torch import Tensor
 from andersonn.solvers.block import Block, difference
 from andersonn.solvers.judge import Judge
 from andersonn.solvers.layout import Layout
+from andersonn.solvers.refusals import refuse_unsupported
 from andersonn.solvers.result import FixedPoint
 
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ def _check(value: object, z: Block, layout: Layout) -> None:
         raise TypeError(f"f returned {type(value).__name__}; it must return a tensor shaped as its argument")
     if value.shape != layout.shape:
         raise ValueError(f"f maps shape {tuple(layout.shape)} to {tuple(value.shape)}; it must keep the shape")
+    if value.is_complex():
+        refuse_unsupported(value)
     if value.dtype != z.t.dtype or value.device != z.t.device:
         raise TypeError(
             f"f maps {z.t.dtype} on {z.t.device} to {value.dtype} on {value.device}; it must keep dtype and device "
