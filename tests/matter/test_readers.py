@@ -202,7 +202,6 @@ BAD = {
         lambda t: t.replace(HM, "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,z\ny,z,x\n").replace("length_c 5.64", "length_c 7"),
         "bad_symmetry",
     ),
-    "two blocks of one name": (lambda t: t + t, "bad_cif"),
     "prose": (lambda t: "Dear editor, please find attached.", "bad_cif"),
 }  # fmt: skip
 
