@@ -94,6 +94,15 @@ def common_share(part: Operations, whole: Operations) -> tuple[float, float]:
     )
 
 
+def is_remainder(part: Operations, whole: Operations) -> bool:
+    """Whether a list holds some operations of a group, or all of them, some without their translation."""
+    known = np.isin(_keys(part.matrices), _keys(whole.matrices))
+    if known.all():
+        return len(part) < len(whole)
+    bare = ~part.matrices[~known, :, 3].any(axis=1)
+    return bool(bare.all()) and len(part) <= len(whole) and common_share(part, whole)[1] == 1.0
+
+
 def same_kind(a: Operations, b: Operations) -> bool:
     """Whether two groups have as many operations, and rotations of the same kinds (settings and origins aside)."""
 

@@ -14,12 +14,13 @@ from andersonn.matter.readers.cif.groups import settings_of
 from andersonn.matter.readers.cif.operations import (
     Operations,
     common_share,
+    is_remainder,
     operations_of,
     read_operations,
     same_kind,
 )
 from andersonn.matter.readers.cif.stated import Stated
-from andersonn.matter.structure import Structure
+from andersonn.matter.structure import MOST_ATOMS, Structure
 
 CORRECT = "list the symmetry operations of the cell's own setting in _space_group_symop_operation_xyz"
 IDENTITY = read_operations(("x,y,z",))
@@ -197,7 +198,9 @@ def _by_list(sites: Sites, said: Stated, evidence: Evidence) -> Cell:
     rest = [candidate for candidate in best if candidate is not own]
     if len(rest) > 1:
         raise _contradiction(said, listed)
-    text = f"the file lists only {len(listed)} of the {len(rest[0].operations)} symmetry operations of {rest[0].name}, which it names; all were applied"
+    meant, count = rest[0].operations, len(listed)
+    lack = f"are only {count} of the {len(meant)}" if count < len(meant) else "lack translations of those"
+    text = f"the listed symmetry operations {lack} of {rest[0].name}, which the file names; its own were applied"
     return Cell(rest[0].atoms, (*told, text) if decided else told, () if decided else (text,))
 
 
@@ -209,10 +212,8 @@ def _agree(listed: Operations, said: Stated) -> bool:
 
 
 def _is_part(listed: Operations, named: Iterable[str]) -> bool:
-    """Whether a named group has all listed operations and more."""
-    return any(
-        common_share(listed, operations_of(name))[0] == 1.0 and len(operations_of(name)) > len(listed) for name in named
-    )
+    """Whether the list is what is left of a named group's: some of its operations, or all without some translations."""
+    return any(is_remainder(listed, operations_of(name)) for name in named)
 
 
 def _closest(listed: Operations, named: list[str]) -> list[str]:
@@ -238,13 +239,13 @@ def _repaired(sites: Sites, said: Stated, listed: Operations, evidence: Evidence
         flaw += f", and {candidate.name}, which the file names, does not make the atoms that it states"
     if not listed.flaw and not said.groups:
         raise _misfit(sites, "the listed symmetry operations do")
-    raise InputError("bad_symmetry", f"the {len(listed)} listed symmetry operations are not a group: {flaw}", CORRECT)
+    raise InputError("bad_symmetry", f"the list of {len(listed)} symmetry operations is not a group: {flaw}", CORRECT)
 
 
 def _contradiction(said: Stated, listed: Operations) -> InputError:
     return InputError(
         "bad_symmetry",
-        f"the {len(listed)} listed symmetry operations contradict {said.called}, which the file names",
+        f"the list of {len(listed)} symmetry operations contradicts {said.called}, which the file names",
         f"correct one of them: {CORRECT}",
     )
 
@@ -278,18 +279,26 @@ def _doubt(atoms: Atoms, evidence: Evidence) -> tuple[tuple[str, ...], tuple[str
         InputError: multiplicities do so, too.
     """
     formula = evidence.formula
-    if formula is None or evidence.total(atoms) is not False or not evidence.ratio(atoms):
+    if formula is None or evidence.total(atoms) is not False:
         return (), ()
-    heavy = sum(formula.totals()[0].values())
+    stated = sum(formula.totals()[-1].values())
     there = int((atoms.Z != 1).sum())
-    text = f"the file states {formula.units:g} units of {formula.text} in the cell; its symmetry makes {there / sum(formula.counts.values()):g}"
-    stated = evidence.multiplicities
-    if stated is not None and (stated > 0).all() and evidence.multiplicity(atoms) is False:
-        Z = np.zeros(len(stated), int)
-        Z[atoms.site] = atoms.Z
-        if abs(stated[Z != 1].sum() - heavy) < 0.5:
-            raise InputError("bad_symmetry", f"{text}; its multiplicities contradict the symmetry as well", CORRECT)
-    return ((), (text,)) if heavy > there else ((text,), ())
+    text = f"by formula and formula units the cell has {stated:g} atoms (hydrogen aside), by its symmetry {there}"
+    if evidence.multiplicity(atoms) is False and formula.total_holds(_by_multiplicity(atoms, evidence)):
+        raise InputError(
+            "bad_symmetry", f"{text}; the multiplicities of its sites contradict the symmetry, too", CORRECT
+        )
+    if not evidence.ratio(atoms):
+        return (), ()
+    return ((), (text,)) if stated > there else ((text,), ())
+
+
+def _by_multiplicity(atoms: Atoms, evidence: Evidence) -> np.ndarray:
+    """Atomic numbers of a cell in which every site stands as often as the file says."""
+    stated = np.zeros(0, int) if evidence.multiplicities is None else evidence.multiplicities.clip(0, 1000).astype(int)
+    Z = np.zeros(len(stated), int)
+    Z[atoms.site] = atoms.Z
+    return np.repeat(Z, stated)[:MOST_ATOMS]
 
 
 def _same_atoms(a: Atoms, b: Atoms, sites: Sites) -> bool:
