@@ -167,7 +167,7 @@ def test_many_structures_are_refused_early(monkeypatch):
 
 def test_endless_short_lines_and_values(monkeypatch):
     monkeypatch.setattr("andersonn.matter.readers.files.MOST_LINES", 1000)
-    monkeypatch.setattr("andersonn.matter.readers.cif.MOST_VALUES", 1000)
+    monkeypatch.setattr("andersonn.matter.readers.cif.document.MOST_VALUES", 1000)
     for end in ("\n", "\r", "\u2028"):
         with pytest.raises(InputError, match="more than 1,000 lines"):
             read("a.xyz", f"x{end}" * 1001)

@@ -1,0 +1,265 @@
+"""Symmetry operations as they are written, such as ``-x+1/2,y,z`` and ``x,y,z,-1``: matrices, and whether they are a group."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import gemmi
+import numpy as np
+
+from andersonn.errors import InputError
+
+MOST_OPERATIONS = 1000
+"""The richest space groups have 192 in their usual cell; supercells may list a few times as many."""
+LONGEST_TEXT = 100
+"""Characters of one operation."""
+FRACTIONS = ((24, 0.004), (120, 0.0006), (168, 0.0006))
+"""Translations are multiples of 1/24 in space groups, of other fractions in supercells. How far one may be from such a
+multiple: 0.33 is 1/3, 0.17 is 1/6."""
+COMMON = 840
+"""All these fractions are multiples of 1/840."""
+LARGEST_ENTRY = 4
+"""Of a rotation in the axes of a cell; usual cells have 0 and ±1."""
+MOST_OF_A_GROUP = 192
+NOT_CLOSED = "the product of two of them is not among them"
+NO_IDENTITY = "x,y,z is not among them"
+OTHER_AXES = re.compile("[abchkl]", re.IGNORECASE)
+TERM = re.compile(r"([+-]?)(\d+/\d+|\d*\.?\d*)\*?([xyz]?)")
+TIME_REVERSAL = re.compile(r"[+-]?1|[+-]?m[xyz]|m|'")
+
+
+@dataclass(frozen=True)
+class Operations:
+    """A list of symmetry operations.
+
+    Attributes:
+        matrices: ``[m, 3, 4]`` on fractional coordinates, rotation and translation.
+        flaw: why they are no group, such as ``"a product of two of them is not listed"``; empty if they are one.
+        number: of the space group, 0 if its setting is in no table.
+        repaired: what was completed, or empty.
+    """
+
+    matrices: np.ndarray
+    flaw: str
+    number: int
+    repaired: str = ""
+
+    def __len__(self) -> int:
+        return len(self.matrices)
+
+    @property
+    def trivial(self) -> bool:
+        """Whether ``x,y,z`` is all there is."""
+        return len(self.matrices) == 1 and not self.flaw
+
+
+@lru_cache(maxsize=128)
+def read_operations(texts: tuple[str, ...], centerings: tuple[str, ...] = ()) -> Operations:
+    """Operations, each combined with each centering, as magnetic CIF lists them apart.
+
+    Raises:
+        InputError: one cannot be read, or there are more than :data:`MOST_OPERATIONS`.
+    """
+    count = len(texts) * max(1, len(centerings))
+    if count > MOST_OPERATIONS:
+        raise InputError(
+            "bad_symmetry",
+            f"{count:,} symmetry operations; at most {MOST_OPERATIONS} are read",
+            "give a smaller cell, or list all its atoms",
+        )
+    matrices = _matrices(_joined(texts))
+    if centerings:
+        shifts = _matrices(_joined(centerings))
+        product = shifts[:, None, :, :3] @ matrices[None]
+        product[..., 3] += shifts[:, None, :, 3]
+        matrices = product.reshape(-1, 3, 4)
+    return _examined(matrices)
+
+
+@lru_cache(maxsize=128)
+def operations_of(symbol: str) -> Operations:
+    """The operations of a group of gemmi's table, by its extended Hermann–Mauguin symbol."""
+    group = gemmi.find_spacegroup_by_name(symbol)
+    matrices = np.array([operation.float_seitz() for operation in group.operations()])[:, :3, :]
+    return Operations(matrices, "", group.number)
+
+
+def common_share(part: Operations, whole: Operations) -> tuple[float, float]:
+    """Of the operations of a list, the share that a group has, and the share whose rotation it has."""
+    return (
+        float(np.isin(_keys(part.matrices), _keys(whole.matrices)).mean()),
+        float(np.isin(_turns(part.matrices), _turns(whole.matrices)).mean()),
+    )
+
+
+def is_remainder(part: Operations, whole: Operations) -> bool:
+    """Whether a list holds some operations of a group, or all of them, some without their translation."""
+    known = np.isin(_keys(part.matrices), _keys(whole.matrices))
+    if known.all():
+        return len(part) < len(whole)
+    bare = ~part.matrices[~known, :, 3].any(axis=1)
+    return bool(bare.all()) and len(part) <= len(whole) and common_share(part, whole)[1] == 1.0
+
+
+def same_kind(a: Operations, b: Operations) -> bool:
+    """Whether two groups have as many operations, and rotations of the same kinds (settings and origins aside)."""
+
+    def kinds(operations: Operations) -> list[tuple[int, int]]:
+        turns = np.rint(operations.matrices[:, :, :3])
+        return sorted(
+            zip(np.rint(np.linalg.det(turns)).astype(int), turns.trace(axis1=1, axis2=2).astype(int), strict=True)
+        )
+
+    return len(a) == len(b) and kinds(a) == kinds(b)
+
+
+def _joined(texts: tuple[str, ...]) -> list[str]:
+    """Operations without quotes, ``x, y, z``, arrive word by word."""
+    if all("," in text.strip(",") for text in texts):
+        return list(texts)
+    found, pending = [], ""
+    for text in texts:
+        pending += text
+        if pending.count(",") == 2 and not pending.endswith(","):
+            found.append(pending)
+            pending = ""
+    return list(texts) if pending or len(found) * 2 > len(texts) else found
+
+
+def _matrices(texts: list[str]) -> np.ndarray:
+    return np.array([_matrix(text) for text in texts])
+
+
+def _matrix(text: str) -> list[list[float]]:
+    """Of one operation, ``[3, 4]``."""
+    if len(text) <= LONGEST_TEXT and not OTHER_AXES.search(text):
+        try:
+            return gemmi.Op(text).float_seitz()[:3]
+        except (ValueError, RuntimeError):
+            pass
+    parts = re.sub(r"[\s\"]+", "", text[: LONGEST_TEXT + 1]).lower().strip(";").rstrip(",").split(",")
+    if parts and parts[0][:1] == "'":
+        parts[0] = parts[0][1:]
+    if (
+        len(text) <= LONGEST_TEXT
+        and len(parts) >= 3
+        and all(TIME_REVERSAL.fullmatch(p) or _is_moment(p) for p in parts[3:])
+    ):
+        rows = [_row(part) for part in (*parts[:2], parts[2].rstrip("';"))]
+        if all(row is not None for row in rows):
+            return rows
+    raise InputError("bad_symmetry", f"unreadable symmetry operation {text[:60]!r}", "write it like x,y,z")
+
+
+def _is_moment(part: str) -> bool:
+    """Whether it is how an operation turns a magnetic moment, such as ``-mx+my``."""
+    return re.fullmatch(r"(?:[+-]?m[xyz]|[+-]?\d?[uvw])+", part) is not None
+
+
+def _row(part: str) -> list[float] | None:
+    row, position = [0.0, 0.0, 0.0, 0.0], 0
+    while position < len(part):
+        found = TERM.match(part, position)
+        sign, number, axis = found[1], found[2], found[3]
+        if not (number or axis) or number == "." or (position and not sign):
+            return None
+        above, _, below = number.partition("/")
+        if below and not int(below):
+            return None
+        value = float(above) / float(below or 1) if number else 1.0
+        row["xyz".index(axis) if axis else 3] += -value if sign == "-" else value
+        position = found.end()
+    return row if part else None
+
+
+def _examined(matrices: np.ndarray) -> Operations:
+    """The list without repetitions, its translations exact, with what keeps it from being a group."""
+    turns = matrices[:, :, :3]
+    if np.abs(turns - np.rint(turns)).max() > 0.01 or np.abs(turns).max() > LARGEST_ENTRY:
+        return Operations(matrices, "an operation does not turn the lattice into itself", 0)
+    matrices = np.concatenate([np.rint(turns), _exact(matrices[:, :, 3])[:, :, None]], axis=2)
+    _, first = np.unique(_keys(matrices), return_index=True)
+    matrices = matrices[np.sort(first)]
+    flaw, repaired = _flaw(matrices), ""
+    if flaw == NO_IDENTITY:
+        whole = np.concatenate([np.eye(3, 4)[None], matrices])
+        if not _flaw(whole):
+            matrices, flaw, repaired = whole, "", "the file's list of symmetry operations lacks x,y,z, which was added"
+    return Operations(matrices, flaw, 0 if flaw else _number(matrices), repaired)
+
+
+def _exact(shifts: np.ndarray) -> np.ndarray:
+    """Translations as the fractions they are meant to be, within one cell."""
+    for denominator, rounding in FRACTIONS:
+        parts = shifts * denominator
+        if np.abs(parts - np.rint(parts)).max() <= rounding * denominator:
+            return np.rint(parts) / denominator % 1.0
+    return shifts % 1.0
+
+
+def _flaw(matrices: np.ndarray) -> str:
+    turns = np.rint(matrices[:, :, :3]).astype(np.int64)
+    if (np.abs(np.rint(np.linalg.det(turns))) != 1).any():
+        return "an operation changes the volume"
+    keys = _keys(matrices)
+    if _keys(np.eye(3, 4)[None])[0] not in keys:
+        return NO_IDENTITY
+    order = np.argsort(keys)
+    reached = keys == _keys(np.eye(3, 4)[None])[0]
+    images: list[np.ndarray] = []  # by each generator: the place of every operation's product with it
+    while not reached.all():
+        generator = matrices[np.flatnonzero(~reached)[0]]
+        products = _products(matrices, generator)
+        if np.abs(products[:, :, :3]).max() > LARGEST_ENTRY:
+            return NOT_CLOSED
+        found = order[np.minimum(np.searchsorted(keys[order], _keys(products)), len(keys) - 1)]
+        if (keys[found] != _keys(products)).any():
+            return NOT_CLOSED
+        images.append(found)
+        reached = _reached(reached, images)
+    return ""
+
+
+def _products(matrices: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Every operation after another."""
+    turned = matrices[:, :, :3] @ other
+    turned[:, :, 3] += matrices[:, :, 3]
+    return turned
+
+
+def _reached(reached: np.ndarray, images: list[np.ndarray]) -> np.ndarray:
+    """All operations that generators make of those reached already."""
+    count = 0
+    while count != reached.sum():
+        count = reached.sum()
+        for image in images:
+            reached[image[reached]] = True
+    return reached
+
+
+def _number(matrices: np.ndarray) -> int:
+    if len(matrices) > MOST_OF_A_GROUP:
+        return 0
+    whole = np.rint(matrices * gemmi.Op.DEN).astype(int)
+    if np.abs(whole - matrices * gemmi.Op.DEN).max() > 1e-6:
+        return 0
+    operations = [gemmi.Op() for _ in whole]
+    for operation, matrix in zip(operations, whole.tolist(), strict=True):
+        operation.rot, operation.tran = [row[:3] for row in matrix], [row[3] for row in matrix]
+    group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps(operations))
+    return group.number if group else 0
+
+
+def _turns(matrices: np.ndarray) -> np.ndarray:
+    """A number for each rotation."""
+    return (np.rint(matrices[:, :, :3]).astype(np.int64).reshape(-1, 9) + LARGEST_ENTRY) @ 9 ** np.arange(
+        9, dtype=np.int64
+    )
+
+
+def _keys(matrices: np.ndarray) -> np.ndarray:
+    """A number for each operation, the same for those that differ by a translation of the lattice."""
+    shift = np.rint(matrices[:, :, 3] * COMMON).astype(np.int64) % COMMON
+    return _turns(matrices) + 9**9 * (shift @ np.array([1, COMMON, COMMON**2]))

@@ -1,0 +1,246 @@
+"""CIF files → structures."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+import gemmi
+import numpy as np
+
+from andersonn.errors import InputError
+from andersonn.matter import elements
+from andersonn.matter.readers.cif.cells import Atoms, Sites, without_repetitions
+from andersonn.matter.readers.cif.disorder import (
+    FULL_OCCUPANCY,
+    around_special_position,
+    drop_what_is_no_atom,
+    number,
+)
+from andersonn.matter.readers.cif.document import Block, read_blocks
+from andersonn.matter.readers.cif.formula import check_formula, stated_formula
+from andersonn.matter.readers.cif.stated import NUMBERS, stated
+from andersonn.matter.readers.cif.symmetry import Evidence, whole_cell
+from andersonn.matter.readers.parts import read_parts
+from andersonn.matter.structure import LARGEST_EXTENT, SMALLEST_CELL_VOLUME, Structure
+
+LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
+ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
+COORDINATES = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
+TWO_CAPITALS = re.compile(r"[A-Z]{2}")
+
+
+def parse(text: str, name: str) -> list[Structure | InputError]:
+    """The structures of all data blocks that hold atoms, or what is wrong with a block; several blocks add their own
+    names to ``name``.
+    """
+    blocks = [block for block in read_blocks(text) if _holds_sites(block)]
+    if not blocks:
+        raise InputError("no_atoms", "the CIF has no atom sites", "it needs a loop with _atom_site_fract_x, _y, _z")
+    return read_parts("block", {block.name: partial(_structure, block) for block in blocks}, name)
+
+
+def _holds_sites(block: Block) -> bool:
+    return any(block.columns.get(name) for name in ("_atom_site_label", "_atom_site_fract_x", "_atom_site_cartn_x"))
+
+
+def _structure(block: Block, name: str) -> Structure:
+    mended = _mend_cell(block)
+    said = stated(block, _cell(block))
+    _check_coordinates(block)
+    notes = (*block.notes, *drop_what_is_no_atom(block))
+    _label_sites(block)
+    small = _small(block)
+    if any(not np.isfinite(site.fract.tolist()).all() or not site.occ >= FULL_OCCUPANCY for site in small.sites):
+        more = _mend_sites(block)
+        mended += more
+        small = _small(block) if more else small
+    if mended:
+        notes += (f"{len(mended)} numbers are written in an unusual way, such as {mended[0][:20]!r}",)
+    _check_sites(small)
+    Z = np.array([site.element.atomic_number for site in small.sites])
+    sites = Sites(Z, np.array([site.fract.tolist() for site in small.sites]), small.cell)
+    formula = stated_formula(block)
+    cell = whole_cell(sites, said, Evidence(formula, _multiplicities(block, len(Z))))
+    if len(cell.atoms) > len(Z) and around_special_position(block):
+        raise InputError(
+            "disordered",
+            "sites are disordered about a special position (a negative _atom_site_disorder_group)",
+            "order the structure first: keep one alternative in a cell without that symmetry",
+        )
+    found, atoms, told = _put_together(cell.atoms, sites, name)
+    missing, doubts = check_formula(formula, found.Z, block.last)
+    attached = _attached_hydrogens(block, atoms)
+    if attached and not (formula and not missing and not doubts):
+        text = f"{attached} hydrogen atoms are stated as attached to others but have no positions; they are missing"
+        doubts = (text, *(doubt for doubt in doubts if "hydrogen" not in doubt))
+    return Structure(
+        found.Z,
+        found.xyz,
+        found.cell,
+        id=name,
+        notes=(*notes, *cell.notes, *told, *missing),
+        warnings=(*cell.warnings, *_guessed_elements(block, small, formula is not None), *doubts),
+    )
+
+
+def _put_together(atoms: Atoms, sites: Sites, name: str) -> tuple[Structure, Atoms, tuple[str, ...]]:
+    """The structure of a cell's atoms. Where some overlap since the file lists images of a site as sites too, each
+    stands once, and a note says so.
+    """
+    cell = sites.orth.T
+    try:
+        return Structure(atoms.Z, atoms.fractional @ cell, cell, id=name), atoms, ()
+    except InputError as error:
+        if error.kind != "overlapping_atoms" or len(atoms) == len(sites.Z):
+            raise
+        once = without_repetitions(atoms, sites)
+        if len(once) == len(atoms):
+            raise
+        note = f"the file lists atoms that its symmetry makes too: {len(atoms) - len(once)} repetitions were left out"
+        return Structure(once.Z, once.fractional @ cell, cell, id=name), once, (note,)
+
+
+def _small(block: Block) -> gemmi.SmallStructure:
+    for name in NUMBERS:  # the parser takes plain digits only; the number is read elsewhere
+        item = block.items.find_pair_item(name)
+        if item is not None and not item.pair[1].isdecimal():
+            block.items.set_pair(name, "?")
+    try:
+        return gemmi.make_small_structure_from_block(block.items)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise InputError("bad_cif", f"a value of the CIF is of the wrong kind: {error}", "correct it") from None
+
+
+def _mend_cell(block: Block) -> list[str]:
+    """Writes lengths and angles anew that are numbers in an unusual way, such as ``5.640(2``; returns them."""
+    mended = []
+    for name in LENGTHS + ANGLES:
+        text = block.items.find_value(name)
+        if text is not None and not np.isfinite(gemmi.cif.as_number(text)) and np.isfinite(number(text)):
+            block.items.set_pair(name, repr(number(text)))
+            mended.append(text)
+    return mended
+
+
+def _mend_sites(block: Block) -> list[str]:
+    """As :func:`_mend_cell`, for coordinates and occupancies."""
+    mended = []
+    for name in (*COORDINATES, "_atom_site_occupancy"):
+        column = block.items.find_values(name)
+        for row, text in enumerate(list(column)):
+            if not gemmi.cif.is_null(text) and not np.isfinite(gemmi.cif.as_number(text)) and np.isfinite(number(text)):
+                column[row] = repr(number(text))
+                mended.append(text)
+    return mended
+
+
+def _cell(block: Block) -> gemmi.UnitCell:
+    values = []
+    for name in LENGTHS + ANGLES:
+        text = block.items.find_value(name)
+        values.append(float("nan") if text is None else gemmi.cif.as_number(text))
+        if np.isfinite(values[-1]):
+            continue
+        if text is not None and not gemmi.cif.is_null(text):
+            raise InputError("no_cell", f"{name} is no number: {text[:40]}", "write it like 5.640(2)")
+        raise InputError("no_cell", f"the CIF has no number for {name}", "a crystal needs all three lengths and angles")
+    lengths, angles = values[:3], values[3:]
+    cosines = np.cos(np.radians(angles))
+    squared = 1.0 - (cosines**2).sum() + 2.0 * cosines.prod()
+    if min(lengths) <= 0 or min(angles) <= 0 or max(angles) >= 180 or squared < 1e-6:
+        raise InputError(
+            "singular_cell",
+            f"the unit cell is singular: lengths {lengths} Å, angles {angles}°",
+            "give positive lengths and three angles that enclose a volume",
+        )
+    if np.prod(lengths) * squared**0.5 < SMALLEST_CELL_VOLUME or max(lengths) > LARGEST_EXTENT:
+        raise InputError(
+            "bad_cell", f"a unit cell with the lengths {lengths} Å holds no crystal", "check that lengths are in Å"
+        )
+    return gemmi.UnitCell(*values)
+
+
+def _check_coordinates(block: Block) -> None:
+    """All three fractional coordinates must be there: the parser takes absent ones for zero."""
+    for name in COORDINATES:
+        if not block.columns.get(name):
+            raise InputError(
+                "no_atoms",
+                f"the CIF has no {name}",
+                "each site needs _atom_site_fract_x, _y, _z (Cartesian coordinates are not read)",
+            )
+
+
+def _label_sites(block: Block) -> None:
+    """Gives sites without labels their element as label, which the parser insists on."""
+    types = block.items.find_values("_atom_site_type_symbol")
+    if not types or block.items.find_values("_atom_site_label"):
+        return
+    symbols, loop = list(types), types.get_loop()
+    if loop is None:  # a single site, without a loop
+        block.items.set_pair("_atom_site_label", symbols[0])
+        return
+    loop.add_columns(["_atom_site_label"], ".")
+    labels = block.items.find_loop("_atom_site_label")
+    for row, symbol in enumerate(symbols):
+        labels[row] = symbol
+
+
+def _check_sites(small: gemmi.SmallStructure) -> None:
+    if not len(small.sites):
+        raise InputError("no_atoms", "the CIF has no atom sites", "each needs a label and _atom_site_fract_x, _y, _z")
+    for site in small.sites:
+        if not 1 <= site.element.atomic_number <= elements.MAX_Z:
+            symbol = site.type_symbol or site.label
+            raise InputError(
+                "unknown_element",
+                f"site {site.label!r} has the unknown element {symbol!r}",
+                "write a chemical symbol in _atom_site_type_symbol",
+            )
+        if not np.isfinite(site.fract.tolist()).all():
+            raise InputError(
+                "not_finite", f"site {site.label!r} has no complete coordinates", "complete or remove the site"
+            )
+        if not site.occ >= FULL_OCCUPANCY:
+            raise InputError(
+                "partial_occupancy",
+                f"site {site.label!r} is partially occupied ({site.occ:g})",
+                "order the structure first: keep one alternative, or build a supercell of whole atoms",
+            )
+
+
+def _multiplicities(block: Block, count: int) -> np.ndarray | None:
+    """Of each site as stated, 0 where it is not; None if none is stated."""
+    stated_ones = block.column("_atom_site_symmetry_multiplicity")
+    if stated_ones is None or len(stated_ones) != count:
+        return None
+    values = np.nan_to_num(np.array([number(text) for text in stated_ones]), nan=0.0, posinf=0.0, neginf=0.0)
+    return values if values.max() > 0 else None
+
+
+def _attached_hydrogens(block: Block, atoms: Atoms) -> int:
+    """Hydrogen atoms that the file counts beside its sites, in the whole cell."""
+    attached = block.column("_atom_site_attached_hydrogens")
+    if attached is None:
+        return 0
+    counts = np.nan_to_num(np.array([number(text) for text in attached]), nan=0.0, posinf=0.0, neginf=0.0)
+    if len(counts) <= atoms.site.max():
+        return 0
+    return int(min(counts.clip(0, 9)[atoms.site].sum(), 10**9))
+
+
+def _guessed_elements(block: Block, small: gemmi.SmallStructure, has_formula: bool) -> tuple[str, ...]:
+    """A warning where elements were told from labels in capitals, such as CA1 or HO1, and no formula confirms them."""
+    if has_formula or block.columns.get("_atom_site_type_symbol"):
+        return ()
+    known = elements.atomic_number()
+    guessed = {
+        site.label: site.element.name
+        for site in small.sites
+        if TWO_CAPITALS.match(site.label) and len(site.element.name) == 2 and site.label[0] in known
+    }
+    if not guessed:
+        return ()
+    label, element = next(iter(guessed.items()))
+    return (f"the file gives no elements, only labels: {label[:20]} was taken for {element}",)
