@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,6 @@ def _smiles(input: str, id: str, smiles: str, reading: Reading, extra: dict[str,
 def _file(path: Path, reading: Reading) -> Iterator[Job]:
     name = printable(path)
     found = read_each(path)
-    told = _xyz_comments(path) if path.suffix.lower() in (".xyz", ".extxyz") else []
     for k, item in enumerate(found):
         if isinstance(item, InputError):
             yield Job(name, f"{path.stem}:{k + 1}", error=item)
@@ -132,11 +130,9 @@ def _file(path: Path, reading: Reading) -> Iterator[Job]:
             error = InputError("no_geometry", "it is drawn flat", "give its SMILES or a file with 3-D positions")
             yield Job(name, item.id, error=error)
             continue
-        own = told[k] if len(told) == len(found) else {}
-        charge = own.get("charge", item.charge or reading.charge)
-        multiplicity = own.get("multiplicity", reading.multiplicity)
-        structure = Structure(item.Z, item.xyz, item.cell, item.id, charge, item.notes)
-        yield Job(name, item.id, structure, None, charge, multiplicity, item.formula)
+        charge = item.charge if item.charge_given else reading.charge
+        multiplicity = item.multiplicity or reading.multiplicity
+        yield Job(name, item.id, replace(item, charge=charge), None, charge, multiplicity, item.formula)
 
 
 def _lines_of_smiles(path: Path, reading: Reading) -> Iterator[Job]:
@@ -152,20 +148,6 @@ def _lines_of_smiles(path: Path, reading: Reading) -> Iterator[Job]:
             yield from _smiles(name, title, smiles, reading, {})
         except InputError as error:
             yield Job(name, title, smiles=smiles, error=error)
-
-
-def _xyz_comments(path: Path) -> list[dict[str, int]]:
-    """``charge=`` and ``multiplicity=`` (or ``spin=``, taken as 2S + 1) of each frame's comment line."""
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    found, at = [], 0
-    while at + 1 < len(lines):
-        if not lines[at].strip().isdigit():
-            at += 1
-            continue
-        words = re.findall(r"\b(charge|multiplicity|spin)\s*=\s*([+-]?\d+)\b", lines[at + 1], flags=re.I)
-        found.append({name.lower().replace("spin", "multiplicity"): int(value) for name, value in words})
-        at += 2 + int(lines[at])
-    return found
 
 
 def _rdkit_file(path: Path, reading: Reading) -> Iterator[Job]:

@@ -30,7 +30,7 @@ class Prediction:
     Attributes:
         input: the file or the position of the object in the call.
         id: the structure's name.
-        formula: reduced.
+        formula: of a molecule its Hill formula, of a crystal the reduced one.
         task: name of the task.
         label: the most probable class.
         probabilities: of each class, in rising order of the quantity.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from andersonn.matter import elements
+from andersonn.matter.electrons import electron_doubts
 from andersonn.matter.image import NodeNeighborImage
 from andersonn.matter.structure import Structure
 from andersonn.matter.voids import BY_STRUCTURE
@@ -32,7 +33,7 @@ def doubts(
         solve: how the fixed point was found, as in the JSON contract.
         place: how far the structure is from those of the training, if the model can tell.
     """
-    yield from structure.warnings
+    yield from dict.fromkeys((*structure.warnings, *electron_doubts(structure)))
     image = images[0]
     recipe, provenance = image.recipe, artifact.provenance
     if place is not None and not place.inside:
@@ -47,8 +48,6 @@ def doubts(
     largest = provenance.get("largest_image_rows", len(image))
     if len(image) > largest:
         yield f"{len(image)} {'distinct ' if recipe.fold else ''}atoms; the largest training structure has {largest}"
-    if structure.charge and recipe.positions:
-        yield f"the charge is {structure.charge:+d}: the dipole depends on the origin, here the nuclear charge's center"
     voids = voids_of(image)
     for name, (low, high) in provenance.get("range_of_voids", {}).items():
         if not low <= voids[name] <= high:
