@@ -16,8 +16,9 @@ from andersonn.data.records import Records
 from andersonn.errors import InputError, UsageError, did_you_mean
 from andersonn.labels.jobs import Job
 from andersonn.matter.readers import find_files, printable, read_each
+from andersonn.matter.readers.drawings import why_no_geometry
+from andersonn.matter.readers.molecules import has_geometry, to_structure
 from andersonn.matter.readers.smiles import scaffold, titled_smiles
-from andersonn.matter.structure import Structure
 
 LIST_COLUMNS = ("name", "smiles", "charge", "multiplicity", "formula", "kind")
 """Of a CSV list of molecules; ``smiles`` must be there. ``formula`` is checked against the SMILES."""
@@ -164,12 +165,14 @@ def _rdkit_file(path: Path, reading: Reading) -> Iterator[Job]:
         smiles = Chem.MolToSmiles(Chem.RemoveHs(molecule))
         charge = Chem.GetFormalCharge(molecule)
         id = molecule.GetProp("_Name").strip() or title
-        if not molecule.GetNumConformers() or not molecule.GetConformer().Is3D():
-            yield from _smiles(printable(path), id, smiles, reading, {})
-            continue
-        Z = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
-        structure = Structure(Z, molecule.GetConformer().GetPositions(), id=id, charge=charge)
-        yield Job(printable(path), id, structure, smiles, charge, reading.multiplicity, scaffold(smiles))
+        try:
+            if not has_geometry(molecule) or why_no_geometry(molecule):
+                yield from _smiles(printable(path), id, smiles, reading, {})
+                continue
+            structure = to_structure(molecule, id)
+            yield Job(printable(path), id, structure, smiles, charge, reading.multiplicity, scaffold(smiles))
+        except InputError as error:
+            yield Job(printable(path), id, smiles=smiles, error=error)
 
 
 def _parquet(path: Path, reading: Reading) -> Iterator[Job]:

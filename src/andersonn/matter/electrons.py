@@ -27,6 +27,8 @@ BENT = np.cos(np.radians(140.0))
 """Cosine of the angle at a carbon with two neighbors; one that is bent more is no alkyne, allene or nitrile."""
 FLAT = 0.02
 """Å from the best plane, up to which atoms lie in it; files round to 0.0001 Å."""
+UNPAIRED = "unpaired electrons"
+"""How warnings begin that readers write, who know the bonds."""
 PLENTY = 20_000
 """Atoms; the bonds of larger molecules are not looked at one by one."""
 
@@ -36,23 +38,27 @@ def electron_count(structure: Structure) -> int:
     return int(structure.Z.astype(np.int64).sum()) - structure.charge
 
 
-def is_closed_shell(structure: Structure) -> bool:
-    """Whether a molecule is neutral and nothing tells of an unpaired electron: its count is even, its file states no
-    multiplicity but 1.
-    """
-    return structure.charge == 0 and electron_count(structure) % 2 == 0 and structure.multiplicity in (None, 1)
-
-
 def judged(structure: Structure) -> Structure:
-    """The structure with :func:`electron_doubts` among its warnings."""
-    new = tuple(text for text in electron_doubts(structure) if text not in structure.warnings)
+    """The structure with all that speaks against it among its warnings."""
+    new = tuple(text for text in doubts_of(structure) if text not in structure.warnings)
     return replace(structure, warnings=structure.warnings + new) if new else structure
 
 
-def electron_doubts(structure: Structure) -> tuple[str, ...]:
+def is_ordinary(structure: Structure) -> bool:
+    """Whether nothing tells of a charge or of unpaired electrons; so of all crystals."""
+    told = any(text.startswith(UNPAIRED) for text in structure.warnings)
+    return structure.periodic or not (told or _by_count(structure) or _by_bonds(structure)[0])
+
+
+def doubts_of(structure: Structure) -> tuple[str, ...]:
     """What its electrons and, where it has no list of bonds, its distances say against a molecule; nothing of crystals."""
     if structure.periodic:
         return ()
+    electrons, geometry = _by_bonds(structure)
+    return (*_by_count(structure), *electrons, *geometry)
+
+
+def _by_count(structure: Structure) -> list[str]:
     found = []
     count, charge, multiplicity = electron_count(structure), structure.charge, structure.multiplicity
     if charge:
@@ -67,9 +73,7 @@ def electron_doubts(structure: Structure) -> tuple[str, ...]:
     if multiplicity is not None and multiplicity > 1 + count % 2:
         wrong = f", which {count} electrons cannot have" if (multiplicity - 1 - count) % 2 else ""
         found.append(f"the multiplicity is {multiplicity}, {multiplicity - 1} unpaired electrons{wrong}")
-    if structure.bonds is None and 1 < len(structure) <= PLENTY:
-        found.extend(_by_distance(structure))
-    return tuple(found)
+    return found
 
 
 @dataclass(frozen=True)
@@ -99,23 +103,28 @@ class _Bonds:
         return slice(*np.searchsorted(self.i, [atom, atom + 1]).tolist())
 
 
-def _by_distance(structure: Structure) -> list[str]:
+def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
+    """What bonds by distance tell of electrons, and of the geometry; nothing where the structure has its own bonds."""
+    electrons: list[str] = []
+    geometry: list[str] = []
+    if structure.bonds is not None or not 1 < len(structure) <= PLENTY:
+        return electrons, geometry
     bonds = _Bonds.of(structure)
     Z, count = bonds.Z, bonds.count
-    found = []
-    lone = np.flatnonzero((count == 0) & np.isin(Z, (H, C)))
-    if lone.size:
-        found.append(f"{_named(lone, Z)} without a neighbor at bonding distance: check that lengths are in Å")
     open_ = [k for k in np.flatnonzero((Z == C) & np.isin(count, (1, 2))).tolist() if _is_open(bonds, k)]
     if open_:
-        found.append(f"{_named(np.array(open_), Z)} with too few bonds: a carbene or radical, or hydrogens are missing")
-    flat = [] if len(Z) < 5 else np.flatnonzero((Z == C) & (count == 4)).tolist()
-    if flat and in_one_plane(structure.xyz):
-        found.append(f"{_named(np.array(flat), Z)} with four bonds in one plane: the molecule is drawn flat")
+        named = _named(np.array(open_), Z)
+        electrons.append(f"{named} with too few bonds: a carbene or radical, or hydrogens are missing")
     groups = _charge_of_groups(bonds)
     if groups and groups != structure.charge and (groups - structure.charge) % 2 == 0:
-        found.append(f"its groups make a charge of {groups:+d}, but the charge is {structure.charge:+d}")
-    return found
+        electrons.append(f"its groups make a charge of {groups:+d}, but the charge is {structure.charge:+d}")
+    lone = np.flatnonzero((count == 0) & np.isin(Z, (H, C)))
+    if lone.size:
+        geometry.append(f"{_named(lone, Z)} without a neighbor at bonding distance: check that lengths are in Å")
+    flat = np.flatnonzero((Z == C) & (count == 4))
+    if flat.size and in_one_plane(structure.xyz):
+        geometry.append(f"{_named(flat, Z)} with four bonds in one plane: the molecule is drawn flat")
+    return electrons, geometry
 
 
 def in_one_plane(xyz: np.ndarray) -> bool:

@@ -8,15 +8,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Place:
-    """Where a structure lies, seen from those of the training: at a distance; within ``limit`` it is inside."""
+    """Where a structure lies, seen from those of the training: at a distance; within ``limit`` it is inside, unless its
+    electrons are of a kind that was not trained: a charge, an unpaired electron.
+    """
 
     distance: float
     limit: float
+    trained_electrons: bool = True
 
     @property
     def inside(self) -> bool:
         """Whether the structure is of the training's kind, as far as the model can tell."""
-        return self.distance <= self.limit
+        return self.trained_electrons and self.distance <= self.limit
 
     def as_dict(self) -> dict[str, Any]:
         """As in the JSON contract."""

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from andersonn.matter import elements
-from andersonn.matter.electrons import electron_doubts
+from andersonn.matter.electrons import doubts_of, is_ordinary
 from andersonn.matter.image import NodeNeighborImage
 from andersonn.matter.structure import Structure
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.scientists.answers import Place
 from andersonn.training.artifact import Artifact
 
+OPEN_SHELLS = "charged_or_open_shell"
+"""Name in the provenance of how many training structures have a charge or an odd number of electrons."""
 RARE = 10
 """An element in fewer training structures than this is worth a warning."""
 
@@ -33,10 +35,12 @@ def doubts(
         solve: how the fixed point was found, as in the JSON contract.
         place: how far the structure is from those of the training, if the model can tell.
     """
-    yield from dict.fromkeys((*structure.warnings, *electron_doubts(structure)))
+    yield from dict.fromkeys((*structure.warnings, *doubts_of(structure)))
     image = images[0]
     recipe, provenance = image.recipe, artifact.provenance
-    if place is not None and not place.inside:
+    if not trained_electrons(artifact, structure):
+        yield "the model was trained on neutral molecules without unpaired electrons; take the answer for a guess"
+    if place is not None and place.distance > place.limit:
         yield (
             f"unlike the training structures: distance {place.distance:.2g}, while 99 % of held-out ones lie within "
             f"{place.limit:.2g}; take the answer for a guess"
@@ -57,6 +61,11 @@ def doubts(
             yield f"the layers gave no finite state: {solve['status']}"
     elif solve["status"] not in ("converged", "settled"):
         yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
+
+
+def trained_electrons(artifact: Artifact, structure: Structure) -> bool:
+    """Whether the model saw molecules with electrons like these: neutral and closed-shell ones, or others if it had some."""
+    return is_ordinary(structure) or artifact.provenance.get(OPEN_SHELLS, 0) >= RARE
 
 
 def remarks(artifact: Artifact, structure: Structure, images: list[NodeNeighborImage]) -> Iterator[str]:

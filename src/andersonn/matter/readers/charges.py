@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from andersonn.matter.electrons import UNPAIRED
+
 COMMENT = "andersonn_comment"
 """Key of ASE's ``info`` under which a reader hands on the words beside the atoms."""
 CHARGE_KEYS = (
@@ -67,7 +69,7 @@ def told_by_ase(atoms: Any) -> Told:
     told = _agreed([("info", stated), *words, ("the numbers of its atoms", _of_atoms(atoms))], Z)
     moments = getattr(atoms, "arrays", {}).get("initial_magmoms")
     if told.multiplicity == 1 and moments is not None and np.abs(moments).max(initial=0.0) > SPIN:
-        opposed = "its atoms have opposed magnetic moments: unpaired electrons, though as many up as down"
+        opposed = f"{UNPAIRED}, as many up as down, by the magnetic moments of its atoms"
         return replace(told, warnings=(*told.warnings, opposed))
     return told
 

@@ -5,7 +5,34 @@ from __future__ import annotations
 from andersonn.errors import InputError
 from andersonn.matter import elements
 
-SYBYL_DOTS = frozenset("1 2 3 4 ar cat co2 am pl3 pl o o2 spc t3p th oh tet sq tbp oct dc hal het hev".split())
+SYBYL_DOTS = frozenset(
+    [
+        "1",
+        "2",
+        "3",
+        "4",
+        "ar",
+        "cat",
+        "co2",
+        "am",
+        "pl3",
+        "pl",
+        "o",
+        "o2",
+        "spc",
+        "t3p",
+        "th",
+        "oh",
+        "tet",
+        "sq",
+        "tbp",
+        "oct",
+        "dc",
+        "hal",
+        "het",
+        "hev",
+    ]
+)
 """What may stand behind the dot of a type, such as ``C.3``."""
 GAFF = {
     "C": "c c1 c2 c3 c5 c6 ca cc cd ce cf cg ch cp cq cs cu cv cx cy cz",

@@ -9,7 +9,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter import elements
-from andersonn.matter.electrons import judged
+from andersonn.matter.electrons import UNPAIRED, judged
 from andersonn.matter.readers.drawings import check_unit, why_no_geometry
 from andersonn.matter.readers.embedding import CONFORMER_SEED, FURTHER_SEED, MOST_PLACED, attempts, embed, impossible
 from andersonn.matter.structure import Structure
@@ -130,7 +130,7 @@ def _unpaired(mol: Mol) -> tuple[str, ...]:
         return ()  # one makes an odd count
     shown = ", ".join(f"{a.GetSymbol()}{a.GetIdx() + 1} ({a.GetNumRadicalElectrons()})" for a in open_[:3])
     more = f" and {len(open_) - 3} more atoms" if len(open_) > 3 else ""
-    return (f"unpaired electrons at {shown}{more}: a carbene or radical",)
+    return (f"{UNPAIRED} at {shown}{more}: a carbene or radical",)
 
 
 def check_elements(mol: Mol) -> None:
