@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from andersonn.data.records import Records
 from andersonn.errors import InputError, UsageError, did_you_mean
 from andersonn.labels.jobs import Job
 from andersonn.matter.readers import find_files, printable, read_each
+from andersonn.matter.readers.drawings import why_no_geometry
+from andersonn.matter.readers.molecules import has_geometry, to_structure
 from andersonn.matter.readers.smiles import scaffold, titled_smiles
-from andersonn.matter.structure import Structure
 
 LIST_COLUMNS = ("name", "smiles", "charge", "multiplicity", "formula", "kind")
 """Of a CSV list of molecules; ``smiles`` must be there. ``formula`` is checked against the SMILES."""
@@ -123,7 +123,6 @@ def _smiles(input: str, id: str, smiles: str, reading: Reading, extra: dict[str,
 def _file(path: Path, reading: Reading) -> Iterator[Job]:
     name = printable(path)
     found = read_each(path)
-    told = _xyz_comments(path) if path.suffix.lower() in (".xyz", ".extxyz") else []
     for k, item in enumerate(found):
         if isinstance(item, InputError):
             yield Job(name, f"{path.stem}:{k + 1}", error=item)
@@ -132,11 +131,9 @@ def _file(path: Path, reading: Reading) -> Iterator[Job]:
             error = InputError("no_geometry", "it is drawn flat", "give its SMILES or a file with 3-D positions")
             yield Job(name, item.id, error=error)
             continue
-        own = told[k] if len(told) == len(found) else {}
-        charge = own.get("charge", item.charge or reading.charge)
-        multiplicity = own.get("multiplicity", reading.multiplicity)
-        structure = Structure(item.Z, item.xyz, item.cell, item.id, charge, item.notes)
-        yield Job(name, item.id, structure, None, charge, multiplicity, item.formula)
+        charge = item.charge if item.charge_given else reading.charge
+        multiplicity = item.multiplicity or reading.multiplicity
+        yield Job(name, item.id, replace(item, charge=charge), None, charge, multiplicity, item.formula)
 
 
 def _lines_of_smiles(path: Path, reading: Reading) -> Iterator[Job]:
@@ -154,20 +151,6 @@ def _lines_of_smiles(path: Path, reading: Reading) -> Iterator[Job]:
             yield Job(name, title, smiles=smiles, error=error)
 
 
-def _xyz_comments(path: Path) -> list[dict[str, int]]:
-    """``charge=`` and ``multiplicity=`` (or ``spin=``, taken as 2S + 1) of each frame's comment line."""
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    found, at = [], 0
-    while at + 1 < len(lines):
-        if not lines[at].strip().isdigit():
-            at += 1
-            continue
-        words = re.findall(r"\b(charge|multiplicity|spin)\s*=\s*([+-]?\d+)\b", lines[at + 1], flags=re.I)
-        found.append({name.lower().replace("spin", "multiplicity"): int(value) for name, value in words})
-        at += 2 + int(lines[at])
-    return found
-
-
 def _rdkit_file(path: Path, reading: Reading) -> Iterator[Job]:
     """Molecules with positions of an SDF or MOL file; flat drawings are embedded anew from their SMILES."""
     from rdkit import Chem
@@ -182,12 +165,14 @@ def _rdkit_file(path: Path, reading: Reading) -> Iterator[Job]:
         smiles = Chem.MolToSmiles(Chem.RemoveHs(molecule))
         charge = Chem.GetFormalCharge(molecule)
         id = molecule.GetProp("_Name").strip() or title
-        if not molecule.GetNumConformers() or not molecule.GetConformer().Is3D():
-            yield from _smiles(printable(path), id, smiles, reading, {})
-            continue
-        Z = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
-        structure = Structure(Z, molecule.GetConformer().GetPositions(), id=id, charge=charge)
-        yield Job(printable(path), id, structure, smiles, charge, reading.multiplicity, scaffold(smiles))
+        try:
+            if not has_geometry(molecule) or why_no_geometry(molecule):
+                yield from _smiles(printable(path), id, smiles, reading, {})
+                continue
+            structure = to_structure(molecule, id)
+            yield Job(printable(path), id, structure, smiles, charge, reading.multiplicity, scaffold(smiles))
+        except InputError as error:
+            yield Job(printable(path), id, smiles=smiles, error=error)
 
 
 def _parquet(path: Path, reading: Reading) -> Iterator[Job]:

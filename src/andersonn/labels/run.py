@@ -11,7 +11,7 @@ from typing import Any
 
 from andersonn.errors import InputError, UsageError
 from andersonn.labels.jobs import Job, jittered, structure_as_json
-from andersonn.matter.elements import formula
+from andersonn.matter.elements import formula, hill_formula
 from andersonn.workers.journal import Journal, Row
 from andersonn.workers.pool import Worker, side_by_side
 
@@ -160,9 +160,10 @@ def _filled(job: Job, labeler: Labeler, result: dict[str, Any], attempt: int) ->
     if attempt:
         notes.append(f"fractional coordinates moved by up to {labeler.jitter:g} (seed {attempt}) after an abort")
     Z = structure["atomic_numbers"] if structure else []
+    written = hill_formula if structure and structure["cell"] is None else formula
     return values | {
         "n_atoms": len(Z),
-        "formula": formula(Z, reduced=False) if Z else None,
+        "formula": written(Z) if Z else None,
         "charge": job.charge,
         "jitter": labeler.jitter if attempt else None,
         "notes": notes,

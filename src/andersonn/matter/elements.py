@@ -70,7 +70,7 @@ MAX_Z = 103
 
 
 def formula(Z: np.ndarray, reduced: bool = True) -> str:
-    """Chemical formula, elements by rising electronegativity (``"NaCl"``), carbon and hydrogen first (``"CH4"``).
+    """Formula of a crystal, elements by rising electronegativity (``"NaCl"``), carbon and hydrogen first (``"CH4"``).
 
     Args:
         Z: atomic numbers ``[n]``.
@@ -84,4 +84,18 @@ def formula(Z: np.ndarray, reduced: bool = True) -> str:
     electronegativity = column("electronegativity")
     rest = sorted((s for s in parts if s not in carbon_first), key=lambda s: (electronegativity[atomic_number()[s]], s))
     order = [s for s in carbon_first if s in parts] + rest
+    return "".join(s if parts[s] == 1 else f"{s}{parts[s]}" for s in order)
+
+
+def hill_formula(Z: np.ndarray) -> str:
+    """Molecular formula in Hill's order, not reduced: carbon, hydrogen, then the rest by symbol; all by symbol where there
+    is no carbon (``"C6H6"``, ``"H2O"``, ``"ClH"``).
+
+    Args:
+        Z: atomic numbers ``[n]``.
+    """
+    numbers, counts = np.unique(np.asarray(Z), return_counts=True)
+    parts = {symbols()[z]: int(c) for z, c in zip(numbers, counts, strict=True)}
+    first = [s for s in ("C", "H") if s in parts] if "C" in parts else []
+    order = first + sorted(s for s in parts if s not in first)
     return "".join(s if parts[s] == 1 else f"{s}{parts[s]}" for s in order)

@@ -33,7 +33,7 @@ class Structure:
         xyz: Cartesian positions in Å, float64 ``[n, 3]``.
         cell: lattice vectors as rows in Å, float64 ``[3, 3]``, or None for a molecule.
         id: a name for messages and tables.
-        charge: total charge in units of e.
+        charge: total charge in units of e; 0 where the file gives none.
         notes: how it was read or made, such as a geometry that was generated. No reason to doubt the answer.
         bonds: pairs of bonded atoms as the file gives them, int64 ``[m, 2]``, or None if it gives none.
         bond_orders: 1, 1.5 (aromatic), 2, 3 … of each bond, float64 ``[m]``, or None.
@@ -41,6 +41,8 @@ class Structure:
         made_from: what it made them of, a molecule in RDKit's binary form, so that other conformations can be made; None
             if that is not known.
         warnings: reasons to doubt what is computed of it, such as an odd number of electrons.
+        multiplicity: 2S + 1 if the file states it, else None.
+        charge_given: whether the charge is the file's own, not taken as 0 for want of one.
 
     Raises:
         InputError: a number is not finite or far too large, an element is unknown, the cell is singular, two atoms
@@ -58,6 +60,8 @@ class Structure:
     made_geometry: bool = False
     made_from: bytes | None = None
     warnings: tuple[str, ...] = ()
+    multiplicity: int | None = None
+    charge_given: bool = False
 
     def __post_init__(self) -> None:
         Z, xyz = _atomic_numbers(self.Z), _positions(self.xyz)
@@ -92,8 +96,8 @@ class Structure:
 
     @property
     def formula(self) -> str:
-        """Reduced chemical formula, elements by rising electronegativity."""
-        return elements.formula(self.Z)
+        """Of a molecule its Hill formula (``"C6H6"``); of a crystal the reduced one, by rising electronegativity."""
+        return elements.hill_formula(self.Z) if self.cell is None else elements.formula(self.Z)
 
 
 def refuse_more_atoms(count: int) -> None:

@@ -8,15 +8,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Place:
-    """Where a structure lies, seen from those of the training: at a distance; within ``limit`` it is inside."""
+    """Where a structure lies, seen from those of the training: at a distance; within ``limit`` it is inside, unless its
+    electrons are of a kind that was not trained: a charge, an unpaired electron.
+    """
 
     distance: float
     limit: float
+    trained_electrons: bool = True
 
     @property
     def inside(self) -> bool:
         """Whether the structure is of the training's kind, as far as the model can tell."""
-        return self.distance <= self.limit
+        return self.trained_electrons and self.distance <= self.limit
 
     def as_dict(self) -> dict[str, Any]:
         """As in the JSON contract."""
@@ -30,7 +33,7 @@ class Prediction:
     Attributes:
         input: the file or the position of the object in the call.
         id: the structure's name.
-        formula: reduced.
+        formula: of a molecule its Hill formula, of a crystal the reduced one.
         task: name of the task.
         label: the most probable class.
         probabilities: of each class, in rising order of the quantity.

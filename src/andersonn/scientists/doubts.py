@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from andersonn.matter import elements
+from andersonn.matter.electrons import doubts_of, is_ordinary
 from andersonn.matter.image import NodeNeighborImage
 from andersonn.matter.structure import Structure
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.scientists.answers import Place
 from andersonn.training.artifact import Artifact
 
+OPEN_SHELLS = "charged_or_open_shell"
+"""Name in the provenance of how many training structures have a charge or an odd number of electrons."""
 RARE = 10
 """An element in fewer training structures than this is worth a warning."""
 FARTHEST_BOND = 1.25
@@ -39,13 +42,15 @@ def doubts(
         solve: how the fixed point was found, as in the JSON contract.
         place: how far the structure is from those of the training, if the model can tell.
     """
-    yield from structure.warnings
+    yield from dict.fromkeys((*structure.warnings, *doubts_of(structure)))
     image = images[0]
     recipe, provenance = image.recipe, artifact.provenance
     apart = too_far_apart(image)
     if apart:
         yield apart
-    if place is not None and not place.inside:
+    if not trained_electrons(artifact, structure):
+        yield "the model was trained on neutral molecules without unpaired electrons; take the answer for a guess"
+    if place is not None and place.distance > place.limit:
         yield (
             f"unlike the training structures: distance {place.distance:.2g}, while 99 % of held-out ones lie within "
             f"{place.limit:.2g}; take the answer for a guess"
@@ -57,8 +62,6 @@ def doubts(
     largest = provenance.get("largest_image_rows", len(image))
     if len(image) > largest:
         yield f"{len(image)} {'distinct ' if recipe.fold else ''}atoms; the largest training structure has {largest}"
-    if structure.charge and recipe.positions:
-        yield f"the charge is {structure.charge:+d}: the dipole depends on the origin, here the nuclear charge's center"
     voids = voids_of(image)
     for name, (low, high) in provenance.get("range_of_voids", {}).items():
         if not low <= voids[name] <= high:
@@ -68,6 +71,11 @@ def doubts(
             yield f"the layers gave no finite state: {solve['status']}"
     elif solve["status"] not in ("converged", "settled"):
         yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
+
+
+def trained_electrons(artifact: Artifact, structure: Structure) -> bool:
+    """Whether the model saw molecules with electrons like these: neutral and closed-shell ones, or others if it had some."""
+    return is_ordinary(structure) or artifact.provenance.get(OPEN_SHELLS, 0) >= RARE
 
 
 def remarks(artifact: Artifact, structure: Structure, images: list[NodeNeighborImage]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from andersonn.matter.image import NodeNeighborImage
 from andersonn.matter.readers import listed, sources, structures_of
 from andersonn.matter.structure import Structure
 from andersonn.scientists.answers import Failure, Place, Prediction
-from andersonn.scientists.doubts import doubts, remarks, voids_of
+from andersonn.scientists.doubts import doubts, remarks, trained_electrons, voids_of
 from andersonn.scientists.explain import Explanation, explain, of_one_conformer
 from andersonn.scientists.export import export
 from andersonn.scientists.recipes import config_of
@@ -283,6 +283,7 @@ class Scientist:
         solve: dict[str, Any],
         place: Place | None,
     ) -> Prediction:
+        place = place and replace(place, trained_electrons=trained_electrons(self.artifact, structure))
         return Prediction(
             input=name,
             id=structure.id,

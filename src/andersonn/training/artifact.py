@@ -186,6 +186,8 @@ def _check_provenance(card: dict[str, Any], task: Task) -> None:
         raise ValueError("its elements are not counts by symbol")
     if not isinstance(card["largest_image_rows"], int):
         raise ValueError(f"its largest_image_rows is {card['largest_image_rows']!r}")
+    if not isinstance(card.get("charged_or_open_shell", 0), int):
+        raise ValueError(f"its charged_or_open_shell is {card['charged_or_open_shell']!r}")
     if not isinstance(card["data"], dict):
         raise ValueError("its data is not a group of values")
     if card.get("anytime") is not None:

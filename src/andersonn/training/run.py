@@ -16,6 +16,7 @@ import numpy as np
 
 from andersonn.data.records import Records
 from andersonn.data.splits import split_by, split_digest
+from andersonn.data.store import ImageStore
 from andersonn.data.store import Progress as Count
 from andersonn.data.tasks import Task
 from andersonn.files import alone_in, require_writable, write_json, write_whole
@@ -331,6 +332,7 @@ def about(trainer: Trainer) -> dict[str, Any]:
         "majority_class": trainer.task.classes[majority],
         "elements": {elements.symbols()[z]: counts[z] for z in sorted(counts)},
         "largest_image_rows": int(store.n_rows[train].max()),
+        "charged_or_open_shell": _unusual_electrons(store, train),
         **_range_of_voids(dataset, train),
         "parameters": sum(p.numel() for p in trainer.network.parameters()),
         "best_epoch": 1 + int(np.argmin([row["validation_loss"] for row in trainer.history])),
@@ -338,6 +340,14 @@ def about(trainer: Trainer) -> dict[str, Any]:
         "versions": _versions(),
         "trained": datetime.now(UTC).date().isoformat(),
     }
+
+
+def _unusual_electrons(store: ImageStore, train: np.ndarray) -> int:
+    """How many training structures have a charge or an odd number of electrons."""
+    before = np.concatenate([[0], np.cumsum(store.Z.astype(np.int64) * store.multiplicity)])
+    electrons = np.diff(before[store.offsets])[train]
+    charge = np.zeros(len(train), dtype=np.int64) if store.charge is None else store.charge[train].astype(np.int64)
+    return int(((charge != 0) | ((electrons - charge) % 2 == 1)).sum())
 
 
 def _range_of_voids(dataset: Dataset, train: np.ndarray) -> dict[str, Any]:

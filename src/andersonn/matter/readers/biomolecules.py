@@ -9,9 +9,11 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter import elements
+from andersonn.matter.electrons import judged
 from andersonn.matter.readers.cif import read_document
 from andersonn.matter.readers.molecules import check_elements, finished, sanitize, with_hydrogens
 from andersonn.matter.readers.parts import read_parts
+from andersonn.matter.readers.pdb_elements import with_elements
 from andersonn.matter.structure import Structure
 
 HYDROGEN_HINT = (
@@ -21,14 +23,15 @@ HYDROGEN_HINT = (
 
 def parse_pdb(text: str, name: str) -> list[Structure | InputError]:
     """The models of a PDB file, or what is wrong with one. Water is left out, of alternatives the first is kept."""
+    # The format is ASCII in fixed columns: another character would take the place of several.
+    text, notes = with_elements(text.encode("ascii", "replace").decode())
     try:
-        # The format is ASCII in fixed columns: another character would take the place of several.
-        found = gemmi.read_pdb_string(text.encode("ascii", "replace").decode())
+        found = gemmi.read_pdb_string(text)
     except (RuntimeError, ValueError) as error:
         raise InputError(
             "bad_pdb", f"cannot read the PDB file: {error}", "check the columns of its ATOM lines"
         ) from None
-    return _models({str(model.num): (found, k) for k, model in enumerate(found)}, "PDB file", name)
+    return _models({str(model.num): (found, k) for k, model in enumerate(found)}, "PDB file", name, notes)
 
 
 def parse_mmcif(text: str, name: str) -> list[Structure | InputError]:
@@ -52,17 +55,18 @@ def _of_block(block: gemmi.cif.Block) -> dict[str, tuple[gemmi.Structure, int]]:
     return {f"{block.name}/{m.num}" if len(found) > 1 else block.name: (found, k) for k, m in enumerate(found)}
 
 
-def _models(models: dict[str, tuple[gemmi.Structure, int]], what: str, name: str) -> list[Structure | InputError]:
-    parts = {key: partial(_structure, found, k) for key, (found, k) in models.items()}
+def _models(
+    models: dict[str, tuple[gemmi.Structure, int]], what: str, name: str, notes: tuple[str, ...] = ()
+) -> list[Structure | InputError]:
+    parts = {key: partial(_structure, found, k, notes) for key, (found, k) in models.items()}
     if not parts:
         raise InputError("no_atoms", f"the {what} has no atoms", "it needs ATOM or HETATM lines; it may be cut short")
     return read_parts("model", parts, name)
 
 
-def _structure(found: gemmi.Structure, index: int, id: str) -> Structure:
+def _structure(found: gemmi.Structure, index: int, notes: tuple[str, ...], id: str) -> Structure:
     alone = gemmi.Structure()
     alone.add_model(found[index].clone())
-    notes: tuple[str, ...] = ()
     atoms = sum(1 for _ in alone[0].all())
     _keep_first_alternatives(alone[0])
     kept = sum(1 for _ in alone[0].all())
@@ -84,13 +88,11 @@ def _structure(found: gemmi.Structure, index: int, id: str) -> Structure:
             )
     if _lacks_hydrogen(alone):
         return _completed(alone, id, notes)
-    return Structure(
-        np.array([atom.element.atomic_number for atom in left]),
-        np.array([atom.pos.tolist() for atom in left]),
-        id=id,
-        charge=sum(atom.charge for atom in left),
-        notes=notes,
-    )
+    charge = sum(atom.charge for atom in left)
+    Z = np.array([atom.element.atomic_number for atom in left])
+    given = any(atom.charge for atom in left)
+    xyz = np.array([atom.pos.tolist() for atom in left])
+    return judged(Structure(Z, xyz, id=id, charge=charge, notes=notes, charge_given=given))
 
 
 def _keep_first_alternatives(model: gemmi.Model) -> None:

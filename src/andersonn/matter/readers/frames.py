@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from andersonn.errors import InputError
+from andersonn.matter.readers.charges import COMMENT
 from andersonn.matter.readers.objects import as_structure
 from andersonn.matter.readers.parts import read_parts, refuse_more_parts
 from andersonn.matter.structure import MOST_ATOMS, Structure, refuse_more_atoms
@@ -75,7 +76,7 @@ def _comment(columns: int, line: str) -> dict[str, Any]:
     announced = str(found.get("Properties", "")).split(":")[2::3]
     if not all(map(_is_count, announced)) or sum(map(int, announced)) > columns:
         raise InputError("bad_xyz", f"Properties does not describe the {columns} columns there are", XYZ_HINT)
-    return found
+    return found | {COMMENT: line}
 
 
 def _is_count(word: str) -> bool:

@@ -9,6 +9,8 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter import elements
+from andersonn.matter.electrons import UNPAIRED, judged
+from andersonn.matter.readers.drawings import check_unit, why_no_geometry
 from andersonn.matter.readers.embedding import CONFORMER_SEED, FURTHER_SEED, MOST_PLACED, attempts, embed, impossible
 from andersonn.matter.structure import Structure
 
@@ -18,17 +20,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structure:
-    """The structure of an RDKit molecule. Its own 3-D coordinates are kept; without them a seeded conformer is made.
+def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: tuple[str, ...] = ()) -> Structure:
+    """The structure of an RDKit molecule. Its own 3-D coordinates are kept; without them, and where they are a flat drawing,
+    a seeded conformer is made.
 
     Args:
         mol: not necessarily sanitized; hydrogens may be implicit.
         id: name of the structure.
         notes: what is already known and worth saying.
+        warnings: what is already known and speaks against it.
 
     Raises:
-        InputError: a valence is impossible, an atom is no element, several molecules have no geometry, or no conformer
-            is found.
+        InputError: a valence is impossible, an atom is no element, several molecules have no geometry, no conformer is
+            found, or lengths are in another unit.
     """
     from rdkit import Chem, rdBase
 
@@ -36,18 +40,30 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = ()) -> Structu
         check_elements(mol)
         sanitize(mol)
         given, made_from = has_geometry(mol), None
-        if not given:
+        drawn = why_no_geometry(mol) if given else ""
+        if drawn:
+            mol.GetConformer().Set3D(False)
+            _stereo(mol)
+            given, notes = False, (*notes, drawn)
+        if given:
+            check_unit(mol)
+        else:
             _check_embeddable(mol)
         whole = with_hydrogens(mol, addCoords=given)
         added = whole.GetNumAtoms() - mol.GetNumAtoms()
         if given:
-            notes += (f"{added} hydrogen atoms were missing and have been added",) if added else ()
+            notes += (hydrogens_added(added),) if added else ()
         else:
             made_from = whole.ToBinary()
             notes += _embed(whole)
         if len(Chem.GetMolFrags(whole)) > 1:
             notes += (f"{len(Chem.GetMolFrags(whole))} separate molecules are taken together",)
-    return finished(whole, id, notes, made_from)
+    return finished(whole, id, notes, made_from, warnings=warnings)
+
+
+def hydrogens_added(count: int) -> str:
+    """The note on hydrogens that a file lacks."""
+    return f"{count} hydrogen atom{'s were missing and have' if count > 1 else ' was missing and has'} been added"
 
 
 def with_hydrogens(mol: Mol, **options: Any) -> Mol:
@@ -73,18 +89,25 @@ def with_hydrogens(mol: Mol, **options: Any) -> Mol:
 
 
 def has_geometry(mol: Mol) -> bool:
-    """Whether the molecule has 3-D coordinates (of at least one atom off the plane, or marked as 3-D by its file)."""
+    """Whether the molecule has coordinates that are marked as 3-D; those of a drawing may be, see
+    :func:`~andersonn.matter.readers.drawings.why_no_geometry`.
+    """
     return mol.GetNumConformers() > 0 and mol.GetConformer().Is3D()
 
 
 def finished(
-    mol: Mol, id: str, notes: tuple[str, ...], made_from: bytes | None = None, conformer: int = -1
+    mol: Mol,
+    id: str,
+    notes: tuple[str, ...],
+    made_from: bytes | None = None,
+    conformer: int = -1,
+    warnings: tuple[str, ...] = (),
 ) -> Structure:
     """The structure of a molecule that has all its hydrogens, in one of its conformers (the first by default)."""
     from rdkit import Chem
 
     bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]
-    return Structure(
+    found = Structure(
         np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], dtype=np.int64),
         np.array(mol.GetConformer(conformer).GetPositions()),
         id=id,
@@ -94,7 +117,20 @@ def finished(
         bond_orders=np.array([b.GetBondTypeAsDouble() for b in mol.GetBonds()]),
         made_geometry=made_from is not None,
         made_from=made_from,
+        warnings=(*warnings, *_unpaired(mol)),
+        charge_given=True,
     )
+    return judged(found)
+
+
+def _unpaired(mol: Mol) -> tuple[str, ...]:
+    """Atoms with unpaired electrons by their bonds, where the count of all electrons does not tell of them."""
+    open_ = [atom for atom in mol.GetAtoms() if atom.GetNumRadicalElectrons()]
+    if sum(atom.GetNumRadicalElectrons() for atom in open_) < 2:
+        return ()  # one makes an odd count
+    shown = ", ".join(f"{a.GetSymbol()}{a.GetIdx() + 1} ({a.GetNumRadicalElectrons()})" for a in open_[:3])
+    more = f" and {len(open_) - 3} more atoms" if len(open_) > 3 else ""
+    return (f"{UNPAIRED} at {shown}{more}: a carbene or radical",)
 
 
 def check_elements(mol: Mol) -> None:
@@ -133,7 +169,14 @@ def sanitize(mol: Mol) -> None:
         raise impossible(str(error)) from None
     if problems:
         raise impossible(problems[0].Message())
-    if mol.GetNumConformers() and not mol.GetConformer().Is3D():  # a drawing: wedges and double bonds tell the isomer
+    _stereo(mol)
+
+
+def _stereo(mol: Mol) -> None:
+    """Finds which isomer it is, in place; of a drawing wedges and double bonds tell it."""
+    from rdkit import Chem
+
+    if mol.GetNumConformers() and not mol.GetConformer().Is3D():
         Chem.AssignChiralTypesFromBondDirs(mol)
         Chem.SetDoubleBondNeighborDirections(mol, mol.GetConformer())
     Chem.AssignStereochemistry(mol, cleanIt=True, force=True)

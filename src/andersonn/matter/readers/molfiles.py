@@ -1,13 +1,16 @@
-"""SDF, MOL and MOL2 files, by RDKit: each record on its own, so that a broken one leaves the others."""
+"""SDF, MOL and MOL2 files: each record on its own, so that a broken one leaves the others."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from andersonn.errors import InputError
+from andersonn.matter.readers.mol2 import HINT as MOL2_HINT
+from andersonn.matter.readers.mol2 import mol_of
 from andersonn.matter.readers.molecules import to_structure
 from andersonn.matter.readers.parts import read_parts, refuse_more_parts
 from andersonn.matter.structure import Structure
@@ -17,8 +20,9 @@ if TYPE_CHECKING:
 
 RECORD_END = "$$$$"
 MOL2_START = "@<TRIPOS>MOLECULE"
+Parser = Callable[[str], "tuple[Mol, tuple[str, ...]]"]
+"""A record → its unsanitized molecule, and what speaks against it."""
 MOL_HINT = "line 4 of a MOL block counts atoms and bonds; a line for each must follow, and M  END"
-MOL2_HINT = "each molecule needs @<TRIPOS>MOLECULE, @<TRIPOS>ATOM and @<TRIPOS>BOND"
 
 
 def parse_sdf(text: str, name: str) -> list[Structure | InputError]:
@@ -40,16 +44,15 @@ def parse_sdf(text: str, name: str) -> list[Structure | InputError]:
 
 def parse_mol2(text: str, name: str) -> list[Structure | InputError]:
     """The molecules of a Tripos MOL2 file, or what is wrong with one."""
-    refuse_more_parts(text.count(MOL2_START))
-    records = [MOL2_START + part for part in text.split(MOL2_START)[1:]]
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    refuse_more_parts(text.upper().count(MOL2_START))
+    records = [MOL2_START + part for part in re.split(re.escape(MOL2_START), text, flags=re.IGNORECASE)[1:]]
     if not records:
         raise InputError("bad_mol2", f"the file has no {MOL2_START}", MOL2_HINT)
-    return _read(records, [[*record.splitlines(), "", ""][1].strip() for record in records], _mol2_block, name)
+    return _read(records, [[*record.split("\n", 2), "", ""][1].strip() for record in records], mol_of, name)
 
 
-def _read(
-    records: list[str], titles: list[str], parse: Callable[[str], Mol], name: str
-) -> list[Structure | InputError]:
+def _read(records: list[str], titles: list[str], parse: Parser, name: str) -> list[Structure | InputError]:
     often = Counter(titles)
     parts = {
         (title if title and often[title] == 1 else str(k)): partial(_structure, parse, record)
@@ -60,11 +63,12 @@ def _read(
     return read_parts("record", parts, name)
 
 
-def _structure(parse: Callable[[str], Mol], record: str, id: str) -> Structure:
-    return to_structure(parse(record), id)
+def _structure(parse: Parser, record: str, id: str) -> Structure:
+    mol, warnings = parse(record)
+    return to_structure(mol, id, warnings=warnings)
 
 
-def _mol_block(record: str) -> Mol:
+def _mol_block(record: str) -> tuple[Mol, tuple[str, ...]]:
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
@@ -74,7 +78,7 @@ def _mol_block(record: str) -> Mol:
             raise InputError("bad_mol", f"cannot read the MOL block: {error}", MOL_HINT) from None
     if mol is None:
         raise InputError("bad_mol", f"cannot read the MOL block: {_fault(record.splitlines())}", MOL_HINT)
-    return mol
+    return mol, ()
 
 
 def _fault(lines: list[str]) -> str:
@@ -92,19 +96,3 @@ def _fault(lines: list[str]) -> str:
     if listed < announced:
         return f"it announces {announced} atoms and bonds and lists {listed}; the file may be cut short"
     return "a line of an atom or bond is not as it should be"
-
-
-def _mol2_block(record: str) -> Mol:
-    from rdkit import Chem, rdBase
-
-    with rdBase.BlockLogs():
-        try:
-            mol = Chem.MolFromMol2Block(record + "\n", sanitize=False, removeHs=False)
-        except (RuntimeError, ValueError) as error:
-            raise InputError("bad_mol2", f"cannot read the MOL2 record: {error}", MOL2_HINT) from None
-    if mol is None:
-        raise InputError("bad_mol2", "RDKit cannot read the MOL2 record", MOL2_HINT)
-    if mol.GetNumConformers():  # MOL2 has no mark for 3-D: coordinates off one plane are
-        conformer = mol.GetConformer()
-        conformer.Set3D(bool(abs(conformer.GetPositions()[:, 2]).max() > 1e-3))
-    return mol

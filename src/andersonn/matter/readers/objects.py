@@ -8,6 +8,8 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter import elements
+from andersonn.matter.electrons import judged
+from andersonn.matter.readers.charges import told_by_ase
 from andersonn.matter.structure import Structure
 
 
@@ -42,7 +44,12 @@ def _from_ase(atoms: Any, id: str) -> Structure:
     shares = [share for site in sites if isinstance(site, dict) for share in site.values()]
     if any(share < 0.999 for share in shares):
         raise _partial(min(shares))
-    return Structure(atoms.get_atomic_numbers(), atoms.get_positions(), cell, id=id)
+    Z, xyz = atoms.get_atomic_numbers(), atoms.get_positions()
+    if cell is not None:
+        return Structure(Z, xyz, cell, id=id)
+    told = told_by_ase(atoms)
+    says = {"charge": told.charge or 0, "charge_given": told.charge is not None, "multiplicity": told.multiplicity}
+    return judged(Structure(Z, xyz, id=id, warnings=told.warnings, **says))
 
 
 def _from_pymatgen(thing: Any, id: str) -> Structure:
@@ -57,8 +64,12 @@ def _from_pymatgen(thing: Any, id: str) -> Structure:
             )
     lattice = getattr(thing, "lattice", None)
     cell = None if lattice is None else np.array(lattice.matrix)
-    charge = getattr(thing, "charge", 0) or 0
-    return Structure(np.array(thing.atomic_numbers), np.array(thing.cart_coords), cell, id=id, charge=round(charge))
+    charge = round(getattr(thing, "charge", 0) or 0)
+    Z, xyz = np.array(thing.atomic_numbers), np.array(thing.cart_coords)
+    if cell is not None:
+        return Structure(Z, xyz, cell, id=id, charge=charge)
+    says = {"charge": charge, "charge_given": bool(charge), "multiplicity": getattr(thing, "spin_multiplicity", None)}
+    return judged(Structure(Z, xyz, id=id, **says))
 
 
 def _from_rdkit(mol: Any, id: str) -> Structure:

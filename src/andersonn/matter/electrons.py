@@ -1,0 +1,172 @@
+"""What of a molecule's electrons and bonds speaks against it: a net charge, unpaired electrons, hydrogens that lack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from andersonn.matter import elements
+from andersonn.matter.graph import BOND_TOLERANCE
+from andersonn.matter.neighbors import pairs_within
+from andersonn.matter.structure import Structure
+
+H, B, C, N, SULFUR = 1, 5, 6, 7, 16
+CHALCOGENS = (8, 16, 34)
+METALLOIDS = frozenset((1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32, 33, 34, 35, 36, 51, 52, 53, 54))
+"""Atomic numbers of nonmetals and metalloids; with any other element groups have no certain charge."""
+HALOGENS = (9, 17, 35, 53)
+ALKALI = (3, 11, 19, 37, 55)
+TRIPLETS = frozenset(("B2", "C", "CH2", "HN", "O", "O2", "OS", "S", "S2", "Si"))
+"""Hill formulas of neutral atoms and small molecules of even electrons whose ground state has two unpaired ones."""
+SHORT = 0.86
+"""A carbon's only bond may be triple if its length is below this fraction of the sum of the covalent radii: 0.79 in CO,
+0.85 in CS, 1.0 in a single bond.
+"""
+BENT = np.cos(np.radians(140.0))
+"""Cosine of the angle at a carbon with two neighbors; one that is bent more is no alkyne, allene or nitrile."""
+FLAT = 0.02
+"""Å from the best plane, up to which atoms lie in it; files round to 0.0001 Å."""
+UNPAIRED = "unpaired electrons"
+"""How warnings begin that readers write, who know the bonds."""
+PLENTY = 20_000
+"""Atoms; the bonds of larger molecules are not looked at one by one."""
+
+
+def electron_count(structure: Structure) -> int:
+    """Electrons of a molecule: atomic numbers less its charge."""
+    return int(structure.Z.astype(np.int64).sum()) - structure.charge
+
+
+def judged(structure: Structure) -> Structure:
+    """The structure with all that speaks against it among its warnings."""
+    new = tuple(text for text in doubts_of(structure) if text not in structure.warnings)
+    return replace(structure, warnings=structure.warnings + new) if new else structure
+
+
+def is_ordinary(structure: Structure) -> bool:
+    """Whether nothing tells of a charge or of unpaired electrons; so of all crystals."""
+    told = any(text.startswith(UNPAIRED) for text in structure.warnings)
+    return structure.periodic or not (told or _by_count(structure) or _by_bonds(structure)[0])
+
+
+def doubts_of(structure: Structure) -> tuple[str, ...]:
+    """What its electrons and, where it has no list of bonds, its distances say against a molecule; nothing of crystals."""
+    if structure.periodic:
+        return ()
+    electrons, geometry = _by_bonds(structure)
+    return (*_by_count(structure), *electrons, *geometry)
+
+
+def _by_count(structure: Structure) -> list[str]:
+    found = []
+    count, charge, multiplicity = electron_count(structure), structure.charge, structure.multiplicity
+    if charge:
+        found.append(f"the charge is {charge:+d}: the dipole depends on the origin, here the nuclear charge's center")
+    if count < 0:
+        found.append(f"the charge {charge:+d} leaves fewer than no electrons")
+    elif count % 2:
+        rest = "or the charge is wrong" if structure.charge_given else "or an ion whose charge is not given"
+        found.append(f"{count} electron{'s' if count > 1 else ''}, an odd number: a radical, {rest}")
+    elif not charge and multiplicity is None and structure.formula in TRIPLETS:
+        found.append(f"the ground state of {structure.formula} has two unpaired electrons")
+    if multiplicity is not None and multiplicity > 1 + count % 2:
+        wrong = f", which {count} electrons cannot have" if (multiplicity - 1 - count) % 2 else ""
+        found.append(f"the multiplicity is {multiplicity}, {multiplicity - 1} unpaired electrons{wrong}")
+    return found
+
+
+@dataclass(frozen=True)
+class _Bonds:
+    """Neighbors of each atom by distance: directed pairs, sorted by the first atom."""
+
+    Z: np.ndarray
+    i: np.ndarray
+    j: np.ndarray
+    distance: np.ndarray
+    vector: np.ndarray
+
+    @classmethod
+    def of(cls, structure: Structure) -> _Bonds:
+        radius = elements.column("covalent_radius_A")[structure.Z]
+        pairs = pairs_within(structure, float(2 * radius.max()) + BOND_TOLERANCE)
+        near = pairs[2] <= radius[pairs[0]] + radius[pairs[1]] + BOND_TOLERANCE
+        i, j, distance, vector = (part[near] for part in pairs)
+        order = np.argsort(i, kind="stable")
+        return cls(structure.Z.astype(np.int64), i[order], j[order], distance[order], vector[order])
+
+    @property
+    def count(self) -> np.ndarray:
+        return np.bincount(self.i, minlength=len(self.Z))
+
+    def around(self, atom: int) -> slice:
+        return slice(*np.searchsorted(self.i, [atom, atom + 1]).tolist())
+
+
+def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
+    """What bonds by distance tell of electrons, and of the geometry; nothing where the structure has its own bonds."""
+    electrons: list[str] = []
+    geometry: list[str] = []
+    if structure.bonds is not None or not 1 < len(structure) <= PLENTY:
+        return electrons, geometry
+    bonds = _Bonds.of(structure)
+    Z, count = bonds.Z, bonds.count
+    open_ = [k for k in np.flatnonzero((Z == C) & np.isin(count, (1, 2))).tolist() if _is_open(bonds, k)]
+    if open_:
+        named = _named(np.array(open_), Z)
+        electrons.append(f"{named} with too few bonds: a carbene or radical, or hydrogens are missing")
+    groups = _charge_of_groups(bonds)
+    if groups and groups != structure.charge and (groups - structure.charge) % 2 == 0:
+        electrons.append(f"its groups make a charge of {groups:+d}, but the charge is {structure.charge:+d}")
+    lone = np.flatnonzero((count == 0) & np.isin(Z, (H, C)))
+    if lone.size:
+        geometry.append(f"{_named(lone, Z)} without a neighbor at bonding distance: check that lengths are in Å")
+    flat = np.flatnonzero((Z == C) & (count == 4))
+    if flat.size and in_one_plane(structure.xyz):
+        geometry.append(f"{_named(flat, Z)} with four bonds in one plane: the molecule is drawn flat")
+    return electrons, geometry
+
+
+def in_one_plane(xyz: np.ndarray) -> bool:
+    """Whether positions ``[n, 3]`` lie within :data:`FLAT` of one plane."""
+    if len(xyz) <= 3:
+        return True
+    centered = xyz - xyz.mean(axis=0)
+    normal = np.linalg.svd(centered, full_matrices=False)[2][-1]
+    return bool(np.abs(centered @ normal).max() < FLAT)
+
+
+def _is_open(bonds: _Bonds, atom: int) -> bool:
+    """Whether a carbon with one or two neighbors has too few bonds, as lengths and angles tell."""
+    here = bonds.around(atom)
+    if not np.isin(bonds.Z[bonds.j[here]], tuple(METALLOIDS)).all():
+        return False  # carbonyls, carbides and organometallics follow other rules
+    if here.stop - here.start == 1:
+        radius = elements.column("covalent_radius_A")
+        return bool(bonds.distance[here][0] > SHORT * (radius[C] + radius[bonds.Z[bonds.j[here][0]]]))
+    a, b = bonds.vector[here] / bonds.distance[here][:, None]
+    return bool(a @ b > BENT)
+
+
+def _charge_of_groups(bonds: _Bonds) -> int:
+    """Charge in e that groups of certain charge make: ammonium, carboxylate, sulfonate, phosphate and lone ions."""
+    Z, count = bonds.Z, bonds.count
+    if not np.isin(Z, (*METALLOIDS, *ALKALI)).all():
+        return 0
+    ends = np.isin(Z, CHALCOGENS) & (count == 1)
+    to_ends = np.bincount(bonds.i[ends[bonds.j]], minlength=len(Z))
+    to_boron = np.bincount(bonds.i[np.isin(Z[bonds.j], (B, 13))], minlength=len(Z))
+    total = int(((Z == N) & (count == 4) & (to_ends == 0) & (to_boron == 0)).sum())
+    total -= int(((Z == B) & (count == 4) & (np.bincount(bonds.i[Z[bonds.j] == N], minlength=len(Z)) == 0)).sum())
+    total -= int(((Z == C) & (count == 3) & (to_ends == 2)).sum() + 2 * ((Z == C) & (to_ends == 3)).sum())
+    total -= int(((Z == SULFUR) & (count == 4) * (to_ends >= 3) * np.maximum(to_ends - 2, 0)).sum())
+    total -= int((np.where((Z == 15) & (count == 4), np.maximum(to_ends - 1, 0), 0)).sum())
+    total -= int((np.isin(Z, HALOGENS) & (count == 0)).sum())
+    return total + int((np.isin(Z, ALKALI) & (count == 0)).sum())
+
+
+def _named(atoms: np.ndarray, Z: np.ndarray) -> str:
+    """The first atoms by symbol and number, and how many more there are."""
+    shown = [f"{elements.symbols()[Z[k]]}{k + 1}" for k in atoms[:3].tolist()]
+    more = f" and {len(atoms) - 3} more atoms" if len(atoms) > 3 else ""
+    return f"{', '.join(shown)}{more}"

@@ -1,0 +1,139 @@
+"""Whether a molecule's coordinates are a geometry: drawings marked as 3-D, lengths in another unit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from andersonn.errors import InputError
+from andersonn.matter import elements
+from andersonn.matter.electrons import METALLOIDS, in_one_plane
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Atom, Mol
+
+TETRAHEDRAL = (5, 6, 7, 14, 15, 16, 32, 33)
+"""Atomic numbers whose four single bonds point to the corners of a tetrahedron."""
+WIDEST, NARROWEST = 118.0, 95.0
+"""Degrees between two bonds of a tetrahedral atom, outside of small rings; drawings have 120, 90 and 180."""
+SHORTER = {1.0: 1.0, 1.5: 0.92, 2.0: 0.87, 3.0: 0.79}
+"""Length of a bond over the sum of the covalent radii, by its order."""
+CONJUGATED = {1.0: (0.87, 1.0), 2.0: (0.87, 0.93)}
+"""The same where bonds are conjugated: between two values, as in guanidinium and carboxylates."""
+DRAWN_ALIKE, DRAWN_OTHERWISE = 0.05, 0.12
+"""Mean deviation from the usual lengths of carbon's bonds beyond which they are drawn: where all are equally long, and where
+they are not. Geometries deviate by 0.01 to 0.03.
+"""
+ALIKE = 0.03
+"""Spread of lengths, over their mean, up to which bonds are equally long."""
+LONGEST, SHORTEST = 1.4, 0.7
+"""Median of the bonds' lengths over the usual ones, outside of which the unit is another."""
+UNITS = {"bohr": 0.529177, "nm": 10.0, "pm": 0.01}
+"""Unit → its length in Å."""
+
+
+def why_no_geometry(mol: Mol) -> str:
+    """Why a molecule's coordinates, marked as 3-D or not, can be no geometry: all atoms lie in one place, or in one plane
+    against the rules of bonding. Empty if they can be one.
+
+    Args:
+        mol: sanitized, with a conformer.
+    """
+    xyz = mol.GetConformer().GetPositions()
+    if len(xyz) > 1 and np.ptp(xyz, axis=0).max() < 1e-3:
+        return "its file has all atoms in one place"
+    return "its coordinates are a flat drawing" if len(xyz) > 2 and in_one_plane(xyz) and _is_drawn(mol, xyz) else ""
+
+
+def _is_drawn(mol: Mol, xyz: np.ndarray) -> bool:
+    if any(_is_flattened(atom, xyz) for atom in mol.GetAtoms()):
+        return True
+    rings = [ring for ring in mol.GetRingInfo().AtomRings() if len(ring) == 5]
+    if any(sum(_is_tetrahedral(mol.GetAtomWithIdx(k)) for k in ring) >= 4 for ring in rings):
+        return True  # of cyclopentanes none is flat
+    return _has_drawn_lengths(mol, xyz)
+
+
+def check_unit(mol: Mol) -> None:
+    """Bonds must be about as long as such bonds are.
+
+    Raises:
+        InputError: they are not, as where lengths are in bohr or nm.
+    """
+    ratios = _ratios(mol, mol.GetConformer().GetPositions(), METALLOIDS)
+    ratio = float(np.median(ratios)) if ratios.size else 1.0
+    if SHORTEST <= ratio <= LONGEST:
+        return
+    unit = next((name for name, size in UNITS.items() if 0.85 < ratio * size < 1.15), None)
+    seems = f", as where they are in {unit}" if unit else ""
+    factor = UNITS[unit] if unit else 1 / ratio if ratio > 0 else 1.0
+    raise InputError(
+        "wrong_unit",
+        f"bonds are {ratio:.3g} times as long as such bonds are{seems}",
+        f"give lengths in Å: multiply the coordinates by {factor:.6g}" if ratio > 0 else "correct the coordinates",
+    )
+
+
+def _is_tetrahedral(atom: Atom) -> bool:
+    """Whether an atom has four single bonds, those to implicit hydrogens counted."""
+    from rdkit.Chem import HybridizationType
+
+    sp3 = atom.GetHybridization() == HybridizationType.SP3
+    return sp3 and atom.GetTotalDegree() == 4 and atom.GetAtomicNum() in TETRAHEDRAL
+
+
+def _is_flattened(atom: Atom, xyz: np.ndarray) -> bool:
+    """Whether an atom, all of whose neighbors lie in one plane with it, cannot have them there."""
+    from rdkit.Chem import HybridizationType
+
+    near = [other.GetIdx() for other in atom.GetNeighbors()]
+    if (
+        atom.GetAtomicNum() in (7, 15, 33) and atom.GetTotalDegree() == len(near) == 3
+    ):  # a pyramid, but for planar amines
+        kinds = {other.GetHybridization() for other in (atom, *atom.GetNeighbors())}
+        return not kinds - {HybridizationType.SP3, HybridizationType.S}
+    if not _is_tetrahedral(atom):
+        return False
+    if len(near) != 2:
+        return len(near) > 2
+    if atom.IsInRingSize(3) or atom.IsInRingSize(4) or atom.IsInRingSize(5):
+        return False
+    a, b = xyz[near] - xyz[atom.GetIdx()]
+    size = float(np.linalg.norm(a) * np.linalg.norm(b))
+    if size < 1e-6:
+        return False
+    angle = np.degrees(np.arccos(np.clip(a @ b / size, -1.0, 1.0)))
+    return bool(angle > WIDEST or angle < NARROWEST)
+
+
+def _has_drawn_lengths(mol: Mol, xyz: np.ndarray) -> bool:
+    ratios = _ratios(mol, xyz, frozenset((6, 7, 8, 9, 17, 35)), carbon=True)
+    if not ratios.size:
+        return False
+    off = float(np.abs(ratios - 1.0).mean())
+    heavy = [
+        (b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds() if _heavy(b.GetBeginAtom(), b.GetEndAtom())
+    ]
+    i, j = np.array(heavy).T
+    lengths = np.linalg.norm(xyz[i] - xyz[j], axis=1)
+    return off > (DRAWN_ALIKE if float(np.ptp(lengths)) < ALIKE * lengths.mean() else DRAWN_OTHERWISE)
+
+
+def _ratios(mol: Mol, xyz: np.ndarray, known: frozenset[int], carbon: bool = False) -> np.ndarray:
+    """Length of each bond between atoms of known elements, over the usual one; of carbon to heavy atoms only, if so wanted."""
+    radius, found = elements.column("covalent_radius_A"), []
+    for bond in mol.GetBonds():
+        one, two = bond.GetBeginAtom(), bond.GetEndAtom()
+        pair, order = {one.GetAtomicNum(), two.GetAtomicNum()}, bond.GetBondTypeAsDouble()
+        if not pair <= known or order not in SHORTER or (carbon and (6 not in pair or not _heavy(one, two))):
+            continue
+        length = float(np.linalg.norm(xyz[one.GetIdx()] - xyz[two.GetIdx()]))
+        ratio = length / (radius[one.GetAtomicNum()] + radius[two.GetAtomicNum()])
+        low, high = CONJUGATED.get(order, (SHORTER[order],) * 2) if bond.GetIsConjugated() else (SHORTER[order],) * 2
+        found.append(ratio / min(max(ratio, low), high))
+    return np.array(found)
+
+
+def _heavy(one: Atom, two: Atom) -> bool:
+    return one.GetAtomicNum() > 1 and two.GetAtomicNum() > 1
