@@ -28,6 +28,9 @@ class Format(StrEnum):
 
 FORMAT = typer.Option(Format.table, "--format", "-f", help="table for people, json (one object a line) or csv.")
 
+SMILES_COLUMN = typer.Option(None, metavar="NAME", help="Column of SMILES in a table, if it has no usual name.")
+PATH_COLUMN = typer.Option(None, metavar="NAME", help="Column of files in a table, relative to the table's folder.")
+
 
 def print_json(content: dict[str, Any]) -> None:
     """One JSON object on one line of stdout."""

@@ -19,6 +19,7 @@ from andersonn.labels.jobs import Job
 from andersonn.matter.readers import find_files, printable, read_each
 from andersonn.matter.readers.smiles import scaffold, titled_smiles
 from andersonn.matter.structure import Structure
+from andersonn.textlines import lines_of
 
 LIST_COLUMNS = ("name", "smiles", "charge", "multiplicity", "formula", "kind")
 """Of a CSV list of molecules; ``smiles`` must be there. ``formula`` is checked against the SMILES."""
@@ -156,7 +157,7 @@ def _lines_of_smiles(path: Path, reading: Reading) -> Iterator[Job]:
 
 def _xyz_comments(path: Path) -> list[dict[str, int]]:
     """``charge=`` and ``multiplicity=`` (or ``spin=``, taken as 2S + 1) of each frame's comment line."""
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    lines = lines_of(path.read_text(encoding="utf-8-sig", errors="replace"))
     found, at = [], 0
     while at + 1 < len(lines):
         if not lines[at].strip().isdigit():

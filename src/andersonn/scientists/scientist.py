@@ -19,7 +19,7 @@ from andersonn.data.store import ImageStore
 from andersonn.data.tasks import TASKS, task
 from andersonn.errors import InputError, UsageError
 from andersonn.matter.image import NodeNeighborImage
-from andersonn.matter.readers import listed, sources, structures_of
+from andersonn.matter.readers import Columns, listed, sources, structures_of
 from andersonn.matter.structure import Structure
 from andersonn.scientists.answers import Failure, Place, Prediction
 from andersonn.scientists.doubts import doubts, remarks, voids_of
@@ -119,21 +119,32 @@ class Scientist:
         """
         export(self.artifact, self.folder, Path(folder), licence)
 
-    def predict(self, inputs: Any) -> list[Prediction | Failure]:
-        """Answers for files, folders, SMILES, Structures, ASE and pymatgen objects: a list of them, or a single one.
+    def predict(
+        self, inputs: Any, smiles_column: str | None = None, path_column: str | None = None
+    ) -> list[Prediction | Failure]:
+        """Answers for files, folders, tables, SMILES, text of files, Structures, ASE and pymatgen objects: a list of them, or
+        a single one.
 
-        A string that names no file and has no structure file's ending is taken as SMILES. A file with several structures
-        gives several answers. An input that cannot be read gives a :class:`Failure`; the others are answered all the same.
+        A string of one line that names no file and has no structure file's ending is taken as SMILES, perhaps with a name
+        behind it (``"CCO ethanol"``); one of several lines, and bytes, as what a file holds. A table (CSV, Excel, Parquet, a
+        DataFrame, a dict or a list of dicts) is read row by row: it needs a column of SMILES, of structures, of files, or
+        ``atomic_numbers``, ``positions`` and perhaps ``cell``. A file with several structures gives several answers. An input
+        that cannot be read gives a :class:`Failure`; the others are answered all the same.
+
+        Args:
+            inputs: one or many of these.
+            smiles_column: of tables, if it has no usual name.
+            path_column: of files, relative to the table's own folder.
         """
-        return list(self.answers(listed(inputs)))
+        return list(self.answers(listed(inputs), Columns(smiles_column, path_column)))
 
-    def answers(self, inputs: Iterable[Any]) -> Iterator[Prediction | Failure]:
+    def answers(self, inputs: Iterable[Any], columns: Columns = Columns()) -> Iterator[Prediction | Failure]:
         """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. What has
         been read is answered also when the user interrupts.
         """
         waiting: list[Ready | Failure] = []
         try:
-            for name, source in sources(inputs):
+            for name, source in sources(inputs, columns):
                 waiting.extend(self.images(name, source))
                 if len(waiting) >= AT_ONCE:
                     ready, waiting = waiting, []
