@@ -32,7 +32,7 @@ from andersonn.training.anytime import ask_anytime
 from andersonn.training.artifact import Artifact
 from andersonn.training.config import TrainConfig
 from andersonn.training.inference import Outputs, ask, ask_mean
-from andersonn.training.progress import Progress
+from andersonn.training.progress import Progress, Silent
 from andersonn.training.run import train
 
 AT_ONCE = 256
@@ -97,7 +97,8 @@ class Scientist:
 
         Args:
             task_name: such as ``"conduction"``.
-            records: a table of labelled structures, or the Parquet file or files that hold it.
+            records: a table of labelled structures, or the file or files that hold it (Parquet, CSV, TSV, Excel), see
+                :func:`andersonn.data.tables.read_table`.
             config: options; the task's own defaults if None.
             out: folder for the model.
             resume: go on with an unfinished run in ``out``.
@@ -107,7 +108,7 @@ class Scientist:
         if isinstance(records, (str, os.PathLike)):
             records = [records]
         if not isinstance(records, Records):
-            records = read_records(records, labels=(chosen.quantity,))
+            records = read_records(records, (chosen.quantity,), say=(progress or Silent()).say)
         return cls(train(chosen, records, config or config_of(task_name), Path(out), resume, progress), str(out))
 
     def export(self, folder: str | os.PathLike[str], licence: str = "mit") -> None:

@@ -34,11 +34,13 @@ class Table:
         what: it is called in messages.
         names: of its columns.
         rows: as :data:`Row`.
+        decimal_comma: whether ``1,5`` may be a number in it, since no comma parts its fields.
     """
 
     what: str
     names: list[str]
     rows: Iterator[Row]
+    decimal_comma: bool = False
 
     def sample(self) -> list[Sequence[Any]]:
         """The values of the first rows, which are not used up."""
@@ -47,15 +49,20 @@ class Table:
         return [values for _, values in first if not isinstance(values, InputError)]
 
 
-def table_of(content: bytes, path: PurePath) -> Table:
+def table_of(content: bytes, path: PurePath, megabytes: float = MAX_MEGABYTES) -> Table:
     """The table that a file of that name holds.
+
+    Args:
+        content: of the file.
+        path: its name.
+        megabytes: that it may have unpacked.
 
     Raises:
         InputError: it cannot be read as a table.
     """
     ending, what = bare(path).suffix.lower(), repr(str(path))
     if path.suffix.lower() not in EXCEL:  # which are zip archives by themselves
-        content = unpacked_content(content, str(path), MAX_MEGABYTES)
+        content = unpacked_content(content, str(path), megabytes)
     if ending in EXCEL:
         return _of_excel(content, what)
     if ending in PARQUET:
@@ -82,7 +89,7 @@ def table_of_text(text: str | Iterable[str], what: str) -> Table:
     if first is None:
         raise InputError("empty_file", f"{what} holds no rows", "write the table again")
     layout = Layout.of(next(records([first], Layout.of(first).delimiter)))
-    return Table(what, list(layout.names), _rows(records(lines, layout.delimiter), layout))
+    return Table(what, list(layout.names), _rows(records(lines, layout.delimiter), layout), layout.delimiter != ",")
 
 
 def _rows(found: Iterable[str], layout: Layout) -> Iterator[Row]:
