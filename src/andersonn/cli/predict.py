@@ -85,12 +85,12 @@ def scientist_of(task: str, model: Path | None, anytime: bool = False) -> Scient
 
 def paths(inputs: list[str], columns: Columns | None = None) -> Iterator[Any]:
     """The inputs, - replaced by the lines of stdin, or by the table that stands there."""
-    from andersonn.matter.readers import Columns
+    from andersonn.matter.readers import USUAL_COLUMNS
     from andersonn.matter.readers.inputs import from_lines
 
     for item in inputs:
         if item == "-":
-            yield from from_lines(iter(sys.stdin.readline, ""), columns or Columns())
+            yield from from_lines(iter(sys.stdin.readline, ""), columns or USUAL_COLUMNS)
         else:
             yield item
 

@@ -11,14 +11,14 @@ import pyarrow as pa
 from andersonn.data.records import Records
 from andersonn.data.tables import read_table
 from andersonn.errors import UsageError
-from andersonn.matter.readers import Columns
+from andersonn.matter.readers import USUAL_COLUMNS, Columns
 from andersonn.matter.readers.smiles import constitution
 
 
 def read_records(
     paths: Sequence[str | os.PathLike[str]],
     labels: tuple[str, ...] = (),
-    columns: Columns = Columns(),
+    columns: Columns = USUAL_COLUMNS,
     label_column: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Records:

@@ -16,7 +16,7 @@ from andersonn.data.records import COLUMNS, LISTS, Records, read_sound
 from andersonn.errors import AndersonnError, InputError, UsageError
 from andersonn.matter import elements
 from andersonn.matter.readers import Columns, is_table_name
-from andersonn.matter.readers.columns import Roles, plain
+from andersonn.matter.readers.columns import USUAL_COLUMNS, Roles, plain
 from andersonn.matter.readers.content import content_of
 from andersonn.matter.readers.rows import is_missing, name_of, structures_of_row
 from andersonn.matter.readers.smiles import scaffold
@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 def read_table(
     path: Path,
     labels: Sequence[str],
-    columns: Columns = Columns(),
+    columns: Columns = USUAL_COLUMNS,
     label_column: str | None = None,
     say: Say = lambda _: None,
 ) -> Records:
@@ -56,7 +56,7 @@ def read_table(
         names = _names(path)
         structural = "smiles" in names or set(LISTS) <= set(names)
         if not names or (
-            {"id", "group", *labels} <= set(names) and structural and columns == Columns() and label_column is None
+            {"id", "group", *labels} <= set(names) and structural and columns == USUAL_COLUMNS and label_column is None
         ):
             return Records.read(path, tuple(labels))
         return _of_parquet(path, labels, columns, label_column, say)
@@ -210,7 +210,7 @@ def _label(names: Sequence[str], label: str, asked: str | None, numeric: Sequenc
     listed = (
         f"columns of numbers: {', '.join(map(repr, numeric[:12]))}" if numeric else f"it has {', '.join(names[:20])}"
     )
-    hint = f"{listed}; name the one that holds {label}: --label-column NAME (in Python label_column=)"
+    hint = f"{listed}; name the one that holds {label}: --label-column NAME"
     raise UsageError("missing_column", f"{source!r} has no column {wanted}", hint)
 
 

@@ -19,7 +19,7 @@ from andersonn.data.store import ImageStore
 from andersonn.data.tasks import TASKS, task
 from andersonn.errors import InputError, UsageError
 from andersonn.matter.image import NodeNeighborImage
-from andersonn.matter.readers import Columns, listed, sources, structures_of
+from andersonn.matter.readers import USUAL_COLUMNS, Columns, listed, sources, structures_of
 from andersonn.matter.structure import Structure
 from andersonn.scientists.answers import Failure, Place, Prediction
 from andersonn.scientists.doubts import doubts, remarks, voids_of
@@ -139,7 +139,7 @@ class Scientist:
         """
         return list(self.answers(listed(inputs), Columns(smiles_column, path_column)))
 
-    def answers(self, inputs: Iterable[Any], columns: Columns = Columns()) -> Iterator[Prediction | Failure]:
+    def answers(self, inputs: Iterable[Any], columns: Columns = USUAL_COLUMNS) -> Iterator[Prediction | Failure]:
         """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. What has
         been read is answered also when the user interrupts.
         """

@@ -1,6 +1,6 @@
 """Files and foreign objects → :class:`~andersonn.matter.structure.Structure`."""
 
-from andersonn.matter.readers.columns import Columns
+from andersonn.matter.readers.columns import USUAL_COLUMNS, Columns
 from andersonn.matter.readers.content import MAX_MEGABYTES, printable
 from andersonn.matter.readers.files import read_content, read_each, read_file
 from andersonn.matter.readers.formats import FORMATS, TABLES, find_files, format_of, is_table_name
@@ -12,6 +12,7 @@ __all__ = [
     "FORMATS",
     "MAX_MEGABYTES",
     "TABLES",
+    "USUAL_COLUMNS",
     "Columns",
     "Smiles",
     "as_structure",

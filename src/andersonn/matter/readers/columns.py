@@ -34,6 +34,10 @@ class Columns(NamedTuple):
     path: str | None = None
 
 
+USUAL_COLUMNS = Columns()
+"""No column is named: their usual names tell them."""
+
+
 @dataclass(frozen=True)
 class Roles:
     """Positions of the columns that make a structure, from 0; None where there is none.
@@ -56,7 +60,7 @@ class Roles:
     def of(
         cls,
         names: Sequence[str],
-        asked: Columns = Columns(),
+        asked: Columns = USUAL_COLUMNS,
         rows: Sequence[Sequence[Any]] = (),
         what: str = "the table",
     ) -> Roles:
@@ -85,6 +89,8 @@ class Roles:
             atoms = (names.index(ATOMS[0]), names.index(ATOMS[1]), cell)
         smiles, path = _smiles(names, what), _first(names, PATHS)
         if smiles is not None or atoms is not None:
+            others = [name if k != smiles else "" for k, name in enumerate(names)]
+            id = _first(others, (*IDS, *MAYBE)) if id is None else id
             return cls(smiles=smiles, id=id, atoms=atoms)
         if path is not None:
             return cls(path=path, id=id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def records(lines: Iterable[str], delimiter: str) -> Iterator[str]:
 
 
 def _joined(lines: list[str]) -> str:
-    return lines[0] if len(lines) == 1 else "".join(line if line.endswith("\n") else line + "\n" for line in lines)
+    return "".join(line if line.endswith("\n") else line + "\n" for line in lines[:-1]) + lines[-1]
 
 
 def _stays_open(line: str, is_open: bool, delimiter: str) -> bool:
@@ -112,6 +113,16 @@ class Layout:
         if len(layout.names) == 1:
             layout = cls(tuple(word.strip("\"'") for word in header.split()), "")
         return layout if any(map(is_smiles_name, layout.names)) else None
+
+    def as_text(self) -> str:
+        """As JSON."""
+        return json.dumps([self.delimiter, *self.names])
+
+    @classmethod
+    def from_text(cls, text: str) -> Layout:
+        """The layout back."""
+        delimiter, *names = json.loads(text)
+        return cls(tuple(names), delimiter)
 
     def has(self, columns: Columns) -> bool:
         """Whether there is a column that a user named."""

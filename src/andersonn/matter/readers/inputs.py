@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.matter.readers.columns import PATHS, Columns, is_smiles_name, plain
+from andersonn.matter.readers.columns import PATHS, USUAL_COLUMNS, Columns, is_smiles_name, plain
 from andersonn.matter.readers.content import MAX_MEGABYTES, content_of, printable, text_of
 from andersonn.matter.readers.delimited import Layout
 from andersonn.matter.readers.files import read_each
@@ -42,7 +42,7 @@ def listed(inputs: Any) -> Iterable[Any]:
     return [inputs] if one or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords") else inputs
 
 
-def sources(inputs: Iterable[Any], columns: Columns = Columns()) -> Iterator[tuple[str, Any]]:
+def sources(inputs: Iterable[Any], columns: Columns = USUAL_COLUMNS) -> Iterator[tuple[str, Any]]:
     """(name, what to read) of each input; folders become their files, and tables their rows.
 
     Args:
@@ -124,7 +124,7 @@ def _of_text(item: str | bytes, name: str, columns: Columns) -> Iterator[tuple[s
         if not isinstance(item, str):
             item = text_of(unpacked_content(bytes(item), name, MAX_MEGABYTES), Path(name))
         first = next((line for line in lines_of(item) if line.strip()), "")
-        if sniffed(item) == "table" or (columns != Columns() and Layout.of(first).has(columns)):
+        if sniffed(item) == "table" or (columns != USUAL_COLUMNS and Layout.of(first).has(columns)):
             yield from _of_table(lambda: table_of_text(item, name), columns, name, lambda k: f"{name}:{k}", Path())
         else:
             yield name, partial(read_text, item, "text")

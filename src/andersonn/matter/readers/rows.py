@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.matter.readers.columns import Columns, Roles
+from andersonn.matter.readers.columns import USUAL_COLUMNS, Columns, Roles
 from andersonn.matter.readers.formats import FORMATS, format_of, is_table_name
 from andersonn.matter.readers.objects import as_structure
 from andersonn.matter.readers.parts import LONGEST_NAME, refuse_more_parts
@@ -58,7 +58,7 @@ def structures_of_table(table: Table, name: str) -> Made:
         InputError: no column holds structures, or the only row is unsound.
     """
     found: Made = []
-    for row, source in row_sources(table, Columns(), None, str):
+    for row, source in row_sources(table, USUAL_COLUMNS, None, str):
         try:
             if isinstance(source, InputError):
                 raise source
@@ -95,9 +95,9 @@ def structures_of_row(roles: Roles, values: Sequence[Any], folder: Path | None) 
 
 def name_of(roles: Roles, values: Sequence[Any]) -> str:
     """The name that a row gives; empty if it gives none."""
-    if roles.id is None or is_missing(values[roles.id]):
+    value = None if roles.id is None else values[roles.id]
+    if is_missing(value) or not isinstance(value, (str, int, float, np.number)):
         return ""
-    value = values[roles.id]
     text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
     return " ".join(text[:LONGEST_NAME].split())
 
