@@ -260,7 +260,7 @@ def test_one_bad_structure_of_a_file_leaves_the_others(put):
     good = NACL.format(symmetry=HM)
     bad = good.replace("data_NaCl", "data_bad").replace("0.5 0.5 0.5", "0.01 0 0")
     frame = '2\nLattice="4 0 0 0 4 0 0 0 4"\nNa 0 0 0\nCl {} 0 0\n'
-    frames = frame.format(2.0) + frame.format(0.1) + "\n\n" + frame.format(2.0) + "oops\n"
+    frames = frame.format(2.0) + frame.format(0.1) + "\n\n" + frame.format(2.0) + "3\n"
     for text, name, kinds in (
         (good + bad, "a.cif", [None, "overlapping_atoms"]),
         (frames, "a.xyz", [None, "overlapping_atoms", None, "bad_xyz"]),

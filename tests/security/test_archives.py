@@ -21,12 +21,13 @@ from andersonn.data.fetch import _by_figshare
 from andersonn.data.sources import source
 from andersonn.errors import InputError
 from andersonn.files import write_whole
+from andersonn.matter.readers.packed import DICTIONARY
 from andersonn.scientists.shipped import shipped_folder
 from andersonn.screening import Screening, Settings, streams
 from andersonn.screening.library import Library
 from andersonn.screening.pieces import REFUSED, shards
 from andersonn.screening.reading import Reader
-from andersonn.screening.streams import DICTIONARY, unpacked
+from andersonn.screening.streams import unpacked
 from andersonn.web.inputs import collected
 
 XYZ = b"3\nwater\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n"

@@ -20,6 +20,8 @@ NAMES = 4
 PATIENCE = 1.0
 """Seconds of work before progress is shown."""
 NUMBER = re.compile(r"\d+")
+ROW = re.compile(r":\d+$")
+"""Ends the name of a row of a table."""
 
 
 def print_table(answers: Iterator[Prediction | Failure]) -> None:
@@ -107,7 +109,8 @@ def short_name(name: str, id: str) -> str:
     path = Path(name)
     if name == id:  # SMILES, in which a slash divides nothing
         return name
-    return f"{path.name} [{id}]" if ":" in id else path.name
+    of_row = ROW.search(path.name) and id not in name
+    return f"{path.name} [{id}]" if ":" in id or of_row else path.name
 
 
 def _footer(answer: Prediction) -> str:

@@ -28,6 +28,10 @@ class Format(StrEnum):
 
 FORMAT = typer.Option(Format.table, "--format", "-f", help="table for people, json (one object a line) or csv.")
 
+SMILES_COLUMN = typer.Option(None, metavar="NAME", help="Column of SMILES in a table, if it has no usual name.")
+LABEL_COLUMN = typer.Option(None, metavar="NAME", help="Column of labels, in the task's unit, if it has another name.")
+PATH_COLUMN = typer.Option(None, metavar="NAME", help="Column of files in a table, relative to the table's folder.")
+
 
 def print_json(content: dict[str, Any]) -> None:
     """One JSON object on one line of stdout."""

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import typer
 
-from andersonn.cli.console import FORMAT, Bars, Format, show_metrics
+from andersonn.cli.console import FORMAT, LABEL_COLUMN, PATH_COLUMN, SMILES_COLUMN, Bars, Format, show_metrics
 
 HELP = """Test a model on labelled structures, beside the majority class and a random forest on composition.
 
+DATA is a Parquet file of records, or a table (CSV, TSV, Excel) with a column of SMILES or of structure files and one of labels.
 On the very files a model was trained on, only the held-out test side counts, unless --side says otherwise.
 
 Example: andersonn evaluate conduction --data crystals.parquet --format json"""
@@ -28,7 +29,12 @@ class Side(StrEnum):
 
 def evaluate(
     task: str = typer.Argument(help="Task, such as conduction."),
-    data: list[Path] = typer.Option(..., help="Parquet file of labelled records; may be repeated."),
+    data: list[Path] = typer.Option(
+        ..., help="Table of labelled structures: Parquet, CSV, TSV or Excel; may be repeated."
+    ),
+    smiles_column: str | None = SMILES_COLUMN,
+    path_column: str | None = PATH_COLUMN,
+    label_column: str | None = LABEL_COLUMN,
     model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
     side: Side = typer.Option(Side.auto, help="Which side of the split."),
     baselines: bool = typer.Option(True, help="Grow the random forest too."),
@@ -39,10 +45,13 @@ def evaluate(
 
     chosen = task_of(task)
     from andersonn.data.merging import read_records
+    from andersonn.matter.readers import Columns
     from andersonn.scientists.evaluate import evaluate as measure
     from andersonn.scientists.evaluate import scientist_of
 
     scientist = scientist_of(task, model)
-    records = read_records(data, labels=(chosen.quantity,))
-    metrics = measure(scientist, records, side.value, baselines, Bars())
+    bars = Bars()
+    columns = Columns(smiles_column, path_column)
+    records = read_records(data, (chosen.quantity,), columns, label_column, bars.say)
+    metrics = measure(scientist, records, side.value, baselines, bars)
     show_metrics(metrics, scientist.task.classes, format)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -13,17 +14,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from andersonn.cli.answers import Reading, print_table
-from andersonn.cli.console import FORMAT, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, PATH_COLUMN, SMILES_COLUMN, Format, print_csv, print_json
 
 if TYPE_CHECKING:
+    from andersonn.matter.readers import Columns
     from andersonn.scientists import Failure, Prediction, Scientist
 
 HELP = """Class, probabilities and estimate of each structure.
 
-INPUT is a file, a folder (searched for structure files), SMILES, or - for any of these on stdin, one a line. Exit status
-0 if all inputs were answered, 1 if some could not be.
+INPUT is a structure file, also packed (.gz, .bz2, .xz), a folder of them, a table (.csv, .tsv, .xlsx, .parquet) with a column
+of SMILES or of files, SMILES, or - for any of these on stdin, one a line, or a table there. Exit status 0 if all inputs
+were answered, 1 if some could not be.
 
-Examples: andersonn predict conduction NaCl.cif structures/ --format json; andersonn predict polarity --smiles CCO"""
+Examples: andersonn predict conduction NaCl.cif structures/ --format json; andersonn predict polarity --smiles CCO;
+andersonn predict polarity molecules.csv --smiles-column ligand"""
 
 Answer = TypeVar("Answer")
 
@@ -38,9 +42,11 @@ class OnError(StrEnum):
 def predict(
     task: str = typer.Argument(help="Task, such as conduction."),
     inputs: list[str] | None = typer.Argument(
-        None, metavar="[INPUT]...", help="Files, folders, SMILES, or - for a list on stdin."
+        None, metavar="[INPUT]...", help="Files, folders, tables, SMILES, or - for a list or table on stdin."
     ),
     smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
+    smiles_column: str | None = SMILES_COLUMN,
+    path_column: str | None = PATH_COLUMN,
     model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
     anytime: bool = typer.Option(False, help="Stop solving once the class is settled; the estimate is rougher then."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
@@ -54,15 +60,17 @@ def predict(
         task_of(task)
     if not (inputs or smiles):
         raise UsageError("no_input", "there is nothing to predict", "give files, folders, - or --smiles")
-    from andersonn.matter.readers import Smiles
+    from andersonn.matter.readers import Columns, Smiles
 
+    columns = Columns(smiles_column, path_column)
     scientist = scientist_of(task, model, anytime)
     failures: list[Failure] = []
     show = {Format.table: print_table, Format.json: _json, Format.csv: _csv}[format]
-    reading = Reading(partial(_count, inputs or [], smiles or []), format is not Format.table and sys.stdout.isatty())
-    items = chain(paths(inputs or []), map(Smiles, smiles or []))
+    count = partial(_count, inputs or [], smiles or [], columns)
+    reading = Reading(count, quiet=format is not Format.table and sys.stdout.isatty())
+    chosen = chain(paths(inputs or [], columns), map(Smiles, smiles or []))
     try:
-        show(watched(_closing(scientist.answers(items, reading.tell), reading), on_error, failures))
+        show(watched(_closing(scientist.answers(chosen, columns, reading.tell), reading), on_error, failures))
     finally:
         reading.finish()
     raise typer.Exit(1 if failures else 0)
@@ -74,11 +82,11 @@ def _closing(answers: Iterator[Answer], reading: Reading) -> Iterator[Answer]:
     reading.finish()
 
 
-def _count(inputs: list[str], smiles: list[str]) -> int | None:
-    """How many inputs there are, folders counted by their files; None if a list comes on stdin."""
+def _count(inputs: list[str], smiles: list[str], columns: Columns) -> int | None:
+    """How many inputs there are, folders counted by their files and tables by their rows; None if a list comes on stdin."""
     from andersonn.matter.readers import sources
 
-    return None if "-" in inputs else sum(1 for _ in sources(inputs)) + len(smiles)
+    return None if "-" in inputs else sum(1 for _ in sources(inputs, columns)) + len(smiles)
 
 
 def scientist_of(task: str, model: Path | None, anytime: bool = False) -> Scientist:
@@ -94,11 +102,14 @@ def scientist_of(task: str, model: Path | None, anytime: bool = False) -> Scient
     return scientist
 
 
-def paths(inputs: list[str]) -> Iterator[str]:
-    """The inputs, - replaced by the lines of stdin."""
+def paths(inputs: list[str], columns: Columns | None = None) -> Iterator[Any]:
+    """The inputs, - replaced by the lines of stdin, or by the table that stands there."""
+    from andersonn.matter.readers import USUAL_COLUMNS
+    from andersonn.matter.readers.inputs import from_lines
+
     for item in inputs:
         if item == "-":
-            yield from (line.strip() for line in sys.stdin if line.strip())
+            yield from from_lines(iter(sys.stdin.readline, ""), columns or USUAL_COLUMNS)
         else:
             yield item
 

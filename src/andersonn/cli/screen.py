@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, PATH_COLUMN, SMILES_COLUMN, Bars, Format, print_csv, print_json
 
 if TYPE_CHECKING:
     from andersonn.screening import Settings
 
 HELP = """A whole library: class, probabilities and estimate of each structure, as Parquet.
 
-LIBRARY is a folder, a zip or tar archive, a Parquet table of structures or SMILES, or an SDF, SMILES or (extended) xyz
-file, also gzipped; a path or a URL such as s3://bucket/folder. The same command goes on where an interrupted run
+LIBRARY is a folder, a zip or tar archive, a Parquet table of structures or SMILES, a CSV or TSV table with a column of
+SMILES or of files, or an SDF, SMILES or (extended) xyz file, also packed (.gz, .bz2, .xz); a path or a URL such as
+s3://bucket/folder. The same command goes on where an interrupted run
 stopped. DIR gets shards/*.parquet, rejects.jsonl with reasons, shards.jsonl and manifest.json, and top.parquet if asked.
 
 Exit status 0 if all inputs were answered, 1 if some were rejected.
@@ -36,6 +37,8 @@ def screen(
     task: str = typer.Argument(help="Task, such as conduction."),
     library: str = typer.Argument(help="Folder, archive, table or file; a path or a URL."),
     out: Path = typer.Option(..., help="Folder for the results."),
+    smiles_column: str | None = SMILES_COLUMN,
+    path_column: str | None = PATH_COLUMN,
     engine: Engine = typer.Option(Engine.local, help="Processes of this machine, or Ray (extra: cluster)."),
     workers: int | None = typer.Option(None, min=1, help="Processes or actors; default one a core."),
     address: str | None = typer.Option(None, help="Running Ray cluster, such as auto; default one started here."),
@@ -54,11 +57,12 @@ def screen(
     format: Format = FORMAT,
 ) -> None:
     """Prints the manifest, in short as a table."""
+    from andersonn.matter.readers import Columns
     from andersonn.screening import Screening
 
     screening = Screening(
         _settings(task, model, device, conformers, where, time_limit), library, out, shard_size, top, by, engine.value,
-        workers or _cores(), address,
+        workers or _cores(), address, Columns(smiles_column, path_column),
     )  # fmt: skip
     bars = Bars()
     try:

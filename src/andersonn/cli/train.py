@@ -6,14 +6,15 @@ from pathlib import Path
 
 import typer
 
-from andersonn.cli.console import FORMAT, Bars, Format, show_metrics
+from andersonn.cli.console import FORMAT, LABEL_COLUMN, PATH_COLUMN, SMILES_COLUMN, Bars, Format, show_metrics
 from andersonn.errors import UsageError
 
 HELP = """Train a model on labelled structures.
 
 DATA is a Parquet file with columns id, group, atomic_numbers, positions, cell and the label (band_gap_eV for
-conduction, dipole_D for polarity, for which smiles may stand in for atoms, pld_A for porosity); --data may be repeated,
-and the same molecule in two files stays on one side. Groups are never divided between training, validation and test.
+conduction, dipole_D for polarity, for which smiles may stand in for atoms, pld_A for porosity), or a table (CSV, TSV,
+Excel) with a column of SMILES or of structure files and one of labels; id and group are made where they are missing.
+--data may be repeated, and the same molecule in two files stays on one side. Groups are never divided between training, validation and test.
 Options are key=value words, such as epochs=20 model.width=96 (list them with --options); each task has its own defaults.
 
 Started by torchrun, several processes train one model together, on as many GPUs or on the cores of one or more machines:
@@ -40,8 +41,13 @@ def _list_options(wanted: bool) -> None:
 def train(
     task: str = typer.Argument(help="Task, such as conduction."),
     overrides: list[str] | None = typer.Argument(None, metavar="[KEY=VALUE]...", help="Options."),
-    data: list[Path] = typer.Option(..., help="Parquet file of records; may be repeated."),
+    data: list[Path] = typer.Option(
+        ..., help="Table of labelled structures: Parquet, CSV, TSV or Excel; may be repeated."
+    ),
     out: Path = typer.Option(..., help="Folder for the model; made if needed."),
+    smiles_column: str | None = SMILES_COLUMN,
+    path_column: str | None = PATH_COLUMN,
+    label_column: str | None = LABEL_COLUMN,
     config: Path | None = typer.Option(None, help="TOML or JSON file of options."),
     resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out; start it if there is none."),
     format: Format = FORMAT,
@@ -53,15 +59,22 @@ def train(
     from andersonn.data.tasks import task as task_of
     from andersonn.scientists.recipes import config_of
 
-    task_of(task)
+    asked = task_of(task)
     chosen = config_of(task, config, overrides or [])
 
+    from andersonn.data.merging import read_records
+    from andersonn.matter.readers import Columns
     from andersonn.scientists import Scientist
     from andersonn.training.parallel import launched
 
     rank, size = launched()
     try:
-        scientist = Scientist.train(task, data, chosen, out, resume, Bars())
+        bars = Bars()
+        columns = Columns(smiles_column, path_column)
+        records = read_records(
+            data, (asked.quantity,), columns, label_column, bars.say if rank == 0 else lambda _: None
+        )
+        scientist = Scientist.train(task, records, chosen, out, resume, bars)
     except KeyboardInterrupt:
         if rank == 0:
             typer.echo("interrupted; the same command with --resume goes on after the last whole epoch", err=True)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from andersonn.data.records import Records
+from andersonn.data.tables import read_table
 from andersonn.errors import UsageError
+from andersonn.matter.readers import USUAL_COLUMNS, Columns
 from andersonn.matter.readers.smiles import constitution
 
 
-def read_records(paths: Sequence[str | os.PathLike[str]], labels: tuple[str, ...] = ()) -> Records:
-    """The records of one file, or of several merged; see :meth:`Records.read` and :func:`merged`."""
-    found = [Records.read(path, labels) for path in paths]
+def read_records(
+    paths: Sequence[str | os.PathLike[str]],
+    labels: tuple[str, ...] = (),
+    columns: Columns = USUAL_COLUMNS,
+    label_column: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Records:
+    """The records of one file, or of several merged; see :func:`~andersonn.data.tables.read_table` and :func:`merged`."""
+    found = [read_table(Path(path), labels, columns, label_column, say) for path in paths]
     return found[0] if len(found) == 1 else merged(found)
 
 

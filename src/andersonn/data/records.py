@@ -38,7 +38,8 @@ class Records:
 
     Attributes:
         table: columns ``id, group, atomic_numbers, positions, cell`` and labels; perhaps ``smiles``, from which
-            molecules without positions get a geometry, ``split``, and ``file``, from which each record came.
+            molecules without positions get a geometry, ``split``, ``file``, from which each record came, and
+            ``problem``, why a record cannot be used, null where it can.
         source: file it came from.
 
     Raises:
@@ -73,7 +74,7 @@ class Records:
         for name in labels:
             _require_numbers(schema.field(name), str(path))
         wanted = [name for name in (*COLUMNS, "smiles", *labels, "split") if name in schema.names]
-        records = cls(_readable(path, lambda: _read_sound(path, wanted)), str(path))
+        records = cls(_readable(path, lambda: read_sound(path, wanted)), str(path))
         records.require_some()
         return records
 
@@ -89,6 +90,8 @@ class Records:
         id = self.ids[index]
         if self._smiles is not None and not self._positions[index].is_valid and self._smiles[index].is_valid:
             return from_smiles(self._smiles[index].as_py(), id)
+        if not self._positions[index].is_valid and index in self.problems:
+            raise InputError("bad_record", self.problems[index], "complete the row, or leave it out")
         Z, positions, cell = self.atomic_numbers(index), _numbers(self._positions, index), _numbers(self._cell, index)
         if Z is None or positions is None or len(positions) != 3 * len(Z) or (cell is not None and len(cell) != 9):
             raise InputError(
@@ -186,6 +189,13 @@ class Records:
         return split
 
     @cached_property
+    def problems(self) -> dict[int, str]:
+        """Record index → why it cannot be used, as far as reading its table showed."""
+        if "problem" not in self.table.column_names:
+            return {}
+        return {k: text for k, text in enumerate(self.table["problem"].to_pylist()) if text is not None}
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of what is given of the structures (labels, groups and splits left out): by it a model knows its records."""
         sink = pa.BufferOutputStream()
@@ -243,7 +253,8 @@ def _readable(path: Path, read: Callable[[], T]) -> T:
         ) from None
 
 
-def _read_sound(path: Path, columns: list[str]) -> pa.Table:
+def read_sound(path: Path, columns: list[str]) -> pa.Table:
+    """Columns of a Parquet file, checked."""
     table = pq.read_table(path, columns=columns)
     table.validate(full=True)  # damaged pages can yield offsets and strings that crash whoever reads them later
     return table

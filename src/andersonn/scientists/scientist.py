@@ -19,7 +19,7 @@ from andersonn.data.store import ImageStore
 from andersonn.data.tasks import TASKS, task
 from andersonn.errors import InputError, UsageError
 from andersonn.matter.image import NodeNeighborImage
-from andersonn.matter.readers import listed, sources, structures_of
+from andersonn.matter.readers import USUAL_COLUMNS, Columns, listed, sources, structures_of
 from andersonn.matter.structure import Structure
 from andersonn.scientists.answers import Failure, Place, Prediction
 from andersonn.scientists.doubts import doubts, remarks, trained_electrons, voids_of
@@ -32,7 +32,7 @@ from andersonn.training.anytime import ask_anytime
 from andersonn.training.artifact import Artifact
 from andersonn.training.config import TrainConfig
 from andersonn.training.inference import Outputs, ask, ask_mean
-from andersonn.training.progress import Progress
+from andersonn.training.progress import Progress, Silent
 from andersonn.training.run import train
 
 AT_ONCE = 256
@@ -97,7 +97,8 @@ class Scientist:
 
         Args:
             task_name: such as ``"conduction"``.
-            records: a table of labelled structures, or the Parquet file or files that hold it.
+            records: a table of labelled structures, or the file or files that hold it (Parquet, CSV, TSV, Excel), see
+                :func:`andersonn.data.tables.read_table`.
             config: options; the task's own defaults if None.
             out: folder for the model.
             resume: go on with an unfinished run in ``out``.
@@ -107,7 +108,7 @@ class Scientist:
         if isinstance(records, (str, os.PathLike)):
             records = [records]
         if not isinstance(records, Records):
-            records = read_records(records, labels=(chosen.quantity,))
+            records = read_records(records, (chosen.quantity,), say=(progress or Silent()).say)
         return cls(train(chosen, records, config or config_of(task_name), Path(out), resume, progress), str(out))
 
     def export(self, folder: str | os.PathLike[str], licence: str = "mit") -> None:
@@ -119,28 +120,43 @@ class Scientist:
         """
         export(self.artifact, self.folder, Path(folder), licence)
 
-    def predict(self, inputs: Any) -> list[Prediction | Failure]:
-        """Answers for files, folders, SMILES, Structures, ASE and pymatgen objects: a list of them, or a single one.
+    def predict(
+        self, inputs: Any, smiles_column: str | None = None, path_column: str | None = None
+    ) -> list[Prediction | Failure]:
+        """Answers for files, folders, tables, SMILES, text of files, Structures, ASE and pymatgen objects: a list of them, or
+        a single one.
 
-        A string that names no file and has no structure file's ending is taken as SMILES. A file with several structures
-        gives several answers. An input that cannot be read gives a :class:`Failure`; the others are answered all the same.
+        A string of one line that names no file and has no structure file's ending is taken as SMILES, perhaps with a name
+        behind it (``"CCO ethanol"``); one of several lines, and bytes, as what a file holds. A table (CSV, Excel, Parquet, a
+        DataFrame, a dict or a list of dicts) is read row by row: it needs a column of SMILES, of structures, of files, or
+        ``atomic_numbers``, ``positions`` and perhaps ``cell``. A file with several structures gives several answers. An input
+        that cannot be read gives a :class:`Failure`; the others are answered all the same.
+
+        Args:
+            inputs: one or many of these.
+            smiles_column: of tables, if it has no usual name.
+            path_column: of files, relative to the table's own folder.
         """
-        return list(self.answers(listed(inputs)))
+        return list(self.answers(listed(inputs), Columns(smiles_column, path_column)))
 
     def answers(
-        self, inputs: Iterable[Any], progress: Callable[[str, int, int], None] | None = None
+        self,
+        inputs: Iterable[Any],
+        columns: Columns = USUAL_COLUMNS,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> Iterator[Prediction | Failure]:
         """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. What has
         been read is answered also when the user interrupts.
 
         Args:
             inputs: as for :meth:`predict`.
+            columns: of tables, where they have no usual names.
             progress: called with (input, inputs read so far, structures read so far).
         """
         waiting: list[Ready | Failure] = []
         read = 0
         try:
-            for number, (name, source) in enumerate(sources(inputs), start=1):
+            for number, (name, source) in enumerate(sources(inputs, columns), start=1):
                 found = self.images(name, source)
                 waiting.extend(found)
                 read += len(found)

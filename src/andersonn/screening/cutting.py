@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from andersonn.matter.readers import MAX_MEGABYTES
-from andersonn.screening.pieces import SDF, SMI
+from andersonn.matter.readers.delimited import records
+from andersonn.matter.readers.frames import atom_count
+from andersonn.screening.pieces import SDF, SMI, TABLE
 
 LIMIT = int(MAX_MEGABYTES * 1e6)
 """Bytes of one input that are read at most, unpacked: also what a packed bomb can take of memory."""
@@ -26,16 +29,17 @@ class Cut(NamedTuple):
     count: int
 
 
-def cuts(stream: BinaryIO, kind: str, size: int) -> Iterator[Cut]:
+def cuts(stream: BinaryIO, kind: str, size: int, delimiter: str = ",") -> Iterator[Cut]:
     """Stretches of ``size`` records, fewer where they have more than :data:`LIMIT` bytes and at the end. A record of SMILES
     is a line, also an empty one.
 
     Args:
         stream: at its beginning.
-        kind: ``sdf``, ``smi`` or ``xyz``.
+        kind: ``sdf``, ``smi``, ``xyz`` or ``table``; of a table the stream is behind the names of the columns.
         size: records.
+        delimiter: of the fields of a table.
     """
-    ends = {SDF: _record_ends, SMI: _line_ends}.get(kind, _frame_ends)
+    ends = {SDF: _record_ends, SMI: _line_ends, TABLE: partial(_row_ends, delimiter)}.get(kind, _frame_ends)
     begin, first, count, last = 0, 1, 0, 0
     for block in ends(stream):
         for end in block:
@@ -73,18 +77,30 @@ def _record_ends(stream: BinaryIO) -> Iterator[list[int]]:
         yield [at]
 
 
+def _row_ends(delimiter: str, stream: BinaryIO) -> Iterator[list[int]]:
+    at, ends = 0, []
+    lines = (line.decode("latin-1") for line in iter(partial(stream.readline, LIMIT), b""))  # one letter a byte
+    for record in records(lines, delimiter):
+        at += len(record)
+        ends.append(at)
+        if len(ends) >= 1000:
+            yield ends
+            ends = []
+    yield ends
+
+
 def _frame_ends(stream: BinaryIO) -> Iterator[list[int]]:
-    """Frames of xyz files. After a line that should count atoms and does not, the rest is one frame, which its reader
-    will refuse.
+    """Frames of xyz files, with the text behind each, as its reader takes them apart. After a first line that should count
+    atoms and does not, all is one frame, which its reader will refuse.
     """
     at, left, ends, counted = 0, 0, [], False
     while line := stream.readline(LIMIT):
-        if left == 0 and line.strip() and not line.startswith(b"VEC"):
-            if counted:
-                ends.append(at)
-            counted = True
-            word = line.strip()
-            left = int(word) + 2 if word.isdigit() and len(word) < 10 else -1
+        if left == 0 and line.strip():
+            count = atom_count(line.decode("utf-8-sig", errors="replace").rstrip("\r\n"))
+            if count is not None or not counted:
+                if counted:
+                    ends.append(at)
+                counted, left = True, -1 if count is None else count + 2
         at += len(line)
         left -= left > 0
         if len(ends) >= 1000:

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from andersonn.errors import AndersonnError, InputError, UsageError
-from andersonn.matter.readers import FORMATS, format_of, printable
+from andersonn.matter.readers import FORMATS, Columns, format_of, is_table_name, printable
+from andersonn.matter.readers.columns import USUAL_COLUMNS, Roles
+from andersonn.matter.readers.delimited import LONGEST_RECORD, Layout, records
+from andersonn.matter.readers.packed import DAMAGE, bare, damaged
+from andersonn.matter.readers.smiles import list_layout
+from andersonn.matter.readers.tables import SAMPLE
 from andersonn.screening.cutting import LIMIT, cuts
-from andersonn.screening.pieces import FILE, PARQUET, RECORDS, REFUSED, Piece
+from andersonn.screening.pieces import FILE, PARQUET, RECORDS, REFUSED, SMI, TABLE, Piece
 from andersonn.screening.storage import Found, files_of, opened
-from andersonn.screening.streams import DAMAGE, Bounded, damaged, too_large, unpacked
+from andersonn.screening.streams import Bounded, too_large, unpacked
 
 PACKINGS = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".tgz": "gz", ".tbz2": "bz2", ".txz": "xz"}
 TARS = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz")
-NEEDED = ("atomic_numbers", "positions")
-"""Columns of a table of structures, unless it has ``smiles``."""
 ABSOLUTE = re.compile(r"^([/\\]|[A-Za-z]:)")
 
 
@@ -34,11 +41,13 @@ class Library:
         where: a folder, archive, table or file; a path or URL.
         size: inputs of a piece at most.
         unchanged_since: seconds since 1970: a local file changed later is an error; None allows any.
+        columns: of tables, where they have no usual names.
     """
 
     where: str
     size: int
     unchanged_since: float | None = None
+    columns: Columns = USUAL_COLUMNS
 
     def pieces(self) -> Iterator[Piece]:
         """All inputs in order, those that cannot be read as refused pieces; files of no known format are left out.
@@ -84,6 +93,11 @@ class Library:
         if name.endswith(".parquet"):
             return self._of_table, replace(whole, kind=PARQUET)
         packing = PACKINGS.get(PurePosixPath(name).suffix, "")
+        if is_table_name(
+            PurePosixPath(name)
+        ):  # beside structures it tells about them: only one that is named is a library
+            named = printable(self.where).endswith(whole.name)
+            return (self._of_rows, replace(whole, kind=TABLE, packing=packing)) if named else (None, whole)
         if name.endswith(TARS):
             return self._of_tar, replace(whole, packing=packing)
         return (self._of_text, replace(whole, packing=packing)) if kind_of(name) else (None, whole)
@@ -98,20 +112,41 @@ class Library:
         else:
             yield whole
 
-    def _of_records(self, whole: Piece, stream: object) -> Iterator[Piece]:
-        for cut in cuts(stream, whole.kind, self.size):  # type: ignore[arg-type]
+    def _of_records(self, whole: Piece, stream: BinaryIO) -> Iterator[Piece]:
+        if whole.kind == SMI:
+            layout = list_layout(stream.readline(LONGEST_RECORD).decode("utf-8", errors="replace"))
+            stream.seek(0)
+            whole = replace(whole, layout=layout.as_text() if layout else "")
+        for cut in cuts(stream, whole.kind, self.size):
             yield replace(whole, offset=whole.offset + cut.offset, length=cut.length, first=cut.first, count=cut.count)
+
+    def _of_rows(self, whole: Piece) -> Iterator[Piece]:
+        """Of a table of text; its first record names the columns and is number 1."""
+        with unpacked(whole.uri, whole.packing) as stream:
+            header = stream.readline(LONGEST_RECORD)
+            if header.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in header:
+                raise InputError("not_text", f"{whole.name!r} is no table of UTF-8 text", "save it as CSV in UTF-8")
+            layout = Layout.of(decoded(header))
+            first = [stream.readline(LONGEST_RECORD) for _ in range(SAMPLE)]
+            rows = _sound_rows(layout, map(decoded, first))
+            roles = Roles.of(layout.names, self.columns, rows, repr(whole.name))
+            told = json.dumps({"layout": layout.as_text(), "roles": asdict(roles)})
+            stream.seek(len(header))
+            for cut in cuts(stream, TABLE, self.size, layout.delimiter):
+                place = {"offset": len(header) + cut.offset, "length": cut.length}
+                yield replace(whole, **place, first=cut.first + 1, count=cut.count, layout=told)
 
     def _of_table(self, whole: Piece) -> Iterator[Piece]:
         with opened(whole.uri) as stream:
             metadata = pq.read_metadata(stream)
         names = metadata.schema.to_arrow_schema().names
-        if "smiles" not in names and not set(NEEDED) <= set(names):
-            raise InputError(
-                "missing_column",
-                f"{whole.name!r} has neither smiles nor {' and '.join(NEEDED)}",
-                f"it has {', '.join(names)}; rename the matching columns",
-            )
+        roles = Roles.of(names, self.columns, (), repr(whole.name))
+        if roles.path is not None:
+            hint = "give the folder or archive of its files, or save the table as CSV"
+            raise InputError("missing_column", f"{whole.name!r} has neither SMILES nor atoms", hint)
+        called = {"smiles": roles.smiles, "id": roles.id}
+        found = {name: names[k] for name, k in called.items() if k is not None and names[k] != name}
+        whole = replace(whole, layout=json.dumps(found) if found else "")
         for start in range(0, metadata.num_rows, self.size):
             count = min(self.size, metadata.num_rows - start)
             yield replace(whole, offset=start, length=count, first=start + 1, count=count)
@@ -125,7 +160,7 @@ class Library:
                 member = replace(whole, name=f"{whole.name}/{printable(name)}", member=number)
                 if (wrong := _unsafe(name)) or (info.external_attr >> 16) & 0o170000 == 0o120000:
                     yield refused(member, wrong or _link(name))
-                elif kind_of(name) in RECORDS:
+                elif _is_cut(name):
                     with archive.open(info) as text:
                         yield from self._of_records(replace(member, kind=kind_of(name)), text)
                 else:
@@ -141,7 +176,7 @@ class Library:
                 member = replace(whole, name=f"{whole.name}/{printable(name)}", offset=info.offset_data)
                 if (wrong := _unsafe(name)) or not info.isreg() or info.issparse():
                     yield refused(member, wrong or _link(name))
-                elif kind_of(name) in RECORDS:
+                elif _is_cut(name):
                     with archive.extractfile(info) as text:  # type: ignore[union-attr]
                         yield from self._of_records(replace(member, kind=kind_of(name)), text)
                 elif info.size > LIMIT:
@@ -152,11 +187,30 @@ class Library:
 
 def kind_of(name: str) -> str | None:
     """How a file of that name, perhaps packed, is cut into inputs; None for a file of no known format."""
-    path = PurePosixPath(name)
-    if path.suffix.lower() in (".gz", ".bz2", ".xz"):
-        path = path.with_suffix("")
-    kind = format_of(path)  # type: ignore[arg-type]
+    kind = format_of(PurePosixPath(name))
     return kind if kind in RECORDS or kind is None else FILE
+
+
+def _sound_rows(layout: Layout, lines: Iterable[str]) -> list[list[str]]:
+    """The rows among the first lines of a table that can be taken apart."""
+    found = []
+    for record in records(lines, layout.delimiter):
+        with suppress(InputError):
+            found.append(layout.fields(record))
+    return [row for row in found if row]
+
+
+def _is_cut(name: str) -> bool:
+    """Whether an archive's member is text of many records; one that is packed once more is read whole."""
+    return kind_of(name) in RECORDS and bare(PurePosixPath(name)) == PurePosixPath(name)
+
+
+def decoded(line: bytes) -> str:
+    """A line of a table as text: UTF-8, or else of Windows."""
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return line.decode("cp1252", errors="replace")
 
 
 def refused(piece: Piece, error: AndersonnError) -> Piece:
@@ -165,9 +219,9 @@ def refused(piece: Piece, error: AndersonnError) -> Piece:
 
 
 def _wanted(name: str) -> bool:
-    """Whether an archive's member is looked at: one of a known format, not hidden, not packed once more."""
+    """Whether an archive's member is looked at: one of a known format, not hidden."""
     last = re.split(r"[/\\]", name)[-1]
-    return not last.startswith(".") and format_of(PurePosixPath(last)) is not None  # type: ignore[arg-type]
+    return not last.startswith(".") and format_of(PurePosixPath(last)) is not None
 
 
 def _unsafe(name: str) -> InputError | None:

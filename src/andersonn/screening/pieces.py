@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-FILE, SDF, SMI, XYZ, PARQUET, REFUSED = "file", "sdf", "smi", "xyz", "parquet", "refused"
+FILE, SDF, SMI, XYZ, TABLE, PARQUET, REFUSED = "file", "sdf", "smi", "xyz", "table", "parquet", "refused"
 RECORDS = (SDF, SMI, XYZ)
 """Kinds of text of many records, which are cut between records."""
 
@@ -34,6 +34,7 @@ class Piece:
         first: number of the first record, from 1; 0 where the file is one input.
         count: inputs.
         error: of a refused piece, why.
+        layout: of a table, and of a list whose first line names columns: how its records are read, as JSON.
     """
 
     uri: str
@@ -48,6 +49,7 @@ class Piece:
     first: int = 0
     count: int = 1
     error: dict[str, str] | None = None
+    layout: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON, defaults left out."""

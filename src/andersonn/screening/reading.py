@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from io import BytesIO
@@ -15,11 +16,17 @@ import pyarrow.parquet as pq
 from andersonn.data.records import Records
 from andersonn.errors import AndersonnError, InputError
 from andersonn.matter.readers import from_smiles, read_content
+from andersonn.matter.readers.columns import Roles
+from andersonn.matter.readers.delimited import Layout, records
+from andersonn.matter.readers.packed import bare, damaged
+from andersonn.matter.readers.rows import structures_of_row
+from andersonn.matter.readers.smiles import line_of
 from andersonn.matter.structure import Structure
 from andersonn.screening.cutting import LIMIT, cuts
-from andersonn.screening.pieces import FILE, PARQUET, REFUSED, SDF, SMI, Piece
-from andersonn.screening.storage import contents, opened
-from andersonn.screening.streams import OPEN, bytes_of, damaged, too_large
+from andersonn.screening.library import decoded
+from andersonn.screening.pieces import FILE, PARQUET, REFUSED, SDF, SMI, TABLE, Piece
+from andersonn.screening.storage import contents, is_url, opened
+from andersonn.screening.streams import OPEN, bytes_of, too_large
 
 COLUMNS = ("id", "atomic_numbers", "positions", "cell", "smiles")
 Made = list[Structure | InputError]
@@ -97,17 +104,29 @@ class Reader:
     def _records(self, piece: Piece) -> Iterator[Unit]:
         content = bytes_of(piece, LIMIT)
         self._hash.update(content)
-        make = {SDF: _molecule, SMI: _line}.get(piece.kind, _frame)
+        if piece.kind == TABLE:
+            yield from self._table(piece, content)
+            return
+        layout = Layout.from_text(piece.layout) if piece.layout else None
+        make = {SDF: _molecule, SMI: partial(_line, layout)}.get(piece.kind, _frame)
         path = _path(piece.name)
         for cut in cuts(BytesIO(content), piece.kind, 1):
             number = piece.first + cut.first - 1
             record = content[cut.offset : cut.offset + cut.length]
             yield Unit(piece.name, number, partial(make, record, path, number))
 
+    def _table(self, piece: Piece, content: bytes) -> Iterator[Unit]:
+        told = json.loads(piece.layout)
+        layout, roles = Layout.from_text(told["layout"]), Roles(**told["roles"])
+        folder = None if is_url(piece.uri) or piece.member >= 0 else Path(piece.uri).parent
+        lines = (line.decode("latin-1") for line in BytesIO(content))
+        for k, record in enumerate(records(lines, layout.delimiter)):
+            yield Unit(piece.name, piece.first + k, partial(_fields, layout, roles, record.encode("latin-1"), folder))
+
     def _rows(self, piece: Piece) -> Iterator[Unit]:
         try:
-            table = _rows_of(piece.uri).take(piece.offset, piece.count)
-            records = Records(table, piece.name)
+            table = _rows_of(piece.uri, piece.layout).take(piece.offset, piece.count)
+            found = Records(table, piece.name)
         except AndersonnError as error:
             _rows_of.cache_clear()  # where it stands is not known
             raise InputError(error.kind, error.message, error.hint) from None
@@ -119,7 +138,7 @@ class Reader:
             writer.write_table(table)
         self._hash.update(sink.getvalue())
         for k in range(piece.count):
-            yield Unit(piece.name, piece.first + k, partial(_row, records, k))
+            yield Unit(piece.name, piece.first + k, partial(_row, found, k))
 
 
 class Rows:
@@ -127,17 +146,20 @@ class Rows:
 
     Args:
         uri: of a Parquet file.
+        called: name of a column here → in the file, where it is another.
     """
 
     BATCH = 1024
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, called: dict[str, str]) -> None:
         self._file = pq.ParquetFile(opened(uri), pre_buffer=False, buffer_size=1 << 20)
         metadata = self._file.metadata
         self._starts = [0]
         for group in range(metadata.num_row_groups):
             self._starts.append(self._starts[-1] + metadata.row_group(group).num_rows)
-        self._columns = [name for name in COLUMNS if name in self._file.schema_arrow.names]
+        there = {called.get(name, name): name for name in COLUMNS}
+        self._names = {of: name for of, name in there.items() if of in self._file.schema_arrow.names}
+        self._columns = list(self._names)
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self._held: list[pa.RecordBatch] = []
         self._at = -1
@@ -154,7 +176,7 @@ class Rows:
         table = pa.Table.from_batches(
             self._read(count), self._file.schema_arrow.empty_table().select(self._columns).schema
         )
-        table = table.combine_chunks()
+        table = table.rename_columns([self._names[name] for name in table.column_names]).combine_chunks()
         table.validate(full=True)  # damaged pages can yield offsets that crash whoever reads them later
         return _completed(table, start)
 
@@ -185,8 +207,8 @@ def _completed(table: pa.Table, start: int) -> pa.Table:
 
 
 @lru_cache(maxsize=OPEN)
-def _rows_of(uri: str) -> Rows:
-    return Rows(uri)
+def _rows_of(uri: str, layout: str) -> Rows:
+    return Rows(uri, json.loads(layout) if layout else {})
 
 
 def _alone(piece: Piece) -> bool:
@@ -197,7 +219,7 @@ def _alone(piece: Piece) -> bool:
 def _path(name: str) -> Path:
     """What tells the format and gives the id: the last part of a name, without an ending that only says it is packed."""
     path = PurePosixPath(name)
-    return Path(path.stem if path.suffix.lower() in (".gz", ".bz2", ".xz") else path.name)
+    return Path(bare(path).name)
 
 
 def _raise(error: InputError) -> Made:
@@ -222,12 +244,16 @@ def _frame(record: bytes, path: Path, number: int) -> Made:
     return parse_xyz(_text(record), f"{path.stem}:{number}")
 
 
-def _line(record: bytes, path: Path, number: int) -> Made:
+def _line(layout: Layout | None, record: bytes, path: Path, number: int) -> Made:
     """The molecule of a line; none of an empty line, a comment and the column titles."""
-    words = _text(record).split(maxsplit=1)
-    if not words or words[0].startswith("#") or (number == 1 and words[0].lower() == "smiles"):
-        return []
-    return [from_smiles(words[0], words[1].strip() if len(words) > 1 else words[0])]
+    found = None if layout is not None and number == 1 else line_of(_text(record), layout)
+    return [] if found is None else [from_smiles(found[0], found[1])]
+
+
+def _fields(layout: Layout, roles: Roles, record: bytes, folder: Path | None) -> Made:
+    """The structures of a row; none of an empty one."""
+    values = layout.fields(decoded(record))
+    return [] if values is None else structures_of_row(roles, values, folder)
 
 
 def _text(record: bytes) -> str:

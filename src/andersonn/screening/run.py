@@ -17,6 +17,7 @@ from andersonn import __version__
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.files import from_json, require_writable, write_json, write_whole
+from andersonn.matter.readers import USUAL_COLUMNS, Columns
 from andersonn.screening.best import best
 from andersonn.screening.cluster import on_ray
 from andersonn.screening.engines import Outcome, local
@@ -50,6 +51,7 @@ class Screening:
         engine: ``local`` or ``ray``.
         workers: processes or actors.
         address: of a running Ray cluster.
+        columns: of tables, where they have no usual names.
     """
 
     settings: Settings
@@ -61,6 +63,7 @@ class Screening:
     engine: str = "local"
     workers: int = 1
     address: str | None = None
+    columns: Columns = USUAL_COLUMNS
 
     def run(self, progress: Progress | None = None) -> dict[str, Any]:
         """Answers what is not answered yet, and returns the manifest.
@@ -97,7 +100,7 @@ class Screening:
 
     def shards(self, since: float | None = None) -> Iterator[Shard]:
         """The library, cut; a local file changed after ``since`` is an error."""
-        return shards(Library(self.library, self.shard_size, since).pieces(), self.shard_size)
+        return shards(Library(self.library, self.shard_size, since, self.columns).pieces(), self.shard_size)
 
     def _check(self, task: Task) -> None:
         if self.engine not in ENGINES:
@@ -128,6 +131,8 @@ class Screening:
             "shard_size": self.shard_size,
             "top": self.top,
             "by": self.by if self.top else None,
+            "smiles_column": self.columns.smiles,
+            "path_column": self.columns.path,
             "versions": {"andersonn": __version__}
             | {name: version(name) for name in ("torch", "numpy", "rdkit", "gemmi", "pyarrow")},
         }

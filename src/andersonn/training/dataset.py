@@ -160,7 +160,9 @@ def prepare(
     store = _store(records, config.image.recipe(), progress, team)
     unusable = {i: f"{error['message']}" for i, error in store.rejected.items()}
     unusable |= _bad_labels(records, values, task)
+    unusable |= records.problems
     wrong, why = misfits(records, task)
+    wrong[list(records.problems)] = False
     unusable |= {int(i): why for i in np.flatnonzero(wrong)}
     usable = np.ones(len(records), dtype=bool)
     usable[list(unusable)] = False

@@ -9,13 +9,16 @@ from typing import Any
 
 from andersonn.errors import InputError
 from andersonn.matter.readers import FORMATS
+from andersonn.matter.readers.packed import bare
+from andersonn.matter.readers.sniffing import HEAD, sniffed
+from andersonn.textlines import lines_of
 
 LONGEST_NAME = 60
 PASTED = "pasted text"
 ENDINGS = {
     "cif": ".cif", "mcif": ".cif", "mmcif": ".mmcif", "vasp": ".vasp", "poscar": ".vasp", "contcar": ".vasp", "xyz": ".xyz",
     "extxyz": ".extxyz", "smi": ".smi", "smiles": ".smi", "sdf": ".sdf", "sd": ".sdf", "mol": ".mol", "mol2": ".mol2",
-    "pdb": ".pdb", "ent": ".pdb",
+    "pdb": ".pdb", "ent": ".pdb", "csv": ".csv", "tsv": ".tsv", "table": ".csv",
 }  # fmt: skip
 """A file's ending, without the dot, → the ending it is written under. No other ending is."""
 
@@ -92,13 +95,13 @@ def from_file(name: str, content: bytes) -> Item:
     Raises:
         InputError: neither tells it.
     """
-    last = PurePosixPath(name.replace("\\", "/")).name
+    last = bare(PurePosixPath(name.replace("\\", "/"))).name  # packed content is told by its first bytes
     word = last.rpartition(".")[2].lower() if "." in last else ""
     if word in ENDINGS:
         return Item(printed(name), content, ENDINGS[word])
     if last.upper().startswith(("POSCAR", "CONTCAR")):
         return Item(printed(name), content, ".vasp")
-    ending = guess(content.decode("utf-8", errors="replace"))
+    ending = guess(content[:HEAD].decode("utf-8", errors="replace"))
     if ending is None:
         raise InputError("unknown_format", f"{printed(name)!r} is in no known format", f"give {FORMATS}")
     return Item(printed(name), content, ending)
@@ -113,8 +116,8 @@ def from_text(text: str) -> Item:
     ending = guess(text)
     if ending is None:
         raise InputError("unknown_format", "the pasted text is in no known format", f"paste {FORMATS}")
-    lines = text.strip().splitlines()
-    if ending == ".smi" and len(lines) == 1 and len(lines[0].split()) == 1:
+    lines = lines_of(text.strip())
+    if ending == ".smi" and len(lines) == 1:
         return from_smiles(lines[0])
     return Item(PASTED, text.encode(), ending)
 
@@ -125,37 +128,12 @@ def from_smiles(text: str) -> Item:
 
 
 def guess(text: str) -> str | None:
-    """The ending of the format that a text seems to be in, or None."""
-    lines = text.lstrip("\ufeff").strip("\n").splitlines()
-    words = [line.split() for line in lines]
-    if "_atom_site.Cartn_x" in text or "_chem_comp_atom.atom_id" in text:
-        return ".mmcif"
-    if re.search(r"^\s*data_", text, flags=re.M) and "_cell" in text:
-        return ".cif"
-    if "@<TRIPOS>MOLECULE" in text:
-        return ".mol2"
-    if "V2000" in text or "V3000" in text:
-        return ".sdf"
-    if re.search(r"^(ATOM  |HETATM)", text, flags=re.M):
-        return ".pdb"
-    if words and len(words[0]) == 1 and words[0][0].isdigit() and len(lines) >= 3:
-        return ".xyz"
-    if len(words) > 7 and len(words[1]) == 1 and all(map(_are_three_numbers, words[2:5])):
-        return ".vasp"
-    firsts = [line[0] for line in words if line]
-    if firsts and all(re.fullmatch(r"[A-Za-z0-9@+\-\[\]()=#$%/\\.:*~]+", word) for word in firsts):
-        return ".smi"
-    return None
+    """The ending of the format that a text seems to be in, or None; see :func:`andersonn.matter.readers.sniffing.sniffed`."""
+    kind = sniffed(text)
+    return None if kind is None else ENDINGS.get(kind, ".csv")
 
 
 def printed(name: str) -> str:
     """A name as answers show it: what cannot be printed becomes ``?``, and the length is bounded."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in name)
     return shown if len(shown) <= 200 else shown[:199] + "…"
-
-
-def _are_three_numbers(words: list[str]) -> bool:
-    try:
-        return len([float(word) for word in words[:3]]) == 3
-    except ValueError:
-        return False

@@ -20,12 +20,12 @@ from andersonn.data.imaging import images_for
 from andersonn.data.tasks import task as task_of
 from andersonn.errors import InputError
 from andersonn.matter.image import ImageRecipe
-from andersonn.matter.readers import biomolecules, cif, frames, from_smiles, molfiles, read_each
+from andersonn.matter.readers import biomolecules, cif, frames, from_smiles, molfiles, poscar, read_each
 from andersonn.matter.readers.smiles import atomic_numbers
 from andersonn.matter.structure import Structure
 from andersonn.web.packing import packed
 
-LOADED = (ase, rdkit, scipy, biomolecules, cif, frames, molfiles)
+LOADED = (ase, rdkit, scipy, biomolecules, cif, frames, molfiles, poscar)
 _PLACE: list[str] = []
 
 

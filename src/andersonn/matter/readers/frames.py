@@ -1,122 +1,186 @@
-"""POSCAR, xyz and extended xyz: laid out and checked here, the lines of one structure read by ASE."""
+"""xyz and extended xyz: frames are laid out and their words made plain here, then read by ASE."""
 
 from __future__ import annotations
 
 import io
+import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from andersonn.errors import InputError
 from andersonn.matter.readers.charges import COMMENT
+from andersonn.matter.readers.comments import Comment, length_unit
 from andersonn.matter.readers.objects import as_structure
 from andersonn.matter.readers.parts import read_parts, refuse_more_parts
-from andersonn.matter.structure import MOST_ATOMS, Structure, refuse_more_atoms
+from andersonn.matter.readers.words import NUMBER, decimal, symbols_of
+from andersonn.matter.structure import Structure, refuse_more_atoms
+from andersonn.textlines import lines_of
 
-POSCAR_HINT = "check the cell, the line of element symbols (VASP 5), the counts, and that no line is missing"
-XYZ_HINT = "the first line gives the number of atoms, the third and following one atom each: symbol x y z"
-
-
-def parse_poscar(text: str, name: str) -> list[Structure | InputError]:
-    """The one structure of a VASP POSCAR or CONTCAR (version 5, with element symbols)."""
-    from ase.io.vasp import read_vasp
-
-    lines = text.splitlines()
-    _check_poscar(lines)
-    stream = io.StringIO("\n".join(lines) + "\n")  # the parser knows no other line ends
-    return [_structure("bad_poscar", "POSCAR", POSCAR_HINT, lambda: read_vasp(stream), name)]
+HINT = "the first line gives the number of atoms, the third and following one atom each: symbol x y z"
+COUNT = re.compile(r"\s*([0-9]{1,12})(?:\s+(\S.*))?\s*")
+"""The first line of a frame: the number of atoms, perhaps with a remark."""
+VECTOR = "VEC"
+"""Begins a lattice vector after the atoms, as some programs add them."""
 
 
-def _check_poscar(lines: list[str]) -> None:
-    """What the parser would guess or stumble over."""
-    words = [line.split() for line in lines[: 9 + MOST_ATOMS]]
-    if len(words) > 6 and words[5] and all(word.isdigit() for word in words[5]):
-        raise InputError("bad_poscar", "the POSCAR has no line of element symbols (VASP 4)", "add it as line 6")
-    odd = [word for word in (words[5] if len(words) > 5 else []) if not word[0].isalpha()]
-    if odd:  # a number among them is taken for a count, and room is made for as many atoms
-        raise InputError("bad_poscar", f"line 6 of the POSCAR holds {odd[0]!r} among the element symbols", POSCAR_HINT)
-    counts = words[6] if len(words) > 6 else []
-    if not counts or not all(map(_is_count, counts)):
-        raise InputError("bad_poscar", "the POSCAR has no line of atom counts where line 7 should be", POSCAR_HINT)
-    atoms = sum(map(int, counts))
-    refuse_more_atoms(atoms)
-    selective = len(words) > 7 and "".join(words[7])[:1].lower() == "s"
-    given = len([line for line in words[8 + selective :] if line])
-    if given < atoms:
-        raise InputError("bad_poscar", f"the POSCAR counts {atoms} atoms but lists {given}", POSCAR_HINT)
+@dataclass
+class _Frame:
+    """Lines of a frame, the first and the comment included, and how many of text followed it."""
+
+    lines: list[str]
+    left_out: int = 0
+    error: InputError | None = None
+    vectors: list[str] = field(default_factory=list)
 
 
 def parse_xyz(text: str, name: str) -> list[Structure | InputError]:
     """All frames of an xyz or extended xyz file, or what is wrong with a frame; a ``Lattice`` makes a frame periodic."""
     frames = []
-    for frame in _frames(text.splitlines()):
+    for frame in _frames(lines_of(text)):
         frames.append(frame)
         refuse_more_parts(len(frames))
     if not frames:
-        raise InputError("bad_xyz", "the xyz file has no atoms", XYZ_HINT)
-    return read_parts("frame", {str(k): partial(_frame, frame) for k, frame in enumerate(frames, start=1)}, name)
+        raise InputError("bad_xyz", "the xyz file has no atoms", HINT)
+    return read_parts("frame", {str(k): partial(_structure, frame) for k, frame in enumerate(frames, start=1)}, name)
 
 
-def _frame(lines: list[str] | InputError, name: str) -> Structure:
+def atom_count(line: str) -> int | None:
+    """The number of atoms that a frame's first line tells; None if it is no such line."""
+    found = COUNT.fullmatch(line)
+    if not found or (found[2] and NUMBER.fullmatch(found[2].split()[0])):
+        return None
+    return int(found[1])
+
+
+def _frames(lines: list[str]) -> Iterator[_Frame]:
+    """Blank lines before and after frames are skipped, and so is text after one, as raw QM9 files have it: it is counted.
+    An atom too many makes the frame unsound, since its count is wrong.
+    """
+    at, frame = 0, None
+    while at < len(lines):
+        line, count = lines[at], atom_count(lines[at])
+        if count is None:
+            if frame is None and line.strip():
+                yield _Frame([], error=_no_frame(lines, at))
+                return
+            if frame is not None and line.strip():
+                frame.left_out += 1
+                if _is_atom(line) and frame.error is None:
+                    announced = len(frame.lines) - 2
+                    frame.error = InputError("bad_xyz", f"it announces {announced} atoms and lists more", HINT)
+            at += 1
+            continue
+        if frame is not None:
+            yield frame
+        end = at + 2 + count
+        frame = _Frame(lines[at:end])
+        if _is_tinker(frame.lines):
+            frame.error = InputError(
+                "bad_xyz",
+                "this is a Tinker xyz file, whose atoms are named by the types of a force field",
+                "convert it first, for example with Open Babel: obabel -itxyz in.xyz -oxyz -O out.xyz",
+            )
+            yield frame
+            return
+        if count == 0:
+            frame.error = InputError("bad_xyz", f"line {at + 1} should be a number of atoms, not '0'", HINT)
+        elif end > len(lines):
+            listed = max(0, len(lines) - at - 2)
+            told = f"it announces {count} atoms and lists {listed}"
+            frame.error = InputError("bad_xyz", told, "the file may be cut short")
+        at = end
+        while at < len(lines) and lines[at].startswith(VECTOR):
+            frame.vectors.append(lines[at])
+            at += 1
+    if frame is not None:
+        yield frame
+
+
+def _no_frame(lines: list[str], at: int) -> InputError:
+    """The error for a file that begins with anything but a number of atoms."""
+    if _is_atom(lines[at]):
+        hint = "put the number of atoms and a comment on two lines before them"
+        return InputError("bad_xyz", "the file begins with atoms, without a line that counts them", hint)
+    return InputError("bad_xyz", f"line {at + 1} should be a number of atoms, not {lines[at].strip()[:40]!r}", HINT)
+
+
+def _is_atom(line: str) -> bool:
+    """Whether a line is an atom: an element and three numbers."""
+    words = line.split()
+    if len(words) < 4 or not all(NUMBER.fullmatch(decimal(word)) for word in words[1:4]):
+        return False
+    try:
+        symbols_of(words[:1])
+    except InputError:
+        return False
+    return True
+
+
+def _structure(frame: _Frame, name: str) -> Structure:
+    if frame.error is not None:
+        raise frame.error
+    count, remark = len(frame.lines) - 2, COUNT.fullmatch(frame.lines[0])[2] or ""  # type: ignore[index]
+    refuse_more_atoms(count)
+    rows = [line.split() for line in frame.lines[2:]]
+    comment = Comment.read(frame.lines[1], min(map(len, rows)), HINT)
+    notes = _make_plain(rows, comment)
+    unit = length_unit(remark, alone=True) or length_unit(frame.lines[1])
+    atoms = _by_ase([str(count), "", *map(" ".join, rows), *frame.vectors], comment)
+    if unit is not None:
+        atoms.set_positions(atoms.positions * unit.angstrom)
+        atoms.set_cell(atoms.cell[:] * unit.angstrom)
+        notes.append(f"coordinates in {unit.name}, as the file says, were turned into Å")
+    if frame.left_out:
+        s = "s" if frame.left_out > 1 else ""
+        notes.append(f"{frame.left_out} line{s} of text after the atoms {'were' if s else 'was'} not read")
+    atoms.info[COMMENT] = frame.lines[1]  # it may tell a charge
+    structure = as_structure(atoms, name)
+    return replace(structure, notes=(*structure.notes, *notes))
+
+
+def _is_tinker(lines: list[str]) -> bool:
+    """Whether atoms begin on the second line, each with its number before its name, and a type behind its coordinates."""
+    words = lines[1].split() if len(lines) > 1 else []
+    typed = len(words) >= 6 and words[0] == "1" and words[5].isdigit()
+    return typed and not NUMBER.fullmatch(words[1]) and all(map(NUMBER.fullmatch, words[2:5]))
+
+
+def _make_plain(rows: list[list[str]], comment: Comment) -> list[str]:
+    """Makes numbers and symbols such as ASE reads them, in place; returns notes."""
+    at, need = comment.species, max(comment.species or 0, comment.position + 2) + 1
+    for k, row in enumerate(rows):
+        if len(row) < need:
+            raise InputError("bad_xyz", f"atom {k + 1} has {len(row)} columns: {' '.join(row)[:60]!r}", HINT)
+        plain = [word if j == at else decimal(word) for j, word in enumerate(row)]
+        odd = [word for word in plain[comment.position : comment.position + 3] if not NUMBER.fullmatch(word)]
+        if odd and not _is_not_finite(odd[0]):
+            raise InputError("bad_xyz", f"a coordinate of atom {k + 1} is {odd[0][:40]!r}, no number", HINT)
+        row[:] = plain
+    if at is None:
+        return []
+    symbols, notes = symbols_of(row[at] for row in rows)
+    for row, symbol in zip(rows, symbols, strict=True):
+        row[at] = symbol
+    return notes
+
+
+def _is_not_finite(word: str) -> bool:
+    """Whether a word is NaN or infinite, which the structure's own check names."""
+    return word.lstrip("+-").lower() in ("nan", "inf", "infinity")
+
+
+def _by_ase(lines: list[str], comment: Comment) -> Any:
     from ase.io.extxyz import read_xyz
 
-    if isinstance(lines, InputError):
-        raise lines
-    refuse_more_atoms(len(lines) - 2)
-    stream, parser = io.StringIO("\n".join(lines) + "\n"), partial(_comment, len(lines[2].split()))
-    return _structure("bad_xyz", "xyz file", XYZ_HINT, lambda: next(read_xyz(stream, 0, parser)), name)
-
-
-def _comment(columns: int, line: str) -> dict[str, Any]:
-    """What a frame's second line says. The parser allocates as many columns as it announces, so they are counted first."""
-    from ase.io.extxyz import key_val_str_to_dict
-
-    found = key_val_str_to_dict(line)
-    announced = str(found.get("Properties", "")).split(":")[2::3]
-    if not all(map(_is_count, announced)) or sum(map(int, announced)) > columns:
-        raise InputError("bad_xyz", f"Properties does not describe the {columns} columns there are", XYZ_HINT)
-    return found | {COMMENT: line}
-
-
-def _is_count(word: str) -> bool:
-    """Whether a word is a plain number of a size that counts have: ``int`` chokes on ² and on thousands of digits."""
-    return word.isascii() and word.isdecimal() and len(word) <= 12
-
-
-def _frames(lines: list[str]) -> Iterator[list[str] | InputError]:
-    """Lines of each frame. Blank lines between frames are skipped, at which the parser would stop; after a frame that
-    cannot be delimited nothing more can be told.
-    """
-    start = 0
-    while start < len(lines):
-        if not lines[start].strip():
-            start += 1
-            continue
-        count = lines[start].strip()
-        if not _is_count(count) or int(count) == 0:
-            yield InputError("bad_xyz", f"line {start + 1} should be a number of atoms, not {count[:40]!r}", XYZ_HINT)
-            return
-        end = start + 2 + int(count)
-        if end > len(lines):
-            listed = max(0, len(lines) - start - 2)
-            yield InputError("bad_xyz", f"it announces {count} atoms and lists {listed}", "the file may be cut short")
-            return
-        while end < len(lines) and lines[end].startswith("VEC"):  # lattice vectors, as some programs add them
-            end += 1
-        yield lines[start:end]
-        start = end
-
-
-def _structure(kind: str, what: str, hint: str, read: Callable[[], Any], name: str) -> Structure:
+    if comment.said:
+        lines[1] = "?"  # ASE asks the parser of comments only if there is one
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            atoms = read()
-    except InputError:
-        raise
-    except KeyError as error:
-        raise InputError("unknown_element", f"the {what} names the unknown element {error}", hint) from None
-    except Exception as error:  # ASE's parsers raise whatever the broken line runs into
-        raise InputError(kind, f"cannot read the {what}: {type(error).__name__}: {error}", hint) from None
-    return as_structure(atoms, name)
+            atoms = next(read_xyz(io.StringIO("\n".join(lines) + "\n"), 0, lambda line: dict(comment.said)))
+    except Exception as error:  # ASE's parser raises whatever the broken line runs into
+        raise InputError("bad_xyz", f"cannot read the xyz file: {type(error).__name__}: {error}", HINT) from None
+    return atoms

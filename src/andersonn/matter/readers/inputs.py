@@ -1,45 +1,154 @@
-"""Whatever a caller may name or hold: files, folders, SMILES and objects, one stream of sources."""
+"""Whatever a caller may name or hold: files, folders, tables, SMILES, text and objects, one stream of sources."""
 
 from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.matter.readers.files import find_files, format_of, printable, read_each
+from andersonn.matter.readers.columns import PATHS, USUAL_COLUMNS, Columns, is_smiles_name, plain
+from andersonn.matter.readers.content import MAX_MEGABYTES, content_of, printable, text_of
+from andersonn.matter.readers.delimited import Layout
+from andersonn.matter.readers.files import read_each
+from andersonn.matter.readers.formats import find_files, format_of, is_table_name
 from andersonn.matter.readers.objects import as_structure
-from andersonn.matter.readers.smiles import Smiles, from_smiles
+from andersonn.matter.readers.packed import unpacked_content
+from andersonn.matter.readers.rows import is_missing, read_text, row_sources
+from andersonn.matter.readers.smiles import Smiles, from_smiles, line_of, list_layout
+from andersonn.matter.readers.sniffing import sniffed
+from andersonn.matter.readers.tables import (
+    Table,
+    is_table,
+    table_of,
+    table_of_mapping,
+    table_of_object,
+    table_of_text,
+)
 from andersonn.matter.structure import Structure
+from andersonn.textlines import lines_of
 
 
 def listed(inputs: Any) -> Iterable[Any]:
     """Inputs of a call that takes one or many."""
-    single = isinstance(inputs, (str, os.PathLike, Structure)) or not isinstance(inputs, Iterable)
-    return [inputs] if single or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords") else inputs
+    one = isinstance(inputs, (str, bytes, bytearray, os.PathLike, Structure, Mapping)) or not isinstance(
+        inputs, Iterable
+    )
+    one = one or isinstance(inputs, Table) or is_table(inputs) or _is_numbers(inputs)
+    return [inputs] if one or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords") else inputs
 
 
-def sources(inputs: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    """(name, what to read) of each input; folders become their files."""
+def sources(inputs: Iterable[Any], columns: Columns = USUAL_COLUMNS) -> Iterator[tuple[str, Any]]:
+    """(name, what to read) of each input; folders become their files, and tables their rows.
+
+    Args:
+        inputs: files, folders, SMILES, perhaps with a name behind them, text of files, tables, dicts, objects.
+        columns: of tables, where they have no usual names.
+    """
     for position, item in enumerate(inputs):
         if isinstance(item, Smiles):
             yield str(item), item
+        elif isinstance(item, (bytes, bytearray)) or (isinstance(item, str) and len(lines_of(item.strip())) > 1):
+            yield from _of_text(item, f"input {position + 1}", columns)
         elif isinstance(item, str) and _may_be_smiles(item):
             yield item, _Word(item)
-        elif not isinstance(item, (str, os.PathLike)):
-            yield getattr(item, "id", "") or f"input {position + 1}", item
-        elif not os.fspath(item):  # as Path it would be the current folder
-            yield "", InputError("missing_file", "the name of an input is empty", "give a file or folder")
-        elif os.path.isdir(item):
-            try:
-                yield from ((printable(file), file) for file in find_files(Path(item)))
-            except InputError as error:
-                yield printable(item), error
+        elif isinstance(item, (str, os.PathLike)):
+            yield from _of_path(item, columns)
+        elif isinstance(item, Mapping):
+            label = f"input {position + 1}"
+            yield from _of_table(
+                lambda item=item: table_of_mapping(item), columns, label, lambda k, of=label: f"{of}:{k}" if k else of
+            )
+        elif isinstance(item, Table):
+            yield from _of_table(lambda item=item: item, columns, item.what, lambda k, of=item.what: f"{of}:{k}")
+        elif is_table(item):
+            yield from _of_table(
+                lambda item=item: table_of_object(item), columns, f"input {position + 1}", lambda k: f"row {k}"
+            )
         else:
-            yield printable(item), Path(item)
+            yield getattr(item, "id", "") or f"input {position + 1}", item
+
+
+def from_lines(lines: Iterable[str], columns: Columns) -> Iterator[Any]:
+    """What stands on stdin, as inputs: a name of a file or SMILES a line, or, if the first line names the columns of one, a
+    table, read as it comes.
+    """
+    lines = iter(lines)
+    first = next((line for line in lines if line.strip()), "")
+    layout = Layout.of(first) if first else None
+    header = layout is not None and (layout.has(columns) or _is_header(layout.names, first))
+    if header and layout is not None:
+        yield table_of_text(chain([first], lines), "stdin")
+        return
+    listed = list_layout(first)
+    for line in lines if listed else chain([first], lines):
+        found = line.strip()
+        if found and listed:
+            smiles, title = line_of(found, listed) or ("", "")
+            found = f"{smiles} {title}".strip()
+        if found:
+            yield found
+
+
+def _is_header(names: Iterable[str], line: str) -> bool:
+    """Whether a first line on stdin names columns, and is no input itself."""
+    several = [name for name in names if is_smiles_name(name) or plain(name) in PATHS]
+    return bool(several) and not os.path.exists(line.strip())
+
+
+def _of_path(item: str | os.PathLike[str], columns: Columns) -> Iterator[tuple[str, Any]]:
+    name = printable(item)
+    if not os.fspath(item):  # as Path it would be the current folder
+        yield "", InputError("missing_file", "the name of an input is empty", "give a file or folder")
+    elif os.path.isdir(item):
+        try:
+            yield from ((printable(file), file) for file in find_files(Path(item)))
+        except InputError as error:
+            yield name, error
+    elif is_table_name(Path(item)):
+        path = Path(item)
+        yield from _of_table(
+            lambda: table_of(content_of(path), path), columns, name, lambda k: f"{name}:{k}", path.parent
+        )
+    else:
+        yield name, Path(item)
+
+
+def _of_text(item: str | bytes, name: str, columns: Columns) -> Iterator[tuple[str, Any]]:
+    """The text of a file; of a table, its rows."""
+    try:
+        if not isinstance(item, str):
+            item = text_of(unpacked_content(bytes(item), name, MAX_MEGABYTES), Path(name))
+        first = next((line for line in lines_of(item) if line.strip()), "")
+        if sniffed(item) == "table" or (columns != USUAL_COLUMNS and Layout.of(first).has(columns)):
+            yield from _of_table(lambda: table_of_text(item, name), columns, name, lambda k: f"{name}:{k}", Path())
+        else:
+            yield name, partial(read_text, item, "text")
+    except InputError as error:
+        yield name, error
+
+
+def _of_table(
+    read: Callable[[], Table], columns: Columns, name: str, of_row: Callable[[str], str], folder: Path | None = Path()
+) -> Iterator[tuple[str, Any]]:
+    nothing = True
+    try:
+        for source in row_sources(read(), columns, folder, of_row):
+            nothing = False
+            yield source
+        if nothing:
+            yield name, InputError("no_atoms", f"{name!r} holds no rows", "write a row for each structure")
+    except InputError as error:
+        yield name, error
+
+
+def _is_numbers(thing: Any) -> bool:
+    """Whether an object is an array of numbers, which is no list of structures."""
+    return getattr(getattr(thing, "dtype", None), "kind", "") in tuple("biufc") and hasattr(thing, "__array__")
 
 
 class _Word(Smiles):
@@ -49,8 +158,8 @@ class _Word(Smiles):
 
 
 def _may_be_smiles(text: str) -> bool:
-    named_as_file = text.startswith(("/", ".", "~")) or format_of(Path(text)) is not None
-    return bool(text) and not named_as_file and text.isprintable() and not os.path.exists(text)
+    named_as_file = text.startswith(("/", ".", "~")) or format_of(Path(text)) is not None or is_table_name(Path(text))
+    return bool(text) and not named_as_file and text.replace("\t", " ").isprintable() and not os.path.exists(text)
 
 
 def one_structure(item: Any, position: int) -> Structure:
@@ -84,6 +193,8 @@ def structures_of(name: str, source: Any) -> list[Structure | InputError]:
         return [_from_word(source) if isinstance(source, _Word) else from_smiles(source)]
     if isinstance(source, os.PathLike):
         return read_each(source)
+    if is_missing(source):
+        raise InputError("missing_value", "there is no structure: the value is missing", "leave it out, or complete it")
     try:
         return [as_structure(source, id=name)]
     except TypeError as error:

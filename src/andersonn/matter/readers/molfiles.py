@@ -14,6 +14,7 @@ from andersonn.matter.readers.mol2 import mol_of
 from andersonn.matter.readers.molecules import to_structure
 from andersonn.matter.readers.parts import read_parts, refuse_more_parts
 from andersonn.matter.structure import Structure
+from andersonn.textlines import lines_of
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -28,7 +29,7 @@ MOL_HINT = "line 4 of a MOL block counts atoms and bonds; a line for each must f
 def parse_sdf(text: str, name: str) -> list[Structure | InputError]:
     """The molecules of an SDF or MOL file, V2000 or V3000, or what is wrong with one."""
     records, lines = [], []
-    for line in text.splitlines():
+    for line in lines_of(text):
         if line.rstrip() == RECORD_END:
             records.append("\n".join(lines))
             refuse_more_parts(len(records))
@@ -49,7 +50,7 @@ def parse_mol2(text: str, name: str) -> list[Structure | InputError]:
     records = [MOL2_START + part for part in re.split(re.escape(MOL2_START), text, flags=re.IGNORECASE)[1:]]
     if not records:
         raise InputError("bad_mol2", f"the file has no {MOL2_START}", MOL2_HINT)
-    return _read(records, [[*record.split("\n", 2), "", ""][1].strip() for record in records], mol_of, name)
+    return _read(records, [[*lines_of(record), "", ""][1].strip() for record in records], mol_of, name)
 
 
 def _read(records: list[str], titles: list[str], parse: Parser, name: str) -> list[Structure | InputError]:
@@ -77,7 +78,7 @@ def _mol_block(record: str) -> tuple[Mol, tuple[str, ...]]:
         except (RuntimeError, ValueError) as error:
             raise InputError("bad_mol", f"cannot read the MOL block: {error}", MOL_HINT) from None
     if mol is None:
-        raise InputError("bad_mol", f"cannot read the MOL block: {_fault(record.splitlines())}", MOL_HINT)
+        raise InputError("bad_mol", f"cannot read the MOL block: {_fault(lines_of(record))}", MOL_HINT)
     return mol, ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,14 +10,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.matter.readers.columns import Roles
+from andersonn.matter.readers.delimited import Layout
 from andersonn.matter.readers.molecules import to_structure
 from andersonn.matter.readers.parts import read_parts, refuse_more_parts
 from andersonn.matter.structure import Structure
+from andersonn.textlines import lines_of
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
 HINT = "write it as Daylight SMILES, such as CCO for ethanol; rings are closed by equal digits"
+SEPARATOR = re.compile(r"\s|[,;]")
+"""Ends a SMILES; no letter of one."""
+QUOTED = re.compile(r"\([^)]*\)|\$[^$]*\$")
+"""Coordinates and labels in an extension of CXSMILES."""
+HARMLESS = re.compile(r"(?:[\d.]*|(?:a|&\d*|o\d*|w[UD]?|r|c|t|ctu|atomProp)(?::.*)?)")
+"""What else may stand between commas there that makes no other molecule: properties, groups of stereo centers."""
 LONGEST = 5000
 """Characters; a longer word is no SMILES of a molecule that could be embedded."""
 
@@ -28,13 +38,15 @@ class Smiles(str):
 
 
 def from_smiles(text: str, id: str = "") -> Structure:
-    """The molecule of a SMILES string, hydrogens added, its geometry made by
-    :data:`~andersonn.matter.readers.embedding.CONFORMER_PROTOCOL`.
+    """The molecule of a SMILES string, perhaps with a name behind it (``CCO ethanol``), hydrogens added, its geometry made
+    by :data:`~andersonn.matter.readers.embedding.CONFORMER_PROTOCOL`.
 
     Raises:
         InputError: it is no SMILES, a valence is impossible, or no geometry is found.
     """
-    return to_structure(_molecule(text), id or text)
+    mol = _molecule(text)
+    smiles, title = named_smiles(text)
+    return to_structure(mol, id or title or smiles)
 
 
 def atomic_numbers(text: str) -> np.ndarray:
@@ -61,7 +73,7 @@ def constitution(text: str) -> str | None:
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
-        mol = Chem.MolFromSmiles(text)
+        mol = Chem.MolFromSmiles(text.strip().partition(" ")[0])
         return None if mol is None else Chem.MolToSmiles(mol, isomericSmiles=False)
 
 
@@ -73,32 +85,104 @@ def scaffold(text: str) -> str | None:
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
     with rdBase.BlockLogs():
-        mol = Chem.MolFromSmiles(text)
+        mol = Chem.MolFromSmiles(text.strip().partition(" ")[0])
         if mol is None:
             return None
         Chem.RemoveStereochemistry(mol)
         return MurckoScaffold.MurckoScaffoldSmiles(mol=mol) or Chem.MolToSmiles(mol)
 
 
+def named_smiles(line: str) -> tuple[str, str]:
+    """SMILES and name of a line: a word, then perhaps a name after white space, a comma or a semicolon; either may be quoted.
+
+    Of a name with tabs, the first field is taken. An extension of CXSMILES between them is left out where it does not
+    change the molecule.
+
+    Raises:
+        InputError: it does.
+    """
+    line = line.strip()
+    if line.startswith(("'", '"')) and (end := line.find(line[0], 1)) > 0:
+        smiles, rest = line[1:end], line[end + 1 :]
+    else:
+        found = SEPARATOR.search(line)
+        smiles, rest = (line[: found.start()], line[found.start() :]) if found else (line, "")
+    rest = rest.strip(" ,;\t")
+    if rest.startswith("|") and (end := rest.find("|", 1)) > 0:
+        told = QUOTED.sub("", rest[1:end]).split(",")
+        if not all(map(HARMLESS.fullmatch, told)) and not _only_says_again(smiles, told):
+            shown = rest[: end + 1][:60]
+            raise InputError("bad_smiles", f"the extension {shown} of the SMILES is not read", "write plain SMILES")
+        rest = rest[end + 1 :].strip()
+    return smiles.strip(), rest.partition("\t")[0].strip(" \"'")
+
+
+def _only_says_again(smiles: str, told: list[str]) -> bool:
+    """Whether an extension tells radicals alone, and of atoms in brackets, whose hydrogens the SMILES tells."""
+    from rdkit import Chem, rdBase
+
+    if not all(re.fullmatch(r"(?:\^\d:)?\d+", word) for word in told):
+        return False
+    with rdBase.BlockLogs():
+        mol = Chem.MolFromSmiles(smiles, sanitize=False)
+    numbers = [int(word.rpartition(":")[2][:6]) for word in told]
+    return mol is not None and all(k < mol.GetNumAtoms() and mol.GetAtomWithIdx(k).GetNoImplicit() for k in numbers)
+
+
+def list_layout(first: str) -> Layout | None:
+    """How the lines of a list of SMILES are taken apart, if its first line names columns; None if each line is SMILES,
+    then perhaps a name.
+    """
+    return None if first.lstrip().startswith("#") else Layout.of_list(first)
+
+
+def line_of(line: str, layout: Layout | None) -> tuple[str, str] | None:
+    """SMILES and name of a line of a list; the name is empty where there is none. None of an empty line and a comment.
+
+    Raises:
+        InputError: the line does not fit the layout.
+    """
+    if not line.strip() or line.startswith("#"):
+        return None
+    if layout is None:
+        return named_smiles(line)
+    roles, fields = Roles.of(layout.names), layout.fields(line)
+    if fields is None:
+        return None
+    assert roles.smiles is not None
+    return named_smiles(fields[roles.smiles])[0], _title(layout, roles, fields)
+
+
+def _title(layout: Layout, roles: Roles, fields: list[str]) -> str:
+    """The name in a line: in the column of names, else in the one beside the SMILES."""
+    beside = 1 if roles.smiles == 0 else 0
+    at = roles.id if roles.id is not None else beside if len(layout.names) > 1 else None
+    return "" if at is None else fields[at]
+
+
 def titled_smiles(text: str) -> dict[str, str]:
-    """Name → SMILES of the content of a .smi file, one a line: SMILES, then perhaps a name. Empty lines, lines that begin
-    with ``#`` and a first line of column titles are left out.
+    """Name → SMILES of the content of a .smi file, one a line, see :func:`line_of`. Empty lines, lines that begin with ``#``
+    and a first line of column names are left out; a line that cannot be taken apart is given whole.
 
     Raises:
         InputError: there are none, or too many to read at once.
     """
-    rows = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    rows = [line for line in lines_of(text) if line.strip() and not line.startswith("#")]
     refuse_more_parts(len(rows))
-    lines = [row.split(maxsplit=1) for row in rows]
-    if lines and lines[0][0].lower() == "smiles":
-        lines = lines[1:]
-    if not lines:
+    layout = list_layout(rows[0]) if rows else None
+    found = []
+    for row in rows[layout is not None :]:
+        try:
+            smiles, title = line_of(row, layout) or ("", "")
+        except InputError:
+            smiles, title = row, ""
+        if smiles:
+            found.append((title or smiles, smiles))
+    if not found:
         raise InputError("no_atoms", "the file holds no SMILES", "write one a line, perhaps with a name after it")
-    titles = [words[1].strip() if len(words) > 1 else words[0] for words in lines]
-    often = Counter(titles)
+    often = Counter(title for title, _ in found)
     return {
-        (title if often[title] == 1 else f"{title} ({k})"): words[0]
-        for k, (words, title) in enumerate(zip(lines, titles, strict=True), start=1)
+        (title if often[title] == 1 else f"{title} ({k})"): smiles for k, (title, smiles) in enumerate(found, start=1)
     }
 
 
@@ -116,7 +200,7 @@ def _molecule(text: str) -> Mol:
     """The unsanitized molecule of a SMILES string."""
     from rdkit import Chem, rdBase
 
-    text = text.strip()
+    text, _ = named_smiles(text)
     if not text:
         raise InputError("bad_smiles", "the SMILES is empty", HINT)
     if len(text) > LONGEST:
@@ -135,4 +219,6 @@ def _fault(text: str) -> str:
     for opening, closing in ("()", "[]"):
         if text.count(opening) != text.count(closing):
             return f"{text.count(opening)} {opening!r} but {text.count(closing)} {closing!r}"
+    if "[D]" in text or "[T]" in text:
+        return "deuterium is written [2H] and tritium [3H]"
     return "an unknown symbol, an unclosed ring or a bond that leads nowhere"
