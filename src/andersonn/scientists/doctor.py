@@ -22,9 +22,9 @@ from andersonn.files import try_writing
 
 OLDEST_PYTHON = (3, 11)
 REQUIRED = {
-    "ase": "ase", "gemmi": "gemmi", "joblib": "joblib", "matplotlib": "matplotlib", "numpy": "numpy",
-    "pyarrow": "pyarrow", "pydantic": "pydantic", "rdkit": "rdkit", "rich": "rich", "safetensors": "safetensors",
-    "scikit-learn": "sklearn", "scipy": "scipy", "torch": "torch", "typer": "typer", "vesin": "vesin",
+    "ase": "ase", "filelock": "filelock", "gemmi": "gemmi", "joblib": "joblib", "matplotlib": "matplotlib",
+    "numpy": "numpy", "pyarrow": "pyarrow", "pydantic": "pydantic", "rdkit": "rdkit", "rich": "rich",
+    "safetensors": "safetensors", "scikit-learn": "sklearn", "scipy": "scipy", "torch": "torch", "typer": "typer", "vesin": "vesin",
 }  # fmt: skip
 """Package → its module, of all that the package itself depends on."""
 EXTRAS = {
