@@ -19,9 +19,12 @@ from andersonn.labels.jobs import Job
 from andersonn.matter.readers import find_files, printable, read_each
 from andersonn.matter.readers.smiles import scaffold, titled_smiles
 from andersonn.matter.structure import Structure
+from andersonn.plain import lines_of
 
 LIST_COLUMNS = ("name", "smiles", "charge", "multiplicity", "formula", "kind")
 """Of a CSV list of molecules; ``smiles`` must be there. ``formula`` is checked against the SMILES."""
+COUNT = re.compile(r"[0-9]{1,12}")
+"""The line that says how many atoms a frame has."""
 RDKIT_FILES = (".sdf", ".sd", ".mol")
 SMILES_FILES = (".smi", ".smiles")
 
@@ -156,13 +159,13 @@ def _lines_of_smiles(path: Path, reading: Reading) -> Iterator[Job]:
 
 def _xyz_comments(path: Path) -> list[dict[str, int]]:
     """``charge=`` and ``multiplicity=`` (or ``spin=``, taken as 2S + 1) of each frame's comment line."""
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    lines = lines_of(path.read_text(encoding="utf-8-sig", errors="replace"))
     found, at = [], 0
     while at + 1 < len(lines):
-        if not lines[at].strip().isdigit():
+        if not COUNT.fullmatch(lines[at].strip()):
             at += 1
             continue
-        words = re.findall(r"\b(charge|multiplicity|spin)\s*=\s*([+-]?\d+)\b", lines[at + 1], flags=re.I)
+        words = re.findall(r"\b(charge|multiplicity|spin)\s*=\s*([+-]?\d{1,9})\b", lines[at + 1], flags=re.I)
         found.append({name.lower().replace("spin", "multiplicity"): int(value) for name, value in words})
         at += 2 + int(lines[at])
     return found
