@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import re
+import secrets
 import socket
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,16 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from andersonn.errors import UsageError
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks: two runs into one folder are then the user's to avoid
-    fcntl = None
+from andersonn.locks import Held, held
 
 log = logging.getLogger(__name__)
 LOCK = ".lock"
-LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
-"""Names of files that are being written, or were when a run was killed."""
+WRITER = ".writer"
+"""Who holds a folder; apart from the lock, since Windows lets nobody read what is locked."""
+LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\.lock)?")
+"""Names of files that are being written, and of their locks, or were when a run was killed."""
 CODE = re.compile(r"\(os error (\d+)\)")
 """How safetensors tells the operating system's reason."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG} if hasattr(errno, "EDQUOT") else {errno.ENOSPC, errno.EFBIG})
@@ -50,8 +50,9 @@ def write_whole(path: Path, write: Callable[[str], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(path.parent)
         with _temporary(path) as name:
+            usual = stat.S_IMODE(os.stat(name).st_mode)
             write(name)
-            os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files private
+            os.chmod(name, usual)  # libraries may have put a private file of their own there
             with open(name, "rb+") as stream:
                 os.fsync(stream.fileno())
             os.replace(name, path)
@@ -120,17 +121,23 @@ def alone_in(folder: Path) -> Iterator[None]:
         OSError: the folder cannot be made or written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
-    handle = _locked(path)
+    writer = folder / WRITER
     try:
-        os.ftruncate(handle, 0)
-        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
-        yield
-    finally:
-        if _stands_at(handle, path):  # else the folder was removed, and what stands there now is of another run
-            with suppress(OSError):
-                path.unlink()
-        os.close(handle)
+        with held(folder / LOCK) as locked:
+            if not locked:
+                log.warning("%s cannot be locked on this file system: let no second run write to it", folder)
+            writer.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    writer.unlink()
+    except Held:
+        raise UsageError(
+            "in_use",
+            f"another run ({_who(writer)}) is writing to {str(folder)!r}",
+            "wait for it, or choose another --out",
+        ) from None
 
 
 def cure(error: OSError) -> str:
@@ -188,77 +195,38 @@ def _code(error: Exception) -> int | None:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[str]:
-    """A new file beside a path, locked while it is written, so that nobody takes it for a leftover."""
-    while True:
-        handle, name = tempfile.mkstemp(".tmp", f".{path.name[:50]}.", path.parent)
-        if _lock(handle) is not False and _stands_at(handle, name):
-            break
-        os.close(handle)  # another process cleared the folder before it was locked
-    if fcntl is None:
-        os.close(handle)  # Windows renames no open file
-    try:
-        yield name
-    finally:
-        if fcntl is not None:
-            os.close(handle)
-        Path(name).unlink(missing_ok=True)
+    """A new file beside a path, with a lock while it is written, so that nobody takes it for a leftover. The system gives
+    it the permissions of every new file.
+    """
+    place = path.parent / f".{path.name[:50]}.{secrets.token_hex(4)}.tmp"
+    with held(_lock_of(place)):
+        os.close(os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+        try:
+            yield str(place)
+        finally:
+            place.unlink(missing_ok=True)
+
+
+def _lock_of(temporary: Path) -> Path:
+    return temporary.with_name(f"{temporary.name}.lock")
 
 
 @lru_cache(maxsize=256)
 def _clear_leftovers(folder: Path) -> None:
     """Removes what killed processes left half written in a folder; once in a process, since a folder may be large."""
-    if fcntl is None:
-        return  # without locks, what is being written looks like what was left
     with suppress(PermissionError), os.scandir(folder) as entries:
-        for name in [entry.path for entry in entries if LEFTOVER.fullmatch(entry.name)]:
-            with suppress(OSError):
-                handle = os.open(name, os.O_RDWR)
-                try:
-                    if _lock(handle):
-                        os.unlink(name)
-                finally:
-                    os.close(handle)
+        for name in {entry.name.removesuffix(".lock") for entry in entries if LEFTOVER.fullmatch(entry.name)}:
+            with suppress(OSError, Held), held(_lock_of(folder / name)) as locked:
+                if locked:  # else what is being written looks like what was left
+                    (folder / name).unlink(missing_ok=True)
 
 
-def _locked(path: Path) -> int:
-    """An open, locked file at a path."""
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        got = _lock(handle)
-        if got is False:
-            who = os.read(handle, 200).decode(errors="replace") or "another process"
-            os.close(handle)
-            raise UsageError(
-                "in_use",
-                f"another run ({who}) is writing to {str(path.parent)!r}",
-                "wait for it, or choose another --out",
-            )
-        if got is None:
-            log.warning("%s cannot be locked on this file system: let no second run write to it", path.parent)
-        if _stands_at(handle, path):
-            return handle
-        os.close(handle)  # the run before removed its file between our opening and locking it
-
-
-def _lock(handle: int) -> bool | None:
-    """Whether an open file could be locked; None where there are no locks."""
-    if fcntl is None:
-        return None
+def _who(writer: Path) -> str:
+    """Who holds a folder, as far as that is known."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return writer.read_text(encoding="utf-8", errors="replace")[:200] or "another process"
     except OSError:
-        return None
-    return True
-
-
-def _stands_at(handle: int, path: str | Path) -> bool:
-    """Whether an open file is the one that stands at a path."""
-    try:
-        return os.path.samestat(os.fstat(handle), os.stat(path))
-    except FileNotFoundError:
-        return False
+        return "another process"
 
 
 def _settle(folder: Path) -> None:
@@ -269,9 +237,3 @@ def _settle(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import re
 
+from andersonn.textlines import lines_of
+
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Controls of terminals, marks that turn the direction of text or are not seen at all, halves of characters."""
-USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s'\"]+@", re.IGNORECASE)
+USER = re.compile(r"(?<=[a-z0-9+.-]://)[^/\s'\"]+@", re.IGNORECASE)
 QUERY = re.compile(
-    r"([?&;][\w.%-]*(?:signature|credential|token|secret|key|passw|auth|sig|sas)[\w.%-]*=)[^&;\s'\"#)]+", re.IGNORECASE
+    r"([?&;](?=[\w.%-]*?(?:signature|credential|token|secret|key|passw|auth|sig|sas))[\w.%-]+=)[^&;\s'\"#)]+",
+    re.IGNORECASE,
 )
+"""Like every pattern of the package in time proportional to the text, whatever that is: it is tried where a name begins, and
+reads the name at most twice.
+"""
 HEADER = re.compile(
     r"((?:authorization|x-api-key)['\"]?\s*[:=]\s*['\"]?(?:bearer |basic )?)[^\s'\",)}]+", re.IGNORECASE
 )
-SECRETS = re.compile(r"(?:^|_)(?:API_?KEY|ACCESS_KEY_ID|SECRET\w*|TOKEN|PASSWORD|PASSWD)$")
+SECRETS = re.compile(r"(?:^|_)(?:SECRET|(?:API_?KEY|ACCESS_KEY_ID|TOKEN|PASSWORD|PASSWD)$)")
 """Names of environment variables whose values are nobody's business."""
 SHORTEST = 8
 """Letters of such a value, below which it could be a word of any text."""
@@ -31,7 +37,7 @@ def redacted(text: str) -> str:
     """Text without what unlocks something: users and passwords in URLs, signatures and keys in their queries and in HTTP
     headers, and the values of :data:`SECRETS` in the environment, wherever they stand.
     """
-    text = HEADER.sub(rf"\1{HIDDEN}", QUERY.sub(rf"\1{HIDDEN}", USER.sub(rf"\1{HIDDEN}@", text)))
+    text = HEADER.sub(rf"\1{HIDDEN}", QUERY.sub(rf"\1{HIDDEN}", USER.sub(f"{HIDDEN}@", text)))
     for name, value in os.environ.items():
         if len(value) >= SHORTEST and value in text and SECRETS.search(name.upper()):
             text = text.replace(value, HIDDEN)
@@ -41,6 +47,12 @@ def redacted(text: str) -> str:
 def harmless(text: str) -> str:
     """Text as anybody may see it: :func:`redacted` and :func:`visible`."""
     return visible(redacted(text))
+
+
+def first_line(error: object) -> str:
+    """The first line of what an error says, or of its kind if it says nothing."""
+    said = lines_of(str(error).strip())
+    return said[0] if said else type(error).__name__
 
 
 def cell(value: object) -> object:

@@ -124,10 +124,10 @@ with alone_in(folder):
     import sys
 
     assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 4  # half a file, who writes to the folder, and the locks of both
     with files.alone_in(tmp_path):
         files.write_text(tmp_path / "b.txt", "whole")
-        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "b.txt"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".writer", "b.txt"]
     assert [path.name for path in tmp_path.iterdir()] == ["b.txt"]
 
 

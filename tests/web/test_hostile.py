@@ -82,6 +82,25 @@ def test_a_symmetry_bomb_is_refused(server):
     assert server.send("quartz.cif", QUARTZ).status_code == 200
 
 
+def test_a_body_of_newlines_does_not_keep_others_waiting(server):
+    """The pattern that told a CIF took 25 s for 20 kB of them, in the server's own loop."""
+    with ThreadPoolExecutor(2) as threads:
+        sent = [
+            threads.submit(server.send, "", b"\n" * 900_000),
+            threads.submit(server.ask, "predict", "polarity", text="x\n" + "\n" * 900_000),
+        ]
+        assert server.client.get("/api/health").status_code == 200
+        assert {answer.result().json()["error"]["kind"] for answer in sent} <= {"unknown_format", "bad_smiles"}
+
+
+def test_a_nameless_file_is_told_by_its_content(server):
+    assert server.send("structure", QUARTZ).json()["answers"][0]["formula"] == "SiO2"
+    odd = server.send("hello", b"hello, world!")
+    assert odd.status_code == 422
+    assert odd.json()["error"]["kind"] == "unknown_format"
+    assert "'hello' is in no known format" in odd.json()["error"]["message"]
+
+
 def test_what_hangs_is_ended_and_the_reader_starts_again(server):
     cage = "C12C3C4C1C5C2C3C45." + ".".join(["C1CC1"] * 2)  # several molecules: refused; one crowded molecule hangs
     assert server.ask("predict", "polarity", smiles=cage).status_code == 422
@@ -97,7 +116,9 @@ def test_what_hangs_is_ended_and_the_reader_starts_again(server):
     [
         ("CCO", ".smi"), ("CCO ethanol\nO water", ".smi"), ("hello, world!", None), ("\n\n", None), ("3\n\nO 0 0 0\n", ".xyz"),
         (QUARTZ.decode(), ".cif"), ((EXAMPLES / "molecules/solvents.sdf").read_text(), ".sdf"),
-        ((EXAMPLES / "structures/SrTiO3.vasp").read_text(), ".vasp"), ("@<TRIPOS>MOLECULE\nx", ".mol2"), ("ATOM  x", ".pdb"),
+        ((EXAMPLES / "structures/SrTiO3.vasp").read_text(), ".vasp"), ("@<TRIPOS>MOLECULE\nx", ".mol2"), ("ATOM  x", ".pdb"), ("\n" * 300000, None),
+        ("\n" * 3000 + "data_x\n_cell_length_a 1", ".cif"), ("# a\r\n \tDATA_x\r\n_cell_length_a 1", ".cif"), ("metadata_x _cell", None),
+        ("2\rwater\u2028\rO 0 0 0\rH 0 0 1\r", ".xyz"),
     ],
 )  # fmt: skip
 def test_formats_are_told_by_content(text, ending):

@@ -20,6 +20,7 @@ from andersonn.comparison.posed import Posed
 from andersonn.comparison.problems import Case
 from andersonn.comparison.recorder import Record, relative_residual, relative_size
 from andersonn.comparison.setting import setting, threads_of
+from andersonn.plain import first_line
 from andersonn.solvers import FixedPoint, Status
 from andersonn.training.progress import Progress, Silent
 
@@ -278,7 +279,7 @@ def _watch(
     except Exception as error:  # of any library: it is a result, not the end of the contest
         return (
             None,
-            f"error: {type(error).__name__.lstrip('_')}: {str(error).strip().splitlines()[0][:120] if str(error) else ''}",
+            f"error: {type(error).__name__.lstrip('_')}: {first_line(error)[:120] if str(error).strip() else ''}",
         )
 
 

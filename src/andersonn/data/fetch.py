@@ -19,6 +19,7 @@ from andersonn.data.sources import Source
 from andersonn.data.store import cache_folder
 from andersonn.errors import InputError, UsageError
 from andersonn.files import from_json, write_json, write_whole
+from andersonn.textlines import lines_of
 
 FIGSHARE = "https://api.figshare.com/v2"
 MANIFEST = "manifest.json"
@@ -127,7 +128,7 @@ def _by_pip(source: Source, folder: Path, patience: Patience) -> Path:
         command = [sys.executable, "-m", "pip", "download", *options, source.location]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            words = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
+            words = [line for line in lines_of(done.stderr) if line.startswith("ERROR")] or ["no reason given"]
             raise InputError(
                 "unreachable", f"pip cannot download {source.location}: {words[-1]}", "check pip's index and connection"
             )

@@ -18,6 +18,7 @@ from andersonn.matter.readers.embedding import CONFORMER_PROTOCOL
 from andersonn.matter.readers.smiles import atomic_numbers as smiles_numbers
 from andersonn.matter.readers.smiles import from_smiles
 from andersonn.matter.structure import Structure
+from andersonn.plain import first_line
 
 LISTS = ("atomic_numbers", "positions", "cell")
 COLUMNS = ("id", "group", *LISTS)
@@ -247,7 +248,7 @@ def _readable(path: Path, read: Callable[[], T]) -> T:
     except FileNotFoundError:
         raise UsageError("missing_file", f"there is no file {str(path)!r}", "check the path") from None
     except (OSError, pa.ArrowException) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise UsageError(
             "bad_parquet", f"cannot read {str(path)!r} as Parquet: {reason}", "give a whole Parquet file of records"
         ) from None

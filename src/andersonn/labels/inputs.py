@@ -19,7 +19,6 @@ from andersonn.matter.readers import find_files, printable, read_each
 from andersonn.matter.readers.drawings import why_no_geometry
 from andersonn.matter.readers.molecules import has_geometry, to_structure
 from andersonn.matter.readers.smiles import scaffold, titled_smiles
-from andersonn.textlines import lines_of
 
 LIST_COLUMNS = ("name", "smiles", "charge", "multiplicity", "formula", "kind")
 """Of a CSV list of molecules; ``smiles`` must be there. ``formula`` is checked against the SMILES."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple
@@ -55,7 +56,7 @@ def _table() -> tuple[tuple[tuple[int, float], ...], ...]:
     added to each, since small counts are chance). Noble gases without compounds have state 0.
     """
     counts: list[dict[int, float]] = [{} for _ in range(elements.MAX_Z + 1)]
-    for row in csv.DictReader(_text().splitlines()):
+    for row in csv.DictReader(io.StringIO(_text())):
         counts[int(row["z"])][int(row["state"])] = float(row["count"]) + 0.5
     return tuple(
         tuple((state, float(np.log(sum(of.values()) / n))) for state, n in of.items()) or ((0, 0.0),) for of in counts

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from andersonn.errors import UsageError
+from andersonn.textlines import lines_of
 
 REFUSALS = ("can't allocate memory", "not enough memory", "could not create a memory")
 """What torch and oneDNN say on a CPU when the system gives no more memory; they raise plain RuntimeErrors."""
@@ -114,7 +115,7 @@ def _reset_peak() -> bool:
 
 
 def _status(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in lines_of(Path("/proc/self/status").read_text()):
         if line.startswith(field + ":"):
             return 1024 * int(line.split()[1])
     raise OSError(f"no {field} in /proc/self/status")

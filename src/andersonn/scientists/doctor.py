@@ -19,12 +19,13 @@ from andersonn.data.store import cache_folder
 from andersonn.data.tasks import TASKS
 from andersonn.errors import AndersonnError
 from andersonn.files import try_writing
+from andersonn.plain import first_line
 
 OLDEST_PYTHON = (3, 11)
 REQUIRED = {
-    "ase": "ase", "gemmi": "gemmi", "joblib": "joblib", "matplotlib": "matplotlib", "numpy": "numpy",
-    "pyarrow": "pyarrow", "pydantic": "pydantic", "rdkit": "rdkit", "rich": "rich", "safetensors": "safetensors",
-    "scikit-learn": "sklearn", "scipy": "scipy", "torch": "torch", "typer": "typer", "vesin": "vesin",
+    "ase": "ase", "filelock": "filelock", "gemmi": "gemmi", "joblib": "joblib", "matplotlib": "matplotlib",
+    "numpy": "numpy", "pyarrow": "pyarrow", "pydantic": "pydantic", "rdkit": "rdkit", "rich": "rich",
+    "safetensors": "safetensors", "scikit-learn": "sklearn", "scipy": "scipy", "torch": "torch", "typer": "typer", "vesin": "vesin",
 }  # fmt: skip
 """Package → its module, of all that the package itself depends on."""
 EXTRAS = {
@@ -114,7 +115,7 @@ def _package(part: str, package: str, module: str, cure: str, load: bool, absent
         try:
             importlib.import_module(module)
         except Exception as error:  # whatever a broken installation raises is what is to be told
-            reason = (str(error) or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             return Finding(part, package, "failed", f"{version}, cannot be imported: {reason}", cure)
     return Finding(part, package, "ok", version)
 

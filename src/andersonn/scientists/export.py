@@ -15,7 +15,7 @@ from andersonn.training.artifact import CARD, Artifact
 
 OURS = "mit"
 """SPDX identifier, in the small letters of hubs, of the licence whose text comes along."""
-RELATIVE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]+\)")
+RELATIVE = re.compile(r"\[([^\[\]]+)\]\(\.\./[^()]+\)")
 """Links of a model card into this repository, which lead nowhere on a hub."""
 
 

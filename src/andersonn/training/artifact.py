@@ -17,6 +17,7 @@ from andersonn.data.tasks import TASKS, Task, task
 from andersonn.errors import UsageError
 from andersonn.files import from_json, require_format, write_json, write_whole
 from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, network_of
+from andersonn.plain import first_line
 from andersonn.training.anytime import Anytime
 from andersonn.training.calibration import Calibration, is_number
 from andersonn.training.config import TrainConfig
@@ -200,7 +201,7 @@ def _reason(error: Exception) -> str:
     """The first line of what went wrong, without the cure of a UsageError, which is for other occasions."""
     if isinstance(error, KeyError):
         return f"{CARD} has no {error.args[0]}"
-    return (error.message if isinstance(error, UsageError) else str(error)).splitlines()[0]
+    return error.message if isinstance(error, UsageError) else first_line(error)
 
 
 def read_card(folder: Path) -> dict[str, Any]:

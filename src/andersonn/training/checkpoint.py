@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from andersonn import __version__
 from andersonn.errors import UsageError
 from andersonn.files import from_json, require_format, write_whole
+from andersonn.plain import first_line
 from andersonn.training.config import TrainConfig, differing
 from andersonn.training.trainer import Trainer
 
@@ -80,7 +81,7 @@ def load_checkpoint(path: Path, trainer: Trainer) -> None:
     try:
         _restore(trainer, notes, tensors)
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise UsageError("bad_checkpoint", f"{str(path)!r} is damaged: {reason}", "train without --resume") from None
 
 

@@ -18,7 +18,7 @@ from andersonn.data.tasks import TASKS
 from andersonn.errors import AndersonnError, InputError, UsageError, unknown
 from andersonn.web import pages
 from andersonn.web.guard import Guard
-from andersonn.web.inputs import Item, Unusable, collected
+from andersonn.web.inputs import Item, collected
 from andersonn.web.lab import Lab
 from andersonn.web.limits import Refusal
 from andersonn.web.schema import Answers, Explained, Look, Refused
@@ -37,13 +37,13 @@ async def brought(
     files: Annotated[list[UploadFile], File(description="CIF, POSCAR, xyz, SDF, MOL, MOL2, PDB, mmCIF, .smi")] = [],  # noqa: B006
     text: Annotated[str, Form(description="the content of one such file, pasted; or SMILES, one a line")] = "",
     smiles: Annotated[list[str], Form(description="one molecule each")] = [],  # noqa: B006
-) -> list[Item | Unusable]:
+) -> list[Item]:
     """What the form of a request holds."""
     contents = [(file.filename or "", await file.read()) for file in files]
     return collected(contents, text, smiles)
 
 
-Brought = Annotated[list[Item | Unusable], Depends(brought)]
+Brought = Annotated[list[Item], Depends(brought)]
 
 
 def lab_of(request: Request) -> Lab:

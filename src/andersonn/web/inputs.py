@@ -30,12 +30,13 @@ class Item:
     Attributes:
         shown: the name in answers, as the client gave it.
         content: as it was sent.
-        ending: the format, as a file's ending with the dot; empty for a single SMILES.
+        ending: the format, as a file's ending with the dot; empty for a single SMILES; None if who reads it must tell it
+            by the content, see :func:`ending_of`.
     """
 
     shown: str
     content: bytes
-    ending: str
+    ending: str | None
 
     @property
     def stem(self) -> str:
@@ -54,20 +55,7 @@ class Item:
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Unusable:
-    """An input of which not even the format is known.
-
-    Attributes:
-        shown: its name in answers.
-        error: what is wrong.
-    """
-
-    shown: str
-    error: InputError
-
-
-def collected(files: list[tuple[str, bytes]], text: str, smiles: list[str]) -> list[Item | Unusable]:
+def collected(files: list[tuple[str, bytes]], text: str, smiles: list[str]) -> list[Item]:
     """All that a request brings, files first.
 
     Args:
@@ -75,56 +63,42 @@ def collected(files: list[tuple[str, bytes]], text: str, smiles: list[str]) -> l
         text: that was pasted; empty if none was.
         smiles: one a string.
     """
-    found: list[Item | Unusable] = []
-    for name, content in files:
-        try:
-            found.append(from_file(name, content))
-        except InputError as error:
-            found.append(Unusable(printed(name), error))
-    if text.strip():
-        try:
-            found.append(from_text(text))
-        except InputError as error:
-            found.append(Unusable(PASTED, error))
-    return found + [from_smiles(word) for word in smiles if word.strip()]
+    pasted = [from_text(text)] if text.strip() else []
+    return [*(from_file(*file) for file in files), *pasted, *(from_smiles(word) for word in smiles if word.strip())]
 
 
 def from_file(name: str, content: bytes) -> Item:
-    """A file that was sent; its format is told by its name, or by its content where the name says nothing.
-
-    Raises:
-        InputError: neither tells it.
-    """
-    last = bare(PurePosixPath(name.replace("\\", "/"))).name  # packed content is told by its first bytes
+    """A file that was sent; its format is told by its name, or later by its content where the name says nothing."""
+    last = bare(PurePosixPath(name[-1000:].replace("\\", "/"))).name  # packed content is told by its first bytes
     word = last.rpartition(".")[2].lower() if "." in last else ""
     if word in ENDINGS:
         return Item(printed(name), content, ENDINGS[word])
-    if last.upper().startswith(("POSCAR", "CONTCAR")):
-        return Item(printed(name), content, ".vasp")
-    ending = guess(content[:HEAD].decode("utf-8", errors="replace"))
-    if ending is None:
-        raise InputError("unknown_format", f"{printed(name)!r} is in no known format", f"give {FORMATS}")
-    return Item(printed(name), content, ending)
+    return Item(printed(name), content, ".vasp" if last.upper().startswith(("POSCAR", "CONTCAR")) else None)
 
 
 def from_text(text: str) -> Item:
-    """Text that was pasted: a file of any format, or SMILES, one a line.
-
-    Raises:
-        InputError: it is none of these.
-    """
-    ending = guess(text)
-    if ending is None:
-        raise InputError("unknown_format", "the pasted text is in no known format", f"paste {FORMATS}")
-    lines = lines_of(text.strip())
-    if ending == ".smi" and len(lines) == 1:
-        return from_smiles(lines[0])
-    return Item(PASTED, text.encode(), ending)
+    """Text that was pasted: a single line, which is SMILES, perhaps with a name, or a file of any format."""
+    if len(lines_of(text.strip())) == 1:
+        return from_smiles(text)
+    return Item(PASTED, text.encode(errors="replace"), None)
 
 
 def from_smiles(text: str) -> Item:
     """One SMILES."""
-    return Item(printed(text.strip()), text.strip().encode(), "")
+    return Item(printed(text.strip()), text.strip().encode(errors="replace"), "")
+
+
+def ending_of(content: bytes, shown: str) -> str:
+    """The ending of the format that a content seems to be in, as :func:`guess` has it.
+
+    Raises:
+        InputError: it is in none.
+    """
+    ending = guess(content[: 4 * HEAD].decode("utf-8", errors="replace"))
+    if ending is None:
+        what = "the pasted text" if shown == PASTED else repr(shown)
+        raise InputError("unknown_format", f"{what} is in no known format", f"give {FORMATS}")
+    return ending
 
 
 def guess(text: str) -> str | None:
@@ -135,5 +109,5 @@ def guess(text: str) -> str | None:
 
 def printed(name: str) -> str:
     """A name as answers show it: what cannot be printed becomes ``?``, and the length is bounded."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in name)
-    return shown if len(shown) <= 200 else shown[:199] + "…"
+    shown = "".join(letter if letter.isprintable() else "?" for letter in name[:200])
+    return shown if len(name) <= 200 else shown[:199] + "…"

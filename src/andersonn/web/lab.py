@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from andersonn.data.tasks import TASKS
 from andersonn.errors import InputError, unknown
-from andersonn.web.inputs import Item, Unusable, from_smiles
+from andersonn.web.inputs import Item, from_smiles
 from andersonn.web.lanes import Gate, Lane
 from andersonn.web.limits import Limits, Refusal, too_many
 from andersonn.web.packing import unpacked
@@ -83,7 +83,7 @@ class Lab:
             await asyncio.to_thread(self._answerer.close)
         self._place.cleanup()
 
-    async def predict(self, task: str, items: list[Item | Unusable]) -> list[dict[str, Any]]:
+    async def predict(self, task: str, items: list[Item]) -> list[dict[str, Any]]:
         """One object a structure, or an error a bad input, in the order of the inputs.
 
         Raises:
@@ -101,7 +101,7 @@ class Lab:
             answers = iter(await self._answerer.answer(task, [row["ready"] for row in rows if "ready" in row]))
             return [next(answers).as_dict() if "ready" in row else row for row in rows]
 
-    async def look(self, what: str, task: str, items: list[Item | Unusable], structure: int) -> dict[str, Any]:
+    async def look(self, what: str, task: str, items: list[Item], structure: int) -> dict[str, Any]:
         """An explanation (``"explain"``) or a close look (``"inspect"``) at one structure of one input.
 
         Raises:
@@ -113,14 +113,12 @@ class Lab:
         if len(items) > 1:
             raise too_many("inputs to look at", len(items), 1)
         (item,) = items
-        if isinstance(item, Unusable):
-            raise item.error
         with self._looks.entered():
             await self.ready()
             assert self._working is not None
             return await self._working.ask({"what": what, "task": task, "structure": structure, **item.as_payload()})
 
-    def _check(self, task: str, items: list[Item | Unusable]) -> None:
+    def _check(self, task: str, items: list[Item]) -> None:
         if task not in TASKS:
             raise unknown("task", task, TASKS)
         if not items:
@@ -128,9 +126,7 @@ class Lab:
         if len(items) > self.limits.files:
             raise too_many("inputs", len(items), self.limits.files)
 
-    async def _read(self, task: str, item: Item | Unusable) -> list[dict[str, Any]]:
-        if isinstance(item, Unusable):
-            return [{"input": item.shown, "error": item.error.as_dict()}]
+    async def _read(self, task: str, item: Item) -> list[dict[str, Any]]:
         assert self._reading is not None
         try:
             found = (await self._reading.ask({"task": task, **item.as_payload()}))["found"]

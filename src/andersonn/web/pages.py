@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from andersonn.errors import UsageError
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 STATIC = Path(__file__).parent / "static"
 PACKAGED = Path(__file__).parent / "shelf"
@@ -61,8 +63,24 @@ def as_html(markdown: str) -> str:
     """Markdown as HTML; raw HTML in it stays text, and links to files that are not served become plain text."""
     from markdown_it import MarkdownIt
 
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
-    html = re.sub(r'<a href="(?!https?://|#)[^"]*">(.*?)</a>', r"\1", html, flags=re.S)
-    html = re.sub(r' style="text-align:(\w+)"', r' class="\1"', html)  # styles in attributes are forbidden to our pages
-    html = html.replace("<a ", '<a rel="noreferrer" ')
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = parser.parse(markdown)
+    for token in tokens:
+        style = str(token.attrs.pop("style", ""))  # styles in attributes are forbidden to our pages
+        if style.startswith("text-align:"):
+            token.attrs["class"] = style.removeprefix("text-align:")
+        token.children = _served(token.children or [])
+    html = parser.renderer.render(tokens, parser.options, {})
     return html.replace("<table>", '<div class="wide" tabindex="0"><table>').replace("</table>", "</table></div>")
+
+
+def _served(tokens: list[Token]) -> list[Token]:
+    """Tokens of a line without links to what is not served; links never stand in links."""
+    kept, inside = [], True
+    for token in tokens:
+        if token.type == "link_open":
+            inside = str(token.attrs.get("href", "")).startswith(("https://", "http://", "#"))
+            token.attrs = {"rel": "noreferrer", **token.attrs}
+        if inside or token.type not in ("link_open", "link_close"):
+            kept.append(token)
+    return kept

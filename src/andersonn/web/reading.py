@@ -23,6 +23,7 @@ from andersonn.matter.image import ImageRecipe
 from andersonn.matter.readers import biomolecules, cif, frames, from_smiles, molfiles, poscar, read_each
 from andersonn.matter.readers.smiles import atomic_numbers
 from andersonn.matter.structure import Structure
+from andersonn.web.inputs import ending_of
 from andersonn.web.packing import packed
 
 LOADED = (ase, rdkit, scipy, biomolecules, cif, frames, molfiles, poscar)
@@ -66,12 +67,13 @@ def structures_of(payload: dict[str, Any], settings: dict[str, Any]) -> list[Str
         InputError: as :func:`read`.
     """
     content = payload["content"].encode("latin-1")
-    if not payload["ending"]:
+    ending = ending_of(content, payload["shown"]) if payload["ending"] is None else payload["ending"]
+    if not ending:
         text = content.decode("utf-8", errors="replace").strip()
         _check_size(text, len(atomic_numbers(text)), settings["atoms"])  # before a geometry, which may take minutes
         found: list[Structure | InputError] = [from_smiles(text)]
     else:
-        path = Path(payload["stem"] + payload["ending"])  # in the folder of our own, see confine
+        path = Path(payload["stem"] + ending)  # in the folder of our own, see confine
         path.write_bytes(content)
         try:
             found = read_each(path)

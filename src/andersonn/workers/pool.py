@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from andersonn.errors import InputError
+from andersonn.textlines import lines_of
 
 STARTING = 120.0
 """Seconds that a worker may take to import its libraries."""
@@ -120,7 +121,7 @@ class Worker:
             return InputError("timed_out", f"it took longer than {seconds:g} s", "give more --time-limit")
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         self._said.seek(0)
-        lines = [line.strip() for line in self._said.read()[-4000:].splitlines() if line.strip()]
+        lines = [line.strip() for line in lines_of(self._said.read()[-4000:]) if line.strip()]
         last = f": {lines[-1][:200]}" if lines else ""
         return InputError("aborted", f"the library ended its process ({how}){last}", "the structure may be degenerate")
 

@@ -32,6 +32,7 @@ from andersonn.data.records import Records
 from andersonn.data.store import image_store
 from andersonn.errors import UsageError
 from andersonn.measure.memory import limited, out_of_memory, peak_bytes
+from andersonn.textlines import lines_of
 from andersonn.training.progress import Progress, Silent
 
 ROWS = (300, 1000, 3000, 10000)
@@ -146,10 +147,10 @@ def _frontier(plan: BudgetPlan, part: Records, kind: str) -> dict[str, Any]:
         task = json.dumps(asdict(replace(plan, data=(str(file),))))
         command = [sys.executable, "-m", "andersonn.comparison.own.budget", task, kind]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | EXACT)
-    found = frontier_of([json.loads(line) for line in done.stdout.splitlines()])
+    found = frontier_of([json.loads(line) for line in lines_of(done.stdout)])
     if done.returncode == 0:
         return found
-    reason = (done.stderr.strip().splitlines() or ["no message; perhaps it was killed for its memory"])[-1]
+    reason = (lines_of(done.stderr.strip()) or ["no message; perhaps it was killed for its memory"])[-1]
     why = f"not measured: the process ended with status {done.returncode}: {reason}"
     return found | {"deepest": None, "refused": None, "why": why}
 

@@ -28,6 +28,7 @@ from andersonn.data.tasks import CONDUCTION
 from andersonn.errors import UsageError
 from andersonn.measure.memory import peak_bytes
 from andersonn.models import SolverConfig
+from andersonn.textlines import lines_of
 from andersonn.training.progress import Progress, Silent
 
 DEPTHS = (1, 2, 5, 10, 20, 50, 100, 200)
@@ -153,8 +154,8 @@ def _point(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "andersonn.comparison.own.memory", json.dumps(asdict(plan)), kind, str(depth)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | EXACT)
     if done.returncode == 0:
-        return json.loads(done.stdout.splitlines()[-1])
-    reason = (done.stderr.strip().splitlines() or ["no message; perhaps it was killed for its memory"])[-1]
+        return json.loads(lines_of(done.stdout)[-1])
+    reason = (lines_of(done.stderr.strip()) or ["no message; perhaps it was killed for its memory"])[-1]
     return {"why": f"not measured: the process ended with status {done.returncode}: {reason}"}
 
 
@@ -175,7 +176,7 @@ def _free_bytes(device: str) -> int | None:
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")
-    lines = meminfo.read_text().splitlines() if meminfo.exists() else []
+    lines = lines_of(meminfo.read_text()) if meminfo.exists() else []
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), None)
 
 

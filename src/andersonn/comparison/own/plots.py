@@ -242,6 +242,5 @@ def svg(figure: Figure) -> str:
     FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
     text = stream.getvalue()
     svg = text[text.index("<svg") :]
-    return re.sub(
-        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1), count=1
-    )
+    head, end, rest = svg.partition(">")
+    return re.sub(r' (?:width|height)="[^"]*"', "", head) + end + rest
