@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import gemmi
 import numpy as np
@@ -54,13 +55,15 @@ class Sites:
     fractional: np.ndarray
     cell: gemmi.UnitCell
 
-    @property
+    @cached_property
     def orth(self) -> np.ndarray:
         """The matrix that makes Cartesian columns of fractional ones."""
         return np.array(self.cell.orth.mat.tolist())
 
     def fit(self, operations: Operations) -> bool:
         """Whether operations leave the cell's lengths and angles as they are: RᵀGR = G for the metric tensor G."""
+        if operations.trivial:
+            return True
         turns = operations.matrices[:, :, :3]
         metric = self.orth.T @ self.orth
         turned = np.transpose(turns, (0, 2, 1)) @ metric @ turns

@@ -106,17 +106,18 @@ def check_formula(formula: Formula | None, Z: np.ndarray, last: bool) -> tuple[t
     """
     if formula is None:
         return (), ()
-    made, found = elements.formula(Z), _heavy(Z)
+    found = _heavy(Z)
     if formula.ratio_holds(Z):
         stated = formula.hydrogen / sum(formula.counts.values())
         there = (Z == 1).sum() / max(1, sum(found.values()))
         if abs(there - stated) < TOLERANCE:
             return (), ()
+        made = elements.formula(Z)
         text = f"the file's formula is {formula.text}, but its sites make {made}"
         if there > stated:
             return (text,), ()
         return (), (f"{text}: hydrogen atoms have no positions",)
-    lack = _missing(formula, Z)
+    made, lack = elements.formula(Z), _missing(formula, Z)
     if lack is not None and _is_solvent(lack[0], sum(found.values()) / lack[1], last):
         note = (
             f"solvent that the file's formula counts, {formula.text}, is not among its sites, which make {made}: it was "
@@ -131,7 +132,8 @@ def check_formula(formula: Formula | None, Z: np.ndarray, last: bool) -> tuple[t
 
 
 def _heavy(Z: np.ndarray) -> Counter[int]:
-    return Counter(int(z) for z in Z if z != 1)
+    counts = np.bincount(Z)
+    return Counter({z: int(counts[z]) for z in np.flatnonzero(counts).tolist() if z != 1})
 
 
 def _missing(formula: Formula, Z: np.ndarray) -> tuple[dict[int, float], float] | None:

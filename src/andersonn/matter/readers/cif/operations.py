@@ -55,7 +55,7 @@ class Operations:
         return len(self.matrices) == 1 and not self.flaw
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=512)
 def read_operations(texts: tuple[str, ...], centerings: tuple[str, ...] = ()) -> Operations:
     """Operations, each combined with each centering, as magnetic CIF lists them apart.
 
@@ -78,7 +78,7 @@ def read_operations(texts: tuple[str, ...], centerings: tuple[str, ...] = ()) ->
     return _examined(matrices)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=512)
 def operations_of(symbol: str) -> Operations:
     """The operations of a group of gemmi's table, by its extended Hermann–Mauguin symbol."""
     group = gemmi.find_spacegroup_by_name(symbol)

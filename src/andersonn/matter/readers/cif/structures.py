@@ -18,7 +18,7 @@ from andersonn.matter.readers.cif.disorder import (
     number,
 )
 from andersonn.matter.readers.cif.document import Block, read_blocks
-from andersonn.matter.readers.cif.formula import check_formula, stated_formula
+from andersonn.matter.readers.cif.formula import Formula, check_formula, stated_formula
 from andersonn.matter.readers.cif.stated import NUMBERS, stated
 from andersonn.matter.readers.cif.symmetry import Evidence, whole_cell
 from andersonn.matter.readers.parts import read_parts
@@ -51,54 +51,57 @@ def _structure(block: Block, name: str) -> Structure:
     notes = (*block.notes, *drop_what_is_no_atom(block))
     _label_sites(block)
     small = _small(block)
-    if any(not np.isfinite(site.fract.tolist()).all() or not site.occ >= FULL_OCCUPANCY for site in small.sites):
+    fractional, occupancies = _positions(small)
+    if not np.isfinite(fractional).all() or not (occupancies >= FULL_OCCUPANCY).all():
         more = _mend_sites(block)
         mended += more
         small = _small(block) if more else small
+        fractional, occupancies = _positions(small)
     if mended:
         notes += (f"{len(mended)} numbers are written in an unusual way, such as {mended[0][:20]!r}",)
-    _check_sites(small)
-    Z = np.array([site.element.atomic_number for site in small.sites])
-    sites = Sites(Z, np.array([site.fract.tolist() for site in small.sites]), small.cell)
+    Z = _check_sites(small, fractional, occupancies)
+    sites = Sites(Z, fractional, small.cell)
     formula = stated_formula(block)
-    cell = whole_cell(sites, said, Evidence(formula, _multiplicities(block, len(Z))))
+    multiplicities = block.column("_atom_site_symmetry_multiplicity")
+    if multiplicities is not None and len(multiplicities) != len(Z):
+        multiplicities = None
+    cell = whole_cell(sites, said, Evidence(formula, multiplicities))
     if len(cell.atoms) > len(Z) and around_special_position(block):
         raise InputError(
             "disordered",
             "sites are disordered about a special position (a negative _atom_site_disorder_group)",
             "order the structure first: keep one alternative in a cell without that symmetry",
         )
-    found, atoms, told = _put_together(cell.atoms, sites, name)
-    missing, doubts = check_formula(formula, found.Z, block.last)
-    attached = _attached_hydrogens(block, atoms)
-    if attached and not (formula and not missing and not doubts):
-        text = f"{attached} hydrogen atoms are stated as attached to others but have no positions; they are missing"
-        doubts = (text, *(doubt for doubt in doubts if "hydrogen" not in doubt))
-    return Structure(
-        found.Z,
-        found.xyz,
-        found.cell,
-        id=name,
-        notes=(*notes, *cell.notes, *told, *missing),
-        warnings=(*cell.warnings, *_guessed_elements(block, small, formula is not None), *doubts),
-    )
+    doubts = (*cell.warnings, *_guessed_elements(block, small, formula is not None))
 
+    def put_together(atoms: Atoms, *told: str) -> Structure:
+        missing, lacks = _what_is_missing(block, formula, atoms)
+        positions = atoms.fractional @ sites.orth.T
+        all_notes = (*notes, *cell.notes, *told, *missing)
+        return Structure(atoms.Z, positions, sites.orth.T, id=name, notes=all_notes, warnings=(*doubts, *lacks))
 
-def _put_together(atoms: Atoms, sites: Sites, name: str) -> tuple[Structure, Atoms, tuple[str, ...]]:
-    """The structure of a cell's atoms. Where some overlap since the file lists images of a site as sites too, each
-    stands once, and a note says so.
-    """
-    cell = sites.orth.T
     try:
-        return Structure(atoms.Z, atoms.fractional @ cell, cell, id=name), atoms, ()
+        return put_together(cell.atoms)
     except InputError as error:
-        if error.kind != "overlapping_atoms" or len(atoms) == len(sites.Z):
+        if error.kind not in ("overlapping_atoms", "incomplete") or len(cell.atoms) == len(Z):
             raise
-        once = without_repetitions(atoms, sites)
-        if len(once) == len(atoms):
+        once = without_repetitions(cell.atoms, sites)
+        if len(once) == len(cell.atoms):
             raise
-        note = f"the file lists atoms that its symmetry makes too: {len(atoms) - len(once)} repetitions were left out"
-        return Structure(once.Z, once.fractional @ cell, cell, id=name), once, (note,)
+        count = len(cell.atoms) - len(once)
+        return put_together(
+            once, f"the file lists atoms that its symmetry makes too: {count} repetitions were left out"
+        )
+
+
+def _what_is_missing(block: Block, formula: Formula | None, atoms: Atoms) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notes and warnings on what the file states beside its sites: solvent, hydrogens."""
+    missing, lacks = check_formula(formula, atoms.Z, block.last)
+    attached = _attached_hydrogens(block, atoms)
+    if attached and not (formula and not missing and not lacks):
+        text = f"{attached} hydrogen atoms are stated as attached to others but have no positions; they are missing"
+        lacks = (text, *(lack for lack in lacks if "hydrogen" not in lack))
+    return missing, lacks
 
 
 def _small(block: Block) -> gemmi.SmallStructure:
@@ -187,36 +190,38 @@ def _label_sites(block: Block) -> None:
         labels[row] = symbol
 
 
-def _check_sites(small: gemmi.SmallStructure) -> None:
+def _positions(small: gemmi.SmallStructure) -> tuple[np.ndarray, np.ndarray]:
+    """Fractional coordinates ``[n, 3]`` and occupancies ``[n]``."""
+    fractional = np.array([site.fract.tolist() for site in small.sites]).reshape(-1, 3)
+    return fractional, np.array([site.occ for site in small.sites])
+
+
+def _check_sites(small: gemmi.SmallStructure, fractional: np.ndarray, occupancies: np.ndarray) -> np.ndarray:
+    """The atomic numbers of sound sites ``[n]``."""
     if not len(small.sites):
         raise InputError("no_atoms", "the CIF has no atom sites", "each needs a label and _atom_site_fract_x, _y, _z")
-    for site in small.sites:
-        if not 1 <= site.element.atomic_number <= elements.MAX_Z:
-            symbol = site.type_symbol or site.label
-            raise InputError(
-                "unknown_element",
-                f"site {site.label!r} has the unknown element {symbol!r}",
-                "write a chemical symbol in _atom_site_type_symbol",
-            )
-        if not np.isfinite(site.fract.tolist()).all():
-            raise InputError(
-                "not_finite", f"site {site.label!r} has no complete coordinates", "complete or remove the site"
-            )
-        if not site.occ >= FULL_OCCUPANCY:
-            raise InputError(
-                "partial_occupancy",
-                f"site {site.label!r} is partially occupied ({site.occ:g})",
-                "order the structure first: keep one alternative, or build a supercell of whole atoms",
-            )
-
-
-def _multiplicities(block: Block, count: int) -> np.ndarray | None:
-    """Of each site as stated, 0 where it is not; None if none is stated."""
-    stated_ones = block.column("_atom_site_symmetry_multiplicity")
-    if stated_ones is None or len(stated_ones) != count:
-        return None
-    values = np.nan_to_num(np.array([number(text) for text in stated_ones]), nan=0.0, posinf=0.0, neginf=0.0)
-    return values if values.max() > 0 else None
+    Z = np.array([site.element.atomic_number for site in small.sites])
+    unknown, vague = (Z < 1) | (Z > elements.MAX_Z), ~np.isfinite(fractional).all(axis=1)
+    partial_ones = ~(occupancies >= FULL_OCCUPANCY)
+    bad = np.flatnonzero(unknown | vague | partial_ones)
+    if not bad.size:
+        return Z
+    site = small.sites[int(bad[0])]
+    if unknown[bad[0]]:
+        raise InputError(
+            "unknown_element",
+            f"site {site.label!r} has the unknown element {site.type_symbol or site.label!r}",
+            "write a chemical symbol in _atom_site_type_symbol",
+        )
+    if vague[bad[0]]:
+        raise InputError(
+            "not_finite", f"site {site.label!r} has no complete coordinates", "complete or remove the site"
+        )
+    raise InputError(
+        "partial_occupancy",
+        f"site {site.label!r} is partially occupied ({site.occ:g})",
+        "order the structure first: keep one alternative, or build a supercell of whole atoms",
+    )
 
 
 def _attached_hydrogens(block: Block, atoms: Atoms) -> int:

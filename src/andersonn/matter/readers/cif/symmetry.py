@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter.readers.cif.cells import Atoms, Sites, without_repetitions
+from andersonn.matter.readers.cif.disorder import number
 from andersonn.matter.readers.cif.formula import Formula
 from andersonn.matter.readers.cif.groups import settings_of
 from andersonn.matter.readers.cif.operations import (
@@ -41,11 +43,17 @@ class Evidence:
 
     Attributes:
         formula: the stated formula, or None.
-        multiplicities: of each site ``[n]``, 0 where none is stated, or None.
+        texts: multiplicities of the sites ``[n]`` as they are written, or None.
     """
 
     formula: Formula | None = None
-    multiplicities: np.ndarray | None = None
+    texts: list[str] | None = None
+
+    @cached_property
+    def multiplicities(self) -> np.ndarray | None:
+        """Of each site ``[n]``, 0 where none is stated; None if there is none at all."""
+        values = np.nan_to_num([number(text) for text in self.texts or []], nan=0.0, posinf=0.0, neginf=0.0)
+        return values if values.any() else None
 
     def total(self, atoms: Atoms) -> bool | None:
         """Whether formula and formula units make the atoms, None if they are not stated."""
