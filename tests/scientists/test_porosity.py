@@ -15,7 +15,7 @@ FRAMEWORKS = Path(__file__).parents[2] / "examples/frameworks"
 ZEO = {  # pore-limiting and largest-cavity diameter, Å
     "mof-5": ("supermicroporous", 8.12144, 15.22605),
     "zinc-ultramicroporous": ("ultramicroporous", 4.19622, 5.49222),
-    "calcium-oxalate": ("nonporous", 0.97243, 1.47242),
+    "calcium-oxalate": ("nonporous", 0.94083, 1.45619),
 }
 
 

@@ -74,10 +74,10 @@ def watched(tmp_path):
 def test_the_main_verbs_open_nothing(watched, tmp_path):
     table = tmp_path / "crystals.parquet"
     pq.write_table(pq.read_table(ROOT / "src/andersonn/demo/crystals.parquet").slice(0, 40), table)
-    quartz, sodalite = str(EXAMPLES / "structures/quartz.cif"), str(EXAMPLES / "frameworks/calcium-oxalate.cif")
+    quartz, oxalate = str(EXAMPLES / "structures/quartz.cif"), str(EXAMPLES / "frameworks/calcium-oxalate.cif")
     verbs = [
         ["--help"], ["predict", "--help"], ["--version"], ["doctor"], ["data", "list"], ["data", "info", "qm9"],
-        ["predict", "conduction", quartz], ["predict", "porosity", sodalite, "-f", "json"], ["predict", "polarity", "--smiles", "CCO"],
+        ["predict", "conduction", quartz], ["predict", "porosity", oxalate, "-f", "json"], ["predict", "polarity", "--smiles", "CCO"],
         ["card", "polarity"], ["draw", quartz, "--out", "quartz.png"], ["explain", "conduction", quartz],
         ["evaluate", "conduction", "--data", str(table), "--side", "all", "--no-baselines"],
         ["screen", "conduction", str(EXAMPLES / "structures"), "--out", "screened", "--workers", "1"],
