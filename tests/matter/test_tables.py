@@ -266,6 +266,9 @@ def test_lines_on_stdin():
     assert given("SMILES Name\nCCO ethanol\nO water\n") == ETHANOL
     assert given("ligand,name\nCCO,ethanol\nO,water\n", Columns(smiles="ligand")) == ETHANOL
     assert given("") == []
+    assert [row[1] for row in asked(from_lines(io.StringIO("none/smiles.cif\nmy_list.smiles\n"), Columns()))] == [
+        "missing_file"
+    ] * 2
 
 
 def test_records_are_joined_as_csv_has_it():

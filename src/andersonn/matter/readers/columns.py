@@ -113,8 +113,12 @@ def plain(name: str) -> str:
 
 
 def is_smiles_name(name: str) -> bool:
-    """Whether a column of that name holds SMILES."""
-    return "smiles" in plain(name)[:60] and len(name) < 60
+    """Whether a column of that name holds SMILES; no name of a file is one of a column."""
+    return (
+        len(name) < 60
+        and "smiles" in plain(name)
+        and not re.search(r"[/\\]|\.(?:smi|smiles)$", name.strip(), re.IGNORECASE)
+    )
 
 
 def is_missing(value: Any) -> bool:
