@@ -105,10 +105,11 @@ def test_stretches_stay_small(monkeypatch):
 def test_odd_texts(tmp_path):
     (tmp_path / "one.mol").write_text(MOL.format(title="", symbol="F ", length=0.92))
     (tmp_path / "late.smi").write_text("# comment\n\nCC(\nC methane")
-    (tmp_path / "broken.xyz").write_text(xyz(1) + "two\nlost\n" + xyz(3))
+    (tmp_path / "broken.xyz").write_text(xyz(1) + "two\nlost\nF 0 0 0\nH 0 0 0.9\n" + xyz(1))
     assert read(tmp_path) == [
-        ("broken.xyz", 1, "broken:1", 0.9),
-        ("broken.xyz", 2, "bad_xyz", None),
+        ("broken.xyz", 1, "broken:1:1", 0.9),
+        ("broken.xyz", 1, "bad_xyz", None),
+        ("broken.xyz", 2, "broken:2", 0.9),
         ("late.smi", 3, "bad_smiles", None),
         ("late.smi", 4, "methane", pytest.approx(1.09, abs=0.02)),
         ("one.mol", 1, "one:1", 0.92),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import signal
 import subprocess
@@ -67,6 +68,30 @@ def test_pasted_molecules(server):
     assert xyz["formula"] == one["formula"] == several[0]["formula"]
     assert one["input"] == "O"
     assert several[1]["id"].endswith("ethane")
+
+
+def test_names_tables_and_packed_files(server):
+    for form in (
+        {"smiles": "O water"},
+        {"text": "O water"},
+        {"text": "smiles,name\nO,water\n"},
+        {"text": "O\twater\n"},
+    ):
+        (answer,) = server.ask("predict", "polarity", **form).json()["answers"]
+        assert (answer["id"], answer["formula"]) == ("water", "H2O")
+    for name, content in (
+        ("lib.csv", b"smiles,name\nO,water\n"),
+        ("lib.csv.gz", gzip.compress(b"smiles,name\nO,water\n")),
+    ):
+        assert server.send(name, content, "polarity").json()["answers"][0]["id"] == "water"
+    packed = server.send("quartz.cif.gz", gzip.compress(QUARTZ.read_bytes())).json()["answers"]
+    assert [answer["n_atoms"] for answer in packed] == [9]
+
+
+def test_files_of_the_server_are_not_read_for_a_table(server):
+    answer = server.send("lib.csv", f"name,file\nx,{QUARTZ.resolve()}\ny,/etc/passwd\n".encode())
+    assert answer.status_code == 422
+    assert [row["error"]["kind"] for row in answer.json()["answers"]] == ["missing_file"] * 2
 
 
 def test_explanation_is_that_of_the_command_line(server):

@@ -114,7 +114,7 @@ def test_what_hangs_is_ended_and_the_reader_starts_again(server):
 @pytest.mark.parametrize(
     ("text", "ending"),
     [
-        ("CCO", ".smi"), ("CCO ethanol\nO water", ".smi"), ("hello, world!", None), ("\n\n", None), ("3\n\nO 0 0 0\n", ".xyz"),
+        ("CCO", ".smi"), ("CCO ethanol\nO water", ".smi"), ("smiles,name\nCCO,ethanol", ".csv"), ("CCO\tethanol", ".smi"), ("hello, world!", None), ("\n\n", None), ("3\n\nO 0 0 0\n", ".xyz"),
         (QUARTZ.decode(), ".cif"), ((EXAMPLES / "molecules/solvents.sdf").read_text(), ".sdf"),
         ((EXAMPLES / "structures/SrTiO3.vasp").read_text(), ".vasp"), ("@<TRIPOS>MOLECULE\nx", ".mol2"), ("ATOM  x", ".pdb"), ("\n" * 300000, None),
         ("\n" * 3000 + "data_x\n_cell_length_a 1", ".cif"), ("# a\r\n \tDATA_x\r\n_cell_length_a 1", ".cif"), ("metadata_x _cell", None),

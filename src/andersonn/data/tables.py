@@ -16,9 +16,9 @@ from andersonn.data.records import COLUMNS, LISTS, Records, read_sound
 from andersonn.errors import AndersonnError, InputError, UsageError
 from andersonn.matter import elements
 from andersonn.matter.readers import Columns, is_table_name
-from andersonn.matter.readers.columns import USUAL_COLUMNS, Roles, plain
+from andersonn.matter.readers.columns import USUAL_COLUMNS, Roles, is_missing, plain
 from andersonn.matter.readers.content import content_of
-from andersonn.matter.readers.rows import is_missing, name_of, structures_of_row
+from andersonn.matter.readers.rows import name_of, structures_of_row
 from andersonn.matter.readers.smiles import scaffold
 from andersonn.matter.readers.tables import Table, table_of
 from andersonn.matter.structure import Structure

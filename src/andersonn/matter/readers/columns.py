@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from andersonn.errors import InputError
 
 SMILES = ("smiles", "canonicalsmiles", "cansmiles", "isomericsmiles", "isosmiles", "smilescanonical", "smilesstring",
@@ -19,6 +21,8 @@ MAYBE = ("mol", "molecule", "molecules", "structure", "structures", "compound", 
 """Names of columns of SMILES, files, text or objects, or of names: what they hold decides."""
 IDS = ("id", "name", "title", "compoundid", "moleculeid", "molid", "molname", "moleculename", "compoundname", "cid",
        "chemblid", "moleculechemblid", "zincid", "materialid", "mpid", "refcode", "identifier", "inchikey")  # fmt: skip
+NAME = re.compile(r"(?:^|[\W_])(?:id|ID|Id|name|Name|NAME)$|[a-z](?:ID|Id|Name)$")
+"""Ends the name of another column of names."""
 ATOMS = ("atomic_numbers", "positions")
 
 
@@ -77,6 +81,9 @@ class Roles:
         """
         names = [str(name).strip() for name in names]
         id = _first(names, IDS)
+        if id is None:
+            others = ["" if is_smiles_name(name) or plain(name) in PATHS else name for name in names]
+            id = next((k for k, name in enumerate(others) if NAME.search(name)), None)
         if asked.path is not None and asked.smiles is not None:
             raise InputError("bad_columns", "both a column of SMILES and one of files is named", "name one of them")
         if asked.path is not None:
@@ -106,8 +113,21 @@ def plain(name: str) -> str:
 
 
 def is_smiles_name(name: str) -> bool:
-    """Whether a column of that name holds SMILES."""
-    return "smiles" in plain(name)[:60] and len(name) < 60
+    """Whether a column of that name holds SMILES; no name of a file is one of a column."""
+    return (
+        len(name) < 60
+        and "smiles" in plain(name)
+        and not re.search(r"[/\\]|\.(?:smi|smiles)$", name.strip(), re.IGNORECASE)
+    )
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value of a table stands for none: empty, null or NaN."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, str):
+        return not value.strip()
+    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
 
 
 def _named(names: Sequence[str], wanted: str, what: str) -> int:
@@ -144,7 +164,7 @@ def _smiles(names: Sequence[str], what: str) -> int | None:
 
 def _holds_structures(column: int, rows: Sequence[Sequence[Any]]) -> bool:
     """Whether most of some values of a column can be structures."""
-    values = [row[column] for row in rows if len(row) > column and row[column] not in (None, "")]
+    values = [row[column] for row in rows if len(row) > column and not is_missing(row[column])]
     good = sum(not isinstance(value, str) or "\n" in value.strip() or _is_smiles(value) for value in values)
     numbers = sum(isinstance(value, (int, float)) for value in values)
     return bool(values) and 2 * (good - numbers) > len(values)

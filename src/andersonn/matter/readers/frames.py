@@ -57,7 +57,7 @@ def atom_count(line: str) -> int | None:
 
 def _frames(lines: list[str]) -> Iterator[_Frame]:
     """Blank lines before and after frames are skipped, and so is text after one, as raw QM9 files have it: it is counted.
-    An atom too many makes the frame unsound, since its count is wrong.
+    An atom too many makes the frame unsound, since its count is wrong; atoms behind such text are a frame without a count.
     """
     at, frame = 0, None
     while at < len(lines):
@@ -67,10 +67,14 @@ def _frames(lines: list[str]) -> Iterator[_Frame]:
                 yield _Frame([], error=_no_frame(lines, at))
                 return
             if frame is not None and line.strip():
+                if frame.error is None and _is_atom(line):
+                    if frame.left_out == 0:
+                        told = f"it announces {len(frame.lines) - 2} atoms and lists more"
+                        frame.error = InputError("bad_xyz", told, HINT)
+                    else:
+                        yield frame
+                        frame = _Frame([], error=_no_frame(lines, at))
                 frame.left_out += 1
-                if _is_atom(line) and frame.error is None:
-                    announced = len(frame.lines) - 2
-                    frame.error = InputError("bad_xyz", f"it announces {announced} atoms and lists more", HINT)
             at += 1
             continue
         if frame is not None:
@@ -100,10 +104,10 @@ def _frames(lines: list[str]) -> Iterator[_Frame]:
 
 
 def _no_frame(lines: list[str], at: int) -> InputError:
-    """The error for a file that begins with anything but a number of atoms."""
+    """The error for lines that are not behind a number of atoms."""
     if _is_atom(lines[at]):
         hint = "put the number of atoms and a comment on two lines before them"
-        return InputError("bad_xyz", "the file begins with atoms, without a line that counts them", hint)
+        return InputError("bad_xyz", f"atoms from line {at + 1} on stand without a line that counts them", hint)
     return InputError("bad_xyz", f"line {at + 1} should be a number of atoms, not {lines[at].strip()[:40]!r}", HINT)
 
 

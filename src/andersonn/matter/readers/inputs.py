@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.matter.readers.columns import PATHS, USUAL_COLUMNS, Columns, is_smiles_name, plain
+from andersonn.matter.readers.columns import PATHS, USUAL_COLUMNS, Columns, is_missing, is_smiles_name, plain
 from andersonn.matter.readers.content import MAX_MEGABYTES, content_of, printable, text_of
 from andersonn.matter.readers.delimited import Layout
 from andersonn.matter.readers.files import read_each
 from andersonn.matter.readers.formats import find_files, format_of, is_table_name
 from andersonn.matter.readers.objects import as_structure
 from andersonn.matter.readers.packed import unpacked_content
-from andersonn.matter.readers.rows import is_missing, read_text, row_sources
+from andersonn.matter.readers.rows import read_text, row_sources
 from andersonn.matter.readers.smiles import Smiles, from_smiles, line_of, list_layout
 from andersonn.matter.readers.sniffing import sniffed
 from andersonn.matter.readers.tables import (
@@ -94,10 +94,11 @@ def from_lines(lines: Iterable[str], columns: Columns) -> Iterator[Any]:
             yield found
 
 
-def _is_header(names: Iterable[str], line: str) -> bool:
+def _is_header(names: Sequence[str], line: str) -> bool:
     """Whether a first line on stdin names columns, and is no input itself."""
-    several = [name for name in names if is_smiles_name(name) or plain(name) in PATHS]
-    return bool(several) and not os.path.exists(line.strip())
+    known = [name for name in names if is_smiles_name(name) or plain(name) in PATHS]
+    several = len(names) > 1 or len(line.split()) == 1
+    return bool(known) and several and not os.path.exists(line.strip())
 
 
 def _of_path(item: str | os.PathLike[str], columns: Columns) -> Iterator[tuple[str, Any]]:
@@ -208,5 +209,5 @@ def _from_word(text: str) -> Structure:
     except InputError as error:
         if error.kind != "bad_smiles":
             raise
-        kind = "bad_smiles" if set(text) & set("()[]=#@") else "missing_file"
+        kind = "bad_smiles" if set(text) & set("()[]=#@|") else "missing_file"
         raise InputError(kind, f"there is no file {text!r}, and {error.message}", error.hint) from None

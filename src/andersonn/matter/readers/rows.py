@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.matter.readers.columns import USUAL_COLUMNS, Columns, Roles
+from andersonn.matter.readers.columns import USUAL_COLUMNS, Columns, Roles, is_missing
 from andersonn.matter.readers.formats import FORMATS, format_of, is_table_name
 from andersonn.matter.readers.objects import as_structure
 from andersonn.matter.readers.parts import LONGEST_NAME, refuse_more_parts
@@ -100,15 +100,6 @@ def name_of(roles: Roles, values: Sequence[Any]) -> str:
         return ""
     text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
     return " ".join(text[:LONGEST_NAME].split())
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a value of a table stands for none: empty, null or NaN."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    if isinstance(value, str):
-        return not value.strip()
-    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
 
 
 def required(value: Any, what: str) -> str:

@@ -42,6 +42,8 @@ def sniffed(text: str) -> str | None:
         return "xyz"
     if len(words) > 7 and _is_scale(words[1]) and all(map(_are_three_numbers, words[2:5])):
         return "poscar"
+    if any(map(is_smiles_name, words[0])):
+        return "smi"
     return "smi" if all(SMILES_WORD.fullmatch(line[0]) for line in firsts) else None
 
 

@@ -9,7 +9,7 @@ from andersonn.errors import InputError
 from andersonn.matter.readers.content import MAX_MEGABYTES, content_of, printable, text_of
 from andersonn.matter.readers.formats import FORMATS, TABLES, format_of
 from andersonn.matter.readers.packed import bare, unpacked_content
-from andersonn.matter.readers.smiles import constitution, list_layout, named_smiles, parse_smi
+from andersonn.matter.readers.smiles import constitution, line_of, list_layout, parse_smi
 from andersonn.matter.readers.sniffing import sniffed
 from andersonn.matter.structure import Structure
 from andersonn.textlines import lines_of
@@ -37,7 +37,9 @@ def read_structures(content: bytes, path: PurePath) -> Made:
         raise InputError("too_large", f"{str(path)!r} has more than {MOST_LINES:,} lines", "split the file")
     named = format_of(path)
     kind = named or sniffed(text)
-    if kind in (None, "table") or (kind == "smi" and named is None and not _is_list(text, path)):
+    if named is None and kind in ("smi", "table"):
+        kind = "smi" if _is_list(text, path) else None
+    if kind is None:
         raise InputError("unknown_format", f"{str(path)!r} is in no known format", f"give {FORMATS}, or {TABLES}")
     return parsed(text, kind, printable(path.stem if path.suffix else path.name))
 
@@ -47,9 +49,12 @@ def _is_list(text: str, path: PurePath) -> bool:
     if path.suffix.lower() != ".txt":
         return False
     lines = [line for line in lines_of(text[:LOOK]) if line.strip() and not line.startswith("#")][:5]
-    return bool(lines) and all(
-        constitution(named_smiles(line)[0]) for line in lines[list_layout(lines[0]) is not None :]
-    )
+    layout = list_layout(lines[0]) if lines else None
+    try:
+        found = [line_of(line, layout) for line in lines[layout is not None :]]
+    except InputError:
+        return False
+    return bool(found) and all(row is None or constitution(row[0]) for row in found)
 
 
 def read_one_file(path: Path) -> Made:
