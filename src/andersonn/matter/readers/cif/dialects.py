@@ -12,7 +12,7 @@ import gemmi
 
 from andersonn.errors import InputError
 from andersonn.matter.readers.cif.names import current_name, is_decisive, is_structural, is_text
-from andersonn.matter.readers.cif.words import Word, quoted, words
+from andersonn.matter.readers.cif.words import ENDLESS, OPEN, Word, quoted, words
 
 MOST_WORDS = 500_000
 """A larger file is not tried: a structure of 50,000 atoms has as many."""
@@ -256,11 +256,13 @@ class _Assembly:
 
     def _tell_ends(self, draft: Draft, name: str, values: list[Word]) -> None:
         """A text may have lost its end; one that then holds items of the file cannot be told from them."""
-        for word in values if len(values) > 1 or (values and values[-1].endless) else ():
-            if word.text[:1] == ";" and SWALLOWED.search(word.text):
-                raise self.error
-        if values and values[-1].endless:
-            draft.repairs.append(f"the text of {name} has no end")
+        flaws = list(dict.fromkeys(word.flaw for word in values if word.flaw))
+        doubtful = values if len(values) > 1 or ENDLESS in flaws else ()
+        if any(word.text[:1] == ";" and SWALLOWED.search(word.text) for word in doubtful):
+            raise self.error
+        if OPEN in flaws and is_structural(current_name(name)):
+            raise self.error
+        draft.repairs += [f"{flaw} ({name})" for flaw in flaws]
 
 
 def _is_mark(word: Word) -> bool:

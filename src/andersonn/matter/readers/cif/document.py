@@ -141,7 +141,7 @@ def _broken(text: str, reason: str) -> InputError:
     if "duplicate" in reason:
         return InputError("bad_cif", f"not a valid CIF: {reason}", "give each block and item its own name")
     hint = "correct the line, or write the file again"
-    if "unterminated" in reason or (place and _is_in_last_loop(text, int(place[1]))):
+    if "unterminated" in reason or ("Wrong number" in reason and place and _is_in_last_loop(text, int(place[1]))):
         hint = "the file may be cut short; write or download it again"
     return InputError("bad_cif", f"not a valid CIF: {reason}", hint)
 

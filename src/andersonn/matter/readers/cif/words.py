@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import gemmi
 
+ENDLESS = "a text has no end"
+OPEN = "a quote is not closed"
+COMMA = "a comma stands behind a quoted value"
 LONGEST_LIST = 100_000
 """Characters of a list or table of CIF 2 that are looked through for its end."""
 WORD = re.compile(r"\S+")
@@ -24,13 +27,13 @@ class Word(NamedTuple):
         text: with quotes where it needs them.
         line: its number in the file, counted from 1.
         bare: whether it stands without quotes.
-        endless: whether it is a text that the file does not close.
+        flaw: what is wrong with its end, such as :data:`ENDLESS`, or empty.
     """
 
     text: str
     line: int
     bare: bool
-    endless: bool = False
+    flaw: str = ""
 
 
 def words(text: str) -> Iterator[Word]:
@@ -66,25 +69,25 @@ class _Scanner:
             if first == ";" and (position == 0 or text[position - 1] == "\n"):
                 end = text.find("\n;", position)
                 inner = text[start + 1 : end if end >= 0 else self.size]
-                yield Word(quoted(inner), line, False, end < 0)
+                yield Word(quoted(inner), line, False, "" if end >= 0 else ENDLESS)
                 position = end + 2 if end >= 0 else self.size
             elif first in "'\"":
-                inner, position = self._string(start)
-                yield Word(quoted(inner), line, False)
+                inner, position, flaw = self._string(start)
+                yield Word(quoted(inner), line, False, flaw)
             else:
                 end = self._end_of_list(start) if first in "[{" else start
                 position = WORD.match(text, max(start, end - 1)).end()
                 yield Word(text[start:position] if end == start else quoted(text[start:position]), line, end == start)
             line += text.count("\n", start, position)
 
-    def _string(self, start: int) -> tuple[str, int]:
-        """The string in quotes that starts at a position, and where it ends. One without an end takes its line."""
+    def _string(self, start: int) -> tuple[str, int, str]:
+        """The string in quotes that starts at a position, where it ends, and what is wrong with that. One without an end takes its line."""
         text, mark = self.text, self.text[start]
         triple = text[start : start + 3]
         if self.triple.get(triple):
             end = text.find(triple, start + 3)
             if end >= 0:
-                return text[start + 3 : end], end + 3
+                return text[start + 3 : end], end + 3, ""
             self.triple[triple] = False
         if start > self.line_end:
             end = text.find("\n", start)
@@ -93,10 +96,11 @@ class _Scanner:
         if start >= self.open_until[mark]:
             found = CLOSED[mark].search(text, start + 1, self.line_end)
             self.open_until[mark] = 0 if found else self.line_end
+        flaw = "" if found else COMMA
         found = found or CLOSED_BY_A_COMMA[mark].search(text, start + 1, self.line_end)
         if found is None:
-            return text[start + 1 : self.line_end].strip(), self.line_end
-        return text[start + 1 : found.start()], found.end()
+            return text[start + 1 : self.line_end].strip(), self.line_end, OPEN
+        return text[start + 1 : found.start()], found.end(), flaw
 
     def _end_of_list(self, start: int) -> int:
         """Behind the bracket that closes the one at a position; the position itself if there is none."""
