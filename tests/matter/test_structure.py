@@ -76,3 +76,18 @@ def test_element_table_against_ase():
     assert counts[11] == 1
     assert counts[17] == 7
     assert counts[26] == 8
+
+
+@pytest.mark.parametrize(
+    ("Z", "molecule", "crystal"),
+    [
+        ([6] * 6 + [1] * 6, "C6H6", "CH"), ([8, 1, 1], "H2O", "H2O"), ([1, 17], "ClH", "HCl"), ([6, 1, 1, 8], "CH2O", "CH2O"),
+        ([6] * 6 + [1] * 12 + [8] * 6, "C6H12O6", "CH2O"), ([11] * 2 + [17] * 2, "Cl2Na2", "NaCl"), ([7, 7], "N2", "N"),
+        ([1, 1, 16] + [8] * 4, "H2O4S", "H2SO4"), ([6, 35, 1, 1, 1], "CH3Br", "CH3Br"),
+    ],
+)  # fmt: skip
+def test_formulas_of_molecules_and_crystals(Z, molecule, crystal):
+    xyz = 3.0 * np.arange(3 * len(Z)).reshape(-1, 3)
+    assert Structure(Z, xyz).formula == molecule
+    cell = 3.0 * (3 * len(Z)) * np.eye(3)
+    assert Structure(Z, xyz, cell).formula == crystal

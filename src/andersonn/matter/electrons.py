@@ -23,6 +23,8 @@ SHORT = 0.86
 """A carbon's only bond may be triple if its length is below this fraction of the sum of the covalent radii: 0.79 in CO,
 0.85 in CS, 1.0 in a single bond.
 """
+DOUBLE = 0.93
+"""A carbon with two neighbors has a double bond, whose length is below this fraction: 0.87 in allene, 0.92 in benzene."""
 BENT = np.cos(np.radians(140.0))
 """Cosine of the angle at a carbon with two neighbors; one that is bent more is no alkyne, allene or nitrile."""
 FLAT = 0.02
@@ -141,11 +143,13 @@ def _is_open(bonds: _Bonds, atom: int) -> bool:
     here = bonds.around(atom)
     if not np.isin(bonds.Z[bonds.j[here]], tuple(METALLOIDS)).all():
         return False  # carbonyls, carbides and organometallics follow other rules
-    if here.stop - here.start == 1:
-        radius = elements.column("covalent_radius_A")
-        return bool(bonds.distance[here][0] > SHORT * (radius[C] + radius[bonds.Z[bonds.j[here][0]]]))
+    radius = elements.column("covalent_radius_A")
+    others = bonds.Z[bonds.j[here]]
+    ratio = np.where(others == H, np.inf, bonds.distance[here] / (radius[C] + radius[others])).min()
+    if len(others) == 1:
+        return bool(ratio > SHORT)
     a, b = bonds.vector[here] / bonds.distance[here][:, None]
-    return bool(a @ b > BENT)
+    return bool(a @ b > BENT or ratio > DOUBLE)
 
 
 def _charge_of_groups(bonds: _Bonds) -> int:

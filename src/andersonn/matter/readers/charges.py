@@ -30,7 +30,7 @@ SPIN_KEYS = ("spin", "total_spin")
 NUMBER = r"[-+−]?\d+(?:\.\d*)?(?:/2)?[-+−]?(?![\w.])"
 WORDS = re.compile(
     rf"(?<![\w.])({'|'.join(sorted(CHARGE_KEYS + MULTIPLICITY_KEYS + UNPAIRED_KEYS + SPIN_KEYS, key=len, reverse=True))})"
-    rf" {{0,4}}(?:[=:] {{0,4}}|(?<!q)(?<= ))[\"']?({NUMBER})",
+    rf" {{0,4}}(?:[=:] {{0,4}}|(?<= ))[\"']?({NUMBER})",
     re.IGNORECASE,
 )
 PAIR = re.compile(r"\s*([-+]?\d)\s*[, ]\s*([1-9])\s*")
@@ -90,7 +90,8 @@ def _words(text: str, nuclear: int) -> list[tuple[str, dict[str, Any]]]:
         charge, multiplicity = int(pair[1]), int(pair[2])
         fits = (nuclear - charge - multiplicity) % 2 == 1  # else two numbers of another meaning
         return [("the comment", {"charge": charge, "multiplicity": multiplicity})] if fits else []
-    return [("the comment", {match[1].lower(): match[2]}) for match in WORDS.finditer(text[:10_000])]
+    found = [match for match in WORDS.finditer(text[:10_000]) if match[1].lower() != "q" or set(match[0]) & set("=:")]
+    return [("the comment", {match[1].lower(): match[2]}) for match in found]
 
 
 def _of_atoms(atoms: Any) -> dict[str, Any]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 TETRAHEDRAL = (5, 6, 7, 14, 15, 16, 32, 33)
 """Atomic numbers whose four single bonds point to the corners of a tetrahedron."""
+PYRAMIDS = ((15, 3), (33, 3), (16, 4), (34, 4))
+"""Atomic number and valence of atoms whose three bonds lie in no plane, as in phosphanes and sulfoxides."""
 WIDEST, NARROWEST = 118.0, 95.0
 """Degrees between two bonds of a tetrahedral atom, outside of small rings; drawings have 120, 90 and 180."""
 SHORTER = {1.0: 1.0, 1.5: 0.92, 2.0: 0.87, 3.0: 0.79}
@@ -88,11 +90,11 @@ def _is_flattened(atom: Atom, xyz: np.ndarray) -> bool:
     from rdkit.Chem import HybridizationType
 
     near = [other.GetIdx() for other in atom.GetNeighbors()]
-    if (
-        atom.GetAtomicNum() in (7, 15, 33) and atom.GetTotalDegree() == len(near) == 3
-    ):  # a pyramid, but for planar amines
-        kinds = {other.GetHybridization() for other in (atom, *atom.GetNeighbors())}
-        return not kinds - {HybridizationType.SP3, HybridizationType.S}
+    if atom.GetTotalDegree() == len(near) == 3:
+        if (atom.GetAtomicNum(), atom.GetTotalValence()) in PYRAMIDS:
+            return True
+        kinds = {other.GetHybridization() for other in (atom, *atom.GetNeighbors())}  # amines, but for conjugated ones
+        return atom.GetAtomicNum() == 7 and not kinds - {HybridizationType.SP3, HybridizationType.S}
     if not _is_tetrahedral(atom):
         return False
     if len(near) != 2:
@@ -121,12 +123,16 @@ def _has_drawn_lengths(mol: Mol, xyz: np.ndarray) -> bool:
 
 
 def _ratios(mol: Mol, xyz: np.ndarray, known: frozenset[int], carbon: bool = False) -> np.ndarray:
-    """Length of each bond between atoms of known elements, over the usual one; of carbon to heavy atoms only, if so wanted."""
+    """Length of each bond between atoms of known elements, over the usual one; if so wanted only
+    of carbon to heavy atoms, without single bonds, of which conjugation shortens some.
+    """
     radius, found = elements.column("covalent_radius_A"), []
     for bond in mol.GetBonds():
         one, two = bond.GetBeginAtom(), bond.GetEndAtom()
         pair, order = {one.GetAtomicNum(), two.GetAtomicNum()}, bond.GetBondTypeAsDouble()
-        if not pair <= known or order not in SHORTER or (carbon and (6 not in pair or not _heavy(one, two))):
+        if not pair <= known or order not in SHORTER:
+            continue
+        if carbon and (6 not in pair or not _heavy(one, two) or (order == 1.0 and bond.GetIsConjugated())):
             continue
         length = float(np.linalg.norm(xyz[one.GetIdx()] - xyz[two.GetIdx()]))
         ratio = length / (radius[one.GetAtomicNum()] + radius[two.GetAtomicNum()])
