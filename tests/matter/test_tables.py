@@ -217,7 +217,7 @@ XYZ = "3\nx\nO 0 0 0.1173\nH 0 0.7572 -0.4692\nH 0 -0.7572 -0.4692\n"
         ("CCO ethanol\nO water", [("text:ethanol", 9), ("text:water", 3)]), (SAME["comma"], ETHANOL), ("hello, world!\nagain", ["unknown_format"]),
         ({"smiles": "CCO", "name": "ethanol"}, [("ethanol", 9)]), ([{"smiles": "CCO"}, {"SMILES": "O"}], [("CCO", 9), ("O", 3)]),
         ({"smiles": ["CCO", "O"], "name": ["ethanol", "water"]}, ETHANOL), ({"ethanol": "CCO"}, ["missing_column"]), ({}, ["missing_column"]),
-        ({"atomic_numbers": [8, 1, 1], "positions": [[0, 0, 0.1173], [0, 0.7572, -0.4692], [0, -0.7572, -0.4692]], "cell": None}, [("", 3)]),
+        ({"atomic_numbers": [8, 1, 1], "positions": [[0, 0, 0.1173], [0, 0.7572, -0.4692], [0, -0.7572, -0.4692]], "cell": None}, [("input 1", 3)]),
         ({"structure": XYZ, "id": "w"}, [("w", 3)]), (np.eye(3), ["unknown_object"]), (np.array(["CCO", "O"]), [("CCO", 9), ("O", 3)]),
         ([None, float("nan"), "C"], ["missing_value", "missing_value", ("C", 5)]), (pa.table({"smiles": ["CCO", "O"], "name": ["ethanol", "water"]}), ETHANOL),
         (pa.table({"a": ["x"], "b": [1.0]}), ["missing_column"]), (3, ["unknown_object"]),
@@ -251,6 +251,7 @@ def test_data_frames(atoms):
         ("row 10", "salt", 2),
         ("row 11", "bad_row", 0),
     ]
+    assert asked(Frame(structure=[atoms["NaCl"]])) == [("row 10", "row 10", 2)]
     ((_, kind, _),) = asked(Frame(C=["x"], N=["y"]))  # names of columns that are SMILES
     assert kind == "missing_column"
 

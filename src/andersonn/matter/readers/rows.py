@@ -43,7 +43,9 @@ def row_sources(
     for number, values in table.rows:
         yield (
             name(number),
-            values if isinstance(values, InputError) else partial(structures_of_row, roles, values, folder),
+            values
+            if isinstance(values, InputError)
+            else partial(structures_of_row, roles, values, folder, name(number)),
         )
 
 
@@ -73,15 +75,21 @@ def structures_of_table(table: Table, name: str) -> Made:
     return found
 
 
-def structures_of_row(roles: Roles, values: Sequence[Any], folder: Path | None) -> Made:
+def structures_of_row(roles: Roles, values: Sequence[Any], folder: Path | None, called: str = "") -> Made:
     """The structures of a row.
+
+    Args:
+        roles: of its columns.
+        values: of it.
+        folder: where files that it names are looked for; None reads none.
+        called: name of atoms and objects in a row that gives none.
 
     Raises:
         InputError: it holds none, or an unsound one.
     """
     id = name_of(roles, values)
     if roles.atoms is not None and not is_missing(values[roles.atoms[0]]) and not is_missing(values[roles.atoms[1]]):
-        return [_of_atoms(roles.atoms, values, id)]
+        return [_of_atoms(roles.atoms, values, id or called)]
     if roles.smiles is not None:
         return [from_smiles(required(values[roles.smiles], "SMILES"), id)]
     if roles.path is not None:
@@ -90,7 +98,7 @@ def structures_of_row(roles: Roles, values: Sequence[Any], folder: Path | None) 
         raise InputError(
             "bad_row", "the row holds no structure", "give SMILES, a file, or atomic_numbers and positions"
         )
-    return _of_thing(values[roles.thing], id, folder)
+    return _of_thing(values[roles.thing], id, folder, called)
 
 
 def name_of(roles: Roles, values: Sequence[Any]) -> str:
@@ -142,12 +150,12 @@ def _of_file(name: str, folder: Path | None) -> Made:
     return read_one_file(folder / name)
 
 
-def _of_thing(value: Any, id: str, folder: Path | None) -> Made:
+def _of_thing(value: Any, id: str, folder: Path | None, called: str) -> Made:
     if is_missing(value):
         raise InputError("bad_row", "the row has no structure", "give its structure, or leave the row out")
     if not isinstance(value, str):
         try:
-            return _named([as_structure(value, id)], id)
+            return _named([as_structure(value, id or called)], id)
         except TypeError as error:
             raise InputError("unknown_object", str(error), "or give the path of a file") from None
     if "\n" in value.strip():
