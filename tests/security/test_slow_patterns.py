@@ -162,7 +162,7 @@ def parts(tree) -> list[str]:
         for inner in inner_of(operation, argument):
             found += parts(inner)
         if operation is grammar.IN:
-            found += [letter for letter in letters_of(argument)]
+            found += letters_of(argument)
     return [text for text in dict.fromkeys(found) if text]
 
 
