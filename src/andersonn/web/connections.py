@@ -30,8 +30,9 @@ class _Bounded(H11Protocol):
         self._head: asyncio.TimerHandle | None = None
         self._taking: asyncio.TimerHandle | None = None
         self._quiet_since = self.loop.time()
-        if len(self.connections) > self.limits.connections:
-            quiet = [other for other in self.connections if other is not self and other._is_quiet()]
+        here = [each for each in self.connections if not each.transport.is_closing()]
+        if len(here) > self.limits.connections:
+            quiet = [other for other in here if other is not self and other._is_quiet()]
             if quiet:
                 min(quiet, key=lambda other: other._quiet_since)._make_room()
             else:
