@@ -3,7 +3,7 @@
 Public names load on first use, so that the solvers and the layer import torch and nothing of chemistry.
 """
 
-from __future__ import annotations
+from andersonn import launch  # noqa: F401, I001 - before any other: a program then imports nothing from the current folder
 
 import importlib
 from typing import TYPE_CHECKING, Any

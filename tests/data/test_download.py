@@ -239,23 +239,23 @@ def test_pip_brings_a_package(cache, monkeypatch):
     made = by_package = Source("p", "t", "x", "l", 1, "MIT", "c", "x", "package", "thing==1", ("thing.whl",))
     calls = []
 
-    def pip(command, **options):
-        calls.append(command)
+    def pip(*command, **options):
+        calls.append(list(command))
         (fetching.Path(command[command.index("--dest") + 1]) / "thing.whl").write_bytes(CONTENT)
         return types.SimpleNamespace(returncode=0, stderr="")
 
-    monkeypatch.setattr(fetching.subprocess, "run", pip)
+    monkeypatch.setattr(fetching.launch, "run", pip)
     monkeypatch.setattr(fetching.importlib.util, "find_spec", lambda name: object())
     (path,) = get(made, patience=QUICK)
     assert path.read_bytes() == CONTENT
-    assert calls[0][1:4] == ["-m", "pip", "download"]
+    assert calls[0][:2] == ["pip", "download"]
     assert calls[0][-1] == "thing==1"
     assert [p.name for p in path.parent.iterdir() if p.is_dir()] == []
     wrong = Source("q", "t", "x", "l", 1, "MIT", "c", "x", "package", "thing==1", ("thing.whl",), sha256="0" * 64)
     with pytest.raises(InputError, match="do not trust"):
         get(wrong)
     failed = types.SimpleNamespace(returncode=1, stderr="ERROR: No matching distribution found for thing==1")
-    monkeypatch.setattr(fetching.subprocess, "run", lambda *a, **k: failed)
+    monkeypatch.setattr(fetching.launch, "run", lambda *a, **k: failed)
     with pytest.raises(InputError, match="No matching distribution"):
         get(by_package, again=True)
     monkeypatch.setattr(fetching.importlib.util, "find_spec", lambda name: None)

@@ -41,6 +41,11 @@ def serve(
     waiting: int = typer.Option(256, help="Questions at a time; further ones get 429."),
     working: int = typer.Option(16, help="Explanations at a time; further ones get 429."),
     readers: int = typer.Option(2, help="Processes that read."),
+    connections: int = typer.Option(256, help="Connections at a time."),
+    head_seconds: float = typer.Option(10.0, help="Most time for a client to say what it asks for."),
+    allowed_host: list[str] | None = typer.Option(
+        None, help="A further name under which it may be asked, such as that of a proxy; may be repeated."
+    ),
 ) -> None:
     """Serves until interrupted."""
     from andersonn.errors import UsageError
@@ -51,9 +56,21 @@ def serve(
     from andersonn.web.lab import Lab
     from andersonn.web.limits import Limits
 
-    limits = Limits(megabytes, files, structures, atoms, read_seconds, work_seconds, waiting, working, readers)
+    limits = Limits(
+        megabytes,
+        files,
+        structures,
+        atoms,
+        read_seconds,
+        work_seconds,
+        waiting,
+        working,
+        readers,
+        connections,
+        head_seconds,
+    )
     lab = Lab(limits, model)
-    server = _Server.of(lab, host, port)
+    server = _Server.of(lab, host, port, allowed_host or [])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn stops in peace, then raises the signal again
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(server.serve_until_stopped())
@@ -66,14 +83,16 @@ class _Server:
         self.lab, self.server = lab, server
 
     @classmethod
-    def of(cls, lab: Lab, host: str, port: int) -> _Server:
+    def of(cls, lab: Lab, host: str, port: int, allowed: list[str]) -> _Server:
         import uvicorn
 
         from andersonn.web.app import make_app
+        from andersonn.web.connections import protocol_of
 
         config = uvicorn.Config(
-            make_app(lab), host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=15,
-            timeout_keep_alive=15, h11_max_incomplete_event_size=64 * 1024, server_header=False,
+            make_app(lab, host, allowed), host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=15,
+            timeout_keep_alive=15, h11_max_incomplete_event_size=64 * 1024, server_header=False, ws="none",
+            http=protocol_of(lab.limits), proxy_headers=False,
         )  # fmt: skip
         return cls(lab, uvicorn.Server(config))
 

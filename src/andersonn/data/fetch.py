@@ -6,14 +6,13 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from andersonn import launch
 from andersonn.data.download import Patience, Progress, digest, fetch_file, fetch_json
 from andersonn.data.sources import Source
 from andersonn.data.store import cache_folder
@@ -125,8 +124,8 @@ def _by_pip(source: Source, folder: Path, patience: Patience) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as fresh:
         options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--quiet"]
         options += ["--retries", str(patience.tries), "--timeout", f"{patience.seconds:g}", "--dest", fresh]
-        command = [sys.executable, "-m", "pip", "download", *options, source.location]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        words = ("download", *options, source.location)
+        done = launch.run("pip", *words, capture_output=True, text=True, check=False)
         if done.returncode:
             words = [line for line in lines_of(done.stderr) if line.startswith("ERROR")] or ["no reason given"]
             raise InputError(

@@ -25,6 +25,7 @@ from safetensors.numpy import save_file
 from andersonn.data.records import Records
 from andersonn.errors import InputError, UsageError
 from andersonn.files import from_json, write_whole
+from andersonn.launch import SafeChildren
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.matter.structure import Structure
 
@@ -278,7 +279,8 @@ def _map_chunks(chunks: Iterable[Records], recipe: ImageRecipe, workers: int, ma
     from joblib import Parallel, delayed  # its workers do not run the caller's script again, as plain spawn would
 
     pool = Parallel(workers, return_as="generator", initializer=_end_with, initargs=(os.getpid(),))
-    yield from pool(delayed(make)(chunk, recipe) for chunk in chunks)
+    with SafeChildren():
+        yield from pool(delayed(make)(chunk, recipe) for chunk in chunks)
 
 
 def _end_with(parent: int) -> None:

@@ -12,6 +12,7 @@ from andersonn.data.conformers import Further, further_images
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError
+from andersonn.launch import SafeChildren
 from andersonn.matter import elements
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.matter.readers import one_structure
@@ -103,7 +104,8 @@ def made_images(
 
     starts = range(0, len(samples), CHUNK)
     work = (delayed(_chunk)(samples[s : s + CHUNK], s, recipe, task, conformers) for s in starts)
-    return [made for part in Parallel(n_jobs)(work) for made in part]
+    with SafeChildren():
+        return [made for part in Parallel(n_jobs)(work) for made in part]
 
 
 def _chunk(

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from andersonn import launch
 from andersonn.errors import InputError, UsageError
 from andersonn.screening.engines import Outcome, answered, new_worker
 from andersonn.screening.pieces import Piece, Shard
@@ -74,7 +75,8 @@ def on_ray(
     started = not cluster.is_initialized()
     if started:
         here = {} if address else {"num_cpus": workers, "include_dashboard": False}
-        cluster.init(address=address, log_to_driver=False, logging_level="ERROR", **here)
+        with launch.SafeChildren():
+            cluster.init(address=address, job_config=_job(cluster), log_to_driver=False, logging_level="ERROR", **here)
     try:
         gpus = cluster.cluster_resources().get("GPU", 0) if settings.device == "cuda" else 0
         rows = [
@@ -94,6 +96,20 @@ def on_ray(
     finally:
         if started:
             cluster.shutdown()
+
+
+class _Paths(list[str]):
+    """Folders from which workers import: Ray adds the current one, first, where anybody's files may lie."""
+
+    def extend(self, paths: Iterable[str]) -> None:
+        super().extend(launch.kept(paths, launch.homes()))
+
+
+def _job(cluster: Any) -> Any:
+    """How Ray starts the workers of this job."""
+    job = cluster.job_config.JobConfig()
+    job._py_driver_sys_path = _Paths(job._py_driver_sys_path)  # no public setting keeps the current folder out
+    return job
 
 
 def _outcome(shard: Shard, parquet: bytes, told: dict[str, Any]) -> Outcome:

@@ -37,7 +37,7 @@ GRACE = 1.0
 """Seconds that a failed process has to say why, before the others end too and a launcher kills it for their sake."""
 TOLD_BY_LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 T = TypeVar("T")
-LAUNCH_HINT = "start it as torchrun --nproc-per-node N -m andersonn.cli.main train …, or unset RANK and WORLD_SIZE"
+LAUNCH_HINT = "start it as torchrun --nproc-per-node N --no-python andersonn train …, or unset RANK and WORLD_SIZE"
 
 
 class Team:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from andersonn import __version__
 from andersonn.data.tasks import TASKS
 from andersonn.errors import AndersonnError, InputError, UsageError, unknown
 from andersonn.web import pages
+from andersonn.web.doors import Doors, own_names
 from andersonn.web.guard import Guard
 from andersonn.web.inputs import Item, collected
 from andersonn.web.lab import Lab
@@ -28,8 +29,8 @@ ABOUT = """Ask the artificial scientists: send structure files, pasted text or S
     curl -F files=@NaCl.cif http://127.0.0.1:8000/api/predict/conduction
     curl -F smiles=CCO http://127.0.0.1:8000/api/explain/polarity
 
-Errors name kind, cause and cure: 404 unknown task, 413 too large or too many, 422 nothing could be read, 429 busy."""
-REFUSALS: dict[int | str, dict[str, Any]] = {code: {"model": Refused} for code in (404, 408, 413, 422, 429)}
+Errors name kind, cause and cure: 403 asked by another site or under another name, 404 unknown task, 413 too large or too many, 422 nothing could be read, 429 busy."""
+REFUSALS: dict[int | str, dict[str, Any]] = {code: {"model": Refused} for code in (403, 404, 408, 413, 422, 429)}
 api = APIRouter(prefix="/api")
 
 
@@ -140,8 +141,18 @@ async def health(lab: Own) -> Response:
     return _json({"status": "ready" if lab.is_ready else "loading", "version": __version__, **lab.counts()})
 
 
-def make_app(lab: Lab) -> FastAPI:
-    """The application around a laboratory, which starts and ends with it."""
+def make_app(lab: Lab, host: str = "127.0.0.1", allowed: Sequence[str] = ()) -> FastAPI:
+    """The application around a laboratory, which starts and ends with it.
+
+    Args:
+        lab: that answers.
+        host: on which it is listened.
+        allowed: further names under which it may be asked, see :func:`andersonn.web.doors.own_names`.
+
+    Raises:
+        UsageError: one of them is no name.
+    """
+    names = own_names(host, allowed)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -164,6 +175,7 @@ def make_app(lab: Lab) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(404, _missing)
     app.add_middleware(Guard, megabytes=lab.limits.megabytes)
+    app.add_middleware(Doors, names=names, allowed=allowed)  # the last one added is the first one asked
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
 from typing import Any
 
 from andersonn.web.limits import Refusal
@@ -15,11 +16,14 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 SECONDS = 60.0
 """In which the body of a request has to arrive."""
+PAUSE = 10.0
+"""Seconds between two parts of it, at most."""
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-cache",
 }
 
@@ -31,14 +35,20 @@ class Guard:
         app: what it stands before.
         megabytes: the most a body may have.
         seconds: in which it must arrive.
+        pause: between two parts of it, at most.
     """
 
-    def __init__(self, app: App, megabytes: float, seconds: float = SECONDS) -> None:
-        self.app, self.most, self.seconds = app, int(megabytes * 1e6), seconds
+    def __init__(self, app: App, megabytes: float, seconds: float = SECONDS, pause: float = PAUSE) -> None:
+        self.app, self.most, self.seconds, self.pause = app, int(megabytes * 1e6), seconds, pause
         self.too_large = Refusal(
             413, "too_large", f"the request has more than {megabytes:g} MB", "send fewer or smaller files"
         )
-        self.too_slow = Refusal(408, "too_slow", f"the request did not arrive within {seconds:g} s", "send it again")
+        self.too_slow = Refusal(
+            408,
+            "too_slow",
+            f"the request did not arrive within {seconds:g} s, or stopped for {pause:g} s",
+            "send it again",
+        )
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -47,24 +57,36 @@ class Guard:
             return
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > self.most:
-            await self._refuse(self.too_large, send)
+            await refuse(self.too_large, send)
             return
         watched = _Watched(self, receive, send)
         await self.app(scope, watched.receive, watched.send)
         if watched.refusal and not watched.started:
-            await self._refuse(watched.refusal, send)
+            await refuse(watched.refusal, send)
 
-    async def _refuse(self, refusal: Refusal, send: Send) -> None:
-        body = json.dumps({"error": refusal.as_dict()}, ensure_ascii=False).encode()
-        headers = {
-            "content-type": "application/json",
-            "content-length": str(len(body)),
-            "connection": "close",
-            **HEADERS,
-        }
-        start = {"type": "http.response.start", "status": refusal.status, "headers": _encoded(headers)}
-        await send(start)
-        await send({"type": "http.response.body", "body": body})
+
+def _answer(refusal: Refusal) -> tuple[dict[str, str], bytes]:
+    """Headers and body."""
+    body = json.dumps({"error": refusal.as_dict()}, ensure_ascii=False).encode(errors="replace")
+    headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close", **HEADERS}
+    return headers, body
+
+
+async def refuse(refusal: Refusal, send: Send) -> None:
+    """Answers a request with a refusal, in the shape of every error."""
+    headers, body = _answer(refusal)
+    await send({"type": "http.response.start", "status": refusal.status, "headers": _encoded(headers)})
+    await send({"type": "http.response.body", "body": body})
+
+
+def as_http(refusal: Refusal) -> bytes:
+    """The same as it stands on the wire, for who has not yet asked."""
+    headers, body = _answer(refusal)
+    lines = [
+        f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}",
+        *(f"{k}: {v}" for k, v in headers.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 class _Watched:
@@ -79,8 +101,9 @@ class _Watched:
     async def receive(self) -> Message:
         if self._complete:
             return await self._receive()  # waits for the client to go away, as long as that takes
+        until = min(self._until, asyncio.get_running_loop().time() + self.guard.pause)
         try:
-            async with asyncio.timeout_at(self._until):
+            async with asyncio.timeout_at(until):
                 message = await self._receive()
         except TimeoutError:
             self.refusal = self.guard.too_slow

@@ -21,6 +21,8 @@ class Limits:
         waiting: questions to the model at a time; further ones get 429.
         working: explanations and looks at a time; further ones get 429.
         readers: processes that read.
+        connections: open at a time; a further one takes the place of one that is quiet.
+        head_seconds: in which a client has to say what it asks for.
     """
 
     megabytes: float = 8.0
@@ -32,6 +34,8 @@ class Limits:
     waiting: int = 256
     working: int = 16
     readers: int = 2
+    connections: int = 256
+    head_seconds: float = 10.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

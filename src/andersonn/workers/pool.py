@@ -8,12 +8,12 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from andersonn import launch
 from andersonn.errors import InputError
 from andersonn.textlines import lines_of
 
@@ -65,21 +65,19 @@ class Worker:
             self._kill()
 
     def _start(self) -> None:
-        paths = [os.path.abspath(path) for path in sys.path]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            environment[name] = str(self._threads)
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self._threads))
         with self._lock:
             if self._closed:
                 raise InputError("stopped", "the run was stopped", "the same command goes on")
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "andersonn.workers.process"],
+            self._process = launch.start(
+                "andersonn.workers.process",
+                needs=self._first["compute"].partition(":")[0],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
                 text=True,
                 encoding="utf-8",
-                env=environment,
+                env=threads,
                 start_new_session=True,  # an interrupt from the keyboard is ours to handle
             )
         self._exchange(self._first, STARTING)

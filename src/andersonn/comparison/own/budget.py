@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
-import subprocess
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
+from andersonn import launch
 from andersonn.comparison.own.by_rows import ByRows
 from andersonn.comparison.own.memory import EXACT, NO_RESET
 from andersonn.comparison.own.step import LAYERS, Posed, kinds, posed_on, scientist_with_layer, step, steps_needed
@@ -145,8 +144,8 @@ def _frontier(plan: BudgetPlan, part: Records, kind: str) -> dict[str, Any]:
         file = Path(folder) / "part.parquet"  # so that it need not read all structures again
         pq.write_table(part.table, file)
         task = json.dumps(asdict(replace(plan, data=(str(file),))))
-        command = [sys.executable, "-m", "andersonn.comparison.own.budget", task, kind]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | EXACT)
+        module = "andersonn.comparison.own.budget"
+        done = launch.run(module, task, kind, capture_output=True, text=True, check=False, env=EXACT)
     found = frontier_of([json.loads(line) for line in lines_of(done.stdout)])
     if done.returncode == 0:
         return found

@@ -7,8 +7,6 @@ had; glibc is told to give freed blocks back at once, since its fragments would 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from andersonn import launch
 from andersonn.comparison.own.step import STACK, Posed, kinds, posed_on, scientist_with_layer, step
 from andersonn.comparison.own.verdict import memory_verdict
 from andersonn.comparison.setting import setting
@@ -151,8 +150,8 @@ def _point(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
     """One point, in a process of its own unless the device's allocator can count."""
     if torch.device(plan.device).type == "cuda":
         return step_peak(plan, kind, depth)
-    command = [sys.executable, "-m", "andersonn.comparison.own.memory", json.dumps(asdict(plan)), kind, str(depth)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | EXACT)
+    words = (json.dumps(asdict(plan)), kind, str(depth))
+    done = launch.run("andersonn.comparison.own.memory", *words, capture_output=True, text=True, check=False, env=EXACT)
     if done.returncode == 0:
         return json.loads(lines_of(done.stdout)[-1])
     reason = (lines_of(done.stderr.strip()) or ["no message; perhaps it was killed for its memory"])[-1]
