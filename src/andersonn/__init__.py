@@ -3,7 +3,12 @@
 Public names load on first use, so that the solvers and the layer import torch and nothing of chemistry.
 """
 
-from __future__ import annotations
+import sys
+
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+    # `python -m andersonn…` puts the current folder first on the path, where a json.py that came with somebody's structures
+    # would be run for Python's own. (While Python looks for the module it was asked for, argv has "-m" in place of its name.)
+    del sys.path[0]
 
 import importlib
 from typing import TYPE_CHECKING, Any

@@ -16,9 +16,9 @@ from typing import Any
 
 from andersonn.data.download import Patience, Progress, digest, fetch_file, fetch_json
 from andersonn.data.sources import Source
-from andersonn.data.store import cache_folder
 from andersonn.errors import InputError, UsageError
 from andersonn.files import from_json, write_json, write_whole
+from andersonn.places import cache_folder
 
 FIGSHARE = "https://api.figshare.com/v2"
 MANIFEST = "manifest.json"
@@ -125,7 +125,7 @@ def _by_pip(source: Source, folder: Path, patience: Patience) -> Path:
         options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--quiet"]
         options += ["--retries", str(patience.tries), "--timeout", f"{patience.seconds:g}", "--dest", fresh]
         command = [sys.executable, "-m", "pip", "download", *options, source.location]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
         if done.returncode:
             words = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
             raise InputError(

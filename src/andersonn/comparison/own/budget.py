@@ -145,7 +145,15 @@ def _frontier(plan: BudgetPlan, part: Records, kind: str) -> dict[str, Any]:
         pq.write_table(part.table, file)
         task = json.dumps(asdict(replace(plan, data=(str(file),))))
         command = [sys.executable, "-m", "andersonn.comparison.own.budget", task, kind]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | EXACT)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            env=os.environ | EXACT,
+        )
     found = frontier_of([json.loads(line) for line in done.stdout.splitlines()])
     if done.returncode == 0:
         return found

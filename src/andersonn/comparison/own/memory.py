@@ -151,7 +151,9 @@ def _point(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
     if torch.device(plan.device).type == "cuda":
         return step_peak(plan, kind, depth)
     command = [sys.executable, "-m", "andersonn.comparison.own.memory", json.dumps(asdict(plan)), kind, str(depth)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | EXACT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False, env=os.environ | EXACT
+    )
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1])
     reason = (done.stderr.strip().splitlines() or ["no message; perhaps it was killed for its memory"])[-1]
@@ -175,7 +177,7 @@ def _free_bytes(device: str) -> int | None:
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")
-    lines = meminfo.read_text().splitlines() if meminfo.exists() else []
+    lines = meminfo.read_text(encoding="utf-8").splitlines() if meminfo.exists() else []
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), None)
 
 
