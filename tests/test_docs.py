@@ -76,20 +76,33 @@ def test_commands_named_in_the_pages_exist(page):
         assert not unknown, f"{command}: {unknown}"
 
 
-@pytest.mark.slow
-def test_the_commands_of_the_start_page_run(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("page", "least"), [("README.md", 3), ("docs/index.md", 4)])
+def test_the_commands_of_the_first_pages_run(tmp_path, monkeypatch, page, least):
     from typer.testing import CliRunner
 
     from andersonn.cli.main import app
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    commands = re.findall(r"^\$ andersonn (.*)$", (ROOT / "docs/index.md").read_text(), flags=re.M)
-    assert len(commands) >= 4
+    commands = re.findall(r"^\$ andersonn (.*)$", (ROOT / page).read_text(), flags=re.M)
+    assert len(commands) >= least
     for command in commands:
         answered = CliRunner().invoke(app, shlex.split(command))
         assert answered.exit_code == 0, f"{command}: {answered.output}"
-    assert list((tmp_path / "explanations").glob("*.png"))
+    assert page == "README.md" or list((tmp_path / "explanations").glob("*.png"))
+
+
+MAKE = re.compile(r"^([a-z-]+):", re.M)
+
+
+def test_the_commands_of_make_exist_and_ci_runs_those_of_the_readme():
+    targets = set(MAKE.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
+    for page in PAGES:
+        named = set(re.findall(r"`make ([a-z-]+)", page.read_text()))
+        assert named <= targets, page.name
+    promised = set(re.findall(r"^make ([a-z-]+)|`make (docs|demo|test)`", (ROOT / "README.md").read_text(), flags=re.M))
+    run = set(re.findall(r"^make ([a-z-]+)", (ROOT / ".ci/run").read_text(), flags=re.M))
+    assert {first or second for first, second in promised} == {"demo", "test", "docs"} == run
 
 
 def test_a_wrong_verb_or_option_would_be_seen(tmp_path):

@@ -65,11 +65,27 @@ def faults(site):
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)],
+        [sys.executable, *words_of("docs"), "--site-dir", str(folder)],
         cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stderr
     return folder
+
+
+def words_of(target):
+    """The very words that ``make`` gives to Python for a target: a quieter command would see less."""
+    recipe = re.search(rf"^{target}:.*\n\t(.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M)[1]
+    return recipe.partition("$(BIN)/python ")[2].split()
+
+
+def test_the_command_is_the_one_of_the_makefile():
+    assert words_of("docs") == ["-m", "mkdocs", "build", "--strict"]
+
+
+def test_every_page_is_in_the_navigation():
+    named = set(re.findall(r"(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.M))
+    assert named == {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
 
 
 def test_every_page_is_there(site):

@@ -7,12 +7,18 @@ cause) and a ``hint`` (the cure); the command line prints it on one line, ``pred
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 from andersonn.plain import redacted, visible
 
 LONGEST_TEXT = 1000
 """Characters of a message or a hint; of a longer one, which quotes its input at length, the middle is left out."""
+
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG} if hasattr(errno, "EDQUOT") else {errno.ENOSPC, errno.EFBIG})
+REFUSED = frozenset({errno.EACCES, errno.EPERM})
+"""Numbers by which systems say that a disk is full, and that something is not allowed."""
 
 
 class AndersonnError(Exception):
@@ -58,6 +64,19 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is not among the known ones; its kind is ``unknown_`` and the last word of ``what``."""
     kind = f"unknown_{what.rpartition(' ')[2]}"
     return UsageError(kind, f"there is no {what} {word!r}", did_you_mean(word, known))
+
+
+def cure(error: OSError) -> str:
+    """What to do about a failure of the operating system to read or write."""
+    if error.errno in FULL:
+        return "free some space and give the command again, or choose another place"
+    if error.errno in REFUSED:
+        return "check its permissions, or choose another place"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return "a file stands where a folder should: choose another place"
+    if error.errno == errno.EROFS:
+        return "that place is read-only: choose another"
+    return "choose another place"
 
 
 def _one_line(text: str) -> str:

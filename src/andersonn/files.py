@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from andersonn.errors import UsageError
+from andersonn.errors import FULL, UsageError, cure
 from andersonn.locks import Held, held
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,6 @@ LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp(\.lock)?")
 """Names of files that are being written, and of their locks, or were when a run was killed."""
 CODE = re.compile(r"\(os error (\d+)\)")
 """How safetensors tells the operating system's reason."""
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG} if hasattr(errno, "EDQUOT") else {errno.ENOSPC, errno.EFBIG})
-REFUSED = frozenset({errno.EACCES, errno.EPERM})
 
 
 def write_whole(path: Path, write: Callable[[str], None]) -> None:
@@ -138,19 +136,6 @@ def alone_in(folder: Path) -> Iterator[None]:
             f"another run ({_who(writer)}) is writing to {str(folder)!r}",
             "wait for it, or choose another --out",
         ) from None
-
-
-def cure(error: OSError) -> str:
-    """What to do about a failure of the operating system to read or write."""
-    if error.errno in FULL:
-        return "free some space and give the command again, or choose another place"
-    if error.errno in REFUSED:
-        return "check its permissions, or choose another place"
-    if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return "a file stands where a folder should: choose another place"
-    if error.errno == errno.EROFS:
-        return "that place is read-only: choose another"
-    return "choose another place"
 
 
 def cannot_write(path: Path, error: OSError) -> UsageError:

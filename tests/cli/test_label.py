@@ -13,6 +13,7 @@ import pytest
 from ase import Atoms
 from ase.io import write as ase_write
 
+from andersonn.installed import how_to_install
 from tests.cli.test_cli import run
 
 needs_zeo = pytest.mark.skipif(importlib.util.find_spec("pyzeo") is None, reason="needs pyzeo")
@@ -101,7 +102,7 @@ def test_missing_packages_say_how_to_get_them(package, words):
     done = subprocess.run([*hidden(package), *words], capture_output=True, text=True)
     assert done.returncode == 2
     assert f"needs the package {package}" in done.stderr
-    assert "deep-andersonn[label]" in done.stderr
+    assert how_to_install("label") in done.stderr
 
 
 @pytest.mark.parametrize(

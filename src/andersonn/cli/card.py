@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, Format, print_json, print_rows
+from andersonn.cli.console import FORMAT, Format, print_json, print_rows, tell
 from andersonn.plain import visible
 
 HELP = """Model card: data, licence, split, test beside baselines, known failures, how to train it again.
@@ -64,4 +64,4 @@ def _show(page: str) -> None:
 
         console.print(Markdown(page))
     else:
-        typer.echo(page, nl=False)
+        tell(page, end="")

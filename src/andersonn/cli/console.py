@@ -8,13 +8,13 @@ import sys
 import time
 from collections.abc import Iterable
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import typer
 
+from andersonn.cli.streams import encoding_of, exactly
 from andersonn.plain import UNSEEN, cell, harmless
 
 
@@ -33,15 +33,27 @@ LABEL_COLUMN = typer.Option(None, metavar="NAME", help="Column of labels, in the
 PATH_COLUMN = typer.Option(None, metavar="NAME", help="Column of files in a table, relative to the table's folder.")
 
 
+def tell(text: str, end: str = "\n") -> None:
+    """A text on stdout, at once."""
+    print(text, end=end, flush=True)
+
+
+def warn(text: str) -> None:
+    """A line on stderr, at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def print_json(content: dict[str, Any]) -> None:
-    """One JSON object on one line of stdout."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    typer.echo(UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text))  # the same JSON, harmless to a terminal
+    """One JSON object on one line of stdout; where that is not UTF-8, in ASCII, which is the same JSON."""
+    ascii = not encoding_of(sys.stdout).lower().startswith("utf")
+    text = json.dumps(content, ensure_ascii=ascii, allow_nan=False)
+    tell(UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text))  # the same JSON, harmless to a terminal
 
 
 def print_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str]) -> None:
     """A header, then each flat row as soon as it comes, as CSV on stdout; text as :func:`andersonn.plain.cell` has it."""
-    stdout = SimpleNamespace(write=partial(typer.echo, nl=False))
+    encoding = encoding_of(sys.stdout)
+    stdout = SimpleNamespace(write=lambda line: tell(exactly(line, encoding), end=""))
     writer = csv.DictWriter(stdout, list(columns), lineterminator="\n")
     writer.writeheader()
     for row in rows:
@@ -151,4 +163,4 @@ class Bars:
         if self._bar is not None:
             self._bar.console.print(text, highlight=False, markup=False)
         else:
-            print(text, file=sys.stderr, flush=True)
+            warn(text)

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, Bars, Format, print_rows
+from andersonn.cli.console import FORMAT, Bars, Format, print_rows, tell
 
 HELP = "Sources of labeled structures: licence, citation, size, checksum, cache."
 GET_HELP = """Fetch a source into the cache and print the paths of its files.
@@ -61,7 +61,7 @@ def info(name: str = typer.Argument(help="Source, such as qm9."), format: Format
         print_rows([row], format)
     else:
         for key, value in row.items():
-            typer.echo(f"{key:<9} {'unknown' if value is None else value}")
+            tell(f"{key:<9} {'unknown' if value is None else value}")
 
 
 @app.command("get", help=GET_HELP)
@@ -109,7 +109,7 @@ def get(
         print_rows(rows, format)
     else:
         for row in rows:
-            typer.echo(row["path"])
+            tell(row["path"])
         bars.say(f"{found.licence}; cite {found.citation}")
 
 

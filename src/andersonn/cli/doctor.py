@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,7 +21,7 @@ Example: andersonn doctor --self-test"""
 
 PLAIN = ("package", "objects")
 """Parts whose names say enough."""
-WIDE = 160
+WIDE = 300
 """Columns of the table where there is no terminal to say how many there are."""
 
 
@@ -56,4 +57,6 @@ def _table(findings: list[Finding]) -> None:
         found = f"{finding.found}: {finding.cure}" if finding.cure else finding.found
         table.add_row(f"[{colors[finding.state]}]{finding.state}[/]", escape(what), escape(found))
     console = Console()
-    console.print(table, width=None if console.is_terminal else WIDE, crop=False)
+    if not (console.is_terminal or "COLUMNS" in os.environ):
+        console = Console(width=WIDE)
+    console.print(table, crop=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from andersonn.cli.console import write_out
+from andersonn.cli.console import tell, write_out
 
 HELP = """Picture of a structure, its atom-bond network and its graph image, side by side.
 
@@ -32,4 +32,4 @@ def draw(
     if frame > len(structures):
         raise UsageError("bad_option", f"{str(input)!r} holds {len(structures)} structures", "choose a smaller --frame")
     write_out(out, png(picture(structures[frame - 1], ImageRecipe(columns=columns))))
-    typer.echo(f"{structures[frame - 1].formula}, {len(structures[frame - 1])} atoms: {out}")
+    tell(f"{structures[frame - 1].formula}, {len(structures[frame - 1])} atoms: {out}")

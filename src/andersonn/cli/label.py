@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json, warn
 from andersonn.plain import visible
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def _table(rows: list[dict[str, Any]], labeler: Labeler) -> None:
     table.add_column("notes", overflow="fold")
     for row in rows:
         if "error" in row:
-            typer.echo(f"{visible(row['input'])}: {row['error']['message']} ({row['error']['hint']})", err=True)
+            warn(f"{visible(row['input'])}: {row['error']['message']} ({row['error']['hint']})")
             continue
         values = [f"{row[name]:.4f}" for name in labeler.quantities]
         cells = [row["id"], row["formula"], str(row["n_atoms"]), *values, f"{row['seconds']:.1f}"]

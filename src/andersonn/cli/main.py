@@ -1,10 +1,11 @@
-"""``andersonn VERB``: the program's entry."""
+"""``andersonn VERB``: the verbs."""
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from andersonn import __version__
 from andersonn.cli import (
@@ -22,9 +23,21 @@ from andersonn.cli import (
     serve,
     train,
 )
-from andersonn.errors import AndersonnError, InputError
+from andersonn.cli.entry import main
+
+
+class Verbs(TyperGroup):
+    """All verbs. typer would take any broken pipe for a reader of the output that went away, and end without a word."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: D102
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # of a worker or a connection: those of the output never come here
+            raise ConnectionError(f"a process or connection ended too early: {error}") from error
+
 
 app = typer.Typer(
+    cls=Verbs,
     help="Artificial life and materials scientists on equilibrium networks, solved by Anderson extrapolation.",
     no_args_is_help=True,
     add_completion=True,
@@ -48,7 +61,7 @@ app.add_typer(data.app, name="data")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"andersonn {__version__}")
+        print(f"andersonn {__version__}")
         raise typer.Exit
 
 
@@ -57,37 +70,6 @@ def _root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     pass
-
-
-def main() -> None:
-    """Runs the program; errors a user can cause end in one line, with exit status 1 for a bad input and 2 for a wrong
-    call; what the machine lacks (disk, memory) and unexpected errors in one line too, with exit status 1, the latter with
-    the traceback in a log file.
-    """
-    try:
-        app()
-    except InputError as error:
-        _tell(error)
-        sys.exit(1)
-    except AndersonnError as error:
-        _tell(error)
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away, as in `… | head`
-        sys.exit(1)
-    except Exception as error:
-        from andersonn.cli.mishap import of_machine, tell
-
-        lacking = of_machine(error)
-        if lacking:
-            _tell(lacking)
-        else:
-            typer.echo(tell(error), err=True)
-        sys.exit(1)
-
-
-def _tell(error: AndersonnError) -> None:
-    typer.echo(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Errors that are no fault of the call: those of the machine by cause and cure, others in one line and a log file."""
+"""Errors that are no fault of the call: those of the machine by cause and cure, others in one line and a log file.
+
+Only the standard library is imported here: what is wrong may be any other package.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from andersonn import __version__
-from andersonn.errors import AndersonnError
+from andersonn import __version__, places
+from andersonn.errors import AndersonnError, cure
 from andersonn.plain import harmless, redacted
 
 NO_MEMORY = ("can't allocate memory", "out of memory", "Cannot allocate memory", "bad_alloc", "can't start new thread")
 """Words by which libraries say that memory ran out."""
+PACKAGES = {"sklearn": "scikit-learn", "markdown_it": "markdown-it-py", "pynvml": "nvidia-ml-py"}
+"""Packages that are not called as their modules are."""
 KEPT = 20
 """Log files at most; older ones are removed."""
 PATTERN = "error-*.log"
@@ -38,23 +43,31 @@ def of_machine(error: Exception) -> AndersonnError | None:
             "a worker process was killed, most likely since memory ran out",
             "free some memory, or let taskset give this program fewer cores, and give the same command again",
         )
+    if isinstance(error, ImportError) and (package := _foreign(error)):
+        return AndersonnError(
+            "not_installed", f"the package {package} is missing or broken: {error}", f"pip install --upgrade {package}"
+        )
     if isinstance(error, OSError) and error.errno is not None:
-        from andersonn.files import cure
-
         place = f": {str(error.filename)!r}" if error.filename else ""
         return AndersonnError("system", f"{error.strerror or error}{place}", cure(error))
     return None
+
+
+def _foreign(error: ImportError) -> str:
+    """The package of others that could not be imported; "" if the module is Python's or our own."""
+    module = (error.name or "").partition(".")[0]
+    if not module or module == "andersonn" or module in sys.stdlib_module_names:
+        return ""
+    return PACKAGES.get(module, module.replace("_", "-"))
 
 
 def tell(error: Exception) -> str:
     """Writes the traceback of an error to a log file and says in one line what happened and where the file is."""
     cause = harmless(" ".join(f"{type(error).__name__}: {error}".split())).removesuffix(":")
     report = _report(error)
-    from andersonn.data.store import cache_folder
-
-    for folder in (cache_folder() / "logs", Path(tempfile.gettempdir())):
+    for folder in (lambda: places.cache_folder() / "logs", lambda: Path(tempfile.gettempdir())):
         try:
-            path = _written(folder, report)
+            path = _written(folder(), report)
         except OSError:
             continue
         return f"error: {cause} (unexpected; please report it with {path})"

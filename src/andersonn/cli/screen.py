@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, PATH_COLUMN, SMILES_COLUMN, Bars, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, PATH_COLUMN, SMILES_COLUMN, Bars, Format, print_csv, print_json, tell
 
 if TYPE_CHECKING:
     from andersonn.screening import Settings
@@ -101,9 +101,9 @@ def _show(manifest: dict[str, Any], out: Path, format: Format) -> None:
     else:
         words = f"{counts['answered']} of {counts['inputs']} answered"
         kept = f", {counts['kept']} kept" if manifest["options"]["where"] else ""
-        typer.echo(f"{words}{kept}: {out / 'shards'}")
-        typer.echo(", ".join(f"{name} {count}" for name, count in manifest["classes"].items()))
+        tell(f"{words}{kept}: {out / 'shards'}")
+        tell(", ".join(f"{name} {count}" for name, count in manifest["classes"].items()))
         for kind, count in manifest["rejects"].items():
-            typer.echo(f"rejected {count}: {kind}")
+            tell(f"rejected {count}: {kind}")
         if counts["rejected"]:
-            typer.echo(f"reasons: {out / 'rejects.jsonl'}")
+            tell(f"reasons: {out / 'rejects.jsonl'}")

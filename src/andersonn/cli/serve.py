@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import importlib.util
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+
+from andersonn.cli.console import warn
 
 if TYPE_CHECKING:
     import uvicorn
@@ -49,10 +50,11 @@ def serve(
 ) -> None:
     """Serves until interrupted."""
     from andersonn.errors import UsageError
+    from andersonn.installed import how_to_install
 
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageError("not_installed", f"{missing[0]} is not installed", 'pip install "deep-andersonn[web]"')
+        raise UsageError("not_installed", f"{missing[0]} is not installed", how_to_install("web"))
     from andersonn.web.lab import Lab
     from andersonn.web.limits import Limits
 
@@ -111,8 +113,7 @@ class _Server:
             await serving
             raise UsageError("no_address", "cannot listen there", "choose another --port or --host")
         address = self.server.servers[0].sockets[0].getsockname()
-        typer.echo(f"web lab on http://{address[0]}:{address[1]} (Ctrl-C ends it)", err=True)
-        sys.stderr.flush()
+        warn(f"web lab on http://{address[0]}:{address[1]} (Ctrl-C ends it)")
         failure = None
         try:
             await self.lab.ready()

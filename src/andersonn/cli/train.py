@@ -6,7 +6,17 @@ from pathlib import Path
 
 import typer
 
-from andersonn.cli.console import FORMAT, LABEL_COLUMN, PATH_COLUMN, SMILES_COLUMN, Bars, Format, show_metrics
+from andersonn.cli.console import (
+    FORMAT,
+    LABEL_COLUMN,
+    PATH_COLUMN,
+    SMILES_COLUMN,
+    Bars,
+    Format,
+    show_metrics,
+    tell,
+    warn,
+)
 from andersonn.errors import UsageError
 
 HELP = """Train a model on labelled structures.
@@ -77,7 +87,7 @@ def train(
         scientist = Scientist.train(task, records, chosen, out, resume, bars)
     except KeyboardInterrupt:
         if rank == 0:
-            typer.echo("interrupted; the same command with --resume goes on after the last whole epoch", err=True)
+            warn("interrupted; the same command with --resume goes on after the last whole epoch")
         raise typer.Exit(130) from None
     except UsageError as error:
         if error.kind == "other_failed":
@@ -90,4 +100,4 @@ def train(
     metrics = {"task": task, "model": str(out), **scientist.artifact.provenance["metrics"]["test"]}
     show_metrics(metrics, scientist.task.classes, format)
     if format is Format.table:
-        typer.echo(f"model and metrics are in {out}")
+        tell(f"model and metrics are in {out}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from andersonn.comparison.claims import Case, cases, power
 from andersonn.comparison.contestants import INSTALL
+from andersonn.installed import how_to_install
 
 VERDICTS = {True: "met", False: "**not met**", None: "not measured"}
 
@@ -134,5 +135,5 @@ def _method(result: dict[str, Any]) -> str:
         "and no number returned is NaN or infinite.",
     ]
     if missing:
-        lines.append(f"- Not installed here: {', '.join(sorted(missing))} (`pip install 'deep-andersonn[peers]'`).")
+        lines.append(f"- Not installed here: {', '.join(sorted(missing))} (`{how_to_install('peers')}`).")
     return lines[0] + "\n\n" + "\n".join(lines[1:])

@@ -104,7 +104,7 @@ def _go_on(url: str, part: Path, patience: Patience, progress: Progress | None) 
     have, tag = _length(part), _tag_file(part)
     headers = {}
     if have and tag.exists():
-        headers = {"Range": f"bytes={have}-", "If-Range": tag.read_text()}
+        headers = {"Range": f"bytes={have}-", "If-Range": tag.read_text(encoding="utf-8")}
     with _open(url, headers, patience) as answer:
         resumed = answer.status == 206 and _start_of(answer) == have
         if answer.status == 206 and not resumed:
@@ -116,7 +116,7 @@ def _go_on(url: str, part: Path, patience: Patience, progress: Progress | None) 
         strong = answer.headers.get("ETag") or ""
         mark = strong if strong and not strong.startswith("W/") else answer.headers.get("Last-Modified")
         if mark:  # without one it cannot be told whether the rest is of the same file
-            tag.write_text(mark)
+            tag.write_text(mark, encoding="utf-8")
         else:
             tag.unlink(missing_ok=True)
         with part.open("ab" if resumed else "wb") as stream:

@@ -28,6 +28,7 @@ from andersonn.files import from_json, write_whole
 from andersonn.launch import SafeChildren
 from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.matter.structure import Structure
+from andersonn.places import cache_folder
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -200,13 +201,6 @@ def _checksum(arrays: dict[str, np.ndarray]) -> int:
     for array in arrays.values():
         found = zlib.crc32(array.reshape(-1).view(np.uint8), found)
     return found
-
-
-def cache_folder() -> Path:
-    """Where stores are kept: ``$ANDERSONN_CACHE``, else the user's cache folder."""
-    own = os.environ.get("ANDERSONN_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME")
-    return Path(own) if own else (Path(base) if base else Path.home() / ".cache") / "andersonn"
 
 
 def image_store(

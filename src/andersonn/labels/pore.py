@@ -61,7 +61,7 @@ def _diameters(structure: Structure, folder: Path, accuracy: str | None) -> dict
     if accuracy:
         high_accuracy_atomnet(network, accuracy)
     network.calculate_free_sphere_parameters(str(result))
-    words = result.read_text().split() if result.exists() else []
+    words = result.read_text(encoding="utf-8", errors="replace").split() if result.exists() else []
     if len(words) < 3:
         raise InputError("failed", "Zeo++ gave no diameters", "the structure may be degenerate")
     included, free = float(words[1]), float(words[2])

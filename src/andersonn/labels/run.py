@@ -10,12 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from andersonn.errors import InputError, UsageError
+from andersonn.installed import how_to_install
 from andersonn.labels.jobs import Job, jittered, structure_as_json
 from andersonn.matter.elements import formula, hill_formula
 from andersonn.workers.journal import Journal, Row
 from andersonn.workers.pool import Worker, side_by_side
-
-EXTRA = "pip install 'deep-andersonn[label]'"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def require(package: str, what: str) -> None:
         UsageError: it is not, with the cure.
     """
     if importlib.util.find_spec(package) is None:
-        raise UsageError("missing_package", f"{what} needs the package {package}", EXTRA)
+        raise UsageError("missing_package", f"{what} needs the package {package}", how_to_install("label"))
 
 
 def require_same(journal: Journal, labeler: Labeler) -> None:

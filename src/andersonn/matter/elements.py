@@ -25,7 +25,7 @@ FEATURES = (
 
 @cache
 def _rows() -> tuple[dict[str, str], ...]:
-    with resources.files(__package__).joinpath("elements.csv").open() as stream:
+    with resources.files(__package__).joinpath("elements.csv").open(encoding="utf-8") as stream:
         return tuple(csv.DictReader(stream))
 
 

@@ -64,7 +64,7 @@ def _table() -> tuple[tuple[tuple[int, float], ...], ...]:
 
 
 def _text() -> str:
-    return resources.files(__package__).joinpath("oxidation_states.csv").read_text()
+    return resources.files(__package__).joinpath("oxidation_states.csv").read_text(encoding="utf-8")
 
 
 @cache

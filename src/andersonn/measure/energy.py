@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from andersonn.installed import how_to_install
+
 T = TypeVar("T")
 MEASURED, ESTIMATED, NOT_MEASURED = "measured", "estimated", "not measured"
 JOULES_PER_KWH = 3.6e6
@@ -74,7 +76,7 @@ def meter_for(device: str = "cpu") -> Meter:
     try:
         import codecarbon  # noqa: F401
     except ImportError:
-        why = f"{'; '.join(missing)}; codecarbon, which would estimate, is not installed (deep-andersonn[energy])"
+        why = f"{'; '.join(missing)}; codecarbon, which would estimate, is not installed ({how_to_install('energy')})"
         return NoMeter(why)
     return CodecarbonMeter()
 
@@ -116,14 +118,14 @@ class RaplCounter:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.name = f"RAPL {(folder / 'name').read_text().strip()}"
+        self.name = f"RAPL {(folder / 'name').read_text(encoding='utf-8').strip()}"
         self.file = folder / "energy_uj"
-        self.range = float((folder / "max_energy_range_uj").read_text()) / 1e6
+        self.range = float((folder / "max_energy_range_uj").read_text(encoding="utf-8")) / 1e6
         self.joules()
 
     def joules(self) -> float:
         """Its reading."""
-        return float(self.file.read_text()) / 1e6
+        return float(self.file.read_text(encoding="utf-8")) / 1e6
 
     def used(self, before: float, after: float) -> float:
         """Joules between two readings, fewer than its range apart."""
@@ -161,7 +163,7 @@ def readable_counters(device: str, powercap: Path = POWERCAP) -> tuple[list[Coun
     missing: list[str] = []
     folders = [f for f in sorted(powercap.glob("intel-rapl:*")) if f.name.count(":") == 1]  # its parts have two
     try:
-        packages = [f for f in folders if (f / "name").read_text().startswith("package")]
+        packages = [f for f in folders if (f / "name").read_text(encoding="utf-8").startswith("package")]
         counters += [RaplCounter(folder) for folder in packages]
         if not packages:
             missing.append(f"no RAPL counter of a processor in {powercap}")

@@ -108,14 +108,14 @@ def _live_storages() -> list[torch.UntypedStorage]:
 
 def _reset_peak() -> bool:
     try:
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     except OSError:
         return False
     return True
 
 
 def _status(field: str) -> int:
-    for line in lines_of(Path("/proc/self/status").read_text()):
+    for line in lines_of(Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")):
         if line.startswith(field + ":"):
             return 1024 * int(line.split()[1])
     raise OSError(f"no {field} in /proc/self/status")

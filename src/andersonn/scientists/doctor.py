@@ -15,10 +15,11 @@ from typing import Any
 
 from andersonn.data.fetch import cached
 from andersonn.data.sources import SOURCES
-from andersonn.data.store import cache_folder
 from andersonn.data.tasks import TASKS
 from andersonn.errors import AndersonnError
 from andersonn.files import try_writing
+from andersonn.installed import EXTRAS, how_to_install
+from andersonn.places import cache_folder, is_temporary
 from andersonn.plain import first_line
 
 OLDEST_PYTHON = (3, 11)
@@ -28,20 +29,6 @@ REQUIRED = {
     "safetensors": "safetensors", "scikit-learn": "sklearn", "scipy": "scipy", "torch": "torch", "typer": "typer", "vesin": "vesin",
 }  # fmt: skip
 """Package → its module, of all that the package itself depends on."""
-EXTRAS = {
-    "cluster": {"ray": "ray"},
-    "energy": {"codecarbon": "codecarbon", "nvidia-ml-py": "pynvml"},
-    "label": {"pyscf": "pyscf", "pyzeo": "pyzeo", "tblite": "tblite"},
-    "materials-project": {"mp-api": "mp_api"},
-    "peers": {"torchdeq": "torchdeq", "jaxopt": "jaxopt", "jax": "jax"},
-    "web": {
-        "fastapi": "fastapi",
-        "markdown-it-py": "markdown_it",
-        "python-multipart": "python_multipart",
-        "uvicorn": "uvicorn",
-    },
-}
-"""Extra → package → its module."""
 OBJECTS = {"pymatgen": "pymatgen"}
 """Packages whose objects are understood, if they are there."""
 
@@ -81,8 +68,7 @@ def look(self_test: bool = False) -> Iterator[Finding]:
     yield _device()
     for extra, packages in EXTRAS.items():
         for package, module in packages.items():
-            cure = f"pip install 'deep-andersonn[{extra}]'"
-            yield _package(f"extra {extra}", package, module, cure, self_test, "missing")
+            yield _package(f"extra {extra}", package, module, how_to_install(extra), self_test, "missing")
     for package, module in OBJECTS.items():
         yield _package("objects", package, module, f"pip install {package}", self_test, "missing")
     yield _cache()
@@ -133,6 +119,8 @@ def _cache() -> Finding:
     folder = cache_folder()
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
     words = f"{folder}, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB"
+    if is_temporary(folder):
+        words += " (in the temporary folder, since no home folder can be written)"
     try:
         try_writing(folder)
     except OSError as error:

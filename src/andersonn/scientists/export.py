@@ -13,6 +13,8 @@ from andersonn.files import require_writable, write_text
 from andersonn.scientists.card import NOTES, licences_of, page_of
 from andersonn.training.artifact import CARD, Artifact
 
+NOTICE = "NOTICE.md"
+"""Where the weights of a model say what their training data ask for."""
 OURS = "mit"
 """SPDX identifier, in the small letters of hubs, of the licence whose text comes along."""
 RELATIVE = re.compile(r"\[([^\[\]]+)\]\(\.\./[^()]+\)")
@@ -37,9 +39,9 @@ def export(artifact: Artifact, source: Path | None, folder: Path, licence: str =
         raise UsageError("taken", f"{str(folder)!r} already holds a model", "choose another folder or delete it")
     require_writable(folder)
     artifact.save(folder)
-    notes = source / NOTES if source else None
-    if notes is not None and notes.exists():
-        write_text(folder / NOTES, notes.read_text(encoding="utf-8"))
+    for name in (NOTES, NOTICE):
+        if source and (source / name).exists():
+            write_text(folder / name, (source / name).read_text(encoding="utf-8"))
     if licence.lower() == OURS:
         text = resources.files("andersonn.scientists").joinpath("licence.txt").read_text(encoding="utf-8")
         write_text(folder / "LICENSE", text)

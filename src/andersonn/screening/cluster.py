@@ -12,11 +12,10 @@ from typing import Any
 
 from andersonn import launch
 from andersonn.errors import InputError, UsageError
+from andersonn.installed import how_to_install
 from andersonn.screening.engines import Outcome, answered, new_worker
 from andersonn.screening.pieces import Piece, Shard
 from andersonn.screening.work import Settings
-
-EXTRA = "pip install 'deep-andersonn[cluster]'"
 
 
 class Actor:
@@ -68,7 +67,9 @@ def on_ray(
         import ray as cluster
         import ray.data
     except ImportError:
-        raise UsageError("missing_package", "--engine ray needs the package ray[data]", EXTRA) from None
+        raise UsageError(
+            "missing_package", "--engine ray needs the package ray[data]", how_to_install("cluster")
+        ) from None
     listed = {shard.number: shard for shard in shards}
     if not listed:
         return

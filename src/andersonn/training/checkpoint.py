@@ -26,7 +26,7 @@ def write_history(path: Path, history: list[dict[str, float]]) -> None:
     """Writes one row an epoch as CSV."""
 
     def write(name: str) -> None:
-        with open(name, "w", newline="") as stream:
+        with open(name, "w", newline="", encoding="utf-8") as stream:
             columns = dict.fromkeys(name for row in history for name in row)  # with more processes there are more
             writer = csv.DictWriter(stream, fieldnames=list(columns))
             writer.writeheader()

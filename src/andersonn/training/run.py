@@ -373,7 +373,7 @@ def _report_unusable(dataset: Dataset, out: Path, progress: Progress) -> None:
         return
 
     def write(name: str) -> None:
-        with open(name, "w", newline="") as stream:
+        with open(name, "w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(["record", "id", "reason"])
             writer.writerows(

@@ -32,7 +32,7 @@ def bound_memory(gigabytes: float) -> None:
     if used.exists():
         import resource
 
-        most = int(used.read_text().split()[0]) * resource.getpagesize() + int(gigabytes * 2**30)
+        most = int(used.read_text(encoding="utf-8").split()[0]) * resource.getpagesize() + int(gigabytes * 2**30)
         resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
@@ -49,7 +49,7 @@ def die_with_the_parent() -> None:
 def die_first() -> None:
     """Has Linux end this process, and no other, when the machine's memory runs out."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
 
 
 def return_memory() -> None:

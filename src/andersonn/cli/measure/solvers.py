@@ -8,13 +8,13 @@ from typing import Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json, tell
 from andersonn.cli.measure.shared import require_device, require_writable
 
 HELP = """Solvers of fixed points beside torchdeq's, jaxopt's, scipy's and the implicit-layers tutorial's.
 
 Evaluations of f, time and status on each problem. The quick set takes one to two minutes, the full one hours.
-Peers that are not installed are listed as such: pip install 'deep-andersonn\\[peers]'.
+Peers that are not installed are listed as such; `andersonn doctor` says how to get them.
 
 Example: andersonn measure solvers --out runs/solvers"""
 
@@ -62,7 +62,7 @@ def solvers(
     else:
         _table(result)
         if out:
-            typer.echo(f"report: {out / 'report.md'}")
+            tell(f"report: {out / 'report.md'}")
 
 
 def _require_cases(cases: list[Any], device: str) -> None:

@@ -175,7 +175,7 @@ def _free_bytes(device: str) -> int | None:
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")
-    lines = lines_of(meminfo.read_text()) if meminfo.exists() else []
+    lines = lines_of(meminfo.read_text(encoding="utf-8")) if meminfo.exists() else []
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), None)
 
 
