@@ -49,11 +49,11 @@ def doubts(
     if apart:
         yield apart
     if not trained_electrons(artifact, structure):
-        yield "the model was trained on neutral molecules without unpaired electrons; take the answer for a guess"
+        yield "the model was trained on neutral molecules without unpaired electrons; treat the answer as a guess"
     if place is not None and place.distance > place.limit:
         yield (
             f"unlike the training structures: distance {place.distance:.2g}, while 99 % of held-out ones lie within "
-            f"{place.limit:.2g}; take the answer for a guess"
+            f"{place.limit:.2g}; treat the answer as a guess"
         )
     counts = provenance.get("elements", {})
     for symbol in sorted({elements.symbols()[z] for z in structure.Z}):
