@@ -51,6 +51,7 @@ REFUSED = {
     "a text that took the sites": (salt(HM, "_publ_section_title\n;\nA title\n"), "unterminated"),
     "loop_ with its mark in front": (salt(HM.replace("_symm", "_loop\n_symm")), "_loop has no value"),
     "a length of two words": (salt(HM, cell=CELL.replace("a 5.64", "a 5.64 6")), "has 2 values"),
+    "a control character": (salt(HM.replace("'", "")).replace("Na1 ", "Na\x01 "), "characters"),
     "prose": ("Dear editor, please find attached.", "data_"),
 }
 

@@ -113,14 +113,23 @@ class Draft:
         return values[place :: len(names)]
 
     def built(self) -> gemmi.cif.Block:
-        """The block as the parser knows it."""
+        """The block as the parser knows it.
+
+        Raises:
+            InputError: it holds a name or a value that no CIF may hold.
+        """
         lines = ["data_block"]
         lines += [f"{name} {value}" if value[:1] != ";" else f"{name}\n{value}" for name, value in self.pairs.values()]
         for names, values in self.loops:
             if values:
                 lines += ["loop_", *names]
                 lines += [value if value[:1] != ";" else f"\n{value}" for value in values]
-        block = gemmi.cif.read_string("\n".join(lines), 0)[0]
+        try:
+            block = gemmi.cif.read_string("\n".join(lines), 0)[0]
+        except (ValueError, RuntimeError):
+            raise InputError(
+                "bad_cif", "names or values of the CIF hold characters that CIF does not allow", "write the file again"
+            ) from None
         block.name = self.name
         return block
 
