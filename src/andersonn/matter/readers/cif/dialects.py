@@ -119,11 +119,10 @@ class Draft:
             InputError: it holds a name or a value that no CIF may hold.
         """
         lines = ["data_block"]
-        lines += [f"{name} {value}" if value[:1] != ";" else f"{name}\n{value}" for name, value in self.pairs.values()]
+        lines += [f"{name} {_placed(value)}" for name, value in self.pairs.values()]
         for names, values in self.loops:
             if values:
-                lines += ["loop_", *names]
-                lines += [value if value[:1] != ";" else f"\n{value}" for value in values]
+                lines += ["loop_", *names, *map(_placed, values)]
         try:
             block = gemmi.cif.read_string("\n".join(lines), 0)[0]
         except (ValueError, RuntimeError):
@@ -132,6 +131,13 @@ class Draft:
             ) from None
         block.name = self.name
         return block
+
+
+def _placed(value: str) -> str:
+    """A value where a line may begin: a text needs that, and a bare word with a semicolon in front must not look like one."""
+    if value[:1] != ";":
+        return value
+    return f"\n{value}" if "\n" in value else quoted(value)
 
 
 def _same(a: str, b: str) -> bool:
