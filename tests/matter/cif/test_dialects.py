@@ -23,6 +23,7 @@ READ = {
     "a text without an end": salt(HM) + "_iucr_refine_instructions_details\n;\nTITL x\n",
     "no value": salt(HM, "_refine_special_details\n"),
     "no line data_": salt(HM).removeprefix("data_x\n"),
+    "a semicolon in front of a word": salt(HM, "loop_\n_publ_a\n_publ_b\n1 ;x 2 ;y\n_publ_c ;z\n_publ_d a b\n"),
     "CIF 2": "#\\#CIF_2.0\n"
     + salt(HM, "_a.t '''it's\nlong'''\n_a.l [1 [2 'x'] 3]\n_a.d {'k':1 'l':[2]}\n_a.q \"\"\"a\"b\"\"\"\n"),
 }
@@ -51,6 +52,7 @@ REFUSED = {
     "a text that took the sites": (salt(HM, "_publ_section_title\n;\nA title\n"), "unterminated"),
     "loop_ with its mark in front": (salt(HM.replace("_symm", "_loop\n_symm")), "_loop has no value"),
     "a length of two words": (salt(HM, cell=CELL.replace("a 5.64", "a 5.64 6")), "has 2 values"),
+    "a control character": (salt(HM.replace("'", "")).replace("Na1 ", "Na\x01 "), "characters"),
     "prose": ("Dear editor, please find attached.", "data_"),
 }
 
@@ -69,6 +71,10 @@ def test_blocks_of_one_name_are_both_read():
     assert [s.formula for s in found] == ["NaCl", "KCl"]
     assert len({s.id for s in found}) == 2
     assert "two blocks are called 'x'" in found[1].notes[0]
+
+
+def test_a_semicolon_in_front_of_a_word_beside_names_with_dots():
+    assert len(read(salt(HM, "_publ.a ;x\nloop_\n_publ.b\n_publ.c\n1 ;y 2 ;z\n"))) == 8
 
 
 def test_names_with_dots():

@@ -16,6 +16,9 @@ from andersonn.matter.readers.cif.words import ENDLESS, OPEN, Word, quoted, word
 
 MOST_WORDS = 500_000
 """A larger file is not tried: a structure of 50,000 atoms has as many."""
+MOST_BLOCKS = 10_000
+MOST_COLUMNS = 200
+"""Of a loop; the sites of a structure have some 20."""
 SHOWN_REPAIRS = 4
 LONGEST_NAME = 80
 STRAY = re.compile(r"[,;.]+")
@@ -35,7 +38,7 @@ class Draft:
     name: str
     pairs: dict[str, tuple[str, str]] = field(default_factory=dict)
     loops: list[tuple[list[str], list[str]]] = field(default_factory=list)
-    looped: dict[str, int] = field(default_factory=dict)
+    looped: dict[str, tuple[int, int]] = field(default_factory=dict)
     repairs: list[str] = field(default_factory=list)
 
     def notes(self) -> tuple[str, ...]:
@@ -72,22 +75,20 @@ class Draft:
         Raises:
             InputError: an item is there already, with values that make another structure.
         """
-        kept, keys = [], set()
+        kept: list[int] = []
+        first: dict[str, int] = {}
         for k, name in enumerate(names):
             key, column = name.lower(), values[k :: len(names)]
-            if key not in self.looped and key not in self.pairs and key not in keys:
+            if key in self.pairs:
+                known = [self.pairs[key][1]]
+            elif key in self.looped:
+                known = self._column(key)
+            elif key in first:
+                known = values[first[key] :: len(names)]
+            else:
                 kept.append(k)
-                keys.add(key)
+                first[key] = k
                 continue
-            known = (
-                [self.pairs[key][1]]
-                if key in self.pairs
-                else (
-                    self._column(key)
-                    if key in self.looped
-                    else values[[n.lower() for n in names].index(key) :: len(names)]
-                )
-            )
             same = len(known) == len(column) and all(map(_same, known, column))
             if not same and is_decisive(name) and not key.endswith(("_label", "_id", "_type_symbol")):
                 raise _twice(name, f"{len(known)} values", f"{len(column)} others")
@@ -103,24 +104,40 @@ class Draft:
                 )
             values = [values[row + k] for row in range(0, len(values), len(names)) for k in kept]
             names = [names[k] for k in kept]
-        self.looped.update((name.lower(), len(self.loops)) for name in names)
+        self.looped.update((name.lower(), (len(self.loops), k)) for k, name in enumerate(names))
         self.loops.append((names, values))
 
     def _column(self, key: str) -> list[str]:
-        names, values = self.loops[self.looped[key]]
-        return values[[name.lower() for name in names].index(key) :: len(names)]
+        loop, place = self.looped[key]
+        names, values = self.loops[loop]
+        return values[place :: len(names)]
 
     def built(self) -> gemmi.cif.Block:
-        """The block as the parser knows it."""
+        """The block as the parser knows it.
+
+        Raises:
+            InputError: it holds a name or a value that no CIF may hold.
+        """
         lines = ["data_block"]
-        lines += [f"{name} {value}" if value[:1] != ";" else f"{name}\n{value}" for name, value in self.pairs.values()]
+        lines += [f"{name} {_placed(value)}" for name, value in self.pairs.values()]
         for names, values in self.loops:
             if values:
-                lines += ["loop_", *names]
-                lines += [value if value[:1] != ";" else f"\n{value}" for value in values]
-        block = gemmi.cif.read_string("\n".join(lines), 0)[0]
+                lines += ["loop_", *names, *map(_placed, values)]
+        try:
+            block = gemmi.cif.read_string("\n".join(lines), 0)[0]
+        except (ValueError, RuntimeError):
+            raise InputError(
+                "bad_cif", "names or values of the CIF hold characters that CIF does not allow", "write the file again"
+            ) from None
         block.name = self.name
         return block
+
+
+def _placed(value: str) -> str:
+    """A value where a line may begin: a text needs that, and a bare word with a semicolon in front must not look like one."""
+    if value[:1] != ";":
+        return value
+    return f"\n{value}" if "\n" in value else quoted(value)
 
 
 def _same(a: str, b: str) -> bool:
@@ -144,7 +161,7 @@ def read(text: str, error: InputError) -> list[Draft]:
         InputError: ``error``, if what is broken may be the structure, or one that names what is broken.
     """
     found = list(islice(words(text), MOST_WORDS + 1))
-    if len(found) > MOST_WORDS:
+    if len(found) > MOST_WORDS or sum(word.bare and word.text[:5].lower() == "data_" for word in found) > MOST_BLOCKS:
         raise error
     return _Assembly(found, error).drafts()
 
@@ -236,7 +253,11 @@ class _Assembly:
             self.at += 1
         values = self._values()
         self._tell_ends(draft, names[0] if names else "loop_", values)
-        if not names or (not values and self.at < len(self.words) and self._is_strange(names)):
+        if (
+            not names
+            or len(names) > MOST_COLUMNS
+            or (not values and self.at < len(self.words) and self._is_strange(names))
+        ):
             raise self.error
         if len(values) % len(names):
             kept = [word for word in values if not (word.bare and STRAY.fullmatch(word.text))]
