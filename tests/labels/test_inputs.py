@@ -195,3 +195,17 @@ def test_sdf_with_positions_and_without(tmp_path):
     assert first.smiles == "CO"
     assert len(second.structure) == 8
     assert second.charge == 1
+
+
+@needs_rdkit
+def test_sdf_with_drawings_marked_as_3d_or_without_hydrogens():
+    from pathlib import Path
+
+    files = Path(__file__).parents[1] / "fixtures/sdf"
+    (drawn,) = jobs([str(files / "flat_flag3d.sdf")], Reading())
+    assert (drawn.structure, drawn.error) == (None, None)
+    assert drawn.smiles == "OC1CCCCC1"
+    (whole,) = jobs([str(files / "partial_h.sdf")], Reading())
+    assert whole.structure.formula == "C2H6O"
+    (bohr,) = jobs([str(files / "bohr_units.sdf")], Reading())
+    assert bohr.error.kind == "wrong_unit"

@@ -115,3 +115,12 @@ def test_scaled_molecules_are_refused(factor):
     with pytest.raises(InputError, match="bonds are") as caught:
         as_structure(mol)
     assert caught.value.kind == "wrong_unit"
+
+
+def test_carbon_dioxide_keeps_its_geometry():
+    mol = Chem.MolFromSmiles("O=C=O")
+    conformer = Chem.Conformer(3)
+    conformer.SetPositions(np.array([[-1.16, 0, 0], [0, 0, 0], [1.16, 0, 0]]))
+    conformer.Set3D(True)
+    mol.AddConformer(conformer)
+    assert not as_structure(mol).made_geometry

@@ -26,7 +26,7 @@ from andersonn.errors import AndersonnError, InputError, UsageError
 from andersonn.estimators import EquilibriumClassifier
 from andersonn.implicit import load_weights
 from andersonn.matter.readers import read_each
-from andersonn.matter.readers.files import SUFFIXES
+from andersonn.matter.readers.formats import SUFFIXES
 from andersonn.scientists import Scientist
 from andersonn.scientists.self_test import failures_of
 from andersonn.screening.library import Library

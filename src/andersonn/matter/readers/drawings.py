@@ -23,9 +23,11 @@ SHORTER = {1.0: 1.0, 1.5: 0.92, 2.0: 0.87, 3.0: 0.79}
 """Length of a bond over the sum of the covalent radii, by its order."""
 CONJUGATED = {1.0: (0.87, 1.0), 2.0: (0.87, 0.93)}
 """The same where bonds are conjugated: between two values, as in guanidinium and carboxylates."""
-DRAWN_ALIKE, DRAWN_OTHERWISE = 0.05, 0.12
-"""Mean deviation from the usual lengths of carbon's bonds beyond which they are drawn: where all are equally long, and where
-they are not. Geometries deviate by 0.01 to 0.03.
+CUMULATED = 0.8
+"""The same of double bonds at a linear carbon, at the least: 0.82 in carbon dioxide."""
+DRAWN_ALIKE, DRAWN_OTHERWISE = 0.06, 0.12
+"""Deviation from the usual lengths of carbon's bonds beyond which they are drawn: of one, where all are equally long; in the
+mean, where they are not. In geometries the mean is 0.01 to 0.03.
 """
 ALIKE = 0.03
 """Spread of lengths, over their mean, up to which bonds are equally long."""
@@ -113,19 +115,23 @@ def _has_drawn_lengths(mol: Mol, xyz: np.ndarray) -> bool:
     ratios = _ratios(mol, xyz, frozenset((6, 7, 8, 9, 17, 35)), carbon=True)
     if not ratios.size:
         return False
-    off = float(np.abs(ratios - 1.0).mean())
+    off = np.abs(ratios - 1.0)
     heavy = [
         (b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds() if _heavy(b.GetBeginAtom(), b.GetEndAtom())
     ]
     i, j = np.array(heavy).T
     lengths = np.linalg.norm(xyz[i] - xyz[j], axis=1)
-    return off > (DRAWN_ALIKE if float(np.ptp(lengths)) < ALIKE * lengths.mean() else DRAWN_OTHERWISE)
+    if float(np.ptp(lengths)) < ALIKE * lengths.mean():
+        return bool(off.max() > DRAWN_ALIKE)
+    return bool(off.mean() > DRAWN_OTHERWISE)
 
 
 def _ratios(mol: Mol, xyz: np.ndarray, known: frozenset[int], carbon: bool = False) -> np.ndarray:
     """Length of each bond between atoms of known elements, over the usual one; if so wanted only
     of carbon to heavy atoms, without single bonds, of which conjugation shortens some.
     """
+    from rdkit.Chem import HybridizationType
+
     radius, found = elements.column("covalent_radius_A"), []
     for bond in mol.GetBonds():
         one, two = bond.GetBeginAtom(), bond.GetEndAtom()
@@ -137,6 +143,8 @@ def _ratios(mol: Mol, xyz: np.ndarray, known: frozenset[int], carbon: bool = Fal
         length = float(np.linalg.norm(xyz[one.GetIdx()] - xyz[two.GetIdx()]))
         ratio = length / (radius[one.GetAtomicNum()] + radius[two.GetAtomicNum()])
         low, high = CONJUGATED.get(order, (SHORTER[order],) * 2) if bond.GetIsConjugated() else (SHORTER[order],) * 2
+        if order == 2.0 and HybridizationType.SP in (one.GetHybridization(), two.GetHybridization()):
+            low = CUMULATED
         found.append(ratio / min(max(ratio, low), high))
     return np.array(found)
 

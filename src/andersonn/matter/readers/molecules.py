@@ -134,10 +134,10 @@ def _unpaired(mol: Mol) -> tuple[str, ...]:
 
 
 def check_elements(mol: Mol) -> None:
-    """Each atom must be an element: RDKit's tables end with the known ones.
+    """Each atom must be an element: RDKit's tables end with the known ones. Each bond must have an order.
 
     Raises:
-        InputError: one is not, or there are none.
+        InputError: one is not or has none, or there are no atoms.
     """
     if not mol.GetNumAtoms():
         raise InputError("no_atoms", "the molecule has no atoms", "check that the file or SMILES is complete")
@@ -150,6 +150,14 @@ def check_elements(mol: Mol) -> None:
                 "unknown_element",
                 f"atom {atom.GetIdx() + 1} {what}; known are 1 to {elements.MAX_Z}",
                 "replace *, R groups, dummy and query atoms by real elements",
+            )
+    for bond in mol.GetBonds():
+        if bond.HasQuery():
+            ends = f"{bond.GetBeginAtomIdx() + 1} and {bond.GetEndAtomIdx() + 1}"
+            raise InputError(
+                "bad_bonds",
+                f"the bond of atoms {ends} is of no certain order",
+                "write 1, 2, 3 or 4 (aromatic) instead of a type for searches (5 to 8)",
             )
 
 
