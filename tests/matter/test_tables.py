@@ -219,8 +219,8 @@ XYZ = "3\nx\nO 0 0 0.1173\nH 0 0.7572 -0.4692\nH 0 -0.7572 -0.4692\n"
         ({"smiles": ["CCO", "O"], "name": ["ethanol", "water"]}, ETHANOL), ({"ethanol": "CCO"}, ["missing_column"]), ({}, ["missing_column"]),
         ({"atomic_numbers": [8, 1, 1], "positions": [[0, 0, 0.1173], [0, 0.7572, -0.4692], [0, -0.7572, -0.4692]], "cell": None}, [("input 1", 3)]),
         ({"structure": XYZ, "id": "w"}, [("w", 3)]), (np.eye(3), ["unknown_object"]), (np.array(["CCO", "O"]), [("CCO", 9), ("O", 3)]),
-        ([None, float("nan"), "C"], ["missing_value", "missing_value", ("C", 5)]), (pa.table({"smiles": ["CCO", "O"], "name": ["ethanol", "water"]}), ETHANOL),
-        (pa.table({"a": ["x"], "b": [1.0]}), ["missing_column"]), (3, ["unknown_object"]),
+        ([None, float("nan"), "C"], ["unknown_object", "unknown_object", ("C", 5)]), (pa.table({"smiles": ["CCO", "O"], "name": ["ethanol", "water"]}), ETHANOL),
+        (pa.table({"a": ["x"], "b": [1.0]}), ["missing_column"]), (3, ["unknown_object"]), (b"x.cif", ["unknown_object"]),
     ],
 )  # fmt: skip
 def test_what_python_hands_over(thing, kinds):

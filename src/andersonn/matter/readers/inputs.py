@@ -124,6 +124,9 @@ def _of_text(item: str | bytes, name: str, columns: Columns) -> Iterator[tuple[s
     try:
         if not isinstance(item, str):
             item = text_of(unpacked_content(bytes(item), name, MAX_MEGABYTES), Path(name))
+            if len(lines_of(item.strip())) < 2:
+                told = "bytes are taken for what a file holds, and these are a single line"
+                raise InputError("unknown_object", told, "give the name of a file or SMILES as a string")
         first = next((line for line in lines_of(item) if line.strip()), "")
         if sniffed(item) == "table" or (columns != USUAL_COLUMNS and Layout.of(first).has(columns)):
             yield from _of_table(lambda: table_of_text(item, name), columns, name, lambda k: f"{name}:{k}", Path())
@@ -195,7 +198,9 @@ def structures_of(name: str, source: Any) -> list[Structure | InputError]:
     if isinstance(source, os.PathLike):
         return read_each(source)
     if is_missing(source):
-        raise InputError("missing_value", "there is no structure: the value is missing", "leave it out, or complete it")
+        raise InputError(
+            "unknown_object", "there is no structure: the value is missing", "leave it out, or complete it"
+        )
     try:
         return [as_structure(source, id=name)]
     except TypeError as error:
