@@ -18,6 +18,7 @@ import pytest
 
 from andersonn import plain
 from andersonn.errors import InputError, did_you_mean
+from andersonn.textlines import lines_of
 from andersonn.web import inputs, pages
 
 try:
@@ -57,7 +58,7 @@ def test_each_pattern_takes_time_in_proportion(pattern_found):
 @pytest.mark.parametrize(
     "function",
     [
-        plain.visible, plain.redacted, plain.harmless, plain.cell, plain.lines_of, plain.first_line, inputs.guess, inputs.printed,
+        plain.visible, plain.redacted, plain.harmless, plain.cell, lines_of, plain.first_line, inputs.guess, inputs.printed,
         inputs.from_text, lambda text: inputs.from_file(text, b""), lambda text: inputs.from_file(text + "/x.cif", b"").stem,
         lambda text: inputs.collected([], text, [text]), lambda text: InputError("x", text, text),
         lambda text: did_you_mean(text, ["polarity", "conduction"]), lambda text: inputs.ending_of(text.encode(errors="replace"), "x"),

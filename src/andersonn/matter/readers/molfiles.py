@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
 RECORD_END = "$$$$"
-MOL2_START = "@<TRIPOS>MOLECULE"
+MOL2_TAG = "@<TRIPOS>MOLECULE"
+MOL2_START = re.compile(r"@<TRIPOS>MOLECULE", re.IGNORECASE)
 Parser = Callable[[str], "tuple[Mol, tuple[str, ...]]"]
 """A record → its unsanitized molecule, and what speaks against it."""
 MOL_HINT = "line 4 of a MOL block counts atoms and bonds; a line for each must follow, and M  END"
@@ -46,10 +47,10 @@ def parse_sdf(text: str, name: str) -> list[Structure | InputError]:
 def parse_mol2(text: str, name: str) -> list[Structure | InputError]:
     """The molecules of a Tripos MOL2 file, or what is wrong with one."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    refuse_more_parts(text.upper().count(MOL2_START))
-    records = [MOL2_START + part for part in re.split(re.escape(MOL2_START), text, flags=re.IGNORECASE)[1:]]
+    refuse_more_parts(text.upper().count(MOL2_TAG))
+    records = [MOL2_TAG + part for part in MOL2_START.split(text)[1:]]
     if not records:
-        raise InputError("bad_mol2", f"the file has no {MOL2_START}", MOL2_HINT)
+        raise InputError("bad_mol2", f"the file has no {MOL2_TAG}", MOL2_HINT)
     return _read(records, [[*lines_of(record), "", ""][1].strip() for record in records], mol_of, name)
 
 

@@ -97,7 +97,7 @@ def _spellings(symbol: str) -> list[str]:
 def _short(symbol: str) -> str | None:
     """``F m -3 m`` of the full symbol ``F 4/m -3 2/m``, or None if it is none."""
     letter, rest = symbol[:1].upper(), symbol[1:]
-    parts = re.findall(FULL_PART, rest)
+    parts = FULL_PART.findall(rest)
     if "".join(parts) != rest.replace(" ", "") or len(parts) < 2 or not any("/" in part for part in parts):
         return None
     if sum(part != "1" for part in parts) < 2:
