@@ -25,7 +25,9 @@ def lowest(project, instead=()):
         if match is None:
             raise SystemExit(f"{line!r} has no lower bound")
         found[match[1]] = match[2]
-    return {name: version for name, version in found.items() if name not in TOOLS} | dict(p.split("==") for p in instead)
+    return {name: version for name, version in found.items() if name not in TOOLS} | dict(
+        p.split("==") for p in instead
+    )
 
 
 if __name__ == "__main__":
