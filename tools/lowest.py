@@ -8,6 +8,7 @@ A version given as an argument stands in place of the bound of that package. Too
 import re
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
@@ -18,7 +19,7 @@ BOUND = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[^]]*\])?>=([\w.]+)")
 def lowest(project, instead=()):
     """Package → version, of all requirements of a project and its extras."""
     found = {}
-    for line in [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]:
+    for line in chain(project["dependencies"], *project["optional-dependencies"].values()):
         if line.startswith(project["name"]):
             continue
         match = BOUND.fullmatch(line)

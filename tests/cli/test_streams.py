@@ -66,7 +66,7 @@ COMMANDS = {
     "explanation": ["explain", "conduction", f"lib/{UMLAUT}", "--out", "Bilder…"],
     "library": ["screen", "conduction", "lib", "--out", "out-ö"],
 }
-STATUS = dict.fromkeys(COMMANDS, 0) | dict.fromkeys(("json", "csv", "table", "wrong file"), 1)
+STATUS = dict.fromkeys(COMMANDS, 0) | dict.fromkeys(("json", "csv", "table", "wrong file", "library"), 1)
 STATUS |= dict.fromkeys(("wrong task", "wrong verb", "wrong option"), 2)
 
 
