@@ -54,11 +54,11 @@ def test_case(file):
         assert not isinstance(item, InputError), item
         assert contents(item) == row["atoms"]
         assert item.charge == int(row["charge"] or 0)
-        said = " ".join(note for note in item.notes if "ETKDG" not in note)
+        said = "; ".join(note for note in item.notes if "ETKDG" not in note)
         assert bool(said) == bool(row["note"]), item.notes
         assert row["note"] in said
         assert bool(item.warnings) == bool(row["warning"]), item.warnings
-        assert row["warning"] in " ".join(item.warnings)
+        assert row["warning"] in "; ".join(item.warnings)
 
 
 def test_every_file_has_its_row():

@@ -41,7 +41,7 @@ WORD = "|".join(re.escape(word) for word in sorted(UNITS, key=len, reverse=True)
 ALONE = re.compile(rf"[(\[]?({WORD})[)\]]?", re.IGNORECASE)
 DECLARED = re.compile(
     r"\b(?:length[ _]|distance[ _])?(?:units?|coordinates|coords?|geometry|positions)\b"
-    rf"\s*[=:(\[\"']?\s*(?:are |is |in )?\s*[\"'(\[]?({WORD})(?![\w/^*])",
+    rf" {{0,3}}[=:(\[\"']? {{0,3}}(?:are |is |in )? {{0,3}}[\"'(\[]?({WORD})(?![\w/^*])",
     re.IGNORECASE,
 )
 
