@@ -10,8 +10,8 @@ import gemmi
 LONGEST_SYMBOL = 60
 HTML = re.compile(r"</?(?:sub|sup|i|b)>|[~_$\\]|\boverline\b|\bbar\b", re.IGNORECASE)
 CHOICE = re.compile(
-    r"(?P<symbol>.*?)[\s:]*(?:\(?(?:origin|o|choice)(?:\s*choice)?\s*)?(?P<choice>[12]|[sz]|[hr][sz]?|hexagonal|rhombohedral|obverse)"
-    r"(?:\s*axes)?\)?",
+    r"(?P<symbol>.*?)[ :]{0,3}(?:\(?(?:origin|o|choice)(?: ?choice)? ?)?(?P<choice>[12]|[sz]|[hr][sz]?|hexagonal|rhombohedral|obverse)"
+    r"(?: ?axes)?\)?",
     re.IGNORECASE,
 )
 """A symbol with the choice of origin or axes behind it: ``:2``, ``S`` and ``Z`` as in ICSD, ``HR``, ``RS``, ``origin 1``."""
@@ -70,14 +70,14 @@ def _plain_hall(symbol: str) -> str:
 
 def _plain(symbol: str) -> str:
     """One blank between parts, plain digits, minus signs before digits, no marks of typesetting."""
-    text = symbol.strip().strip("'\"")[: 4 * LONGEST_SYMBOL]
+    text = " ".join(symbol.strip().strip("'\"")[: 4 * LONGEST_SYMBOL].split())
     for dash in "\u2212\u2013\u2010\u2011\u00af":
         text = text.replace(dash, "-")
     text = re.sub("(\\d)[\u0304\u0305]", r"-\1", text)
     text = text.translate({0x2080 + k: str(k) for k in range(10)})
-    text = re.sub(r"\\?(?:overline|bar)\s*\{?\s*([1346])\s*\}?", r"-\1", text)
-    text = re.sub(r"([1-6])\s*\(\s*([1-5])\s*\)", r"\1\2", text)
-    text = re.sub(r"([2346])\s*(?:~|_\{?|<sub>)\s*([1-5])\s*(?:~|\}|</sub>)?", r"\1\2", text, flags=re.IGNORECASE)
+    text = re.sub(r"\\?(?:overline|bar) ?\{? ?([1346]) ?\}?", r"-\1", text)
+    text = re.sub(r"([1-6]) ?\( ?([1-5]) ?\)", r"\1\2", text)
+    text = re.sub(r"([2346]) ?(?:~|_\{?|<sub>) ?([1-5]) ?(?:~|\}|</sub>)?", r"\1\2", text, flags=re.IGNORECASE)
     return " ".join(HTML.sub(" ", text.replace("{", "").replace("}", "").replace("*", "")).split())
 
 
