@@ -250,7 +250,7 @@ def test_water_ligands_and_rubbish(tmp_path):
     (found,) = read_file(path)
     assert any("water was left out" in note for note in found.notes)
     path.write_text(water)
-    with pytest.raises(InputError, match="no atoms but water"):
+    with pytest.raises(InputError, match="nothing but water, and 1 of 1 molecules lack hydrogens"):
         read_file(path)
     ligand = Chem.MolToPDBBlock(Chem.RemoveHs(embedded("c1ccccc1C(=O)O")))
     path.write_text(ligand)

@@ -72,13 +72,14 @@ def _structure(found: gemmi.Structure, index: int, notes: tuple[str, ...], id: s
     kept = sum(1 for _ in alone[0].all())
     if kept < atoms:
         notes += (f"{atoms - kept} atoms of alternative conformations were left out",)
-    alone.remove_waters()
-    alone.remove_empty_chains()
+    if not _is_water(alone):
+        alone.remove_waters()
+        alone.remove_empty_chains()
     left = [site.atom for site in alone[0].all()]
-    if len(left) < kept and left:
+    if len(left) < kept:
         notes += (f"water was left out ({kept - len(left)} atoms)",)
-    if not left:
-        raise InputError("no_atoms", "there are no atoms but water", "it needs ATOM or HETATM lines")
+    if found.cell.is_crystal():
+        notes += ("the unit cell of the file is not used: its atoms are read as a molecule",)
     for atom in left:
         if not 1 <= atom.element.atomic_number <= elements.MAX_Z:
             raise InputError(
@@ -93,6 +94,25 @@ def _structure(found: gemmi.Structure, index: int, notes: tuple[str, ...], id: s
     given = any(atom.charge for atom in left)
     xyz = np.array([atom.pos.tolist() for atom in left])
     return judged(Structure(Z, xyz, id=id, charge=charge, notes=notes, charge_given=given))
+
+
+def _is_water(found: gemmi.Structure) -> bool:
+    """Whether the model is of water alone, which then is what is asked about.
+
+    Raises:
+        InputError: it is, and a molecule lacks its hydrogens, as in structures by X-rays.
+    """
+    residues = [residue for chain in found[0] for residue in chain]
+    if not residues or not all(residue.is_water() for residue in residues):
+        return False
+    lacking = sum(sum(atom.is_hydrogen() for atom in residue) != 2 for residue in residues)
+    if lacking:
+        raise InputError(
+            "missing_hydrogens",
+            f"there is nothing but water, and {lacking} of {len(residues)} molecules lack hydrogens",
+            "add hydrogens to the file, or give the molecule meant",
+        )
+    return True
 
 
 def _keep_first_alternatives(model: gemmi.Model) -> None:
