@@ -114,11 +114,12 @@ def short_name(name: str, id: str) -> str:
 
 
 def _footer(answer: Prediction) -> str:
-    cuts = " < ".join(
-        part
-        for pair in zip(answer.probabilities, [*(f"{t:g}" for t in answer.thresholds), ""], strict=True)
-        for part in pair
-    ).removesuffix(" < ")
+    first, *others = answer.probabilities
+    at_zero = answer.thresholds[0] == 0.0  # the class of zero itself: nothing lies below
+    cuts = f"{first} {'=' if at_zero else '<'} {answer.thresholds[0]:g}"
+    between = ["<" if at_zero else "≤", *["≤"] * len(others)]
+    for mark, name, end in zip(between, others, [*answer.thresholds[1:], None], strict=False):
+        cuts += f" {mark} {name}" + (f" < {end:g}" if end is not None else "")
     probabilities = "calibrated" if answer.calibrated else "not calibrated"
     return f"classes by {answer.quantity}: {cuts}; probabilities {probabilities}; model {answer.model}"
 

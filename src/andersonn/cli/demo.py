@@ -10,7 +10,7 @@ from andersonn.cli.console import Bars
 
 HELP = """The main job on embedded real data: trains, tests, compares solvers, writes an HTML report.
 
-About 3 minutes on two cores."""
+About 2 minutes on two cores."""
 
 
 def demo(

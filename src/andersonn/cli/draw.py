@@ -20,7 +20,7 @@ def draw(
     columns: int = typer.Option(16, min=1, max=255, help="Neighbors that the image shows of an atom."),
 ) -> None:
     """Writes the picture."""
-    from andersonn.errors import UsageError
+    from andersonn.errors import InputError, UsageError
     from andersonn.matter.image import ImageRecipe
     from andersonn.matter.picture import draw as picture
     from andersonn.matter.picture import png
@@ -28,7 +28,10 @@ def draw(
 
     if out.suffix.lower() != ".png":
         raise UsageError("bad_option", f"--out {str(out)!r} is no PNG file", "let its name end in .png")
-    structures = read_file(input)
+    try:
+        structures = read_file(input)
+    except InputError as error:
+        raise error.within(str(input)) from None
     if frame > len(structures):
         raise UsageError("bad_option", f"{str(input)!r} holds {len(structures)} structures", "choose a smaller --frame")
     write_out(out, png(picture(structures[frame - 1], ImageRecipe(columns=columns))))

@@ -58,7 +58,8 @@ def doubts(
     counts = provenance.get("elements", {})
     for symbol in sorted({elements.symbols()[z] for z in structure.Z}):
         if counts.get(symbol, 0) < RARE:
-            yield f"{symbol} occurs in only {counts.get(symbol, 0)} training structures"
+            known = counts.get(symbol, 0)
+            yield f"{symbol} occurs in {f'only {known}' if known else 'no'} training structure{'s' * (known > 1)}"
     largest = provenance.get("largest_image_rows", len(image))
     if len(image) > largest:
         yield f"{len(image)} {'distinct ' if recipe.fold else ''}atoms; the largest training structure has {largest}"

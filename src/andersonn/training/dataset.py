@@ -94,8 +94,9 @@ class Dataset:
         if absent:
             raise UsageError(
                 "empty_class",
-                f"no training record of class {', '.join(absent)} at thresholds {task.thresholds} {task.unit}",
-                "move the thresholds or give more records",
+                f"no training record of class {', '.join(absent)} at the thresholds "
+                f"{', '.join(f'{cut:g}' for cut in task.thresholds)} {task.unit}",
+                self.doubt or "move the thresholds (thresholds=…) or give more records",
             )
 
     def composition(self, indices: np.ndarray) -> np.ndarray:
