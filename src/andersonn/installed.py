@@ -16,6 +16,7 @@ from andersonn.plain import redacted
 NAME = "deep-andersonn"
 EXTRAS = {
     "cluster": {"ray": "ray"},
+    "excel": {"openpyxl": "openpyxl"},
     "energy": {"codecarbon": "codecarbon", "nvidia-ml-py": "pynvml"},
     "label": {"pyscf": "pyscf", "pyzeo": "pyzeo", "tblite": "tblite"},
     "materials-project": {"mp-api": "mp_api"},

@@ -89,3 +89,11 @@ def test_frames_with_text_between(tmp_path):
 def test_other_codes_are_named(tmp_path, content):
     (tmp_path / "lib.csv").write_bytes(content)
     assert read(tmp_path / "lib.csv") == [(None, "not_text")]
+
+
+def test_workbooks_are_named(tmp_path):
+    book = pytest.importorskip("openpyxl").Workbook()
+    book.active.append(["smiles"])
+    book.active.append(["CCO"])
+    book.save(tmp_path / "x.xlsx")
+    assert read(tmp_path / "x.xlsx") == [(None, "unknown_format")]

@@ -124,6 +124,9 @@ class Library:
         """Of a table of text; its first record names the columns and is number 1."""
         with unpacked(whole.uri, whole.packing) as stream:
             header = stream.readline(LONGEST_RECORD)
+            if header.startswith(b"PK\x03\x04"):  # a zip archive, as workbooks are
+                told = f"{whole.name!r} is an Excel workbook, which cannot be read piece by piece"
+                raise InputError("unknown_format", told, "save its sheet as CSV")
             if header.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in header:
                 raise InputError("not_text", f"{whole.name!r} is no table of UTF-8 text", "save it as CSV in UTF-8")
             layout = Layout.of(decoded(header))

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Any
 
 from andersonn.errors import InputError
+from andersonn.installed import how_to_install
 from andersonn.matter.readers.columns import ATOMS
 from andersonn.matter.readers.content import MAX_MEGABYTES, text_of
 from andersonn.matter.readers.delimited import Layout, records
@@ -109,7 +110,7 @@ def _of_excel(content: bytes, what: str) -> Table:
     except ImportError:
         raise InputError(
             "missing_package", f"{what} is an Excel workbook, and openpyxl is not installed",
-            "pip install openpyxl, or save the sheet as CSV",
+            f"{how_to_install('excel')}, or save the sheet as CSV",
         ) from None  # fmt: skip
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
