@@ -160,12 +160,10 @@ def test_labels_of_two_letters(read):
 
 
 @pytest.mark.parametrize("comment", ["charge=1 it's \"x", "total_charge = +1, b3lyp", "Charge: 1"])
-def test_a_charge_survives_any_comment(comment):
-    from andersonn.matter.readers.comments import Comment
-
-    assert Comment.read(comment, 4, "").charge["charge"] == 1
-    assert "charge" not in Comment.read("charge of the molecule", 4, "").charge
-    assert "charge" not in Comment.read("charge of the molecule", 4, "").said
+def test_a_charge_survives_any_comment(read, comment):
+    for said, charge in ((comment, 1), ("charge of the molecule", 0)):
+        (structure,) = read(f"1\n{said}\nNa 0 0 0\n")
+        assert structure.charge == charge
 
 
 def test_read_file_of_one(tmp_path):

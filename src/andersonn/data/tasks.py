@@ -156,7 +156,6 @@ POROSITY = Task(
     unit="Å",
     classes=("nonporous", "ultramicroporous", "supermicroporous"),
     thresholds=(2.4, 7.0),
-    lowest=0.0,
     highest=200.0,  # the widest windows of crystalline frameworks have about 100 Å
     other_units={"nm": 10.0, "pm": 0.01, "bohr": 0.529177},
     usual_largest=(1.7, 120.0),
