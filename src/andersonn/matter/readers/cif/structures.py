@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
 import gemmi
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.matter import elements
+from andersonn.matter.readers.cif import types
 from andersonn.matter.readers.cif.cells import Atoms, Sites, without_repetitions
 from andersonn.matter.readers.cif.disorder import (
     FULL_OCCUPANCY,
@@ -27,7 +26,6 @@ from andersonn.matter.structure import LARGEST_EXTENT, SMALLEST_CELL_VOLUME, Str
 LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
 ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
 COORDINATES = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
-TWO_CAPITALS = re.compile(r"[A-Z]{2}")
 
 
 def parse(text: str, name: str) -> list[Structure | InputError]:
@@ -59,7 +57,7 @@ def _structure(block: Block, name: str) -> Structure:
         fractional, occupancies = _positions(small)
     if mended:
         notes += (f"{len(mended)} numbers are written in an unusual way, such as {mended[0][:20]!r}",)
-    Z = _check_sites(small, fractional, occupancies)
+    Z = _check_sites(small, fractional, occupancies, bool(block.columns.get("_atom_site_type_symbol")))
     sites = Sites(Z, fractional, small.cell)
     formula = stated_formula(block)
     multiplicities = block.column("_atom_site_symmetry_multiplicity")
@@ -196,23 +194,22 @@ def _positions(small: gemmi.SmallStructure) -> tuple[np.ndarray, np.ndarray]:
     return fractional, np.array([site.occ for site in small.sites])
 
 
-def _check_sites(small: gemmi.SmallStructure, fractional: np.ndarray, occupancies: np.ndarray) -> np.ndarray:
-    """The atomic numbers of sound sites ``[n]``."""
+def _check_sites(
+    small: gemmi.SmallStructure, fractional: np.ndarray, occupancies: np.ndarray, typed: bool
+) -> np.ndarray:
+    """The atomic numbers of sound sites ``[n]``, by their types if there are any, else by their labels."""
     if not len(small.sites):
         raise InputError("no_atoms", "the CIF has no atom sites", "each needs a label and _atom_site_fract_x, _y, _z")
-    Z = np.array([site.element.atomic_number for site in small.sites])
-    unknown, vague = (Z < 1) | (Z > elements.MAX_Z), ~np.isfinite(fractional).all(axis=1)
+    Z, first = _elements(small, typed)
+    unknown, vague = np.zeros(len(Z), bool), ~np.isfinite(fractional).all(axis=1)
+    unknown[list(first)] = True
     partial_ones = ~(occupancies >= FULL_OCCUPANCY)
     bad = np.flatnonzero(unknown | vague | partial_ones)
     if not bad.size:
         return Z
     site = small.sites[int(bad[0])]
     if unknown[bad[0]]:
-        raise InputError(
-            "unknown_element",
-            f"site {site.label!r} has the unknown element {site.type_symbol or site.label!r}",
-            "write a chemical symbol in _atom_site_type_symbol",
-        )
+        raise types.refused(site.label, site.type_symbol or site.label, first[int(bad[0])])
     if vague[bad[0]]:
         raise InputError(
             "not_finite", f"site {site.label!r} has no complete coordinates", "complete or remove the site"
@@ -235,17 +232,33 @@ def _attached_hydrogens(block: Block, atoms: Atoms) -> int:
     return int(min(counts.clip(0, 9)[atoms.site].sum(), 10**9))
 
 
+def _elements(small: gemmi.SmallStructure, typed: bool) -> tuple[np.ndarray, dict[int, types.Read]]:
+    """Atomic numbers ``[n]``, and what sites are that are not one element each."""
+    Z, strange = np.zeros(len(small.sites), int), {}
+    known: dict[str, types.Read] = {}
+    for row, site in enumerate(small.sites):
+        text = site.type_symbol  # without types the parser puts the label here
+        if not typed or text in ("", "?", "."):
+            read = types.of_label(site.label, site.element.atomic_number)
+        else:
+            read = known.get(text) or known.setdefault(text, types.of_type(text))
+        Z[row] = read.Z
+        if not read.Z:
+            strange[row] = read
+    return Z, strange
+
+
 def _guessed_elements(block: Block, small: gemmi.SmallStructure, has_formula: bool) -> tuple[str, ...]:
-    """A warning where elements were told from labels in capitals, such as CA1 or HO1, and no formula confirms them."""
-    if has_formula or block.columns.get("_atom_site_type_symbol"):
+    """A warning where labels alone, such as CA1 or H2O1, or a type such as HO may mean others, and no formula confirms."""
+    if has_formula:
         return ()
-    known = elements.atomic_number()
-    guessed = {
-        site.label: site.element.name
-        for site in small.sites
-        if TWO_CAPITALS.match(site.label) and len(site.element.name) == 2 and site.label[0] in known
-    }
-    if not guessed:
+    if not block.columns.get("_atom_site_type_symbol"):
+        for site in small.sites:
+            if types.of_label(site.label, site.element.atomic_number).doubtful:
+                taken = f"{site.label[:20]} was taken for {site.element.name}"
+                return (f"the file gives no elements, only labels: {taken}",)
         return ()
-    label, element = next(iter(guessed.items()))
-    return (f"the file gives no elements, only labels: {label[:20]} was taken for {element}",)
+    for text in sorted({site.type_symbol for site in small.sites}):
+        if types.of_type(text).doubtful:
+            return (f"the type symbol {text[:20]} was taken for {text[:2].capitalize()}, not for two elements",)
+    return ()
