@@ -109,3 +109,31 @@ def test_elements_that_are_told_from_labels_in_capitals():
     assert read(salt(HM, "_chemical_formula_sum 'Na Cl'\n", bare)).warnings == ()
     assert read(salt(sites=bare.replace("NA", "Na").replace("CL", "Cl"))).warnings == ()
     assert read(salt(sites=SITES + NACL)).warnings == ()
+
+
+GROUPS = SITES.replace("_atom_site_fract_x", "_atom_site_disorder_group\n_atom_site_fract_x")
+
+
+def test_disorder_groups_are_numbers_where_they_are_written_so():
+    alternatives = GROUPS + "Na1 Na 0.0 0 0 0\nO1A O 1.0 .40 0 0\nO1B O 2.0 .5 0.1 0\n"
+    assert read(salt(P1, sites=alternatives)).formula == "NaO"
+
+
+def test_disorder_groups_that_keep_their_distance_are_kept():
+    apart = GROUPS + "Na1 Na 1 0 0 0\nO1 O 2 .4 0 0\n"
+    found = read(salt(P1, sites=apart))
+    assert (found.formula, len(found.notes)) == ("NaO", 1)
+
+
+def test_alternatives_without_marks_are_told():
+    found = read(salt(P1, sites=SITES + "Na1 Na 0 0 0\nO1 O .4 0 0\nO2 O .4 .15 0\n"))
+    assert "0.85 Å apart" in found.warnings[0]
+
+
+@pytest.mark.parametrize(("occupancy", "is_read"), [("4", True), ("10.5", False), ("100", False), ("1.04", True)])
+def test_occupancies_above_one(occupancy, is_read):
+    sites = SITES + "_atom_site_occupancy\n" + f"Na1 Na 0 0 0 {occupancy}\nCl1 Cl .5 .5 .5 1\n"
+    if is_read:
+        assert len(read(salt(sites=sites))) == 8
+    else:
+        assert refusal(salt(sites=sites)).kind == "partial_occupancy"

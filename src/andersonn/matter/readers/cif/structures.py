@@ -9,11 +9,12 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter.readers.cif import types
-from andersonn.matter.readers.cif.cells import Atoms, Sites, without_repetitions
+from andersonn.matter.readers.cif.cells import Atoms, Sites, squeezed, without_repetitions
 from andersonn.matter.readers.cif.disorder import (
     FULL_OCCUPANCY,
     around_special_position,
     drop_what_is_no_atom,
+    many_times,
     number,
 )
 from andersonn.matter.readers.cif.document import Block, read_blocks
@@ -44,9 +45,10 @@ def _holds_sites(block: Block) -> bool:
 
 def _structure(block: Block, name: str) -> Structure:
     mended = _mend_cell(block)
-    said = stated(block, _cell(block))
+    cell = _cell(block)
+    said = stated(block, cell)
     _check_coordinates(block)
-    notes = (*block.notes, *drop_what_is_no_atom(block))
+    notes = (*block.notes, *drop_what_is_no_atom(block, cell))
     _label_sites(block)
     small = _small(block)
     fractional, occupancies = _positions(small)
@@ -58,6 +60,7 @@ def _structure(block: Block, name: str) -> Structure:
     if mended:
         notes += (f"{len(mended)} numbers are written in an unusual way, such as {mended[0][:20]!r}",)
     Z = _check_sites(small, fractional, occupancies, bool(block.columns.get("_atom_site_type_symbol")))
+    notes += many_times(small, occupancies)
     sites = Sites(Z, fractional, small.cell)
     formula = stated_formula(block)
     multiplicities = block.column("_atom_site_symmetry_multiplicity")
@@ -76,7 +79,14 @@ def _structure(block: Block, name: str) -> Structure:
         missing, lacks = _what_is_missing(block, formula, atoms)
         positions = atoms.fractional @ sites.orth.T
         all_notes = (*notes, *cell.notes, *told, *missing)
-        return Structure(atoms.Z, positions, sites.orth.T, id=name, notes=all_notes, warnings=(*doubts, *lacks))
+        return Structure(
+            atoms.Z,
+            positions,
+            sites.orth.T,
+            id=name,
+            notes=all_notes,
+            warnings=(*doubts, *lacks, *squeezed(atoms, sites)),
+        )
 
     try:
         return put_together(cell.atoms)
