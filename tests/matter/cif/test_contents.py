@@ -137,3 +137,31 @@ def test_occupancies_above_one(occupancy, is_read):
         assert len(read(salt(sites=sites))) == 8
     else:
         assert refusal(salt(sites=sites)).kind == "partial_occupancy"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "_chemical_formula_sum 'Mg (O H)2'",
+        "_chemical_formula_moiety 'H2 Mg O2'",
+        "_chemical_formula_structural 'Mg (O H)2'",
+        "_chemical_formula_analytical 'Mg H2 O2'",
+        "_chemical_formula_weight 58.32",
+    ],
+)
+def test_hydrogens_that_only_another_item_counts_are_told(item):
+    sites = SITES + "Mg1 Mg 0 0 0\nO1 O .4 0 0\nO2 O 0 .4 0\n"
+    (warning,) = read(salt(P1 + item + "\n", sites=sites)).warnings
+    assert "hydrogen" in warning
+    assert read(salt(P1 + "_chemical_formula_weight 56.30\n", sites=sites)).warnings == ()
+
+
+def test_what_a_formula_counts_with_factors_and_brackets():
+    sites = SITES + "Zn1 Zn 0 0 0\nC1 C .4 0 0\nH1 H .6 0 0\nO1 O 0 .4 0\n"
+    for text in ("C H O Zn, 0.5(C7 H8)", "C H O Zn, 2 H2 O", "C H O Zn + 2 H2O"):
+        found = read(salt(P1 + f"_chemical_formula_sum '{text}'\n", sites=sites))
+        assert "solvent" in found.notes[0]
+    assert refusal(salt(P1 + "_chemical_formula_sum 'C5 H1 O1 Zn1'\n", sites=sites)).kind == "incomplete"
+    ended = sites + "loop_\n_atom_type_symbol\nZn\nO\n"
+    ion = read(salt(P1 + "_chemical_formula_sum 'C H O5 Zn Cl'\n", sites=ended))
+    assert "counter-ion" in (*ion.warnings, "")[0]

@@ -17,7 +17,7 @@ SAME_SITE = 0.4
 """Å within which symmetry images of one site are one atom on a special position (gemmi's tolerance)."""
 SAME_ATOM = 0.1
 """Å within which images of two sites of one element are one atom that the file lists twice."""
-SHORTEST, SHORTEST_OF_METALS, SHORTEST_OF_OXYGENS = 0.75, 0.6, 0.9
+SHORTEST, SHORTEST_OF_METALS, SHORTEST_OF_OXYGENS = 0.72, 0.6, 0.9
 """Shares of the sum of two covalent radii that bonds have at least: N2 0.77, oxides such as uranyl 0.67, O2 0.92."""
 MOST_APART = 2.2
 """Å; no need to look further."""

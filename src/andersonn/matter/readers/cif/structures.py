@@ -18,7 +18,7 @@ from andersonn.matter.readers.cif.disorder import (
     number,
 )
 from andersonn.matter.readers.cif.document import Block, read_blocks
-from andersonn.matter.readers.cif.formula import Formula, check_formula, stated_formula
+from andersonn.matter.readers.cif.formula import Formula, check_formula, hydrogen_told_elsewhere, stated_formula
 from andersonn.matter.readers.cif.stated import NUMBERS, stated
 from andersonn.matter.readers.cif.symmetry import Evidence, whole_cell
 from andersonn.matter.readers.parts import read_parts
@@ -105,6 +105,8 @@ def _structure(block: Block, name: str) -> Structure:
 def _what_is_missing(block: Block, formula: Formula | None, atoms: Atoms) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Notes and warnings on what the file states beside its sites: solvent, hydrogens."""
     missing, lacks = check_formula(formula, atoms.Z, block.last)
+    if formula is None:
+        lacks = hydrogen_told_elsewhere(block, atoms.Z)
     attached = _attached_hydrogens(block, atoms)
     if attached and not (formula and not missing and not lacks):
         text = f"{attached} hydrogen atoms are stated as attached to others but have no positions; they are missing"
