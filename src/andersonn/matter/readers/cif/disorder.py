@@ -14,6 +14,7 @@ FULL_OCCUPANCY = 0.999
 MOST_OCCUPANCY = 1.05
 PERCENT = 100
 """Occupancies from here on may be shares in percent."""
+UNCERTAINTY = re.compile(r"[(\[\u00b1]|\+/?-")
 MOST_COMPARISONS = 4_000_000
 ELEMENT = re.compile(r"[A-Za-z]{0,2}")
 UNDEFINED = ("", "?", ".", "0")
@@ -46,7 +47,8 @@ def number(text: str) -> float:
     found = gemmi.cif.as_number(text)
     if found == found or len(text) > 40:
         return found
-    text = gemmi.cif.as_string(text).strip().partition("(")[0].strip().replace("\u2212", "-")
+    text = gemmi.cif.as_string(text).strip()
+    text = UNCERTAINTY.split(text, maxsplit=1)[0].strip().replace("\u2212", "-")
     above, slash, below = text.partition("/")
     found = gemmi.cif.as_number(above)
     if slash:

@@ -37,6 +37,7 @@ SILENT = re.compile(
     r"|_space_group_symop_generator_xyz"
 )
 """Items in whose names symmetry stands and from which no atom follows."""
+NUMBER = re.compile(r"(?:no\.?|nr\.?|#)? ?\(?(\d{1,3})(?:\.0{0,9})?\)?", re.IGNORECASE)
 TRIPLET = re.compile(r"[^,]{0,40}[xyzXYZ][^,]{0,40},[^,]{1,40},[^,]{1,40}(?:,.{0,60})?", re.DOTALL)
 
 
@@ -114,7 +115,10 @@ def _operations(block: Block, names: list[str]) -> tuple[tuple[str, ...], tuple[
 
 
 def _list(block: Block, name: str) -> tuple[str, ...]:
-    return tuple(gemmi.cif.as_string(text) for text in block.column(name) or () if not gemmi.cif.is_null(text))
+    texts = [gemmi.cif.as_string(text) for text in block.column(name) or () if not gemmi.cif.is_null(text)]
+    if len(texts) == 1 and "\n" in texts[0].strip():  # all in one text
+        texts = [line.strip() for line in texts[0].splitlines() if line.strip()]
+    return tuple(texts)
 
 
 def _larger(lists: dict[str, tuple[str, ...]], names: list[str]) -> tuple[str, list[str]]:
@@ -190,7 +194,7 @@ def _number(block: Block) -> int:
         text = block.value(name)
         if not text or text in "?.":
             continue
-        found = re.fullmatch(r"\s*(\d{1,3})(?:\.0*)?\s*", text)
+        found = NUMBER.fullmatch(text)
         if not found:
             raise InputError(
                 "bad_cif", f"{name} is no number of a space group: {text[:40]!r}", "write a number from 1 to 230"
