@@ -165,3 +165,7 @@ def test_what_a_formula_counts_with_factors_and_brackets():
     ended = sites + "loop_\n_atom_type_symbol\nZn\nO\n"
     ion = read(salt(P1 + "_chemical_formula_sum 'C H O5 Zn Cl'\n", sites=ended))
     assert "counter-ion" in (*ion.warnings, "")[0]
+
+
+def test_coordinates_that_are_no_numbers_are_shown():
+    assert "0,5" in refusal(salt(sites=SITES + "Na1 Na 0,5 0 0\n")).message

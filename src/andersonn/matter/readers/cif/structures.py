@@ -59,7 +59,7 @@ def _structure(block: Block, name: str) -> Structure:
         fractional, occupancies = _positions(small)
     if mended:
         notes += (f"{len(mended)} numbers are written in an unusual way, such as {mended[0][:20]!r}",)
-    Z = _check_sites(small, fractional, occupancies, bool(block.columns.get("_atom_site_type_symbol")))
+    Z = _check_sites(small, fractional, occupancies, block)
     notes += many_times(small, occupancies)
     sites = Sites(Z, fractional, small.cell)
     formula = stated_formula(block)
@@ -207,12 +207,12 @@ def _positions(small: gemmi.SmallStructure) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_sites(
-    small: gemmi.SmallStructure, fractional: np.ndarray, occupancies: np.ndarray, typed: bool
+    small: gemmi.SmallStructure, fractional: np.ndarray, occupancies: np.ndarray, block: Block
 ) -> np.ndarray:
     """The atomic numbers of sound sites ``[n]``, by their types if there are any, else by their labels."""
     if not len(small.sites):
         raise InputError("no_atoms", "the CIF has no atom sites", "each needs a label and _atom_site_fract_x, _y, _z")
-    Z, first = _elements(small, typed)
+    Z, first = _elements(small, bool(block.columns.get("_atom_site_type_symbol")))
     unknown, vague = np.zeros(len(Z), bool), ~np.isfinite(fractional).all(axis=1)
     unknown[list(first)] = True
     partial_ones = ~(occupancies >= FULL_OCCUPANCY)
@@ -224,7 +224,9 @@ def _check_sites(
         raise types.refused(site.label, site.type_symbol or site.label, first[int(bad[0])])
     if vague[bad[0]]:
         raise InputError(
-            "not_finite", f"site {site.label!r} has no complete coordinates", "complete or remove the site"
+            "not_finite",
+            f"site {site.label[:30]!r} has no complete coordinates{_as_written(block, int(bad[0]))}",
+            "write each as a number such as 0.125, or remove the site",
         )
     raise InputError(
         "partial_occupancy",
@@ -242,6 +244,15 @@ def _attached_hydrogens(block: Block, atoms: Atoms) -> int:
     if len(counts) <= atoms.site.max():
         return 0
     return int(min(counts.clip(0, 9)[atoms.site].sum(), 10**9))
+
+
+def _as_written(block: Block, row: int) -> str:
+    """The coordinates of a site that are no numbers, for messages."""
+    texts = [(block.column(name) or [])[row : row + 1] for name in COORDINATES]
+    bad = [
+        text[0][:20] for text in texts if text and not np.isfinite(number(text[0])) and not gemmi.cif.is_null(text[0])
+    ]
+    return f": {', '.join(bad)}" if bad else ""
 
 
 def _elements(small: gemmi.SmallStructure, typed: bool) -> tuple[np.ndarray, dict[int, types.Read]]:
