@@ -109,3 +109,63 @@ def test_elements_that_are_told_from_labels_in_capitals():
     assert read(salt(HM, "_chemical_formula_sum 'Na Cl'\n", bare)).warnings == ()
     assert read(salt(sites=bare.replace("NA", "Na").replace("CL", "Cl"))).warnings == ()
     assert read(salt(sites=SITES + NACL)).warnings == ()
+
+
+GROUPS = SITES.replace("_atom_site_fract_x", "_atom_site_disorder_group\n_atom_site_fract_x")
+
+
+def test_disorder_groups_are_numbers_where_they_are_written_so():
+    alternatives = GROUPS + "Na1 Na 0.0 0 0 0\nO1A O 1.0 .40 0 0\nO1B O 2.0 .5 0.1 0\n"
+    assert read(salt(P1, sites=alternatives)).formula == "NaO"
+
+
+def test_disorder_groups_that_keep_their_distance_are_kept():
+    apart = GROUPS + "Na1 Na 1 0 0 0\nO1 O 2 .4 0 0\n"
+    found = read(salt(P1, sites=apart))
+    assert (found.formula, len(found.notes)) == ("NaO", 1)
+
+
+def test_alternatives_without_marks_are_told():
+    found = read(salt(P1, sites=SITES + "Na1 Na 0 0 0\nO1 O .4 0 0\nO2 O .4 .15 0\n"))
+    assert "0.85 Å apart" in found.warnings[0]
+
+
+@pytest.mark.parametrize(("occupancy", "is_read"), [("4", True), ("10.5", False), ("100", False), ("1.04", True)])
+def test_occupancies_above_one(occupancy, is_read):
+    sites = SITES + "_atom_site_occupancy\n" + f"Na1 Na 0 0 0 {occupancy}\nCl1 Cl .5 .5 .5 1\n"
+    if is_read:
+        assert len(read(salt(sites=sites))) == 8
+    else:
+        assert refusal(salt(sites=sites)).kind == "partial_occupancy"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "_chemical_formula_sum 'Mg (O H)2'",
+        "_chemical_formula_moiety 'H2 Mg O2'",
+        "_chemical_formula_structural 'Mg (O H)2'",
+        "_chemical_formula_analytical 'Mg H2 O2'",
+        "_chemical_formula_weight 58.32",
+    ],
+)
+def test_hydrogens_that_only_another_item_counts_are_told(item):
+    sites = SITES + "Mg1 Mg 0 0 0\nO1 O .4 0 0\nO2 O 0 .4 0\n"
+    (warning,) = read(salt(P1 + item + "\n", sites=sites)).warnings
+    assert "hydrogen" in warning
+    assert read(salt(P1 + "_chemical_formula_weight 56.30\n", sites=sites)).warnings == ()
+
+
+def test_what_a_formula_counts_with_factors_and_brackets():
+    sites = SITES + "Zn1 Zn 0 0 0\nC1 C .4 0 0\nH1 H .6 0 0\nO1 O 0 .4 0\n"
+    for text in ("C H O Zn, 0.5(C7 H8)", "C H O Zn, 2 H2 O", "C H O Zn + 2 H2O"):
+        found = read(salt(P1 + f"_chemical_formula_sum '{text}'\n", sites=sites))
+        assert "solvent" in found.notes[0]
+    assert refusal(salt(P1 + "_chemical_formula_sum 'C5 H1 O1 Zn1'\n", sites=sites)).kind == "incomplete"
+    ended = sites + "loop_\n_atom_type_symbol\nZn\nO\n"
+    ion = read(salt(P1 + "_chemical_formula_sum 'C H O5 Zn Cl'\n", sites=ended))
+    assert "counter-ion" in (*ion.warnings, "")[0]
+
+
+def test_coordinates_that_are_no_numbers_are_shown():
+    assert "0,5" in refusal(salt(sites=SITES + "Na1 Na 0,5 0 0\n")).message

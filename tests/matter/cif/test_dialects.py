@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from andersonn.matter.readers import read_content
-from tests.matter.cif.conftest import CELL, HM, NACL, SITES, read, refusal, salt
+from tests.matter.cif.conftest import CELL, HM, NACL, SITES, read, refusal, salt, triplets
+
+TRIPLETS = triplets("F m -3 m")
 
 READ = {
     "a symbol without quotes": salt(HM.replace("'", "")),
@@ -104,3 +106,28 @@ def test_uncertainties(length):
 def test_fractions_and_commas():
     assert len(read(salt(sites=SITES + NACL.replace("0.5 0.5 0.5", "1/2 1/2 1/2")))) == 8
     assert "5,64" in refusal(salt(cell=CELL.replace("5.64", "5,64"))).message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        salt() + "END\n",
+        salt() + "\x1a",
+        salt().replace("data_x", "data_sodium chloride"),
+        "Written by a program\n" + salt(),
+        "\u200b" + salt(),
+        salt().replace("data_x", "data_x\n---------"),
+        salt(cell=CELL.replace("5.64", "5.64 (2)")),
+        salt(cell=CELL.replace("5.64", "5.64[2]")),
+        salt(cell=CELL.replace("5.64", "5.64\u00c5").replace("90", "90\u00b0")),
+        salt("_symmetry_Int_Tables_number (225)\n"),
+        salt("_symmetry_Int_Tables_number 'No. 225'\n"),
+        salt("_symmetry_space_group_name_H-M 'Fm\\=3m'\n"),
+        salt(more="_my_custom_tag words without quotes\n"),
+        salt().replace("0.5 0.5 0.5", "\u22120.5 0.5 0.5"),
+        salt("loop_\n_symmetry_equiv_pos_as_xyz\n" + "".join(f"'{k} {t}'\n" for k, t in enumerate(TRIPLETS, 1))),
+        salt("_symmetry_equiv_pos_as_xyz\n;\n" + "\n".join(TRIPLETS) + "\n;\n"),
+    ],
+)
+def test_what_people_and_programs_add(text):
+    assert len(read(text)) == 8

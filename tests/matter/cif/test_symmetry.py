@@ -166,3 +166,19 @@ def test_every_group_of_the_table_in_several_spellings():
             assert groups_called(symbol, False, False) == (group,), symbol
         operations = read_operations(tuple(operation.triplet() for operation in group.operations()))
         assert (operations.flaw, operations.number) == ("", group.number)
+
+
+def test_multiplicities_alone_tell_that_operations_are_lost():
+    assert refusal(salt(listed(["x,y,z"]), sites=WITH_MULTIPLICITY)).kind == "bad_symmetry"
+    one = WITH_MULTIPLICITY.replace("\n4 Cl1", "\n1 Cl1")
+    assert "multiplicity" in read(salt(listed(["x,y,z"]), sites=one)).warnings[0]
+    assert read(salt(listed(FM3M), sites=WITH_MULTIPLICITY)).warnings == ()
+
+
+def test_of_two_lists_of_operations_the_one_that_holds_the_other():
+    both = listed(["x,y,z"], "_space_group_symop_operation_xyz") + listed(CENTERINGS, "_symmetry_equiv_pos_as_xyz")
+    found = read(salt(both))
+    assert len(found) == 8
+    assert "lists only 1 of them" in found.notes[0]
+    other = listed(["x,y,z", "-x,-y,-z"], "_space_group_symop_operation_xyz")
+    assert refusal(salt(other + listed(CENTERINGS, "_symmetry_equiv_pos_as_xyz"))).kind == "bad_symmetry"

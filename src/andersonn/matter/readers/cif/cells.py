@@ -9,6 +9,7 @@ import gemmi
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.matter import elements
 from andersonn.matter.readers.cif.operations import Operations
 from andersonn.matter.structure import refuse_more_atoms
 
@@ -16,6 +17,10 @@ SAME_SITE = 0.4
 """Å within which symmetry images of one site are one atom on a special position (gemmi's tolerance)."""
 SAME_ATOM = 0.1
 """Å within which images of two sites of one element are one atom that the file lists twice."""
+SHORTEST, SHORTEST_OF_METALS, SHORTEST_OF_OXYGENS = 0.72, 0.6, 0.9
+"""Shares of the sum of two covalent radii that bonds have at least: N2 0.77, oxides such as uranyl 0.67, O2 0.92."""
+MOST_APART = 2.2
+"""Å; no need to look further."""
 MOST_COMPARISONS = 100_000_000
 """Of the images of all sites, pair by pair: a few seconds. 192 operations on 2,700 sites need as many."""
 MOST_CLOSE_PAIRS = 5_000_000
@@ -104,17 +109,40 @@ def without_repetitions(atoms: Atoms, sites: Sites) -> Atoms:
     return Atoms(atoms.Z[kept], atoms.fractional[kept], atoms.site[kept])
 
 
-def _close_pairs(atoms: Atoms, sites: Sites) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of atoms not further apart than :data:`SAME_ATOM`; none where there are far too many."""
+def squeezed(atoms: Atoms, sites: Sites) -> tuple[str, ...]:
+    """A warning where two atoms, hydrogen aside, are nearer than any bond of theirs, as disordered alternatives are."""
+    heavy = np.flatnonzero(atoms.Z > 1)
+    some = Atoms(atoms.Z[heavy], atoms.fractional[heavy], atoms.site[heavy])
+    radii = elements.column("covalent_radius_A")
+    first, second = _close_pairs(some, sites, min(2 * SHORTEST * radii[some.Z].max(initial=0.0), MOST_APART))
+    if not len(first):
+        return ()
+    metals = np.array([gemmi.Element(int(Z)).is_metal for Z in range(elements.MAX_Z + 1)])[some.Z]
+    share = np.where(metals[first] | metals[second], SHORTEST_OF_METALS, SHORTEST)
+    share[(some.Z[first] == 8) & (some.Z[second] == 8)] = SHORTEST_OF_OXYGENS
+    apart = some.fractional[first] - some.fractional[second]
+    distances = np.linalg.norm((apart - np.round(apart)) @ sites.orth.T, axis=1)
+    near = np.flatnonzero(distances < share * (radii[some.Z[first]] + radii[some.Z[second]]))
+    if not near.size:
+        return ()
+    worst = near[distances[near].argmin()]
+    names = " and ".join(elements.symbols()[int(some.Z[k])] for k in (first[worst], second[worst]))
+    return (
+        f"{names} are only {distances[worst]:.2f} Å apart, nearer than any bond of theirs: they may be alternatives of disorder",
+    )
+
+
+def _close_pairs(atoms: Atoms, sites: Sites, within: float = SAME_ATOM) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of atoms not further apart than a distance in Å; none where there are far too many."""
     from scipy.spatial import cKDTree
 
     heights = 1.0 / np.linalg.norm(np.linalg.inv(sites.orth), axis=1)
     tree = cKDTree(np.minimum(atoms.fractional % 1.0, 1.0 - 1e-12) * heights, boxsize=heights)
-    if tree.count_neighbors(tree, SAME_ATOM, p=np.inf) > MOST_CLOSE_PAIRS:
+    if tree.count_neighbors(tree, within, p=np.inf) > MOST_CLOSE_PAIRS:
         return np.zeros(0, int), np.zeros(0, int)
-    pairs = tree.query_pairs(SAME_ATOM, p=np.inf, output_type="ndarray")
+    pairs = tree.query_pairs(within, p=np.inf, output_type="ndarray")
     apart = atoms.fractional[pairs[:, 0]] - atoms.fractional[pairs[:, 1]]
-    near = np.linalg.norm((apart - np.round(apart)) @ sites.orth.T, axis=1) <= SAME_ATOM
+    near = np.linalg.norm((apart - np.round(apart)) @ sites.orth.T, axis=1) <= within
     return pairs[near, 0], pairs[near, 1]
 
 

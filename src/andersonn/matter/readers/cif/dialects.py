@@ -22,6 +22,9 @@ MOST_COLUMNS = 200
 SHOWN_REPAIRS = 4
 LONGEST_NAME = 80
 STRAY = re.compile(r"[,;.]+")
+RULER = re.compile(r"[-=*~+]{4,200}")
+ENDS = ("end", "eof", "end.", "end_of_file")
+ERROR = re.compile(r"[(\[]\d{1,3}[)\]]")
 UNITS = re.compile(r"Å|A|Ang(?:strom)?s?\.?|°|deg(?:rees?)?\.?", re.IGNORECASE)
 MISWRITTEN = ("_loop", "_data")
 HEADER = re.compile(r"(?:data|save)_|(?:loop|stop|global)_$", re.IGNORECASE)
@@ -163,7 +166,19 @@ def read(text: str, error: InputError) -> list[Draft]:
     found = list(islice(words(text), MOST_WORDS + 1))
     if len(found) > MOST_WORDS or sum(word.bare and word.text[:5].lower() == "data_" for word in found) > MOST_BLOCKS:
         raise error
-    return _Assembly(found, error).drafts()
+    first = next((k for k, word in enumerate(found) if _is_mark(word)), 0)
+    prose = first if found and found[first].text[:5].lower() == "data_" else 0
+    kept = [word for word in found[prose:] if not (word.bare and RULER.fullmatch(word.text))]
+    ended = len(kept) > 1 and kept[-1].bare and kept[-1].text.lower() in ENDS and kept[-1].line > kept[-2].line
+    drafts = _Assembly(kept[:-1] if ended else kept, error).drafts()
+    if drafts:
+        told = {
+            "words before data_": prose,
+            "lines of dashes": len(found) - prose - len(kept),
+            f"{kept[-1].text[:5]} at its end": ended,
+        }
+        drafts[0].repairs += [text for text, is_so in told.items() if is_so]
+    return drafts
 
 
 class _Assembly:
@@ -181,7 +196,7 @@ class _Assembly:
             if not word.bare:
                 raise self.error
             if word.text.lower().startswith("data_"):
-                self._block(word.text[5:])
+                self._block(word.text[5:] + self._rest_of_line(word))
             elif word.text.lower() == "loop_":
                 self._loop(self._draft())
             elif word.text[0] == "_":
@@ -191,6 +206,14 @@ class _Assembly:
             else:
                 self.blocks[-1].repairs.append(f"a stray {word.text[:5]!r}")
         return self.blocks
+
+    def _rest_of_line(self, word: Word) -> str:
+        """What stands behind the name of a block, as in ``data_sodium chloride``."""
+        rest = ""
+        while self.at < len(self.words) and self.words[self.at].line == word.line and not _is_mark(self.words[self.at]):
+            rest += f" {self.words[self.at].text[:LONGEST_NAME]}"
+            self.at += 1
+        return rest[:LONGEST_NAME]
 
     def _draft(self) -> Draft:
         """The present block; a file may begin without the name of one."""
@@ -233,6 +256,9 @@ class _Assembly:
         rest = [word for word in values[1:] if not (word.bare and STRAY.fullmatch(word.text))]
         if not rest:
             draft.repairs.append(f"stray punctuation after {tag}")
+            return values[0].text
+        if len(rest) == 1 and title.lower().startswith("_cell_") and ERROR.fullmatch(rest[0].text):
+            draft.repairs.append(f"a blank in {tag}")
             return values[0].text
         if len(rest) == 1 and title.lower().startswith("_cell_") and UNITS.fullmatch(rest[0].text):
             draft.repairs.append(f"a unit after {tag}")

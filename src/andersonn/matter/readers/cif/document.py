@@ -17,6 +17,10 @@ MOST_VALUES = 10_000_000
 """The parser takes 32 bytes for each, however short it is. A structure of 200,000 atoms with 20 columns has 4 millions."""
 
 
+PLAIN = {0x2212: "-", 0x00B0: " ", 0x00C5: " ", 0x212B: " ", 0x200B: None, 0xFEFF: None, 0x1A: " "}
+"""What a file that breaks the syntax may hold instead of plain signs: a typeset minus, units, marks of no width, Ctrl-Z."""
+
+
 @dataclass
 class Block:
     """One data block.
@@ -80,7 +84,10 @@ def read_blocks(text: str) -> list[Block]:
 
 def _read_lax(text: str, reason: str) -> list[Block]:
     error = _broken(text, reason)
-    drafts = dialects.read(text, error)
+    plain = text.translate(PLAIN)
+    drafts = dialects.read(plain, error)
+    if drafts and plain != text:
+        drafts[0].repairs.append("it holds units or signs that CIF does not know")
     return _finished([_with_current_names(draft.built(), draft.notes(), None) for draft in drafts])
 
 

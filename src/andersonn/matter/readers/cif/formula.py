@@ -22,7 +22,18 @@ MOST_SOLVENT = 2.0
 LEAST_FOR_CARBON, LEAST_FOR_OXYGEN = 0.75, 1.5
 """Hydrogen and halogen atoms for each carbon of organic solvents (benzene 1, DMF 2.3, chloroform 4), and for the oxygen of
 water (2); the rings and carboxylates of a framework have fewer."""
-PART = re.compile(r"([A-Z][a-z]?)\s*(\d+\.?\d*|\.\d+|)")
+OTHER_FORMULAS = (
+    "_chemical_formula_moiety",
+    "_chemical_formula_structural",
+    "_chemical_formula_analytical",
+    "_chemical_formula_iupac",
+)
+HYDROGEN_WEIGHT = 1.008
+MOST_HYDROGEN = 3
+"""Hydrogen atoms for each other atom, where only the weight tells of them."""
+TOKEN = re.compile(r"([A-Z][a-z]?)|(\d{1,6}\.?\d{0,6}|\.\d{1,6})|([()\[\]{}])")
+SEPARATOR = re.compile(r"[,;\u00b7]| \+ ")
+CHARGE = re.compile(r" \d{0,2}[+-](?![^ ,;)])")
 
 
 @dataclass(frozen=True)
@@ -73,23 +84,71 @@ class Formula:
 
 def stated_formula(block: Block) -> Formula | None:
     """The formula of a block, or None if it states none that can be read."""
-    text = block.value("_chemical_formula_sum")
+    return _formula(block, block.value("_chemical_formula_sum"))
+
+
+def hydrogen_told_elsewhere(block: Block, Z: np.ndarray) -> tuple[str, ...]:
+    """A warning where another formula than the sum, or the weight of a formula unit, counts hydrogen that the sites lack."""
+    if (Z == 1).any():
+        return ()
+    for name in OTHER_FORMULAS:
+        formula = _formula(block, block.value(name))
+        if formula and formula.hydrogen and formula.ratio_holds(Z):
+            return (f"{name} is {formula.text[:60]}, but the sites have no hydrogen atoms",)
+    weight = gemmi.cif.as_number(block.value("_chemical_formula_weight") or "?")
+    found = _heavy(Z)
+    if not weight > 0 or not found:
+        return ()
+    units = gemmi.cif.as_number(block.value("_cell_formula_units_Z") or "?")
+    units = units if units > 0 else float(np.gcd.reduce(list(found.values())))
+    lack = (weight - sum(gemmi.Element(z).weight * count for z, count in found.items()) / units) / HYDROGEN_WEIGHT
+    if 0.95 < lack <= MOST_HYDROGEN * sum(found.values()) / units and abs(lack - round(lack)) < 0.05:
+        return (
+            f"_chemical_formula_weight is {weight:g}: {round(lack)} hydrogen atoms of a formula unit have no positions",
+        )
+    return ()
+
+
+def _formula(block: Block, text: str | None) -> Formula | None:
     if text is None or text in "?.":
         return None
-    parts, known = PART.findall(text), elements.atomic_number()
-    hydrogen = sum(float(c or 1) for s, c in parts if s in ("H", "D", "T"))
-    counts: dict[int, float] = {}
-    for symbol, count in parts:
-        if symbol in ("H", "D", "T"):
-            continue
-        if symbol not in known:
-            return None
-        counts[known[symbol]] = counts.get(known[symbol], 0.0) + float(count or 1)
-    if not counts or not all(counts.values()):
+    found, known = _counted(text), elements.atomic_number()
+    hydrogen = sum(found.pop(symbol, 0.0) for symbol in ("H", "D", "T"))
+    if not found or not all(found.values()) or any(symbol not in known for symbol in found):
         return None
+    counts = {known[symbol]: count for symbol, count in found.items()}
     units = block.value("_cell_formula_units_Z")
     number = gemmi.cif.as_number(units) if units else float("nan")
     return Formula(text, counts, hydrogen, number if 0 < number < 10_000 else None)
+
+
+def _counted(text: str) -> dict[str, float]:
+    """Symbol → count, with brackets and numbers before or behind them, as in ``Mg (O H)2`` and ``C H O Zn, 0.5(C7 H8)``."""
+    total: Counter[str] = Counter()
+    for part in SEPARATOR.split(text):
+        levels, factors, last = [Counter()], [1.0], None
+        for symbol, number, bracket in TOKEN.findall(CHARGE.sub(" ", part)):
+            if number and last:
+                for name, count in last.items():
+                    levels[-1][name] += count * (float(number) - 1.0)
+            elif number and not levels[-1]:
+                factors[-1] *= float(number)
+            last = None
+            if symbol:
+                last = Counter({symbol: 1.0})
+                levels[-1].update(last)
+            elif bracket and bracket in "([{":
+                levels.append(Counter())
+                factors.append(1.0)
+            elif bracket and len(levels) > 1:
+                inner, factor = levels.pop(), factors.pop()
+                last = Counter({name: count * factor for name, count in inner.items()})
+                levels[-1].update(last)
+        while len(levels) > 1:
+            inner = levels.pop()
+            levels[-1].update(inner)
+        total.update({name: count * factors[0] for name, count in levels[0].items()})
+    return dict(total)
 
 
 def check_formula(formula: Formula | None, Z: np.ndarray, last: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -123,6 +182,9 @@ def check_formula(formula: Formula | None, Z: np.ndarray, last: bool) -> tuple[t
             f"solvent that the file's formula counts, {formula.text}, is not among its sites, which make {made}: it was "
             f"removed or masked{', or the file is cut short' if last else ''}"
         )
+        if _is_ion(lack[0]):
+            note = f"{note.split(', is not')[0].replace('solvent', 'a counter-ion')}, is not among its sites, which make {made}"
+            return (), (f"{note}: without it the charge of the rest is not known",)
         bare = formula.hydrogen and (Z == 6).any() and not (Z == 1).any()
         return (note,), (("the file's formula has hydrogen, but its sites have none",) if bare else ())
     hint = "correct _chemical_formula_sum, or complete the sites"
@@ -171,4 +233,13 @@ def _is_solvent(missing: dict[int, float], there: float, last: bool) -> bool:
     if carbon + nitrogen + oxygen < 0.05 or heavy > MOST_SOLVENT * there:
         return False
     around = sum(max(0.0, missing.get(z, 0.0)) for z in (1, 9, 17, 35, 53))
+    if around < 0.05 and nitrogen + oxygen < 0.05:
+        return False  # carbon alone
     return not last or around >= (LEAST_FOR_CARBON * carbon if carbon > 0.05 else LEAST_FOR_OXYGEN * oxygen) > 0
+
+
+def _is_ion(missing: dict[int, float]) -> bool:
+    """Whether what is missing may be nitrate or perchlorate: oxygen with nitrogen or a halogen, no hydrogen and no carbon."""
+    amount = {z: max(0.0, count) for z, count in missing.items()}
+    center = sum(amount.get(z, 0.0) for z in (7, 17, 35, 53))
+    return max(amount.get(1, 0.0), amount.get(6, 0.0)) < 0.05 < center and amount.get(8, 0.0) > 2.0 * center

@@ -71,6 +71,7 @@ def _plain_hall(symbol: str) -> str:
 def _plain(symbol: str) -> str:
     """One blank between parts, plain digits, minus signs before digits, no marks of typesetting."""
     text = " ".join(symbol.strip().strip("'\"")[: 4 * LONGEST_SYMBOL].split())
+    text = text.replace("\\=", "-")
     for dash in "\u2212\u2013\u2010\u2011\u00af":
         text = text.replace(dash, "-")
     text = re.sub("(\\d)[\u0304\u0305]", r"-\1", text)

@@ -29,7 +29,11 @@ TEXT = re.compile(
     re.IGNORECASE,
 )
 """Names of items that describe a structure in words or hold data beside it."""
-STRUCTURAL = re.compile(r"_cell_(?:length|angle)_|_atom_site_(?!aniso)|.*(?:symop|equiv_pos|ssg)", re.IGNORECASE)
+FAMILIES = re.compile(r"_(?:atom|cell|symmetry|space_group|magn|parent)", re.IGNORECASE)
+"""Beginnings of names that may matter for a structure; an item of an unknown family does not."""
+WORDS = re.compile(r"_[A-Za-z]{2,30}_[a-z]{2}")
+"""A name made of words, unlike a label such as _H1."""
+STRUCTURAL = re.compile(r"_cell_(?:length|angle)_|_atom_site_(?!aniso|moment)|.*(?:symop|equiv_pos|ssg)", re.IGNORECASE)
 """Names of items that make the structure: cell, sites and symmetry operations."""
 DECISIVE = re.compile(
     r"_space_group_(?:name|it_|magn)|_symmetry_(?:space_group|int_tables)|_cell_modulation|_cell_formula_units_z$",
@@ -55,4 +59,4 @@ def is_decisive(name: str) -> bool:
 
 def is_text(name: str) -> bool:
     """Whether an item is known to describe a structure, not to make it, so that words of it change no atom."""
-    return TEXT.match(name) is not None and not is_structural(name)
+    return bool(TEXT.match(name) or (WORDS.match(name) and not FAMILIES.match(name))) and not is_structural(name)

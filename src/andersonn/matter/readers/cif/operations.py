@@ -27,6 +27,8 @@ NOT_CLOSED = "the product of two of them is not among them"
 NO_IDENTITY = "x,y,z is not among them"
 OTHER_AXES = re.compile("[abchkl]", re.IGNORECASE)
 TERM = re.compile(r"([+-]?)(\d+/\d+|\d*\.?\d*)\*?([xyz]?)")
+ITS_NUMBER = re.compile(r"^ {0,4}\d{1,3}[ .:)]{1,3}(?=[-+xyzXYZ\d])")
+"""In front of an operation, as in ``2 -x,y,z``."""
 TIME_REVERSAL = re.compile(r"[+-]?1|[+-]?m[xyz]|m|'")
 
 
@@ -134,6 +136,7 @@ def _matrices(texts: list[str]) -> np.ndarray:
 
 def _matrix(text: str) -> list[list[float]]:
     """Of one operation, ``[3, 4]``."""
+    text = ITS_NUMBER.sub("", text)
     if len(text) <= LONGEST_TEXT and not OTHER_AXES.search(text):
         try:
             return gemmi.Op(text).float_seitz()[:3]

@@ -10,6 +10,7 @@ import gemmi
 from andersonn.errors import InputError
 from andersonn.matter.readers.cif.document import Block
 from andersonn.matter.readers.cif.groups import group_of_hall, groups_called, settings_of
+from andersonn.matter.readers.cif.operations import common_share, read_operations
 
 LISTS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
 SYMBOLS = (
@@ -36,6 +37,7 @@ SILENT = re.compile(
     r"|_space_group_symop_generator_xyz"
 )
 """Items in whose names symmetry stands and from which no atom follows."""
+NUMBER = re.compile(r"(?:no\.?|nr\.?|#)? ?\(?(\d{1,3})(?:\.0{0,9})?\)?", re.IGNORECASE)
 TRIPLET = re.compile(r"[^,]{0,40}[xyzXYZ][^,]{0,40},[^,]{1,40},[^,]{1,40}(?:,.{0,60})?", re.DOTALL)
 
 
@@ -99,16 +101,44 @@ def _operations(block: Block, names: list[str]) -> tuple[tuple[str, ...], tuple[
     if operations:
         shifts = lists[centerings[0]] if centerings else ()
         return lists[operations[0]], shifts, [], {operations[0], *centerings}
-    for name in LISTS:
-        texts = tuple(gemmi.cif.as_string(text) for text in block.column(name) or () if not gemmi.cif.is_null(text))
-        if texts:
-            return texts, (), [], {name.lower()}
+    usual = {name: _list(block, name) for name in LISTS}
+    found = [name for name in LISTS if usual[name]]
+    if found:
+        chosen, told = _larger(usual, found) if len(found) > 1 else (found[0], [])
+        return usual[chosen], (), told, {name.lower() for name in found}
     others = [n for n in names if not MODULATED.match(n) and not SILENT.fullmatch(n) and n not in centerings]
     for name in others:
         texts = _triplets(block, name)
         if texts and "magn" not in name:
             return texts, (), [f"symmetry operations were taken from the unusual item {name}"], {name}
     return (), (), [], set()
+
+
+def _list(block: Block, name: str) -> tuple[str, ...]:
+    texts = [gemmi.cif.as_string(text) for text in block.column(name) or () if not gemmi.cif.is_null(text)]
+    if len(texts) == 1 and "\n" in texts[0].strip():  # all in one text
+        texts = [line.strip() for line in texts[0].splitlines() if line.strip()]
+    return tuple(texts)
+
+
+def _larger(lists: dict[str, tuple[str, ...]], names: list[str]) -> tuple[str, list[str]]:
+    """Of two lists the one that holds the other, and what is to be told of it.
+
+    Raises:
+        InputError: neither holds the other.
+    """
+    first, second = (read_operations(lists[name]) for name in names)
+    if common_share(first, second)[0] == common_share(second, first)[0] == 1.0:
+        return names[0], []
+    less, more = sorted(((first, names[0]), (second, names[1])), key=lambda pair: len(pair[0]))
+    if common_share(less[0], more[0])[0] < 1.0:
+        raise InputError(
+            "bad_symmetry",
+            f"the file has two lists of symmetry operations that contradict each other: {names[0]} and {names[1]}",
+            "keep the right one",
+        )
+    counts = f"{len(more[0])} symmetry operations of {more[1]}"
+    return more[1], [f"the {counts} were used; {less[1]} lists only {len(less[0])} of them"]
 
 
 def _triplets(block: Block, name: str) -> tuple[str, ...]:
@@ -164,7 +194,7 @@ def _number(block: Block) -> int:
         text = block.value(name)
         if not text or text in "?.":
             continue
-        found = re.fullmatch(r"\s*(\d{1,3})(?:\.0*)?\s*", text)
+        found = NUMBER.fullmatch(text)
         if not found:
             raise InputError(
                 "bad_cif", f"{name} is no number of a space group: {text[:40]!r}", "write a number from 1 to 230"

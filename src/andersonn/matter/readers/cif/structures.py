@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 
 import gemmi
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.matter import elements
-from andersonn.matter.readers.cif.cells import Atoms, Sites, without_repetitions
+from andersonn.matter.readers.cif import types
+from andersonn.matter.readers.cif.cells import Atoms, Sites, squeezed, without_repetitions
 from andersonn.matter.readers.cif.disorder import (
     FULL_OCCUPANCY,
     around_special_position,
     drop_what_is_no_atom,
+    many_times,
     number,
 )
 from andersonn.matter.readers.cif.document import Block, read_blocks
-from andersonn.matter.readers.cif.formula import Formula, check_formula, stated_formula
+from andersonn.matter.readers.cif.formula import Formula, check_formula, hydrogen_told_elsewhere, stated_formula
 from andersonn.matter.readers.cif.stated import NUMBERS, stated
 from andersonn.matter.readers.cif.symmetry import Evidence, whole_cell
 from andersonn.matter.readers.parts import read_parts
@@ -27,7 +27,6 @@ from andersonn.matter.structure import LARGEST_EXTENT, SMALLEST_CELL_VOLUME, Str
 LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
 ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
 COORDINATES = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
-TWO_CAPITALS = re.compile(r"[A-Z]{2}")
 
 
 def parse(text: str, name: str) -> list[Structure | InputError]:
@@ -46,9 +45,10 @@ def _holds_sites(block: Block) -> bool:
 
 def _structure(block: Block, name: str) -> Structure:
     mended = _mend_cell(block)
-    said = stated(block, _cell(block))
+    cell = _cell(block)
+    said = stated(block, cell)
     _check_coordinates(block)
-    notes = (*block.notes, *drop_what_is_no_atom(block))
+    notes = (*block.notes, *drop_what_is_no_atom(block, cell))
     _label_sites(block)
     small = _small(block)
     fractional, occupancies = _positions(small)
@@ -59,7 +59,8 @@ def _structure(block: Block, name: str) -> Structure:
         fractional, occupancies = _positions(small)
     if mended:
         notes += (f"{len(mended)} numbers are written in an unusual way, such as {mended[0][:20]!r}",)
-    Z = _check_sites(small, fractional, occupancies)
+    Z = _check_sites(small, fractional, occupancies, block)
+    notes += many_times(small, occupancies)
     sites = Sites(Z, fractional, small.cell)
     formula = stated_formula(block)
     multiplicities = block.column("_atom_site_symmetry_multiplicity")
@@ -78,7 +79,14 @@ def _structure(block: Block, name: str) -> Structure:
         missing, lacks = _what_is_missing(block, formula, atoms)
         positions = atoms.fractional @ sites.orth.T
         all_notes = (*notes, *cell.notes, *told, *missing)
-        return Structure(atoms.Z, positions, sites.orth.T, id=name, notes=all_notes, warnings=(*doubts, *lacks))
+        return Structure(
+            atoms.Z,
+            positions,
+            sites.orth.T,
+            id=name,
+            notes=all_notes,
+            warnings=(*doubts, *lacks, *squeezed(atoms, sites)),
+        )
 
     try:
         return put_together(cell.atoms)
@@ -97,6 +105,8 @@ def _structure(block: Block, name: str) -> Structure:
 def _what_is_missing(block: Block, formula: Formula | None, atoms: Atoms) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Notes and warnings on what the file states beside its sites: solvent, hydrogens."""
     missing, lacks = check_formula(formula, atoms.Z, block.last)
+    if formula is None:
+        lacks = hydrogen_told_elsewhere(block, atoms.Z)
     attached = _attached_hydrogens(block, atoms)
     if attached and not (formula and not missing and not lacks):
         text = f"{attached} hydrogen atoms are stated as attached to others but have no positions; they are missing"
@@ -196,26 +206,27 @@ def _positions(small: gemmi.SmallStructure) -> tuple[np.ndarray, np.ndarray]:
     return fractional, np.array([site.occ for site in small.sites])
 
 
-def _check_sites(small: gemmi.SmallStructure, fractional: np.ndarray, occupancies: np.ndarray) -> np.ndarray:
-    """The atomic numbers of sound sites ``[n]``."""
+def _check_sites(
+    small: gemmi.SmallStructure, fractional: np.ndarray, occupancies: np.ndarray, block: Block
+) -> np.ndarray:
+    """The atomic numbers of sound sites ``[n]``, by their types if there are any, else by their labels."""
     if not len(small.sites):
         raise InputError("no_atoms", "the CIF has no atom sites", "each needs a label and _atom_site_fract_x, _y, _z")
-    Z = np.array([site.element.atomic_number for site in small.sites])
-    unknown, vague = (Z < 1) | (Z > elements.MAX_Z), ~np.isfinite(fractional).all(axis=1)
+    Z, first = _elements(small, bool(block.columns.get("_atom_site_type_symbol")))
+    unknown, vague = np.zeros(len(Z), bool), ~np.isfinite(fractional).all(axis=1)
+    unknown[list(first)] = True
     partial_ones = ~(occupancies >= FULL_OCCUPANCY)
     bad = np.flatnonzero(unknown | vague | partial_ones)
     if not bad.size:
         return Z
     site = small.sites[int(bad[0])]
     if unknown[bad[0]]:
-        raise InputError(
-            "unknown_element",
-            f"site {site.label!r} has the unknown element {site.type_symbol or site.label!r}",
-            "write a chemical symbol in _atom_site_type_symbol",
-        )
+        raise types.refused(site.label, site.type_symbol or site.label, first[int(bad[0])])
     if vague[bad[0]]:
         raise InputError(
-            "not_finite", f"site {site.label!r} has no complete coordinates", "complete or remove the site"
+            "not_finite",
+            f"site {site.label[:30]!r} has no complete coordinates{_as_written(block, int(bad[0]))}",
+            "write each as a number such as 0.125, or remove the site",
         )
     raise InputError(
         "partial_occupancy",
@@ -235,17 +246,42 @@ def _attached_hydrogens(block: Block, atoms: Atoms) -> int:
     return int(min(counts.clip(0, 9)[atoms.site].sum(), 10**9))
 
 
+def _as_written(block: Block, row: int) -> str:
+    """The coordinates of a site that are no numbers, for messages."""
+    texts = [(block.column(name) or [])[row : row + 1] for name in COORDINATES]
+    bad = [
+        text[0][:20] for text in texts if text and not np.isfinite(number(text[0])) and not gemmi.cif.is_null(text[0])
+    ]
+    return f": {', '.join(bad)}" if bad else ""
+
+
+def _elements(small: gemmi.SmallStructure, typed: bool) -> tuple[np.ndarray, dict[int, types.Read]]:
+    """Atomic numbers ``[n]``, and what sites are that are not one element each."""
+    Z, strange = np.zeros(len(small.sites), int), {}
+    known: dict[str, types.Read] = {}
+    for row, site in enumerate(small.sites):
+        text = site.type_symbol  # without types the parser puts the label here
+        if not typed or text in ("", "?", "."):
+            read = types.of_label(site.label, site.element.atomic_number)
+        else:
+            read = known.get(text) or known.setdefault(text, types.of_type(text))
+        Z[row] = read.Z
+        if not read.Z:
+            strange[row] = read
+    return Z, strange
+
+
 def _guessed_elements(block: Block, small: gemmi.SmallStructure, has_formula: bool) -> tuple[str, ...]:
-    """A warning where elements were told from labels in capitals, such as CA1 or HO1, and no formula confirms them."""
-    if has_formula or block.columns.get("_atom_site_type_symbol"):
+    """A warning where labels alone, such as CA1 or H2O1, or a type such as HO may mean others, and no formula confirms."""
+    if has_formula:
         return ()
-    known = elements.atomic_number()
-    guessed = {
-        site.label: site.element.name
-        for site in small.sites
-        if TWO_CAPITALS.match(site.label) and len(site.element.name) == 2 and site.label[0] in known
-    }
-    if not guessed:
+    if not block.columns.get("_atom_site_type_symbol"):
+        for site in small.sites:
+            if types.of_label(site.label, site.element.atomic_number).doubtful:
+                taken = f"{site.label[:20]} was taken for {site.element.name}"
+                return (f"the file gives no elements, only labels: {taken}",)
         return ()
-    label, element = next(iter(guessed.items()))
-    return (f"the file gives no elements, only labels: {label[:20]} was taken for {element}",)
+    for text in sorted({site.type_symbol for site in small.sites}):
+        if types.of_type(text).doubtful:
+            return (f"the type symbol {text[:20]} was taken for {text[:2].capitalize()}, not for two elements",)
+    return ()

@@ -287,7 +287,9 @@ def _doubt(atoms: Atoms, evidence: Evidence) -> tuple[tuple[str, ...], tuple[str
         InputError: multiplicities do so, too.
     """
     formula = evidence.formula
-    if formula is None or evidence.total(atoms) is not False:
+    if formula is None or evidence.total(atoms) is None:
+        return (), _check_multiplicities(atoms, evidence)
+    if evidence.total(atoms):
         return (), ()
     stated = sum(formula.totals()[-1].values())
     there = int((atoms.Z != 1).sum())
@@ -299,6 +301,26 @@ def _doubt(atoms: Atoms, evidence: Evidence) -> tuple[tuple[str, ...], tuple[str
     if not evidence.ratio(atoms):
         return (), ()
     return ((), (text,)) if stated > there else ((text,), ())
+
+
+def _check_multiplicities(atoms: Atoms, evidence: Evidence) -> tuple[str, ...]:
+    """A warning where sites have other multiplicities than the file states and no formula units decide.
+
+    Raises:
+        InputError: all of them have fewer, so that operations must be missing.
+    """
+    stated = evidence.multiplicities
+    if stated is None or evidence.multiplicity(atoms):
+        return ()
+    counts = np.bincount(atoms.site, minlength=len(stated))
+    orders = (counts * stated)[stated > 0]
+    if (stated == 1).any() and counts.max() > 1 and (orders == orders[0]).all():
+        return ()  # SHELXL-97 writes the order of the site's symmetry here
+    row = int(np.flatnonzero((counts != stated) & (stated > 0))[0])
+    text = f"the symmetry makes {counts[row]} atoms of a site whose stated multiplicity is {stated[row]:g}"
+    if (stated > counts)[stated > 0].all():
+        raise InputError("bad_symmetry", f"{text}, and fewer than stated of all others, too", CORRECT)
+    return (text,)
 
 
 def _by_multiplicity(atoms: Atoms, evidence: Evidence) -> np.ndarray:
