@@ -8,7 +8,8 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter import elements
-from andersonn.matter.electrons import METALLOIDS, in_one_plane
+from andersonn.matter.distance_bonds import METALLOIDS
+from andersonn.matter.electrons import in_one_plane
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Mol
