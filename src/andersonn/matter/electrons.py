@@ -101,13 +101,13 @@ def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
     return electrons, geometry
 
 
-def in_one_plane(xyz: np.ndarray) -> bool:
-    """Whether positions ``[n, 3]`` lie within :data:`FLAT` of one plane."""
+def in_one_plane(xyz: np.ndarray, within: float = FLAT) -> bool:
+    """Whether positions ``[n, 3]`` lie within some Å of one plane."""
     if len(xyz) <= 3:
         return True
     centered = xyz - xyz.mean(axis=0)
     normal = np.linalg.svd(centered, full_matrices=False)[2][-1]
-    return bool(np.abs(centered @ normal).max() < FLAT)
+    return bool(np.abs(centered @ normal).max() < within)
 
 
 def _is_open(bonds: Bonds, atom: int) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.matter import elements
 from andersonn.matter.electrons import UNPAIRED, judged
-from andersonn.matter.readers.drawings import check_unit, why_no_geometry
+from andersonn.matter.readers.drawings import check_unit, forget_planes, why_no_geometry
 from andersonn.matter.readers.embedding import CONFORMER_SEED, FURTHER_SEED, MOST_PLACED, attempts, embed, impossible
 from andersonn.matter.readers.unbonded import NO_BONDS, as_listed, lists_no_bonds, missing_bonds, missing_bonds_told
 from andersonn.matter.structure import Structure
@@ -46,6 +46,7 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: 
         drawn = why_no_geometry(mol) if given else ""
         if drawn:
             mol.GetConformer().Set3D(False)
+            forget_planes(mol)
             _stereo(mol)
             given, notes = False, (*notes, drawn)
         if given:
