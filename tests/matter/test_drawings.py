@@ -124,3 +124,57 @@ def test_carbon_dioxide_keeps_its_geometry():
     conformer.Set3D(True)
     mol.AddConformer(conformer)
     assert not as_structure(mol).made_geometry
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "OP(O)(O)=O", "OCl(=O)(=O)=O", "O=S(=O)(F)F", "FS(F)(F)F", "Cl[Sn](Cl)(Cl)Cl", "OS(O)(=O)=O", "ON=O", "O", "OO",
+        "Cl[Ge](Cl)(Cl)Cl", "C[Pb](C)(C)C", "C[Se](C)(=O)=O", "Cl[Si](Cl)(Cl)Cl",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_drawings_of_other_centers_and_with_noise(smiles, noise):
+    mol = turned(drawn(smiles, hydrogens=True))
+    rough = np.random.default_rng(3).uniform(-noise, noise, size=(mol.GetNumAtoms(), 3))
+    mol.GetConformer().SetPositions(mol.GetConformer().GetPositions() + rough)
+    if noise and smiles in ("O", "OO", "ON=O"):
+        return  # nothing but equal lengths tells these
+    found = as_structure(mol)
+    assert found.made_geometry
+    assert DRAWN in found.notes
+
+
+def _placed(smiles: str, xyz: list) -> Chem.Mol:
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    conformer = Chem.Conformer(len(xyz))
+    conformer.SetPositions(np.array(xyz, dtype=float))
+    conformer.Set3D(True)
+    mol.AddConformer(conformer)
+    return mol
+
+
+SQUARE = [[1, 0, 0], [0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("smiles", "xyz"),
+    [
+        ("F[Xe](F)(F)F", np.multiply(SQUARE, 1.95)),
+        ("Cl[Pt-2](Cl)(Cl)Cl", np.multiply(SQUARE, 2.33)),
+        ("Cl[Pd-2](Cl)(Cl)Cl", np.multiply(SQUARE, 2.31)),
+        ("FOF", [[1.09, 0.9, 0], [0, 0, 0], [-1.09, 0.9, 0]]),
+        ("[O-][O+]=O", [[1.08, 0.67, 0], [0, 0, 0], [-1.08, 0.67, 0]]),
+        ("FB(F)F", [[1.31, 0, 0], [0, 0, 0], [-0.655, 1.134, 0], [-0.655, -1.134, 0]]),
+        ("O=S=O", [[1.24, 0.72, 0], [0, 0, 0], [-1.24, 0.72, 0]]),
+        ("O", [[0, 0, 0.1193], [0, 0.7632, -0.477], [0, -0.7632, -0.477]]),
+    ],
+)
+def test_flat_molecules_of_equal_bonds_stay(smiles, xyz):
+    found = as_structure(_placed(smiles, xyz))
+    assert not found.made_geometry
+
+
+def test_water_in_bohr_is_no_drawing():
+    with pytest.raises(InputError, match="in bohr"):
+        as_structure(_placed("O", np.divide([[0, 0, 0.1193], [0, 0.7632, -0.477], [0, -0.7632, -0.477]], 0.529177)))

@@ -37,6 +37,12 @@ def xyz(comment, path_for="a.xyz"):
         ("charge=1 multiplicity=1 hydronium", 1, 1), ("charge 1 mult 3", 1, 3), ("charge=0 spin=1/2", 0, 2),
         ("charge=1 spin=1", 1, 1), ("charge=1 spin=2", 1, 3), ("charge=0 spin=1", 0, 2), ("uncharge=1", None, None),
         ("charges=1", None, None), ("discharge 3", None, None), ("energy=-3.2 gap 1", None, None), ("charge", None, None),
+        ("charge\t1", 1, None), ('{"charge": 1}', 1, None), ("charge of +1", 1, None), ("charge (1)", 1, None),
+        ("Charge and multiplicity: 1 1", 1, 1), ("Charge and multiplicity: 2 1", 2, 1), ("charge/mult = -1, 2", -1, 2),
+        ("mol_charge=1", 1, None), ("molecular_charge=1", 1, None), ("* xyz 1 1", 1, 1), ("* xyz -1 2", -1, 2),
+        ("Charge is 1", 1, None), ("total charge of 1", 1, None), ("charge = -2e", -2, None), ("charge state: 2", 2, None),
+        ("benzene, charge 1", 1, None), ("charge=[1]", 1, None), ("molecule charge 1 mult 1", 1, 1),
+        ("q=2 crystal momentum", None, None), ("Mulliken charge 0.43", None, None), ("charge neutral, 12 atoms", None, None),
         ("charge=999999", None, None), ("Properties=species:S:1:pos:R:3:charge:R:1", None, None),
     ],
 )  # fmt: skip
@@ -50,6 +56,32 @@ def test_words_that_make_no_charge_are_told():
     told = told_by_text("charge=1 net charge=2", 11)
     assert told.charge == 1
     assert "the first is used" in told.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "charge"),
+    [
+        ("partial charge 1", None), ("partial charge = 1", None), ("no charge 1", None), ("point charge 2 embedding", None),
+        ("model charge 3 file", None), ("state charge=0, from charge=1 cation", 0), ("charged 1", None),
+        ("charge > 1", None), ("charge -- 1", None),
+    ],
+)  # fmt: skip
+def test_words_that_are_not_understood_are_told(text, charge):
+    told = told_by_text(text, 11)
+    assert told.charge == charge
+    assert "could not be understood" in told.warnings[0]
+    assert xyz(text).charge == (charge or 0)
+
+
+def test_charge_of_an_array_and_of_a_calculator():
+    from types import SimpleNamespace
+
+    assert as_structure(Atoms("NH4", AMMONIUM, info={"charge": np.array([1])})).charge == 1
+    atoms = Atoms("NH4", AMMONIUM)
+    atoms.calc = SimpleNamespace(parameters={"charge": 1, "multiplicity": 1, "method": "GFN2"}, results={})
+    assert as_structure(atoms).charge == 1
+    atoms.calc.parameters["charge"] = 0  # a default, which says nothing
+    assert not as_structure(atoms).charge_given
 
 
 def test_long_lines_take_time_in_proportion():

@@ -78,11 +78,39 @@ def test_names_that_break_the_format_otherwise_are_refused(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "residue", "formula"), [("NA  ", " NA", "Na"), (" NA ", " NA", "Na"), (" CL ", " CL", "Cl")]
-)
+    ("name", "residue", "formula"),
+    [
+        ("NA  ", " NA", "Na"), (" NA ", " NA", "Na"), (" CL ", " CL", "Cl"), (" CL ", "CL-", "Cl"), (" FE ", "HEM", "Fe"),
+        (" PD1", "LIG", "Pd"), (" IN1", "IN3", "In"), (" IN1", "UNL", "In"), (" ZN ", "ZN2", "Zn"), (" CA ", "ION", "Ca"),
+    ],
+)  # fmt: skip
 def test_lone_ions(name, residue, formula):
     line = f"HETATM    1 {name} {residue} A   1       5.000   5.000   5.000  1.00  0.00\nEND\n"
     assert read_content(line.encode(), Path("a.pdb"))[0].formula == formula
+
+
+@pytest.mark.parametrize(
+    "smiles", ["FC(F)(F)I", "ClC(Cl)=C(Cl)Cl", "O=C=O", "O=C(Cl)Cl", "N#CBr", "Fc1c(F)c(F)c(F)c(F)c1F", "S=C=S"]
+)
+def test_molecules_that_have_no_hydrogen(smiles):
+    mol = Chem.MolFromSmiles(smiles)
+    assert AllChem.EmbedMolecule(mol, randomSeed=3) == 0
+    AllChem.UFFOptimizeMolecule(mol)
+    (found,) = read_content(Chem.MolToPDBBlock(mol).encode(), Path("a.pdb"))
+    assert len(found) == mol.GetNumAtoms()
+    assert not found.warnings
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    ["c1ccccc1", "CC=O", "CC(=O)O", "CC#N", "C=C", "NC=O", "c1ccncc1C#N", "OC(F)(F)F", "c1cc[nH]c1", "FC(F)=C"],
+)
+def test_molecules_that_lack_their_hydrogens_are_refused(smiles):
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    assert AllChem.EmbedMolecule(mol, randomSeed=3) == 0
+    AllChem.MMFFOptimizeMolecule(mol)
+    with pytest.raises(InputError, match="has no hydrogen"):
+        read_content(Chem.MolToPDBBlock(Chem.RemoveHs(mol)).encode(), Path("a.pdb"))
 
 
 def test_peptides_without_elements_are_as_with_them():

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from andersonn.matter import elements
-from andersonn.matter.graph import BOND_TOLERANCE
-from andersonn.matter.neighbors import pairs_within
+from andersonn.matter.distance_bonds import METALLOIDS, Bonds
+from andersonn.matter.ions import charge_of_groups, crowded_metals, crowded_told, is_bare_nitrogen
 from andersonn.matter.structure import Structure
 
-H, B, C, N, SULFUR = 1, 5, 6, 7, 16
-CHALCOGENS = (8, 16, 34)
-METALLOIDS = frozenset((1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32, 33, 34, 35, 36, 51, 52, 53, 54))
-"""Atomic numbers of nonmetals and metalloids; with any other element groups have no certain charge."""
-HALOGENS = (9, 17, 35, 53)
-ALKALI = (3, 11, 19, 37, 55)
+H, C = 1, 6
 TRIPLETS = frozenset(("B2", "C", "CH2", "HN", "O", "O2", "OS", "S", "S2", "Si"))
 """Hill formulas of neutral atoms and small molecules of even electrons whose ground state has two unpaired ones."""
 SHORT = 0.86
@@ -78,46 +73,23 @@ def _by_count(structure: Structure) -> list[str]:
     return found
 
 
-@dataclass(frozen=True)
-class _Bonds:
-    """Neighbors of each atom by distance: directed pairs, sorted by the first atom."""
-
-    Z: np.ndarray
-    i: np.ndarray
-    j: np.ndarray
-    distance: np.ndarray
-    vector: np.ndarray
-
-    @classmethod
-    def of(cls, structure: Structure) -> _Bonds:
-        radius = elements.column("covalent_radius_A")[structure.Z]
-        pairs = pairs_within(structure, float(2 * radius.max()) + BOND_TOLERANCE)
-        near = pairs[2] <= radius[pairs[0]] + radius[pairs[1]] + BOND_TOLERANCE
-        i, j, distance, vector = (part[near] for part in pairs)
-        order = np.argsort(i, kind="stable")
-        return cls(structure.Z.astype(np.int64), i[order], j[order], distance[order], vector[order])
-
-    @property
-    def count(self) -> np.ndarray:
-        return np.bincount(self.i, minlength=len(self.Z))
-
-    def around(self, atom: int) -> slice:
-        return slice(*np.searchsorted(self.i, [atom, atom + 1]).tolist())
-
-
 def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
     """What bonds by distance tell of electrons, and of the geometry; nothing where the structure has its own bonds."""
     electrons: list[str] = []
     geometry: list[str] = []
     if structure.bonds is not None or not 1 < len(structure) <= PLENTY:
         return electrons, geometry
-    bonds = _Bonds.of(structure)
+    bonds = Bonds.of(structure)
     Z, count = bonds.Z, bonds.count
     open_ = [k for k in np.flatnonzero((Z == C) & np.isin(count, (1, 2))).tolist() if _is_open(bonds, k)]
     if open_:
         named = _named(np.array(open_), Z)
         electrons.append(f"{named} with too few bonds: a carbene or radical, or hydrogens are missing")
-    groups = _charge_of_groups(bonds)
+    bare = np.flatnonzero(is_bare_nitrogen(bonds))
+    if bare.size and not structure.charge:
+        electrons.append(f"{_named(bare, Z)} with too few bonds: an ion or nitrene, or hydrogens are missing")
+    electrons += [] if structure.charge else [crowded_told(metal, bonds) for metal in crowded_metals(bonds)[:1]]
+    groups = charge_of_groups(bonds)
     if groups and groups != structure.charge and (groups - structure.charge) % 2 == 0:
         electrons.append(f"its groups make a charge of {groups:+d}, but the charge is {structure.charge:+d}")
     lone = np.flatnonzero((count == 0) & np.isin(Z, (H, C)))
@@ -129,16 +101,16 @@ def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
     return electrons, geometry
 
 
-def in_one_plane(xyz: np.ndarray) -> bool:
-    """Whether positions ``[n, 3]`` lie within :data:`FLAT` of one plane."""
+def in_one_plane(xyz: np.ndarray, within: float = FLAT) -> bool:
+    """Whether positions ``[n, 3]`` lie within some Å of one plane."""
     if len(xyz) <= 3:
         return True
     centered = xyz - xyz.mean(axis=0)
     normal = np.linalg.svd(centered, full_matrices=False)[2][-1]
-    return bool(np.abs(centered @ normal).max() < FLAT)
+    return bool(np.abs(centered @ normal).max() < within)
 
 
-def _is_open(bonds: _Bonds, atom: int) -> bool:
+def _is_open(bonds: Bonds, atom: int) -> bool:
     """Whether a carbon with one or two neighbors has too few bonds, as lengths and angles tell."""
     here = bonds.around(atom)
     if not np.isin(bonds.Z[bonds.j[here]], tuple(METALLOIDS)).all():
@@ -150,23 +122,6 @@ def _is_open(bonds: _Bonds, atom: int) -> bool:
         return bool(ratio > SHORT)
     a, b = bonds.vector[here] / bonds.distance[here][:, None]
     return bool(a @ b > BENT or ratio > DOUBLE)
-
-
-def _charge_of_groups(bonds: _Bonds) -> int:
-    """Charge in e that groups of certain charge make: ammonium, carboxylate, sulfonate, phosphate and lone ions."""
-    Z, count = bonds.Z, bonds.count
-    if not np.isin(Z, (*METALLOIDS, *ALKALI)).all():
-        return 0
-    ends = np.isin(Z, CHALCOGENS) & (count == 1)
-    to_ends = np.bincount(bonds.i[ends[bonds.j]], minlength=len(Z))
-    to_boron = np.bincount(bonds.i[np.isin(Z[bonds.j], (B, 13))], minlength=len(Z))
-    total = int(((Z == N) & (count == 4) & (to_ends == 0) & (to_boron == 0)).sum())
-    total -= int(((Z == B) & (count == 4) & (np.bincount(bonds.i[Z[bonds.j] == N], minlength=len(Z)) == 0)).sum())
-    total -= int(((Z == C) & (count == 3) & (to_ends == 2)).sum() + 2 * ((Z == C) & (to_ends == 3)).sum())
-    total -= int(((Z == SULFUR) & (count == 4) * (to_ends >= 3) * np.maximum(to_ends - 2, 0)).sum())
-    total -= int((np.where((Z == 15) & (count == 4), np.maximum(to_ends - 1, 0), 0)).sum())
-    total -= int((np.isin(Z, HALOGENS) & (count == 0)).sum())
-    return total + int((np.isin(Z, ALKALI) & (count == 0)).sum())
 
 
 def _named(atoms: np.ndarray, Z: np.ndarray) -> str:

@@ -9,11 +9,13 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter import elements
+from andersonn.matter.distance_bonds import Bonds
 from andersonn.matter.electrons import judged
 from andersonn.matter.readers.cif import read_document
 from andersonn.matter.readers.molecules import check_elements, finished, sanitize, with_hydrogens
 from andersonn.matter.readers.parts import read_parts
 from andersonn.matter.readers.pdb_elements import with_elements
+from andersonn.matter.saturation import unsaturated
 from andersonn.matter.structure import Structure
 
 HYDROGEN_HINT = (
@@ -145,14 +147,17 @@ def _lacks_hydrogen(found: gemmi.Structure) -> bool:
     """Whether a known residue has no hydrogen.
 
     Raises:
-        InputError: a residue whose bonds are not known has carbon and no hydrogen.
+        InputError: a residue whose bonds are not known has carbon and no hydrogen, although its atoms need some.
     """
-    lacking = False
-    for residue in (residue for chain in found[0] for residue in chain):
+    lacking, incomplete = False, None
+    for k, residue in enumerate(residue for chain in found[0] for residue in chain):
         names = {atom.element.name for atom in residue}
         if "C" not in names or names & {"H", "D"}:
             continue
         if not _is_known(residue) and len(residue) > 1:
+            incomplete = _incomplete(found[0]) if incomplete is None else incomplete
+            if k not in incomplete:
+                continue
             raise InputError(
                 "missing_hydrogens",
                 f"residue {residue.name} {residue.seqid} has no hydrogen, and its bond orders are not known",
@@ -160,6 +165,14 @@ def _lacks_hydrogen(found: gemmi.Structure) -> bool:
             )
         lacking = True
     return lacking
+
+
+def _incomplete(model: gemmi.Model) -> set[int]:
+    """Numbers of the residues, in their order, with atoms that need further bonds, by distances; unlike CCl4 and CO2."""
+    sites = [(k, atom) for k, residue in enumerate(r for chain in model for r in chain) for atom in residue]
+    Z = np.array([atom.element.atomic_number for _, atom in sites])
+    bonds = Bonds.of(Structure(Z, np.array([atom.pos.tolist() for _, atom in sites])))
+    return {sites[k][0] for k in unsaturated(bonds).tolist()}
 
 
 def _completed(found: gemmi.Structure, id: str, notes: tuple[str, ...]) -> Structure:

@@ -22,19 +22,74 @@ CHARGE_KEYS = (
     "tot_charge",
     "totalcharge",
     "netcharge",
+    "mol_charge",
+    "molcharge",
+    "molecular_charge",
+    "molecule_charge",
+    "system_charge",
+    "overall_charge",
+    "charge_state",
     "q",
 )
 MULTIPLICITY_KEYS = ("multiplicity", "mult", "spin_multiplicity", "spinmult", "spinmultiplicity")
 UNPAIRED_KEYS = ("uhf", "unpaired", "n_unpaired", "nunpaired", "unpaired_electrons")
 SPIN_KEYS = ("spin", "total_spin")
-NUMBER = r"[-+−]?\d+(?:\.\d*)?(?:/2)?[-+−]?(?![\w.])"
+NUMBER = r"[-+−]?\d+(?:\.\d*)?(?:/2)?[-+−]?(?=e?(?:[^\w.]|$))"
+CHARGE_WORDS = "|".join(sorted(CHARGE_KEYS, key=len, reverse=True))
+OTHER_WORDS = "|".join(sorted(MULTIPLICITY_KEYS + UNPAIRED_KEYS + SPIN_KEYS, key=len, reverse=True))
 WORDS = re.compile(
-    rf"(?<![\w.])({'|'.join(sorted(CHARGE_KEYS + MULTIPLICITY_KEYS + UNPAIRED_KEYS + SPIN_KEYS, key=len, reverse=True))})"
-    rf" {{0,4}}(?:[=:] {{0,4}}|(?<= ))[\"']?({NUMBER})",
+    rf"(?<![\w.])({CHARGE_WORDS}|{OTHER_WORDS})[\"']?( ?[=:] ?| of | is | state ?[=:]? ?| ?(?=[(\[])| )[\"'(\[]?({NUMBER})",
     re.IGNORECASE,
 )
-PAIR = re.compile(r"\s*([-+]?\d)\s*[, ]\s*([1-9])\s*")
-"""Charge and multiplicity as Gaussian has them, alone on their line."""
+"""A key, what binds it to its number, and the number."""
+BOTH = re.compile(
+    rf"(?<![\w.])(?:charge(?: and |/| / |, ?| & | )(?:spin[ _])?mult(?:iplicity)?\b ?[=:]?|\* xyz(?:file)?) ?[(\[]?({NUMBER})[, /] ?(\d+)(?![\w.])",
+    re.IGNORECASE,
+)
+"""Charge and multiplicity together, as ``Charge and multiplicity: 1 1`` and ORCA's ``* xyz 1 1``."""
+OTHER_CHARGES = ("partial", "point", "no", "nuclear", "atomic", "atom", "core", "from", "image", "background", "surface", "to",
+                 "without", "effective", "elementary", "mulliken", "uncertain", "old", "previous", "former")  # fmt: skip
+"""Words before ``charge`` that make it another's, or none."""
+OF_THE_MOLECULE = (
+    "total",
+    "net",
+    "formal",
+    "overall",
+    "molecular",
+    "system",
+    "with",
+    "has",
+    "and",
+    "the",
+    "its",
+    "a",
+    "at",
+    "in",
+)
+"""Words before ``charge`` that a number may follow without a sign of equality."""
+OTHER_Q = (
+    "momentum",
+    "vector",
+    "wave",
+    "phonon",
+    "point",
+    "order",
+    "scattering",
+    "grid",
+    "mesh",
+    "parameter",
+    "steinhardt",
+)
+"""Words beside ``q=`` that make it no charge."""
+SPOKEN = re.compile(
+    rf"(?<![\w.])(?:mol(?:ecular)?_)?charged?(?: (?:of|is|was|to|state|value|equals|total|number))?[^\w,.;]{{0,5}}({NUMBER})",
+    re.IGNORECASE,
+)
+"""A number that a comment calls a charge."""
+PAIR = re.compile(r"([-+]?\d) ?[, ] ?([1-9])")
+"""Charge and multiplicity as Gaussian has them, alone on their line, whose spaces are single ones."""
+NOT_UNDERSTOOD = "not understood"
+"""Key of words that speak of a charge in another way."""
 LARGEST = 50
 """Larger charges and multiplicities are numbers of another meaning."""
 SPIN = 0.1
@@ -64,9 +119,11 @@ def told_by_ase(atoms: Any) -> Told:
     """
     info = getattr(atoms, "info", None) or {}
     Z = int(np.sum(atoms.get_atomic_numbers()))
-    stated = {str(key).lower(): value for key, value in info.items() if key != COMMENT}
-    words = _words(str(info.get(COMMENT, "")), Z)
-    told = _agreed([("info", stated), *words, ("the numbers of its atoms", _of_atoms(atoms))], Z)
+    stated = {str(key).lower(): value for key, value in info.items()}
+    said = _words(str(info[COMMENT]), Z) if COMMENT in info else [("info", stated)]
+    told = _agreed(
+        [*said, ("its calculator", _of_calculator(atoms)), ("the numbers of its atoms", _of_atoms(atoms))], Z
+    )
     moments = getattr(atoms, "arrays", {}).get("initial_magmoms")
     if told.multiplicity == 1 and moments is not None and np.abs(moments).max(initial=0.0) > SPIN:
         opposed = f"{UNPAIRED}, as many up as down, by the magnetic moments of its atoms"
@@ -85,13 +142,47 @@ def told_by_text(text: str, nuclear: int) -> Told:
 
 
 def _words(text: str, nuclear: int) -> list[tuple[str, dict[str, Any]]]:
+    text = " ".join(text[:10_000].split())
     pair = PAIR.fullmatch(text)
     if pair:
         charge, multiplicity = int(pair[1]), int(pair[2])
         fits = (nuclear - charge - multiplicity) % 2 == 1  # else two numbers of another meaning
         return [("the comment", {"charge": charge, "multiplicity": multiplicity})] if fits else []
-    found = [match for match in WORDS.finditer(text[:10_000]) if match[1].lower() != "q" or set(match[0]) & set("=:")]
-    return [("the comment", {match[1].lower(): match[2]}) for match in found]
+    found: list[dict[str, Any]] = [{"charge": m[1], "multiplicity": m[2]} for m in BOTH.finditer(text)]
+    text = BOTH.sub(" ", text)
+    used = [match for match in WORDS.finditer(text) if _counts(match, text)]
+    found += [{match[1].lower(): match[3]} for match in used]
+    ends = {match.end(3) for match in used}
+    left = [m for m in SPOKEN.finditer(text) if m.end(1) not in ends and (n := _number(m[1])) and n == round(n)]
+    if left:
+        found.append({NOT_UNDERSTOOD: left[0][0].strip()})
+    return [("the comment", one) for one in found]
+
+
+def _counts(match: re.Match[str], text: str) -> bool:
+    """Whether a key and its number tell of the whole molecule's electrons."""
+    key, binds = match[1].lower(), match[2].strip()
+    if key == "q":
+        return binds in ("=", ":") and not any(word in text.lower() for word in OTHER_Q)
+    if key not in CHARGE_KEYS:
+        return binds in ("=", ":") or not binds
+    words = text[max(0, match.start() - 40) : match.start()].rstrip("\"'{[( ").split()
+    before = words[-1].lower().rstrip("-") if words else ""
+    if before in OTHER_CHARGES:
+        return False
+    with_spin = re.match(rf"[,;]? (?:and )?(?:{OTHER_WORDS})\b", text[match.end() : match.end() + 40], re.IGNORECASE)
+    plain = not before[-1:].isalpha() or before in OF_THE_MOLECULE
+    return bool(binds or key != "charge" or plain or with_spin)
+
+
+def _of_calculator(atoms: Any) -> dict[str, Any]:
+    """What the parameters of an ASE calculator say, but for what may be their defaults: no charge, a singlet."""
+    parameters = getattr(getattr(atoms, "calc", None), "parameters", None)
+    if not isinstance(parameters, Mapping):
+        return {}
+    usual = dict.fromkeys(CHARGE_KEYS, 0) | dict.fromkeys(MULTIPLICITY_KEYS, 1)
+    stated = {str(key).lower(): _number(value) for key, value in parameters.items()}
+    return {key: value for key, value in stated.items() if value is not None and value != usual.get(key, value)}
 
 
 def _of_atoms(atoms: Any) -> dict[str, Any]:
@@ -120,6 +211,8 @@ def _agreed(places: list[tuple[str, Mapping[str, Any]]], nuclear: int) -> Told:
     charges: list[int] = []
     origin: dict[int, str] = {}
     for where, stated in places:
+        if NOT_UNDERSTOOD in stated:
+            warnings.append(f"{where} speaks of a charge ({stated[NOT_UNDERSTOOD]}) that could not be understood")
         for key in CHARGE_KEYS:
             if key not in stated:
                 continue
@@ -159,6 +252,8 @@ def _multiplicity(stated: Mapping[str, Any], electrons: int) -> int | None:
 
 def _number(value: Any) -> float | None:
     """A number as files and objects write it: 1, "+1", "1+", "-1.0", "1/2"; None if it is none."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        value = np.asarray(value).reshape(-1).tolist()[0] if np.size(value) == 1 else None
     if isinstance(value, (bool, np.bool_)) or value is None:
         return None
     if isinstance(value, (int, float, np.number)):

@@ -8,13 +8,18 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.matter import elements
-from andersonn.matter.electrons import METALLOIDS, in_one_plane
+from andersonn.matter.distance_bonds import METALLOIDS
+from andersonn.matter.electrons import in_one_plane
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Mol
 
-TETRAHEDRAL = (5, 6, 7, 14, 15, 16, 32, 33)
-"""Atomic numbers whose four single bonds point to the corners of a tetrahedron."""
+TETRAHEDRAL = (5, 6, 7, 14, 15, 16, 22, 32, 33, 34, 40, 50, 51, 52, 72, 82)
+"""Atomic numbers whose four neighbors never lie in one plane with them; those of palladium, platinum and xenon do."""
+HALOGENS, HIGHEST = (17, 35, 53), 7
+"""Those have four neighbors out of one plane where their valence is the highest, as in perchloric acid."""
+IN_PLANE = 0.08
+"""Å from the best plane: drawings have some noise, or none."""
 PYRAMIDS = ((15, 3), (33, 3), (16, 4), (34, 4))
 """Atomic number and valence of atoms whose three bonds lie in no plane, as in phosphanes and sulfoxides."""
 WIDEST, NARROWEST = 118.0, 95.0
@@ -31,8 +36,12 @@ mean, where they are not. In geometries the mean is 0.01 to 0.03.
 """
 ALIKE = 0.03
 """Spread of lengths, over their mean, up to which bonds are equally long."""
+FAR_OFF = 0.16
+"""The same of bonds of nonmetals, all equally long, of which some are not to carbon; 0.14 in oxygen difluoride."""
 LONGEST, SHORTEST = 1.4, 0.7
 """Median of the bonds' lengths over the usual ones, outside of which the unit is another."""
+DRAWN_SHORTEST, DRAWN_LONGEST = 0.5, 2.0
+"""Å: drawings have bonds between; usual are 0.82, 1 and 1.5."""
 UNITS = {"bohr": 0.529177, "nm": 10.0, "pm": 0.01}
 """Unit → its length in Å."""
 
@@ -47,7 +56,11 @@ def why_no_geometry(mol: Mol) -> str:
     xyz = mol.GetConformer().GetPositions()
     if len(xyz) > 1 and np.ptp(xyz, axis=0).max() < 1e-3:
         return "its file has all atoms in one place"
-    return "its coordinates are a flat drawing" if len(xyz) > 2 and in_one_plane(xyz) and _is_drawn(mol, xyz) else ""
+    return (
+        "its coordinates are a flat drawing"
+        if len(xyz) > 2 and in_one_plane(xyz, IN_PLANE) and _is_drawn(mol, xyz)
+        else ""
+    )
 
 
 def _is_drawn(mol: Mol, xyz: np.ndarray) -> bool:
@@ -56,7 +69,18 @@ def _is_drawn(mol: Mol, xyz: np.ndarray) -> bool:
     rings = [ring for ring in mol.GetRingInfo().AtomRings() if len(ring) == 5]
     if any(sum(_is_tetrahedral(mol.GetAtomWithIdx(k)) for k in ring) >= 4 for ring in rings):
         return True  # of cyclopentanes none is flat
-    return _has_drawn_lengths(mol, xyz)
+    return _has_drawn_lengths(mol, xyz) or _has_one_length(mol, xyz)
+
+
+def forget_planes(mol: Mol) -> None:
+    """Takes back what RDKit concluded of a drawing's flat centers, in place: that they are square."""
+    from rdkit import Chem
+
+    tetrahedral = (Chem.CHI_UNSPECIFIED, Chem.CHI_TETRAHEDRAL_CW, Chem.CHI_TETRAHEDRAL_CCW)
+    for atom in mol.GetAtoms():
+        if atom.GetChiralTag() not in tetrahedral:
+            atom.SetChiralTag(Chem.CHI_UNSPECIFIED)
+    Chem.SetHybridization(mol)
 
 
 def check_unit(mol: Mol) -> None:
@@ -69,7 +93,7 @@ def check_unit(mol: Mol) -> None:
     ratio = float(np.median(ratios)) if ratios.size else 1.0
     if SHORTEST <= ratio <= LONGEST:
         return
-    unit = next((name for name, size in UNITS.items() if 0.85 < ratio * size < 1.15), None)
+    unit = _unit_of(ratio)
     seems = f", as where they are in {unit}" if unit else ""
     factor = UNITS[unit] if unit else 1 / ratio if ratio > 0 else 1.0
     raise InputError(
@@ -79,12 +103,20 @@ def check_unit(mol: Mol) -> None:
     )
 
 
+def _unit_of(ratio: float) -> str | None:
+    return next((name for name, size in UNITS.items() if 0.85 < ratio * size < 1.15), None)
+
+
 def _is_tetrahedral(atom: Atom) -> bool:
-    """Whether an atom has four single bonds, those to implicit hydrogens counted."""
+    """Whether an atom has four neighbors, implicit hydrogens counted, that cannot lie in one plane."""
     from rdkit.Chem import HybridizationType
 
-    sp3 = atom.GetHybridization() == HybridizationType.SP3
-    return sp3 and atom.GetTotalDegree() == 4 and atom.GetAtomicNum() in TETRAHEDRAL
+    if atom.GetTotalDegree() != 4:
+        return False
+    if atom.GetAtomicNum() in HALOGENS:
+        return atom.GetTotalValence() + atom.GetFormalCharge() == HIGHEST
+    four = atom.GetHybridization() in (HybridizationType.SP3, HybridizationType.SP2D, HybridizationType.SP3D)
+    return four and atom.GetAtomicNum() in TETRAHEDRAL
 
 
 def _is_flattened(atom: Atom, xyz: np.ndarray) -> bool:
@@ -124,6 +156,19 @@ def _has_drawn_lengths(mol: Mol, xyz: np.ndarray) -> bool:
     if float(np.ptp(lengths)) < ALIKE * lengths.mean():
         return bool(off.max() > DRAWN_ALIKE)
     return bool(off.mean() > DRAWN_OTHERWISE)
+
+
+def _has_one_length(mol: Mol, xyz: np.ndarray) -> bool:
+    """Whether all bonds are equally long, hydrogens' too, though they should not be so long, and no unit explains it."""
+    i, j = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]).reshape(-1, 2).T
+    lengths, ratios = np.linalg.norm(xyz[i] - xyz[j], axis=1), _ratios(mol, xyz, METALLOIDS)
+    if len(lengths) < 2 or not ratios.size or np.ptp(lengths) > ALIKE * lengths.mean():
+        return False
+    return (
+        bool(np.abs(ratios - 1.0).max() > FAR_OFF)
+        and DRAWN_SHORTEST < lengths.mean() < DRAWN_LONGEST
+        and not _unit_of(float(np.median(ratios)))
+    )
 
 
 def _ratios(mol: Mol, xyz: np.ndarray, known: frozenset[int], carbon: bool = False) -> np.ndarray:

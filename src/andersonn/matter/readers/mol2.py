@@ -15,6 +15,7 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.matter.readers.mol2_charges import settle
 from andersonn.matter.readers.mol2_types import element_of
+from andersonn.matter.readers.unbonded import TOTAL_CHARGE, lists_no_bonds
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -64,6 +65,11 @@ def mol_of(text: str) -> tuple[Mol, tuple[str, ...]]:
     """
     record = _parsed(text)
     mol = _built(record)
+    if lists_no_bonds(mol):  # then it cannot be told where hydrogens and charges belong
+        total = sum(record.formal.values()) if record.formal else record.total
+        if total is not None:
+            mol.SetIntProp(TOTAL_CHARGE, total)
+        return mol, ()
     warnings = settle(mol, record.types, record.formal, record.total)
     return mol, warnings
 

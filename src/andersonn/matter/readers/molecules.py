@@ -10,8 +10,9 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.matter import elements
 from andersonn.matter.electrons import UNPAIRED, judged
-from andersonn.matter.readers.drawings import check_unit, why_no_geometry
+from andersonn.matter.readers.drawings import check_unit, forget_planes, why_no_geometry
 from andersonn.matter.readers.embedding import CONFORMER_SEED, FURTHER_SEED, MOST_PLACED, attempts, embed, impossible
+from andersonn.matter.readers.unbonded import NO_BONDS, as_listed, lists_no_bonds, missing_bonds, missing_bonds_told
 from andersonn.matter.structure import Structure
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: tuple[str, ...] = ()) -> Structure:
     """The structure of an RDKit molecule. Its own 3-D coordinates are kept; without them, and where they are a flat drawing,
-    a seeded conformer is made.
+    a seeded conformer is made. Where the list of bonds is empty or has gaps, no hydrogens are added.
 
     Args:
         mol: not necessarily sanitized; hydrogens may be implicit.
@@ -38,15 +39,22 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: 
 
     with rdBase.BlockLogs():
         check_elements(mol)
+        if lists_no_bonds(mol):
+            return as_listed(mol, id, (*notes, NO_BONDS), warnings)
         sanitize(mol)
         given, made_from = has_geometry(mol), None
         drawn = why_no_geometry(mol) if given else ""
         if drawn:
             mol.GetConformer().Set3D(False)
+            forget_planes(mol)
             _stereo(mol)
             given, notes = False, (*notes, drawn)
         if given:
             check_unit(mol)
+            gaps = missing_bonds(mol)
+            warnings += (missing_bonds_told(mol, gaps),) if gaps else ()
+            if any(mol.GetAtomWithIdx(k).GetTotalNumHs() for pair in gaps for k in pair):
+                return as_listed(mol, id, notes, warnings)  # hydrogens would take the place of the bonds
         else:
             _check_embeddable(mol)
         whole = with_hydrogens(mol, addCoords=given)

@@ -30,6 +30,8 @@ MOST_BONDS = {"H": 1, "C": 4, "N": 4, "O": 3, "F": 1, "B": 4}
 
 OXIDE = 0.88
 """The same of a bond of sulfur to an oxygen that has no other; 0.93 of silicon to oxygen."""
+NO_IONS = ("B", "C", "N", "P")
+"""Elements whose atoms are never alone."""
 NOBLE = ("He", "Ne", "Ar")
 ATOM = ("ATOM  ", "HETATM")
 
@@ -119,8 +121,7 @@ def _decide(model: list[_Line]) -> None:
         if atom.by_format == atom.candidates[1] or _is_tabulated(atom.residue):
             atom.element = atom.by_format  # a name in its columns, or one that is in tables
             continue
-        own = atom.residue.upper() == atom.name.rstrip("0123456789+-").upper() and atom.residue in alone
-        if own and not _has_bonds(model, xyz, k, near[k]):  # an ion, whose residue is called after it
+        if atom.residue in alone and not _has_bonds(model, xyz, k, near[k]) and _is_ion(atom):
             atom.element = atom.candidates[1]
             continue
         raise InputError(
@@ -129,6 +130,15 @@ def _decide(model: list[_Line]) -> None:
             "distances do not tell",
             HINT,
         )
+
+
+def _is_ion(atom: _Line) -> bool:
+    """Whether an atom alone in its residue is of the element of two letters: the residue is called after it, as ``CL-`` and
+    ``IN3``, or the element of one letter makes no ion, or the name is the symbol and the residue is not called otherwise.
+    """
+    one, two = (symbol.upper() for symbol in atom.candidates)
+    residue, name = (text.upper().strip("0123456789+-") for text in (atom.residue, atom.name))
+    return residue == two or atom.candidates[0] in NO_IONS or (name == two and residue not in (one, "IOD"))
 
 
 def _is_tabulated(residue: str) -> bool:
