@@ -13,7 +13,7 @@ NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:(?:[eEdD]|\*\^)[+-]?\d+)?")
 LABEL = re.compile(r"([A-Za-z]{1,2})(?:\d{1,5}[A-Za-z]?'*|_\w{0,10}|\(\d{1,5}\)|\([A-Za-z]{1,20}=[^()\s]{0,80}\))")
 """An element with what tells this atom from others, as O1, H12A, C_2, Fe(1) and, in Gaussian's inputs, O(Fragment=1)."""
 ATOMIC_NUMBER = re.compile(r"(\d{1,3})(?:\.0{0,10})?", re.ASCII)
-HEAVY = re.compile(r"\([^)]*\biso=0{0,3}[23]\b", re.IGNORECASE)
+HEAVY = re.compile(r"\biso=0{0,3}[23](?!\d)", re.IGNORECASE)
 """Deuterium and tritium as Gaussian writes them: H(Iso=2)."""
 MASS = re.compile(r"\d{1,3}([A-Z][a-z]?)")
 GHOST = re.compile(r"x|xx|bq\d*|du\d*|lp\d*|tv|q|gh|gh\(.*|@.*|.*-bq\d*|bq[a-z]{1,2}\d*", re.IGNORECASE)
