@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from andersonn.errors import InputError
 from andersonn.matter import elements
 
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:(?:[eEdD]|\*\^)[+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:(?:[eEdD]|\*\^)[+-]?\d+)?")
 """A decimal number; ``1.0D-03`` is Fortran's and ``1.0*^-3`` Mathematica's way to write 0.001."""
 LABEL = re.compile(r"([A-Za-z]{1,2})(?:\d{1,5}[A-Za-z]?'*|_\w{0,10}|\(\d{1,5}\)|\([A-Za-z]{1,20}=[^()\s]{0,80}\))")
 """An element with what tells this atom from others, as O1, H12A, C_2, Fe(1) and, in Gaussian's inputs, O(Fragment=1)."""
