@@ -322,3 +322,18 @@ def test_a_column_of_names_alone_is_one_of_files(put):
     put("salt.cif", SALT)
     assert [row[1:] for row in asked([put("a.csv", "id,structure\na,salt.cif\n")])] == [("a", 8)]
     assert [row[1:] for row in asked({"xyz": [WATER, WATER], "id": ["a", "b"]})] == [("a", 3), ("b", 3)]
+
+
+@pytest.mark.parametrize("text", ["CCO,CCC", "CCO;CCC", '"CCO",CCC', "CCO, CCC", "CCO,CCC\nO,water\n"])
+def test_a_second_molecule_in_place_of_a_name_is_told(text, put):
+    for item in (text, put("list.smi", text)):
+        (name, source), *_ = sources([item])
+        first = structures_of(name, source)[0]
+        assert len(first) == 9
+        assert any("'CCC'" in told and "taken for the name" in told for told in first.warnings)
+
+
+@pytest.mark.parametrize("text", ["CCO,ethanol", "CCO,OCC", "CCO,1.5", "CCO CO", "CCO 2,3-x", "CCO", "OC(=O)C,CH3COOH"])
+def test_names_are_names(text):
+    (name, source), *_ = sources([text])
+    assert structures_of(name, source)[0].warnings == ()
