@@ -184,6 +184,7 @@ BOHR = [
     "# Step: 0 positions{atomic_unit} cell{atomic_unit}", "positions{bohr}", "Coordinates in Bohr", "coordinates of water in au",
     "coords: bohr", "length_unit=bohr", "units: bohr", "units = au", "geometry [a.u.]", "energy=-76 coordinates_unit=bohr",
     "energy in hartree, coordinates in bohr", "all lengths are given in atomic units",
+    "positions in units of bohr", "coordinates (x,y,z) in bohr", "Psi4 units bohr no_com", "geometry (bohr), energy (hartree)",
 ]  # fmt: skip
 
 

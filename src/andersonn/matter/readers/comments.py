@@ -74,6 +74,8 @@ def _said(line: str) -> dict[str, Any]:
     """The pairs of ``key=value`` that mean something to ASE, without words of a sentence, which it takes for true."""
     from ase.io.extxyz import key_val_str_to_dict
 
+    if "=" not in line:
+        return {}
     line = re.sub(
         r"\b(lattice|properties)\s*=\s*", lambda found: f"{found[1].capitalize()}=", line, flags=re.IGNORECASE
     )

@@ -31,7 +31,7 @@ UNIT = re.compile(
 IN_BRACES = re.compile(r"\b(positions|cell)\{(\w{1,20})\}", re.IGNORECASE)
 """As i-PI declares units."""
 TOKEN = re.compile(r"[a-zA-Z]+|[=:(\[{]")
-CLAUSE = re.compile(r"[;|)\]}]|,(?! {0,3}[yz]\b)")
+CLAUSE = re.compile(r"[;|\]}]|,(?! {0,3}[yz]\b)")
 LENGTHS = frozenset(
     [
         "coordinates",
@@ -48,6 +48,7 @@ LENGTHS = frozenset(
         "lengths",
         "distance",
         "distances",
+        "dist",
         "structure",
     ]
 )
@@ -78,6 +79,8 @@ OTHER = re.compile(
     r" {0,3}(?:for\b(?! {0,3}(?:coord|geom|pos|length|dist))|to\b|converted\b|wavelength\b|basis\b|level\b)"
 )
 """Behind a unit: it is that of something else, or was before."""
+ATOMIC = ("au", "a.u.", "a.u")
+"""May be the unit of any quantity."""
 SHORT = ("au", "pm", "nm")
 """May mean something else than a length."""
 
@@ -133,17 +136,17 @@ def _how_declared(before: str, after: str, word: str) -> bool | None:
         return True
     tokens = [token.lower() for token in TOKEN.findall(CLAUSE.split(before)[-1])]
     linked = bool(tokens) and tokens[-1] in LINKS
-    while tokens and tokens[-1] in LINKS:
-        tokens.pop()
-    generic = bool(tokens) and tokens[-1] in UNITS
-    if generic:
-        tokens.pop()
+    generic = False
+    while tokens and tokens[-1] in (*LINKS, *UNITS):
+        generic = tokens.pop() in UNITS or generic
     if tokens and (tokens[-1] in LENGTHS or tokens[-3:] == ["x", "y", "z"]):
         return True if linked or generic else None if word in SHORT else True
-    if generic and (not tokens or tokens[-1] in ("with", "using", *LINKS)):
-        return word not in ("au", "a.u.", "a.u") if not set(tokens) - LINKS else None
     near = set(tokens[-5:])
-    return False if linked and LENGTHS & near and not QUANTITIES & near else None
+    if generic and not tokens:
+        return word not in ATOMIC
+    if near & QUANTITIES:
+        return None
+    return False if (linked and LENGTHS & near) or (generic and word not in (*SHORT, *ATOMIC)) else None
 
 
 def in_angstrom(atoms: Any, declared: Declared | None, name: str, scale_cell: bool = True) -> Structure:
