@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HINT = "write it as Daylight SMILES, such as CCO for ethanol; rings are closed by equal digits"
 SEPARATOR = re.compile(r"\s|[,;]")
 """Ends a SMILES; no letter of one."""
-QUOTED = re.compile(r"\([^)]*\)|\$[^$]*\$")
+QUOTED = re.compile(r"\([^()]*\)|\$[^$]*\$")
 """Coordinates and labels in an extension of CXSMILES."""
 HARMLESS = re.compile(r"(?:[\d.]*|(?:a|&\d*|o\d*|w[UD]?|r|c|t|ctu|atomProp)(?::.*)?)")
 """What else may stand between commas there that makes no other molecule: properties, groups of stereo centers."""
