@@ -36,11 +36,33 @@ def test_too_large_labels_are_refused_with_the_factor(task, values, unit):
 
 @pytest.mark.parametrize(
     ("task", "values", "unit"),
-    [(CONDUCTION, GAPS, "Hartree"), (CONDUCTION, GAPS, "J"), (POLARITY, DIPOLES, "C m"), (POROSITY, PORES, "nm")],
+    [(CONDUCTION, GAPS, unit) for unit in ("Hartree", "Rydberg", "J")]
+    + [(POLARITY, DIPOLES, unit) for unit in ("e Å", "e bohr (atomic units)", "C m")]
+    + [(POROSITY, PORES, "nm")],
 )
 def test_too_small_labels_are_told_with_the_factor(task, values, unit):
     told = check_unit(task, values / task.other_units[unit])
     assert f"by {task.other_units[unit]:.6g} if they are in {unit}" in told
+
+
+MANY = np.concatenate([np.zeros(900), np.random.default_rng(0).gamma(1.3, 1.7, 2100)])
+"""Gaps as a collection of crystals has them: many metals, few wide ones."""
+LARGE = ("meV", "kJ/mol", "kcal/mol", "1/cm")
+
+
+@pytest.mark.parametrize("unit", LARGE)
+def test_the_likeliest_unit_is_named_first(unit):
+    with pytest.raises(UsageError) as caught:
+        check_unit(CONDUCTION, MANY / CONDUCTION.other_units[unit])
+    assert caught.value.hint.startswith(f"multiply them by {CONDUCTION.other_units[unit]:.6g} if they are in {unit}")
+
+
+def test_of_many_labels_the_median_tells_the_unit():
+    wide = np.append(MANY, [17.9, 16.6])  # by the largest alone Rydberg would pass
+    assert check_unit(CONDUCTION, wide) == ""
+    told = check_unit(CONDUCTION, wide / CONDUCTION.other_units["Rydberg"])
+    assert "half of the labels" in told
+    assert f"by {CONDUCTION.other_units['Rydberg']:.6g} if they are in Rydberg" in told
 
 
 def test_few_labels_beyond_are_told_one_by_one():

@@ -35,6 +35,9 @@ READ = {
     "blank lines around": "\n\n" + water() + "\n  \n",
     "lower case": water(atoms=ATOMS.lower()),
     "atomic numbers": water(atoms=ATOMS.replace("O", "8").replace("H", "1")),
+    "atomic numbers with a point": water(atoms=ATOMS.replace("O", "8.0").replace("H", "1.")),
+    "isotopes as Gaussian has them": water(atoms=ATOMS.replace("H", "H(iso=2)")),
+    "fragments of Gaussian": water(atoms=ATOMS.replace("O", "O(Fragment=1)").replace("H", "H(Fragment=2,Iso=1)")),
     "numbered labels": water(atoms="O1 0.0 0.0 0.1173\nH2 0.0 0.7572 -0.4692\nH3A 0.0 -0.7572 -0.4692\n"),
     "labels with places": water(atoms=ATOMS.replace("O", "O(1)").replace("H", "H_w")),
     "deuterium": water(atoms=ATOMS.replace("H", "D")),
@@ -60,7 +63,9 @@ COMMENTS = [
     "", "   ", "Properties computed at B3LYP", "Lattice parameters unknown", "pbc unknown", "stress forces energy virial", "=",
     "a = b = c", "E=-76.4 (Eh) q='0 \"unclosed [ {", "it's \"here", "gnorm 0.003 Hartree/Bohr", "converted from bohr", "\\", "_JSON",
     "a\x0cb", "a\u2028b", "a\u2029b", "a\x85b", "a\x1cb\x1db\x1eb", "a\vb", "stress=1 energy=x forces=y", "Å unit", "3", "1 2 3",
-    'energy=-1 stress="0 0 0 0 0 0 0 0 0" config_type=\'a b\'', " i =        1, time =        0.500, E =       -17.1644",
+    'energy=-1 stress="0 0 0 0 0 0 0 0 0" config_type=\'a b\'', "Properties=none",
+    "properties = mu 1.85 D", "lattice=none", "lattice = fcc Properties=species:S:1:pos:R:3", "lattice = 5.64 A", "Properties: a:b",
+    " i =        1, time =        0.500, E =       -17.1644",
 ]  # fmt: skip
 
 
@@ -86,7 +91,7 @@ def test_comments_are_words(comment, read):
 @pytest.mark.parametrize(
     ("case", "note"),
     [
-        ("deuterium", "hydrogen"), ("masses", "hydrogen"), ("numbered labels", "O1"), ("raw QM9", "3 lines of text"),
+        ("deuterium", "hydrogen"), ("isotopes as Gaussian has them", "deuterium"), ("masses", "hydrogen"), ("numbered labels", "O1"), ("raw QM9", "3 lines of text"),
         ("text behind", "1 line of text"), ("bohr", "bohr"), ("nanometers", "nm"),
     ],
 )  # fmt: skip
@@ -107,8 +112,113 @@ def test_cells(comment, read):
     assert np.allclose(structure.cell, 4 * np.eye(3))
 
 
+CRYSTALS = {
+    "i-PI, lengths and angles": "# CELL(abcABC): 4.0 4.0 4.0 90.0 90.0 90.0 Step: 0 Bead: 0 positions{angstrom} cell{angstrom}",
+    "i-PI, in bohr": "# CELL(abcABC): 7.55890453 7.55890453 7.55890453 90 90 90 Step: 0 positions{angstrom} cell{atomic_unit}",
+    "i-PI, vectors": "# CELL{H}: 4 0 0 0 4 0 0 0 4 Step: 0 positions{angstrom} cell{angstrom}",
+    "nine numbers": 'cell="4 0 0 0 4 0 0 0 4"',
+    "nine numbers in brackets": "cell=[[4, 0, 0], [0, 4, 0], [0, 0, 4]] energy=-1",
+    "lengths and angles": 'crystal="4 4 4 90 90 90"',
+    "RASPA": "Cell: 4.0 4.0 4.0 90 90 90",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CRYSTALS)
+def test_cells_in_other_words(case, read):
+    (structure,) = read(f"2\n{CRYSTALS[case]}\nNa 0 0 0\nCl 2 2 2\n")
+    assert np.allclose(structure.cell, 4 * np.eye(3))
+    assert any("cell was read" in note for note in structure.notes)
+    assert structure.warnings == ()
+
+
+def test_vectors_of_ipi_are_columns(read):
+    (structure,) = read("1\n# CELL{H}: 4 1 0 0 4 0 0 0 4 cell{angstrom}\nCu 0 0 0\n")
+    assert np.allclose(structure.cell, [[4, 0, 0], [1, 4, 0], [0, 0, 4]])
+
+
+@pytest.mark.parametrize("comment", ["cell: 4 4 4", 'cell="4 4 4 4"', "Cell: 4 4 4 90 90 400"])
+def test_a_cell_that_is_not_read_is_told(comment, read):
+    (structure,) = read(f"1\n{comment}\nCu 0 0 0\n")
+    assert structure.cell is None
+    assert any("announces a cell" in told for told in structure.warnings)
+
+
+@pytest.mark.parametrize(
+    "comment", ['pbc="F F F" cell="9 0 0 0 9 0 0 0 9"', "unit cell: Fm-3m", "cell 5", "crystal=NaCl"]
+)
+def test_words_of_cells_make_no_crystal(comment, read):
+    (structure,) = read(water(comment))
+    assert structure.cell is None
+    assert structure.warnings == ()
+
+
+NO_UNIT = [
+    "energy units au", "SCF energy in units au: -76.4", "Energy (units: a.u.) = -76", "geometry optimized; units a.u. for E",
+    "coordinates A, energy units au", "positions in nm? no", "dipole units (au)", "charge units au", "Units: kcal/mol, au",
+    "Final geometry au basis", "coordinates pm 0.01", "geometry pm7", "geometry, PM7", "Geometry: PM6 optimized",
+    "positions pm3 method", "units nm wavelength", "E units=bohr-1", "geometry au+SVP", "geometry au@TZ", "coordinates of Au",
+    "converted from bohr to angstrom; coordinates: au/Ang?", "geometry with energy in au", "coordinates in bohr to angstrom",
+    "positions{angstrom} cell{atomic_unit}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("comment", NO_UNIT)
+@pytest.mark.parametrize("factor", [1.0, 1.25])
+def test_units_of_something_else_change_nothing(comment, factor, read):
+    (structure,) = read(water(comment, _scaled(factor)))
+    assert np.allclose(structure.xyz, WATER * factor, atol=1e-6)
+    assert factor != 1.0 or structure.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "comment", ["units=au energy=-76", "units: a.u.", "unit au", "Geometry in au", "coords (au) of Au", "bohr"]
+)
+def test_a_unit_that_bonds_contradict_is_told(comment, read):
+    (structure,) = read(water(comment))
+    assert np.allclose(structure.xyz, WATER)
+    assert any("taken as Å" in told for told in structure.warnings)
+
+
+BOHR = [
+    "bohr", "(bohr)", "a.u.", "in bohr", "Bohr units", "xyz (bohr)", "[bohr] water energy -76", "x, y, z in a.u. charge=0",
+    "# Step: 0 positions{atomic_unit} cell{atomic_unit}", "positions{bohr}", "Coordinates in Bohr", "coordinates of water in au",
+    "coords: bohr", "length_unit=bohr", "units: bohr", "units = au", "geometry [a.u.]", "energy=-76 coordinates_unit=bohr",
+    "energy in hartree, coordinates in bohr", "all lengths are given in atomic units",
+    "positions in units of bohr", "coordinates (x,y,z) in bohr", "Psi4 units bohr no_com", "geometry (bohr), energy (hartree)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("comment", BOHR)
+def test_declared_bohr(comment, read):
+    (structure,) = read(water(comment, _scaled(1 / 0.529177210903)))
+    assert np.allclose(structure.xyz, WATER, atol=1e-6)
+    assert any("bohr" in note for note in structure.notes)
+    assert structure.warnings == ()
+
+
+def test_lengths_usual_in_neither_unit_stay(read):
+    (structure,) = read(water("coordinates in bohr", _scaled(6.0)))
+    assert np.allclose(structure.xyz, 6.0 * WATER)
+    assert any("taken as Å" in told for told in structure.warnings)
+
+
+@pytest.mark.parametrize(
+    ("comment", "factor"), [("coordinates in bohr", 0.529177), ("units au", 1.0), ("energy units au", 1.0)]
+)
+def test_atoms_without_bonds_turn_only_by_a_clear_word(comment, factor, read):
+    (structure,) = read(f"2\n{comment}\nAr 0 0 0\nAr 0 0 7\n")
+    assert np.isclose(structure.xyz[1, 2], 7 * factor, atol=1e-3)
+
+
+def _scaled(factor):
+    rows = zip("OHH", (WATER * factor).tolist(), strict=True)
+    return "".join(f"{symbol} {' '.join(map(str, row))}\n" for symbol, row in rows)
+
+
 REFUSED = {
     "Lattice of eight numbers": (water('Lattice="4 0 0 0 4 0 0 0"'), "Lattice"),
+    "Lattice of three numbers": (water('Lattice="1 2 3"'), "Lattice"),
+    "Properties that do not fit": (water("Properties=species:S:1:pos:R:9"), "Properties"),
     "Lattice of words": (water('Lattice="a b c"'), "Lattice"),
     "Properties without elements": (water("Properties=pos:R:3"), "elements"),
     "Properties without positions": (water("Properties=species:S:1:forces:R:3"), "positions"),
@@ -160,12 +270,24 @@ def test_labels_of_two_letters(read):
 
 
 @pytest.mark.parametrize("comment", ["charge=1 it's \"x", "total_charge = +1, b3lyp", "Charge: 1"])
-def test_a_charge_survives_any_comment(read, comment):
-    for said, charge in ((comment, 1), ("charge of the molecule", 0)):
-        (structure,) = read(f"1\n{said}\nNa 0 0 0\n")
-        assert structure.charge == charge
+def test_a_charge_survives_any_comment(comment, read):
+    (structure,) = read(water(comment))
+    assert structure.charge == 1
+    assert not read(water("charge of the molecule"))[0].charge_given
 
 
 def test_read_file_of_one(tmp_path):
     (tmp_path / "m.xyz").write_text(QM9)
     assert [s.id for s in read_file(tmp_path / "m.xyz")] == ["m"]
+
+
+def test_the_hint_speaks_of_what_is_announced(read):
+    for comment, cure in {"Properties=species:S:1:pos:R:9": "species:S:1", 'Lattice="1 2 3"': "Lattice="}.items():
+        with pytest.raises(InputError) as caught:
+            read(water(comment))
+        assert cure in caught.value.hint
+
+
+def test_a_long_comment_is_looked_at_in_part(read):
+    (structure,) = read(water("units   " * 200 + "bohr charge=1"))
+    assert np.allclose(structure.xyz, WATER)

@@ -292,3 +292,48 @@ def test_roles():
     assert Roles.of(["atomic_numbers", "positions", "cell"]).atoms == (0, 1, 2)
     with pytest.raises(InputError):
         Roles.of(["smiles", "file"], Columns("smiles", "file"))
+
+
+SALT = (
+    "data_a\n_cell_length_a 5.64\n_cell_length_b 5.64\n_cell_length_c 5.64\n_cell_angle_alpha 90\n_cell_angle_beta 90\n"
+    "_cell_angle_gamma 90\n_symmetry_space_group_name_H-M 'F m -3 m'\nloop_\n_atom_site_label\n_atom_site_type_symbol\n"
+    "_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nNa1 Na 0 0 0\nCl1 Cl 0.5 0.5 0.5\n"
+)
+WATER = "3\nx\nO 0 0 0.1173\nH 0 0.7572 -0.4692\nH 0 -0.7572 -0.4692\n"
+
+
+@pytest.mark.parametrize("column", ["cif", "cif_string", "structure", "path", "CIF text"])
+def test_a_column_holds_the_text_of_files(column, put):
+    table = f'material_id,{column}\nmp-1,"{SALT}"\nmp-2,salt.cif\nmp-3,"{WATER}"\n'
+    put("salt.cif", SALT)
+    assert [row[1:] for row in asked([put("mp.csv", table)])] == [("mp-1", 8), ("mp-2", 8), ("mp-3", 3)]
+    texts = {"material_id": ["mp-1"], column: [SALT]}
+    for thing in (
+        texts,
+        {"material_id": "mp-1", column: SALT},
+        pa.table(texts),
+        [{"material_id": "mp-1", column: SALT}],
+    ):
+        assert [row[1:] for row in asked(thing)] == [("mp-1", 8)]
+    assert asked([put("bad.csv", f'material_id,{column}\na,"{SALT}"\nb,"data_b\n_cell_length_a 5\n"\n')])[0][2] == 8
+
+
+def test_a_column_of_names_alone_is_one_of_files(put):
+    put("salt.cif", SALT)
+    assert [row[1:] for row in asked([put("a.csv", "id,structure\na,salt.cif\n")])] == [("a", 8)]
+    assert [row[1:] for row in asked({"xyz": [WATER, WATER], "id": ["a", "b"]})] == [("a", 3), ("b", 3)]
+
+
+@pytest.mark.parametrize("text", ["CCO,CCC", "CCO;CCC", '"CCO",CCC', "CCO, CCC", "CCO,CCC\nO,water\n"])
+def test_a_second_molecule_in_place_of_a_name_is_told(text, put):
+    for item in (text, put("list.smi", text)):
+        (name, source), *_ = sources([item])
+        first = structures_of(name, source)[0]
+        assert len(first) == 9
+        assert any("'CCC'" in told and "taken for the name" in told for told in first.warnings)
+
+
+@pytest.mark.parametrize("text", ["CCO,ethanol", "CCO,OCC", "CCO,1.5", "CCO CO", "CCO 2,3-x", "CCO", "OC(=O)C,CH3COOH"])
+def test_names_are_names(text):
+    (name, source), *_ = sources([text])
+    assert structures_of(name, source)[0].warnings == ()

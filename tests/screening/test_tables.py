@@ -59,6 +59,14 @@ def test_files_that_a_table_names(tmp_path):
     assert read(tmp_path) == [(None, "NaCl")]  # beside structures, a table tells about them
 
 
+def test_the_text_of_files_in_a_column(tmp_path):
+    write(tmp_path / "NaCl.cif", bulk("NaCl", "rocksalt", a=5.64))
+    text = (tmp_path / "NaCl.cif").read_text().replace('"', '""')
+    for column in ("cif", "cif_string"):
+        (tmp_path / "lib.csv").write_text(f'id,{column}\nsalt,"{text}"\nnamed,NaCl.cif\nagain,"{text}"\n')
+        assert read(tmp_path / "lib.csv") == [(2, "salt"), (3, "named"), (4, "again")]
+
+
 def test_a_folder_of_tables_alone_is_no_library(tmp_path):
     (tmp_path / "lib.csv").write_text(CSV)
     with pytest.raises(UsageError, match="holds no structure file"):

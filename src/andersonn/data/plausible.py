@@ -14,7 +14,7 @@ MOST_STRAY = 0.01
 FEWEST_STRAY = 3
 """So many labels beyond at least, before all are taken to be in another unit."""
 ENOUGH = 20
-"""Labels from which on the largest one tells the unit."""
+"""Labels from which on the largest one and the median tell the unit."""
 
 
 def check_unit(task: Task, values: np.ndarray) -> str:
@@ -38,36 +38,43 @@ def check_unit(task: Task, values: np.ndarray) -> str:
             "implausible_labels",
             f"{stray} of {len(values)} labels of {task.quantity} are above {task.highest:g} {task.unit}, the largest "
             f"{sizes.max():.4g}: the column is not in {task.unit}",
-            _mend(task, float(sizes.max())),
+            _mend(task, sizes),
         )
-    if len(values) < ENOUGH or not len(sizes) or not task.usual_largest or sizes.max() >= task.usual_largest[0]:
+    if len(values) < ENOUGH or not len(sizes):
         return ""
-    return (
-        f"the largest of {len(values)} labels of {task.quantity} is {sizes.max():.3g} {task.unit}, less than usual: "
-        f"check their unit; {_mend(task, float(sizes.max()))}"
-    )
+    largest, median = float(sizes.max()), float(np.median(sizes))
+    if task.usual_largest and largest < task.usual_largest[0]:
+        small = f"the largest of {len(values)} labels of {task.quantity} is {largest:.3g} {task.unit}"
+    elif task.usual_median and median < task.usual_median[0]:
+        small = f"half of the labels of {task.quantity} that are not zero are below {median:.3g} {task.unit}"
+    else:
+        return ""
+    return f"{small}, less than usual: check their unit; {_mend(task, sizes)}"
 
 
 def unit_hint(task: Task, value: float) -> str:
     """The factor that would make one label plausible, in brackets; empty if none would."""
     if not math.isfinite(value) or value <= 0.0:
         return ""
-    units = _likely_units(task, value)[:1]
+    units = _likely_units(task, value, task.usual_largest)[:1]
     return "".join(f" (in {unit}? multiply by {task.other_units[unit]:.6g})" for unit in units)
 
 
-def _mend(task: Task, largest: float) -> str:
-    factors = [f"by {task.other_units[unit]:.6g} if they are in {unit}" for unit in _likely_units(task, largest)[:2]]
+def _mend(task: Task, sizes: np.ndarray) -> str:
+    """What to do about labels in another unit; the likelier unit is named first."""
+    found = _likely_units(task, float(np.median(sizes)), task.usual_median)
+    found = found or _likely_units(task, float(sizes.max()), task.usual_largest)
+    factors = [f"by {task.other_units[unit]:.6g} if they are in {unit}" for unit in found[:2]]
     if not factors:
         return f"give {task.quantity} in {task.unit}"
     return f"multiply them {', or '.join(factors)}, to have {task.unit}"
 
 
-def _likely_units(task: Task, largest: float) -> list[str]:
-    """Units in which the largest label would have a usual size, those that bring it to the middle of what is usual first."""
-    if not task.usual_largest:
+def _likely_units(task: Task, size: float, usual: tuple[float, float] | None) -> list[str]:
+    """Units in which a size would be usual, those that bring it to the middle of what is usual first."""
+    if not usual:
         return []
-    low, high = task.usual_largest
-    fitting = {unit: largest * factor for unit, factor in task.other_units.items() if low <= largest * factor <= high}
+    low, high = usual
+    fitting = {unit: size * factor for unit, factor in task.other_units.items() if low <= size * factor <= high}
     middle = math.sqrt(low * high)
     return sorted(fitting, key=lambda unit: abs(math.log(fitting[unit] / middle)))

@@ -10,6 +10,7 @@ import numpy as np
 from andersonn.matter import elements
 from andersonn.matter.electrons import doubts_of, is_ordinary
 from andersonn.matter.image import NodeNeighborImage
+from andersonn.matter.lengths import FARTHEST_BOND, expects_bonds, in_bond_lengths
 from andersonn.matter.structure import Structure
 from andersonn.matter.voids import BY_STRUCTURE
 from andersonn.scientists.answers import Place
@@ -19,11 +20,8 @@ OPEN_SHELLS = "charged_or_open_shell"
 """Name in the provenance of how many training structures have a charge or an odd number of electrons."""
 RARE = 10
 """An element in fewer training structures than this is worth a warning."""
-FARTHEST_BOND = 1.25
-"""Nearest distance over the sum of the covalent radii: at most 1.2 in 1,500 crystals (lithium), 1.01 in as many molecules."""
 BOHR = 0.529177
 """Å."""
-NOBLE = {2, 10, 18, 36, 54, 86}
 
 
 def doubts(
@@ -90,12 +88,10 @@ def too_far_apart(image: NodeNeighborImage) -> str:
     """Says that no two atoms are near enough for a bond, as when lengths are in bohr; empty if two are, or where no bond is
     expected: of a single atom, and of noble gases.
     """
-    if (len(image) == 1 and not image.mask.any()) or not set(image.Z.tolist()) - NOBLE:
+    if (len(image) == 1 and not image.mask.any()) or not expects_bonds(image.Z):
         return ""
-    radius = elements.column("covalent_radius_A")
-    bonds = radius[image.Z][:, None] + radius[image.Z][image.neighbor_index]
-    ratio = np.where(image.mask, image.distance / bonds, np.inf)
-    nearest = float(ratio.min(initial=np.inf))
+    bonds = in_bond_lengths(image.Z[:, None], image.Z[image.neighbor_index], image.distance)
+    nearest = float(np.where(image.mask, bonds, np.inf).min(initial=np.inf))
     if nearest <= FARTHEST_BOND:
         return ""
     where = "none within reach" if not np.isfinite(nearest) else f"the nearest pair is {nearest:.2g} bond lengths apart"

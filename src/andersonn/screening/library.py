@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
 import tarfile
@@ -130,8 +131,8 @@ class Library:
             if header.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in header:
                 raise InputError("not_text", f"{whole.name!r} is no table of UTF-8 text", "save it as CSV in UTF-8")
             layout = Layout.of(decoded(header))
-            first = [stream.readline(LONGEST_RECORD) for _ in range(SAMPLE)]
-            rows = _sound_rows(layout, map(decoded, first))
+            first = io.BytesIO(stream.read(2 * LONGEST_RECORD)).readlines()  # a record may have many lines
+            rows = _sound_rows(layout, map(decoded, first))[:SAMPLE]
             roles = Roles.of(layout.names, self.columns, rows, repr(whole.name))
             told = json.dumps({"layout": layout.as_text(), "roles": asdict(roles)})
             stream.seek(len(header))

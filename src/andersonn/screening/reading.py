@@ -246,8 +246,9 @@ def _frame(record: bytes, path: Path, number: int) -> Made:
 
 def _line(layout: Layout | None, record: bytes, path: Path, number: int) -> Made:
     """The molecule of a line; none of an empty line, a comment and the column titles."""
-    found = None if layout is not None and number == 1 else line_of(_text(record), layout)
-    return [] if found is None else [from_smiles(found[0], found[1])]
+    line = _text(record)
+    found = None if layout is not None and number == 1 else line_of(line, layout)
+    return [] if found is None else [from_smiles(line if layout is None else found[0], found[1])]
 
 
 def _fields(layout: Layout, roles: Roles, record: bytes, folder: Path | None) -> Made:

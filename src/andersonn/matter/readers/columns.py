@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.matter.readers.formats import format_of
 
 SMILES = ("smiles", "canonicalsmiles", "cansmiles", "isomericsmiles", "isosmiles", "smilescanonical", "smilesstring",
           "rdkitsmiles", "standardizedsmiles", "molsmiles", "openeyeisosmiles", "openeyecansmiles",
@@ -17,7 +19,11 @@ SMILES = ("smiles", "canonicalsmiles", "cansmiles", "isomericsmiles", "isosmiles
 """Usual names of a column of SMILES, the likelier before: in small letters, without anything but letters and digits."""
 PATHS = ("file", "path", "filename", "filepath", "structurefile", "structurepath", "cif", "ciffile", "cifpath", "cifname",
          "ciffilename", "xyzfile", "xyzpath", "sdffile", "pdbfile", "molfile", "poscarfile")  # fmt: skip
-MAYBE = ("mol", "molecule", "molecules", "structure", "structures", "compound", "drug", "ligand", "atoms")
+TEXTS = ("cifstring", "cifstr", "ciftext", "cifcontent", "cifdata", "xyz", "xyzstring", "xyztext", "extxyz", "poscar",
+         "poscarstring", "contcar", "sdf", "molblock", "sdfstring", "mol2", "pdb", "pdbstring", "structuretext",
+         "structurestring")  # fmt: skip
+"""Usual names of columns of the text of files."""
+MAYBE = (*TEXTS, "mol", "molecule", "molecules", "structure", "structures", "compound", "drug", "ligand", "atoms")
 """Names of columns of SMILES, files, text or objects, or of names: what they hold decides."""
 IDS = ("id", "name", "title", "compoundid", "moleculeid", "molid", "molname", "moleculename", "compoundname", "cid",
        "chemblid", "moleculechemblid", "zincid", "materialid", "mpid", "refcode", "identifier", "inchikey")  # fmt: skip
@@ -48,7 +54,7 @@ class Roles:
 
     Attributes:
         smiles: of SMILES.
-        path: of files.
+        path: of files, or of their text.
         thing: of whatever can be read: objects, SMILES, text of files, names of files.
         id: of names.
         atoms: of atomic numbers, positions and, perhaps, the cell.
@@ -165,9 +171,20 @@ def _smiles(names: Sequence[str], what: str) -> int | None:
 def _holds_structures(column: int, rows: Sequence[Sequence[Any]]) -> bool:
     """Whether most of some values of a column can be structures."""
     values = [row[column] for row in rows if len(row) > column and not is_missing(row[column])]
-    good = sum(not isinstance(value, str) or "\n" in value.strip() or _is_smiles(value) for value in values)
+    good = sum(
+        not isinstance(value, str) or is_content(value) or _is_file(value) or _is_smiles(value) for value in values
+    )
     numbers = sum(isinstance(value, (int, float)) for value in values)
     return bool(values) and 2 * (good - numbers) > len(values)
+
+
+def is_content(text: str) -> bool:
+    """Whether a value is the text of a file and no file's name: it has several lines."""
+    return any(end in text.strip() for end in ("\n", "\r"))
+
+
+def _is_file(text: str) -> bool:
+    return len(text) < 1000 and format_of(PurePath(text.strip())) is not None
 
 
 def _is_smiles(text: str) -> bool:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.matter.readers.comment_cells import CommentCell, cell_in
 from andersonn.matter.readers.poscar import is_count
+from andersonn.matter.readers.words import NUMBER, decimal
 
-LATTICE = re.compile(r"\blattice\s*=", re.IGNORECASE)
-PROPERTIES = re.compile(r"\bproperties\s*=", re.IGNORECASE)
+LATTICE = re.compile(r"\blattice {0,3}= {0,3}([\"'{\[]?)([^\"'}\]=]{0,400})", re.IGNORECASE)
+PROPERTIES = re.compile(r"\bproperties {0,3}= {0,3}[\"']?([\w:]{0,400})", re.IGNORECASE)
+SPEC = re.compile(r"\w{1,60}:[A-Z]:\w")
 PERIODIC = re.compile(r"\bpbc\s*=")
 SPECIES = {"species", "symbol", "symbols", "element", "elements", "atom", "atoms"}
 NUMBERS = {"z", "numbers", "atomic_numbers", "atomic_number"}
@@ -22,40 +25,7 @@ MEASURED = frozenset(
      "dielectric_tensor", "born_effective_charges", "polarization"}
 )  # fmt: skip
 """Results of calculations, which ASE checks for their shape and which say nothing of the atoms."""
-
-
-class Unit(NamedTuple):
-    """A unit of length, and how many Å it has."""
-
-    name: str
-    angstrom: float
-
-
-BOHR, NANOMETER, PICOMETER = Unit("bohr", 0.529177210903), Unit("nm", 10.0), Unit("pm", 0.01)
-UNITS = {
-    "bohr": BOHR, "bohrs": BOHR, "au": BOHR, "a.u.": BOHR, "a.u": BOHR, "atomic units": BOHR, "atomic_units": BOHR,
-    "nm": NANOMETER, "nanometer": NANOMETER, "nanometers": NANOMETER, "pm": PICOMETER, "picometer": PICOMETER,
-    "picometers": PICOMETER,
-}  # fmt: skip
-WORD = "|".join(re.escape(word) for word in sorted(UNITS, key=len, reverse=True))
-ALONE = re.compile(rf"[(\[]?({WORD})[)\]]?", re.IGNORECASE)
-DECLARED = re.compile(
-    r"\b(?:length[ _]|distance[ _])?(?:units?|coordinates|coords?|geometry|positions)\b"
-    rf" {{0,3}}[=:(\[\"']? {{0,3}}(?:are |is |in )? {{0,3}}[\"'(\[]?({WORD})(?![\w/^*])",
-    re.IGNORECASE,
-)
-
-
-def length_unit(text: str, alone: bool = False) -> Unit | None:
-    """The unit of length that a comment declares (``units bohr``), or that is all of it; None if it is Å or not told.
-
-    Args:
-        text: the comment, or what follows the number of atoms.
-        alone: only where it is all of the text.
-    """
-    text = text.strip()
-    found = ALONE.fullmatch(text) or (None if alone else DECLARED.search(text[:1000]))
-    return UNITS[found[1].lower()] if found else None
+COLUMNS_HINT = "write Properties=species:S:1:pos:R:3 and name:type:columns for what else each atom has, or leave it out"
 
 
 @dataclass(frozen=True)
@@ -66,41 +36,46 @@ class Comment:
         said: for ASE: cell, periodicity, columns and whatever else has the form ``key=value``.
         species: column of the elements, from 0; None if they are told by a column of atomic numbers.
         position: the first of three columns of coordinates.
+        cell: that it gives in other words than ``Lattice``.
     """
 
     said: dict[str, Any]
     species: int | None = 0
     position: int = 1
+    cell: CommentCell | None = None
 
     @classmethod
-    def read(cls, line: str, columns: int, hint: str) -> Comment:
+    def read(cls, line: str, columns: int) -> Comment:
         """A comment that is no ``key=value`` text is taken as words, but a cell or columns that it announces must be sound.
 
         Args:
             line: the comment.
             columns: that each atom has, at least.
-            hint: for errors.
 
         Raises:
             InputError: ``Lattice`` or ``Properties`` cannot be understood or does not fit the columns.
         """
         said = _said(line)
-        if LATTICE.search(line) and "Lattice" not in said:
+        cell = None if "Lattice" in said else cell_in(line)
+        if "Lattice" not in said and (cell is None or cell.vectors is None) and _announces_lattice(line):
             raise InputError(
                 "bad_xyz", "Lattice does not give nine numbers", 'write Lattice="ax ay az bx by bz cx cy cz"'
             )
-        if "Properties" not in said:
-            if PROPERTIES.search(line):
-                raise InputError("bad_xyz", "Properties is not of the form name:type:columns", hint)
-            return cls(said)
-        spec, species, position = _columns(said["Properties"], columns, hint)
-        return cls(said | {"Properties": spec}, species, position)
+        said = {name: value for name, value in said.items() if name != "Lattice" or np.shape(value) == (3, 3)}
+        announced = _announced_columns(line)
+        if announced is None:
+            said.pop("Properties", None)
+            return cls(said, cell=cell)
+        spec, species, position = _columns(announced, columns)
+        return cls(said | {"Properties": spec}, species, position, cell)
 
 
 def _said(line: str) -> dict[str, Any]:
     """The pairs of ``key=value`` that mean something to ASE, without words of a sentence, which it takes for true."""
     from ase.io.extxyz import key_val_str_to_dict
 
+    if "=" not in line:
+        return {}
     line = re.sub(
         r"\b(lattice|properties)\s*=\s*", lambda found: f"{found[1].capitalize()}=", line, flags=re.IGNORECASE
     )
@@ -125,7 +100,26 @@ def _said(line: str) -> dict[str, Any]:
     }
 
 
-def _columns(spec: str, columns: int, hint: str) -> tuple[str, int | None, int]:
+def _announces_lattice(line: str) -> bool:
+    """Whether a ``Lattice`` is meant as one: a quoted text of numbers or of several words, or several numbers."""
+    for quote, value in LATTICE.findall(line):
+        words = value.split()
+        numbers = [word for word in words if NUMBER.fullmatch(decimal(word.strip(",")))]
+        if (quote and (numbers or len(words) >= 3)) or (numbers[:3] == words[:3] and len(numbers) >= 3):
+            return True
+    return False
+
+
+def _announced_columns(line: str) -> str | None:
+    """What ``Properties`` announces; None if there is none, or the word is one of a sentence."""
+    for spec in PROPERTIES.findall(line):
+        names = {word.lower() for word in spec.split(":")}
+        if ":" in spec and (names & (SPECIES | NUMBERS | POSITIONS) or SPEC.match(spec)):
+            return str(spec)
+    return None
+
+
+def _columns(spec: str, columns: int) -> tuple[str, int | None, int]:
     """``Properties`` with names as ASE has them, the column of the elements and the first of the coordinates.
 
     ASE makes room for as many columns as are announced, so they are counted first.
@@ -133,9 +127,9 @@ def _columns(spec: str, columns: int, hint: str) -> tuple[str, int | None, int]:
     words = spec.split(":")
     parts = [tuple(words[k : k + 3]) for k in range(0, len(words), 3)]
     if len(words) % 3 or not all(is_count(part[2]) for part in parts):
-        raise InputError("bad_xyz", f"Properties={spec[:60]} is not of the form name:type:columns", hint)
+        raise InputError("bad_xyz", f"Properties={spec[:60]} is not of the form name:type:columns", COLUMNS_HINT)
     if sum(int(part[2]) for part in parts) > columns:
-        raise InputError("bad_xyz", f"Properties does not describe the {columns} columns there are", hint)
+        raise InputError("bad_xyz", f"Properties does not describe the {columns} columns there are", COLUMNS_HINT)
     species, number, position, at, plain = None, None, None, 0, []
     for name, kind, count in parts:
         low = name.lower()

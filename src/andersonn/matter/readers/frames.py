@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from andersonn.errors import InputError
 from andersonn.matter.readers.charges import COMMENT
-from andersonn.matter.readers.comments import Comment, length_unit
-from andersonn.matter.readers.objects import as_structure
+from andersonn.matter.readers.comments import Comment
+from andersonn.matter.readers.length_units import declared_unit, in_angstrom
 from andersonn.matter.readers.parts import read_parts, refuse_more_parts
 from andersonn.matter.readers.words import NUMBER, decimal, symbols_of
 from andersonn.matter.structure import Structure, refuse_more_atoms
@@ -129,20 +131,26 @@ def _structure(frame: _Frame, name: str) -> Structure:
     count, remark = len(frame.lines) - 2, COUNT.fullmatch(frame.lines[0])[2] or ""  # type: ignore[index]
     refuse_more_atoms(count)
     rows = [line.split() for line in frame.lines[2:]]
-    comment = Comment.read(frame.lines[1], min(map(len, rows)), HINT)
-    notes = _make_plain(rows, comment)
-    unit = length_unit(remark, alone=True) or length_unit(frame.lines[1])
+    comment = Comment.read(frame.lines[1], min(map(len, rows)))
+    notes, warned = _make_plain(rows, comment), []
     atoms = _by_ase([str(count), "", *map(" ".join, rows), *frame.vectors], comment)
-    if unit is not None:
-        atoms.set_positions(atoms.positions * unit.angstrom)
-        atoms.set_cell(atoms.cell[:] * unit.angstrom)
-        notes.append(f"coordinates in {unit.name}, as the file says, were turned into Å")
+    isolated = "pbc" in comment.said and not np.any(atoms.pbc)
+    cell = None if isolated or np.any(atoms.cell[:]) else comment.cell
+    if cell is not None and cell.vectors is not None:
+        atoms.set_cell(cell.vectors)
+        atoms.set_pbc(atoms.pbc if "pbc" in comment.said else True)
+        notes.append(f"the cell was read from {cell.words!r} in the comment")
+    elif cell is not None:
+        warned.append(
+            f"the comment announces a cell by {cell.words!r} that is not read: write Lattice with nine numbers"
+        )
     if frame.left_out:
         s = "s" if frame.left_out > 1 else ""
         notes.append(f"{frame.left_out} line{s} of text after the atoms {'were' if s else 'was'} not read")
     atoms.info[COMMENT] = frame.lines[1]  # it may tell a charge
-    structure = as_structure(atoms, name)
-    return replace(structure, notes=(*structure.notes, *notes))
+    declared = declared_unit(frame.lines[1], remark)
+    structure = in_angstrom(atoms, declared, name, scale_cell=cell is None or not cell.angstrom)
+    return replace(structure, notes=(*structure.notes, *notes), warnings=(*structure.warnings, *warned))
 
 
 def _is_tinker(lines: list[str]) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.matter.readers.columns import PATHS, USUAL_COLUMNS, Columns, is_missing, is_smiles_name, plain
+from andersonn.matter.readers.columns import PATHS, TEXTS, USUAL_COLUMNS, Columns, is_missing, is_smiles_name, plain
 from andersonn.matter.readers.content import MAX_MEGABYTES, content_of, printable, text_of
 from andersonn.matter.readers.delimited import Layout
 from andersonn.matter.readers.files import read_each
@@ -96,7 +96,8 @@ def from_lines(lines: Iterable[str], columns: Columns) -> Iterator[Any]:
 
 def _is_header(names: Sequence[str], line: str) -> bool:
     """Whether a first line on stdin names columns, and is no input itself."""
-    known = [name for name in names if is_smiles_name(name) or plain(name) in PATHS]
+    texts = TEXTS if len(names) > 1 else ()
+    known = [name for name in names if is_smiles_name(name) or plain(name) in (*PATHS, *texts)]
     several = len(names) > 1 or len(line.split()) == 1
     return bool(known) and several and not os.path.exists(line.strip())
 

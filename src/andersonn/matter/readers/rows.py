@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.matter.readers.columns import USUAL_COLUMNS, Columns, Roles, is_missing
+from andersonn.matter.readers.columns import USUAL_COLUMNS, Columns, Roles, is_content, is_missing
 from andersonn.matter.readers.formats import FORMATS, format_of, is_table_name
 from andersonn.matter.readers.objects import as_structure
 from andersonn.matter.readers.parts import LONGEST_NAME, refuse_more_parts
@@ -93,7 +93,7 @@ def structures_of_row(roles: Roles, values: Sequence[Any], folder: Path | None, 
     if roles.smiles is not None:
         return [from_smiles(required(values[roles.smiles], "SMILES"), id)]
     if roles.path is not None:
-        return _named(_of_file(required(values[roles.path], "file"), folder), id)
+        return _named(_of_named(required(values[roles.path], "file"), id or called, folder), id)
     if roles.thing is None:
         raise InputError(
             "bad_row", "the row holds no structure", "give SMILES, a file, or atomic_numbers and positions"
@@ -158,11 +158,14 @@ def _of_thing(value: Any, id: str, folder: Path | None, called: str) -> Made:
             return _named([as_structure(value, id or called)], id)
         except TypeError as error:
             raise InputError("unknown_object", str(error), "or give the path of a file") from None
-    if "\n" in value.strip():
-        return _named(read_text(value, id or "text"), id)
-    if format_of(PurePath(value.strip())) is not None:
-        return _named(_of_file(value.strip(), folder), id)
+    if is_content(value) or format_of(PurePath(value.strip())) is not None:
+        return _named(_of_named(value.strip(), id or called, folder), id)
     return [from_smiles(value, id)]
+
+
+def _of_named(value: str, name: str, folder: Path | None) -> Made:
+    """The structures of a file's name, or of the text of a file."""
+    return read_text(value, name or "text") if is_content(value) else _of_file(value, folder)
 
 
 def read_text(text: str, name: str) -> Made:

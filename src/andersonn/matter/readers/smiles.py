@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 HINT = "write it as Daylight SMILES, such as CCO for ethanol; rings are closed by equal digits"
 SEPARATOR = re.compile(r"\s|[,;]")
 """Ends a SMILES; no letter of one."""
-QUOTED = re.compile(r"\([^)]*\)|\$[^$]*\$")
+QUOTED = re.compile(r"\([^()]*\)|\$[^$]*\$")
 """Coordinates and labels in an extension of CXSMILES."""
 HARMLESS = re.compile(r"(?:[\d.]*|(?:a|&\d*|o\d*|w[UD]?|r|c|t|ctu|atomProp)(?::.*)?)")
 """What else may stand between commas there that makes no other molecule: properties, groups of stereo centers."""
@@ -46,7 +47,18 @@ def from_smiles(text: str, id: str = "") -> Structure:
     """
     mol = _molecule(text)
     smiles, title = named_smiles(text)
-    return to_structure(mol, id or title or smiles)
+    structure = to_structure(mol, id or title or smiles)
+    if not _is_second(text, smiles, title):
+        return structure
+    told = f"{title[:40]!r} behind {smiles[:40]!r} is itself SMILES, of another molecule: it was taken for the name"
+    return replace(structure, warnings=(*structure.warnings, told))
+
+
+def _is_second(text: str, smiles: str, title: str) -> bool:
+    """Whether the name behind a comma or a semicolon is SMILES of another molecule, as where two were meant."""
+    if not title or len(title) > LONGEST or not any(mark in text for mark in ",;"):
+        return False
+    return constitution(title) not in (None, constitution(smiles))
 
 
 def atomic_numbers(text: str) -> np.ndarray:
@@ -167,6 +179,11 @@ def titled_smiles(text: str) -> dict[str, str]:
     Raises:
         InputError: there are none, or too many to read at once.
     """
+    return {title: smiles for title, (smiles, _) in _titled_lines(text).items()}
+
+
+def _titled_lines(text: str) -> dict[str, tuple[str, str]]:
+    """As :func:`titled_smiles`, with the line beside the SMILES; where a first line names columns, the SMILES again."""
     rows = [line for line in lines_of(text) if line.strip() and not line.startswith("#")]
     refuse_more_parts(len(rows))
     layout = list_layout(rows[0]) if rows else None
@@ -177,23 +194,17 @@ def titled_smiles(text: str) -> dict[str, str]:
         except InputError:
             smiles, title = row, ""
         if smiles:
-            found.append((title or smiles, smiles))
+            found.append((title or smiles, (smiles, row if layout is None else smiles)))
     if not found:
         raise InputError("no_atoms", "the file holds no SMILES", "write one a line, perhaps with a name after it")
     often = Counter(title for title, _ in found)
-    return {
-        (title if often[title] == 1 else f"{title} ({k})"): smiles for k, (title, smiles) in enumerate(found, start=1)
-    }
+    return {(title if often[title] == 1 else f"{title} ({k})"): both for k, (title, both) in enumerate(found, start=1)}
 
 
 def parse_smi(text: str, name: str) -> list[Structure | InputError]:
     """The molecules of a .smi file, see :func:`titled_smiles`, or what is wrong with one."""
-    parts = {title: partial(_named, smiles) for title, smiles in titled_smiles(text).items()}
+    parts = {title: partial(from_smiles, line) for title, (_, line) in _titled_lines(text).items()}
     return read_parts("molecule", parts, name)
-
-
-def _named(text: str, id: str) -> Structure:
-    return from_smiles(text, id)
 
 
 def _molecule(text: str) -> Mol:

@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from andersonn.errors import InputError
 from andersonn.matter import elements
 
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:(?:[eEdD]|\*\^)[+-]?\d+)?")
+NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:(?:[eEdD]|\*\^)[+-]?\d+)?")
 """A decimal number; ``1.0D-03`` is Fortran's and ``1.0*^-3`` Mathematica's way to write 0.001."""
-LABEL = re.compile(r"([A-Za-z]{1,2})(?:\d{1,5}[A-Za-z]?'*|_\w{0,10}|\(\d{1,5}\))")
-"""An element with what tells this atom from others, as O1, H12A, C_2 and Fe(1)."""
+LABEL = re.compile(r"([A-Za-z]{1,2})(?:\d{1,5}[A-Za-z]?'*|_\w{0,10}|\(\d{1,5}\)|\([A-Za-z]{1,20}=[^()\s]{0,80}\))")
+"""An element with what tells this atom from others, as O1, H12A, C_2, Fe(1) and, in Gaussian's inputs, O(Fragment=1)."""
+ATOMIC_NUMBER = re.compile(r"(\d{1,3})(?:\.0{0,10})?", re.ASCII)
+HEAVY = re.compile(r"\biso=0{0,3}[23](?!\d)", re.IGNORECASE)
+"""Deuterium and tritium as Gaussian writes them: H(Iso=2)."""
 MASS = re.compile(r"\d{1,3}([A-Z][a-z]?)")
 GHOST = re.compile(r"x|xx|bq\d*|du\d*|lp\d*|tv|q|gh|gh\(.*|@.*|.*-bq\d*|bq[a-z]{1,2}\d*", re.IGNORECASE)
 """Names of what is no atom: basis functions without a nucleus, dummies, lone pairs, lattice vectors among the atoms."""
@@ -58,8 +61,9 @@ def symbols_of(words: Iterable[str]) -> tuple[list[str], list[str]]:
 def _symbol(word: str) -> tuple[str, str]:
     """The symbol a word means, and what is to be said about that."""
     table = elements.atomic_number()
-    if word.isascii() and word.isdecimal() and 1 <= int(word[:6]) <= elements.MAX_Z and len(word) <= 3:
-        return elements.symbols()[int(word)], ""
+    number = ATOMIC_NUMBER.fullmatch(word)
+    if number and 1 <= int(number[1]) <= elements.MAX_Z:
+        return elements.symbols()[int(number[1])], ""
     symbol = word.capitalize()
     if symbol in table:
         return ("H", ISOTOPES) if symbol in ("D", "T") else (symbol, "")
@@ -71,7 +75,7 @@ def _symbol(word: str) -> tuple[str, str]:
         return mass[1], ISOTOPES if heavy else ""
     head = label[1].capitalize() if label else ""
     if label and head in table and not (len(head) == 2 and REMOTE.fullmatch(label[1].upper()) and label[1] != head):
-        return ("H", ISOTOPES) if head in ("D", "T") else (head, LABELS)
+        return ("H", ISOTOPES) if head in ("D", "T") or (head == "H" and HEAVY.search(word)) else (head, LABELS)
     if label and head in table:
         also = f"{head}, or {head[0]} at a place of a biomolecule"
         raise InputError("unknown_element", f"the label {word!r} may mean {also}", UNKNOWN_HINT)
