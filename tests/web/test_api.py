@@ -250,3 +250,12 @@ def test_health(server):
     found = server.client.get("/api/health").json()
     assert found["status"] == "ready"
     assert json.dumps(found)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/health", "/api/examples", "/openapi.json", "/static/main.js", "/nosuch"])
+def test_head_is_get_without_the_body(server, path):
+    head, get = server.client.head(path), server.client.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert int(head.headers["content-length"]) >= 1
+    assert server.client.head("/api/predict/polarity").status_code == 405
