@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from andersonn.errors import UsageError
-from andersonn.files import cannot_write, from_json
+from andersonn.files import cannot_write, from_json, require_encodable
 from andersonn.locks import Held, held
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ class Journal:
 
     def _open(self, path: Path) -> None:
         try:
+            require_encodable(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             real = Path(os.path.realpath(path))  # a link to a journal leads to the same lock
             self._held.enter_context(held(real.with_name(f".{real.name}.lock")))
