@@ -96,7 +96,22 @@ def test_what_is_printed_is_accepted(host):
         assert (found.scheme, found.port) == ("http", 8933)
         assert found.hostname not in ("0.0.0.0", "::", None)
         assert asked(client_of(host), host=found.netloc, origin=address) == "answered"
-    assert len(addresses(host, 1)) == (1 if host not in ("0.0.0.0", "::") else 1 + bool(machine_names()))
+    assert len(addresses(host, 1)) == (1 + bool(machine_names()) if host == "0.0.0.0" else 1)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::1"])
+def test_what_is_printed_is_listened_on(host):
+    async def reached() -> None:
+        try:
+            server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, 0)
+        except OSError:
+            pytest.skip(f"this machine has no {host}")
+        found = urlsplit(addresses(host, server.sockets[0].getsockname()[1])[0])
+        _, writer = await asyncio.open_connection(found.hostname, found.port)
+        writer.close()
+        server.close()
+
+    asyncio.run(reached())
 
 
 def test_names_of_a_machine_that_listens_everywhere(monkeypatch):

@@ -56,7 +56,10 @@ def addresses(host: str, port: int) -> list[str]:
         host: as the option has it.
         port: the one that was found.
     """
-    names = ["127.0.0.1", *machine_names()[:1]] if host in EVERYWHERE else [_name_of(host)]
+    if host == "::":  # listens on addresses of IPv6 alone, and the machine's name may lead to another
+        names = ["[::1]"]
+    else:
+        names = ["127.0.0.1", *machine_names()[:1]] if host in EVERYWHERE else [_name_of(host)]
     return [f"http://{name}:{port}" for name in names]
 
 
