@@ -1,6 +1,7 @@
 """Connections to the web lab that never say what they ask for: how many stay, and how long others wait meanwhile.
 
-Starts ``andersonn serve`` on 127.0.0.1, opens connections with half a request each, and asks on a connection of its own every
+Starts ``andersonn serve`` on 127.0.0.1, opens connections with half a head, half a body or no body each, or with a body that the
+server does not wait for (``--kind``), and asks on a connection of its own every
 half second, until all are closed or the time is up: ``python benchmarks/half_open.py --count 300 --seconds 45``.
 """
 
@@ -14,10 +15,20 @@ import subprocess
 import sys
 import time
 
+HOST = "Host: 127.0.0.1\r\n"
+FORM = f"POST /api/predict/polarity HTTP/1.1\r\n{HOST}Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n\r\n"
+KINDS = {
+    "head": f"GET /api/health HTTP/1.1\r\n{HOST}X: ",
+    "body": FORM + "--x",
+    "no-body": FORM,
+    "unread": f"GET / HTTP/1.1\r\n{HOST}Content-Length: 1000000\r\n\r\n1",
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--kind", choices=KINDS, default="head", help="what is sent of each request")
     parser.add_argument("--seconds", type=float, default=45.0, help="at most")
     parser.add_argument("options", nargs="*", help="of andersonn serve, after --")
     arguments = parser.parse_args()
@@ -26,15 +37,15 @@ def main() -> None:
     try:
         port = int(serving.stderr.readline().split()[3].rpartition(":")[2])
         answered(port, "tasks")  # when the models are loaded
-        measure(port, arguments.count, arguments.seconds)
+        measure(port, KINDS[arguments.kind], arguments.count, arguments.seconds)
     finally:
         serving.terminate()
         serving.wait(60.0)
 
 
-def measure(port: int, count: int, seconds: float) -> None:
+def measure(port: int, part: str, count: int, seconds: float) -> None:
     begun = time.monotonic()
-    open_ones = [half_open(port) for _ in range(count)]
+    open_ones = [half_open(port, part) for _ in range(count)]
     print(f"{count} half requests sent in {time.monotonic() - begun:.1f} s")
     waits, begun = [], time.monotonic()
     while open_ones and time.monotonic() < begun + seconds:
@@ -52,9 +63,9 @@ def measure(port: int, count: int, seconds: float) -> None:
     )
 
 
-def half_open(port: int) -> socket.socket:
+def half_open(port: int, part: str) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), 10.0)
-    connection.sendall(b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
+    connection.sendall(part.encode())
     return connection
 
 

@@ -10,6 +10,7 @@ import re
 import secrets
 import socket
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,7 @@ def write_whole(path: Path, write: Callable[[str], None]) -> None:
         OSError: it cannot be written, or there is a pipe or a device, which a file would take the place of; the error
             names ``path``, also where a library told the reason in words alone.
     """
+    require_encodable(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EEXIST, "there is a pipe or a device", str(path))
     try:
@@ -62,12 +64,39 @@ def write_whole(path: Path, write: Callable[[str], None]) -> None:
         raise OSError(number, os.strerror(number), str(path)) from error
 
 
+def require_encodable(path: Path) -> None:
+    """Checks that the file system can have a path's name: where it is told to be ASCII, an umlaut is none.
+
+    Raises:
+        OSError: it cannot.
+    """
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        words = f"this system writes names in {error.encoding}, which lacks {error.object[error.start]!a}"
+        raise OSError(errno.EILSEQ, words, ascii(str(path))) from None
+
+
+def encodable_name(name: str, most: int = 200) -> str:
+    """The same with _ in place of what the file system cannot have in a name, and at most so many bytes long."""
+    kept = "".join(mark if _is_encodable(mark) else "_" for mark in name)
+    return os.fsencode(kept)[:most].decode(sys.getfilesystemencoding(), "ignore")
+
+
+def _is_encodable(mark: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(mark)
+    except UnicodeEncodeError:
+        return False
+
+
 def try_writing(folder: Path) -> None:
     """Makes a file without a name in a folder, which is made if needed.
 
     Raises:
         OSError: that is not possible.
     """
+    require_encodable(folder)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
     folder.mkdir(parents=True, exist_ok=True)

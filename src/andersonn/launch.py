@@ -19,6 +19,8 @@ PACKAGE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = "andersonn"
 SAFE = "PYTHONSAFEPATH"
 """Keeps the current folder out of every Python that is started, by whomever."""
+given_path = os.environ.get("PYTHONPATH", "")
+"""``PYTHONPATH`` as this process was given it; :func:`guard` mends it."""
 CHILD = "ANDERSONN_CHILD"
 """Tells a child that its search path was made here."""
 

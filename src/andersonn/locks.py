@@ -37,8 +37,10 @@ def held(path: Path) -> Iterator[bool]:
 
     Raises:
         Held: another process, or another part of this one, has it.
-        OSError: the file cannot be made.
+        OSError: the file cannot be made, or something else stands in its place.
     """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise OSError(errno.EEXIST, f"its lock {path.name!r} is a link or a folder, which has to go", str(path))
     lock = FileLock(str(path), timeout=0, thread_local=False)
     try:
         lock.acquire()

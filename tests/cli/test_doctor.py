@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import tomllib
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from andersonn import launch
 from andersonn.cli.main import app
 from andersonn.data.sources import SOURCES
 from andersonn.data.tasks import TASKS
@@ -149,3 +151,15 @@ def test_questions_that_cannot_be_answered_are_refused(copy):
         self_test.write_self_test(
             copy / "polarity", {"NaCl.vasp": "NaCl\n1\n4 0 0\n0 4 0\n0 0 4\nNa\n1\nDirect\n0 0 0\n"}
         )
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("", None), ("/whole", None), ("/whole:/more", None), (".", "."), ("/whole:", "an empty part"), (":/whole", "an empty part"),
+     ("/whole:lib:../x", "lib, ../x")],
+)  # fmt: skip
+def test_parts_of_a_search_path_that_lead_anywhere(monkeypatch, given, told):
+    monkeypatch.setattr(launch, "given_path", given.replace(":", os.pathsep))
+    found = list(doctor._search_path())
+    assert [each.found.partition(":")[0] for each in found] == ([told] if told else [])
+    assert all(each.state == "missing" and "PYTHONSAFEPATH=1" in each.cure for each in found)

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,22 @@ def test_a_misspelt_option_is_no_input():
     done = run("explain", "conduction", "x.cif", "--formt", "json")
     assert done.returncode == 2
     assert "--format" in done.stderr
+
+
+ASCII_ONLY = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("name", ["quärtz Å→.cif", "日本語.cif", "𠀀" * 55 + ".cif"])
+def test_names_that_the_system_cannot_write(tmp_path, monkeypatch, name):
+    """Where the file system is told to be ASCII, or a name would be too long."""
+    path, out = tmp_path / name[-80:], tmp_path / "out"
+    path.write_bytes((STRUCTURES / "NaCl.cif").read_bytes())
+    for environment in ({}, ASCII_ONLY):
+        for key, value in environment.items():
+            monkeypatch.setenv(key, value)
+        done = run("explain", "conduction", path, "--out", out, "--format", "json")
+        assert done.returncode == 0, done.stderr
+        assert Path(json.loads(done.stdout)["picture"]).suffix == ".png"
+    names = [os.fsencode(each.name) for each in out.iterdir()]
+    assert len(names) == 2
+    assert any(each.isascii() for each in names)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import gc
 import gzip
 import json
 import signal
@@ -13,6 +15,9 @@ import httpx
 import pytest
 
 from andersonn import Scientist
+from andersonn.errors import InputError
+from andersonn.web.lab import Lab
+from andersonn.web.limits import Limits
 from tests.web.conftest import EXAMPLES, Serving
 
 QUARTZ, COPPER = EXAMPLES / "structures/quartz.cif", EXAMPLES / "structures/Cu.cif"
@@ -250,3 +255,31 @@ def test_health(server):
     found = server.client.get("/api/health").json()
     assert found["status"] == "ready"
     assert json.dumps(found)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/health", "/api/examples", "/openapi.json", "/static/main.js", "/nosuch"])
+def test_head_is_get_without_the_body(server, path):
+    head, get = server.client.head(path), server.client.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert int(head.headers["content-length"]) >= 1
+    assert server.client.head("/api/predict/polarity").status_code == 405
+
+
+def test_a_warm_up_that_is_stopped_is_no_error():
+    """Nobody is told of a task whose error was never retrieved."""
+    told = []
+
+    async def stopped():
+        raise InputError("aborted", "the library ended its process (SIGKILL)", "")
+
+    async def live():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        lab = Lab(Limits())
+        lab._warming = asyncio.create_task(stopped())
+        await lab.close()
+        del lab
+        gc.collect()
+
+    asyncio.run(live())
+    assert told == []

@@ -7,13 +7,18 @@ import contextlib
 import json
 import socket
 import time
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
+from uvicorn.server import ServerState
 
 from andersonn.errors import UsageError
-from andersonn.web.doors import Doors, own_names
+from andersonn.web.connections import protocol_of
+from andersonn.web.doors import Doors, addresses, machine_names, own_names
+from andersonn.web.limits import Limits
 from tests.web.conftest import EXAMPLES, Serving
 
 QUARTZ = EXAMPLES / "structures/quartz.cif"
@@ -52,7 +57,7 @@ def asked(app, path="/api/tasks", method="GET", **headers):
 
 @pytest.mark.parametrize(
     "name",
-    ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:65535", "[::1]", "[::1]:8000"],
+    ["localhost", "localhost.", "localhost.:8000", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:65535", "[::1]", "[::1]:8000"],
 )  # fmt: skip
 def test_names_of_this_machine(name):
     for path in ("/", "/api/tasks"):
@@ -62,7 +67,7 @@ def test_names_of_this_machine(name):
 @pytest.mark.parametrize(
     "name",
     ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", "127.0.0.2", "0.0.0.0:8000", "localhost@evil",
-     "evil#localhost", "[::2]:80", "[::1", "::1", "", "localhost:8000:1", "a/../localhost", "www.localhost", "xlocalhost", "2130706433"],
+     "evil#localhost", "[::2]:80", "[::1", "::1", "", "localhost:8000:1", "a/../localhost", "www.localhost", "localhost..", ".localhost", "xlocalhost", "2130706433"],
 )  # fmt: skip
 def test_names_that_lead_here_from_elsewhere(name):
     for path in ("/", "/api/tasks"):
@@ -80,6 +85,44 @@ def test_further_names():
     assert asked(client_of(allowed=["*"]), host="anything") == "answered"
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "0.0.0.0", "::", "::1", "192.168.7.7", "Fe80::1", "lab.example.org", "Lab.example.org."],
+)
+def test_what_is_printed_is_accepted(host):
+    """And is what a browser makes of it: an address in brackets, a port, and no name for all addresses."""
+    for address in addresses(host, 8933):
+        found = urlsplit(address)
+        assert (found.scheme, found.port) == ("http", 8933)
+        assert found.hostname not in ("0.0.0.0", "::", None)
+        assert asked(client_of(host), host=found.netloc, origin=address) == "answered"
+    assert len(addresses(host, 1)) == (1 + bool(machine_names()) if host == "0.0.0.0" else 1)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::1"])
+def test_what_is_printed_is_listened_on(host):
+    async def reached() -> None:
+        try:
+            server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, 0)
+        except OSError:
+            pytest.skip(f"this machine has no {host}")
+        found = urlsplit(addresses(host, server.sockets[0].getsockname()[1])[0])
+        _, writer = await asyncio.open_connection(found.hostname, found.port)
+        writer.close()
+        server.close()
+
+    asyncio.run(reached())
+
+
+def test_names_of_a_machine_that_listens_everywhere(monkeypatch):
+    for name, own in {"box": ["box", "box.local"], "Box.lab.org": ["Box.lab.org"], "höhle": [], "": []}.items():
+        monkeypatch.setattr(socket, "gethostname", lambda name=name: name)
+        assert machine_names() == own
+        for each in own:
+            assert asked(client_of("0.0.0.0"), host=f"{each}:8000") == "answered"
+            assert asked(client_of("127.0.0.1"), host=f"{each}:8000") == "unknown_host"
+
+
 @pytest.mark.parametrize("name", ["http://x", "a*", "*.*", "", "x/y", "*x.org", "lab:443", "[::1]:80", " "])
 def test_what_is_no_name(name):
     with pytest.raises(UsageError, match="allowed-host"):
@@ -95,6 +138,10 @@ def test_what_is_no_name(name):
         ({"origin": "http://localhost:3000"}, "foreign_page"), ({"origin": "http://127.0.0.1:8000"}, "foreign_page"),
         ({"origin": "http://localhost"}, "foreign_page"), ({"origin": "http://localhost:8000.evil.example"}, "foreign_page"),
         ({"origin": "http://evil.example#localhost:8000"}, "foreign_page"), ({"origin": "http://localhost:x"}, "foreign_page"),
+        ({"origin": "http://evil@localhost:8000"}, "foreign_page"), ({"origin": "http://localhost:8000/"}, "foreign_page"),
+        ({"origin": "http://localhost:8000#"}, "foreign_page"), ({"origin": "http://localhost:8000 http://evil.example"}, "foreign_page"),
+        ({"origin": "http://local\thost:8000"}, "foreign_page"), ({"origin": "http://localhost:08000"}, "foreign_page"),
+        ({"origin": "http://[localhost:8000"}, "foreign_page"),
         ({"origin": "file://"}, "foreign_page"), ({"origin": "chrome-extension://localhost:8000"}, "foreign_page"), ({"origin": ""}, "foreign_page"),
         ({"sec_fetch_site": "cross-site"}, "foreign_page"), ({"sec_fetch_site": "same-site"}, "foreign_page"),
         ({"origin": "http://localhost:8000", "sec_fetch_site": "cross-site"}, "foreign_page"), ({"sec_fetch_site": "odd"}, "foreign_page"),
@@ -123,6 +170,15 @@ def narrow():
     serving = Serving("--readers", "1", "--connections", "20", "--head-seconds", "8")
     yield serving
     serving.close()
+
+
+FORM = b"POST /api/predict/polarity HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+HALVES = (
+    b"", b"GET / HT", b"POST /api/predict/polarity HTTP/1.1\r\nHost: localhost\r\nX: ",
+    FORM + b"Content-Length: 1000\r\n\r\n", FORM + b"Content-Length: 1000\r\n\r\n--x",
+    FORM + b"Transfer-Encoding: chunked\r\n\r\n", FORM + b"Transfer-Encoding: chunked\r\n\r\n3\r\n--x\r\n",
+)  # fmt: skip
+"""What a client may have sent of a request."""
 
 
 def raw(serving, sent: bytes = b"") -> socket.socket:
@@ -161,15 +217,85 @@ def test_half_open_connections_keep_nobody_out(narrow):
     theirs = []
     for k in range(300):
         with contextlib.suppress(ConnectionError):
-            theirs.append(
-                raw(narrow, (b"", b"GET / HT", b"POST /api/predict/polarity HTTP/1.1\r\nHost: localhost\r\nX: ")[k % 3])
-            )
+            theirs.append(raw(narrow, HALVES[k % len(HALVES)]))
         if k % 50 == 49:
             assert status_of(narrow) == 200
     assert sum(not closed(each) for each in theirs) <= 20
     answers = [error_of(answer) for answer in map(heard, theirs) if answer]
     assert {(status, error["kind"]) for status, error in answers} == {(503, "crowded"), (408, "too_slow")}
     assert all(error["hint"] for _, error in answers)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("GET /", 200), ("HEAD /", 200), ("GET /api/health", 200), ("POST /nosuch", 404), ("GET /nosuch", 404), ("PUT /api/health", 405),
+        ("POST /api/health/", 307),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("length", "part"), [("Content-Length: 1000000", b"1"), ("Transfer-Encoding: chunked", b"1")])
+def test_a_body_that_nobody_waits_for_keeps_nobody_out(narrow, asked, status, length, part):
+    """Sixty clients are answered before they send their bodies, of which they send one byte and then nothing."""
+    theirs = []
+    for _ in range(60):
+        connection = raw(narrow, f"{asked} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n".encode())
+        connection.settimeout(20.0)
+        assert int(connection.recv(65536).split()[1]) == status
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(part)
+        theirs.append(connection)
+    assert status_of(narrow) == 200
+    for connection in theirs:
+        heard(connection)  # all are ended
+
+
+def test_a_whole_body_that_nobody_waits_for_does_no_harm(narrow):
+    """The client is told, however much it sends, and a small body does not even end the connection."""
+    for megabytes in (0, 1, 7):
+        answer = narrow.client.post("/nosuch", content=b"x" * (megabytes * 1000000 + 100))
+        assert answer.status_code == 404
+    request = b"POST /nosuch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc"
+    last = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    assert heard(raw(narrow, request + request + last)).count(b"HTTP/1.1 404") == 2
+
+
+def test_a_slow_reader_of_long_answers_is_left():
+    """It takes a little of an answer again and again, and so never all of it."""
+    size, parts = 100_000, 400
+
+    async def large(scope, receive, send):
+        length = str(size * parts).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        for part in range(parts):
+            await send({"type": "http.response.body", "body": bytes(size), "more_body": part < parts - 1})
+
+    def narrow_one() -> socket.socket:
+        made = socket.socket()
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        return made
+
+    async def taken() -> int:
+        config = uvicorn.Config(large, log_level="warning", lifespan="off")
+        config.load()
+        state, loop, listening, asking = ServerState(), asyncio.get_running_loop(), narrow_one(), narrow_one()
+        listening.bind(("127.0.0.1", 0))
+        speak = protocol_of(Limits(work_seconds=1.0))
+        server = await loop.create_server(lambda: speak(config, state, {}), sock=listening)
+        await loop.run_in_executor(None, asking.connect, listening.getsockname())
+        reader, writer = await asyncio.open_connection(sock=asking)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
+        found = 0
+        with contextlib.suppress(ConnectionError):
+            while part := await reader.read(65536):
+                found += len(part)
+                await asyncio.sleep(0.01)
+        writer.close()
+        server.close()
+        assert not state.connections
+        return found
+
+    assert size < asyncio.run(taken()) < size * parts
 
 
 def closed(connection: socket.socket) -> bool:

@@ -103,9 +103,12 @@ def _drawn(answers: Iterator[Explanation | Failure], out: Path | None) -> Iterat
 
 def _file_name(answer: Explanation) -> str:
     """A name for the picture, made of the structure's."""
+    from andersonn.files import encodable_name
+
     id, source = answer.prediction.id, Path(answer.prediction.input)
     word = id if id and (":" in id or id == answer.prediction.input) else source.stem
-    return re.sub(r"[^\w.+=()\[\]-]+", "_", word).strip("._")[:80] or "structure"
+    plain = re.sub(r"[^\w.+=()\[\]-]+", "_", word).strip("._")[:80]
+    return encodable_name(plain).strip("._") or "structure"
 
 
 def _free(path: Path, taken: set[Path]) -> Path:

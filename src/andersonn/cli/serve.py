@@ -105,6 +105,7 @@ class _Server:
             AndersonnError: the models cannot be loaded, or the address cannot be listened on.
         """
         from andersonn.errors import UsageError
+        from andersonn.web.doors import addresses
 
         serving = asyncio.create_task(self._serve())
         while not self.server.started and not serving.done():
@@ -112,8 +113,8 @@ class _Server:
         if not self.server.started:
             await serving
             raise UsageError("no_address", "cannot listen there", "choose another --port or --host")
-        address = self.server.servers[0].sockets[0].getsockname()
-        warn(f"web lab on http://{address[0]}:{address[1]} (Ctrl-C ends it)")
+        port = self.server.servers[0].sockets[0].getsockname()[1]
+        warn(f"web lab on {' and '.join(addresses(self.server.config.host, port))} (Ctrl-C ends it)")
         failure = None
         try:
             await self.lab.ready()

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from andersonn import launch
 from andersonn.data.fetch import cached
 from andersonn.data.sources import SOURCES
 from andersonn.data.tasks import TASKS
@@ -63,6 +64,7 @@ def look(self_test: bool = False) -> Iterator[Finding]:
         self_test: also import the extras that are installed, and ask each shipped model questions with known answers.
     """
     yield _python()
+    yield from _search_path()
     for package, module in REQUIRED.items():
         yield _package("package", package, module, f"pip install {package}", True, "failed")
     yield _device()
@@ -87,6 +89,15 @@ def _python() -> Finding:
     version, fine = platform.python_version(), sys.version_info >= OLDEST_PYTHON
     cure = "" if fine else "install Python {}.{} or newer".format(*OLDEST_PYTHON)
     return Finding("python", "python", "ok" if fine else "failed", f"{version}, {sys.executable}", cure)
+
+
+def _search_path() -> Iterator[Finding]:
+    """Parts of ``PYTHONPATH`` as this process was given it that name another folder wherever one stands."""
+    parts = launch.given_path.split(os.pathsep) if launch.given_path else []
+    odd = [part or "an empty part" for part in parts if not os.path.isabs(part)]
+    if odd:
+        found = f"{', '.join(odd)}: Python runs what lies in the current folder before andersonn can prevent it"
+        yield Finding("python", "PYTHONPATH", "missing", found, "give whole paths alone, and set PYTHONSAFEPATH=1")
 
 
 def _package(part: str, package: str, module: str, cure: str, load: bool, absent: str) -> Finding:

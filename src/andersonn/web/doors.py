@@ -37,8 +37,30 @@ def own_names(host: str, allowed: Iterable[str] = ()) -> list[str]:
     Raises:
         UsageError: a further name is none.
     """
-    listens = [socket.gethostname()] if host in EVERYWHERE else [host]
+    listens = machine_names() if host in EVERYWHERE else [host]
     return list(dict.fromkeys([*LOOPBACK, *map(_name_of, [*listens, *allowed])]))
+
+
+def machine_names() -> list[str]:
+    """What the machine is called in its network, the shortest way first; empty if it has no name that a browser can use."""
+    name = socket.gethostname().rstrip(".")
+    if not NAME.fullmatch(name):
+        return []
+    return [name] if "." in name else [name, f"{name}.local"]
+
+
+def addresses(host: str, port: int) -> list[str]:
+    """What to type into a browser for a server that listens on ``host``; :class:`Doors` lets all of it in.
+
+    Args:
+        host: as the option has it.
+        port: the one that was found.
+    """
+    if host == "::":  # listens on addresses of IPv6 alone, and the machine's name may lead to another
+        names = ["[::1]"]
+    else:
+        names = ["127.0.0.1", *machine_names()[:1]] if host in EVERYWHERE else [_name_of(host)]
+    return [f"http://{name}:{port}" for name in names]
 
 
 def _name_of(host: str) -> str:
@@ -52,7 +74,7 @@ def _name_of(host: str) -> str:
             f"{host!r} is no name of a machine",
             "leave out http:// and the port: --allowed-host lab.example.org",
         )
-    return host.lower()
+    return host.lower().removesuffix(".")
 
 
 class Doors:
@@ -89,8 +111,9 @@ class Doors:
             return True
         if reached and port.isdigit() and host in (reached, f"[{reached}]"):
             return True
-        await self._trusted(scope, receive, _nothing)
-        return bool(scope.pop(TRUSTED, False))
+        asked = {"type": "http", "headers": [(b"host", _without_dot(headers.get("host", "")).encode("latin-1"))]}
+        await self._trusted(asked, receive, _nothing)
+        return TRUSTED in asked
 
     def _is_foreign(self, scope: Message, headers: Headers) -> bool:
         """Whether a page of another site asks. Opening a page by a link from elsewhere is no such thing; it reads nothing."""
@@ -101,15 +124,29 @@ class Doors:
         return any(not self._is_own_origin(origin, headers.get("host", "")) for origin in headers.getlist("origin"))
 
     def _is_own_origin(self, origin: str, host: str) -> bool:
+        """Whether an origin, which browsers write as scheme, name and any port but the usual one, is that of the request."""
         try:
-            found, asked = urlsplit(origin), urlsplit(f"//{host}")
-            if found.scheme not in PORTS or not found.hostname:
+            found = urlsplit(origin)
+            if (
+                found.scheme not in PORTS
+                or not found.hostname
+                or origin.lower() != f"{found.scheme}://{found.netloc}".lower()
+            ):
                 return False
-            port = PORTS[found.scheme]
-            same = (found.hostname, found.port or port) == (asked.hostname, asked.port or port)
-        except ValueError:  # a port that is no number
+            same = _without_usual_port(found.netloc, found.scheme) == _without_usual_port(host, found.scheme)
+        except ValueError:  # a bracket that is not closed
             return False
         return same or found.hostname in self.allowed
+
+
+def _without_dot(host: str) -> str:
+    """The same without the dot that ends a whole name, ``localhost.:8000``."""
+    name, colon, port = host.partition(":")
+    return f"{name.removesuffix('.')}{colon}{port}"
+
+
+def _without_usual_port(host: str, scheme: str) -> str:
+    return host.lower().removesuffix(f":{PORTS[scheme]}")
 
 
 async def _mark(scope: Message, receive: Receive, send: Send) -> None:

@@ -29,7 +29,8 @@ HEADERS = {
 
 
 class Guard:
-    """Refuses bodies that are too large (413) or too slow (408), before or while they arrive.
+    """Refuses bodies that are too large (413) or too slow (408), before or while they arrive. HEAD is answered as GET is; the
+    server leaves the body out.
 
     Args:
         app: what it stands before.
@@ -60,6 +61,8 @@ class Guard:
             await refuse(self.too_large, send)
             return
         watched = _Watched(self, receive, send)
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
         await self.app(scope, watched.receive, watched.send)
         if watched.refusal and not watched.started:
             await refuse(watched.refusal, send)

@@ -38,6 +38,7 @@ class Lab:
         self._working: Lane | None = None
         self._place = tempfile.TemporaryDirectory(prefix="andersonn-web-", ignore_cleanup_errors=True)
         self._ready: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
         """Begins to load the models, while pages are served already; questions wait for it."""
@@ -79,6 +80,8 @@ class Lab:
         for lane in (self._reading, self._working):
             if lane is not None:
                 await asyncio.to_thread(lane.close)
+        if self._warming is not None:  # stopped in the midst of it, it fails, which is nobody's fault
+            await asyncio.gather(self._warming, return_exceptions=True)
         if self._answerer is not None:
             await asyncio.to_thread(self._answerer.close)
         self._place.cleanup()
