@@ -151,7 +151,7 @@ def test_archives_hold_what_folders_hold(tmp_path, how):
     prefix = "" if how == "folder" else f"lib{how}/"
     assert read(library, 2) == [
         (f"{prefix}x/a.cif", None, "a", 4.8497),
-        (f"{prefix}x/b.cif", None, "bad_cif", None),
+        (f"{prefix}x/b.cif", None, "no_atoms", None),
         (f"{prefix}x/m.sdf", 1, "m:m0", 0.9),
         (f"{prefix}x/m.sdf", 2, "m:m1", 0.901),
         (f"{prefix}y/t.xyz", 1, "t:1", 0.9),

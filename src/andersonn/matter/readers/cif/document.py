@@ -148,8 +148,10 @@ def _broken(text: str, reason: str) -> InputError:
     if "duplicate" in reason:
         return InputError("bad_cif", f"not a valid CIF: {reason}", "give each block and item its own name")
     hint = "correct the line, or write the file again"
-    if "unterminated" in reason or ("Wrong number" in reason and place and _is_in_last_loop(text, int(place[1]))):
+    if "unterminated" in reason:
         hint = "the file may be cut short; write or download it again"
+    elif "Wrong number" in reason and place and _is_in_last_loop(text, int(place[1])):
+        hint = "the file may be cut short, or a value that begins with _ or holds blanks lacks its quotes"
     return InputError("bad_cif", f"not a valid CIF: {reason}", hint)
 
 
