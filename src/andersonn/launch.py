@@ -27,12 +27,10 @@ CHILD = "ANDERSONN_CHILD"
 
 def run(module: str, *words: str, **options: object) -> "subprocess.CompletedProcess[str]":
     """Runs ``python -m module words…`` to its end, with options as of :func:`subprocess.run`; ``env`` is added to that of this
-    process, and ``text`` is UTF-8. Returns the same as that function.
+    process. Returns the same as that function.
     """
     import subprocess
 
-    if options.get("text"):
-        options = {"encoding": "utf-8", "errors": "replace"} | options
     return subprocess.run(command(module, *words), env=environment(**options.pop("env", {})), **options)
 
 

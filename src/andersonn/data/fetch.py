@@ -125,7 +125,7 @@ def _by_pip(source: Source, folder: Path, patience: Patience) -> Path:
         options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--quiet"]
         options += ["--retries", str(patience.tries), "--timeout", f"{patience.seconds:g}", "--dest", fresh]
         words = ("download", *options, source.location)
-        done = launch.run("pip", *words, capture_output=True, text=True, check=False)
+        done = launch.run("pip", *words, capture_output=True, encoding="utf-8", errors="replace", check=False)
         if done.returncode:
             words = [line for line in lines_of(done.stderr) if line.startswith("ERROR")] or ["no reason given"]
             raise InputError(

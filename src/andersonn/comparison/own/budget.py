@@ -145,7 +145,9 @@ def _frontier(plan: BudgetPlan, part: Records, kind: str) -> dict[str, Any]:
         pq.write_table(part.table, file)
         task = json.dumps(asdict(replace(plan, data=(str(file),))))
         module = "andersonn.comparison.own.budget"
-        done = launch.run(module, task, kind, capture_output=True, text=True, check=False, env=EXACT)
+        done = launch.run(
+            module, task, kind, capture_output=True, encoding="utf-8", errors="replace", check=False, env=EXACT
+        )
     found = frontier_of([json.loads(line) for line in lines_of(done.stdout)])
     if done.returncode == 0:
         return found

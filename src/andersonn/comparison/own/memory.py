@@ -151,7 +151,15 @@ def _point(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
     if torch.device(plan.device).type == "cuda":
         return step_peak(plan, kind, depth)
     words = (json.dumps(asdict(plan)), kind, str(depth))
-    done = launch.run("andersonn.comparison.own.memory", *words, capture_output=True, text=True, check=False, env=EXACT)
+    done = launch.run(
+        "andersonn.comparison.own.memory",
+        *words,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        env=EXACT,
+    )
     if done.returncode == 0:
         return json.loads(lines_of(done.stdout)[-1])
     reason = (lines_of(done.stderr.strip()) or ["no message; perhaps it was killed for its memory"])[-1]

@@ -11,6 +11,7 @@ from andersonn.errors import InputError
 from andersonn.matter.readers.cif.document import Block
 from andersonn.matter.readers.cif.groups import group_of_hall, groups_called, settings_of
 from andersonn.matter.readers.cif.operations import common_share, read_operations
+from andersonn.textlines import lines_of
 
 LISTS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
 SYMBOLS = (
@@ -117,7 +118,7 @@ def _operations(block: Block, names: list[str]) -> tuple[tuple[str, ...], tuple[
 def _list(block: Block, name: str) -> tuple[str, ...]:
     texts = [gemmi.cif.as_string(text) for text in block.column(name) or () if not gemmi.cif.is_null(text)]
     if len(texts) == 1 and "\n" in texts[0].strip():  # all in one text
-        texts = [line.strip() for line in texts[0].splitlines() if line.strip()]
+        texts = [line.strip() for line in lines_of(texts[0]) if line.strip()]
     return tuple(texts)
 
 
