@@ -16,7 +16,10 @@ MAX_MEGABYTES = 64
 
 def printable(path: str | os.PathLike[str]) -> str:
     """A path as text that any output can encode: bytes that are not UTF-8 become escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # the file system is said to be ASCII, and so has no file of that name
+        return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def content_of(path: Path, max_megabytes: float = MAX_MEGABYTES) -> bytes:
