@@ -30,12 +30,12 @@ posix = pytest.mark.skipif(os.name == "nt", reason="descriptors of a POSIX shell
 
 
 DRIVER = """
-import json, sys
+import json, os, sys
 from andersonn.cli import entry, streams
 streams.prepare()
 ends = []
 for number, words in enumerate(json.loads(sys.argv.pop())):
-    sys.argv[:] = ["andersonn", *words]
+    sys.argv[:] = ["andersonn", *(os.fsdecode(word.encode("utf-8")) for word in words)]  # as the system hands them on
     status = entry._status_of(entry._verbs)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
