@@ -69,16 +69,14 @@ MAX_Z = 103
 """The heaviest element the table has (lawrencium)."""
 
 
-def formula(Z: np.ndarray, reduced: bool = True) -> str:
-    """Formula of a crystal, elements by rising electronegativity (``"NaCl"``), carbon and hydrogen first (``"CH4"``).
+def formula(Z: np.ndarray) -> str:
+    """Reduced formula of a crystal, elements by rising electronegativity (``"NaCl"``), carbon and hydrogen first (``"CH4"``).
 
     Args:
         Z: atomic numbers ``[n]``.
-        reduced: divide the counts by their greatest common divisor.
     """
     numbers, counts = np.unique(np.asarray(Z), return_counts=True)
-    if reduced:
-        counts = counts // np.gcd.reduce(counts)
+    counts = counts // np.gcd.reduce(counts)
     parts = {symbols()[z]: int(c) for z, c in zip(numbers, counts, strict=True)}
     carbon_first = ["C", "H"] if "C" in parts else []
     electronegativity = column("electronegativity")
