@@ -27,12 +27,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from andersonn.data.tasks import TASKS, Task
-from andersonn.files import write_json
-from andersonn.measure.machine import cpu_name
+from andersonn.config import TrainConfig, config_of
+from andersonn.data.tasks import Task
+from andersonn.io.files import write_json
+from andersonn.measuring.machine import cpu_name
 from andersonn.models import Stack
-from andersonn.scientists.recipes import config_of
-from andersonn.training.config import TrainConfig
+from andersonn.scientists.registry import find
 from andersonn.training.dataset import Dataset
 from andersonn.training.trainer import Trainer
 from readings import CONVOLUTION, STUDY, read, run_or_show
@@ -126,7 +126,7 @@ def race(
     """Trains all contestants in turn."""
     own = ("device=cpu", f"seed={seed}", "model.initializer=false")  # which is fitted after training
     common = (*STUDY[task.name]["options"], *own, *network)
-    configs = {name: config_of(task.name, overrides=[*common, *CONTESTANTS[name]]) for name in names}
+    configs = {name: config_of(find(task.name), overrides=[*common, *CONTESTANTS[name]]) for name in names}
     trainers = {name: contestant(name, dataset, task, config) for name, config in configs.items()}
     counted = {name: Counted() for name in names}
     runs: dict[str, dict[str, Any]] = {name: {"seconds": [], "evaluations": [], "accuracy": []} for name in names}
@@ -181,7 +181,7 @@ def study(arguments: argparse.Namespace) -> dict[str, Any]:
             found["races"].append(entry)
         missing = [each for each in arguments.contestants if each not in entry["runs"]]
         if missing:
-            entry["runs"] |= race(datasets[name], TASKS[name], NETWORKS[network], missing, seed)
+            entry["runs"] |= race(datasets[name], find(name).task, NETWORKS[network], missing, seed)
             write_json(out, found)
             print(f"{name}, {network}, seed {seed}: done", flush=True)
     return found

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from andersonn.comparison.figure import STYLE
-from andersonn.files import write_whole
+from andersonn.io.files import write_whole
 
 LINES = {
     "forward": ("#000000", "-", "o"),

@@ -17,7 +17,7 @@ import torch
 
 from andersonn import Anderson, ForwardIteration
 from andersonn.comparison import problems
-from andersonn.files import write_json
+from andersonn.io.files import write_json
 
 TOLERANCES = (1e-3, 1e-5)
 BOUNDS = (0.5, 0.95, 1.05, 1.1, 1.2)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from andersonn.data.store import ImageStore
-from andersonn.matter import elements
+from andersonn.structures import elements
 
 GAUSSIANS = 41
 FARTHEST = 8.0

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from andersonn import Scientist
 from andersonn.data.fetch import get
 from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.data.sources import source
 from andersonn.errors import InputError
-from andersonn.matter.readers import as_structure, from_smiles
-from andersonn.matter.structure import Structure
-from andersonn.scientists import Scientist
+from andersonn.structures.readers import as_structure, from_smiles
+from andersonn.structures.structure import Structure
 from andersonn.training.dataset import prepare
 
 LARGE = 200

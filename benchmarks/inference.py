@@ -26,19 +26,20 @@ import numpy as np
 import torch
 
 from acceleration import NETWORKS
+from andersonn import Scientist
+from andersonn.config import config_of
 from andersonn.data.merging import read_records
-from andersonn.data.tasks import TASKS
-from andersonn.files import write_json
-from andersonn.measure.machine import cpu_name
+from andersonn.inference.early_exit import ask_anytime
+from andersonn.inference.forward import Outputs, ask
+from andersonn.io.files import write_json
+from andersonn.measuring.machine import cpu_name
 from andersonn.models import EquilibriumNetwork
 from andersonn.models.guess import StateGuess
-from andersonn.scientists import Scientist
-from andersonn.scientists.recipes import config_of
+from andersonn.scientists.registry import find
 from andersonn.solvers import Anderson, ForwardIteration, Solver
-from andersonn.training.anytime import ask_anytime, fit_anytime
 from andersonn.training.dataset import Dataset, prepare
+from andersonn.training.early_exit_fitting import fit_anytime
 from andersonn.training.first_state import fit_first_state
-from andersonn.training.inference import Outputs, ask
 from andersonn.training.trainer import Trainer
 from readings import FILES, STUDY, read, run_or_show
 
@@ -60,8 +61,8 @@ def networks(
         network = artifact.network
     else:
         dataset = read(task, folders)
-        config = config_of(task, overrides=[*STUDY[task]["options"], "device=cpu", *NETWORKS[kind]])
-        trainer = Trainer(dataset, TASKS[task], config)
+        config = config_of(find(task), overrides=[*STUDY[task]["options"], "device=cpu", *NETWORKS[kind]])
+        trainer = Trainer(dataset, find(task).task, config)
         while not trainer.done:
             trainer.run_epoch()
         trainer.use_best()

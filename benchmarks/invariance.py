@@ -25,8 +25,8 @@ from tests.fuzz.variants import CRYSTAL, molecule_variants, smiles_variants
 
 from andersonn import Records, Scientist
 from andersonn.errors import InputError
-from andersonn.matter.readers import as_structure, from_smiles
-from andersonn.matter.structure import Structure
+from andersonn.structures.readers import as_structure, from_smiles
+from andersonn.structures.structure import Structure
 
 Variants = dict[str, Structure | InputError]
 

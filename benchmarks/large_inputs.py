@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from andersonn.errors import AndersonnError
-from andersonn.matter.readers import read_each
+from andersonn.structures.readers import read_each
 
 ELEMENTS = ("C", "O", "Si", "N")
 PDB = "HETATM{:5d} SI   UNL A{:4d}    {:8.3f}{:8.3f}{:8.3f}  1.00  0.00          SI\n"

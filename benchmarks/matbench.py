@@ -28,8 +28,8 @@ from sklearn import metrics
 
 from andersonn import EquilibriumClassifier, EquilibriumRegressor, Records, Structure
 from andersonn.errors import UsageError, unknown
-from andersonn.files import write_text
-from andersonn.matter import elements
+from andersonn.io.files import write_text
+from andersonn.structures import elements
 
 BENCHMARK, VERSION = "matbench_v0.1", "0.6"
 Data = Mapping[str, tuple[Structure, Any]]

@@ -21,7 +21,7 @@ import torch
 
 from andersonn import Anderson, ForwardIteration
 from andersonn.comparison.tutorial import tutorial_problem
-from andersonn.measure.clock import interleaved
+from andersonn.measuring.clock import interleaved
 
 STEPS = 12
 KEEP = {"MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}

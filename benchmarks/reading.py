@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from andersonn import NodeNeighborImage, Records
-from andersonn.matter.readers import read_file
+from andersonn.structures.readers import read_file
 
 
 def main() -> None:

@@ -29,15 +29,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from andersonn.config import TrainConfig, config_of
 from andersonn.data.merging import read_records
-from andersonn.data.tasks import TASKS, Task
-from andersonn.files import write_json, write_text
-from andersonn.measure.machine import cpu_name
-from andersonn.scientists.recipes import config_of
-from andersonn.training.calibration import fit_calibration
-from andersonn.training.config import TrainConfig
+from andersonn.data.tasks import Task
+from andersonn.inference.forward import ask
+from andersonn.io.files import write_json, write_text
+from andersonn.measuring.machine import cpu_name
+from andersonn.scientists.registry import find
+from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.inference import ask
 from andersonn.training.run import answer_metrics, baselines
 from andersonn.training.trainer import Trainer
 
@@ -92,7 +92,7 @@ def subset(dataset: Dataset, sizes: dict[str, Any]) -> Dataset:
 def configured(task: str, reading: str, seed: int, depth: dict[str, int], options: list[str]) -> TrainConfig:
     """The configuration of one run; ``depth`` gives the layers of a deep stack by cell."""
     words = [word.format(depth=depth.get(reading.partition(",")[0])) for word in READINGS[reading]]
-    return config_of(task, overrides=[*STUDY[task]["options"], "device=cpu", f"seed={seed}", *words, *options])
+    return config_of(find(task), overrides=[*STUDY[task]["options"], "device=cpu", f"seed={seed}", *words, *options])
 
 
 def run(dataset: Dataset, task: Task, config: TrainConfig, tune: bool) -> dict[str, Any]:
@@ -143,14 +143,14 @@ def study(arguments: argparse.Namespace) -> dict[str, Any]:
         entry = found["tasks"].setdefault(name, {"runs": {}})
         entry["records"] = {side: len(indices) for side, indices in dataset.sides.items()}
         if "baselines" not in entry and not arguments.tune:
-            entry["baselines"] = baselines(dataset, TASKS[name])(dataset.sides["test"])
+            entry["baselines"] = baselines(dataset, find(name).task)(dataset.sides["test"])
     for seed, name, reading in product(arguments.seeds, arguments.tasks, arguments.readings):
         every = found["tasks"][name]["runs"]
         runs = every.setdefault(reading, [])
         if seed in [each["seed"] for each in runs]:
             continue
         config = configured(name, reading, seed, depths(every), arguments.options)
-        runs.append(run(datasets[name], TASKS[name], config, arguments.tune))
+        runs.append(run(datasets[name], find(name).task, config, arguments.tune))
         write_json(out, found)
         print(f"{name}, {reading}, seed {seed}: {shown(runs[-1])}", flush=True)
     return found
@@ -159,7 +159,7 @@ def study(arguments: argparse.Namespace) -> dict[str, Any]:
 def read(name: str, folders: list[Path]) -> Dataset:
     """The records of a task's study, with their images."""
     paths = [next(folder / file for folder in folders if (folder / file).exists()) for file in FILES[name]]
-    task, config = TASKS[name], configured(name, "message, equilibrium", 0, {}, [])
+    task, config = find(name).task, configured(name, "message, equilibrium", 0, {}, [])
     dataset = subset(prepare(read_records(paths, labels=(task.quantity,)), task, config), STUDY[name])
     dataset.require_trainable(task)
     return dataset

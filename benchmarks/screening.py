@@ -35,9 +35,9 @@ from rdkit.Chem import rdDetermineBonds
 
 from andersonn.data.records import Records
 from andersonn.errors import InputError
-from andersonn.files import write_json
-from andersonn.matter.structure import Structure
-from andersonn.measure.machine import cpu_name
+from andersonn.io.files import write_json
+from andersonn.measuring.machine import cpu_name
+from andersonn.structures.structure import Structure
 
 RDLogger.DisableLog("rdApp.*")
 EVERY = 0.5

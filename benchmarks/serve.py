@@ -29,8 +29,8 @@ import httpx
 import numpy as np
 
 from andersonn.demo.experiment import demo_records
-from andersonn.matter import elements
-from andersonn.measure.machine import cpu_name
+from andersonn.measuring.machine import cpu_name
+from andersonn.structures import elements
 
 MOST_ATOMS = 40
 """Of the crystals sent."""

@@ -18,7 +18,7 @@ from andersonn.cli.console import Bars
 from andersonn.comparison import contest, problems
 from andersonn.comparison.figure import figure
 from andersonn.comparison.report import claims_table, markdown
-from andersonn.files import write_json, write_text, write_whole
+from andersonn.io.files import write_json, write_text, write_whole
 
 
 def main() -> None:

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 
+from andersonn import Scientist
+from andersonn.config import TrainConfig
 from andersonn.data.records import Records
-from andersonn.data.tasks import task as task_of
 from andersonn.demo.experiment import demo_records
 from andersonn.errors import InputError
-from andersonn.scientists import Scientist
-from andersonn.training.config import TrainConfig
+from andersonn.scientists.registry import find
 from andersonn.training.dataset import prepare
 from andersonn.training.trainer import Trainer
 
@@ -60,7 +60,7 @@ def answers(task, data, n, seed):
 def weights(limit, epochs):
     """The weights after a short training on the demo's records."""
     config = TrainConfig.make({"epochs": epochs, "limit": limit, "device": "cpu"})
-    task = task_of("conduction")
+    task = find("conduction").task
     trainer = Trainer(prepare(demo_records(), task, config), task, config)
     while not trainer.done:
         trainer.run_epoch()

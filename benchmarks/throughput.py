@@ -40,15 +40,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from andersonn import ForwardIteration, Records, Scientist
+from andersonn.config import TrainConfig
 from andersonn.data.store import ImageStore
-from andersonn.data.tasks import CONDUCTION
 from andersonn.demo.experiment import demo_records
-from andersonn.measure.clock import Timing, interleaved
-from andersonn.measure.machine import cpu_name
+from andersonn.inference.forward import MAX_ROWS
+from andersonn.measuring.clock import Timing, interleaved
+from andersonn.measuring.machine import cpu_name
 from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, row_batches
 from andersonn.models.gather import Neighbors
-from andersonn.training.config import TrainConfig
-from andersonn.training.inference import MAX_ROWS
+from andersonn.scientists.conduction import CONDUCTION
 from cgcnn import CrystalGraphNetwork, EdgeBatch
 
 Run = Callable[[], object]

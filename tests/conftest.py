@@ -6,8 +6,8 @@ import torch
 from ase.build import bulk
 from ase.spacegroup import crystal
 
-from andersonn.matter.readers import as_structure
-from andersonn.matter.structure import Structure
+from andersonn.structures.readers import as_structure
+from andersonn.structures.structure import Structure
 
 torch.set_num_threads(2)
 

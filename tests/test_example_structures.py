@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from andersonn.matter import elements
-from andersonn.matter.neighbors import pairs_within
-from andersonn.matter.readers import from_smiles, read_each
-from andersonn.web.pages import EXAMPLES as SHELF
+from andersonn.scientists.registry import registered
+from andersonn.structures import elements
+from andersonn.structures.neighbors import pairs_within
+from andersonn.structures.readers import from_smiles, read_each
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -91,9 +91,9 @@ def test_molecules(name):
 
 
 def test_examples_of_the_web_lab():
-    for name, (_, source) in SHELF.items():
+    for name, source in (example for spec in registered().values() for example in spec.examples.items()):
         if name in MOLECULES:
             assert Chem.CanonSmiles(source) == Chem.CanonSmiles(MOLECULES[name])
         else:
             assert (ROOT / source).is_file()
-    assert SHELF["calcium oxalate"][1].endswith("calcium-oxalate.cif")
+    assert registered()["porosity"].examples["calcium oxalate"].endswith("calcium-oxalate.cif")

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from andersonn.matter.readers import read_file
-from andersonn.plain import first_line
-from andersonn.textlines import lines_of
+from andersonn.sanitize import first_line, lines_of
+from andersonn.structures.readers import read_file
 
 SOURCE = Path(__file__).parents[1] / "src/andersonn"
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from andersonn.data.tasks import CONDUCTION
-from andersonn.scientists import Scientist
-from andersonn.training.config import TrainConfig
+from andersonn import Scientist
+from andersonn.config import TrainConfig
+from andersonn.scientists.conduction import CONDUCTION
 from andersonn.training.dataset import prepare
 from andersonn.training.trainer import Trainer
 

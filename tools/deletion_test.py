@@ -13,8 +13,8 @@ import numpy as np
 
 from andersonn import Records, Scientist, Structure
 from andersonn.errors import InputError
-from andersonn.matter.image import NodeNeighborImage
-from andersonn.scientists.explain import left_without, log_odds, without
+from andersonn.inference.explain import left_without, log_odds, without
+from andersonn.structures.image import NodeNeighborImage
 
 DRAWS = 4
 

@@ -7,8 +7,8 @@ import re
 import sys
 from pathlib import Path
 
-from andersonn.scientists.card import page_of, results_table
-from andersonn.training.artifact import read_card
+from andersonn.inference.model_bundle import read_card
+from andersonn.training.card import page_of, results_table
 
 ROOT = Path(__file__).parent.parent
 

@@ -1,4 +1,4 @@
-"""Writes src/andersonn/matter/elements.csv from public tables.
+"""Writes src/andersonn/structures/elements.csv from public tables.
 
 Needs `pip install pymatgen ase` (not dependencies of the package). Run it only to extend the table; the
 CSV is what the package reads, and a changed CSV changes every recipe hash.
@@ -47,7 +47,7 @@ def row(z):
 
 
 def main():
-    target = Path(__file__).parent.parent / "src/andersonn/matter/elements.csv"
+    target = Path(__file__).parent.parent / "src/andersonn/structures/elements.csv"
     with target.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(

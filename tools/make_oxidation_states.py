@@ -1,4 +1,4 @@
-"""Writes src/andersonn/matter/oxidation_states.csv: how often an element is found in which oxidation state.
+"""Writes src/andersonn/structures/oxidation_states.csv: how often an element is found in which oxidation state.
 
 Needs `pip install pymatgen` (not a dependency of the package). A changed CSV changes the hash of every recipe that reads
 it. Source: the occurrences of species in the Inorganic Crystal Structure Database that pymatgen (MIT license) brings
@@ -31,7 +31,7 @@ def occurrences():
 
 def main():
     counted = occurrences()
-    target = Path(__file__).parent.parent / "src/andersonn/matter/oxidation_states.csv"
+    target = Path(__file__).parent.parent / "src/andersonn/structures/oxidation_states.csv"
     with target.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["z", "state", "count"])

@@ -13,18 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from andersonn import __version__
+from andersonn.config import config_of
 from andersonn.data.fetch import get
 from andersonn.data.records import Records
 from andersonn.data.sources import source
 from andersonn.data.store import image_store
-from andersonn.data.tasks import task as task_of
 from andersonn.demo.experiment import demo_records
-from andersonn.scientists.recipes import config_of
-from andersonn.scientists.self_test import write_self_test
+from andersonn.progress import Silent
+from andersonn.scientists.registry import find
 from andersonn.training.dataset import prepare
 from andersonn.training.folder import CHECKPOINT
-from andersonn.training.progress import Silent
 from andersonn.training.run import run_epochs, train
+from andersonn.training.self_test import write_self_test
 from andersonn.training.trainer import Trainer
 from make_self_test import INPUTS
 
@@ -52,7 +52,7 @@ def records_of(task: str) -> Records:
     records = records.take(np.sort(np.concatenate([kind[:40] for kind in kinds])))
     if task == "conduction":
         return taken(records, np.arange(len(records)), "band_gap_eV")
-    store = image_store(records, config_of(task).image.recipe())  # pore diameters from geometry
+    store = image_store(records, config_of(find(task)).image.recipe())  # pore diameters from geometry
     values = store.of_whole[:, store.recipe.whole_channels.index("pld_A")].astype(float)
     table = records.table.append_column("pld_A", pa.array(values))
     return taken(Records(table, records.source), np.arange(len(records)), "pld_A")
@@ -65,9 +65,9 @@ def taken(records: Records, chosen: np.ndarray, label: str) -> Records:
 def write(task: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     pq.write_table(records_of(task).table, folder / "records.parquet", compression="zstd")
-    chosen = task_of(task)
+    chosen = find(task).task
     records = Records.read(str(folder / "records.parquet"), (chosen.quantity,))
-    config = config_of(task, None, [*TINY, *OWN[task]])
+    config = config_of(find(task), None, [*TINY, *OWN[task]])
     train(chosen, records, config, folder / "model")
     write_self_test(folder / "model", INPUTS[task])
     if config.thresholds is not None:

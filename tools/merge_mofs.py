@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from andersonn.matter import elements
+from andersonn.structures import elements
 
 COLUMNS = ("id", "atomic_numbers", "positions", "cell", "pld_A", "lcd_A")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from andersonn.cli.console import Bars
 from andersonn.data.merging import read_records
 from andersonn.errors import UsageError
-from andersonn.files import write_json
-from andersonn.training.artifact import Artifact
+from andersonn.inference.model_bundle import Artifact
+from andersonn.io.files import write_json
 from andersonn.training.recalibrate import recalibrate
 
 

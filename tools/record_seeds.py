@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from andersonn.errors import UsageError
-from andersonn.training.artifact import Artifact
+from andersonn.inference.model_bundle import Artifact
 from andersonn.training.recalibrate import each_seed
 
 

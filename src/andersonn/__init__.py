@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from andersonn.config import TrainConfig
     from andersonn.data.records import Records
     from andersonn.data.tasks import Task
     from andersonn.errors import AndersonnError, InputError, UsageError
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
         spectral_radius,
     )
     from andersonn.implicit.lipschitz import hold_weights
-    from andersonn.matter.graph import AtomBondGraph
-    from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-    from andersonn.matter.structure import Structure
+    from andersonn.inference.explain import Explanation
+    from andersonn.inference.prediction import Failure, Prediction
     from andersonn.models import ConvolutionCell, MessageCell
-    from andersonn.scientists import Explanation, Failure, Prediction, Scientist
+    from andersonn.scientist import Scientist
+    from andersonn.scientists.base import ScientistSpec
     from andersonn.solvers import (
         GMRES,
         Anderson,
@@ -53,7 +54,9 @@ if TYPE_CHECKING:
         Trace,
         fixed_point,
     )
-    from andersonn.training.config import TrainConfig
+    from andersonn.structures.graph import AtomBondGraph
+    from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+    from andersonn.structures.structure import Structure
 
 _HOME = {
     "andersonn.data.records": ("Records",),
@@ -84,11 +87,14 @@ _HOME = {
         "spectral_radius",
     ),
     "andersonn.implicit.lipschitz": ("hold_weights",),
-    "andersonn.matter.graph": ("AtomBondGraph",),
-    "andersonn.matter.image": ("ImageRecipe", "NodeNeighborImage"),
-    "andersonn.matter.structure": ("Structure",),
+    "andersonn.structures.graph": ("AtomBondGraph",),
+    "andersonn.structures.image": ("ImageRecipe", "NodeNeighborImage"),
+    "andersonn.structures.structure": ("Structure",),
     "andersonn.models": ("ConvolutionCell", "MessageCell"),
-    "andersonn.scientists": ("Explanation", "Failure", "Prediction", "Scientist"),
+    "andersonn.inference.explain": ("Explanation",),
+    "andersonn.inference.prediction": ("Failure", "Prediction"),
+    "andersonn.scientist": ("Scientist",),
+    "andersonn.scientists.base": ("ScientistSpec",),
     "andersonn.solvers": (
         "GMRES",
         "Anderson",
@@ -100,7 +106,7 @@ _HOME = {
         "Trace",
         "fixed_point",
     ),
-    "andersonn.training.config": ("TrainConfig",),
+    "andersonn.config": ("TrainConfig",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -135,6 +141,7 @@ __all__ = [
     "Prediction",
     "Records",
     "Scientist",
+    "ScientistSpec",
     "Solver",
     "Status",
     "Structure",

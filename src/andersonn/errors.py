@@ -10,7 +10,7 @@ import difflib
 import errno
 from collections.abc import Iterable
 
-from andersonn.plain import redacted, visible
+from andersonn.sanitize import redacted, visible
 
 LONGEST_TEXT = 1000
 """Characters of a message or a hint; of a longer one, which quotes its input at length, the middle is left out."""

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from andersonn.data.tasks import CONDUCTION
-from andersonn.scientists.recipes import config_of
+from andersonn.config import config_of
+from andersonn.scientists.conduction import CONDUCTION
+from andersonn.scientists.registry import find
 from andersonn.training.dataset import prepare
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -41,7 +42,7 @@ def monkeypatch_module():
 
 @pytest.fixture(scope="module")
 def dataset(demo_sample):
-    config = config_of("conduction", overrides=SHORT)
+    config = config_of(find("conduction"), overrides=SHORT)
     return prepare(demo_sample.take(np.arange(0, len(demo_sample), 15)), CONDUCTION, config)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from andersonn.data.store import ImageStore
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "cgcnn.py"
 WHOLE = ImageRecipe(fold=False)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from andersonn.errors import UsageError
-from andersonn.matter import elements
+from andersonn.structures import elements
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "matbench.py"
 SMALL = ["epochs=1", "model.width=8", "columns=6", "radial=4", "max_rows=600"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from andersonn.data.tasks import CONDUCTION
 from andersonn.models import EquilibriumNetwork
+from andersonn.scientists.conduction import CONDUCTION
 from andersonn.training.dataset import prepare
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "readings.py"

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from andersonn.data.store import ImageStore
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig
 from andersonn.solvers import Status
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 
 pytest.importorskip("torchdeq")
 PATH = Path(__file__).parents[2] / "benchmarks" / "torchdeq_twin.py"

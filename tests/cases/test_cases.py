@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from andersonn.errors import InputError
-from andersonn.matter import elements
-from andersonn.matter.readers import sources, structures_of
+from andersonn.structures import elements
+from andersonn.structures.readers import sources, structures_of
 
 HERE = Path(__file__).parent
 FILES = HERE / "files"

@@ -10,11 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from andersonn.cli.main import app
-from andersonn.data.tasks import TASKS
 from andersonn.errors import UsageError
-from andersonn.scientists.card import page_of, results_table
-from andersonn.scientists.shipped import shipped_folder
-from andersonn.training.artifact import read_card
+from andersonn.inference.model_bundle import read_card
+from andersonn.scientists.registry import registered, weights_folder
+from andersonn.training.card import page_of, results_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,29 +27,29 @@ def asked(*words):
 @pytest.fixture
 def folder(tmp_path):
     """A copy of a shipped model, as a user's own folder, without notes."""
-    copy = shutil.copytree(shipped_folder("polarity"), tmp_path / "m")
+    copy = shutil.copytree(weights_folder("polarity"), tmp_path / "m")
     (copy / "notes.md").unlink()
     return copy
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", registered())
 def test_docs_and_readme_are_what_the_generator_writes(task):
-    assert (ROOT / f"docs/cards/{task}.md").read_text() == page_of(shipped_folder(task))
-    card = read_card(shipped_folder(task))
+    assert (ROOT / f"docs/cards/{task}.md").read_text() == page_of(weights_folder(task))
+    card = read_card(weights_folder(task))
     assert results_table(card, card["metrics"]["test"]) in (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", registered())
 def test_text_is_the_page(task):
     page = asked(task)
-    assert page == page_of(shipped_folder(task))
+    assert page == page_of(weights_folder(task))
     for heading in ("## Test", "## Data", "## Inputs unlike the training", "## Make it again", "## What to know"):
         assert heading in page
 
 
 def test_json():
     content = json.loads(asked("polarity", "--format", "json"))
-    card = read_card(shipped_folder("polarity"))
+    card = read_card(weights_folder("polarity"))
     assert content["metrics"] == card["metrics"]["test"]
     assert content["metrics"]["baselines"]["majority"]["accuracy"] < content["metrics"]["accuracy"]
     assert [source["name"] for source in content["data"]["sources"]] == ["qm9", "pereira2018"]

@@ -14,13 +14,14 @@ import pytest
 from typer.testing import CliRunner
 
 from andersonn import launch
+from andersonn.cli import diagnosis
 from andersonn.cli.main import app
 from andersonn.data.sources import SOURCES
-from andersonn.data.tasks import TASKS
 from andersonn.errors import UsageError
-from andersonn.installed import EXTRAS, how_to_install
-from andersonn.scientists import doctor, self_test, shipped
-from andersonn.scientists.shipped import shipped_folder
+from andersonn.io.installed import EXTRAS, how_to_install
+from andersonn.scientists import registry
+from andersonn.scientists.registry import registered, weights_folder
+from andersonn.training import self_test
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 
@@ -37,7 +38,7 @@ def names(requirements):
 
 
 def test_it_knows_every_package_of_the_project():
-    assert set(doctor.REQUIRED) == names(PROJECT["dependencies"])
+    assert set(diagnosis.REQUIRED) == names(PROJECT["dependencies"])
     extras = {extra: names(packages) for extra, packages in PROJECT["optional-dependencies"].items()}
     for of_a_clone in ("audit", "docs", "test"):  # who has the package alone needs neither
         del extras[of_a_clone]
@@ -48,8 +49,8 @@ def test_a_sound_machine():
     status, found = asked()
     assert status == 0
     assert found["python", "python"]["state"] == "ok"
-    assert all(found["package", package]["state"] == "ok" for package in doctor.REQUIRED)
-    assert all(found["model", task]["found"].startswith("sha256 ") for task in TASKS)
+    assert all(found["package", package]["state"] == "ok" for package in diagnosis.REQUIRED)
+    assert all(found["model", task]["found"].startswith("sha256 ") for task in registered())
     assert {name for part, name in found if part == "data"} == set(SOURCES)
     assert found["data", "qm9"]["cure"] == "andersonn data get qm9"
     assert "writable" in found["cache", "cache"]["found"]
@@ -69,8 +70,8 @@ def test_table_and_csv():
 def test_missing_and_broken_packages(monkeypatch, tmp_path):
     (tmp_path / "brokenpackage.py").write_text("raise ValueError('no such symbol')")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(doctor, "REQUIRED", {"broken-package": "brokenpackage"})
-    monkeypatch.setattr(doctor, "EXTRAS", {"label": {"absent": "nowhere_to_be_found"}})
+    monkeypatch.setattr(diagnosis, "REQUIRED", {"broken-package": "brokenpackage"})
+    monkeypatch.setattr(diagnosis, "EXTRAS", {"label": {"absent": "nowhere_to_be_found"}})
     status, found = asked()
     assert status == 1
     assert found["package", "broken-package"]["state"] == "failed"
@@ -88,18 +89,18 @@ def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
 
 
 def test_shipped_models_answer_as_they_did():
-    for task in TASKS:
-        asked_of, wrong = self_test.failures_of(shipped_folder(task))
+    for task in registered():
+        asked_of, wrong = self_test.failures_of(weights_folder(task))
         assert (wrong, asked_of >= 2) == ([], True)
-        content = json.loads((shipped_folder(task) / "self_test.json").read_text())
+        content = json.loads((weights_folder(task) / "self_test.json").read_text())
         assert len({case["class"] for case in content["cases"]}) >= 2
 
 
 @pytest.fixture
 def copy(tmp_path, monkeypatch):
     """The shipped models, as copies that can be spoiled."""
-    folder = shutil.copytree(shipped_folder("porosity").parent, tmp_path / "weights")
-    monkeypatch.setattr(shipped, "shipped_folder", lambda name: folder / name)
+    folder = shutil.copytree(weights_folder("porosity").parent, tmp_path / "weights")
+    monkeypatch.setattr(registry, "weights_folder", lambda name: folder / name)
     return folder
 
 
@@ -118,7 +119,7 @@ def swap(case):
 def test_wrong_answers_fail(copy):
     status, found = asked("--self-test")
     assert status == 0
-    assert all(found["self-test", task]["state"] == "ok" for task in TASKS)
+    assert all(found["self-test", task]["state"] == "ok" for task in registered())
     change(copy / "polarity/self_test.json", lambda content: content["cases"][0].update({"class": "strongly_polar"}))
     change(copy / "conduction/self_test.json", lambda content: swap(content["cases"][1]))
     change(copy / "porosity/self_test.json", lambda content: content.update(weights="0" * 64))
@@ -160,6 +161,6 @@ def test_questions_that_cannot_be_answered_are_refused(copy):
 )  # fmt: skip
 def test_parts_of_a_search_path_that_lead_anywhere(monkeypatch, given, told):
     monkeypatch.setattr(launch, "given_path", given.replace(":", os.pathsep))
-    found = list(doctor._search_path())
+    found = list(diagnosis._search_path())
     assert [each.found.partition(":")[0] for each in found] == ([told] if told else [])
     assert all(each.state == "missing" and "PYTHONSAFEPATH=1" in each.cure for each in found)

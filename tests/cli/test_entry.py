@@ -49,7 +49,7 @@ def test_a_package_that_is_missing_is_named():
 
 def test_packages_have_other_names_than_their_modules():
     assert "pip install --upgrade scikit-learn" in of_machine(ImportError("x", name="sklearn.utils")).hint
-    for ours in ("andersonn.matter", "json", None):
+    for ours in ("andersonn.structures", "json", None):
         assert of_machine(ImportError("x", name=ours)) is None
 
 

@@ -92,7 +92,7 @@ def test_a_misspelt_option_is_no_input():
 ASCII_ONLY = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
-@pytest.mark.slow  # six programs with pictures; names alone are tested in tests/test_file_names.py
+@pytest.mark.slow  # six programs with pictures; names alone are tested in tests/io/test_file_names.py
 @pytest.mark.parametrize("name", ["quärtz Å→.cif", "日本語.cif", "𠀀" * 55 + ".cif"])
 def test_names_that_the_system_cannot_write(tmp_path, monkeypatch, name):
     """Where the file system is told to be ASCII, or a name would be too long."""

@@ -13,7 +13,7 @@ import pytest
 from ase import Atoms
 from ase.io import write as ase_write
 
-from andersonn.installed import how_to_install
+from andersonn.io.installed import how_to_install
 from tests.cli.test_cli import run
 
 needs_zeo = pytest.mark.skipif(importlib.util.find_spec("pyzeo") is None, reason="needs pyzeo")

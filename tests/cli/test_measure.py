@@ -17,7 +17,7 @@ from andersonn.cli.measure import solvers
 from andersonn.comparison import contest, contestants
 from andersonn.comparison.own import budget, inference, memory
 from andersonn.errors import UsageError
-from andersonn.measure.energy import NoMeter
+from andersonn.measuring.energy import NoMeter
 
 PROBLEM = "value iteration 0.99"
 

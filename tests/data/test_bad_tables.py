@@ -8,9 +8,10 @@ import pytest
 from andersonn.data.records import Records
 from andersonn.data.splits import SplitRule, split_digest
 from andersonn.data.store import ImageStore
-from andersonn.data.tasks import CONDUCTION, Task
+from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError
-from andersonn.matter.image import ImageRecipe
+from andersonn.scientists.conduction import CONDUCTION
+from andersonn.structures.image import ImageRecipe
 
 CUBE = (5.6 * np.eye(3)).ravel().tolist()
 SOUND = {

@@ -10,9 +10,9 @@ from andersonn.data import conformers
 from andersonn.data.conformers import Further, further_images, further_of_records
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, cache_folder, image_store
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.readers import from_smiles
-from andersonn.matter.readers.molecules import further_conformers
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.readers import from_smiles
+from andersonn.structures.readers.molecules import further_conformers
 
 RECIPE = ImageRecipe(columns=8, fold=False, positions=True)
 SMILES = ["NCCO", "CCO", "C", "OCCCO", "CC(N)C(=O)O"]

@@ -5,16 +5,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from andersonn.config import config_of
 from andersonn.data.merging import merged, read_records
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, image_store
-from andersonn.data.tasks import POLARITY
 from andersonn.errors import UsageError
-from andersonn.matter.readers import from_smiles
-from andersonn.scientists.recipes import config_of
+from andersonn.scientists.polarity import POLARITY
+from andersonn.scientists.registry import find
+from andersonn.structures.readers import from_smiles
 from andersonn.training.dataset import prepare
 
-CONFIG = config_of("polarity")
+CONFIG = config_of(find("polarity"))
 RECIPE = CONFIG.image.recipe()
 
 

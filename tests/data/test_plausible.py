@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from andersonn.data.plausible import check_unit, unit_hint
-from andersonn.data.tasks import CONDUCTION, POLARITY, POROSITY, Task
+from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
+from andersonn.scientists.conduction import CONDUCTION
+from andersonn.scientists.polarity import POLARITY
+from andersonn.scientists.porosity import POROSITY
 
 GAPS = np.array([0.0, 0.0, 0.4, 1.1, 1.5, 2.3, 3.1, 5.2, 6.8, 8.9] * 4)
 DIPOLES = np.array([0.0, 0.3, 1.1, 1.85, 2.5, 3.9, 4.4, 6.1, 9.2, 0.7] * 4)

@@ -8,9 +8,11 @@ import pytest
 from andersonn.data.records import Records
 from andersonn.data.splits import SplitRule, split_of
 from andersonn.data.store import ImageStore, cache_folder, image_store
-from andersonn.data.tasks import CONDUCTION, Task, task
+from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
+from andersonn.scientists.conduction import CONDUCTION
+from andersonn.scientists.registry import find
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 
 RECIPE = ImageRecipe(columns=8)
 
@@ -170,7 +172,7 @@ def test_classes_of_conduction():
     with pytest.raises(UsageError, match="fixed at 0"):
         CONDUCTION.with_thresholds((1.0, 3.0))
     with pytest.raises(UsageError, match="did you mean 'conduction'"):
-        task("conductoin")
+        find("conductoin")
     pores = Task("pores", "pld_A", "Å", ("none", "small", "large"), (2.4, 7.0))
     assert pores.class_of(np.array([2.3, 2.4, 7.0])).tolist() == [0, 1, 2]
 

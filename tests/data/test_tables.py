@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 from ase.io import write as ase_write
 
+from andersonn.config import TrainConfig
 from andersonn.data.merging import read_records
 from andersonn.data.records import Records
-from andersonn.data.tasks import POLARITY
 from andersonn.errors import InputError, UsageError
-from andersonn.matter.readers import Columns
-from andersonn.matter.readers.smiles import scaffold
-from andersonn.training.config import TrainConfig
+from andersonn.scientists.polarity import POLARITY
+from andersonn.structures.readers import Columns
+from andersonn.structures.readers.smiles import scaffold
 from andersonn.training.dataset import prepare
 
 CSV = "SMILES,Name,Dipole (D)\nCc1ccccc1,toluene,0.36\nCCO,ethanol,1.69\nO,water,1.85\n"

@@ -7,7 +7,7 @@ import pytest
 from andersonn.comparison.own.plots import residual_figure
 from andersonn.comparison.own.verdict import crossover_sentence
 from andersonn.demo import experiment, report
-from andersonn.training.progress import Silent
+from andersonn.progress import Silent
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from andersonn import EquilibriumClassifier, EquilibriumRegressor, GraphImager, Scientist, Task
-from andersonn.data.tasks import CONDUCTION
 from andersonn.errors import InputError, UsageError
 from andersonn.estimators.targets import divided
-from tests.matter.test_objects import FakePymatgen
+from andersonn.scientists.conduction import CONDUCTION
+from tests.structures.test_objects import FakePymatgen
 
 TINY = {"epochs": 2, "width": 8, "columns": 6, "device": "cpu", "options": ("radial=4", "max_rows=600")}
 

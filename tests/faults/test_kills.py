@@ -23,7 +23,7 @@ FORKS = """
 import json, os, sys
 import scipy.stats, sklearn.ensemble, torch._dynamo  # what training imports late
 from andersonn.cli import main
-from andersonn.scientists import Scientist
+from andersonn import Scientist
 from tests.faults.mortal import die_at
 steps, out, words = json.loads(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 for step in steps:  # forked, since imports take seconds

@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from andersonn import files
 from andersonn.cli.mishap import KEPT, of_machine, tell
 from andersonn.data.store import image_store
-from andersonn.matter.image import ImageRecipe
+from andersonn.io import files
+from andersonn.structures.image import ImageRecipe
 from andersonn.training.folder import CHECKPOINT
 from tests.faults.runs import ONE_THREAD, PROGRAM, content, training
 
@@ -116,7 +116,7 @@ def test_a_lock_outlives_no_process(tmp_path):
     code = f"""
 import os
 from pathlib import Path
-from andersonn.files import alone_in, write_whole
+from andersonn.io.files import alone_in, write_whole
 folder = Path({str(tmp_path)!r})
 with alone_in(folder):
     write_whole(folder / "a.bin", lambda name: (Path(name).write_bytes(b"half"), os.kill(os.getpid(), 9)))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from andersonn import files
+from andersonn.io import files
 from tests.faults.runs import content, training
 
 NACL = Path(__file__).parents[2] / "examples/structures/NaCl.cif"

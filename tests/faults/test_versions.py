@@ -12,14 +12,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from andersonn import __version__
+from andersonn.config import TrainConfig
 from andersonn.data.records import Records
-from andersonn.data.tasks import task as task_of
 from andersonn.errors import UsageError
-from andersonn.scientists.self_test import failures_of
-from andersonn.training.artifact import Artifact
-from andersonn.training.config import TrainConfig
+from andersonn.inference.model_bundle import Artifact
+from andersonn.scientists.registry import find
 from andersonn.training.folder import CHECKPOINT
 from andersonn.training.run import train
+from andersonn.training.self_test import failures_of
 
 KEPT = Path(__file__).parents[1] / "fixtures/versions"
 VERSIONS = sorted(path.name for path in KEPT.iterdir())
@@ -34,7 +34,7 @@ def notes_of(path: Path) -> dict:
 
 def resumed(folder: Path, out: Path, notes: dict) -> Artifact:
     """The run that a kept checkpoint is of, gone on with from a copy."""
-    task = task_of(notes["task"])
+    task = find(notes["task"]).task
     records = Records.read(str(folder / "records.parquet"), (task.quantity,))
     return train(task, records, TrainConfig.make(notes["config"]), out, resume=True)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from andersonn.files import write_json
+from andersonn.io.files import write_json
 from tests.fuzz.corpus import ROOT, seeds
 from tests.fuzz.judge import Finding
 from tests.fuzz.worker import Box, save

@@ -14,7 +14,7 @@ from rdkit.Chem import AllChem
 
 from andersonn.data.records import Records
 from andersonn.errors import InputError
-from andersonn.matter.structure import Structure
+from andersonn.structures.structure import Structure
 from tests.fuzz import packed
 
 ROOT = Path(__file__).parents[2]

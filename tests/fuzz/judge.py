@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from andersonn.errors import AndersonnError, InputError
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.readers import Smiles, read_content, read_each, structures_of
-from andersonn.matter.structure import Structure
-from andersonn.plain import UNSEEN
+from andersonn.sanitize import UNSEEN
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.readers import Smiles, read_content, read_each, structures_of
+from andersonn.structures.structure import Structure
 from tests.fuzz import packed
 
 READ = "read"

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from andersonn.errors import InputError
-from andersonn.matter.structure import Structure
+from andersonn.structures.structure import Structure
 
 ENDS = {
     "zip": ".zip", "tar": ".tar", "tgz": ".tar.gz", "gz": ".xyz.gz", "bz2": ".sdf.bz2", "xz": ".smi.xz", "parquet": ".parquet",

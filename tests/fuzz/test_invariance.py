@@ -8,8 +8,8 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 
 from andersonn import Scientist
-from andersonn.matter.readers import as_structure, from_smiles, read_file
-from andersonn.matter.structure import Structure
+from andersonn.structures.readers import as_structure, from_smiles, read_file
+from andersonn.structures.structure import Structure
 from tests.fuzz.corpus import ROOT
 from tests.fuzz.variants import CRYSTAL, molecule_variants, smiles_variants, tiled
 
@@ -91,7 +91,7 @@ def test_the_comparison_can_fail(conduction):
     "matrix", [np.diag([2, 1, 3]), [[-1, 1, 1], [1, -1, 1], [1, 1, -1]], [[1, 2, 0], [0, 1, 0], [3, 0, 1]]]
 )
 def test_tiling_keeps_density_and_neighbors(structures, matrix):
-    from andersonn.matter.image import ImageRecipe, NodeNeighborImage
+    from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 
     matrix = np.array(matrix)
     small, large = structures["SiO2"], tiled(structures["SiO2"], matrix)

@@ -16,8 +16,8 @@ from rdkit import Chem
 from rdkit.Chem import rdDepictor
 from rdkit.Geometry import Point3D
 
-from andersonn.matter.readers import as_structure, from_smiles, read_content
-from andersonn.matter.structure import Structure
+from andersonn.structures.readers import as_structure, from_smiles, read_content
+from andersonn.structures.structure import Structure
 from tests.conftest import rotation
 from tests.fuzz.corpus import mol2
 

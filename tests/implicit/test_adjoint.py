@@ -5,7 +5,7 @@ from torch.utils.checkpoint import checkpoint
 
 from andersonn import Anderson, Equilibrium, ForwardIteration, ImplicitGradient
 from andersonn.implicit.adjoint import DivisibleAdjointMap, Solved, Tape, adjoint_map, evaluate_recorded
-from andersonn.implicit.maps import DivisibleCellMap
+from andersonn.implicit.bound_cell import DivisibleCellMap
 from andersonn.solvers import GMRES
 from tests.implicit.cells import TIGHT, Tanh, inputs
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from andersonn import Anderson, Equilibrium, ForwardIteration, Status
 from andersonn.implicit import DriftMonitor, WarmStarts, WellPosednessWarning
-from andersonn.measure.memory import tape_bytes
+from andersonn.measuring.memory import tape_bytes
 from tests.implicit.cells import TIGHT, Tanh, inputs, unrolled
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from andersonn import Anderson, Equilibrium, ForwardIteration
 from andersonn.implicit import NeumannGradient, OneStepGradient, PhantomGradient
-from andersonn.implicit.maps import CellMap, DivisibleCellMap, cell_map, tensors_of
+from andersonn.implicit.bound_cell import CellMap, DivisibleCellMap, cell_map, tensors_of
 from tests.implicit.cells import TIGHT, Tanh, inputs, unrolled
 
 

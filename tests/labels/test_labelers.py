@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from andersonn.errors import InputError, UsageError
-from andersonn.installed import how_to_install
+from andersonn.io.installed import how_to_install
 from andersonn.labels import dipole, pore
 from andersonn.labels.jobs import Job, structure_as_json
 from andersonn.labels.run import Effort, label, require
-from andersonn.matter.structure import Structure
+from andersonn.structures.structure import Structure
 from andersonn.workers.journal import Journal
 
 

@@ -14,7 +14,7 @@ import pytest
 from andersonn.errors import InputError, UsageError
 from andersonn.labels.jobs import Job, jittered, structure_as_json, structure_from_json
 from andersonn.labels.run import Effort, label, require_same
-from andersonn.matter.structure import Structure
+from andersonn.structures.structure import Structure
 from andersonn.workers.journal import Journal
 from tests.labels.fakes import labeler
 

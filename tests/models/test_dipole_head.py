@@ -6,16 +6,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from andersonn.config import config_of
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError, UsageError
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.readers import from_smiles
-from andersonn.matter.structure import Structure
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig
-from andersonn.scientists.recipes import config_of
+from andersonn.scientists.registry import find
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.readers import from_smiles
+from andersonn.structures.structure import Structure
 from tests.conftest import rotation
 
-CONFIG = config_of("polarity", overrides=["model.width=16", "model.directions=4", "radial=8", "solver.rtol=1e-5"])
+CONFIG = config_of(find("polarity"), overrides=["model.width=16", "model.directions=4", "radial=8", "solver.rtol=1e-5"])
 RECIPE = CONFIG.image.recipe()
 MOLECULES = ["CCO", "N", "CC(=O)Nc1ccc(O)cc1", "[NH4+]", "CC(=O)[O-]", "FC(F)F"]
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from andersonn.data.store import ImageStore
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig
 from andersonn.models.config import SolverConfig
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.training.first_state import fit_first_state
 
 

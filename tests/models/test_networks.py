@@ -7,11 +7,11 @@ import torch
 
 from andersonn.data.store import ImageStore
 from andersonn.implicit import spectral_radius
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.readers import as_structure
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig, SolverConfig, row_batches
 from andersonn.models.convolution_cell import convolution_norm
 from andersonn.models.gather import Neighbors
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.readers import as_structure
 from tests.conftest import random_structure
 
 RECIPE = ImageRecipe(columns=8)

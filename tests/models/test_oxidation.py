@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from andersonn.config import TrainConfig
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig
 from andersonn.models.expansion import Expansion, row_channels, whole_channels
-from andersonn.training.config import TrainConfig
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from tests.conftest import random_structure
 
 

@@ -10,12 +10,12 @@ import torch
 
 from andersonn import Scientist
 from andersonn.comparison.own.curves import problems
+from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig, SolverConfig
 from andersonn.models.stack import Stack
-from andersonn.scientists.evaluate import evaluate
 from andersonn.solvers import Status
-from andersonn.training.config import TrainConfig
+from andersonn.training.evaluate import evaluate
 from tests.conftest import random_structure
 from tests.models.test_networks import doubled, store_of
 

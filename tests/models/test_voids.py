@@ -7,14 +7,14 @@ import pyarrow as pa
 import pytest
 import torch
 
+from andersonn.config import TrainConfig
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.voids import BY_ATOM, BY_STRUCTURE
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig
 from andersonn.models.expansion import SEEN, Expansion
-from andersonn.training.config import TrainConfig
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE
 from tests.conftest import random_structure
 
 RECIPE = ImageRecipe(columns=8, voids=True)

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from andersonn import Scientist
+from andersonn.config import TrainConfig, config_of
 from andersonn.errors import UsageError
-from andersonn.matter.readers import Smiles
-from andersonn.scientists.recipes import RECIPES, config_of
-from andersonn.training.config import TrainConfig
-from tests.scientists.test_scientist import KEYS
+from andersonn.scientists.registry import find, registered
+from andersonn.structures.readers import Smiles
+from tests.inference.test_predictor import KEYS
 
 SMALL = ["epochs=1", "model.width=8", "model.directions=4", "radial=8", "image.columns=8"]
 EXAMPLES = "examples/molecules"
@@ -35,7 +35,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scientist(files, tmp_path_factory):
-    config = config_of("polarity", overrides=SMALL)
+    config = config_of(find("polarity"), overrides=SMALL)
     return Scientist.train("polarity", files, config, tmp_path_factory.mktemp("model") / "m")
 
 
@@ -89,16 +89,16 @@ def test_saved_models_answer_the_same(scientist, tmp_path):
 
 
 def test_recipes(tmp_path):
-    for task in RECIPES:
-        assert config_of(task) != TrainConfig()
+    for scientist in registered().values():
+        assert config_of(scientist) != TrainConfig()
     path = tmp_path / "c.toml"
     path.write_text("epochs = 7\n[model]\nwidth = 32\n")
-    config = config_of("polarity", path, ["radial=12"])
+    config = config_of(find("polarity"), path, ["radial=12"])
     assert (config.epochs, config.model.width, config.model.radial) == (7, 32, 12)
     assert config.model.head == "dipole"
     path.write_text("model = 3\n")
     with pytest.raises(UsageError):
-        config_of("polarity", path)
+        config_of(find("polarity"), path)
 
 
 def test_command_line(files, tmp_path):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from andersonn import Scientist
-from andersonn.scientists.shipped import shipped_folder
-from andersonn.training.config import TrainConfig
+from andersonn.config import TrainConfig
+from andersonn.scientists.registry import weights_folder
 from tests.conftest import random_structure
 
 FRAMEWORKS = Path(__file__).parents[2] / "examples/frameworks"
@@ -66,7 +66,7 @@ def test_inputs_out_of_domain_are_flagged(porosity, structures):
 
 
 def test_card():
-    folder = shipped_folder("porosity")
+    folder = weights_folder("porosity")
     card = json.loads((folder / "model.json").read_text())
     test = card["metrics"]["test"]
     baselines = test["baselines"]

@@ -6,7 +6,7 @@ import pytest
 
 from andersonn import Scientist
 from andersonn.errors import UsageError
-from andersonn.scientists.shipped import shipped_folder
+from andersonn.scientists.registry import weights_folder
 from tests.conftest import TEXTBOOK
 
 
@@ -32,7 +32,7 @@ def test_supercells_get_the_same_answer(conduction, atoms):
 
 
 def test_card():
-    folder = shipped_folder("conduction")
+    folder = weights_folder("conduction")
     card = json.loads((folder / "model.json").read_text())
     assert card["data"]["records"] > 30_000
     test = card["metrics"]["test"]
@@ -44,7 +44,7 @@ def test_card():
 
 def test_unknown_task():
     with pytest.raises(UsageError, match="no task"):
-        shipped_folder("pores")
+        weights_folder("pores")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_example_molecules(polarity):
 
 
 def test_polarity_card():
-    folder = shipped_folder("polarity")
+    folder = weights_folder("polarity")
     card = json.loads((folder / "model.json").read_text())
     assert card["data"]["records"] == 127_306
     qm9, pereira = card["metrics"]["test"]["by_file"].values()

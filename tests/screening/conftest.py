@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from andersonn.scientists.shipped import shipped_folder
+from andersonn.scientists.registry import weights_folder
 from andersonn.screening import Screening, Settings
 
 WATER = """{title}
@@ -21,7 +21,7 @@ WATER = """{title}
 M  END
 $$$$
 """
-SETTINGS = Settings(str(shipped_folder("polarity")), "andersonn/polarity")
+SETTINGS = Settings(str(weights_folder("polarity")), "andersonn/polarity")
 
 
 def library(path: Path, titles) -> Path:

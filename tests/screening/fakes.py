@@ -7,12 +7,12 @@ import signal
 import time
 from pathlib import Path
 
-from andersonn.matter.structure import Structure
-from andersonn.scientists import scientist
+from andersonn.inference import predictor
 from andersonn.screening import work
+from andersonn.structures.structure import Structure
 
 COMPUTE = "tests.screening.fakes:compute"
-images_for = scientist.images_for
+images_for = predictor.images_for
 
 
 def misbehave(structure: Structure, *options):
@@ -30,5 +30,5 @@ def misbehave(structure: Structure, *options):
 
 
 def compute(payload, settings):
-    scientist.images_for = misbehave
+    predictor.images_for = misbehave
     return work.compute(payload, settings)

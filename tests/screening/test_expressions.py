@@ -3,8 +3,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from andersonn.data.tasks import CONDUCTION
 from andersonn.errors import UsageError
+from andersonn.scientists.conduction import CONDUCTION
 from andersonn.screening.expressions import NUMBER
 from andersonn.screening.table import expression
 

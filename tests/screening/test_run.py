@@ -8,8 +8,8 @@ from dataclasses import replace
 import pyarrow.parquet as pq
 import pytest
 
+from andersonn import Scientist
 from andersonn.errors import UsageError
-from andersonn.scientists import Scientist
 from andersonn.screening import Screening
 from tests.screening.conftest import SETTINGS, content, library
 

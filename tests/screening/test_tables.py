@@ -10,10 +10,10 @@ from ase.build import bulk
 from ase.io import write
 
 from andersonn.errors import InputError, UsageError
-from andersonn.matter.readers import Columns
 from andersonn.screening.library import Library
 from andersonn.screening.pieces import Piece, shards
 from andersonn.screening.reading import Reader
+from andersonn.structures.readers import Columns
 
 CSV = 'Name;SMILES;note\nethanol;CCO;x\nwater;O;"two; parts\nand lines"\n\nbad;C(;\nmany;C;1;2;3\n;CC;5" pipe\n"open;C;\nlast;CCC;é\n'
 FOUND = [

@@ -20,14 +20,14 @@ from andersonn.data.download import Patience
 from andersonn.data.fetch import _by_figshare
 from andersonn.data.sources import source
 from andersonn.errors import InputError
-from andersonn.files import write_whole
-from andersonn.matter.readers.packed import DICTIONARY
-from andersonn.scientists.shipped import shipped_folder
+from andersonn.io.files import write_whole
+from andersonn.scientists.registry import weights_folder
 from andersonn.screening import Screening, Settings, streams
 from andersonn.screening.library import Library
 from andersonn.screening.pieces import REFUSED, shards
 from andersonn.screening.reading import Reader
 from andersonn.screening.streams import unpacked
+from andersonn.structures.readers.packed import DICTIONARY
 from andersonn.web.inputs import collected
 
 XYZ = b"3\nwater\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n"
@@ -103,7 +103,7 @@ def test_links_and_devices_are_not_followed(tmp_path):
 
 def test_a_whole_run_writes_into_its_folder_alone(tmp_path):
     library = of_zip(tmp_path / "library.zip", [*LEAVING, *HARMLESS])
-    settings = Settings(str(shipped_folder("polarity")), "andersonn/polarity")
+    settings = Settings(str(weights_folder("polarity")), "andersonn/polarity")
     manifest = Screening(settings, str(library), tmp_path / "out").run()
     assert manifest["counts"]["answered"] == len(HARMLESS)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["library.zip", "out"]

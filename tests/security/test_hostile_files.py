@@ -16,25 +16,25 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from andersonn import Scientist
 from andersonn.comparison.own.carbon import read_report
+from andersonn.config import TrainConfig
 from andersonn.data.fetch import cached, folder_of
 from andersonn.data.records import Records
 from andersonn.data.sources import source
 from andersonn.data.store import cache_folder, kept
-from andersonn.data.tasks import task
 from andersonn.errors import AndersonnError, InputError, UsageError
 from andersonn.estimators import EquilibriumClassifier
 from andersonn.implicit import load_weights
-from andersonn.matter.readers import read_each
-from andersonn.matter.readers.formats import SUFFIXES
-from andersonn.scientists import Scientist
-from andersonn.scientists.self_test import failures_of
+from andersonn.scientists.registry import find
 from andersonn.screening.library import Library
 from andersonn.screening.reading import Reader
 from andersonn.screening.run import _read
+from andersonn.structures.readers import read_each
+from andersonn.structures.readers.formats import SUFFIXES
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
-from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import prepare
+from andersonn.training.self_test import failures_of
 from andersonn.training.trainer import Trainer
 from tests.security.payloads import JSONS, TENSORS, pickles, safetensors
 
@@ -45,7 +45,9 @@ NAMED = (AndersonnError,)
 @pytest.fixture(scope="module")
 def trainer(demo_sample):
     config = TrainConfig.make(overrides=["model.width=8", "radial=8", "epochs=1"])
-    return Trainer(prepare(demo_sample.take(np.arange(40)), task("conduction"), config), task("conduction"), config)
+    return Trainer(
+        prepare(demo_sample.take(np.arange(40)), find("conduction").task, config), find("conduction").task, config
+    )
 
 
 @pytest.fixture

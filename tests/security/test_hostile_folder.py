@@ -65,7 +65,7 @@ LIBRARY = """
 import os, sys
 from andersonn import Scientist
 from andersonn.estimators.samples import made_images
-from andersonn.matter.image import ImageRecipe
+from andersonn.structures.image import ImageRecipe
 from andersonn.workers.pool import Worker
 
 before = dict(os.environ)
@@ -309,6 +309,6 @@ def test_children_are_started_in_one_place():
         called = {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
         assert not {name for name in called if name.startswith(STARTS)}, path
         used = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
-        assert "sys.executable" not in used or path.name == "doctor.py", path  # which shows it
+        assert "sys.executable" not in used or path.name == "diagnosis.py", path  # which shows it
         if "Parallel(" in text or "cluster.init(" in text:
             assert "SafeChildren()" in text, path

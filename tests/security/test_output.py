@@ -16,7 +16,7 @@ from andersonn.cli.console import Bars, print_csv
 from andersonn.cli.main import app
 from andersonn.comparison.own import page
 from andersonn.errors import InputError
-from andersonn.plain import UNSEEN, cell, visible
+from andersonn.sanitize import UNSEEN, cell, visible
 from andersonn.web.pages import as_html
 
 ROOT = Path(__file__).parents[2]
@@ -130,7 +130,7 @@ def test_the_card_of_a_hostile_model_is_text(tmp_path):
     shown = run("card", "polarity", "--model", folder)
     assert shown.exit_code == 0
     assert controls(shown.stdout) == []
-    from andersonn.scientists.card import page_of
+    from andersonn.training.card import page_of
 
     html = as_html(page_of(folder))
     assert "<script" not in html

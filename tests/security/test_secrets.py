@@ -15,10 +15,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 from andersonn.cli import main as program
 from andersonn.cli.console import Bars
 from andersonn.data import materials_project
-from andersonn.data.tasks import task
 from andersonn.errors import InputError, UsageError
-from andersonn.plain import redacted
-from andersonn.scientists.shipped import shipped_folder
+from andersonn.sanitize import redacted
+from andersonn.scientists.registry import find, weights_folder
 from andersonn.screening import Screening, Settings
 from andersonn.screening.reading import Reader
 from andersonn.screening.storage import contents, files_of, shown, unreachable
@@ -111,8 +110,8 @@ def test_a_library_behind_a_password_is_named_without_it(monkeypatch, tmp_path, 
         archive.writestr("bad.xyz", "no\n")
     store.pipe({"/secrets/lib.zip": packed.getvalue()})
     monkeypatch.setattr("andersonn.screening.storage._system", lambda uri: (store, "/secrets/lib.zip"))
-    screening = Screening(Settings(str(shipped_folder("polarity")), "andersonn/polarity"), where, tmp_path / "out")
-    options = screening._options(task("polarity"))
+    screening = Screening(Settings(str(weights_folder("polarity")), "andersonn/polarity"), where, tmp_path / "out")
+    options = screening._options(find("polarity").task)
     pieces = [piece for shard in screening.shards() for piece in shard.pieces]
     units = list(Reader(pieces).units())
     with pytest.raises(InputError) as caught:

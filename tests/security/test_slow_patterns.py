@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from andersonn import plain
+from andersonn import sanitize
 from andersonn.errors import InputError, did_you_mean
-from andersonn.textlines import lines_of
+from andersonn.sanitize import lines_of
 from andersonn.web import inputs, pages
 
 try:
@@ -58,7 +58,7 @@ def test_each_pattern_takes_time_in_proportion(pattern_found):
 @pytest.mark.parametrize(
     "function",
     [
-        plain.visible, plain.redacted, plain.harmless, plain.cell, lines_of, plain.first_line, inputs.guess, inputs.printed,
+        sanitize.visible, sanitize.redacted, sanitize.harmless, sanitize.cell, lines_of, sanitize.first_line, inputs.guess, inputs.printed,
         inputs.from_text, lambda text: inputs.from_file(text, b""), lambda text: inputs.from_file(text + "/x.cif", b"").stem,
         lambda text: inputs.collected([], text, [text]), lambda text: InputError("x", text, text),
         lambda text: did_you_mean(text, ["polarity", "conduction"]), lambda text: inputs.ending_of(text.encode(errors="replace"), "x"),
@@ -325,6 +325,6 @@ def pattern_found(request):
 
 def test_the_patterns_are_found():
     texts = {found.pattern.pattern for found in FOUND}
-    assert plain.QUERY.pattern in texts
-    assert plain.HEADER.pattern in texts
+    assert sanitize.QUERY.pattern in texts
+    assert sanitize.HEADER.pattern in texts
     assert len(FOUND) >= 25

@@ -10,7 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from andersonn.solvers import GMRES, Anderson, Broyden, ForwardIteration, Layout, Status, fixed_point
-from andersonn.solvers.judge import Judge
+from andersonn.solvers.convergence_monitor import Judge
 from andersonn.solvers.loop import Evaluation
 from tests.solvers.problems import affine, tanh_map
 

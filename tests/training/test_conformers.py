@@ -5,25 +5,26 @@ import pyarrow as pa
 import pytest
 import torch
 
+from andersonn.config import TrainConfig, config_of
 from andersonn.data.conformers import further_images
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
-from andersonn.data.tasks import POLARITY
 from andersonn.errors import UsageError
-from andersonn.scientists.recipes import config_of
+from andersonn.inference.forward import Outputs, ask, ask_mean, averaged
+from andersonn.inference.model_bundle import Artifact
+from andersonn.scientists.polarity import POLARITY
+from andersonn.scientists.registry import find
 from andersonn.solvers import Status
-from andersonn.training.artifact import Artifact
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
-from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import prepare
 from andersonn.training.folder import CHECKPOINT
-from andersonn.training.inference import Outputs, ask, ask_mean, ask_records, averaged
+from andersonn.training.forward import ask_records
 from andersonn.training.recalibrate import recalibrate
 from andersonn.training.run import train
 from andersonn.training.trainer import Trainer
 
 SMALL = ["epochs=1", "model.width=8", "model.directions=4", "radial=8", "image.columns=8", "device=cpu"]
-CONFIG = config_of("polarity", overrides=[*SMALL, "conformers=3"])
+CONFIG = config_of(find("polarity"), overrides=[*SMALL, "conformers=3"])
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +163,7 @@ def test_the_option_is_kept_with_the_model_and_checked(trained, tmp_path):
     trained[3].save(tmp_path)
     assert Artifact.load(tmp_path).config.conformers == 3
     assert TrainConfig().conformers == 1
-    assert config_of("polarity").conformers > 1
+    assert config_of(find("polarity")).conformers > 1
     for bad in ("0", "-2", "1.5", "many", "1000"):
         with pytest.raises(UsageError, match="conformers"):
             TrainConfig.make(overrides=[f"conformers={bad}"])

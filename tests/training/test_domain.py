@@ -10,20 +10,20 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from andersonn import Scientist
+from andersonn.config import TrainConfig
 from andersonn.data.store import ImageStore
-from andersonn.data.tasks import CONDUCTION
 from andersonn.errors import UsageError
-from andersonn.matter.image import NodeNeighborImage
+from andersonn.inference.domain import Domain
+from andersonn.inference.forward import ask
+from andersonn.inference.model_bundle import Artifact
 from andersonn.models import ImageBatch
-from andersonn.training.artifact import Artifact
-from andersonn.training.config import TrainConfig
+from andersonn.scientists.conduction import CONDUCTION
+from andersonn.structures.image import NodeNeighborImage
+from andersonn.training.corruptions import spoilers
 from andersonn.training.dataset import prepare
-from andersonn.training.domain import Domain
-from andersonn.training.domain_fit import _telling, describe_domain
-from andersonn.training.inference import ask
+from andersonn.training.domain_fitting import _telling, describe_domain
 from andersonn.training.recalibrate import recalibrate
 from andersonn.training.run import train
-from andersonn.training.spoiling import spoilers
 from tests.conftest import random_structure
 
 SMALL = ["epochs=1", "model.width=8", "columns=6", "radial=8", "max_rows=400"]

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from andersonn import Scientist
+from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
+from andersonn.inference.model_bundle import Artifact
 from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, lead
-from andersonn.scientists.evaluate import evaluate
-from andersonn.training.artifact import Artifact
-from andersonn.training.config import TrainConfig
+from andersonn.training.evaluate import evaluate
 from andersonn.training.recalibrate import join
 
 TINY = ["epochs=1", "model.width=12", "columns=8", "radial=8"]
@@ -57,8 +57,8 @@ def test_the_mean_of_its_members(parts, records, structures, tmp_path):
 
 def test_its_scores_are_the_logarithm_of_mean_probabilities(parts, records, structures):
     from andersonn.data.store import ImageStore
-    from andersonn.matter.image import NodeNeighborImage
     from andersonn.models import ImageBatch
+    from andersonn.structures.image import NodeNeighborImage
 
     recipe = parts["0"].config.image.recipe()
     images = [NodeNeighborImage.from_structure(s, recipe) for s in list(structures.values())[:4]]

@@ -7,19 +7,21 @@ import pyarrow as pa
 import pytest
 import torch
 
-from andersonn.data.tasks import CONDUCTION, POLARITY
+from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
+from andersonn.inference.calibration import Calibration
+from andersonn.inference.forward import ask
+from andersonn.inference.model_bundle import Artifact
 from andersonn.models import ImageBatch
-from andersonn.training.artifact import Artifact
-from andersonn.training.calibration import Calibration, fit_calibration
+from andersonn.scientists.conduction import CONDUCTION
+from andersonn.scientists.polarity import POLARITY
+from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
-from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import prepare
 from andersonn.training.folder import CHECKPOINT
-from andersonn.training.inference import ask
 from andersonn.training.metrics import classification_metrics, expected_calibration_error, roc_auc
+from andersonn.training.rank_shard import share_of
 from andersonn.training.run import train
-from andersonn.training.shares import share_of
 from andersonn.training.trainer import Trainer
 
 SMALL = ["epochs=2", "model.width=12", "columns=8", "radial=8", "dropout=0.1", "max_rows=400"]

@@ -7,7 +7,7 @@ import pytest
 
 from andersonn import Scientist
 from andersonn.data.imaging import images_for
-from andersonn.matter.readers import from_smiles
+from andersonn.structures.readers import from_smiles
 from andersonn.web.boundary import boundary, grid
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from andersonn.data.imaging import images_for
-from andersonn.data.tasks import task
 from andersonn.errors import InputError
-from andersonn.matter.image import ImageRecipe
-from andersonn.matter.readers import from_smiles, read_file
-from andersonn.matter.structure import Structure
+from andersonn.scientists.registry import find
+from andersonn.structures.image import ImageRecipe
+from andersonn.structures.readers import from_smiles, read_file
+from andersonn.structures.structure import Structure
 from andersonn.web.packing import packed, unpacked
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -23,12 +23,20 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def made(name):
     if name == "molecule":
         structure = from_smiles("CC(=O)NCCO")
-        return "smiles", structure, images_for(structure, task("polarity"), ImageRecipe(fold=False, positions=True), 3)
+        return (
+            "smiles",
+            structure,
+            images_for(structure, find("polarity").task, ImageRecipe(fold=False, positions=True), 3),
+        )
     if name == "solvent":  # bonds and their orders come from the file
         structure = read_file(EXAMPLES / "molecules/solvents.sdf")[0]
-        return "sdf", structure, images_for(structure, task("polarity"), ImageRecipe(fold=False, positions=True), 1)
+        return (
+            "sdf",
+            structure,
+            images_for(structure, find("polarity").task, ImageRecipe(fold=False, positions=True), 1),
+        )
     structure = read_file(EXAMPLES / "frameworks/calcium-oxalate.cif")[0]
-    return "cif", structure, images_for(structure, task("porosity"), ImageRecipe(voids=True, oxidation=True), 1)
+    return "cif", structure, images_for(structure, find("porosity").task, ImageRecipe(voids=True, oxidation=True), 1)
 
 
 def same(a, b):

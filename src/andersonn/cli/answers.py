@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from andersonn.plain import harmless, visible
+from andersonn.sanitize import harmless, visible
 
 if TYPE_CHECKING:
-    from andersonn.scientists import Failure, Prediction
+    from andersonn.inference.prediction import Failure, Prediction
 
 NAMES = 4
 """Inputs named of those that share a warning."""

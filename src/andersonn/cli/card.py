@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from andersonn.cli.console import FORMAT, Format, print_json, print_rows, tell
-from andersonn.plain import visible
+from andersonn.sanitize import visible
 
 HELP = """Model card: data, licence, split, test beside baselines, known failures, how to train it again.
 
@@ -24,16 +24,14 @@ def card(
     format: Format = FORMAT,
 ) -> None:
     """Prints the card."""
-    from andersonn.data.tasks import task as task_of
-
-    task_of(task)
     from andersonn.errors import UsageError
-    from andersonn.scientists.card import content_of, page_of
-    from andersonn.scientists.shipped import shipped_folder
+    from andersonn.scientists.registry import find, weights_folder
+    from andersonn.training.card import content_of, page_of
 
-    folder = model or shipped_folder(task)
+    folder = model or weights_folder(task)
     content = content_of(folder)
     if content["task"] != task:
+        find(task)  # a misspelt name is told as such
         raise UsageError(
             "wrong_task", f"the model in {str(folder)!r} is for {content['task']}, not {task}", "name its own task"
         )

@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 from andersonn.cli.streams import encoding_of, exactly
-from andersonn.plain import UNSEEN, cell, harmless
+from andersonn.sanitize import UNSEEN, cell, harmless
 
 
 class Format(StrEnum):
@@ -51,7 +51,7 @@ def print_json(content: dict[str, Any]) -> None:
 
 
 def print_csv(rows: Iterable[dict[str, Any]], columns: Iterable[str]) -> None:
-    """A header, then each flat row as soon as it comes, as CSV on stdout; text as :func:`andersonn.plain.cell` has it."""
+    """A header, then each flat row as soon as it comes, as CSV on stdout; text as :func:`andersonn.sanitize.cell` has it."""
     encoding = encoding_of(sys.stdout)
     stdout = SimpleNamespace(write=lambda line: tell(exactly(line, encoding), end=""))
     writer = csv.DictWriter(stdout, list(columns), lineterminator="\n")
@@ -75,7 +75,7 @@ def write_out(path: Path, content: bytes) -> None:
     Raises:
         UsageError: it cannot be written there.
     """
-    from andersonn.files import cannot_write, write_whole
+    from andersonn.io.files import cannot_write, write_whole
 
     try:
         write_whole(path, lambda name: Path(name).write_bytes(content))

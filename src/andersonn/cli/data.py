@@ -78,7 +78,7 @@ def get(
     from andersonn.data.download import Patience
     from andersonn.data.fetch import get as fetch
     from andersonn.data.sources import source
-    from andersonn.files import require_writable
+    from andersonn.io.files import require_writable
 
     found, bars = source(name), Bars()
     for folder in (out, records and records.parent):
@@ -116,7 +116,7 @@ def get(
 def _copied(paths: list[Path], folder: Path) -> list[Path]:
     import shutil
 
-    from andersonn.files import write_whole
+    from andersonn.io.files import write_whole
 
     for path in paths:
         write_whole(folder / path.name, lambda name, path=path: shutil.copyfile(path, name))

@@ -23,9 +23,9 @@ def demo(
 
     from andersonn.cli.tables import print_metrics
     from andersonn.comparison.own.verdict import crossover_sentence
-    from andersonn.data.tasks import CONDUCTION
     from andersonn.demo import experiment, report
-    from andersonn.files import require_writable, write_json, write_text
+    from andersonn.io.files import require_writable, write_json, write_text
+    from andersonn.scientists.conduction import CONDUCTION
 
     require_writable(out)  # before minutes of training
     bars = Bars()

@@ -10,7 +10,7 @@ import typer
 from andersonn.cli.console import FORMAT, Format, print_rows
 
 if TYPE_CHECKING:
-    from andersonn.scientists.doctor import Finding
+    from andersonn.cli.diagnosis import Finding
 
 HELP = """What is installed and works, what is missing, and how to get it. Needs no network.
 
@@ -32,7 +32,7 @@ def doctor(
     format: Format = FORMAT,
 ) -> None:
     """Prints the findings."""
-    from andersonn.scientists.doctor import look
+    from andersonn.cli.diagnosis import look
 
     findings = list(look(self_test))
     if format is Format.table:

@@ -21,10 +21,10 @@ def draw(
 ) -> None:
     """Writes the picture."""
     from andersonn.errors import InputError, UsageError
-    from andersonn.matter.image import ImageRecipe
-    from andersonn.matter.picture import draw as picture
-    from andersonn.matter.picture import png
-    from andersonn.matter.readers import read_file
+    from andersonn.structures.image import ImageRecipe
+    from andersonn.structures.picture import draw as picture
+    from andersonn.structures.picture import png
+    from andersonn.structures.readers import read_file
 
     if out.suffix.lower() != ".png":
         raise UsageError("bad_option", f"--out {str(out)!r} is no PNG file", "let its name end in .png")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from andersonn import places
 from andersonn.cli import streams
 from andersonn.errors import AndersonnError, InputError
+from andersonn.io import places
 
 INTERRUPTED = 130
 

@@ -41,15 +41,14 @@ def evaluate(
     format: Format = FORMAT,
 ) -> None:
     """Prints the metrics."""
-    from andersonn.data.tasks import task as task_of
+    from andersonn.inference.predictor import load_for
 
-    chosen = task_of(task)
+    scientist = load_for(task, model)
+    chosen = scientist.task
     from andersonn.data.merging import read_records
-    from andersonn.matter.readers import Columns
-    from andersonn.scientists.evaluate import evaluate as measure
-    from andersonn.scientists.evaluate import scientist_of
+    from andersonn.structures.readers import Columns
+    from andersonn.training.evaluate import evaluate as measure
 
-    scientist = scientist_of(task, model)
     bars = Bars()
     columns = Columns(smiles_column, path_column)
     records = read_records(data, (chosen.quantity,), columns, label_column, bars.say)

@@ -13,11 +13,12 @@ import typer
 
 from andersonn.cli.answers import short_name, summed_notes
 from andersonn.cli.console import FORMAT, Format, print_csv, print_json, write_out
-from andersonn.cli.predict import OnError, paths, scientist_of, watched
-from andersonn.plain import visible
+from andersonn.cli.predict import OnError, paths, watched
+from andersonn.sanitize import visible
 
 if TYPE_CHECKING:
-    from andersonn.scientists import Explanation, Failure
+    from andersonn.inference.explain import Explanation
+    from andersonn.inference.prediction import Failure
 
     Explained = tuple[Explanation | Failure, Path | None]
 
@@ -46,20 +47,21 @@ def explain(
     format: Format = FORMAT,
 ) -> None:
     """Prints the contributions and writes the pictures."""
-    from andersonn.data.tasks import task as task_of
     from andersonn.errors import UsageError
+    from andersonn.scientists.registry import find
 
     if model is None:  # one in a folder may be for a task of the user's own
-        task_of(task)
+        find(task)
     if not (inputs or smiles):
         raise UsageError("no_input", "there is nothing to explain", "give files, folders, - or --smiles")
     if out.suffix.lower() in OTHER_PICTURES:
         raise UsageError(
             "bad_option", f"--out {str(out)!r} is no PNG file", "let its name end in .png, or give a folder"
         )
-    from andersonn.matter.readers import Smiles
+    from andersonn.inference.predictor import load_for
+    from andersonn.structures.readers import Smiles
 
-    scientist = scientist_of(task, model)
+    scientist = load_for(task, model)
     failures: list[Failure] = []
     items = chain(paths(inputs or []), map(Smiles, smiles or []))
     answers = watched(scientist.explanations(items, _Slow().tell), on_error, failures)
@@ -103,7 +105,7 @@ def _drawn(answers: Iterator[Explanation | Failure], out: Path | None) -> Iterat
 
 def _file_name(answer: Explanation) -> str:
     """A name for the picture, made of the structure's."""
-    from andersonn.files import encodable_name
+    from andersonn.io.files import encodable_name
 
     id, source = answer.prediction.id, Path(answer.prediction.input)
     word = id if id and (":" in id or id == answer.prediction.input) else source.stem
@@ -121,8 +123,8 @@ def _free(path: Path, taken: set[Path]) -> Path:
 
 
 def _write(answer: Explanation, path: Path) -> None:
-    from andersonn.matter.contributions import draw_contributions
-    from andersonn.matter.picture import png
+    from andersonn.structures.attribution_plot import draw_contributions
+    from andersonn.structures.picture import png
 
     found = answer.prediction
     name = short_name(found.input, found.id)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json, warn
-from andersonn.plain import visible
+from andersonn.sanitize import visible
 
 if TYPE_CHECKING:
     from andersonn.labels.inputs import Reading
@@ -182,7 +182,7 @@ def _run(
 
 def _check_files(inputs: list[str], out: Path | None, fill: Path | None) -> None:
     from andersonn.errors import UsageError
-    from andersonn.files import require_writable
+    from andersonn.io.files import require_writable
 
     if out is not None and out.suffix.lower() not in (".jsonl", ".parquet"):
         raise UsageError("bad_option", f"--out {str(out)!r} ends in neither .jsonl nor .parquet", "choose one of them")

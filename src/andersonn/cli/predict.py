@@ -16,8 +16,8 @@ from andersonn.cli.answers import Reading, print_table
 from andersonn.cli.console import FORMAT, PATH_COLUMN, SMILES_COLUMN, Format, print_csv, print_json
 
 if TYPE_CHECKING:
-    from andersonn.matter.readers import Columns
-    from andersonn.scientists import Failure, Prediction, Scientist
+    from andersonn.inference.prediction import Failure, Prediction
+    from andersonn.structures.readers import Columns
 
 HELP = """Class, probabilities and estimate of each structure.
 
@@ -52,17 +52,18 @@ def predict(
     format: Format = FORMAT,
 ) -> None:
     """Prints one answer an input."""
-    from andersonn.data.tasks import task as task_of
     from andersonn.errors import UsageError
+    from andersonn.scientists.registry import find
 
     if model is None:  # one in a folder may be for a task of the user's own
-        task_of(task)
+        find(task)
     if not (inputs or smiles):
         raise UsageError("no_input", "there is nothing to predict", "give files, folders, - or --smiles")
-    from andersonn.matter.readers import Columns, Smiles
+    from andersonn.inference.predictor import load_for
+    from andersonn.structures.readers import Columns, Smiles
 
     columns = Columns(smiles_column, path_column)
-    scientist = scientist_of(task, model, anytime)
+    scientist = load_for(task, model, anytime=anytime)
     failures: list[Failure] = []
     show = {Format.table: print_table, Format.json: _json, Format.csv: _csv}[format]
     count = partial(_count, inputs or [], smiles or [], columns)
@@ -83,28 +84,15 @@ def _closing(answers: Iterator[Answer], reading: Reading) -> Iterator[Answer]:
 
 def _count(inputs: list[str], smiles: list[str], columns: Columns) -> int | None:
     """How many inputs there are, folders counted by their files and tables by their rows; None if a list comes on stdin."""
-    from andersonn.matter.readers import sources
+    from andersonn.structures.readers import sources
 
     return None if "-" in inputs else sum(1 for _ in sources(inputs, columns)) + len(smiles)
 
 
-def scientist_of(task: str, model: Path | None, anytime: bool = False) -> Scientist:
-    """The scientist of a task: the shipped one, or the one in a folder."""
-    from andersonn.errors import UsageError
-    from andersonn.scientists import Scientist
-
-    scientist = Scientist.load(model or task, anytime=anytime)
-    if scientist.task.name != task:
-        raise UsageError(
-            "wrong_task", f"the model in {str(model)!r} is for {scientist.task.name}, not {task}", "name its own task"
-        )
-    return scientist
-
-
 def paths(inputs: list[str], columns: Columns | None = None) -> Iterator[Any]:
     """The inputs, - replaced by the lines of stdin, or by the table that stands there."""
-    from andersonn.matter.readers import USUAL_COLUMNS
-    from andersonn.matter.readers.inputs import from_lines
+    from andersonn.structures.readers import USUAL_COLUMNS
+    from andersonn.structures.readers.inputs import from_lines
 
     for item in inputs:
         if item == "-":

@@ -57,8 +57,8 @@ def screen(
     format: Format = FORMAT,
 ) -> None:
     """Prints the manifest, in short as a table."""
-    from andersonn.matter.readers import Columns
     from andersonn.screening import Screening
+    from andersonn.structures.readers import Columns
 
     screening = Screening(
         _settings(task, model, device, conformers, where, time_limit), library, out, shard_size, top, by, engine.value,
@@ -77,15 +77,12 @@ def screen(
 def _settings(
     task: str, model: Path | None, device: str, conformers: int | None, where: str | None, time_limit: float
 ) -> Settings:
-    from andersonn.cli.predict import scientist_of
-    from andersonn.data.tasks import task as task_of
-    from andersonn.scientists.shipped import shipped_folder
+    from andersonn.inference.predictor import load_for
     from andersonn.screening import Settings
 
-    task_of(task)
-    scientist = scientist_of(task, model)
-    folder = shipped_folder(task) if model is None else model
-    return Settings(str(folder.resolve()), scientist.name, device, conformers, where, time_limit)
+    scientist = load_for(task, model)
+    assert scientist.folder is not None
+    return Settings(str(scientist.folder.resolve()), scientist.name, device, conformers, where, time_limit)
 
 
 def _cores() -> int:

@@ -50,7 +50,7 @@ def serve(
 ) -> None:
     """Serves until interrupted."""
     from andersonn.errors import UsageError
-    from andersonn.installed import how_to_install
+    from andersonn.io.installed import how_to_install
 
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from andersonn.plain import visible
+from andersonn.sanitize import visible
 
 
 def print_metrics(metrics: dict[str, Any], classes: tuple[str, ...]) -> None:

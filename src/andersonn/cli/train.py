@@ -39,7 +39,7 @@ def _list_options(wanted: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from andersonn.training.config import TrainConfig
+    from andersonn.config import TrainConfig
 
     table = Table("option", "default", "meaning", box=None, header_style="bold", pad_edge=False)
     for name, default, meaning in TrainConfig.describe():
@@ -66,23 +66,23 @@ def train(
     ),
 ) -> None:
     """Trains and prints the test metrics."""
-    from andersonn.data.tasks import task as task_of
-    from andersonn.scientists.recipes import config_of
+    from andersonn.config import config_of
+    from andersonn.scientists.registry import find
 
-    asked = task_of(task)
-    chosen = config_of(task, config, overrides or [])
+    spec = find(task)
+    chosen = config_of(spec, config, overrides or [])
 
     from andersonn.data.merging import read_records
-    from andersonn.matter.readers import Columns
-    from andersonn.scientists import Scientist
-    from andersonn.training.parallel import launched
+    from andersonn.scientist import Scientist
+    from andersonn.structures.readers import Columns
+    from andersonn.training.distributed import launched
 
     rank, size = launched()
     try:
         bars = Bars()
         columns = Columns(smiles_column, path_column)
         records = read_records(
-            data, (asked.quantity,), columns, label_column, bars.say if rank == 0 else lambda _: None
+            data, (spec.task.quantity,), columns, label_column, bars.say if rank == 0 else lambda _: None
         )
         scientist = Scientist.train(task, records, chosen, out, resume, bars)
     except KeyboardInterrupt:
@@ -97,7 +97,7 @@ def train(
         raise
     if rank > 0:
         return
-    metrics = {"task": task, "model": str(out), **scientist.artifact.provenance["metrics"]["test"]}
+    metrics = {"task": spec.name, "model": str(out), **scientist.artifact.provenance["metrics"]["test"]}
     show_metrics(metrics, scientist.task.classes, format)
     if format is Format.table:
         tell(f"model and metrics are in {out}")

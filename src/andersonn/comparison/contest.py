@@ -20,9 +20,9 @@ from andersonn.comparison.posed import Posed
 from andersonn.comparison.problems import Case
 from andersonn.comparison.recorder import Record, relative_residual, relative_size
 from andersonn.comparison.setting import setting, threads_of
-from andersonn.plain import first_line
+from andersonn.progress import Progress, Silent
+from andersonn.sanitize import first_line
 from andersonn.solvers import FixedPoint, Status
-from andersonn.training.progress import Progress, Silent
 
 SLACK = 1.0001
 """A tolerance is met at so many times its value: norms are rounded differently from solver to solver."""

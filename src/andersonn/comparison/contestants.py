@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from andersonn.comparison.posed import Posed
 from andersonn.comparison.recorder import Enough, Record, Recorder
-from andersonn.installed import how_to_install
+from andersonn.io.installed import how_to_install
 from andersonn.solvers import Anderson, Broyden, ForwardIteration, Solver
 
 INSTALL = f"not installed: {how_to_install('peers')}"

@@ -13,9 +13,9 @@ from torch import Tensor
 from andersonn.comparison.posed import Posed
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
+from andersonn.inference.predictor import Predictor
 from andersonn.models import ImageBatch, lead
 from andersonn.models.message_cell import MessageCell, MessageInput
-from andersonn.scientists import Scientist
 
 
 @torch.no_grad()
@@ -23,7 +23,7 @@ def message_cell(dtype: torch.dtype, batch: int, seed: int, device: str = "cpu")
     """The cell of the conduction scientist on ``batch`` crystals, drawn by ``seed`` from the embedded sample (Materials
     Project); state ``[R, 128]``, R rows of all crystals together.
     """
-    network = lead(Scientist.load("conduction").artifact.network).eval()
+    network = lead(Predictor.load("conduction").artifact.network).eval()
     store = _images(seed, 2 * batch)
     usable = np.flatnonzero(store.n_rows > 0)
     if len(usable) < batch:
@@ -57,4 +57,4 @@ class MessageMap(NamedTuple):
 def _images(seed: int, crystals: int) -> ImageStore:
     records = Records.read(str(resources.files("andersonn.demo") / "crystals.parquet"), ("band_gap_eV",))
     chosen = np.random.default_rng(seed).permutation(len(records))[:crystals]
-    return ImageStore.build(records.take(chosen), Scientist.load("conduction").recipe, workers=1)
+    return ImageStore.build(records.take(chosen), Predictor.load("conduction").recipe, workers=1)

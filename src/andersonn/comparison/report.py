@@ -7,7 +7,7 @@ from typing import Any
 
 from andersonn.comparison.claims import Case, cases, power
 from andersonn.comparison.contestants import INSTALL
-from andersonn.installed import how_to_install
+from andersonn.io.installed import how_to_install
 
 VERDICTS = {True: "met", False: "**not met**", None: "not measured"}
 

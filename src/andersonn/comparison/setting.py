@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from andersonn.measure.machine import cpu_name
+from andersonn.measuring.machine import cpu_name
 
 PACKAGES = ("deep-andersonn", "torch", "torchdeq", "jax", "jaxopt", "scipy", "numpy")
 

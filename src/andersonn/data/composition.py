@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from andersonn.matter import elements
+from andersonn.structures import elements
 
 
 def composition_features(Z: np.ndarray) -> np.ndarray:

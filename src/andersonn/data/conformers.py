@@ -11,10 +11,10 @@ import numpy as np
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, Progress, kept, no_rows
 from andersonn.errors import InputError
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.readers.embedding import FURTHER_PROTOCOL
-from andersonn.matter.readers.molecules import further_conformers
-from andersonn.matter.structure import Structure
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.readers.embedding import FURTHER_PROTOCOL
+from andersonn.structures.readers.molecules import further_conformers
+from andersonn.structures.structure import Structure
 
 CHUNK = 50
 """Records a process takes at a time: conformers of one take a tenth of a second."""
@@ -46,7 +46,7 @@ class Further:
 
 def further_images(structure: Structure, recipe: ImageRecipe, count: int) -> list[NodeNeighborImage]:
     """Images of up to ``count`` further conformers of a structure; see
-    :func:`~andersonn.matter.readers.molecules.further_conformers`.
+    :func:`~andersonn.structures.readers.molecules.further_conformers`.
     """
     images = []
     for conformer in further_conformers(structure, count):

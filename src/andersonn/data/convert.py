@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 
 from andersonn.data.sources import Source
 from andersonn.errors import InputError, UsageError
-from andersonn.files import write_whole
-from andersonn.matter import elements
-from andersonn.matter.readers import read_each
-from andersonn.matter.readers.smiles import scaffold
+from andersonn.io.files import write_whole
+from andersonn.structures import elements
+from andersonn.structures.readers import read_each
+from andersonn.structures.readers.smiles import scaffold
 
 Progress = Callable[[int, int], None]
 Row = dict[str, Any]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.files import from_json
+from andersonn.io.files import from_json
 
 Progress = Callable[[int, int], None]
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})

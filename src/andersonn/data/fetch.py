@@ -16,9 +16,9 @@ from andersonn import launch
 from andersonn.data.download import Patience, Progress, digest, fetch_file, fetch_json
 from andersonn.data.sources import Source
 from andersonn.errors import InputError, UsageError
-from andersonn.files import from_json, write_json, write_whole
-from andersonn.places import cache_folder
-from andersonn.textlines import lines_of
+from andersonn.io.files import from_json, write_json, write_whole
+from andersonn.io.places import cache_folder
+from andersonn.sanitize import lines_of
 
 FIGSHARE = "https://api.figshare.com/v2"
 MANIFEST = "manifest.json"

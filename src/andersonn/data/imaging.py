@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from andersonn.data.conformers import further_images
 from andersonn.data.tasks import Task
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.structure import Structure
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.structure import Structure
 
 
 def images_for(structure: Structure, task: Task, recipe: ImageRecipe, conformers: int) -> list[NodeNeighborImage]:

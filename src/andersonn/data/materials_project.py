@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from andersonn.data.download import Progress
 from andersonn.errors import InputError, UsageError
-from andersonn.files import write_whole
+from andersonn.io.files import write_whole
 
 FIELDS = ["material_id", "formula_pretty", "structure", "band_gap"]
 MOST_ELEMENTS = 9

@@ -11,8 +11,8 @@ import pyarrow as pa
 from andersonn.data.records import Records
 from andersonn.data.tables import read_table
 from andersonn.errors import UsageError
-from andersonn.matter.readers import USUAL_COLUMNS, Columns
-from andersonn.matter.readers.smiles import constitution
+from andersonn.structures.readers import USUAL_COLUMNS, Columns
+from andersonn.structures.readers.smiles import constitution
 
 
 def read_records(

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from andersonn.errors import InputError, UsageError
-from andersonn.matter.readers.embedding import CONFORMER_PROTOCOL
-from andersonn.matter.readers.smiles import atomic_numbers as smiles_numbers
-from andersonn.matter.readers.smiles import from_smiles
-from andersonn.matter.structure import Structure
-from andersonn.plain import first_line
+from andersonn.sanitize import first_line
+from andersonn.structures.readers.embedding import CONFORMER_PROTOCOL
+from andersonn.structures.readers.smiles import atomic_numbers as smiles_numbers
+from andersonn.structures.readers.smiles import from_smiles
+from andersonn.structures.structure import Structure
 
 LISTS = ("atomic_numbers", "positions", "cell")
 COLUMNS = ("id", "group", *LISTS)

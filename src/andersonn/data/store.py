@@ -24,11 +24,11 @@ from safetensors.numpy import save_file
 
 from andersonn.data.records import Records
 from andersonn.errors import InputError, UsageError
-from andersonn.files import from_json, write_whole
+from andersonn.io.files import from_json, write_whole
+from andersonn.io.places import cache_folder
 from andersonn.launch import SafeChildren
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.structure import Structure
-from andersonn.places import cache_folder
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.structure import Structure
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]

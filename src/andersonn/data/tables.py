@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 
 from andersonn.data.records import COLUMNS, LISTS, Records, read_sound
 from andersonn.errors import AndersonnError, InputError, UsageError
-from andersonn.matter import elements
-from andersonn.matter.readers import Columns, is_table_name
-from andersonn.matter.readers.columns import USUAL_COLUMNS, Roles, is_missing, plain
-from andersonn.matter.readers.content import content_of
-from andersonn.matter.readers.rows import name_of, structures_of_row
-from andersonn.matter.readers.smiles import scaffold
-from andersonn.matter.readers.tables import Table, table_of
-from andersonn.matter.structure import Structure
+from andersonn.structures import elements
+from andersonn.structures.readers import Columns, is_table_name
+from andersonn.structures.readers.columns import USUAL_COLUMNS, Roles, is_missing, plain
+from andersonn.structures.readers.content import content_of
+from andersonn.structures.readers.rows import name_of, structures_of_row
+from andersonn.structures.readers.smiles import scaffold
+from andersonn.structures.readers.tables import Table, table_of
+from andersonn.structures.structure import Structure
 
 MEGABYTES = 2000
 """A larger table is refused; as Parquet, tables of any size are read."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from andersonn.errors import InputError, UsageError, unknown
-from andersonn.matter.structure import Structure
+from andersonn.errors import InputError, UsageError
+from andersonn.structures.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Task:
         other_units: units in which the quantity is often given → the factor that makes ``unit`` of it.
         usual_largest: between these, in ``unit``, lies the largest label of most data sets; by it another unit is told. None: not known.
         usual_median: the same of the median of the labels that are not zero.
+        noun: the quantity as words, without its unit, such as ``"band gap"``; by default made of ``quantity``.
+        summary: one line on what is asked, for lists of tasks, such as ``"crystals: metal, semiconductor or insulator"``.
+        reference: where true values come from, in a word for tables, such as ``"DFT"``.
+        geometric_baselines: column that :mod:`andersonn.structures.pores` computes and that estimates the quantity → its title
+            in tables of results. Cut at the thresholds, it is a baseline.
     """
 
     name: str
@@ -43,6 +48,10 @@ class Task:
     other_units: dict[str, float] = field(default_factory=dict, hash=False)
     usual_largest: tuple[float, float] | None = None
     usual_median: tuple[float, float] | None = None
+    noun: str = ""
+    summary: str = ""
+    reference: str = ""
+    geometric_baselines: dict[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False))
@@ -50,7 +59,7 @@ class Task:
             raise UsageError(
                 "bad_thresholds",
                 f"{self.name} needs {len(self.classes) - 1} rising thresholds in {self.unit}, got {self.thresholds}",
-                f"the default is {TASKS[self.name].thresholds if self.name in TASKS else ''}",
+                "give one threshold fewer than there are classes, in rising order",
             )
         if self.zero_is_class and self.thresholds[0] != 0.0:
             raise UsageError(
@@ -94,8 +103,13 @@ class Task:
                 "give one molecule alone: SMILES, SDF, MOL, PDB, or xyz without a Lattice",
             )
 
+    @property
+    def quantity_words(self) -> str:
+        """The quantity as words, without its unit."""
+        return self.noun or self.quantity.removesuffix(f"_{self.unit}").replace("_", " ")
+
     def as_dict(self) -> dict[str, Any]:
-        """For the card of a model of a task that is not one of :data:`TASKS`; what has no bound is None."""
+        """The whole task as JSON, for the card of its model; what has no bound is None."""
         content = asdict(self) | {"classes": list(self.classes), "thresholds": list(self.thresholds)}
         return {name: None if value in (math.inf, -math.inf) else value for name, value in content.items()}
 
@@ -117,65 +131,3 @@ class Task:
     def with_thresholds(self, thresholds: tuple[float, ...]) -> Task:
         """The same task cut elsewhere."""
         return replace(self, thresholds=tuple(float(t) for t in thresholds))
-
-
-CONDUCTION = Task(
-    name="conduction",
-    quantity="band_gap_eV",
-    unit="eV",
-    classes=("metal", "semiconductor", "insulator"),
-    thresholds=(0.0, 3.0),
-    zero_is_class=True,
-    lowest=0.0,
-    highest=30.0,  # solid helium, the widest gap there is, has about 20 eV
-    other_units={
-        "meV": 1e-3,
-        "Hartree": 27.211386,
-        "Rydberg": 13.605693,
-        "kJ/mol": 1 / 96.485332,
-        "kcal/mol": 1 / 23.060548,
-        "1/cm": 1 / 8065.544,
-        "J": 1 / 1.602176634e-19,
-    },
-    usual_largest=(0.5, 20.0),
-    usual_median=(0.3, 11.0),  # 1.6 to 2.2 in collections of crystals and MOFs
-)
-
-POLARITY = Task(
-    name="polarity",
-    quantity="dipole_D",
-    unit="D",
-    classes=("weakly_polar", "strongly_polar"),
-    thresholds=(2.5,),
-    periodic=False,
-    lowest=0.0,
-    highest=500.0,  # the largest dipoles of drugs and peptides have some tens of debye
-    other_units={"e Å": 4.803205, "e bohr (atomic units)": 2.541746, "mD": 1e-3, "C m": 1 / 3.33564e-30},
-    usual_largest=(1.0, 60.0),
-    usual_median=(1.4, 4.5),  # 2.5 in QM9 and in collections of drug-like molecules
-)
-
-POROSITY = Task(
-    name="porosity",
-    quantity="pld_A",
-    unit="Å",
-    classes=("nonporous", "ultramicroporous", "supermicroporous"),
-    thresholds=(2.4, 7.0),
-    highest=200.0,  # the widest windows of crystalline frameworks have about 100 Å
-    other_units={"nm": 10.0, "pm": 0.01, "bohr": 0.529177},
-    usual_largest=(1.7, 120.0),
-    usual_median=(0.6, 8.0),  # 1.2 in QMOF, 4 in CoRE MOF
-)
-
-TASKS = {task.name: task for task in (CONDUCTION, POLARITY, POROSITY)}
-
-
-def task(name: str) -> Task:
-    """The task of that name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if name not in TASKS:
-        raise unknown("task", name, TASKS)
-    return TASKS[name]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from andersonn.comparison.own.curves import Problem
-from andersonn.measure.clock import interleaved
+from andersonn.measuring.clock import interleaved
 from andersonn.models import SolverConfig
 from andersonn.solvers import Solver
 

@@ -14,15 +14,15 @@ import torch
 from andersonn.comparison.own.contenders import contenders
 from andersonn.comparison.own.curves import problems, residual_curves
 from andersonn.comparison.own.training import train_in_turn
+from andersonn.config import TrainConfig
 from andersonn.data.records import Records
-from andersonn.data.tasks import CONDUCTION
 from andersonn.demo.compare import REPEATS, SOLVERS, compare_inference
-from andersonn.measure.machine import cpu_name
-from andersonn.training.calibration import fit_calibration
-from andersonn.training.config import TrainConfig
+from andersonn.inference.forward import MAX_ROWS, ask
+from andersonn.measuring.machine import cpu_name
+from andersonn.progress import Progress
+from andersonn.scientists.conduction import CONDUCTION
+from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.inference import MAX_ROWS, ask
-from andersonn.training.progress import Progress
 from andersonn.training.run import answer_metrics, baselines
 from andersonn.training.trainer import Trainer
 

@@ -11,11 +11,11 @@ from andersonn.comparison.own.contenders import NAMES
 from andersonn.comparison.own.page import cards, items, page, table
 from andersonn.comparison.own.plots import residual_figure, training_figure
 from andersonn.comparison.own.verdict import crossover_sentence
-from andersonn.data.tasks import CONDUCTION
 from andersonn.demo.experiment import demo_records
 from andersonn.demo.figures import confusion_figure
-from andersonn.matter.image import ImageRecipe
-from andersonn.matter.picture import draw, png
+from andersonn.scientists.conduction import CONDUCTION
+from andersonn.structures.image import ImageRecipe
+from andersonn.structures.picture import draw, png
 
 CLASSES = CONDUCTION.classes
 TITLE = "Deep AndersoNN: metal, semiconductor or insulator?"

@@ -15,18 +15,19 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from andersonn.config import TrainConfig
 from andersonn.data.records import Records
-from andersonn.data.tasks import TASKS, Task
+from andersonn.data.tasks import Task
 from andersonn.estimators.files import read_estimator, write_estimator
 from andersonn.estimators.options import PATHS, config_from, task_given
 from andersonn.estimators.samples import Samples, samples_of
 from andersonn.estimators.targets import OWN, Sides, Targets, divided
-from andersonn.scientists import Scientist
-from andersonn.training.artifact import Artifact
-from andersonn.training.calibration import fit_calibration
-from andersonn.training.config import TrainConfig
+from andersonn.inference.forward import Outputs, ask_mean
+from andersonn.inference.model_bundle import Artifact
+from andersonn.scientist import Scientist
+from andersonn.scientists.registry import registered
+from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.dataset import Dataset
-from andersonn.training.inference import Outputs, ask_mean
 from andersonn.training.run import about
 from andersonn.training.trainer import Trainer
 
@@ -155,7 +156,7 @@ def _dataset(samples: Samples, targets: Targets, sides: Sides) -> Dataset:
 
 def _artifact(trainer: Trainer, samples: Samples, targets: Targets, sides: Sides) -> Artifact:
     network, side, task = trainer.network.eval(), sides.validation, targets.task
-    own = task.name not in TASKS
+    own = task.name not in registered()
     outputs = ask_mean(network, samples.store, side, samples.further)
     made = samples.made[side]
     calibration = fit_calibration(outputs.scores, outputs.quantiles, targets.values[side], task, trainer.scale, made)

@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator
 
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.files import from_json, require_writable, write_json
-from andersonn.training.artifact import DAMAGE, Artifact
+from andersonn.inference.model_bundle import DAMAGE, Artifact
+from andersonn.io.files import from_json, require_writable, write_json
 
 NAME = "estimator.json"
 FORMAT = 1

@@ -12,7 +12,7 @@ from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.estimators.options import Options, config_from, task_given
 from andersonn.estimators.samples import DataError, listed_samples, made_images
-from andersonn.matter.image import NodeNeighborImage, channel_names
+from andersonn.structures.image import NodeNeighborImage, channel_names
 
 OUTPUTS = ("images", "table")
 POOLED = ("mean", "std")
@@ -23,7 +23,7 @@ class GraphImager(TransformerMixin, BaseEstimator):
 
     As the first step of a pipeline, or before a search over the options of a network, it images every structure once.
     With ``output="table"`` each structure becomes a row of numbers, for any other estimator: mean and standard deviation of
-    each of :meth:`~andersonn.matter.image.NodeNeighborImage.channels` over neighbors that are there, by their weights and
+    each of :meth:`~andersonn.structures.image.NodeNeighborImage.channels` over neighbors that are there, by their weights and
     those of the atoms, so that a supercell gives the row of its primitive cell.
 
     Args:

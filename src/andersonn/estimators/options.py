@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from andersonn.data.tasks import TASKS, Task, task
+from andersonn.config import TrainConfig, config_of
+from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.scientists.recipes import config_of
-from andersonn.training.config import TrainConfig
+from andersonn.scientists.registry import find, registered
 
 PATHS = {
     "epochs": "epochs",
@@ -23,7 +23,7 @@ PATHS = {
     "columns": "image.columns",
     "device": "device",
 }
-"""Parameter → the option of :class:`~andersonn.training.config.TrainConfig` that it sets unless it is None."""
+"""Parameter → the option of :class:`~andersonn.config.TrainConfig` that it sets unless it is None."""
 Options = Mapping[str, Any] | Iterable[str]
 
 
@@ -34,10 +34,10 @@ def task_given(given: str | Task | None) -> Task | None:
         UsageError: there is no task of that name, or one of the user's own is named as one of ours.
     """
     if given is None or isinstance(given, str):
-        return None if given is None else task(given)
+        return None if given is None else find(given).task
     if not isinstance(given, Task):
         raise UsageError("bad_option", f"task is {given!r}", "give a name such as 'conduction', an an.Task, or None")
-    ours = TASKS.get(given.name, given)
+    ours = registered()[given.name].task if given.name in registered() else given
     if given.as_dict() | {"thresholds": None} != ours.as_dict() | {"thresholds": None}:
         raise UsageError("bad_option", f"{given.name} is a task of ours, and this is another", "name yours otherwise")
     return given
@@ -61,7 +61,7 @@ def config_from(
     if isinstance(options, str):
         raise UsageError("bad_option", f"options is the text {options!r}", "give a list of words, or a dict")
     words += [f"{k}={_word(v)}" for k, v in options.items()] if isinstance(options, Mapping) else list(options)
-    return config_of(chosen.name if chosen else "", overrides=words)
+    return config_of(registered().get(chosen.name) if chosen else None, overrides=words)
 
 
 def _word(value: Any) -> str:

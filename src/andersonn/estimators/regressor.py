@@ -12,8 +12,8 @@ from andersonn.data.tasks import Task
 from andersonn.estimators.base import EquilibriumEstimator
 from andersonn.estimators.options import Options
 from andersonn.estimators.targets import number_targets, one_column
+from andersonn.inference.forward import Outputs
 from andersonn.models import QUANTILES
-from andersonn.training.inference import Outputs
 from andersonn.training.trainer import Trainer
 
 
@@ -52,7 +52,7 @@ class EquilibriumRegressor(RegressorMixin, EquilibriumEstimator):
 
     Attributes:
         offset_: taken from y before learning and added to answers.
-        artifact_: the network with its calibration, a :class:`~andersonn.training.artifact.Artifact`.
+        artifact_: the network with its calibration, a :class:`~andersonn.inference.model_bundle.Artifact`.
         history_: one row an epoch.
         seed_: the number that ``random_state`` gave.
         split_by_: what was kept together when validation samples were drawn: ``"group"``, ``"formula"`` or ``"sample"``.

@@ -13,10 +13,10 @@ from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError
 from andersonn.launch import SafeChildren
-from andersonn.matter import elements
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.readers import one_structure
-from andersonn.matter.structure import Structure
+from andersonn.structures import elements
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.readers import one_structure
+from andersonn.structures.structure import Structure
 
 CHUNK = 100
 """Samples a process takes at a time."""

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from andersonn.implicit.maps import CellMap, DivisibleCellMap
+from andersonn.implicit.bound_cell import CellMap, DivisibleCellMap
 from andersonn.solvers import FixedPoint, Solver
 
 REENTRANT = "a cell cannot use reentrant checkpoints: call checkpoint(..., use_reentrant=False)"

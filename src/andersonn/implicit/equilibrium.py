@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from andersonn.implicit.adjoint import Record, Solved, wide
+from andersonn.implicit.bound_cell import cell_map, detached
 from andersonn.implicit.gradient import Gradient, ImplicitGradient
 from andersonn.implicit.lipschitz import hold_weights
-from andersonn.implicit.maps import cell_map, detached
 from andersonn.implicit.monitor import DriftMonitor
 from andersonn.implicit.warm_start import Keys, WarmStarts
 from andersonn.solvers import Anderson, FixedPoint, Layout, Solver, Status

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from andersonn.implicit.adjoint import Solved, Tape, evaluate_recorded, needs_gradient, solve_adjoint
-from andersonn.implicit.maps import CellMap
+from andersonn.implicit.bound_cell import CellMap
 from andersonn.implicit.second_order import SecondOrder
 from andersonn.solvers import Solver
 from andersonn.solvers.options import options, require_count, require_number

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from andersonn.implicit.adjoint import AdjointMap, Solved, evaluate_recorded, needs_gradient, wide
+from andersonn.implicit.bound_cell import CellMap
 from andersonn.implicit.gradient import Gradient
-from andersonn.implicit.maps import CellMap
 from andersonn.solvers.options import options, require_count, require_number
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from andersonn.files import write_whole
+from andersonn.io.files import write_whole
 
 
 def save_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:

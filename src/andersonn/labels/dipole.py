@@ -11,9 +11,9 @@ import numpy as np
 from andersonn.errors import InputError, UsageError
 from andersonn.labels.jobs import structure_as_json, structure_from_json
 from andersonn.labels.run import Labeler, require
-from andersonn.matter import elements
-from andersonn.matter.readers.smiles import scaffold
-from andersonn.matter.structure import Structure
+from andersonn.structures import elements
+from andersonn.structures.readers.smiles import scaffold
+from andersonn.structures.structure import Structure
 
 DEBYE = 2.541746473
 """D in 1 e·a₀ (CODATA 2018)."""

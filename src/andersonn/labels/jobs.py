@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.matter.structure import Structure
+from andersonn.structures.structure import Structure
 
 
 @dataclass(frozen=True)

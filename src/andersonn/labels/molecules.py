@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.matter.structure import Structure
+from andersonn.structures.structure import Structure
 
 SEED = 41_021
 """Of the conformers: the same SMILES gives the same geometry."""
@@ -69,7 +69,7 @@ def conformers(smiles: str, count: int = 1, id: str = "") -> Conformers:
 
 def bonds_by_distance(structure: Structure) -> frozenset[tuple[int, int]]:
     """Pairs of atoms nearer than :data:`LONGEST_BOND` times the sum of their covalent radii, smaller index first."""
-    from andersonn.matter import elements
+    from andersonn.structures import elements
 
     radius = elements.column("covalent_radius_A")[structure.Z]
     distance = np.linalg.norm(structure.xyz[:, None] - structure.xyz[None], axis=-1)

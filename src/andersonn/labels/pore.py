@@ -10,7 +10,7 @@ from typing import Any
 from andersonn.errors import InputError
 from andersonn.labels.jobs import structure_from_json
 from andersonn.labels.run import Labeler, require
-from andersonn.matter.structure import Structure
+from andersonn.structures.structure import Structure
 
 JITTER = 1e-5
 """Of fractional coordinates, before a second try."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.matter.structure import Structure
+from andersonn.structures.structure import Structure
 
 FORCE = 0.01
 """eV/Å: no atom is pulled harder at the end."""

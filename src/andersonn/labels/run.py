@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from andersonn.errors import InputError, UsageError
-from andersonn.installed import how_to_install
+from andersonn.io.installed import how_to_install
 from andersonn.labels.jobs import Job, jittered, structure_as_json
-from andersonn.matter.elements import formula, hill_formula
+from andersonn.structures.elements import formula, hill_formula
 from andersonn.workers.journal import Journal, Row
 from andersonn.workers.pool import Worker, side_by_side
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from andersonn.errors import UsageError
-from andersonn.files import write_whole
+from andersonn.io.files import write_whole
 from andersonn.workers.journal import Row
 
 PROVENANCE = {

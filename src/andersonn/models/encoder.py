@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from andersonn.matter import elements
 from andersonn.models.batch import ImageBatch
 from andersonn.models.directions import Directions
 from andersonn.models.expansion import Expansion
+from andersonn.structures import elements
 
 NEAREST, FARTHEST = 0.7, 6.5
 """Å: centers of the first and last Gaussian."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from andersonn.matter import oxidation
-from andersonn.matter.voids import BY_ATOM, BY_STRUCTURE, DENSITY
 from andersonn.models.config import ModelConfig
+from andersonn.structures import oxidation
+from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE, DENSITY
 
 WIDEST = 14.0
 """Å: center of the last Gaussian of a length."""

@@ -1,7 +1,1 @@
-"""The artificial scientists: a trained model a task, asked with files or objects."""
-
-from andersonn.scientists.answers import Failure, Prediction
-from andersonn.scientists.explain import Explanation
-from andersonn.scientists.scientist import Scientist
-
-__all__ = ["Explanation", "Failure", "Prediction", "Scientist"]
+"""The artificial scientists: one file each, found by :mod:`andersonn.scientists.registry`, and their weights."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from andersonn import launch
 from andersonn.errors import InputError, UsageError
-from andersonn.installed import how_to_install
+from andersonn.io.installed import how_to_install
 from andersonn.screening.engines import Outcome, answered, new_worker
 from andersonn.screening.pieces import Piece, Shard
 from andersonn.screening.work import Settings

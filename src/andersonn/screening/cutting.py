@@ -9,10 +9,10 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from andersonn.matter.readers import MAX_MEGABYTES
-from andersonn.matter.readers.delimited import records
-from andersonn.matter.readers.frames import atom_count
 from andersonn.screening.pieces import SDF, SMI, TABLE
+from andersonn.structures.readers import MAX_MEGABYTES
+from andersonn.structures.readers.delimited import records
+from andersonn.structures.readers.frames import atom_count
 
 LIMIT = int(MAX_MEGABYTES * 1e6)
 """Bytes of one input that are read at most, unpacked: also what a packed bomb can take of memory."""

@@ -15,18 +15,18 @@ import pyarrow.parquet as pq
 
 from andersonn.data.records import Records
 from andersonn.errors import AndersonnError, InputError
-from andersonn.matter.readers import from_smiles, read_content
-from andersonn.matter.readers.columns import Roles
-from andersonn.matter.readers.delimited import Layout, records
-from andersonn.matter.readers.packed import bare, damaged
-from andersonn.matter.readers.rows import structures_of_row
-from andersonn.matter.readers.smiles import line_of
-from andersonn.matter.structure import Structure
 from andersonn.screening.cutting import LIMIT, cuts
 from andersonn.screening.library import decoded
 from andersonn.screening.pieces import FILE, PARQUET, REFUSED, SDF, SMI, TABLE, Piece
 from andersonn.screening.storage import contents, is_url, opened
 from andersonn.screening.streams import OPEN, bytes_of, too_large
+from andersonn.structures.readers import from_smiles, read_content
+from andersonn.structures.readers.columns import Roles
+from andersonn.structures.readers.delimited import Layout, records
+from andersonn.structures.readers.packed import bare, damaged
+from andersonn.structures.readers.rows import structures_of_row
+from andersonn.structures.readers.smiles import line_of
+from andersonn.structures.structure import Structure
 
 COLUMNS = ("id", "atomic_numbers", "positions", "cell", "smiles")
 Made = list[Structure | InputError]
@@ -231,7 +231,7 @@ def _row(records: Records, k: int) -> Made:
 
 
 def _molecule(record: bytes, path: Path, number: int) -> Made:
-    from andersonn.matter.readers.molfiles import parse_sdf
+    from andersonn.structures.readers.molfiles import parse_sdf
 
     text = _text(record)
     title = text.partition("\n")[0].strip()
@@ -239,7 +239,7 @@ def _molecule(record: bytes, path: Path, number: int) -> Made:
 
 
 def _frame(record: bytes, path: Path, number: int) -> Made:
-    from andersonn.matter.readers.frames import parse_xyz
+    from andersonn.structures.readers.frames import parse_xyz
 
     return parse_xyz(_text(record), f"{path.stem}:{number}")
 

@@ -16,8 +16,9 @@ from typing import Any
 from andersonn import __version__
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.files import from_json, require_writable, write_json, write_whole
-from andersonn.matter.readers import USUAL_COLUMNS, Columns
+from andersonn.inference.model_bundle import CARD, DOMAIN, WEIGHTS
+from andersonn.io.files import from_json, require_writable, write_json, write_whole
+from andersonn.progress import Progress, Silent
 from andersonn.screening.best import best
 from andersonn.screening.cluster import on_ray
 from andersonn.screening.engines import Outcome, local
@@ -27,8 +28,7 @@ from andersonn.screening.pieces import Shard, shards
 from andersonn.screening.storage import files_of, is_url, shown
 from andersonn.screening.table import expression, parquet_of, schema_of
 from andersonn.screening.work import Settings, scientist_of
-from andersonn.training.artifact import CARD, DOMAIN, WEIGHTS
-from andersonn.training.progress import Progress, Silent
+from andersonn.structures.readers import USUAL_COLUMNS, Columns
 from andersonn.workers.journal import Journal, Row
 
 MANIFEST, SHARDS, REJECTS, TOP = "manifest.json", "shards.jsonl", "rejects.jsonl", "top.parquet"

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from andersonn.errors import InputError, UsageError
-from andersonn.matter.readers import printable
-from andersonn.plain import redacted
+from andersonn.sanitize import redacted
+from andersonn.structures.readers import printable
 
 R = TypeVar("R")
 AT_ONCE = 256

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from andersonn.data.tasks import Task
-from andersonn.matter.voids import BY_STRUCTURE
-from andersonn.scientists import Prediction
+from andersonn.inference.prediction import Prediction
 from andersonn.screening.expressions import NUMBER, TRUTH, WORD, Expression
 from andersonn.solvers import Status
+from andersonn.structures.pores import BY_STRUCTURE
 
 
 def schema_of(task: Task) -> pa.Schema:
@@ -34,7 +34,7 @@ def schema_of(task: Task) -> pa.Schema:
         ("residual", real),
         ("distance", real),
         ("inside", pa.bool_()),
-        *((f"void_{name}", real) for name in (BY_STRUCTURE if task.quantity == "pld_A" else ())),
+        *((f"void_{name}", real) for name in (BY_STRUCTURE if task.geometric_baselines else ())),
         ("notes", pa.list_(word)),
         ("warnings", pa.list_(word)),
     ]

@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from andersonn.errors import InputError
-from andersonn.scientists import Failure, Prediction, Scientist
+from andersonn.inference.prediction import Failure, Prediction
+from andersonn.inference.predictor import Predictor
 from andersonn.screening.expressions import Expression
 from andersonn.screening.pieces import Piece
 from andersonn.screening.reading import Reader, Unit
@@ -143,8 +144,8 @@ class Operator:
                 rejects.append({"input": unit.input, "record": unit.record, **answer.error})
 
 
-def scientist_of(settings: Settings) -> Scientist:
+def scientist_of(settings: Settings) -> Predictor:
     """The scientist that answers."""
-    scientist = Scientist.load(Path(settings.model), settings.device)
+    scientist = Predictor.load(Path(settings.model), settings.device)
     scientist.name = settings.name
     return scientist if settings.conformers is None else scientist.over_conformers(settings.conformers)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from andersonn.solvers.block import Block
-from andersonn.solvers.judge import Judge
+from andersonn.solvers.convergence_monitor import Judge
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.loop import Evaluation, Stepper
 

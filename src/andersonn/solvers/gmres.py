@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.judge import Judge
+from andersonn.solvers.convergence_monitor import Judge
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.loop import evaluate, worth_compacting
 from andersonn.solvers.options import options, require_count

@@ -1,7 +1,7 @@
 """The one loop all solvers share: evaluate, judge each sample, stop or take the solver's next step.
 
 A solver differs from another only in its *stepper*: how it turns the latest state, f's value and the residual into the
-next state. Everything about stopping lives here and in :mod:`~andersonn.solvers.judge`: per-sample convergence,
+next state. Everything about stopping lives here and in :mod:`~andersonn.solvers.convergence_monitor`: per-sample convergence,
 non-finite values, the best iterate, budgets, the trace, and dropping samples that have stopped from the batch.
 """
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.block import Block, difference
-from andersonn.solvers.judge import Judge
+from andersonn.solvers.convergence_monitor import Judge
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.refusals import refuse_unsupported
 from andersonn.solvers.result import FixedPoint

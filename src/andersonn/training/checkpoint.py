@@ -13,10 +13,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from andersonn import __version__
+from andersonn.config import TrainConfig, differing
 from andersonn.errors import UsageError
-from andersonn.files import from_json, require_format, write_whole
-from andersonn.plain import first_line
-from andersonn.training.config import TrainConfig, differing
+from andersonn.io.files import from_json, require_format, write_whole
+from andersonn.sanitize import first_line
 from andersonn.training.trainer import Trainer
 
 CHECKPOINT_FORMAT = 2

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from andersonn.config import TrainConfig
 from andersonn.data.composition import composition_features
 from andersonn.data.plausible import check_unit, unit_hint
 from andersonn.data.records import SPLITS, Records, content_of
@@ -14,14 +15,11 @@ from andersonn.data.splits import split_of
 from andersonn.data.store import ImageStore, Progress, image_store, shared_image_store
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.matter import oxidation
-from andersonn.matter.image import ImageRecipe
-from andersonn.matter.voids import DENSITY
-from andersonn.training.config import TrainConfig
-from andersonn.training.parallel import ALONE, Team
+from andersonn.structures import oxidation
+from andersonn.structures.image import ImageRecipe
+from andersonn.structures.pores import DENSITY
+from andersonn.training.distributed import ALONE, Team
 
-GEOMETRIC = {"pld_A": ("pld_A", "pld_touching_A")}
-"""Channels of a structure that are themselves estimates of a quantity."""
 BESIDE_COMPOSITION = (*oxidation.BY_STRUCTURE, *DENSITY)
 """Channels of a structure that the baseline reads too."""
 
@@ -118,10 +116,10 @@ class Dataset:
         ]
         return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
 
-    def computed(self, indices: np.ndarray, quantity: str) -> dict[str, np.ndarray]:
-        """What geometry alone says of a quantity: name of the channel → values ``[n]``; empty if it says nothing."""
+    def computed(self, indices: np.ndarray, task: Task) -> dict[str, np.ndarray]:
+        """What geometry alone says of a task's quantity: name of the channel → values ``[n]``; empty if it says nothing."""
         channels = self.store.recipe.whole_channels
-        names = [name for name in channels if name in GEOMETRIC.get(quantity, ())]
+        names = [name for name in channels if name in task.geometric_baselines]
         return {name: self.store.of_whole[indices, channels.index(name)].astype(float) for name in names}
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from andersonn.config import TrainConfig, differing
 from andersonn.data.records import Records
 from andersonn.data.splits import split_digest
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.training.artifact import CARD, Artifact
-from andersonn.training.config import TrainConfig, differing
-from andersonn.training.progress import Progress
+from andersonn.inference.model_bundle import CARD, Artifact
+from andersonn.progress import Progress
 
 CHECKPOINT = "checkpoint.safetensors"
 SPLIT_KEY = "sha256_of_split"

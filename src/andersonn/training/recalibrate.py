@@ -6,16 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from andersonn.config import AFTER_TRAINING, TrainConfig, differing
 from andersonn.data.records import Records
 from andersonn.data.splits import split_digest
 from andersonn.errors import UsageError
+from andersonn.inference.model_bundle import Artifact
 from andersonn.models import Ensemble, EquilibriumNetwork, members_of, network_of
-from andersonn.training.artifact import Artifact
-from andersonn.training.config import AFTER_TRAINING, TrainConfig, differing
+from andersonn.progress import Progress, Silent
 from andersonn.training.dataset import prepare
 from andersonn.training.first_state import fit_first_state
 from andersonn.training.folder import SPLIT_KEY
-from andersonn.training.progress import Progress, Silent
 from andersonn.training.run import judge
 
 
@@ -27,7 +27,7 @@ def recalibrate(
     Args:
         artifact: the model.
         records: those it was trained on, in the same order.
-        overrides: ``key=value`` words; only options of :data:`~andersonn.training.config.AFTER_TRAINING`.
+        overrides: ``key=value`` words; only options of :data:`~andersonn.config.AFTER_TRAINING`.
         progress: listener.
 
     Raises:

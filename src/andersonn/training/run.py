@@ -14,32 +14,36 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from andersonn.config import TrainConfig
 from andersonn.data.records import Records
 from andersonn.data.splits import split_by, split_digest
 from andersonn.data.store import ImageStore
 from andersonn.data.store import Progress as Count
 from andersonn.data.tasks import Task
-from andersonn.files import alone_in, require_writable, write_json, write_whole
-from andersonn.matter import elements
-from andersonn.matter.voids import BY_STRUCTURE
+from andersonn.inference.calibration import Calibration
+from andersonn.inference.domain import Domain
+from andersonn.inference.early_exit import Anytime
+from andersonn.inference.forward import Outputs, ask
+from andersonn.inference.model_bundle import Artifact
+from andersonn.io.files import alone_in, require_writable, write_json, write_whole
 from andersonn.models import Ensemble, EquilibriumNetwork
-from andersonn.plain import cell
-from andersonn.training.anytime import Anytime, fit_anytime
-from andersonn.training.artifact import Artifact
+from andersonn.models.device import pick_device
+from andersonn.progress import Progress, Silent
+from andersonn.sanitize import cell
+from andersonn.structures import elements
+from andersonn.structures.pores import BY_STRUCTURE
 from andersonn.training.baselines import cut_metrics, forest_metrics, majority_metrics
-from andersonn.training.calibration import Calibration, fit_calibration
+from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
-from andersonn.training.config import TrainConfig
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.domain import Domain
-from andersonn.training.domain_fit import describe_domain, fit_domain
+from andersonn.training.distributed import Team, join
+from andersonn.training.domain_fitting import describe_domain, fit_domain
+from andersonn.training.early_exit_fitting import fit_anytime
 from andersonn.training.first_state import fit_first_state
 from andersonn.training.folder import CHECKPOINT, LABELS_KEY, SPLIT_KEY, check_free, finished, is_finished
-from andersonn.training.inference import Outputs, ask, ask_records
+from andersonn.training.forward import ask_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
-from andersonn.training.parallel import Team, join
-from andersonn.training.progress import Progress, Silent
-from andersonn.training.trainer import Trainer, pick_device
+from andersonn.training.trainer import Trainer
 
 
 def train(
@@ -169,7 +173,7 @@ class Judgment(NamedTuple):
         calibration: by the validation side.
         metrics: of the validation and the test side.
         domain: what tells structures unlike the training.
-        told: see :func:`~andersonn.training.domain_fit.describe_domain`.
+        told: see :func:`~andersonn.training.domain_fitting.describe_domain`.
         anytime: when a loose solve settles the class, if that saves work.
     """
 
@@ -199,7 +203,7 @@ def judge(
         dataset: all records.
         task: gives the classes.
         config: says over how many conformers answers are averaged.
-        scale: see :class:`~andersonn.training.calibration.Calibration`.
+        scale: see :class:`~andersonn.inference.calibration.Calibration`.
         progress: listener.
     """
     progress.start("calibration, test, domain and baselines", 4)
@@ -232,7 +236,7 @@ def answer_metrics(
     outputs: Outputs, calibration: Calibration, values: np.ndarray, task: Task, made: np.ndarray | None = None
 ) -> dict[str, Any]:
     """Class and estimate metrics of calibrated outputs against the true values; ``made`` as in
-    :meth:`~andersonn.training.calibration.Calibration.probabilities`.
+    :meth:`~andersonn.inference.calibration.Calibration.probabilities`.
     """
     estimates, intervals = calibration.estimates(outputs.quantiles, made)
     probabilities = calibration.probabilities(outputs.scores, made)
@@ -300,7 +304,7 @@ def geometric_rules(dataset: Dataset, indices: np.ndarray, task: Task) -> dict[s
             "protocol": f"computed {name}, cut at the thresholds",
             **cut_metrics(values, dataset.values[indices], task),
         }
-        for name, values in dataset.computed(indices, task.quantity).items()
+        for name, values in dataset.computed(indices, task).items()
     }
 
 

@@ -14,37 +14,24 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from andersonn.config import TrainConfig
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.implicit import spectral_radius
+from andersonn.inference.calibration import Calibration
+from andersonn.inference.forward import Outputs
 from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, Stack, row_batches
-from andersonn.training.calibration import Calibration
-from andersonn.training.config import TrainConfig
+from andersonn.models.device import pick_device
 from andersonn.training.dataset import Dataset
-from andersonn.training.inference import Outputs, ask_together
+from andersonn.training.distributed import ALONE, Team
+from andersonn.training.forward import ask_together
 from andersonn.training.metrics import classification_metrics
-from andersonn.training.parallel import ALONE, Team
-from andersonn.training.shares import Share, drawn_for_all
-from andersonn.training.steering import Steering
+from andersonn.training.rank_shard import Share, drawn_for_all
+from andersonn.training.solver_schedule import Steering
 
 BatchProgress = Callable[[float], None]
 RADIUS_SAMPLE = 32
 """Structures on which the spectral radius is estimated each epoch."""
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of a configuration; ``"auto"`` takes a GPU if there is one.
-
-    Raises:
-        UsageError: a GPU is asked for and there is none.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(
-            "no_device", "device=cuda, but PyTorch finds no CUDA GPU here", "use device=cpu or device=auto"
-        )
-    return torch.device(name)
 
 
 class Trainer:

@@ -10,7 +10,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.scientists import Failure, Prediction, Scientist
+from andersonn.inference.prediction import Failure, Prediction
+from andersonn.inference.predictor import Predictor
 
 AT_ONCE = 256
 """Structures in a batch, about."""
@@ -28,7 +29,7 @@ class Answerer:
         batches, structures: asked so far.
     """
 
-    def __init__(self, scientists: dict[str, Scientist]) -> None:
+    def __init__(self, scientists: dict[str, Predictor]) -> None:
         self.scientists, self.batches, self.structures = scientists, 0, 0
         self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="answering", daemon=True)

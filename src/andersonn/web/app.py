@@ -14,7 +14,6 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from andersonn import __version__
-from andersonn.data.tasks import TASKS
 from andersonn.errors import AndersonnError, InputError, UsageError, unknown
 from andersonn.web import pages
 from andersonn.web.doors import Doors, own_names
@@ -106,9 +105,7 @@ async def tasks(lab: Own) -> Response:
         }
         for name, scientist in lab.scientists.items()
     ]
-    return _json(
-        {"tasks": sorted(found, key=lambda row: list(TASKS).index(row["name"])), "limits": lab.limits.as_dict()}
-    )
+    return _json({"tasks": sorted(found, key=lambda row: row["name"]), "limits": lab.limits.as_dict()})
 
 
 @api.get("/examples", summary="Structures to try")
@@ -120,7 +117,7 @@ async def examples() -> Response:
 @api.get("/cards/{task}", responses={404: {"model": Refused}}, summary="Model card")
 async def card(task: str, lab: Own, format: Annotated[str, Query(pattern="^(json|html)$")] = "json") -> Response:
     """The card of the model that answers, as `andersonn card --format json`, or as HTML."""
-    from andersonn.scientists.card import content_of, page_of
+    from andersonn.training.card import content_of, page_of
 
     await lab.ready()
     folder = lab.folder(task)

@@ -20,9 +20,10 @@ import torch
 
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
-from andersonn.matter.image import NodeNeighborImage
+from andersonn.inference.prediction import Prediction
+from andersonn.inference.predictor import Predictor
 from andersonn.models import ImageBatch, members_of
-from andersonn.scientists import Prediction, Scientist
+from andersonn.structures.image import NodeNeighborImage
 
 STEPS = 150
 """Cuts on the grid, about; three times the highest trained threshold is the last."""
@@ -38,7 +39,7 @@ def grid(task: Task) -> np.ndarray:
 
 
 def boundary(
-    scientist: Scientist, prediction: Prediction, images: list[NodeNeighborImage], made: bool
+    scientist: Predictor, prediction: Prediction, images: list[NodeNeighborImage], made: bool
 ) -> dict[str, Any]:
     """Probability of the quantity being above each cut.
 
@@ -73,7 +74,7 @@ def above_by_estimate(prediction: Prediction, task: Task, cuts: np.ndarray) -> n
 
 
 @torch.no_grad()
-def _of_dipole_head(scientist: Scientist, images: list[NodeNeighborImage], made: bool, cuts: np.ndarray) -> np.ndarray:
+def _of_dipole_head(scientist: Predictor, images: list[NodeNeighborImage], made: bool, cuts: np.ndarray) -> np.ndarray:
     """The rule ``model``, ``[G]``: the mean over conformers and members, then the calibration."""
     store = ImageStore.from_images(images, scientist.recipe)
     batch = ImageBatch.from_store(store, np.arange(len(images)))

@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.matter.readers import FORMATS
-from andersonn.matter.readers.packed import bare
-from andersonn.matter.readers.sniffing import HEAD, sniffed
-from andersonn.textlines import lines_of
+from andersonn.sanitize import lines_of
+from andersonn.structures.readers import FORMATS
+from andersonn.structures.readers.packed import bare
+from andersonn.structures.readers.sniffing import HEAD, sniffed
 
 LONGEST_NAME = 60
 PASTED = "pasted text"
@@ -102,7 +102,7 @@ def ending_of(content: bytes, shown: str) -> str:
 
 
 def guess(text: str) -> str | None:
-    """The ending of the format that a text seems to be in, or None; see :func:`andersonn.matter.readers.sniffing.sniffed`."""
+    """The ending of the format that a text seems to be in, or None; see :func:`andersonn.structures.readers.sniffing.sniffed`."""
     kind = sniffed(text)
     return None if kind is None else ENDINGS.get(kind, ".csv")
 

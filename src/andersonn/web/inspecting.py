@@ -16,11 +16,12 @@ from andersonn.comparison.own.curves import problems, residual_curves
 from andersonn.data.imaging import images_for
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError
-from andersonn.matter.graph import AtomBondGraph
-from andersonn.matter.image import NodeNeighborImage
-from andersonn.matter.structure import Structure
-from andersonn.scientists import Failure, Scientist
-from andersonn.training.inference import MAX_ROWS
+from andersonn.inference.forward import MAX_ROWS
+from andersonn.inference.prediction import Failure
+from andersonn.inference.predictor import Predictor
+from andersonn.structures.graph import AtomBondGraph
+from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.structure import Structure
 from andersonn.web.boundary import boundary
 from andersonn.web.reading import confine, structures_of
 from andersonn.web.view import graph_view, image_view, structure_view
@@ -58,7 +59,7 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     return inspect(scientist, structure, payload["shown"])
 
 
-def inspect(scientist: Scientist, structure: Structure, shown: str) -> dict[str, Any]:
+def inspect(scientist: Predictor, structure: Structure, shown: str) -> dict[str, Any]:
     """All that the page shows of one structure but the explanation.
 
     Raises:
@@ -78,7 +79,7 @@ def inspect(scientist: Scientist, structure: Structure, shown: str) -> dict[str,
     }
 
 
-def convergence(scientist: Scientist, image: NodeNeighborImage) -> dict[str, Any] | None:
+def convergence(scientist: Predictor, image: NodeNeighborImage) -> dict[str, Any] | None:
     """Residual at each evaluation of Anderson and of forward iteration on this image, of conformers the first; None if the
     network is a stack of layers.
     """
@@ -94,9 +95,9 @@ def convergence(scientist: Scientist, image: NodeNeighborImage) -> dict[str, Any
 
 
 @cache
-def _scientist(task: str, folder: str | None) -> Scientist:
+def _scientist(task: str, folder: str | None) -> Predictor:
     torch.set_num_threads(1)
-    return Scientist.load(Path(folder) if folder else task)
+    return Predictor.load(Path(folder) if folder else task)
 
 
 def _sound(answer: Any) -> dict[str, Any]:

@@ -8,15 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from andersonn.data.tasks import TASKS
 from andersonn.errors import InputError, unknown
+from andersonn.scientists.registry import registered
 from andersonn.web.inputs import Item, from_smiles
 from andersonn.web.lanes import Gate, Lane
 from andersonn.web.limits import Limits, Refusal, too_many
 from andersonn.web.packing import unpacked
 
 if TYPE_CHECKING:
-    from andersonn.scientists import Scientist
+    from andersonn.inference.predictor import Predictor
     from andersonn.web.answering import Answerer
 
 
@@ -30,8 +30,8 @@ class Lab:
 
     def __init__(self, limits: Limits, models: list[Path] | None = None) -> None:
         self.limits, self._models = limits, models or []
-        self.folders: dict[str, str | None] = dict.fromkeys(TASKS)
-        self.scientists: dict[str, Scientist] = {}
+        self.folders: dict[str, str | None] = {name: None for name, spec in registered().items() if spec.trained}
+        self.scientists: dict[str, Predictor] = {}
         self._questions, self._looks = Gate(limits.waiting, "questions"), Gate(limits.working, "looks and explanations")
         self._answerer: Answerer | None = None
         self._reading: Lane | None = None
@@ -61,10 +61,10 @@ class Lab:
         Raises:
             UsageError: there is no such task.
         """
-        from andersonn.scientists.shipped import shipped_folder
+        from andersonn.scientists.registry import weights_folder
 
         own = self.folders.get(task)
-        return Path(own) if own else shipped_folder(task)
+        return Path(own) if own else weights_folder(task)
 
     def counts(self) -> dict[str, int]:
         """What waits, and what was asked of the models so far."""
@@ -122,8 +122,8 @@ class Lab:
             return await self._working.ask({"what": what, "task": task, "structure": structure, **item.as_payload()})
 
     def _check(self, task: str, items: list[Item]) -> None:
-        if task not in TASKS:
-            raise unknown("task", task, TASKS)
+        if task not in self.folders:
+            raise unknown("task", task, self.folders)
         if not items:
             raise Refusal(422, "no_input", "there is nothing to ask about", "send files, text or smiles")
         if len(items) > self.limits.files:
@@ -151,15 +151,16 @@ class Lab:
     def _load(self) -> None:
         import torch
 
-        from andersonn.scientists import Scientist
+        from andersonn.inference.predictor import Predictor
         from andersonn.web.answering import Answerer
 
         torch.set_num_threads(1)  # reading keeps the other cores busy, and batches are small
         for folder in self._models:
-            own = Scientist.load(folder)
+            own = Predictor.load(folder)
             self.scientists[own.task.name], self.folders[own.task.name] = own, str(folder.resolve())
-        for task in TASKS:
-            self.scientists.setdefault(task, Scientist.load(task))
+        for task, own in self.folders.items():
+            if own is None:
+                self.scientists[task] = Predictor.load(task)
         self._answerer = Answerer(self.scientists)
 
     def _settings(self) -> dict[str, Any]:
@@ -168,7 +169,7 @@ class Lab:
             name: {
                 "recipe": asdict(scientist.recipe),
                 "conformers": scientist.artifact.config.conformers,
-                "thresholds": list(scientist.task.thresholds),
+                "task": scientist.task.as_dict(),
             }
             for name, scientist in self.scientists.items()
         }

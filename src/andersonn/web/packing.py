@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from andersonn.errors import InputError
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
-from andersonn.matter.structure import Structure
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.structure import Structure
 
 Ready = tuple[str, Structure, list[NodeNeighborImage]]
 BYTES = "made_from"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from andersonn.errors import UsageError
+from andersonn.scientists.registry import registered
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -16,17 +17,6 @@ PACKAGED = Path(__file__).parent / "shelf"
 """Where an installed package has the documents; in a clone they are in the repository."""
 REPOSITORY = Path(__file__).parents[3]
 REPORT = "docs/measured.md"
-EXAMPLES = {
-    "quartz": ("conduction", "examples/structures/quartz.cif"),
-    "copper": ("conduction", "examples/structures/Cu.cif"),
-    "strontium titanate": ("conduction", "examples/structures/SrTiO3.vasp"),
-    "MOF-5": ("porosity", "examples/frameworks/mof-5.cif"),
-    "calcium oxalate": ("porosity", "examples/frameworks/calcium-oxalate.cif"),
-    "caffeine": ("polarity", "Cn1cnc2c1c(=O)n(C)c(=O)n2C"),
-    "paracetamol": ("polarity", "CC(=O)Nc1ccc(O)cc1"),
-    "solvents": ("polarity", "examples/molecules/solvents.sdf"),
-}
-"""Name → task and file, or SMILES."""
 
 
 def shelf(name: str) -> str:
@@ -45,7 +35,8 @@ def shelf(name: str) -> str:
 def examples() -> list[dict[str, Any]]:
     """Each with ``name``, ``task`` and either ``file`` and ``text``, or ``smiles``."""
     found = []
-    for name, (task, source) in EXAMPLES.items():
+    listed = ((spec.name, *example) for spec in registered().values() for example in spec.examples.items())
+    for task, name, source in listed:
         if source.startswith("examples/"):
             found.append({"name": name, "task": task, "file": Path(source).name, "text": shelf(source)})
         else:

@@ -17,12 +17,12 @@ import rdkit.Chem.AllChem
 import scipy.spatial
 
 from andersonn.data.imaging import images_for
-from andersonn.data.tasks import task as task_of
+from andersonn.data.tasks import Task
 from andersonn.errors import InputError
-from andersonn.matter.image import ImageRecipe
-from andersonn.matter.readers import biomolecules, cif, frames, from_smiles, molfiles, poscar, read_each
-from andersonn.matter.readers.smiles import atomic_numbers
-from andersonn.matter.structure import Structure
+from andersonn.structures.image import ImageRecipe
+from andersonn.structures.readers import biomolecules, cif, frames, from_smiles, molfiles, poscar, read_each
+from andersonn.structures.readers.smiles import atomic_numbers
+from andersonn.structures.structure import Structure
 from andersonn.web.inputs import ending_of
 from andersonn.web.packing import packed
 
@@ -47,7 +47,7 @@ def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """
     confine(settings["folder"])
     known = settings["tasks"][payload["task"]]
-    chosen = task_of(payload["task"]).with_thresholds(tuple(known["thresholds"]))
+    chosen = Task.from_dict(known["task"])
     recipe, found = ImageRecipe(**known["recipe"]), []
     for structure in structures_of(payload, settings):
         try:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from andersonn.matter import elements
-from andersonn.matter.graph import AtomBondGraph
-from andersonn.matter.image import NodeNeighborImage
-from andersonn.matter.picture import inside, with_faces
-from andersonn.matter.structure import Structure
+from andersonn.structures import elements
+from andersonn.structures.graph import AtomBondGraph
+from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.picture import inside, with_faces
+from andersonn.structures.structure import Structure
 
 SAME_PLACE = 1e-2
 """Å within which the end of a bond is the ball drawn there."""

@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from andersonn.errors import UsageError
-from andersonn.files import cannot_write, from_json, require_encodable
-from andersonn.locks import Held, held
+from andersonn.io.files import cannot_write, from_json, require_encodable
+from andersonn.io.locks import Held, held
 
 log = logging.getLogger(__name__)
 Row = dict[str, Any]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from andersonn import launch
 from andersonn.errors import InputError
-from andersonn.textlines import lines_of
+from andersonn.sanitize import lines_of
 
 STARTING = 120.0
 """Seconds that a worker may take to import its libraries."""

@@ -18,8 +18,8 @@ from andersonn.comparison.own.step import Posed, steps_needed
 from andersonn.comparison.own.verdict import budget_verdict
 from andersonn.comparison.tutorial import tutorial_problem
 from andersonn.errors import UsageError
-from andersonn.matter.image import ImageRecipe
 from andersonn.models import SolverConfig
+from andersonn.structures.image import ImageRecipe
 
 MEGABYTE = 10**6
 

@@ -10,7 +10,7 @@ from andersonn.comparison.own import report
 from andersonn.comparison.own.carbon import account, read_report
 from andersonn.comparison.setting import setting
 from andersonn.errors import UsageError
-from andersonn.measure.energy import ESTIMATED, MEASURED, NOT_MEASURED, Energy
+from andersonn.measuring.energy import ESTIMATED, MEASURED, NOT_MEASURED, Energy
 
 
 def row(seconds, energy=None):

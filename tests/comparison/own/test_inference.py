@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from andersonn import Scientist
 from andersonn.comparison.own import inference, report
 from andersonn.comparison.own.contenders import BUDGET, contenders
 from andersonn.comparison.own.inference import Plan, compare
 from andersonn.comparison.own.verdict import crossover_sentence, inference_verdict
 from andersonn.comparison.own.watched import solving_with
 from andersonn.errors import UsageError
+from andersonn.inference.forward import ask
 from andersonn.models import SolverConfig
-from andersonn.scientists import Scientist
 from andersonn.solvers import Anderson, ForwardIteration
-from andersonn.training.inference import ask
 
 CRYSTALS = 20
 

@@ -12,9 +12,9 @@ from andersonn.comparison.own import report, training
 from andersonn.comparison.own.contenders import BUDGET
 from andersonn.comparison.own.training import Accounts, compare, pair_of
 from andersonn.comparison.own.verdict import training_verdict
-from andersonn.data.tasks import CONDUCTION
+from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
-from andersonn.training.config import TrainConfig
+from andersonn.scientists.conduction import CONDUCTION
 from andersonn.training.dataset import prepare
 from andersonn.training.trainer import Trainer
 

@@ -45,11 +45,11 @@ def inference(
     from andersonn.comparison.own import inference as comparison
     from andersonn.comparison.own.report import inference_rows
     from andersonn.data.merging import read_records
-    from andersonn.scientists.evaluate import scientist_of
+    from andersonn.inference.predictor import load_for
 
     plan = comparison.Plan(limit, side, rtol, compact, repeats, threads, seed, energy)
     require_device(device)
     require_writable(out)
-    result = comparison.compare(scientist_of(task, model, device), read_records(data), plan, Bars())
+    result = comparison.compare(load_for(task, model, device), read_records(data), plan, Bars())
     save(result, out)
     tell(result, *inference_rows(result["solvers"]), format, out)

@@ -29,7 +29,7 @@ def require_device(device: str) -> None:
 
 def require_writable(out: Path | None) -> None:
     """Refuses a folder that cannot be written to, before anything runs."""
-    from andersonn import files
+    from andersonn.io import files
 
     if out is not None:
         files.require_writable(out)
@@ -38,7 +38,7 @@ def require_writable(out: Path | None) -> None:
 def save(result: dict[str, Any], out: Path | None) -> None:
     """Writes report.json and report.html, which is drawn from it."""
     from andersonn.comparison.own.report import render
-    from andersonn.files import write_json, write_text
+    from andersonn.io.files import write_json, write_text
 
     if out is not None:
         write_json(out / "report.json", result)

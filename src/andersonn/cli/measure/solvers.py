@@ -78,7 +78,7 @@ def save(result: dict[str, Any], folder: Path, command: str) -> None:
     """Writes report.md, report.json and residuals.png."""
     from andersonn.comparison.figure import figure
     from andersonn.comparison.report import markdown
-    from andersonn.files import write_json, write_text, write_whole
+    from andersonn.io.files import write_json, write_text, write_whole
 
     picture = figure(result)
     write_whole(folder / "residuals.png", lambda name: Path(name).write_bytes(picture))

@@ -34,18 +34,19 @@ def training(
     out: Path | None = OUT,
 ) -> None:
     """Runs the comparison."""
-    from andersonn.data.tasks import task as task_of
-    from andersonn.scientists.recipes import config_of
+    from andersonn.config import config_of
+    from andersonn.scientists.registry import find
 
-    chosen = task_of(task)
+    spec = find(task)
+    chosen = spec.task
     named = {"epochs": epochs, "limit": limit, "device": device}
     words = [f"{name}={value}" for name, value in named.items() if value is not None]
-    options = config_of(task, config, [*(overrides or []), *words])
+    options = config_of(spec, config, [*(overrides or []), *words])
 
     from andersonn.comparison.own import training as comparison
     from andersonn.comparison.own.report import training_rows
     from andersonn.data.merging import read_records
-    from andersonn.training.trainer import pick_device
+    from andersonn.models.device import pick_device
 
     require_device(str(pick_device(options.device)))
     require_writable(out)

@@ -30,9 +30,9 @@ from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.data.store import image_store
 from andersonn.errors import UsageError
-from andersonn.measure.memory import limited, out_of_memory, peak_bytes
-from andersonn.textlines import lines_of
-from andersonn.training.progress import Progress, Silent
+from andersonn.measuring.memory import limited, out_of_memory, peak_bytes
+from andersonn.progress import Progress, Silent
+from andersonn.sanitize import lines_of
 
 ROWS = (300, 1000, 3000, 10000)
 DEEPEST = 200

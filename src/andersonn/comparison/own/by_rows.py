@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from andersonn.data.records import Records
 from andersonn.errors import InputError, UsageError
-from andersonn.matter.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 
 NEAR = 1.2
 """A structure is of a size if its image has at least so many rows, and at most so many times as many."""

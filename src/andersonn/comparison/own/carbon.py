@@ -9,9 +9,9 @@ from andersonn.comparison.own.contenders import FORWARD
 from andersonn.comparison.own.verdict import carbon_verdict
 from andersonn.comparison.setting import setting
 from andersonn.errors import UsageError
-from andersonn.files import from_json
-from andersonn.measure.energy import ESTIMATED, MEASURED, NOT_MEASURED, Energy, from_watts
-from andersonn.measure.scenario import (
+from andersonn.io.files import from_json
+from andersonn.measuring.energy import ESTIMATED, MEASURED, NOT_MEASURED, Energy, from_watts
+from andersonn.measuring.scenario import (
     FLEET,
     INTENSITY,
     LEVELS,
@@ -55,7 +55,7 @@ def account(
 
     Returns:
         JSON-able data: ``run`` (solver → energy with ``co2e_g``; None without a report), ``projection`` (see
-        :func:`~andersonn.measure.scenario.project`), ``verdict`` and ``setting``.
+        :func:`~andersonn.measuring.scenario.project`), ``verdict`` and ``setting``.
 
     Raises:
         UsageError: numbers are impossible, or there is neither a report nor a saving.

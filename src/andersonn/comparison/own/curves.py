@@ -14,9 +14,9 @@ from torch import Tensor
 from andersonn.comparison.own.contenders import FORWARD
 from andersonn.comparison.own.watched import require_equilibrium, waiter
 from andersonn.data.store import ImageStore
-from andersonn.implicit.maps import cell_map
-from andersonn.measure.clock import turns
-from andersonn.measure.crossover import Curve, crossover
+from andersonn.implicit.bound_cell import cell_map
+from andersonn.measuring.clock import turns
+from andersonn.measuring.crossover import Curve, crossover
 from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, lead, row_batches
 from andersonn.solvers import FixedPoint, Solver
 

@@ -20,14 +20,14 @@ from andersonn.data.records import SPLITS, Records
 from andersonn.data.splits import split_of
 from andersonn.data.store import ImageStore, image_store
 from andersonn.errors import UsageError, did_you_mean
-from andersonn.measure.clock import timing, turns
-from andersonn.measure.energy import Energy, meter_for
+from andersonn.inference.forward import MAX_ROWS, Outputs, ask
+from andersonn.inference.predictor import Predictor
+from andersonn.measuring.clock import timing, turns
+from andersonn.measuring.energy import Energy, meter_for
 from andersonn.models import EquilibriumNetwork, row_batches
-from andersonn.scientists import Scientist
+from andersonn.progress import Progress, Silent
 from andersonn.solvers import ForwardIteration, Solver, Status
 from andersonn.training.dataset import misfits
-from andersonn.training.inference import MAX_ROWS, Outputs, ask
-from andersonn.training.progress import Progress, Silent
 
 REFERENCE = ForwardIteration(rtol=1e-6, max_steps=500)
 """Tight and plain: what the network would answer if solves cost nothing."""
@@ -78,7 +78,7 @@ class Round:
     accounts: Watched
 
 
-def compare(scientist: Scientist, records: Records, plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
+def compare(scientist: Predictor, records: Records, plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
     """Answers the structures with Anderson, with the automatic choice and with forward iteration.
 
     Times are those of whole predictions from graph images in memory: batches, encoder, solve and head. Reading files
@@ -112,7 +112,7 @@ def compare(scientist: Scientist, records: Records, plan: Plan, progress: Progre
 
 
 def _compare(
-    scientist: Scientist, store: ImageStore, made: np.ndarray, plan: Plan, progress: Progress
+    scientist: Predictor, store: ImageStore, made: np.ndarray, plan: Plan, progress: Progress
 ) -> dict[str, Any]:
     indices = np.flatnonzero(store.n_rows > 0)
     network = scientist.artifact.network
@@ -146,7 +146,7 @@ def _compare(
 
 
 def _rows(
-    scientist: Scientist,
+    scientist: Predictor,
     store: ImageStore,
     made: np.ndarray,
     solvers: dict[str, Solver],
@@ -188,7 +188,7 @@ def _rows(
 
 
 def _images(
-    scientist: Scientist, records: Records, plan: Plan, progress: Progress
+    scientist: Predictor, records: Records, plan: Plan, progress: Progress
 ) -> tuple[ImageStore, np.ndarray, int]:
     """Images of the chosen records, of which of them the geometry was made, and how many cannot be used."""
     chosen = np.arange(len(records))

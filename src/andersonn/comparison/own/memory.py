@@ -23,12 +23,12 @@ from andersonn.comparison.setting import setting
 from andersonn.comparison.tutorial import tutorial_problem
 from andersonn.data.merging import read_records
 from andersonn.data.store import image_store
-from andersonn.data.tasks import CONDUCTION
 from andersonn.errors import UsageError
-from andersonn.measure.memory import peak_bytes
+from andersonn.measuring.memory import peak_bytes
 from andersonn.models import SolverConfig
-from andersonn.textlines import lines_of
-from andersonn.training.progress import Progress, Silent
+from andersonn.progress import Progress, Silent
+from andersonn.sanitize import lines_of
+from andersonn.scientists.conduction import CONDUCTION
 
 DEPTHS = (1, 2, 5, 10, 20, 50, 100, 200)
 EXACT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}

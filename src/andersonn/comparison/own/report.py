@@ -17,8 +17,8 @@ from andersonn.comparison.own.plots import (
     training_figure,
 )
 from andersonn.comparison.own.verdict import crossover_sentence
-from andersonn.measure.energy import NOT_MEASURED
-from andersonn.measure.scenario import LEVELS
+from andersonn.measuring.energy import NOT_MEASURED
+from andersonn.measuring.scenario import LEVELS
 
 
 def render(result: dict[str, Any]) -> str:

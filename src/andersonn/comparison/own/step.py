@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,8 @@ from andersonn.comparison.own.watched import require_equilibrium
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
 from andersonn.implicit import Equilibrium, ImplicitGradient
+from andersonn.inference.predictor import Predictor, load_for
 from andersonn.models import ImageBatch, SolverConfig, lead
-from andersonn.scientists.evaluate import scientist_of
-from andersonn.scientists.scientist import Scientist
 from andersonn.solvers import ForwardIteration, Solver
 from andersonn.solvers.nest import map_leaves
 
@@ -61,18 +59,18 @@ class Posed:
         return replace(self, x=map_leaves(_cut, self.x))
 
 
-def scientist_with_layer(task: str, model: str | None, device: str) -> Scientist:
+def scientist_with_layer(task: str, model: str | None, device: str) -> Predictor:
     """The scientist whose cell is measured.
 
     Raises:
         UsageError: there is none, or its network is a stack.
     """
-    scientist = scientist_of(task, None if model is None else Path(model), device)
+    scientist = load_for(task, model, device)
     require_equilibrium(scientist.artifact.config.model)
     return scientist
 
 
-def posed_on(scientist: Scientist, store: ImageStore, images: np.ndarray, device: str) -> Posed:
+def posed_on(scientist: Predictor, store: ImageStore, images: np.ndarray, device: str) -> Posed:
     """A scientist's cell on some images, its input as the encoder gives it in training."""
     batch = ImageBatch.from_store(store, images).to(device)
     network = lead(scientist.artifact.network)

@@ -12,16 +12,16 @@ from andersonn.comparison.own.contenders import BUDGET, FORWARD
 from andersonn.comparison.own.verdict import training_verdict
 from andersonn.comparison.own.watched import require_equilibrium
 from andersonn.comparison.setting import setting, threads_of
+from andersonn.config import SolvingConfig, TrainConfig
 from andersonn.data.records import Records
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.measure.clock import timing
-from andersonn.measure.energy import Energy, Meter, meter_for, total
-from andersonn.training.calibration import Calibration
-from andersonn.training.config import SolvingConfig, TrainConfig
+from andersonn.inference.calibration import Calibration
+from andersonn.inference.forward import ask
+from andersonn.measuring.clock import timing
+from andersonn.measuring.energy import Energy, Meter, meter_for, total
+from andersonn.progress import Progress, Silent
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.inference import ask
-from andersonn.training.progress import Progress, Silent
 from andersonn.training.trainer import Trainer
 
 PAIR = ("anderson", FORWARD)

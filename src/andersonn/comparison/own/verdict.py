@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from andersonn.comparison.own.contenders import FORWARD, NAMES
-from andersonn.measure.clock import told_apart
+from andersonn.measuring.clock import told_apart
 
 ENOUGH = 5
 """Rounds under which no sign test can tell times apart."""

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from andersonn.errors import UsageError
+from andersonn.inference.forward import solvers_changed
 from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig
 from andersonn.solvers import FixedPoint, Solver
-from andersonn.training.inference import solvers_changed
 
 
 class Watched:

@@ -1,0 +1,116 @@
+"""How far a structure is from those a model was trained on, told from what the head read of it.
+
+Two questions are asked of a state, because each sees what the other is blind to (docs/domain.md has the numbers):
+
+``far``: is it far from all groups of training structures? The distance to the nearest of some centers among whitened
+    training states, over the usual distance of that center's own structures.
+``spoiled``: is it like states of training structures that were spoiled on purpose (swollen, shrunk, shaken, with atoms
+    exchanged)? The softened log-odds of a small network that was shown both.
+
+Each is divided by its 99.5 % quantile on the validation side, and the larger one is the distance. Its limit is the 99 %
+quantile, again on the validation side, so that about one in a hundred structures of the training's kind lies outside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from andersonn.io.files import write_whole
+
+LIMIT = 0.99
+"""Quantile of the validation side's distances at which the limit lies."""
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """What measures the distance. All arrays are float32.
+
+    Attributes:
+        center: mean of the training states ``[S]``.
+        axes: from a state less the center to whitened coordinates ``[S, k]``.
+        centers: of groups of training states, in those coordinates ``[m, k]``.
+        radii: root mean square distance of a group's states from its center ``[m]``.
+        hidden, hidden_bias: first layer of the network that tells spoiled states ``[S, H]``, ``[H]``.
+        odds, odds_bias: its second layer ``[H]``, ``[1]``.
+        units: of far and of spoiled, ``[2]``.
+        bound: the largest distance that counts as inside, ``[1]``.
+    """
+
+    center: np.ndarray
+    axes: np.ndarray
+    centers: np.ndarray
+    radii: np.ndarray
+    hidden: np.ndarray
+    hidden_bias: np.ndarray
+    odds: np.ndarray
+    odds_bias: np.ndarray
+    units: np.ndarray
+    bound: np.ndarray
+
+    @property
+    def limit(self) -> float:
+        """The largest distance that counts as inside."""
+        return float(self.bound[0])
+
+    def distance(self, states: np.ndarray) -> np.ndarray:
+        """Distances ``[n]``, at least 0, of states ``[n, S]``."""
+        return (self.parts(states) / self.units).max(axis=1)
+
+    def parts(self, states: np.ndarray) -> np.ndarray:
+        """Far and spoiled, ``[n, 2]``, before they are divided by their units."""
+        apart = states.astype(np.float64) - self.center
+        far = np.sqrt(squared_distances(apart @ self.axes, self.centers) / np.square(self.radii)).min(axis=1)
+        first = apart @ self.hidden + self.hidden_bias
+        log_odds = (first * 0.5 * (1.0 + np.tanh(0.5 * first))) @ self.odds + self.odds_bias
+        return np.stack([far, np.logaddexp(0.0, log_odds)], axis=1)
+
+    def save(self, path: Path, weights: str) -> None:
+        """Writes it as one safetensors file, whole or not at all.
+
+        Args:
+            path: the file.
+            weights: SHA-256 of the file of the network it belongs to.
+        """
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        write_whole(path, lambda name: save_file(arrays | {"weights": _as_array(weights)}, name))
+
+    @classmethod
+    def load(cls, path: Path, weights: str) -> Domain:
+        """Reads what :meth:`save` wrote.
+
+        Raises:
+            ValueError: it belongs to another network, lacks an array, or its numbers are impossible.
+        """
+        arrays = load_file(path)
+        names = [field.name for field in fields(cls)]
+        if set(arrays) != {*names, "weights"}:
+            raise ValueError(f"{path.name} does not hold {', '.join(names)}")
+        if not np.array_equal(arrays.pop("weights"), _as_array(weights)):
+            raise ValueError(f"{path.name} belongs to other weights")
+        domain = cls(**arrays)
+        sound = all(np.isfinite(array).all() for array in arrays.values())
+        if not (sound and domain._fits() and (domain.radii > 0).all() and (domain.units > 0).all()):
+            raise ValueError(f"{path.name} holds impossible numbers")
+        return domain
+
+    def _fits(self) -> bool:
+        """Whether the arrays' shapes go together."""
+        if self.axes.ndim != 2 or self.centers.ndim != 2 or self.hidden.ndim != 2:
+            return False
+        (size, k), (m, _), (_, width) = self.axes.shape, self.centers.shape, self.hidden.shape
+        expected = ((size,), (size, k), (m, k), (m,), (size, width), (width,), (width,), (1,), (2,), (1,))
+        return tuple(getattr(self, field.name).shape for field in fields(self)) == expected
+
+
+def squared_distances(points: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """``[n, k]``, ``[m, k]`` → ``[n, m]``."""
+    lengths = np.square(points).sum(axis=1)[:, None] + np.square(centers).sum(axis=1)
+    return np.maximum(lengths - 2.0 * points @ centers.T, 0.0)
+
+
+def _as_array(digest: str) -> np.ndarray:
+    return np.frombuffer(bytes.fromhex(digest), dtype=np.uint8)

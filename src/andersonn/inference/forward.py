@@ -1,0 +1,155 @@
+"""Asking a network about many images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from andersonn.data.conformers import Further
+from andersonn.data.store import ImageStore
+from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, members_of, row_batches
+from andersonn.models.heads import Dipole
+from andersonn.solvers import Solver
+
+MAX_ROWS = 4096
+
+
+class Outputs(NamedTuple):
+    """Raw outputs of n structures and how their fixed points were found: of several conformers, the worst.
+
+    Attributes:
+        scores: float64 ``[n, C]``.
+        quantiles: float64 ``[n, 3]``, in units of the calibration's scale.
+        states: what the head read of each structure, float32 ``[n, S]``; of an ensemble, that of its first member.
+        steps: solver updates, or layers of an explicit stack, int ``[n]``.
+        residual: relative residual, float64 ``[n]``; NaN of a stack.
+        status: :class:`andersonn.solvers.Status` values, int ``[n]``.
+        evaluations: calls of the cell, over all batches.
+    """
+
+    scores: np.ndarray
+    quantiles: np.ndarray
+    states: np.ndarray
+    steps: np.ndarray
+    residual: np.ndarray
+    status: np.ndarray
+    evaluations: int
+
+    def part(self, positions: np.ndarray) -> Outputs:
+        """The outputs of some of the structures."""
+        return Outputs(*(column[positions] for column in self[:-1]), self.evaluations)
+
+
+@torch.no_grad()
+def ask(
+    network: EquilibriumNetwork | Ensemble,
+    store: ImageStore,
+    indices: np.ndarray,
+    max_rows: int = MAX_ROWS,
+    change: Callable[[ImageBatch], ImageBatch] | None = None,
+) -> Outputs:
+    """Outputs of a network, in evaluation mode, for the structures at ``indices`` of a store (at least one).
+
+    Args:
+        network: what is asked.
+        store: images.
+        indices: which.
+        max_rows: of a batch.
+        change: makes of each batch, on the CPU, the one the network is shown.
+    """
+    device = next(network.parameters()).device
+    was_training = network.training
+    if was_training:
+        network.eval()
+    columns: list[tuple[np.ndarray, ...]] = []
+    evaluations = 0
+    for part in row_batches(store.n_rows, indices, max_rows):
+        batch = ImageBatch.from_store(store, part)
+        output = network((change(batch) if change else batch).to(device))
+        solve = output.solution
+        answers = (output.scores.double(), output.quantiles.double(), output.states.float())
+        columns.append(tuple(tensor.cpu().numpy() for tensor in (*answers, solve.steps, solve.residual, solve.status)))
+        evaluations += solve.evaluations
+    if was_training:
+        network.train()
+    return Outputs(*(np.concatenate(column) for column in zip(*columns, strict=True)), evaluations)
+
+
+@contextmanager
+def solvers_changed(network: EquilibriumNetwork | Ensemble, change: Callable[[Solver], Any]) -> Iterator[None]:
+    """The network, or each member of an ensemble, solves with what ``change`` makes of its solver inside this block; then again
+    with its own.
+    """
+    layers = [member.equilibrium for member in members_of(network)]
+    own = [layer.solver for layer in layers]
+    for layer, solver in zip(layers, own, strict=True):
+        layer.solver = change(solver)
+    try:
+        yield
+    finally:
+        for layer, solver in zip(layers, own, strict=True):
+            layer.solver = solver
+
+
+def ask_mean(
+    network: EquilibriumNetwork | Ensemble,
+    store: ImageStore,
+    indices: np.ndarray,
+    further: Further | None = None,
+    way: Callable[..., Outputs] = ask,
+) -> Outputs:
+    """:func:`ask`, averaged for each structure over its image in ``store`` and those of its further conformers: the mean of
+    the probabilities, as scores, of the quantiles and of the states. Structures without further conformers are answered as by
+    :func:`ask`, or by another ``way`` called as it is.
+    """
+    first = way(network, store, indices)
+    if further is None:
+        return first
+    images, owner = further.those_of(indices)
+    return averaged(first, way(network, further.store, images), owner) if len(images) else first
+
+
+def averaged(first: Outputs, others: Outputs, owner: np.ndarray) -> Outputs:
+    """Outputs of n structures averaged over conformers.
+
+    Args:
+        first: of one conformer of each, which stay as they are where there is no other.
+        others: of m further ones.
+        owner: which structure each further one belongs to, int64 ``[m]``.
+    """
+    n = 1 + np.bincount(owner, minlength=len(first.scores))[:, None]
+    log_p, quantiles, states = _log_softmax(first.scores), first.quantiles.copy(), first.states.copy()
+    np.logaddexp.at(log_p, owner, _log_softmax(others.scores))
+    np.add.at(quantiles, owner, others.quantiles)
+    np.add.at(states, owner, others.states)
+    worst = []
+    for column, added in (
+        (first.steps, others.steps),
+        (first.residual, others.residual),
+        (first.status, others.status),
+    ):
+        worst.append(column.copy())
+        np.maximum.at(worst[-1], owner, added)
+    scores = np.where(n > 1, log_p - np.log(n), first.scores)
+    return Outputs(scores, quantiles / n, states / n.astype(np.float32), *worst, first.evaluations + others.evaluations)
+
+
+def _log_softmax(scores: np.ndarray) -> np.ndarray:
+    return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+
+
+@torch.no_grad()
+def dipole_of(network: EquilibriumNetwork | Ensemble, store: ImageStore, index: int) -> Dipole:
+    """What a network with a dipole head takes the dipole moment of one structure to be made of, by row; of an ensemble the
+    mean over its members.
+    """
+    batch = ImageBatch.from_store(store, np.array([index])).to(next(network.parameters()).device)
+    found = []
+    for member in members_of(network.eval()):
+        rows, features, _ = member.solved(batch)
+        found.append(member.dipole.dipole(rows, features, batch))
+    return Dipole(*(torch.stack(part).mean(dim=0).cpu() for part in zip(*found, strict=True)))

@@ -1,0 +1,227 @@
+"""A trained model as files: ``model.safetensors`` (weights), ``domain.safetensors`` (what it was trained on, for telling
+what is far from it; older models have none) and ``model.json`` (everything else).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from andersonn.config import TrainConfig
+from andersonn.data.tasks import Task
+from andersonn.errors import UsageError
+from andersonn.inference.calibration import Calibration, is_number
+from andersonn.inference.domain import Domain
+from andersonn.inference.early_exit import Anytime
+from andersonn.io.files import from_json, require_format, write_json, write_whole
+from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, network_of
+from andersonn.models.device import pick_device
+from andersonn.sanitize import first_line
+from andersonn.scientists.registry import find, registered
+
+FORMAT = 1
+WEIGHTS, CARD, DOMAIN = "model.safetensors", "model.json", "domain.safetensors"
+OWN_TASK = "own_task"
+"""Where a card describes a task that is not one of ours."""
+NOT_PROVENANCE = frozenset(
+    {"format", "task", "classes", "thresholds", "quantity", "unit", "calibration", "config", "members", OWN_TASK}
+)
+MOST_MEMBERS = 100
+DAMAGE = (UsageError, KeyError, TypeError, ValueError, AttributeError, OSError, RuntimeError, SafetensorError)
+"""What reading a damaged model can raise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """A network with all it needs to answer, and where it comes from.
+
+    Attributes:
+        network: in evaluation mode; an ensemble if several were joined.
+        task: with the thresholds it was trained for.
+        config: it was trained with.
+        calibration: of its outputs.
+        provenance: data, split, versions, metrics, training elements: goes into ``model.json`` as it is.
+        domain: tells what is far from the training structures; None for models of before there was one.
+    """
+
+    network: EquilibriumNetwork | Ensemble
+    task: Task
+    config: TrainConfig
+    calibration: Calibration
+    provenance: dict[str, Any]
+    domain: Domain | None = None
+
+    @property
+    def anytime(self) -> Anytime | None:
+        """When a loose solve settles the class; None if the model has no such rule."""
+        values = self.provenance.get("anytime")
+        return None if values is None else Anytime.from_dict(values)
+
+    def save(self, folder: Path) -> None:
+        """Writes the files, each whole or not at all."""
+        state = self.weights()
+        write_whole(folder / WEIGHTS, lambda name: save_file(state, name))
+        if self.domain is None:
+            (folder / DOMAIN).unlink(missing_ok=True)
+        else:
+            self.domain.save(folder / DOMAIN, sha256_of(folder / WEIGHTS))
+        write_json(folder / CARD, self.card())
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The network's parameters and buffers by name, on the CPU."""
+        return {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+
+    def card(self) -> dict[str, Any]:
+        """Everything but the tensors: what ``model.json`` holds."""
+        return {
+            "format": FORMAT,
+            "task": self.task.name,
+            "classes": list(self.task.classes),
+            "thresholds": list(self.task.thresholds),
+            "quantity": self.task.quantity,
+            "unit": self.task.unit,
+            "calibration": self.calibration.as_dict(),
+            "config": self.config.model_dump(mode="json"),
+            **({} if self.task.name in registered() else {OWN_TASK: self.task.as_dict()}),
+            **({"members": len(self.network.members)} if isinstance(self.network, Ensemble) else {}),
+            **self.provenance,
+        }
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device | str = "cpu") -> Artifact:
+        """Reads the files.
+
+        Raises:
+            UsageError: a file is missing, unreadable or damaged, or was written by a newer version; or there is no such
+                device.
+        """
+        card = read_card(folder)
+        try:
+            artifact = cls.of(card, _finite_weights(folder / WEIGHTS))
+            has_domain = "domain" in card or (folder / DOMAIN).exists()
+            domain = Domain.load(folder / DOMAIN, sha256_of(folder / WEIGHTS)) if has_domain else None
+        except FileNotFoundError:
+            missing = DOMAIN if (folder / WEIGHTS).exists() else WEIGHTS
+            raise UsageError("no_model", f"{str(folder)!r} has no {missing}", "copy the whole model folder") from None
+        except DAMAGE as error:
+            raise UsageError(
+                "bad_model", f"the model in {str(folder)!r} is damaged: {_reason(error)}", "copy it again"
+            ) from None
+        artifact.network.to(pick_device(str(device)))
+        return replace(artifact, domain=domain)
+
+    @classmethod
+    def of(cls, card: dict[str, Any], weights: dict[str, torch.Tensor]) -> Artifact:
+        """The model that :meth:`card` and :meth:`weights` describe, on the CPU, without a domain.
+
+        Raises:
+            UsageError, KeyError, TypeError, ValueError, AttributeError, RuntimeError: they describe none.
+        """
+        chosen = task_of(card)
+        config = TrainConfig.make(card["config"])
+        _require_size(config.model, _members(card), weights)
+        network = network_of(config.model, len(chosen.classes), _members(card))
+        network.load_state_dict(weights)
+        calibration = Calibration.from_dict(card["calibration"])
+        _check_provenance(card, chosen)
+        provenance = {name: value for name, value in card.items() if name not in NOT_PROVENANCE}
+        return cls(network.eval(), chosen, config, calibration, provenance)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def task_of(card: dict[str, Any]) -> Task:
+    """The task of a model card, with the card's thresholds.
+
+    Raises:
+        UsageError, KeyError, TypeError, ValueError: the card does not describe one.
+    """
+    thresholds = card["thresholds"]
+    if not (isinstance(thresholds, list) and all(is_number(t) for t in thresholds)):
+        raise ValueError(f"its thresholds are {thresholds!r}, not numbers")
+    own = card.get(OWN_TASK)
+    known = find(card["task"]).task if own is None else Task.from_dict(own)
+    if own is not None and known.name != card["task"]:
+        raise ValueError(f"its own task is named {known.name!r}, and its task {card['task']!r}")
+    chosen = known.with_thresholds(tuple(thresholds))
+    for name, expected in (("classes", list(chosen.classes)), ("quantity", chosen.quantity), ("unit", chosen.unit)):
+        if card[name] != expected:
+            raise ValueError(f"its {name} is {card[name]!r}, that of {chosen.name} is {expected!r}")
+    return chosen
+
+
+def _members(card: dict[str, Any]) -> int:
+    members = card.get("members", 1)
+    if not (isinstance(members, int) and 1 <= members <= MOST_MEMBERS):
+        raise ValueError(f"its members are {members!r}, not a number up to {MOST_MEMBERS}")
+    return members
+
+
+def _require_size(options: ModelConfig, members: int, weights: dict[str, torch.Tensor]) -> None:
+    """Refuses options that ask for a larger network than the weights are of, before there is one: a few bytes in a card
+    could else take all memory.
+    """
+    largest = max((value.numel() for value in weights.values()), default=0)
+    widest = options.width * max(options.width, options.radial, options.directions)
+    cells = 1 if options.tied else options.layers
+    if widest > largest or members * cells > len(weights):
+        raise ValueError("its options are of a larger network than its weights")
+
+
+def _finite_weights(path: Path) -> dict[str, torch.Tensor]:
+    weights = load_file(path)
+    broken = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise ValueError(f"weights that are not finite numbers in {broken[0]}")
+    return weights
+
+
+def _check_provenance(card: dict[str, Any], task: Task) -> None:
+    """Checks what scientists read of the provenance."""
+    counts = card["elements"]
+    if not (isinstance(counts, dict) and all(isinstance(n, int) for n in counts.values())):
+        raise ValueError("its elements are not counts by symbol")
+    if not isinstance(card["largest_image_rows"], int):
+        raise ValueError(f"its largest_image_rows is {card['largest_image_rows']!r}")
+    if not isinstance(card.get("charged_or_open_shell", 0), int):
+        raise ValueError(f"its charged_or_open_shell is {card['charged_or_open_shell']!r}")
+    if not isinstance(card["data"], dict):
+        raise ValueError("its data is not a group of values")
+    if card.get("anytime") is not None:
+        Anytime.from_dict(card["anytime"])
+    if card["majority_class"] not in task.classes:
+        raise ValueError(f"its majority_class is {card['majority_class']!r}, not one of {', '.join(task.classes)}")
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what went wrong, without the cure of a UsageError, which is for other occasions."""
+    if isinstance(error, KeyError):
+        return f"{CARD} has no {error.args[0]}"
+    return error.message if isinstance(error, UsageError) else first_line(error)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """What ``model.json`` in a model's folder says.
+
+    Raises:
+        UsageError: it is missing, unreadable or of another version.
+    """
+    try:
+        card = from_json((folder / CARD).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError("no_model", f"{str(folder)!r} has no {CARD}", "give the folder that train wrote") from None
+    except (OSError, ValueError) as error:
+        raise UsageError("bad_model", f"cannot read {CARD} in {str(folder)!r}: {error}", "copy it again") from None
+    if not isinstance(card, dict):
+        raise UsageError("bad_model", f"{CARD} in {str(folder)!r} holds no names with values", "copy it again")
+    require_format(card.get("format"), FORMAT, f"the model in {str(folder)!r}")
+    return card

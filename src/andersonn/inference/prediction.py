@@ -1,0 +1,112 @@
+"""What a scientist answers, one object an input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a structure lies, seen from those of the training: at a distance; within ``limit`` it is inside, unless its
+    electrons are of a kind that was not trained: a charge, an unpaired electron.
+    """
+
+    distance: float
+    limit: float
+    trained_electrons: bool = True
+
+    @property
+    def inside(self) -> bool:
+        """Whether the structure is of the training's kind, as far as the model can tell."""
+        return self.trained_electrons and self.distance <= self.limit
+
+    def as_dict(self) -> dict[str, Any]:
+        """As in the JSON contract."""
+        return {"distance": self.distance, "limit": self.limit, "inside": self.inside}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer to one structure.
+
+    Attributes:
+        input: the file or the position of the object in the call.
+        id: the structure's name.
+        formula: of a molecule its Hill formula, of a crystal the reduced one.
+        task: name of the task.
+        label: the most probable class.
+        probabilities: of each class, in rising order of the quantity.
+        calibrated: whether they were calibrated on validation data.
+        quantity, value, interval90: the estimate, its unit in the name, and its 90 % interval.
+        thresholds: cuts between the classes.
+        model: the model's name or folder.
+        n_atoms: in the structure.
+        solver: name, steps, evaluations, residual and status of the fixed-point solve; of several conformers, the worst. Of
+            an explicit stack of layers: name ``"explicit"``, its layers as steps and evaluations, residual None, and status
+            ``"unjudged"``, or ``"nonfinite"`` where the states are not finite.
+        notes: how the structure was read or made, and over what the answer was averaged.
+        warnings: reasons to trust the answer less.
+        voids: what was computed, not learned, of the room between the atoms; empty where none was probed.
+        domain: how far the structure is from those of the training, see :mod:`andersonn.inference.domain`; None if the
+            model cannot tell.
+    """
+
+    input: str
+    id: str
+    formula: str
+    task: str
+    label: str
+    probabilities: dict[str, float]
+    calibrated: bool
+    quantity: str
+    value: float
+    interval90: tuple[float, float]
+    thresholds: tuple[float, ...]
+    model: str
+    n_atoms: int
+    solver: dict[str, Any]
+    notes: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
+    voids: dict[str, float] = field(default_factory=dict)
+    domain: Place | None = None
+    ok = True
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON contract of ``predict``."""
+        answer = {
+            "input": self.input,
+            "id": self.id,
+            "formula": self.formula,
+            "task": self.task,
+            "class": self.label,
+            "probabilities": self.probabilities,
+            "calibrated": self.calibrated,
+            "estimate": {"quantity": self.quantity, "value": self.value, "interval90": list(self.interval90)},
+            "thresholds": list(self.thresholds),
+            "model": self.model,
+            "n_atoms": self.n_atoms,
+            "solver": self.solver,
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+            "domain": self.domain and self.domain.as_dict(),
+        }
+        return answer | ({"voids": self.voids} if self.voids else {})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An input that could not be answered.
+
+    Attributes:
+        input: the file or the position of the object in the call.
+        error: ``kind``, ``message`` (the cause) and ``hint`` (the cure).
+    """
+
+    input: str
+    error: dict[str, str]
+    ok = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON contract of ``predict`` for a failed input."""
+        return {"input": self.input, "error": self.error}

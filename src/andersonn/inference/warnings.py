@@ -1,0 +1,113 @@
+"""What is said beside an answer: reasons to trust it less, and how its structure was read or made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.prediction import Place
+from andersonn.structures import elements
+from andersonn.structures.electrons import doubts_of, is_ordinary
+from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.lengths import FARTHEST_BOND, expects_bonds, in_bond_lengths
+from andersonn.structures.pores import BY_STRUCTURE
+from andersonn.structures.structure import Structure
+
+OPEN_SHELLS = "charged_or_open_shell"
+"""Name in the provenance of how many training structures have a charge or an odd number of electrons."""
+RARE = 10
+"""An element in fewer training structures than this is worth a warning."""
+BOHR = 0.529177
+"""Å."""
+
+
+def doubts(
+    artifact: Artifact,
+    structure: Structure,
+    images: list[NodeNeighborImage],
+    solve: dict[str, Any],
+    place: Place | None,
+) -> Iterator[str]:
+    """What speaks against an answer.
+
+    Args:
+        artifact: the model that gave it.
+        structure: what was asked about.
+        images: its image, and those of further conformers.
+        solve: how the fixed point was found, as in the JSON contract.
+        place: how far the structure is from those of the training, if the model can tell.
+    """
+    yield from dict.fromkeys((*structure.warnings, *doubts_of(structure)))
+    image = images[0]
+    recipe, provenance = image.recipe, artifact.provenance
+    apart = too_far_apart(image)
+    if apart:
+        yield apart
+    if not trained_electrons(artifact, structure):
+        yield "the model was trained on neutral molecules without unpaired electrons; treat the answer as a guess"
+    if place is not None and place.distance > place.limit:
+        yield (
+            f"unlike the training structures: distance {place.distance:.2g}, while 99 % of held-out ones lie within "
+            f"{place.limit:.2g}; treat the answer as a guess"
+        )
+    counts = provenance.get("elements", {})
+    for symbol in sorted({elements.symbols()[z] for z in structure.Z}):
+        if counts.get(symbol, 0) < RARE:
+            known = counts.get(symbol, 0)
+            yield f"{symbol} occurs in {f'only {known}' if known else 'no'} training structure{'s' * (known > 1)}"
+    largest = provenance.get("largest_image_rows", len(image))
+    if len(image) > largest:
+        yield f"{len(image)} {'distinct ' if recipe.fold else ''}atoms; the largest training structure has {largest}"
+    voids = voids_of(image)
+    for name, (low, high) in provenance.get("range_of_voids", {}).items():
+        if not low <= voids[name] <= high:
+            yield f"{name} is {voids[name]:.3g}, outside the {low:.3g} to {high:.3g} of training structures"
+    if solve["residual"] is None:
+        if solve["status"] != "unjudged":
+            yield f"the layers gave no finite state: {solve['status']}"
+    elif solve["status"] not in ("converged", "settled"):
+        yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
+
+
+def trained_electrons(artifact: Artifact, structure: Structure) -> bool:
+    """Whether the model saw molecules with electrons like these: neutral and closed-shell ones, or others if it had some."""
+    return is_ordinary(structure) or artifact.provenance.get(OPEN_SHELLS, 0) >= RARE
+
+
+def remarks(artifact: Artifact, structure: Structure, images: list[NodeNeighborImage]) -> Iterator[str]:
+    """How the structure was read or made, and over what the answer was averaged: no reason to doubt it."""
+    yield from structure.notes
+    if artifact.config.conformers > 1 and structure.made_geometry:
+        yield _over(len(images), artifact.config.conformers)
+
+
+def too_far_apart(image: NodeNeighborImage) -> str:
+    """Says that no two atoms are near enough for a bond, as when lengths are in bohr; empty if two are, or where no bond is
+    expected: of a single atom, and of noble gases.
+    """
+    if (len(image) == 1 and not image.mask.any()) or not expects_bonds(image.Z):
+        return ""
+    bonds = in_bond_lengths(image.Z[:, None], image.Z[image.neighbor_index], image.distance)
+    nearest = float(np.where(image.mask, bonds, np.inf).min(initial=np.inf))
+    if nearest <= FARTHEST_BOND:
+        return ""
+    where = "none within reach" if not np.isfinite(nearest) else f"the nearest pair is {nearest:.2g} bond lengths apart"
+    bohr = "; in bohr? Then multiply by 0.529177" if 0.65 < nearest * BOHR < FARTHEST_BOND else ""
+    return f"no two atoms are near enough for a bond ({where}): check that lengths are in Å{bohr}"
+
+
+def voids_of(image: NodeNeighborImage) -> dict[str, float]:
+    """What was computed of the room between the atoms, by name; empty if it was not."""
+    if not image.recipe.voids:
+        return {}
+    named = zip(image.recipe.whole_channels, image.of_whole.tolist(), strict=True)
+    return {name: value for name, value in named if name in BY_STRUCTURE}
+
+
+def _over(made: int, wanted: int) -> str:
+    """Over how many conformers an answer was averaged, in words."""
+    fewer = f"; {wanted - made} more could not be made" if made < wanted else ""
+    return (f"the answer is the mean over {made} conformers" if made > 1 else "the answer is of one conformer") + fewer

@@ -1,0 +1,57 @@
+"""The public class: a model that answers, with doors to training and export."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from andersonn.config import TrainConfig, config_of
+from andersonn.data.merging import read_records
+from andersonn.data.records import Records
+from andersonn.inference.predictor import Predictor
+from andersonn.progress import Progress, Silent
+from andersonn.scientists.registry import find
+from andersonn.training.export import export
+from andersonn.training.run import train
+
+
+class Scientist(Predictor):
+    """An artificial scientist: a trained model that answers questions about structures in its task's own terms."""
+
+    @classmethod
+    def train(
+        cls,
+        task_name: str,
+        records: Records | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        config: TrainConfig | None = None,
+        out: str | os.PathLike[str] = "model",
+        resume: bool = False,
+        progress: Progress | None = None,
+    ) -> Scientist:
+        """Trains a new scientist and saves it in ``out``; see :func:`andersonn.training.run.train`.
+
+        Args:
+            task_name: such as ``"conduction"``, or the path of a Python file that declares a scientist.
+            records: a table of labelled structures, or the file or files that hold it (Parquet, CSV, TSV, Excel), see
+                :func:`andersonn.data.tables.read_table`.
+            config: options; the task's own defaults if None.
+            out: folder for the model.
+            resume: go on with an unfinished run in ``out``.
+            progress: listener.
+        """
+        spec = find(task_name)
+        if isinstance(records, (str, os.PathLike)):
+            records = [records]
+        if not isinstance(records, Records):
+            records = read_records(records, (spec.task.quantity,), say=(progress or Silent()).say)
+        return cls(train(spec.task, records, config or config_of(spec), Path(out), resume, progress), str(out))
+
+    def export(self, folder: str | os.PathLike[str], licence: str = "mit") -> None:
+        """Writes a folder that a model hub takes as it is and :meth:`load` reads: weights as safetensors, ``model.json``, a
+        README with metadata, results and a snippet, and the licence; see :func:`andersonn.training.export.export`.
+
+        Raises:
+            UsageError: the folder holds a model already, or cannot be written to.
+        """
+        export(self.artifact, self.folder, Path(folder), licence)

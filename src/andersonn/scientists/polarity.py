@@ -1,0 +1,68 @@
+"""Molecules: weakly or strongly polar, by the DFT dipole moment."""
+
+from pathlib import Path
+
+from andersonn.data.tasks import Task
+from andersonn.scientists.base import ScientistSpec
+
+WATER = "3\nwater\nO 0.0 0.0 0.1173\nH 0.0 0.7572 -0.4692\nH 0.0 -0.7572 -0.4692\n"
+ACETONITRILE = """6
+acetonitrile
+C 0.0 0.0 -1.1869
+C 0.0 0.0 0.2739
+N 0.0 0.0 1.4521
+H 0.0 1.0249 -1.5625
+H 0.8876 -0.5125 -1.5625
+H -0.8876 -0.5125 -1.5625
+"""
+POLARITY = Task(
+    name="polarity",
+    quantity="dipole_D",
+    unit="D",
+    classes=("weakly_polar", "strongly_polar"),
+    thresholds=(2.5,),
+    periodic=False,
+    lowest=0.0,
+    highest=500.0,  # the largest dipoles of drugs and peptides have some tens of debye
+    other_units={"e Å": 4.803205, "e bohr (atomic units)": 2.541746, "mD": 1e-3, "C m": 1 / 3.33564e-30},
+    usual_largest=(1.0, 60.0),
+    usual_median=(1.4, 4.5),  # 2.5 in QM9 and in collections of drug-like molecules
+    noun="dipole moment",
+    summary="molecules: weakly or strongly polar",
+    reference="DFT",
+)
+
+SCIENTIST = ScientistSpec(
+    task=POLARITY,
+    preset={
+        "image.columns": 12,
+        "image.fold": False,
+        "image.positions": True,
+        "model.head": "dipole",
+        "model.width": 64,
+        "model.directions": 16,
+        "model.spacing": "near",
+        "model.dropout": 0,
+        "model.embedding_dropout": 0,
+        "model.gain": 0.8,
+        "model.initializer": True,
+        "model.solver.rtol": 0.01,
+        "epochs": 10,
+        "max_rows": 900,
+        "averaging": 0.3,
+        "balance": 0.4,
+        "weight_decay": 0.01,
+        "label_smoothing": 0,
+        "estimate_weight": 3,
+        "strain": 0,  # it would change distances and leave the dipole as it is
+        "conformers": 6,  # more are not better
+    },
+    labeler="andersonn label dipole",
+    examples={
+        "caffeine": "Cn1cnc2c1c(=O)n(C)c(=O)n2C",
+        "paracetamol": "CC(=O)Nc1ccc(O)cc1",
+        "solvents": "examples/molecules/solvents.sdf",
+    },
+    self_test={"water.xyz": WATER, "acetonitrile.xyz": ACETONITRILE, "benzene": "c1ccccc1"},
+    weights=Path(__file__).parent / "weights/polarity",
+)

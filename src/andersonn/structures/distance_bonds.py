@@ -1,0 +1,45 @@
+"""Bonds of a molecule by distance, where its file lists none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from andersonn.structures import elements
+from andersonn.structures.graph import BOND_TOLERANCE
+from andersonn.structures.neighbors import pairs_within
+from andersonn.structures.structure import Structure
+
+METALLOIDS = frozenset((1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32, 33, 34, 35, 36, 51, 52, 53, 54))
+"""Atomic numbers of nonmetals and metalloids; with any other element groups have no certain charge."""
+
+
+@dataclass(frozen=True)
+class Bonds:
+    """Neighbors of each atom by distance: directed pairs, sorted by the first atom."""
+
+    Z: np.ndarray
+    i: np.ndarray
+    j: np.ndarray
+    distance: np.ndarray
+    vector: np.ndarray
+
+    @classmethod
+    def of(cls, structure: Structure) -> Bonds:
+        """Those of a molecule; nothing is said of its cell."""
+        radius = elements.column("covalent_radius_A")[structure.Z]
+        pairs = pairs_within(structure, float(2 * radius.max()) + BOND_TOLERANCE)
+        near = pairs[2] <= radius[pairs[0]] + radius[pairs[1]] + BOND_TOLERANCE
+        i, j, distance, vector = (part[near] for part in pairs)
+        order = np.argsort(i, kind="stable")
+        return cls(structure.Z.astype(np.int64), i[order], j[order], distance[order], vector[order])
+
+    @property
+    def count(self) -> np.ndarray:
+        """How many neighbors each atom has ``[n]``."""
+        return np.bincount(self.i, minlength=len(self.Z))
+
+    def around(self, atom: int) -> slice:
+        """The pairs of an atom."""
+        return slice(*np.searchsorted(self.i, [atom, atom + 1]).tolist())

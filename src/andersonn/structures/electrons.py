@@ -1,0 +1,131 @@
+"""What of a molecule's electrons and bonds speaks against it: a net charge, unpaired electrons, hydrogens that lack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from andersonn.structures import elements
+from andersonn.structures.distance_bonds import METALLOIDS, Bonds
+from andersonn.structures.ions import charge_of_groups, crowded_metals, crowded_told, is_bare_nitrogen
+from andersonn.structures.structure import Structure
+
+H, C = 1, 6
+TRIPLETS = frozenset(("B2", "C", "CH2", "HN", "O", "O2", "OS", "S", "S2", "Si"))
+"""Hill formulas of neutral atoms and small molecules of even electrons whose ground state has two unpaired ones."""
+SHORT = 0.86
+"""A carbon's only bond may be triple if its length is below this fraction of the sum of the covalent radii: 0.79 in CO,
+0.85 in CS, 1.0 in a single bond.
+"""
+DOUBLE = 0.93
+"""A carbon with two neighbors has a double bond, whose length is below this fraction: 0.87 in allene, 0.92 in benzene."""
+BENT = np.cos(np.radians(140.0))
+"""Cosine of the angle at a carbon with two neighbors; one that is bent more is no alkyne, allene or nitrile."""
+FLAT = 0.02
+"""Å from the best plane, up to which atoms lie in it; files round to 0.0001 Å."""
+UNPAIRED = "unpaired electrons"
+"""How warnings begin that readers write, who know the bonds."""
+PLENTY = 20_000
+"""Atoms; the bonds of larger molecules are not looked at one by one."""
+
+
+def electron_count(structure: Structure) -> int:
+    """Electrons of a molecule: atomic numbers less its charge."""
+    return int(structure.Z.astype(np.int64).sum()) - structure.charge
+
+
+def judged(structure: Structure) -> Structure:
+    """The structure with all that speaks against it among its warnings."""
+    new = tuple(text for text in doubts_of(structure) if text not in structure.warnings)
+    return replace(structure, warnings=structure.warnings + new) if new else structure
+
+
+def is_ordinary(structure: Structure) -> bool:
+    """Whether nothing tells of a charge or of unpaired electrons; so of all crystals."""
+    told = any(text.startswith(UNPAIRED) for text in structure.warnings)
+    return structure.periodic or not (told or _by_count(structure) or _by_bonds(structure)[0])
+
+
+def doubts_of(structure: Structure) -> tuple[str, ...]:
+    """What its electrons and, where it has no list of bonds, its distances say against a molecule; nothing of crystals."""
+    if structure.periodic:
+        return ()
+    electrons, geometry = _by_bonds(structure)
+    return (*_by_count(structure), *electrons, *geometry)
+
+
+def _by_count(structure: Structure) -> list[str]:
+    found = []
+    count, charge, multiplicity = electron_count(structure), structure.charge, structure.multiplicity
+    if charge:
+        found.append(f"the charge is {charge:+d}: the dipole depends on the origin, here the nuclear charge's center")
+    if count < 0:
+        found.append(f"the charge {charge:+d} leaves fewer than no electrons")
+    elif count % 2:
+        rest = "or the charge is wrong" if structure.charge_given else "or an ion whose charge is not given"
+        found.append(f"{count} electron{'s' if count > 1 else ''}, an odd number: a radical, {rest}")
+    elif not charge and multiplicity is None and structure.formula in TRIPLETS:
+        found.append(f"the ground state of {structure.formula} has two unpaired electrons")
+    if multiplicity is not None and multiplicity > 1 + count % 2:
+        wrong = f", which {count} electrons cannot have" if (multiplicity - 1 - count) % 2 else ""
+        found.append(f"the multiplicity is {multiplicity}, {multiplicity - 1} unpaired electrons{wrong}")
+    return found
+
+
+def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
+    """What bonds by distance tell of electrons, and of the geometry; nothing where the structure has its own bonds."""
+    electrons: list[str] = []
+    geometry: list[str] = []
+    if structure.bonds is not None or not 1 < len(structure) <= PLENTY:
+        return electrons, geometry
+    bonds = Bonds.of(structure)
+    Z, count = bonds.Z, bonds.count
+    open_ = [k for k in np.flatnonzero((Z == C) & np.isin(count, (1, 2))).tolist() if _is_open(bonds, k)]
+    if open_:
+        named = _named(np.array(open_), Z)
+        electrons.append(f"{named} with too few bonds: a carbene or radical, or hydrogens are missing")
+    bare = np.flatnonzero(is_bare_nitrogen(bonds))
+    if bare.size and not structure.charge:
+        electrons.append(f"{_named(bare, Z)} with too few bonds: an ion or nitrene, or hydrogens are missing")
+    electrons += [] if structure.charge else [crowded_told(metal, bonds) for metal in crowded_metals(bonds)[:1]]
+    groups = charge_of_groups(bonds)
+    if groups and groups != structure.charge and (groups - structure.charge) % 2 == 0:
+        electrons.append(f"its groups make a charge of {groups:+d}, but the charge is {structure.charge:+d}")
+    lone = np.flatnonzero((count == 0) & np.isin(Z, (H, C)))
+    if lone.size:
+        geometry.append(f"{_named(lone, Z)} without a neighbor at bonding distance: check that lengths are in Å")
+    flat = np.flatnonzero((Z == C) & (count == 4))
+    if flat.size and in_one_plane(structure.xyz):
+        geometry.append(f"{_named(flat, Z)} with four bonds in one plane: the molecule is drawn flat")
+    return electrons, geometry
+
+
+def in_one_plane(xyz: np.ndarray, within: float = FLAT) -> bool:
+    """Whether positions ``[n, 3]`` lie within some Å of one plane."""
+    if len(xyz) <= 3:
+        return True
+    centered = xyz - xyz.mean(axis=0)
+    normal = np.linalg.svd(centered, full_matrices=False)[2][-1]
+    return bool(np.abs(centered @ normal).max() < within)
+
+
+def _is_open(bonds: Bonds, atom: int) -> bool:
+    """Whether a carbon with one or two neighbors has too few bonds, as lengths and angles tell."""
+    here = bonds.around(atom)
+    if not np.isin(bonds.Z[bonds.j[here]], tuple(METALLOIDS)).all():
+        return False  # carbonyls, carbides and organometallics follow other rules
+    radius = elements.column("covalent_radius_A")
+    others = bonds.Z[bonds.j[here]]
+    ratio = np.where(others == H, np.inf, bonds.distance[here] / (radius[C] + radius[others])).min()
+    if len(others) == 1:
+        return bool(ratio > SHORT)
+    a, b = bonds.vector[here] / bonds.distance[here][:, None]
+    return bool(a @ b > BENT or ratio > DOUBLE)
+
+
+def _named(atoms: np.ndarray, Z: np.ndarray) -> str:
+    """The first atoms by symbol and number, and how many more there are."""
+    shown = [f"{elements.symbols()[Z[k]]}{k + 1}" for k in atoms[:3].tolist()]
+    more = f" and {len(atoms) - 3} more atoms" if len(atoms) > 3 else ""
+    return f"{', '.join(shown)}{more}"

@@ -1,0 +1,331 @@
+"""Atom-bond network → node-neighbor image, the one representation that every equilibrium network here reads.
+
+Row i is an atom, column k its k-th nearest neighbor with periodic images counted. See :class:`NodeNeighborImage`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from andersonn.errors import InputError, UsageError
+from andersonn.structures import elements, oxidation
+from andersonn.structures.canonical import TIE, dense_ranks, refine, tied_ranks
+from andersonn.structures.graph import AtomBondGraph
+from andersonn.structures.oxidation import Oxidation
+from andersonn.structures.pores import Voids
+from andersonn.structures.pores import probe as void_probe
+from andersonn.structures.pores.radii import probe_radii
+from andersonn.structures.structure import Structure
+
+FORMAT = 2
+"""Raised whenever the same recipe would give another image, or other structures would be refused, so that stores of
+older images are not read.
+"""
+
+
+@dataclass(frozen=True)
+class ImageRecipe:
+    """How to make an image. Two images can be compared, or fed to one network, only if their recipes are equal.
+
+    Attributes:
+        columns: K, the most neighbors an atom shows.
+        reach: Å beyond which nothing is a neighbor.
+        fade: the fraction of the cut-off distance over which a neighbor's weight falls from 1 to 0.
+        fold: merge atoms with equal surroundings into one row with a multiplicity.
+        positions: also keep where each row's atom is and the total charge: what a vector, such as a dipole, is made
+            of. For molecules only, and without folding, since merged atoms have more than one position.
+        voids: probe the room between the atoms too, for the channels that a graph cannot see. For crystals only.
+        oxidation: count electrons over the formula too: oxidation states that balance.
+
+    Raises:
+        UsageError: positions are asked for together with folding or with voids.
+    """
+
+    columns: int = 16
+    reach: float = 8.0
+    fade: float = 0.15
+    fold: bool = True
+    positions: bool = False
+    voids: bool = False
+    oxidation: bool = False
+
+    def __post_init__(self) -> None:
+        if self.positions and self.fold:
+            raise UsageError("bad_option", "folded rows have no single position", "set image.fold=false")
+        if self.positions and self.voids:
+            raise UsageError("bad_option", "positions are for molecules, voids for crystals", "ask for one of them")
+
+    @cached_property
+    def key(self) -> str:
+        """A short hash that changes with any setting, with the image format and with the element table."""
+        settings = asdict(self)
+        for option in ("positions", "voids", "oxidation"):
+            if not settings[option]:  # then the key is that of the time before the option: stores of then are as good
+                del settings[option]
+        if self.voids:
+            settings["voids"] = [void_probe.FORMAT, probe_radii()[1:].tobytes().hex()]
+        if self.oxidation:
+            settings["oxidation"] = [oxidation.FORMAT, oxidation.table_hash()]
+        content = json.dumps([FORMAT, settings, elements.feature_table().tobytes().hex()], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    @property
+    def row_channels(self) -> tuple[str, ...]:
+        """Names of what ``of_row`` holds; empty if it is None."""
+        return (*(oxidation.BY_ATOM if self.oxidation else ()), *(void_probe.BY_ATOM if self.voids else ()))
+
+    @property
+    def whole_channels(self) -> tuple[str, ...]:
+        """Names of what ``of_whole`` holds; empty if it is None."""
+        return (*(oxidation.BY_STRUCTURE if self.oxidation else ()), *(void_probe.BY_STRUCTURE if self.voids else ()))
+
+
+@dataclass(frozen=True, eq=False)
+class NodeNeighborImage:
+    """The node-neighbor tensor of a structure, with n rows and K columns.
+
+    The order of rows (by electronegativity, then surroundings) and of columns (by distance, then the neighbor's own
+    rank) depends on distances and elements alone: it is invariant under renumbering, rotation, translation and choice
+    of the periodic origin. **A shell of equal distances is never cut**: the first neighbor left out sets the cut-off,
+    and weights fade to zero there, so that the image changes continuously when atoms move.
+
+    Attributes:
+        Z: atomic numbers of the rows, uint8 ``[n]``.
+        neighbor_index: row of the k-th neighbor, int32 ``[n, K]``; 0 where absent.
+        distance: Å, float32 ``[n, K]``; 0 where absent.
+        neighbor_vector: Å, from the atom to its neighbor, float32 ``[n, K, 3]``; 0 where absent.
+        weight: 0 … 1, float32 ``[n, K]``; 0 where absent: the mask.
+        bonded: bool ``[n, K]``.
+        color: int32 ``[n]``; rows of one color have equal surroundings to any depth.
+        multiplicity: how many atoms of the structure the row stands for, int32 ``[n]``.
+        atom_row: row of each atom of the structure, int32 ``[atoms]``, in the order of the file.
+        id: the structure's name.
+        recipe: how it was made.
+        position: Å, from the mean of all atoms, float32 ``[n, 3]``, and
+        charge: total charge in units of e: both None unless the recipe asks for positions.
+        of_row: the recipe's ``row_channels``, float32 ``[n, C]``, and
+        of_whole: its ``whole_channels``, float32 ``[G]``: both None unless it asks for voids or oxidation states.
+    """
+
+    Z: np.ndarray
+    neighbor_index: np.ndarray
+    distance: np.ndarray
+    neighbor_vector: np.ndarray
+    weight: np.ndarray
+    bonded: np.ndarray
+    color: np.ndarray
+    multiplicity: np.ndarray
+    atom_row: np.ndarray
+    id: str
+    recipe: ImageRecipe
+    position: np.ndarray | None = None
+    charge: int | None = None
+    of_row: np.ndarray | None = None
+    of_whole: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.Z)
+
+    @property
+    def n_atoms(self) -> int:
+        """Atoms of the structure, however many rows they share."""
+        return len(self.atom_row)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Which entries hold a neighbor, bool ``[n, K]``."""
+        return self.weight > 0
+
+    @classmethod
+    def from_structure(cls, structure: Structure, recipe: ImageRecipe | None = None) -> NodeNeighborImage:
+        """Graph and image of a structure in one call."""
+        recipe = recipe or ImageRecipe()
+        return cls.from_graph(AtomBondGraph.from_structure(structure, recipe.columns + 1, recipe.reach), recipe)
+
+    @classmethod
+    def from_graph(cls, graph: AtomBondGraph, recipe: ImageRecipe | None = None) -> NodeNeighborImage:
+        """The image of a graph. The graph must hold ``recipe.columns + 1`` neighbors an atom, or all within reach."""
+        recipe = recipe or ImageRecipe()
+        if recipe.positions:
+            _require_molecule(graph.structure)
+        pair, distance, cutoff = _nearest(graph, recipe)
+        weight = _fade(distance, cutoff, recipe.fade)
+        image = _ordered(graph, pair, distance, cutoff, weight, recipe)
+        if recipe.row_channels:
+            image = image._with_channels(graph.structure)
+        return image.folded() if recipe.fold else image
+
+    def _with_channels(self, structure: Structure) -> NodeNeighborImage:
+        """The unfolded image with the channels a graph cannot see; atoms of one color get the mean of theirs."""
+        parts: list[Oxidation | Voids] = []
+        if self.recipe.oxidation:
+            parts.append(Oxidation.of(structure.Z))
+        if self.recipe.voids:
+            parts.append(Voids.of(structure))
+        by_atom = np.hstack([part.by_atom for part in parts])
+        total = np.zeros_like(by_atom, dtype=float)
+        np.add.at(total, self.color[self.atom_row], by_atom)
+        mean = total / np.maximum(np.bincount(self.color, minlength=len(self)), 1)[:, None]
+        whole = np.concatenate([part.by_structure for part in parts])
+        return replace(self, of_row=mean[self.color].astype(np.float32), of_whole=whole)
+
+    def folded(self) -> NodeNeighborImage:
+        """The image with one row a color. Message passing on it gives each atom exactly the state it has on the whole
+        image, because atoms of one color have equal states; a supercell folds to the image of its primitive cell.
+        """
+        _, first = np.unique(self.color, return_index=True)
+        return replace(
+            self,
+            Z=self.Z[first],
+            neighbor_index=np.where(self.mask, self.color[self.neighbor_index], 0)[first].astype(np.int32),
+            distance=self.distance[first],
+            neighbor_vector=self.neighbor_vector[first],
+            weight=self.weight[first],
+            bonded=self.bonded[first],
+            color=np.arange(len(first), dtype=np.int32),
+            multiplicity=np.bincount(self.color, weights=self.multiplicity).astype(np.int32),
+            atom_row=self.color[self.atom_row],
+            of_row=None if self.of_row is None else self.of_row[first],
+        )
+
+    def channels(self) -> dict[str, np.ndarray]:
+        """The image's channels by name, each float32 ``[n, K]``; zero where there is no neighbor.
+
+        ``distance_A``, ``distance_per_radii`` (1 at the sum of covalent radii), ``weight``, ``bonded``, and each of
+        :data:`andersonn.structures.elements.FEATURES` (standardized) for the atom (``atom_…``) and its neighbor
+        (``neighbor_…``). Also the recipe's ``row_channels`` of the atom (``atom_…``) and its ``whole_channels``
+        (``whole_…``), the same in all pixels.
+        """
+        table, mask = elements.feature_table(), self.mask
+        radius = elements.column("covalent_radius_A")
+        own, other = self.Z[:, None], self.Z[self.neighbor_index]
+        planes = {
+            "distance_A": self.distance,
+            "distance_per_radii": self.distance / (radius[own] + radius[other]),
+            "weight": self.weight,
+            "bonded": self.bonded,
+        }
+        for c, name in enumerate(elements.FEATURES):
+            planes[f"atom_{name}"] = np.broadcast_to(table[own, c], mask.shape)
+            planes[f"neighbor_{name}"] = table[other, c]
+        for c, name in enumerate(self.recipe.row_channels):
+            planes[f"atom_{name}"] = np.broadcast_to(self.of_row[:, None, c], mask.shape)
+        for c, name in enumerate(self.recipe.whole_channels):
+            planes[f"whole_{name}"] = np.full(mask.shape, self.of_whole[c])
+        return {name: np.where(mask, plane, 0.0).astype(np.float32) for name, plane in planes.items()}
+
+
+def channel_names(recipe: ImageRecipe) -> list[str]:
+    """Names of the channels of images of a recipe, in the order of :meth:`NodeNeighborImage.channels`."""
+    lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), ImageRecipe(columns=1))
+    rows, whole = recipe.row_channels, recipe.whole_channels
+    return [*lone.channels(), *(f"atom_{name}" for name in rows), *(f"whole_{name}" for name in whole)]
+
+
+def _require_molecule(structure: Structure) -> None:
+    if structure.periodic:
+        raise InputError(
+            "periodic",
+            f"{structure.id or structure.formula} repeats in space, so that its atoms have no single position",
+            "give one molecule alone, without a unit cell",
+        )
+
+
+def _nearest(graph: AtomBondGraph, recipe: ImageRecipe) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The K nearest pairs of each atom: pair index ``[n, K]`` (-1 absent), distance ``[n, K]`` (inf), cut-off ``[n]``."""
+    n, K = len(graph.structure), recipe.columns
+    counts = np.bincount(graph.i, minlength=n)
+    start = np.concatenate([[0], np.cumsum(counts)])
+    k = np.arange(K + 1)
+    pair = np.where(k < counts[:, None], start[:-1, None] + k, -1)
+    if not len(graph.distance):
+        return pair[:, :K], np.full((n, K), np.inf), np.full(n, recipe.reach)
+    distance = np.where(pair >= 0, graph.distance[pair], np.inf)
+    cutoff = np.minimum(distance[:, K], recipe.reach)
+    one_shell = np.isfinite(distance[:, K]) & (distance[:, K] <= distance[:, 0] + TIE)
+    for i in np.flatnonzero(one_shell):
+        _show_part_of_shell(graph, slice(start[i], start[i + 1]), pair[i], distance[i])
+        cutoff[i] = distance[i, 0] / (1.0 - recipe.fade)
+    return pair[:, :K], distance[:, :K], cutoff
+
+
+def _show_part_of_shell(graph: AtomBondGraph, pairs: slice, pair: np.ndarray, distance: np.ndarray) -> None:
+    """For an atom whose nearest shell alone is larger than K (a metal in a C60 cage): its first K members by element,
+    in place, since an atom that shows no neighbor at all would be worse than a shell that is cut.
+    """
+    shell = np.arange(pairs.start, pairs.stop)[graph.distance[pairs] - distance[0] <= TIE]
+    element = elements.column("electronegativity")[graph.structure.Z[graph.j[shell]]]
+    pair[:] = shell[np.argsort(element, kind="stable")][: len(pair)]
+    distance[:] = graph.distance[pair]
+
+
+def _fade(distance: np.ndarray, cutoff: np.ndarray, fade: float) -> np.ndarray:
+    """Weights: 1 up to ``(1 - fade)`` of the cut-off, a smooth step down to 0 at it, exactly 0 for ties with it."""
+    cutoff = cutoff[:, None]
+    t = np.clip((cutoff - distance) / (fade * cutoff), 0.0, 1.0)
+    return np.where(distance < cutoff - TIE, t * t * (3.0 - 2.0 * t), 0.0)
+
+
+def _ordered(
+    graph: AtomBondGraph,
+    pair: np.ndarray,
+    distance: np.ndarray,
+    cutoff: np.ndarray,
+    weight: np.ndarray,
+    recipe: ImageRecipe,
+) -> NodeNeighborImage:
+    """The image with rows and columns in canonical order."""
+    Z, present = graph.structure.Z, weight > 0
+    pair, distance = np.where(present, pair, 0), np.where(present, distance, 0.0)
+    # A lone atom has no pairs at all: one dummy entry keeps the indexing below valid, masked by `present`.
+    lone = not len(graph.j)
+    j, vectors, bonded = (np.zeros(1, int), np.zeros((1, 3)), np.zeros(1, bool)) if lone else (
+        graph.j, graph.vector, graph.bonded
+    )  # fmt: skip
+    neighbor = j[pair]
+    shell = tied_ranks(np.where(present, distance, np.inf))
+    rank = _canonical_rank(Z, neighbor, distance, weight, shell, cutoff)
+
+    rows = np.argsort(rank, kind="stable")
+    row_of_atom = np.empty_like(rows)
+    row_of_atom[rows] = np.arange(len(rows))
+    columns = np.lexsort((rank[neighbor], shell), axis=1)[rows]
+    take = (rows[:, None], columns)
+    present, pair = present[take], pair[take]
+    return NodeNeighborImage(
+        Z=Z[rows],
+        neighbor_index=np.where(present, row_of_atom[neighbor[take]], 0).astype(np.int32),
+        distance=distance[take].astype(np.float32),
+        neighbor_vector=np.where(present[..., None], vectors[pair], 0.0).astype(np.float32),
+        weight=weight[take].astype(np.float32),
+        bonded=present & bonded[pair],
+        color=rank[rows].astype(np.int32),
+        multiplicity=np.ones(len(Z), dtype=np.int32),
+        atom_row=row_of_atom.astype(np.int32),
+        id=graph.structure.id,
+        recipe=recipe,
+        position=_from_center(graph.structure.xyz)[rows] if recipe.positions else None,
+        charge=graph.structure.charge if recipe.positions else None,
+    )
+
+
+def _from_center(xyz: np.ndarray) -> np.ndarray:
+    return (xyz - xyz.mean(axis=0)).astype(np.float32)
+
+
+def _canonical_rank(
+    Z: np.ndarray, neighbor: np.ndarray, distance: np.ndarray, weight: np.ndarray, shell: np.ndarray, cutoff: np.ndarray
+) -> np.ndarray:
+    """Rank of each atom by electronegativity, mean neighbor distance, then surroundings; equal only if all are."""
+    element = dense_ranks(elements.column("electronegativity")[Z], Z)
+    color = refine(dense_ranks(element, tied_ranks(cutoff)), neighbor, shell, weight > 0)
+    total = weight.sum(axis=1)
+    mean = np.divide((weight * distance).sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
+    of_color = np.full(color.max() + 1, np.inf)
+    np.minimum.at(of_color, color, mean)  # one value a color, so that ranking by it never splits a color
+    return dense_ranks(element, tied_ranks(of_color)[color], color)

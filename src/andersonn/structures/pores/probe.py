@@ -1,0 +1,163 @@
+"""Structure → numbers about the room between its atoms, by atom and for the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from andersonn.errors import InputError
+from andersonn.structures import elements
+from andersonn.structures.pores.diagram import FACES, PowerDiagram, Tied
+from andersonn.structures.pores.percolation import widest_ways
+from andersonn.structures.pores.radii import probe_radii
+from andersonn.structures.pores.windows import touching_windows
+from andersonn.structures.structure import Structure
+
+FORMAT = 2
+"""Raised whenever the same structure would give other numbers, so that stores of older ones are not read."""
+BY_ATOM = ("void_A", "window_A", "free_volume_A3")
+"""Channels of an atom: diameter of the widest sphere that touches it and fits between all atoms; diameter of the widest
+window it stands at; room around it that no atom fills.
+"""
+DENSITY = ("atoms_per_nm3", "mass_g_cm3", "packing")
+"""Channels of a structure that need no probe: number density, mass density, volume of covalent spheres over that of the
+cell.
+"""
+BY_STRUCTURE = (*DENSITY, "lcd_A", "pld_A", "pld_2d_A", "pld_3d_A", "pld_touching_A", "void_fraction")
+"""Channels of a structure: :data:`DENSITY`; diameters of the largest cavity and of the widest sphere that gets through
+the crystal in one, two and three independent directions (as Zeo++ computes them at its default accuracy); the same in
+one direction against the surfaces of atoms (:mod:`~andersonn.structures.pores.windows`); share of the cell outside all
+atoms.
+"""
+DISTINCT = 0.05
+"""Å: a window between two vertices nearer to each other than this divides one void, and is none."""
+POINTS = ((0.0, 4.0, 3), (4.0, 7.0, 5), (7.0, 12.0, 8), (12.0, np.inf, 14))
+"""Longest edge of a tetrahedron, from and to, in Å, and the divisions of its edges at which the room in it is sampled."""
+NM3, G_CM3 = 1000.0, 1.66053907
+"""Å⁻³ in nm⁻³; u Å⁻³ in g cm⁻³."""
+
+
+@dataclass(frozen=True, eq=False)
+class Voids:
+    """What a graph of atoms does not tell of a crystal.
+
+    Attributes:
+        by_atom: :data:`BY_ATOM` of each atom, float32 ``[n, 3]``.
+        by_structure: :data:`BY_STRUCTURE`, float32 ``[9]``.
+    """
+
+    by_atom: np.ndarray
+    by_structure: np.ndarray
+
+    @classmethod
+    def of(cls, structure: Structure) -> Voids:
+        """Probes a crystal.
+
+        Raises:
+            InputError: the structure is not periodic, or its cell is too flat.
+        """
+        if structure.cell is None:
+            raise InputError(
+                "not_periodic",
+                f"voids are those of crystals, and {structure.id or structure.formula} has no unit cell",
+                "give a cell: a CIF, a POSCAR, or an extended xyz with a Lattice",
+            )
+        radius = probe_radii()[structure.Z]
+        try:
+            found = _probed(structure.xyz, structure.cell, radius)
+        except Tied:  # not in a cell doubled along each vector, whose numbers are the same
+            shifts = np.array(list(np.ndindex(2, 2, 2))) @ structure.cell
+            xyz = (structure.xyz + shifts[:, None]).reshape(-1, 3)
+            by_atom, *rest = _probed(xyz, 2.0 * structure.cell, np.tile(radius, len(shifts)))
+            found = (by_atom.reshape(len(shifts), -1, len(BY_ATOM)).mean(axis=0), *rest)
+        by_atom, cavity, ways = found
+        share = by_atom[:, -1].sum() / structure.volume
+        by_structure = [*densities(structure), cavity, *ways, share]
+        return cls(by_atom.astype(np.float32), np.array(by_structure, dtype=np.float32))
+
+    def as_dict(self) -> dict[str, float]:
+        """The numbers of the structure by name."""
+        return {name: float(value) for name, value in zip(BY_STRUCTURE, self.by_structure, strict=True)}
+
+
+def _probed(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, float, list[float]]:
+    """:data:`BY_ATOM` of each atom ``[n, 3]``, diameter of the largest cavity, and those of the four widest ways."""
+    diagram = PowerDiagram.of(xyz, cell, radius)
+    by_atom = np.stack([*_largest(diagram, len(xyz)), _free_volumes(diagram, radius, len(xyz))], axis=1)
+    ways = widest_ways(diagram.neighbor, diagram.shift, diagram.window)
+    touching = widest_ways(diagram.neighbor, diagram.shift, touching_windows(diagram, cell, radius))[0]
+    return by_atom, 2.0 * diagram.clearance.max(), [*(2.0 * ways), 2.0 * touching]
+
+
+def densities(structure: Structure) -> np.ndarray:
+    """:data:`DENSITY` of a periodic structure, float64 ``[3]``."""
+    Z, volume = structure.Z, structure.volume
+    balls = 4.0 / 3.0 * np.pi * (elements.column("covalent_radius_A")[Z] ** 3).sum()
+    return np.array([NM3 * len(Z) / volume, G_CM3 * _masses()[Z].sum() / volume, balls / volume])
+
+
+@cache
+def _masses() -> np.ndarray:
+    from ase.data import atomic_masses
+
+    return np.asarray(atomic_masses)
+
+
+def _largest(diagram: PowerDiagram, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Diameters in Å of the widest void and the widest window at each atom, each ``[n]``."""
+    void, window = np.full(n, -np.inf), np.full(n, -np.inf)
+    np.maximum.at(void, diagram.atoms.ravel(), np.repeat(diagram.clearance, 4))
+    # The way from a vertex to the next is long where there is a window between two voids.
+    apart = diagram.apart > DISTINCT
+    rims = diagram.atoms[:, FACES][apart]
+    np.maximum.at(window, rims.ravel(), np.repeat(diagram.window[apart], 3))
+    void = np.where(np.isfinite(void), void, 0.0)  # a small atom wholly inside a large one borders on nothing
+    return 2.0 * void, 2.0 * np.where(np.isfinite(window), window, void)
+
+
+@cache
+def _samples(divisions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points that fill a tetrahedron evenly, the same for each of its corners: barycentric coordinates ``[Q, 4]`` and
+    shares of its volume ``[Q]``.
+
+    Edges cut into d equal parts cut a tetrahedron into small ones, upright and inverted, and octahedra of four times
+    their volume; the points are the centers of all those.
+    """
+    steps = np.stack(np.meshgrid(*[np.arange(divisions)] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
+    points, shares = [], []
+    for missing, offset, share in ((1, 0.25, 1.0), (2, 0.5, 4.0), (3, 0.75, 1.0)):
+        points.append(steps[steps.sum(axis=1) == divisions - missing] + offset)
+        shares.append(np.full(len(points[-1]), share / divisions**3))
+    return np.concatenate(points) / divisions, np.concatenate(shares)
+
+
+def _free_volumes(diagram: PowerDiagram, radius: np.ndarray, n: int) -> np.ndarray:
+    """Å³ around each atom, nearer to its surface than to others, that no atom fills: ``[n]``.
+
+    By points in the tetrahedra of the triangulation, which move along with the atoms, so that neither the choice of the
+    cell nor that of the origin matters. Larger tetrahedra get more of them.
+    """
+    square = ((diagram.corners[:, :, None] - diagram.corners[:, None]) ** 2).sum(axis=-1)
+    longest = np.sqrt(square.max(axis=(1, 2)))
+    free = np.zeros(n)
+    for least, most, divisions in POINTS:
+        of_size = (longest > least) & (longest <= most)
+        free += _free_of(diagram.atoms[of_size], diagram.corners[of_size], square[of_size], radius, n, divisions)
+    return free
+
+
+def _free_of(
+    atoms: np.ndarray, corners: np.ndarray, square: np.ndarray, radius: np.ndarray, n: int, divisions: int
+) -> np.ndarray:
+    """The same of some tetrahedra alone, given the squared distances between their corners ``[T, 4, 4]``."""
+    volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
+    # |Σ w_k p_k − p_i|² from the squared distances between corners (Lagrange), much cheaper than from points.
+    weights, share = _samples(divisions)
+    own = ((weights @ square) * weights).sum(axis=2) / 2.0
+    distance = np.sqrt(np.maximum(weights @ square - own[..., None], 0.0))
+    clearance = distance - radius[atoms][:, None]
+    owner = np.take_along_axis(atoms, clearance.argmin(axis=2), axis=1)
+    room = np.where(clearance.min(axis=2) > 0.0, volume[:, None] * share, 0.0)
+    return np.bincount(owner.ravel(), weights=room.ravel(), minlength=n)

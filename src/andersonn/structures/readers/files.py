@@ -1,0 +1,55 @@
+"""Reading the files of structures and tables that a user names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from andersonn.errors import InputError
+from andersonn.structures.readers.content import MAX_MEGABYTES, content_of, printable
+from andersonn.structures.readers.formats import is_table_name
+from andersonn.structures.readers.packed import bare
+from andersonn.structures.readers.rows import structures_of_table
+from andersonn.structures.readers.tables import table_of
+from andersonn.structures.readers.texts import read_structures
+from andersonn.structures.structure import Structure
+
+
+def read_file(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES) -> list[Structure]:
+    """All structures of a file, in its order.
+
+    Args:
+        path: a CIF (one structure for each data block with atoms), POSCAR, xyz or extended xyz file (one a frame),
+            .smi file (one a line), SDF, MOL or MOL2 file (one a record), PDB or mmCIF file (one a model), or a table with
+            a column of SMILES (one a row); each also packed by gzip, bzip2 or xz.
+        max_megabytes: files larger than this are refused unread.
+
+    Raises:
+        InputError: the file is missing, empty, too large, not text, in no known format, or a structure in it is unsound.
+    """
+    found = read_each(path, max_megabytes)
+    for item in found:
+        if isinstance(item, InputError):
+            raise item
+    return found
+
+
+def read_each(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES) -> list[Structure | InputError]:
+    """As :func:`read_file`, but in a file of several structures an unsound one gives its error in its place.
+
+    Raises:
+        InputError: the file as a whole cannot be read, or its only structure is unsound.
+    """
+    path = Path(path)
+    return read_content(content_of(path, max_megabytes), path)
+
+
+def read_content(content: bytes, path: Path) -> list[Structure | InputError]:
+    """As :func:`read_each`, of what a file of that name holds; nothing is read from disk.
+
+    Raises:
+        InputError: the content as a whole cannot be read, or its only structure is unsound.
+    """
+    if is_table_name(path):
+        return structures_of_table(table_of(content, path), printable(Path(bare(path)).stem))
+    return read_structures(content, path)

@@ -1,0 +1,219 @@
+"""Whatever a caller may name or hold: files, folders, tables, SMILES, text and objects, one stream of sources."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from andersonn.errors import InputError
+from andersonn.sanitize import lines_of
+from andersonn.structures.readers.columns import PATHS, TEXTS, USUAL_COLUMNS, Columns, is_missing, is_smiles_name, plain
+from andersonn.structures.readers.content import MAX_MEGABYTES, content_of, printable, text_of
+from andersonn.structures.readers.delimited import Layout
+from andersonn.structures.readers.files import read_each
+from andersonn.structures.readers.formats import find_files, format_of, is_table_name
+from andersonn.structures.readers.objects import as_structure
+from andersonn.structures.readers.packed import unpacked_content
+from andersonn.structures.readers.rows import read_text, row_sources
+from andersonn.structures.readers.smiles import Smiles, from_smiles, line_of, list_layout
+from andersonn.structures.readers.sniffing import sniffed
+from andersonn.structures.readers.tables import (
+    Table,
+    is_table,
+    table_of,
+    table_of_mapping,
+    table_of_object,
+    table_of_text,
+)
+from andersonn.structures.structure import Structure
+
+
+def listed(inputs: Any) -> Iterable[Any]:
+    """Inputs of a call that takes one or many."""
+    one = isinstance(inputs, (str, bytes, bytearray, os.PathLike, Structure, Mapping)) or not isinstance(
+        inputs, Iterable
+    )
+    one = one or isinstance(inputs, Table) or is_table(inputs) or _is_numbers(inputs)
+    return [inputs] if one or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords") else inputs
+
+
+def sources(inputs: Iterable[Any], columns: Columns = USUAL_COLUMNS) -> Iterator[tuple[str, Any]]:
+    """(name, what to read) of each input; folders become their files, and tables their rows.
+
+    Args:
+        inputs: files, folders, SMILES, perhaps with a name behind them, text of files, tables, dicts, objects.
+        columns: of tables, where they have no usual names.
+    """
+    for position, item in enumerate(inputs):
+        if isinstance(item, Smiles):
+            yield str(item), item
+        elif isinstance(item, (bytes, bytearray)) or (isinstance(item, str) and len(lines_of(item.strip())) > 1):
+            yield from _of_text(item, f"input {position + 1}", columns)
+        elif isinstance(item, str) and _may_be_smiles(item):
+            yield item, _Word(item)
+        elif isinstance(item, (str, os.PathLike)):
+            yield from _of_path(item, columns)
+        elif isinstance(item, Mapping):
+            label = f"input {position + 1}"
+            yield from _of_table(
+                lambda item=item: table_of_mapping(item), columns, label, lambda k, of=label: f"{of}:{k}" if k else of
+            )
+        elif isinstance(item, Table):
+            yield from _of_table(lambda item=item: item, columns, item.what, lambda k, of=item.what: f"{of}:{k}")
+        elif is_table(item):
+            yield from _of_table(
+                lambda item=item: table_of_object(item), columns, f"input {position + 1}", lambda k: f"row {k}"
+            )
+        else:
+            yield getattr(item, "id", "") or f"input {position + 1}", item
+
+
+def from_lines(lines: Iterable[str], columns: Columns) -> Iterator[Any]:
+    """What stands on stdin, as inputs: a name of a file or SMILES a line, or, if the first line names the columns of one, a
+    table, read as it comes.
+    """
+    lines = iter(lines)
+    first = next((line for line in lines if line.strip()), "")
+    layout = Layout.of(first) if first else None
+    header = layout is not None and (layout.has(columns) or _is_header(layout.names, first))
+    if header and layout is not None:
+        yield table_of_text(chain([first], lines), "stdin")
+        return
+    listed = list_layout(first)
+    for line in lines if listed else chain([first], lines):
+        found = line.strip()
+        if found and listed:
+            smiles, title = line_of(found, listed) or ("", "")
+            found = f"{smiles} {title}".strip()
+        if found:
+            yield found
+
+
+def _is_header(names: Sequence[str], line: str) -> bool:
+    """Whether a first line on stdin names columns, and is no input itself."""
+    texts = TEXTS if len(names) > 1 else ()
+    known = [name for name in names if is_smiles_name(name) or plain(name) in (*PATHS, *texts)]
+    several = len(names) > 1 or len(line.split()) == 1
+    return bool(known) and several and not os.path.exists(line.strip())
+
+
+def _of_path(item: str | os.PathLike[str], columns: Columns) -> Iterator[tuple[str, Any]]:
+    name = printable(item)
+    if not os.fspath(item):  # as Path it would be the current folder
+        yield "", InputError("missing_file", "the name of an input is empty", "give a file or folder")
+    elif os.path.isdir(item):
+        try:
+            yield from ((printable(file), file) for file in find_files(Path(item)))
+        except InputError as error:
+            yield name, error
+    elif is_table_name(Path(item)):
+        path = Path(item)
+        yield from _of_table(
+            lambda: table_of(content_of(path), path), columns, name, lambda k: f"{name}:{k}", path.parent
+        )
+    else:
+        yield name, Path(item)
+
+
+def _of_text(item: str | bytes, name: str, columns: Columns) -> Iterator[tuple[str, Any]]:
+    """The text of a file; of a table, its rows."""
+    try:
+        if not isinstance(item, str):
+            item = text_of(unpacked_content(bytes(item), name, MAX_MEGABYTES), Path(name))
+            if len(lines_of(item.strip())) < 2:
+                told = "bytes are taken for what a file holds, and these are a single line"
+                raise InputError("unknown_object", told, "give the name of a file or SMILES as a string")
+        first = next((line for line in lines_of(item) if line.strip()), "")
+        if sniffed(item) == "table" or (columns != USUAL_COLUMNS and Layout.of(first).has(columns)):
+            yield from _of_table(lambda: table_of_text(item, name), columns, name, lambda k: f"{name}:{k}", Path())
+        else:
+            yield name, partial(read_text, item, "text")
+    except InputError as error:
+        yield name, error
+
+
+def _of_table(
+    read: Callable[[], Table], columns: Columns, name: str, of_row: Callable[[str], str], folder: Path | None = Path()
+) -> Iterator[tuple[str, Any]]:
+    nothing = True
+    try:
+        for source in row_sources(read(), columns, folder, of_row):
+            nothing = False
+            yield source
+        if nothing:
+            yield name, InputError("no_atoms", f"{name!r} holds no rows", "write a row for each structure")
+    except InputError as error:
+        yield name, error
+
+
+def _is_numbers(thing: Any) -> bool:
+    """Whether an object is an array of numbers, which is no list of structures."""
+    return getattr(getattr(thing, "dtype", None), "kind", "") in tuple("biufc") and hasattr(thing, "__array__")
+
+
+class _Word(Smiles):
+    """A string that is SMILES or the name of a file that does not exist."""
+
+    __slots__ = ()
+
+
+def _may_be_smiles(text: str) -> bool:
+    named_as_file = text.startswith(("/", ".", "~")) or format_of(Path(text)) is not None or is_table_name(Path(text))
+    return bool(text) and not named_as_file and text.replace("\t", " ").isprintable() and not os.path.exists(text)
+
+
+def one_structure(item: Any, position: int) -> Structure:
+    """The structure of one input that holds exactly one.
+
+    Args:
+        item: a file, SMILES or object.
+        position: of the input in its list, from 0, for messages.
+
+    Raises:
+        InputError: it cannot be read, or holds several structures or none.
+    """
+    try:
+        found = [s for name, source in sources([item]) for s in structures_of(name, source)]
+        if len(found) != 1:
+            raise InputError("several", f"it holds {len(found)} structures", "give one structure a sample")
+        if isinstance(found[0], InputError):
+            raise found[0]
+        return found[0]
+    except InputError as error:
+        raise error.within(f"sample {position}") from None
+
+
+def structures_of(name: str, source: Any) -> list[Structure | InputError]:
+    """What one source holds; a function is one that gives it."""
+    if isinstance(source, InputError):
+        raise source
+    if inspect.isfunction(source) or isinstance(source, partial):
+        return source()
+    if isinstance(source, Smiles):
+        return [_from_word(source) if isinstance(source, _Word) else from_smiles(source)]
+    if isinstance(source, os.PathLike):
+        return read_each(source)
+    if is_missing(source):
+        raise InputError(
+            "unknown_object", "there is no structure: the value is missing", "leave it out, or complete it"
+        )
+    try:
+        return [as_structure(source, id=name)]
+    except TypeError as error:
+        raise InputError("unknown_object", str(error), "or give the path of a file") from None
+
+
+def _from_word(text: str) -> Structure:
+    """The molecule of a word; one that is no SMILES was perhaps meant as a file."""
+    try:
+        return from_smiles(text)
+    except InputError as error:
+        if error.kind != "bad_smiles":
+            raise
+        kind = "bad_smiles" if set(text) & set("()[]=#@|") else "missing_file"
+        raise InputError(kind, f"there is no file {text!r}, and {error.message}", error.hint) from None

@@ -1,0 +1,94 @@
+"""The text of a structure file → structures; the format is told by the file's name or by what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePath
+
+from andersonn.errors import InputError
+from andersonn.sanitize import lines_of
+from andersonn.structures.readers.content import MAX_MEGABYTES, content_of, printable, text_of
+from andersonn.structures.readers.formats import FORMATS, TABLES, format_of
+from andersonn.structures.readers.packed import bare, unpacked_content
+from andersonn.structures.readers.smiles import constitution, line_of, list_layout, parse_smi
+from andersonn.structures.readers.sniffing import sniffed
+from andersonn.structures.structure import Structure
+
+MOST_LINES = 4_000_000
+"""A file of more is refused: each line takes 60 bytes, however short it is. 64 MB of atoms have 2 millions."""
+LINE_ENDS = "\n\r"
+MMCIF_MARKS = ("_atom_site.Cartn_x", "_chem_comp_atom.atom_id")
+
+LOOK = 1 << 14
+"""Characters at the beginning of a list that are looked at."""
+Made = list[Structure | InputError]
+
+
+def read_structures(content: bytes, path: PurePath) -> Made:
+    """The structures that a file of that name holds, which is no table; nothing is read from disk.
+
+    Raises:
+        InputError: the content as a whole cannot be read, or its only structure is unsound.
+    """
+    content = unpacked_content(content, str(path), MAX_MEGABYTES)
+    path = bare(path)
+    text = text_of(content, path)
+    if len(text) > MOST_LINES and sum(map(text.count, LINE_ENDS)) > MOST_LINES:
+        raise InputError("too_large", f"{str(path)!r} has more than {MOST_LINES:,} lines", "split the file")
+    named = format_of(path)
+    kind = named or sniffed(text)
+    if named is None and kind in ("smi", "table"):
+        kind = "smi" if _is_list(text, path) else None
+    if kind is None:
+        raise InputError("unknown_format", f"{str(path)!r} is in no known format", f"give {FORMATS}, or {TABLES}")
+    return parsed(text, kind, printable(path.stem if path.suffix else path.name))
+
+
+def _is_list(text: str, path: PurePath) -> bool:
+    """Whether a text file may be a list of SMILES: its first words are, or name their column."""
+    if path.suffix.lower() != ".txt":
+        return False
+    lines = [line for line in lines_of(text[:LOOK]) if line.strip() and not line.startswith("#")][:5]
+    layout = list_layout(lines[0]) if lines else None
+    try:
+        found = [line_of(line, layout) for line in lines[layout is not None :]]
+    except InputError:
+        return False
+    return bool(found) and all(row is None or constitution(row[0]) for row in found)
+
+
+def read_one_file(path: Path) -> Made:
+    """As :func:`read_structures`, of a file on disk."""
+    return read_structures(content_of(path), path)
+
+
+def parsed(text: str, kind: str, name: str) -> Made:
+    """The structures of a text.
+
+    Args:
+        text: of a file.
+        kind: its format, as :func:`~andersonn.structures.readers.formats.format_of` names it.
+        name: for the structures.
+
+    Raises:
+        InputError: the text as a whole cannot be read, or its only structure is unsound.
+    """
+    if kind == "cif" and any(mark in text for mark in MMCIF_MARKS):
+        kind = "mmcif"
+    return _parser(kind)(text, name)
+
+
+def _parser(kind: str) -> Callable[[str, str], Made]:
+    from andersonn.structures.readers import biomolecules, cif, frames, molfiles, poscar
+
+    parsers = {
+        "cif": cif.parse,
+        "poscar": poscar.parse_poscar,
+        "xyz": frames.parse_xyz,
+        "smi": parse_smi,
+        "sdf": molfiles.parse_sdf,
+        "mol2": molfiles.parse_mol2,
+        "pdb": biomolecules.parse_pdb,
+        "mmcif": biomolecules.parse_mmcif,
+    }
+    return parsers[kind]

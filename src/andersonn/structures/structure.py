@@ -1,0 +1,202 @@
+"""Structure: atoms in space, checked when made and immutable afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from andersonn.errors import InputError
+from andersonn.structures import elements
+
+OVERLAP_FRACTION = 0.5
+"""Two atoms closer than this fraction of the sum of their covalent radii overlap …"""
+OVERLAP_FLOOR = 0.5
+"""… and so do any two closer than this, in Å (H–H, the shortest bond there is, measures 0.74 Å)."""
+LARGEST_EXTENT = 1e4
+"""Å: no structure is longer; a larger number is a wrong unit or a broken file, and would exhaust the neighbor search."""
+MOST_ATOMS = 200_000
+"""A larger structure is refused: its neighbors alone would take more than a GB."""
+SMALLEST_CELL_VOLUME = 1.0
+"""A cell smaller than this (Å³) holds no atom; solid hydrogen has about 20 Å³ a molecule."""
+FLATTEST_CELL = 1e-3
+"""Volume over the product of the three lengths, below which a cell counts as singular."""
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """Atoms in space: a molecule (``cell=None``) or a periodic crystal.
+
+    Attributes:
+        Z: atomic numbers, uint8 ``[n]``, 1 … 103.
+        xyz: Cartesian positions in Å, float64 ``[n, 3]``.
+        cell: lattice vectors as rows in Å, float64 ``[3, 3]``, or None for a molecule.
+        id: a name for messages and tables.
+        charge: total charge in units of e; 0 where the file gives none.
+        notes: how it was read or made, such as a geometry that was generated. No reason to doubt the answer.
+        bonds: pairs of bonded atoms as the file gives them, int64 ``[m, 2]``, or None if it gives none.
+        bond_orders: 1, 1.5 (aromatic), 2, 3 … of each bond, float64 ``[m]``, or None.
+        made_geometry: whether a reader made the positions: one conformation of perhaps many.
+        made_from: what it made them of, a molecule in RDKit's binary form, so that other conformations can be made; None
+            if that is not known.
+        warnings: reasons to doubt what is computed of it, such as an odd number of electrons.
+        multiplicity: 2S + 1 if the file states it, else None.
+        charge_given: whether the charge is the file's own, not taken as 0 for want of one.
+
+    Raises:
+        InputError: a number is not finite or far too large, an element is unknown, the cell is singular, two atoms
+            overlap.
+    """
+
+    Z: np.ndarray
+    xyz: np.ndarray
+    cell: np.ndarray | None = None
+    id: str = ""
+    charge: int = 0
+    notes: tuple[str, ...] = ()
+    bonds: np.ndarray | None = None
+    bond_orders: np.ndarray | None = None
+    made_geometry: bool = False
+    made_from: bytes | None = None
+    warnings: tuple[str, ...] = ()
+    multiplicity: int | None = None
+    charge_given: bool = False
+
+    def __post_init__(self) -> None:
+        Z, xyz = _atomic_numbers(self.Z), _positions(self.xyz)
+        refuse_more_atoms(len(Z))
+        if len(Z) != len(xyz):
+            raise InputError(
+                "length_mismatch",
+                f"{len(Z)} atomic numbers but {len(xyz)} positions",
+                "give one x, y, z triple for each atom",
+            )
+        cell = None if self.cell is None else _cell(self.cell)
+        _check_extent(xyz, cell)
+        bonds, orders = _bonds(self.bonds, self.bond_orders, len(Z))
+        for name, value in (("Z", Z), ("xyz", xyz), ("cell", cell), ("bonds", bonds), ("bond_orders", orders)):
+            if value is not None:
+                value.flags.writeable = False
+            object.__setattr__(self, name, value)
+        _check_overlap(self)
+
+    def __len__(self) -> int:
+        return len(self.Z)
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the structure repeats in space."""
+        return self.cell is not None
+
+    @property
+    def volume(self) -> float | None:
+        """Cell volume in Å³, or None for a molecule."""
+        return None if self.cell is None else float(abs(np.linalg.det(self.cell)))
+
+    @property
+    def formula(self) -> str:
+        """Of a molecule its Hill formula (``"C6H6"``); of a crystal the reduced one, by rising electronegativity."""
+        return elements.hill_formula(self.Z) if self.cell is None else elements.formula(self.Z)
+
+
+def refuse_more_atoms(count: int) -> None:
+    """Readers ask before a library makes room for what a file announces.
+
+    Raises:
+        InputError: there are more than :data:`MOST_ATOMS`.
+    """
+    if count > MOST_ATOMS:
+        raise InputError(
+            "too_large",
+            f"the structure has {count:,} atoms; at most {MOST_ATOMS:,} are read",
+            "give a smaller cell, or cut out the part that matters",
+        )
+
+
+def _atomic_numbers(values: Any) -> np.ndarray:
+    Z = np.asarray(values)
+    if Z.ndim != 1 or Z.size == 0:
+        raise InputError("no_atoms", "the structure has no atoms", "check that the file holds atomic positions")
+    if not np.issubdtype(Z.dtype, np.integer) or Z.min() < 1 or Z.max() > elements.MAX_Z:
+        bad = next(z for z in Z.tolist() if not isinstance(z, int) or not 1 <= z <= elements.MAX_Z)
+        raise InputError(
+            "unknown_element",
+            f"atomic number {bad!r} is not an element from hydrogen (1) to lawrencium (103)",
+            "replace placeholder or dummy atoms by real elements",
+        )
+    return Z.astype(np.uint8)
+
+
+def _positions(values: Any) -> np.ndarray:
+    xyz = np.array(values, dtype=np.float64)
+    if xyz.ndim != 2 or xyz.shape[1] != 3:
+        raise InputError("bad_positions", f"positions have shape {xyz.shape}", "give an array [n, 3] in Å")
+    if not np.isfinite(xyz).all():
+        atom = int(np.flatnonzero(~np.isfinite(xyz).all(axis=1))[0])
+        raise InputError(
+            "not_finite", f"the position of atom {atom + 1} is not a finite number", "complete the coordinates"
+        )
+    return xyz
+
+
+def _cell(values: Any) -> np.ndarray:
+    cell = np.array(values, dtype=np.float64)
+    if cell.shape != (3, 3) or not np.isfinite(cell).all():
+        raise InputError("bad_cell", "the cell is not a finite 3 × 3 matrix", "give three lattice vectors in Å as rows")
+    volume, lengths = abs(np.linalg.det(cell)), np.linalg.norm(cell, axis=1)
+    if volume < SMALLEST_CELL_VOLUME or volume < FLATTEST_CELL * lengths.prod():
+        raise InputError(
+            "singular_cell",
+            f"the unit cell is singular: lengths {', '.join(f'{x:.4g}' for x in lengths)} Å enclose {volume:.3g} Å³",
+            "give three lattice vectors that span space, in Å",
+        )
+    return cell
+
+
+def _bonds(pairs: Any, orders: Any, n: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    if pairs is None:
+        return None, None
+    bonds = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    if bonds.size and (bonds.min() < 0 or bonds.max() >= n or (bonds[:, 0] == bonds[:, 1]).any()):
+        raise InputError("bad_bonds", f"a bond names an atom beyond the {n} there are, or itself", "correct the bonds")
+    if orders is None:
+        return bonds, None
+    orders = np.array(orders, dtype=np.float64)
+    if orders.shape != (len(bonds),) or not np.isfinite(orders).all():
+        raise InputError("bad_bonds", f"{len(bonds)} bonds but orders of shape {orders.shape}", "give one a bond")
+    return bonds, orders
+
+
+def _check_extent(xyz: np.ndarray, cell: np.ndarray | None) -> None:
+    extent = float(np.abs(xyz).max() if cell is None else max(np.abs(xyz).max(), np.linalg.norm(cell, axis=1).max()))
+    if extent > LARGEST_EXTENT:
+        raise InputError(
+            "too_large",
+            f"the structure reaches {extent:.3g} Å from the origin; at most {LARGEST_EXTENT:g} Å make sense",
+            "check that lengths are in Å and that no number is broken",
+        )
+
+
+def overlap_limit(Z1: np.ndarray, Z2: np.ndarray) -> np.ndarray:
+    """The distance in Å under which atoms of the elements ``Z1`` and ``Z2`` overlap."""
+    radius = elements.column("covalent_radius_A")
+    return np.maximum(OVERLAP_FLOOR, OVERLAP_FRACTION * (radius[Z1] + radius[Z2]))
+
+
+def _check_overlap(structure: Structure) -> None:
+    from andersonn.structures.neighbors import pairs_within
+
+    Z = structure.Z
+    largest = np.array([elements.column("covalent_radius_A")[Z].argmax()])
+    i, j, distance, _ = pairs_within(structure, float(overlap_limit(Z[largest], Z[largest])[0]))
+    bad = np.flatnonzero(distance < overlap_limit(Z[i], Z[j]))
+    if not bad.size:
+        return
+    worst = bad[distance[bad].argmin()]
+    names = [f"{elements.symbols()[Z[a]]}{a + 1}" for a in (int(i[worst]), int(j[worst]))]
+    raise InputError(
+        "overlapping_atoms",
+        f"atoms {names[0]} and {names[1]} overlap: {distance[worst]:.3f} Å apart",
+        "remove duplicated or disordered sites, or check that lengths are in Å",
+    )

@@ -1,0 +1,80 @@
+"""Training structures spoiled on purpose, as images: what a model must not take for one of its own kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from andersonn.models import ImageBatch
+from andersonn.structures.oxidation import BY_ATOM, BY_STRUCTURE, Oxidation
+
+Spoiler = Callable[[ImageBatch], ImageBatch]
+LEAST, MOST = 0.08, 0.33
+"""Logarithm of the factor by which structures are swollen or shrunk."""
+LEAST_SHAKE, MOST_SHAKE = 0.02, 0.12
+"""Standard deviation by which distances are shaken: relative to them, or in units of 2 Å where there are positions."""
+
+
+def spoilers(elements: Tensor, random: torch.Generator, oxidation: bool = False) -> dict[str, Spoiler]:
+    """The ways to spoil images, by name.
+
+    Args:
+        elements: atomic numbers that occur in training, int64 ``[E]``.
+        random: where chance comes from.
+        oxidation: whether the images bring oxidation states, which then are those of the spoiled structure.
+    """
+
+    def uniform(n: int, low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(n, generator=random)
+
+    def rescaled(batch: ImageBatch) -> ImageBatch:
+        sign = torch.where(torch.rand(len(batch), generator=random) < 0.5, -1.0, 1.0)
+        factor = torch.exp(sign * uniform(len(batch), LEAST, MOST))[batch.sample].unsqueeze(1)
+        position = None if batch.position is None else batch.position * factor
+        return replace(batch, distance=batch.distance * factor, position=position)
+
+    def shaken(batch: ImageBatch) -> ImageBatch:
+        size = uniform(len(batch), LEAST_SHAKE, MOST_SHAKE)[batch.sample].unsqueeze(1)
+        if batch.position is not None:
+            step = torch.randn(batch.position.shape, generator=random)
+            return _moved(batch, batch.position + 2.0 * size * step)
+        step = torch.randn(batch.distance.shape, generator=random)
+        return replace(batch, distance=batch.distance * torch.exp(size * step))
+
+    def exchanged(batch: ImageBatch) -> ImageBatch:
+        """Atoms change places within their structure."""
+        order = torch.argsort(batch.sample.double() + 0.99 * torch.rand(len(batch.Z), generator=random).double())
+        return recounted(replace(batch, Z=batch.Z[order]))
+
+    def replaced(batch: ImageBatch) -> ImageBatch:
+        """Each element of a structure becomes another one."""
+        table = elements[torch.randint(len(elements), (len(batch), int(batch.Z.max()) + 1), generator=random)]
+        return recounted(replace(batch, Z=table[batch.sample, batch.Z]))
+
+    recounted = _recounted if oxidation else lambda batch: batch
+
+    return {"rescaled": rescaled, "shaken": shaken, "exchanged": exchanged, "replaced": replaced}
+
+
+def _recounted(batch: ImageBatch) -> ImageBatch:
+    """The batch with the oxidation states of the elements it now has."""
+    of_row, of_whole = batch.of_row.clone(), batch.of_whole.clone()
+    times, Z, ends = batch.multiplicity.long().numpy(), batch.Z.numpy(), batch.offsets.tolist()
+    for b, (begin, end) in enumerate(pairwise(ends)):
+        found = Oxidation.of(np.repeat(Z[begin:end], times[begin:end]))
+        first = np.cumsum(times[begin:end]) - times[begin:end]
+        of_row[begin:end, : len(BY_ATOM)] = torch.from_numpy(found.by_atom[first])
+        of_whole[b, : len(BY_STRUCTURE)] = torch.from_numpy(found.by_structure)
+    return replace(batch, of_row=of_row, of_whole=of_whole)
+
+
+def _moved(batch: ImageBatch, position: Tensor) -> ImageBatch:
+    """The batch with atoms elsewhere and distances to match; who is a neighbor of whom stays."""
+    moved = replace(batch, position=position)
+    distance = moved.neighbor_vectors().norm(dim=2)
+    return replace(moved, distance=torch.where(batch.weight > 0, distance, batch.distance))

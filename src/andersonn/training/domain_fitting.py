@@ -1,0 +1,152 @@
+"""Learning a domain from training structures and setting its limit on the validation side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from andersonn.inference.domain import LIMIT, Domain, squared_distances
+from andersonn.inference.forward import Outputs, ask
+from andersonn.models import EquilibriumNetwork
+from andersonn.training.corruptions import spoilers
+from andersonn.training.dataset import Dataset
+
+SAMPLE, ROWS = 8000, 300_000
+"""Training structures, and rows of their images, that are asked about at most."""
+COORDINATES = 32
+"""Whitened coordinates in which groups are sought."""
+GROUPS, PER_GROUP = 384, 20
+"""Groups at most, and training structures for each at least."""
+SHOWN = 128
+"""Whitened coordinates that the network for spoiled states is shown."""
+WIDTH, PASSES, STEPS, PART = 48, 12, 600, 256
+"""Of that network; it is trained for so many passes and steps at least, on parts of so many states."""
+UNIT = 0.995
+"""Quantile of the validation side's far and spoiled that makes their units."""
+FLOOR = 1e-3
+"""Least share of the largest spread that a coordinate is whitened by."""
+
+
+def fit_domain(network: EquilibriumNetwork, dataset: Dataset, validation: Outputs, seed: int) -> Domain:
+    """The domain of a trained network.
+
+    Args:
+        network: in evaluation mode.
+        dataset: its training side is learned from.
+        validation: the network's outputs for the validation side, which set units and limit.
+        seed: draws the sample, the spoiling and the first weights.
+    """
+    chosen = _sample(dataset, np.random.default_rng(seed))
+    states = ask(network, dataset.store, chosen).states.astype(np.float64)
+    center, axes = _whitening(states)
+    points = (states - center) @ axes
+    k = min(COORDINATES, axes.shape[1])
+    centers, radii = _groups(points[:, :k], seed)
+    spoiled = (_spoiled(network, dataset, chosen, seed) - center) @ axes
+    first, bias, odds, odds_bias = _telling(points, spoiled, seed)
+    arrays = {
+        "center": center, "axes": axes[:, :k], "centers": centers, "radii": radii, "hidden": axes @ first,
+        "hidden_bias": bias, "odds": odds, "odds_bias": odds_bias, "units": np.ones(2), "bound": np.ones(1),
+    }  # fmt: skip
+    raw = Domain(**{name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()})
+    units = np.maximum(np.quantile(raw.parts(validation.states), UNIT, axis=0), 1e-6)
+    bound = np.quantile((raw.parts(validation.states) / units.astype(np.float32)).max(axis=1), LIMIT)
+    parts = {name: getattr(raw, name) for name in arrays}
+    return Domain(**parts | {"units": units.astype(np.float32), "bound": np.array([bound], dtype=np.float32)})
+
+
+def describe_domain(domain: Domain, outputs: Outputs, labels: np.ndarray) -> dict[str, Any]:
+    """What the domain says of tested structures, for the model card: share outside, and accuracy inside, outside (null if
+    all are inside) and by fifths of rising distance.
+
+    Args:
+        domain: of the model.
+        outputs: of n tested structures.
+        labels: their true classes, int ``[n]``.
+    """
+    distance, right = domain.distance(outputs.states), outputs.scores.argmax(axis=1) == labels
+    outside = distance > domain.limit
+    fifths = np.array_split(np.argsort(distance, kind="stable"), min(5, len(distance)))
+    return {
+        "limit": domain.limit,
+        "quantile": LIMIT,
+        "n": len(labels),
+        "outside": float(outside.mean()),
+        "accuracy_inside": float(right[~outside].mean()) if not outside.all() else None,
+        "accuracy_outside": float(right[outside].mean()) if outside.any() else None,
+        "accuracy_by_fifth": [float(right[part].mean()) for part in fifths],
+    }
+
+
+def _sample(dataset: Dataset, random: np.random.Generator) -> np.ndarray:
+    """Indices of training records, drawn so that no more are asked about than needed."""
+    order = random.permutation(dataset.sides["train"])[:SAMPLE]
+    rows = np.cumsum(dataset.store.n_rows[order])
+    return order[: max(1, int(np.searchsorted(rows, ROWS, side="right")))]
+
+
+def _whitening(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean ``[S]`` of states ``[n, S]``, and axes ``[S, k]`` along which they have unit spread, k at most ``SHOWN``."""
+    center = states.mean(axis=0)
+    spread = states.std(axis=0)
+    spread = np.maximum(spread, FLOOR * max(spread.max(), 1e-12))  # channels that are nearly constant stay small
+    values, vectors = np.linalg.eigh(np.cov((states - center).T / spread[:, None], bias=True))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    k = max(1, min(SHOWN, len(states) // 4, int((values > FLOOR**2 * values[0]).sum())))
+    roots = np.sqrt(np.maximum(values[:k], 1e-24))
+    return center, vectors[:, :k] / (spread[:, None] * roots)
+
+
+def _groups(points: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centers ``[m, k]`` of groups of points, and root mean square distances from them ``[m]``; those of small groups are
+    drawn toward that of all.
+    """
+    from sklearn.cluster import KMeans
+
+    m = int(np.clip(len(points) // PER_GROUP, 1, GROUPS))
+    found = KMeans(m, n_init=1, max_iter=20, random_state=seed).fit(points)
+    centers = found.cluster_centers_
+    squares = squared_distances(points, centers)[np.arange(len(points)), found.labels_]
+    n = np.bincount(found.labels_, minlength=m)
+    usual = max(squares.mean(), 1e-12)
+    radii = np.sqrt(
+        (np.bincount(found.labels_, squares, minlength=m) + 0.5 * PER_GROUP * usual) / (n + 0.5 * PER_GROUP)
+    )
+    return centers, radii
+
+
+def _spoiled(network: EquilibriumNetwork, dataset: Dataset, chosen: np.ndarray, seed: int) -> np.ndarray:
+    """States of the chosen structures, each spoiled in one of the ways in turn, ``[n, S]``."""
+    random = torch.Generator().manual_seed(seed)
+    elements = torch.from_numpy(np.unique(dataset.store.Z).astype(np.int64))
+    ways = list(spoilers(elements, random, dataset.store.recipe.oxidation).values())[: len(chosen)]
+    parts = [ask(network, dataset.store, chosen[k :: len(ways)], change=way).states for k, way in enumerate(ways)]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _telling(sound: np.ndarray, spoiled: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
+    """Weights and biases of both layers of a network that tells spoiled from sound whitened states."""
+    x = torch.from_numpy(np.concatenate([sound, spoiled])).float()
+    y = torch.cat([torch.zeros(len(sound)), torch.ones(len(spoiled))])
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.manual_seed(seed)
+        first, second = nn.Linear(x.shape[1], WIDTH), nn.Linear(WIDTH, 1)
+        weights = [*first.parameters(), *second.parameters()]
+        optimizer = torch.optim.AdamW(weights, lr=3e-3, weight_decay=0.05)
+        for _ in range(max(PASSES, STEPS * PART // len(x))):
+            for part in torch.randperm(len(x)).split(PART):
+                loss = _loss(first, second, x[part], y[part])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+    layers = (first.weight.T, first.bias, second.weight[0], second.bias)
+    return tuple(layer.detach().double().numpy() for layer in layers)
+
+
+def _loss(first: nn.Linear, second: nn.Linear, x: Tensor, y: Tensor) -> Tensor:
+    hidden = functional.dropout(functional.silu(first(x)), 0.1)
+    return functional.binary_cross_entropy_with_logits(second(hidden).squeeze(1), y)

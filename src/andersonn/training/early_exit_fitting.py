@@ -1,0 +1,61 @@
+"""Learning on validation structures when a loose solve decides the class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from andersonn.data.store import ImageStore
+from andersonn.inference.early_exit import Anytime, lead_of, looser
+from andersonn.inference.forward import Outputs, ask
+from andersonn.models import Ensemble, EquilibriumNetwork
+
+CANDIDATES = (0.3, 0.1, 0.03)
+"""Tolerances of the first look that are tried."""
+ROOM = 1.5
+"""By how much the lead must exceed that of any validation structure that changed class."""
+USUAL = 0.99
+"""Share of validation structures whose lead moves less than the margin."""
+ENOUGH = 100
+"""Validation structures below which no rule is learned."""
+
+
+def fit_anytime(
+    network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, full: Outputs
+) -> Anytime | None:
+    """The rule that takes the fewest evaluations on validation structures; None if none takes fewer than the full solve, if
+    there are too few structures, or if the network solves for nothing.
+
+    Args:
+        network: in evaluation mode.
+        store: images.
+        indices: validation structures.
+        full: what :func:`~andersonn.inference.forward.ask` says of them.
+    """
+    if network.config.layers or len(indices) < ENOUGH:
+        return None
+    needed = full.steps + 1.0
+    best, least = None, needed.mean()
+    for rtol in CANDIDATES:
+        if rtol <= network.config.solver.rtol:
+            continue
+        with looser(network, rtol):
+            loose = ask(network, store, indices)
+        margin = _margin(loose.scores, full.scores)
+        settled = lead_of(loose.scores) > margin
+        taken = float((loose.steps + 1 + ~settled * needed).mean())
+        if np.isfinite(margin) and taken < least:
+            best, least = Anytime(rtol, margin, len(indices), float(settled.mean())), taken
+    return best
+
+
+def _margin(loose: np.ndarray, full: np.ndarray) -> float:
+    changed = loose.argmax(axis=1) != full.argmax(axis=1)
+    moved = float(np.quantile(_moved(loose, full), USUAL))
+    return max(ROOM * float(lead_of(loose)[changed].max()), moved) if changed.any() else moved
+
+
+def _moved(loose: np.ndarray, full: np.ndarray) -> np.ndarray:
+    """How much the lead of the loosely best class over any other one changed, ``[N]``."""
+    row, best = np.arange(len(loose)), loose.argmax(axis=1)
+    lead, now = (scores[row, best][:, None] - scores for scores in (loose, full))
+    return np.abs(lead - now).max(axis=1)

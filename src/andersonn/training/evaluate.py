@@ -1,0 +1,137 @@
+"""Testing a scientist on labelled records, beside the baselines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from andersonn.data.records import Records
+from andersonn.data.splits import split_by, split_digest
+from andersonn.errors import UsageError
+from andersonn.inference.forward import Outputs
+from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.predictor import Predictor
+from andersonn.progress import Progress, Silent
+from andersonn.solvers import Status
+from andersonn.training.baselines import forest_cross_validated, forest_metrics, majority_metrics
+from andersonn.training.dataset import Dataset, prepare
+from andersonn.training.folder import SPLIT_KEY
+from andersonn.training.forward import ask_records
+from andersonn.training.run import geometric_rules, metrics_by_file
+
+SIDES = ("auto", "all", "train", "validation", "test")
+
+
+def evaluate(
+    scientist: Predictor, records: Records, side: str = "auto", baselines: bool = True, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Metrics of a scientist on labelled records.
+
+    Args:
+        scientist: whom to test.
+        records: with the task's quantity as a column.
+        side: ``"all"`` records, or only one side of the split (``"train"``, ``"validation"``, ``"test"``). ``"auto"``
+            takes the test side of the very records the model was trained on, in the same order and on the same sides,
+            and all records of any other file.
+        baselines: also grow a random forest on composition.
+        progress: listener.
+
+    Returns:
+        The metrics of :func:`~andersonn.training.run.metrics_by_file` on the usable records, with ``unusable`` (how
+        many are not), ``side``, ``same_file_as_training`` (whether the records and their sides are those of the
+        training), ``trained_on`` (see :func:`_trained_on`), ``solver`` and ``baselines``.
+
+    Raises:
+        UsageError: no record is usable.
+    """
+    progress = progress or Silent()
+    task, artifact = scientist.task, scientist.artifact
+    progress.start("graph images", len(records))
+    config = artifact.config.model_copy(update={"limit": None})
+    dataset = prepare(records, task, config, lambda done, _: progress.update(done))
+    progress.finish()
+    if dataset.doubt:
+        progress.say(f"warning: {dataset.doubt}")
+    same = _divided_as_in_training(artifact, dataset)
+    if not same:
+        progress.say("these are not the training records on the same sides: the model may have been trained on some")
+    if side == "auto":
+        side = "test" if same else "all"
+    chosen = np.sort(dataset.usable) if side == "all" else dataset.sides[side]
+    if not len(chosen):
+        raise UsageError("no_records", f"no usable record on side {side!r} of {records.source!r}", "give other records")
+    outputs = _asked(artifact, dataset, chosen, progress)
+    metrics = {
+        "task": task.name,
+        "model": scientist.name,
+        "thresholds": list(task.thresholds),
+        "classes": list(task.classes),
+        "side": side,
+        "same_file_as_training": same,
+        "trained_on": _trained_on(same, side),
+        "unusable": len(dataset.unusable),
+        **metrics_by_file(outputs, artifact.calibration, dataset, chosen, task),
+        "solver": _solver_summary(artifact, outputs),
+    }
+    majority = task.classes.index(artifact.provenance["majority_class"])
+    metrics["baselines"] = {"majority": majority_metrics(dataset.labels[chosen], majority, task.classes)}
+    metrics["baselines"] |= geometric_rules(dataset, chosen, task)
+    if baselines:
+        progress.start("random forest", 1)
+        metrics["baselines"]["random_forest"] = _forest(dataset, chosen, task.classes, side if same else "all")
+        progress.finish()
+    return metrics
+
+
+def _asked(artifact: Artifact, dataset: Dataset, chosen: np.ndarray, progress: Progress) -> Outputs:
+    progress.start("predictions", len(chosen))
+    conformers, n = artifact.config.conformers, len(chosen)
+    outputs = ask_records(
+        artifact.network, dataset, chosen, conformers, lambda done, of: progress.update(n * done / of)
+    )
+    progress.finish()
+    return outputs
+
+
+def _divided_as_in_training(artifact: Artifact, dataset: Dataset) -> bool:
+    """Whether these are the records the model was trained on, in the same order and on the same sides."""
+    trained, records = artifact.provenance.get("data", {}), dataset.records
+    if SPLIT_KEY in trained:
+        return trained[SPLIT_KEY] == split_digest(records, artifact.config.split.rule())
+    # Models of before that key: the same structures, divided by the same means into sides of the same sizes.
+    same = trained.get("sha256_of_structures") == records.digest and trained.get("split_by") == split_by(records)
+    if artifact.config.limit is not None:  # then the sizes are those of a sample
+        return same
+    return same and all(trained.get(name) == len(indices) for name, indices in dataset.sides.items())
+
+
+def _trained_on(same: bool, side: str) -> str:
+    """What is known about tested records that the model has seen: ``"test side kept apart"`` if it has seen none,
+    ``"known overlap"`` if a side is tested on which it was trained, tuned or calibrated, else ``"unknown overlap"``.
+    """
+    if not same:
+        return "unknown overlap"
+    return "test side kept apart" if side == "test" else "known overlap"
+
+
+def _solver_summary(artifact: Artifact, outputs: Outputs) -> dict[str, Any]:
+    explicit = bool(artifact.config.model.layers)
+    return {
+        "name": artifact.network.solver_name,
+        "mean_steps": float(outputs.steps.mean()),
+        "converged": None if explicit else float((outputs.status == Status.CONVERGED).mean()),
+    }
+
+
+def _forest(dataset: Dataset, chosen: np.ndarray, classes: tuple[str, ...], side: str) -> dict[str, Any] | None:
+    """A forest grown on the training side if another side of the training file is tested; else cross-validated."""
+    features, labels = dataset.composition(chosen), dataset.labels[chosen]
+    if side in ("validation", "test"):
+        train = dataset.sides["train"]
+        metrics = forest_metrics(dataset.composition(train), dataset.labels[train], classes)(features, labels)
+        return {"protocol": f"{dataset.features} features, grown on the training side", **metrics}
+    groups = [dataset.records.groups[i] for i in chosen]
+    found = forest_cross_validated(features, labels, groups, classes)
+    protocol = f"{dataset.features} features, cross-validated over groups inside this file"
+    return None if found is None else {"protocol": protocol, **found}

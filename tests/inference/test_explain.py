@@ -1,0 +1,229 @@
+"""Which atoms drove an answer: definitions, sums, and that removing the atoms named matters more than removing others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from andersonn import Explanation, Scientist, Structure
+from andersonn.data.store import ImageStore
+from andersonn.inference.explain import _of_charges, left_without, log_odds, without
+from andersonn.inference.forward import dipole_of
+from andersonn.structures.image import NodeNeighborImage
+from tests.conftest import random_structure, rotation
+from tests.scientists.test_shipped import POLAR
+
+FRAMEWORKS = Path(__file__).parents[2] / "examples/frameworks"
+
+
+@pytest.fixture(scope="module")
+def conduction() -> Scientist:
+    return Scientist.load("conduction")
+
+
+@pytest.fixture(scope="module")
+def polarity() -> Scientist:
+    return Scientist.load("polarity")
+
+
+@pytest.fixture(scope="module")
+def porosity() -> Scientist:
+    return Scientist.load("porosity")
+
+
+def left(scientist: Scientist, structure: Structure, draws: list, label: str) -> np.ndarray:
+    """Log-odds of a class without the atoms of each draw."""
+    images = [left_without(structure, atoms, scientist.recipe) for atoms in draws]
+    return log_odds(scientist.artifact, images, scientist.task.classes.index(label), structure.made_geometry)
+
+
+def effects(scientist: Scientist, explained: Explanation, k: int, rng: np.random.Generator) -> tuple[float, float]:
+    """Change of the log-odds by removing the k atoms named, and the mean change by k random ones, over four draws."""
+    structure = explained.structure
+    draws = [explained.ranking[:k], *(rng.permutation(len(structure))[:k] for _ in range(4))]
+    changes = np.abs(left(scientist, structure, draws, explained.prediction.label) - explained.total)
+    return float(changes[0]), float(changes[1:].mean())
+
+
+def deletion_test(scientist: Scientist, structures: list[Structure], share: float | None = None) -> np.ndarray:
+    """``[n, 2]``: effects of the atoms named and of random ones."""
+    rng = np.random.default_rng(0)
+    explained = scientist.explain(structures)
+    assert all(e.ok for e in explained)
+    sizes = [1 if share is None else max(2, round(share * len(e.structure))) for e in explained]
+    return np.array([effects(scientist, e, k, rng) for e, k in zip(explained, sizes, strict=True)])
+
+
+@pytest.mark.parametrize("share", [None, 0.25])
+def test_removing_the_atoms_named_matters_more_in_crystals(conduction, demo_sample, share):
+    order = np.random.default_rng(0).permutation(len(demo_sample))
+    fit = [i for i in order if 6 <= len(demo_sample[int(i)]) <= 30][:60]
+    found = deletion_test(conduction, [demo_sample[int(i)] for i in fit], share)
+    named, other = found.mean(axis=0)
+    assert named > 1.5 * other
+    assert (found[:, 0] > found[:, 1]).mean() > (0.95 if share is None else 0.6)
+
+
+def test_removing_the_atom_named_matters_more_in_frameworks(porosity):
+    structures = [answer.structure for answer in porosity.explain([FRAMEWORKS])]
+    found = deletion_test(porosity, structures)
+    assert (found[:, 0] >= found[:, 1]).all()
+    assert found[:, 0].sum() > 1.5 * found[:, 1].sum()
+
+
+SMALL = [
+    "CC#N",
+    "CCC#N",
+    "CCCCC#N",
+    "CC(C)C=O",
+    "CCC=O",
+    "CC(C)=O",
+    "CCC(=O)C",
+    "OCC#N",
+    "NCC#N",
+    "CC(N)=O",
+    "CC(=O)NC",
+    "CN(C)C=O",
+    "COC(C)=O",
+    "CCOC(C)=O",
+    "OC(=O)CN",
+    "CCO",
+    "CCCO",
+    "CC(C)O",
+    "OCCO",
+    "COC",
+    "CCOCC",
+    "C1CCOC1",
+    "c1ccoc1",
+    "c1cc[nH]c1",
+    "c1ccncc1",
+    "c1cnc[nH]1",
+    "Nc1ccccc1",
+    "Oc1ccccc1",
+    "O=Cc1ccccc1",
+    "Cn1cccc1",
+    "CC1CO1",
+    "FC(F)F",
+    "CCF",
+    "C#CCO",
+    "C#CC=O",
+    "NC=O",
+    "CNC=O",
+    "O=C1CCCN1",
+    "O=C1CCCO1",
+    "CC(O)C#N",
+    "NCCO",
+    "CCN",
+    "CNC",
+    "CN(C)C",
+]
+"""Molecules as those of QM9."""
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_removing_the_atoms_named_matters_more_in_molecules(polarity, k):
+    rng = np.random.default_rng(0)
+    found = []
+    for explained in polarity.explain(SMALL):
+        structure = explained.structure
+        draws = [explained.ranking[:k], *(rng.permutation(len(structure))[:k] for _ in range(8))]
+        lengths = [moment(polarity, without(structure, atoms)) for atoms in draws]
+        changes = np.abs(np.array(lengths) - explained.total)
+        found.append((changes[0], changes[1:].mean()))
+    named, other = np.mean(found, axis=0)
+    assert len(found) == 44
+    assert named > 1.4 * other
+
+
+def moment(scientist: Scientist, structure: Structure) -> float:
+    image = NodeNeighborImage.from_structure(structure, scientist.recipe)
+    store = ImageStore.from_images([image], image.recipe)
+    return float(dipole_of(scientist.artifact.network, store, 0).total[0].norm())
+
+
+def test_a_contribution_is_the_fall_of_the_log_odds(conduction, structures):
+    (explained,) = conduction.explain(structures["SrTiO3"])
+    label = explained.prediction.label
+    assert explained.quantity == f"log_odds_of_{label}"
+    assert explained.method == "deletion"
+    p = explained.prediction.probabilities[label]
+    assert explained.total == pytest.approx(np.log(p) - np.log1p(-p), abs=1e-3)
+    without_each = left(conduction, explained.structure, list(range(5)), label)
+    assert explained.values == pytest.approx(explained.total - without_each, abs=0.02)
+    assert explained.values[2] == explained.values[3] == explained.values[4]
+    assert explained.shares.sum() == pytest.approx(1.0)
+    assert (np.diff(np.abs(explained.values[explained.ranking])) <= 0).all()
+
+
+def test_electrons_are_counted_as_in_the_whole(conduction, structures):
+    whole = NodeNeighborImage.from_structure(structures["SrTiO3"], conduction.recipe)
+    part = left_without(structures["SrTiO3"], [0], conduction.recipe)
+    assert part.of_whole.tolist() == whole.of_whole.tolist()
+    state = {int(z): row.tolist() for z, row in zip(whole.Z, whole.of_row)}
+    assert [state[int(z)] for z in part.Z] == part.of_row.tolist()
+    alone = NodeNeighborImage.from_structure(without(structures["SrTiO3"], [0]), conduction.recipe)
+    assert alone.of_whole.tolist() != whole.of_whole.tolist()
+
+
+def test_a_lone_atom_bears_the_whole_answer(conduction, structures):
+    (explained,) = conduction.explain(structures["Cu"])
+    assert explained.values.tolist() == [explained.total]
+
+
+def test_contributions_to_a_dipole_add_up(polarity):
+    for explained in polarity.over_conformers(1).explain([*POLAR, "C[NH3+]", "CC(=O)[O-]", "O"]):
+        assert explained.method == "dipole"
+        assert explained.values.sum() == pytest.approx(explained.total, abs=1e-3)
+        assert explained.total == pytest.approx(explained.prediction.value, abs=0.03)
+
+
+def test_atoms_of_the_polar_group_are_named(polarity):
+    (nitrile,) = polarity.explain("CCCCCCC#N")
+    assert set(nitrile.ranking[:3].tolist()) == {5, 6, 7}
+    (benzene,) = polarity.explain("c1ccccc1")
+    assert not benzene.values.any()
+    assert not benzene.shares.any()
+    assert any("accidental" in warning for warning in benzene.warnings)
+
+
+def test_dipoles_by_flow_have_no_origin():
+    rng = np.random.default_rng(0)
+    structure = random_structure(rng, 9, periodic=False)
+    charges = rng.normal(size=9)
+    charges -= charges.mean()
+    parts = _of_charges(structure, charges)
+    assert parts.sum(axis=0) == pytest.approx(charges @ structure.xyz)
+    moved = Structure(structure.Z, structure.xyz + 50.0)
+    assert _of_charges(moved, charges) == pytest.approx(parts, abs=1e-8)
+
+
+def test_renumbering_renumbers_contributions(conduction, polarity, structures):
+    rng = np.random.default_rng(0)
+    molecule = polarity.explain("CC(=O)N")[0].structure
+    for scientist, structure in ((conduction, structures["SiO2"]), (polarity, molecule)):
+        order, turn = rng.permutation(len(structure)), rotation(rng)
+        cell = None if structure.cell is None else structure.cell @ turn
+        other = Structure(structure.Z[order], structure.xyz[order] @ turn, cell, made_geometry=structure.made_geometry)
+        first, second = scientist.explain([structure, other])
+        assert second.values == pytest.approx(first.values[order], abs=0.02)
+
+
+def test_removing_atoms_keeps_the_bonds_of_the_others():
+    bonds, orders = [[0, 1], [1, 2], [2, 3]], [1.0, 2.0, 1.0]
+    xyz = np.arange(12.0).reshape(4, 3)
+    left = without(Structure(np.array([6, 6, 8, 1]), xyz, bonds=bonds, bond_orders=orders), [0])
+    assert left.Z.tolist() == [6, 8, 1]
+    assert left.bonds.tolist() == [[0, 1], [1, 2]]
+    assert left.bond_orders.tolist() == [2.0, 1.0]
+
+
+def test_bad_inputs_do_not_stop_the_others(conduction, structures):
+    missing, molecule, good = conduction.explain(["none.cif", "CCO", structures["Si"]])
+    assert missing.error["kind"] == "missing_file"
+    assert molecule.error["kind"] == "not_periodic"
+    assert good.ok
+    answer = good.as_dict()
+    assert answer["contributions"][1].keys() == {"atom", "element", "value", "share"}
+    assert [part["atom"] for part in answer["contributions"]] == [0, 1]

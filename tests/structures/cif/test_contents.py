@@ -1,0 +1,171 @@
+"""Sites that are no atoms each, and what a formula counts beside the sites."""
+
+import pytest
+
+from tests.structures.cif.conftest import CELL, HM, NACL, SITES, read, refusal, salt
+
+P1 = "_symmetry_space_group_name_H-M 'P 1'\n"
+BIG = CELL.replace("5.64", "12")
+
+
+def rows(extra: str, *lines: str) -> str:
+    return SITES + "".join(f"_atom_site_{name}\n" for name in extra.split()) + "".join(f"{line}\n" for line in lines)
+
+
+def test_sites_of_occupancy_zero_are_left_out():
+    sites = rows("occupancy", "Na1 Na 0 0 0 1", "Cl1 Cl .5 .5 .5 1.0", "X1 X .25 .25 .25 0", "H1 H .2 .2 .2 0.00(1)")
+    found = read(salt(sites=sites))
+    assert (len(found), found.notes) == (8, ("2 sites with the occupancy 0 were left out",))
+    assert refusal(salt(sites=rows("occupancy", "Na1 Na 0 0 0 0"))).kind == "partial_occupancy"
+
+
+ALTERNATIVES = (
+    "C1 C .1 .1 .1 {} .",
+    "O1 O .2 .1 .1 {} {}",
+    "O2 O .22 .16 .1 {} {}",
+    "H1 H .25 .1 .1 {} {}",
+    "H2 H .26 .2 .1 {} {}",
+)
+
+
+def alternatives(groups, occupancy="1", extra="occupancy disorder_group") -> str:
+    return rows(
+        extra, *[line.format(occupancy, group) for line, group in zip(ALTERNATIVES, (".", *groups), strict=True)]
+    )
+
+
+@pytest.mark.parametrize("groups", [("1", "2", "1", "2"), ("A", "B", "A", "B"), ("2", "1", "2", "1")])
+@pytest.mark.parametrize("occupancy", ["1", ".", "?", "1.00"])
+def test_one_alternative_is_kept(groups, occupancy):
+    found = read(salt(P1, sites=alternatives(groups, occupancy), cell=BIG))
+    assert found.formula == "CHO"
+    assert found.xyz[found.Z == 8][0, 1] == pytest.approx(1.2)
+    assert "2 sites of the others were left out" in found.notes[0]
+
+
+def test_groups_that_are_no_alternatives_are_kept():
+    sites = rows("occupancy disorder_group", "Na1 Na 0 0 0 1 1", "Cl1 Cl .5 .5 .5 1 1")
+    assert (len(read(salt(sites=sites))), read(salt(sites=sites)).notes) == (8, ())
+    two = rows("disorder_assembly disorder_group", "Na1 Na 0 0 0 A 1", "Cl1 Cl .5 .5 .5 B 2")
+    assert len(read(salt(sites=two))) == 8
+    assert refusal(salt(P1, sites=alternatives(("1", "2", "1", "2"), "0.5"), cell=BIG)).kind == "partial_occupancy"
+
+
+def test_disorder_about_a_special_position_is_refused():
+    sites = rows("disorder_group", "Na1 Na 0 0 0 .", "Cl1 Cl .5 .5 .5 -1")
+    assert refusal(salt(sites=sites)).kind == "disordered"
+    assert len(read(salt(P1, sites=sites))) == 2
+
+
+def test_attached_hydrogens_are_missing():
+    cell = CELL.replace("c 5.64", "c 4.766").replace("gamma 90", "gamma 120").replace("5.64", "3.142")
+    sites = rows("attached_hydrogens", "Mg1 Mg 0 0 0 0", "O1 O 0.3333 0.6667 0.22 1")
+    for formula in ("", "_chemical_formula_sum 'H2 Mg O2'\n"):
+        found = read(salt("_symmetry_space_group_name_H-M 'P -3 m 1'\n", formula, sites, cell))
+        assert found.formula == "MgO2"
+        assert found.warnings[0].startswith("2 hydrogen atoms are stated as attached")
+        assert len(found.warnings) == 1
+    complete = sites + "H1 H 0.3333 0.6667 0.43 0\n"
+    found = read(
+        salt("_symmetry_space_group_name_H-M 'P -3 m 1'\n", "_chemical_formula_sum 'H2 Mg O2'\n", complete, cell)
+    )
+    assert found.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "formula", ["C2 H4 Na4 Cl4 O1", "Na4 Cl4 C3 H7 N O", "Na4 Cl8 C H2", "Na H2 O Cl", "Na2 Cl2 C2 H6 O S"]
+)
+@pytest.mark.parametrize("last", [True, False])
+def test_solvent_that_was_removed_is_told(formula, last):
+    end = "" if last else "loop_\n_atom_type_symbol\nNa\nCl\n"
+    found = read(salt(more=f"_chemical_formula_sum '{formula}'\n") + end)
+    assert (len(found), len(found.notes), found.warnings) == (8, 1, ())
+    assert "removed or masked" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "Na4 Cl4 K",
+        "Na4 Cl3",
+        "Na4 Cl8",
+        "Na4 Cl4 P F6",
+        "Na Cl C40 H80",
+        "Na2 Cl",
+        "Na Cl C",
+        "Na Cl O2",
+        "Na Cl C6 H4 O2",
+    ],
+)
+def test_what_else_lacks_is_refused(formula):
+    assert refusal(salt(more=f"_chemical_formula_sum '{formula}'\n")).kind == "incomplete"
+
+
+def test_elements_that_are_told_from_labels_in_capitals():
+    bare = SITES.replace("_atom_site_type_symbol\n", "") + "NA1 0 0 0\nCL1 .5 .5 .5\n"
+    found = read(salt(sites=bare))
+    assert found.formula == "NaCl"
+    assert "was taken for" in found.warnings[0]
+    assert read(salt(HM, "_chemical_formula_sum 'Na Cl'\n", bare)).warnings == ()
+    assert read(salt(sites=bare.replace("NA", "Na").replace("CL", "Cl"))).warnings == ()
+    assert read(salt(sites=SITES + NACL)).warnings == ()
+
+
+GROUPS = SITES.replace("_atom_site_fract_x", "_atom_site_disorder_group\n_atom_site_fract_x")
+
+
+def test_disorder_groups_are_numbers_where_they_are_written_so():
+    alternatives = GROUPS + "Na1 Na 0.0 0 0 0\nO1A O 1.0 .40 0 0\nO1B O 2.0 .5 0.1 0\n"
+    assert read(salt(P1, sites=alternatives)).formula == "NaO"
+
+
+def test_disorder_groups_that_keep_their_distance_are_kept():
+    apart = GROUPS + "Na1 Na 1 0 0 0\nO1 O 2 .4 0 0\n"
+    found = read(salt(P1, sites=apart))
+    assert (found.formula, len(found.notes)) == ("NaO", 1)
+
+
+def test_alternatives_without_marks_are_told():
+    found = read(salt(P1, sites=SITES + "Na1 Na 0 0 0\nO1 O .4 0 0\nO2 O .4 .15 0\n"))
+    assert "0.85 Å apart" in found.warnings[0]
+
+
+@pytest.mark.parametrize(("occupancy", "is_read"), [("4", True), ("10.5", False), ("100", False), ("1.04", True)])
+def test_occupancies_above_one(occupancy, is_read):
+    sites = SITES + "_atom_site_occupancy\n" + f"Na1 Na 0 0 0 {occupancy}\nCl1 Cl .5 .5 .5 1\n"
+    if is_read:
+        assert len(read(salt(sites=sites))) == 8
+    else:
+        assert refusal(salt(sites=sites)).kind == "partial_occupancy"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "_chemical_formula_sum 'Mg (O H)2'",
+        "_chemical_formula_moiety 'H2 Mg O2'",
+        "_chemical_formula_structural 'Mg (O H)2'",
+        "_chemical_formula_analytical 'Mg H2 O2'",
+        "_chemical_formula_weight 58.32",
+    ],
+)
+def test_hydrogens_that_only_another_item_counts_are_told(item):
+    sites = SITES + "Mg1 Mg 0 0 0\nO1 O .4 0 0\nO2 O 0 .4 0\n"
+    (warning,) = read(salt(P1 + item + "\n", sites=sites)).warnings
+    assert "hydrogen" in warning
+    assert read(salt(P1 + "_chemical_formula_weight 56.30\n", sites=sites)).warnings == ()
+
+
+def test_what_a_formula_counts_with_factors_and_brackets():
+    sites = SITES + "Zn1 Zn 0 0 0\nC1 C .4 0 0\nH1 H .6 0 0\nO1 O 0 .4 0\n"
+    for text in ("C H O Zn, 0.5(C7 H8)", "C H O Zn, 2 H2 O", "C H O Zn + 2 H2O"):
+        found = read(salt(P1 + f"_chemical_formula_sum '{text}'\n", sites=sites))
+        assert "solvent" in found.notes[0]
+    assert refusal(salt(P1 + "_chemical_formula_sum 'C5 H1 O1 Zn1'\n", sites=sites)).kind == "incomplete"
+    ended = sites + "loop_\n_atom_type_symbol\nZn\nO\n"
+    ion = read(salt(P1 + "_chemical_formula_sum 'C H O5 Zn Cl'\n", sites=ended))
+    assert "counter-ion" in (*ion.warnings, "")[0]
+
+
+def test_coordinates_that_are_no_numbers_are_shown():
+    assert "0,5" in refusal(salt(sites=SITES + "Na1 Na 0,5 0 0\n")).message

@@ -1,0 +1,226 @@
+"""Charges, odd counts, radicals and carbenes are told; ordinary molecules are not suspected."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from rdkit import Chem
+
+from andersonn.structures.electrons import doubts_of, is_ordinary
+from andersonn.structures.readers import as_structure, from_smiles, read_content
+from andersonn.structures.readers.charges import told_by_text
+from andersonn.structures.structure import Structure
+
+AMMONIUM = np.array([[0, 0, 0], [0.6, 0.6, 0.6], [-0.6, -0.6, 0.6], [0.6, -0.6, -0.6], [-0.6, 0.6, -0.6]])
+ODD = "11 electrons, an odd number: a radical, or an ion whose charge is not given"
+CHARGED = "the charge is +1"
+
+
+def ammonium(**options):
+    return as_structure(Atoms("NH4", AMMONIUM, **options))
+
+
+def xyz(comment, path_for="a.xyz"):
+    from pathlib import Path
+
+    rows = [f"{s} {x} {y} {z} 0.2" for s, (x, y, z) in zip("NHHHH", AMMONIUM.tolist(), strict=True)]
+    (found,) = read_content("\n".join(["5", comment, *rows, ""]).encode(), Path(path_for))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "charge", "multiplicity"),
+    [
+        ("", None, None), ("charge=1", 1, None), ("charge: -1", -1, None), ("Charge = +1", 1, None), ("charge 2-", -2, None),
+        ("charge=1+", 1, None), ("charge='1'", 1, None), ("charge=\u22121", -1, None), ("total_charge=1", 1, None),
+        ("net charge: -1.0", -1, None), ("q=1", 1, None), ("q 1", None, None), ("chrg 1 uhf 0", 1, 1), ("1 1", 1, 1),
+        ("-1, 1", -1, 1), ("0 2", 0, 2), ("0 1", None, None), ("12 345", None, None), ("1 1 1", None, None),
+        ("charge=1 multiplicity=1 hydronium", 1, 1), ("charge 1 mult 3", 1, 3), ("charge=0 spin=1/2", 0, 2),
+        ("charge=1 spin=1", 1, 1), ("charge=1 spin=2", 1, 3), ("charge=0 spin=1", 0, 2), ("uncharge=1", None, None),
+        ("charges=1", None, None), ("discharge 3", None, None), ("energy=-3.2 gap 1", None, None), ("charge", None, None),
+        ("charge\t1", 1, None), ('{"charge": 1}', 1, None), ("charge of +1", 1, None), ("charge (1)", 1, None),
+        ("Charge and multiplicity: 1 1", 1, 1), ("Charge and multiplicity: 2 1", 2, 1), ("charge/mult = -1, 2", -1, 2),
+        ("mol_charge=1", 1, None), ("molecular_charge=1", 1, None), ("* xyz 1 1", 1, 1), ("* xyz -1 2", -1, 2),
+        ("Charge is 1", 1, None), ("total charge of 1", 1, None), ("charge = -2e", -2, None), ("charge state: 2", 2, None),
+        ("benzene, charge 1", 1, None), ("charge=[1]", 1, None), ("molecule charge 1 mult 1", 1, 1),
+        ("q=2 crystal momentum", None, None), ("Mulliken charge 0.43", None, None), ("charge neutral, 12 atoms", None, None),
+        ("charge=999999", None, None), ("Properties=species:S:1:pos:R:3:charge:R:1", None, None),
+    ],
+)  # fmt: skip
+def test_words(text, charge, multiplicity):
+    told = told_by_text(text, 11)
+    assert (told.charge, told.multiplicity, told.warnings) == (charge, multiplicity, ())
+
+
+def test_words_that_make_no_charge_are_told():
+    assert "no whole number" in told_by_text("charge=0.5", 11).warnings[0]
+    told = told_by_text("charge=1 net charge=2", 11)
+    assert told.charge == 1
+    assert "the first is used" in told.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "charge"),
+    [
+        ("partial charge 1", None), ("partial charge = 1", None), ("no charge 1", None), ("point charge 2 embedding", None),
+        ("model charge 3 file", None), ("state charge=0, from charge=1 cation", 0), ("charged 1", None),
+        ("charge > 1", None), ("charge -- 1", None),
+    ],
+)  # fmt: skip
+def test_words_that_are_not_understood_are_told(text, charge):
+    told = told_by_text(text, 11)
+    assert told.charge == charge
+    assert "could not be understood" in told.warnings[0]
+    assert xyz(text).charge == (charge or 0)
+
+
+def test_charge_of_an_array_and_of_a_calculator():
+    from types import SimpleNamespace
+
+    assert as_structure(Atoms("NH4", AMMONIUM, info={"charge": np.array([1])})).charge == 1
+    atoms = Atoms("NH4", AMMONIUM)
+    atoms.calc = SimpleNamespace(parameters={"charge": 1, "multiplicity": 1, "method": "GFN2"}, results={})
+    assert as_structure(atoms).charge == 1
+    atoms.calc.parameters["charge"] = 0  # a default, which says nothing
+    assert not as_structure(atoms).charge_given
+
+
+def test_long_lines_take_time_in_proportion():
+    import timeit
+
+    for word in ("charge ", "charge=", "charge" + " " * 60, "q=+", "charge=1" * 3):
+        short, long = (
+            min(timeit.repeat(lambda n=n, word=word: told_by_text(word * n, 11), number=1, repeat=3))
+            for n in (2000, 8000)
+        )
+        assert long < 12 * short + 1e-3, word
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"info": {"charge": 1}}, {"info": {"Charge": "+1"}}, {"info": {"total_charge": np.float64(1.0)}},
+        {"info": {"net_charge": np.int64(1)}}, {"info": {"q": 1}}, {"charges": [0.2] * 5}, {"charges": [-0.6] + [0.4] * 4},
+        {"charges": [0.202] * 5},
+    ],
+)  # fmt: skip
+def test_charges_of_ase(options):
+    found = ammonium(**options)
+    assert (found.charge, found.charge_given) == (1, True)
+    assert len(found.warnings) == 1
+    assert found.warnings[0].startswith(CHARGED)
+
+
+def test_no_charge_or_an_odd_one():
+    assert ammonium().warnings == (ODD,)
+    assert ammonium(info={"charge": True}).warnings == (ODD,)
+    told = ammonium(charges=[0.15] * 5).warnings
+    assert "0.75" in told[0]
+    assert told[1] == ODD
+    assert "the charge is wrong" in ammonium(info={"charge": 2}).warnings[-1]
+    contradicted = ammonium(info={"charge": 1}, charges=[0.4] * 5)
+    assert contradicted.charge == 1
+    assert "+2 by" in contradicted.warnings[0]
+    crystal = as_structure(Atoms("NH4", AMMONIUM, cell=6 * np.eye(3), pbc=True, info={"charge": 1}))
+    assert (crystal.charge, crystal.warnings) == (0, ())
+
+
+def test_spin():
+    assert ammonium(info={"charge": 1, "multiplicity": 3}).multiplicity == 3
+    assert any("multiplicity is 3" in w for w in ammonium(info={"charge": 1, "spin": 3}).warnings)
+    assert any("cannot have" in w for w in ammonium(info={"charge": 1, "multiplicity": 4}).warnings)
+    opposed = ammonium(info={"charge": 1}, magmoms=[0, 1, -1, 0, 0])
+    assert opposed.warnings[0].startswith("unpaired electrons, as many up as down")
+    triplet = as_structure(Atoms("O2", [[0, 0, 0], [0, 0, 1.21]], magmoms=[1, 1]))
+    assert triplet.multiplicity == 3
+    assert not is_ordinary(triplet)
+
+
+@pytest.mark.parametrize("comment", ["charge=1", "Charge: 1", "1 1", "charge 1 multiplicity 1", "q=1 e"])
+def test_comments_of_xyz(comment):
+    assert xyz(comment).charge == 1
+    assert xyz(comment).warnings[0].startswith(CHARGED)
+
+
+@pytest.mark.parametrize("column", ["initial_charges", "charges", "charge"])
+def test_columns_of_extended_xyz(column):
+    assert xyz(f"Properties=species:S:1:pos:R:3:{column}:R:1").charge == 1
+
+
+def test_no_comment():
+    assert xyz("").warnings == xyz("ammonium").warnings == (ODD,)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "words"),
+    [
+        ("CC1(C)CCCC(C)(C)N1[O]", "87 electrons, an odd number"), ("[CH2]c1ccccc1", "49 electrons"), ("[CH3]", "odd"),
+        ("N#CC1CC[C]CC1", "unpaired electrons at C6 (2): a carbene or radical"), ("[C][C][O]", "unpaired electrons at C1 (3)"),
+        ("[O][O]", "unpaired electrons at O1 (1), O2 (1)"), ("O=O", "ground state of O2"), ("[N]=O", "odd"), ("[CH2]", "at C1 (2)"),
+        ("[CH2]CC[CH2]", "unpaired electrons at C1 (1), C4 (1)"), ("C[NH3+]", "charge is +1"), ("[O-]C(=O)C(=O)[O-]", "charge is -2"),
+        ("C[N+](C)(C)CC[N+](C)(C)C", "charge is +2"), ("[H]", "1 electron, an odd"), ("CC[O-]", "charge is -1"),
+    ],
+)  # fmt: skip
+def test_smiles_of_ions_and_open_shells(smiles, words):
+    found = from_smiles(smiles)
+    assert any(words in warning for warning in found.warnings), found.warnings
+    assert not is_ordinary(found)
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    ["C", "O", "[C-]#[O+]", "C[N+]#[C-]", "C[N+](=O)[O-]", "C[N+](C)(C)[O-]", "N#N", "[NH3+]CC(=O)[O-]", "CN=[N+]=[N-]",
+     "CS(C)=O", "[Si](C)(C)(C)C", "C=C=C", "C#C", "OS(=O)(=O)O", "C1=CC=CC=C1", "[H][H]", "C[B-](C)(C)[N+](C)(C)C"],
+)  # fmt: skip
+def test_ordinary_molecules_with_bonds_and_by_distance(smiles):
+    found = from_smiles(smiles)
+    assert found.warnings == ()
+    assert doubts_of(Structure(found.Z, found.xyz)) == ()
+
+
+@pytest.mark.parametrize(
+    ("smiles", "leave", "words"),
+    [
+        ("N#CC1CC[C]CC1", "", "with too few bonds"), ("CCO", "H", "with too few bonds"), ("c1ccccc1", "H", "too few bonds"),
+        ("[NH3+]CC[NH3+]", "", "its groups make a charge of +2"), ("[O-]C(=O)C(=O)[O-]", "", "make a charge of -2"),
+        ("[O-]C(=O)CCC(=O)[O-]", "", "make a charge of -2"),
+    ],
+)  # fmt: skip
+def test_what_distances_tell(smiles, leave, words):
+    made = from_smiles(smiles)
+    keep = made.Z > 1 if leave else np.ones(len(made), dtype=bool)
+    found = doubts_of(Structure(made.Z[keep], made.xyz[keep]))
+    assert any(words in text for text in found), found
+
+
+def test_a_unit_or_a_drawing_of_an_xyz():
+    water = np.array([[0, 0, 0.2217], [0, 1.4309, -0.8867], [0, -1.4309, -0.8867]])
+    (text,) = doubts_of(Structure(np.array([8, 1, 1]), water))
+    assert "check that lengths are in Å" in text
+    methane = np.array([[0, 0, 0], [1.09, 0, 0], [-1.09, 0, 0], [0, 1.09, 0], [0, -1.09, 0]])
+    assert any("drawn flat" in text for text in doubts_of(Structure(np.array([6, 1, 1, 1, 1]), methane)))
+
+
+def test_objects_of_rdkit_and_pymatgen():
+    assert as_structure(Chem.MolFromSmiles("C[CH2]")).warnings[0].startswith("17 electrons")
+    core = pytest.importorskip("pymatgen.core")
+    found = as_structure(core.Molecule(["N", *"HHHH"], AMMONIUM, charge=1))
+    assert (found.charge, len(found.warnings)) == (1, 1)
+    oxygen = as_structure(core.Molecule(["O", "O"], [[0, 0, 0], [0, 0, 1.21]], spin_multiplicity=3))
+    assert any("multiplicity is 3" in warning for warning in oxygen.warnings)
+
+
+@pytest.mark.parametrize(
+    ("Z", "xyz"),
+    [
+        ([8, 6, 8], [[-1.16, 0, 0], [0, 0, 0], [1.16, 0, 0]]), ([6, 8], [[0, 0, 0], [0, 0, 1.128]]),
+        ([6, 16], [[0, 0, 0], [0, 0, 1.535]]), ([1, 6, 7], [[-1.066, 0, 0], [0, 0, 0], [1.153, 0, 0]]),
+        ([16, 6, 16], [[-1.553, 0, 0], [0, 0, 0], [1.553, 0, 0]]),
+    ],
+)  # fmt: skip
+def test_small_molecules_of_carbon_are_ordinary(Z, xyz):
+    assert doubts_of(Structure(np.array(Z), np.array(xyz))) == ()
+
+
+def test_methylene_is_a_carbene():
+    (text,) = doubts_of(Structure(np.array([6, 1, 1]), np.array([[0, 0, 0], [0.86, 0, 0.69], [-0.86, 0, 0.69]])))[1:]
+    assert text == "C1 with too few bonds: a carbene or radical, or hydrogens are missing"

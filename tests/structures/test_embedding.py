@@ -1,0 +1,144 @@
+"""A geometry that is made depends on the molecule, not on how it is written or on how busy the machine is."""
+
+import io
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom
+
+from andersonn.errors import InputError
+from andersonn.structures.readers import as_structure, embedding, from_smiles
+from andersonn.structures.readers.molecules import further_conformers
+from andersonn.structures.structure import Structure
+from tests.fuzz.variants import smiles_variants
+from tests.structures.test_conformers import isomer_of
+
+MOLECULES = [
+    "CC(C)C[C@H](N)C(=O)N1CCC[C@H]1C(=O)O", "CC(N)C(F)Cl", "C/C=C\\C(O)Cc1ccncc1", "C1CC2CC1CN2", "[2H]C([2H])([2H])O",
+    "OC[C@H]1O[C@@H](O)[C@H](O)[C@@H](O)[C@@H]1O", "C[N+]1=CC=CC=C1", "[CH2]C", "C1=CC2=CC=CC2=C1", "O",
+]  # fmt: skip
+FULLERENE = (
+    "c12c3c4c5c1c1c6c7c2c2c8c3c3c9c4c4c%10c5c5c1c1c6c6c%11c7c2c2c7c8c3c3c8c9c4c4c9c%10c5c5c1c1c6c6c%11c2c2c7c3c3"
+    "c8c4c4c9c5c1c1c6c2c3c41"
+)
+
+
+def shape(structure: Structure) -> list[list[float]]:
+    """Elements and positions, in an order of their own."""
+    return sorted([float(z), *xyz] for z, xyz in zip(structure.Z, structure.xyz.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("smiles", MOLECULES)
+def test_the_same_geometry_for_every_way_to_write_a_molecule(smiles):
+    first = from_smiles(smiles)
+    further = [shape(s) for s in further_conformers(first, 2)]
+    for name, other in smiles_variants(smiles, np.random.default_rng(len(smiles))).items():
+        assert shape(other) == shape(first), name
+        assert [shape(s) for s in further_conformers(other, 2)] == further, name
+
+
+def test_atoms_stay_in_the_order_they_are_written_in():
+    found = from_smiles("OC(F)CCl")
+    assert found.Z[:5].tolist() == [8, 6, 9, 6, 17]
+    i, j = found.bonds.T
+    assert np.linalg.norm(found.xyz[i] - found.xyz[j], axis=1).max() < 1.9
+    for conformer in further_conformers(found, 2):
+        assert np.linalg.norm(conformer.xyz[i] - conformer.xyz[j], axis=1).max() < 1.9
+
+
+def test_names_of_atoms_do_not_matter():
+    assert shape(from_smiles("[CH3:7][CH2:3][OH:1]")) == shape(from_smiles("CCO"))
+
+
+ISOMERS = [
+    "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "C/C=C/C", "C/C=C\\C", "C[C@H]1CC[C@@H](O)CC1", "C[C@H]1CC[C@H](O)CC1", "C[S@](=O)CC",
+    "[2H][C@H](C)O", "CC=[C@]=CC", "O[C@H]1[C@@H](O)[C@H](O)[C@H](O)[C@@H](O)[C@@H]1O",
+    "O[C@H]1[C@H](O)[C@H](O)[C@@H](O)[C@H](O)[C@H]1O", "O[C@@H]1[C@@H](O)[C@@H](O)[C@H](O)[C@@H](O)[C@@H]1O",
+]  # fmt: skip
+"""The last two are such whose canonical SMILES reads back as another isomer."""
+
+
+@pytest.mark.parametrize("smiles", ISOMERS)
+def test_the_isomer_that_is_asked_for_is_the_one_that_is_made(smiles):
+    asked = Chem.MolToInchi(Chem.MolFromSmiles(smiles))
+    rng = np.random.default_rng(0)
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    for order in [np.arange(mol.GetNumAtoms()), *(rng.permutation(mol.GetNumAtoms()) for _ in range(3))]:
+        made = as_structure(Chem.RenumberAtoms(mol, order.tolist()))
+        assert [Chem.MolToInchi(isomer_of(s)) for s in (made, *further_conformers(made, 2))] == [asked] * 3
+
+
+def test_hindered_axes_keep_their_sense():
+    mol = Chem.AddHs(Chem.MolFromSmiles("Cc1cccc(I)c1-c1c(C)cccc1Br"))
+    _, before, begin, end, after, _ = mol.GetSubstructMatch(Chem.MolFromSmarts("Ic:c-c:cBr"))
+    axis = mol.GetBondBetweenAtoms(begin, end)
+    angles = []
+    for sense in (Chem.BondStereo.STEREOATROPCW, Chem.BondStereo.STEREOATROPCCW):
+        axis.SetStereoAtoms(before, after)
+        axis.SetStereo(sense)
+        for order in (np.arange(len(mol.GetAtoms())), np.random.default_rng(1).permutation(len(mol.GetAtoms()))):
+            made = as_structure(Chem.RenumberAtoms(mol, order.tolist()))
+            angles.append(dihedral(made.xyz[np.argsort(order)[[before, begin, end, after]]]))
+    assert angles[0] == pytest.approx(angles[1], abs=1.0)
+    assert angles[2] == pytest.approx(angles[3], abs=1.0)
+    assert angles[0] * angles[2] < 0
+    assert min(map(abs, angles)) > 60
+
+
+def dihedral(xyz: np.ndarray) -> float:
+    one, axis, other = np.diff(xyz, axis=0)
+    return np.degrees(
+        np.arctan2(np.linalg.norm(axis) * one @ np.cross(axis, other), np.cross(one, axis) @ np.cross(axis, other))
+    )
+
+
+@pytest.mark.parametrize("wrong", ["not SMILES", "[H]OC(=O)[C@]([H])(N([H])[H])C([H])([H])[H]"])
+def test_a_molecule_whose_smiles_reads_back_as_another_keeps_its_own(monkeypatch, wrong):
+    real = Chem.MolFromSmiles
+    mol = Chem.AddHs(Chem.MolFromSmiles("C[C@H](N)C(=O)O"))
+    monkeypatch.setattr(Chem, "MolFromSmiles", lambda text, options: real(wrong, options))
+    made = as_structure(mol)
+    assert Chem.MolToInchi(isomer_of(made)) == Chem.MolToInchi(mol)
+
+
+def test_properties_of_a_molecule_are_not_read():
+    block = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO")).encode() + b"> <n\xe9>\n\xe9\n\n$$$$\n"
+    (mol,) = Chem.ForwardSDMolSupplier(io.BytesIO(block))
+    assert as_structure(mol).made_geometry
+
+
+def test_embedding_is_bounded_by_attempts():
+    with pytest.raises(InputError, match="attempts") as caught:
+        from_smiles(FULLERENE)
+    assert caught.value.kind == "no_conformer"
+    mol = Chem.AddHs(Chem.MolFromSmiles(FULLERENE))
+    structure = Structure([6], np.zeros((1, 3)), made_from=mol.ToBinary())
+    assert further_conformers(structure, 1) == []
+
+
+@pytest.mark.parametrize("made", [[], [0, -1]])
+def test_what_a_halted_machine_could_not_make_is_told(monkeypatch, made):
+    mol = Chem.AddHs(Chem.MolFromSmiles("CCO"))
+    clock = iter([0.0, 1e6])
+    monkeypatch.setattr(embedding.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(rdDistGeom, "EmbedMultipleConfs", lambda mol, count, options: made)
+    with pytest.raises(InputError, match="try again") as caught:
+        embedding.embed(mol, 2, 7)
+    assert caught.value.kind == "no_conformer"
+
+
+def test_what_it_made_all_the_same_is_kept(monkeypatch):
+    expected = from_smiles("CCO").xyz
+    clock = iter([0.0, 1e6])
+    monkeypatch.setattr(embedding.time, "monotonic", lambda: next(clock))
+    assert np.array_equal(from_smiles("CCO").xyz, expected)
+
+
+def test_what_rdkit_takes_for_impossible_while_embedding_is_named(monkeypatch):
+    def failing(mol, count, options):
+        raise ValueError("bad")
+
+    monkeypatch.setattr(rdDistGeom, "EmbedMultipleConfs", failing)
+    with pytest.raises(InputError, match="impossible: bad"):
+        from_smiles("CCO")
