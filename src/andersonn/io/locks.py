@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,7 +40,7 @@ def held(path: Path) -> Iterator[bool]:
         Held: another process, or another part of this one, has it.
         OSError: the file cannot be made, or something else stands in its place.
     """
-    if path.is_symlink() or (path.exists() and not path.is_file()):
+    if _is_something_else(path):
         raise OSError(errno.EEXIST, f"its lock {path.name!r} is a link or a folder, which has to go", str(path))
     lock = FileLock(str(path), timeout=0, thread_local=False)
     try:
@@ -66,3 +67,11 @@ def held(path: Path) -> Iterator[bool]:
         if os.name == "nt":  # which removes no open file
             with suppress(OSError):
                 path.unlink()
+
+
+def _is_something_else(path: Path) -> bool:
+    """Whether a link or a folder stands there; asked once, since another may remove the lock between two questions."""
+    try:
+        return not stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
