@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from andersonn.measuring.clock import interleaved, told_apart
-from andersonn.measuring.crossover import Curve, crossover
-from andersonn.measuring.memory import limited, out_of_memory, tape_bytes
+from andersonn.measuring.curves import Curve, crossover
+from andersonn.measuring.peak_memory import limited, out_of_memory
+from tests.tape import tape_bytes
 
 
 def curve(seconds, residual) -> Curve:
@@ -93,7 +94,7 @@ def test_a_limit_holds_and_is_lifted():
 def test_peak_bytes_sees_a_large_tensor():
     """In a fresh process, as its docstring asks: here the allocator may hold as much already."""
     code = (
-        "import torch; from andersonn.measuring.memory import peak_bytes; "
+        "import torch; from andersonn.measuring.peak_memory import peak_bytes; "
         "print(peak_bytes(lambda: torch.ones(25_000_000).sum()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)

@@ -42,14 +42,14 @@ def inference(
     out: Path | None = OUT,
 ) -> None:
     """Runs the comparison."""
-    from andersonn.comparison.own import inference as comparison
-    from andersonn.comparison.own.report import inference_rows
     from andersonn.data.merging import read_records
     from andersonn.inference.predictor import load_for
+    from andersonn.measuring import inference as comparison
+    from andersonn.measuring.report import inference_rows
 
     plan = comparison.Plan(limit, side, rtol, compact, repeats, threads, seed, energy)
     require_device(device)
     require_writable(out)
     result = comparison.compare(load_for(task, model, device), read_records(data), plan, Bars())
     save(result, out)
-    tell(result, *inference_rows(result["solvers"]), format, out)
+    tell(result, *inference_rows(result), format, out)

@@ -68,8 +68,8 @@ def memory(
 
 def _by_depth(options: dict[str, Any], format: Format, out: Path | None) -> None:
     """Peaks by depth."""
-    from andersonn.comparison.own import memory as comparison
-    from andersonn.comparison.own.memory_report import memory_rows
+    from andersonn.measuring import memory as comparison
+    from andersonn.measuring.report import memory_rows
 
     result = _measured(comparison.measure, comparison.Plan(**options), out)
     if format is Format.json:
@@ -83,9 +83,9 @@ def _by_depth(options: dict[str, Any], format: Format, out: Path | None) -> None
 
 def _within(options: dict[str, Any], format: Format, out: Path | None) -> None:
     """What fits in a budget, by size."""
-    from andersonn.comparison.own import budget as comparison
-    from andersonn.comparison.own.memory_report import budget_rows
     from andersonn.errors import UsageError
+    from andersonn.measuring import budget as comparison
+    from andersonn.measuring.report import budget_rows
 
     if options["task"] is None:
         raise UsageError("no_task", "a budget is asked about structures, and no task is named", "name one: porosity")
