@@ -11,17 +11,21 @@ import torch
 
 from andersonn.errors import UsageError
 from andersonn.measuring import budget, by_rows, report
-from andersonn.measuring.budget import BudgetPlan, bisected, frontier_of, measure, probe
+from andersonn.measuring.budget import bisected, frontier_of, measure, probe
 from andersonn.measuring.by_rows import ByRows
-from andersonn.measuring.memory import NO_RESET
+from andersonn.measuring.memory import NO_RESET, Plan
 from andersonn.measuring.report import budget_rows
-from andersonn.measuring.training_step import Posed, steps_needed
+from andersonn.measuring.training_step import StepInput, steps_needed
 from andersonn.measuring.tutorial_cell import tutorial_problem
 from andersonn.measuring.verdict import budget_verdict
 from andersonn.models import SolverConfig
 from andersonn.structures.image import ImageRecipe
 
 MEGABYTE = 10**6
+
+
+def budget_plan(file, budget, **options):
+    return Plan(**{"task": "conduction", "data": (file,), "budget": budget, "batch": 1} | options)
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +66,12 @@ def allocating(posed, kind, depth):
 @pytest.fixture
 def posed():
     cell, x = tutorial_problem(batch=1, seed=0)
-    return Posed(cell, x.requires_grad_(), None, SolverConfig(rtol=1e-2))
+    return StepInput(cell, x.requires_grad_(), None, SolverConfig(rtol=1e-2))
 
 
 def test_what_is_refused_is_told_from_what_fits(posed, monkeypatch):
     monkeypatch.setattr(budget, "step", allocating)
-    plan = BudgetPlan("conduction", ("x",), 2**30 + 2**26)
+    plan = budget_plan("x", 2**30 + 2**26)
     assert probe(posed, "stack", 4, plan) == {"depth": 4, "fits": False, "bytes": None}
     assert probe(posed, "stack", 1, plan)["fits"]  # what was refused leaves nothing behind
     allocating(posed, "stack", 4)  # nor is the process held to the budget for good
@@ -79,7 +83,7 @@ def test_another_error_is_not_taken_for_a_refusal(posed, monkeypatch):
 
     monkeypatch.setattr(budget, "step", broken)
     with pytest.raises(RuntimeError, match="mat1"):
-        probe(posed, "stack", 1, BudgetPlan("conduction", ("x",), MEGABYTE))
+        probe(posed, "stack", 1, budget_plan("x", MEGABYTE))
 
 
 def test_structures_by_rows(few_records):
@@ -101,7 +105,7 @@ def test_the_largest_is_found_without_imaging_all(few_records):
 
 
 def test_whole_measurement_in_processes_of_their_own(few):
-    plan = BudgetPlan("conduction", (few,), 2 * MEGABYTE, rows=(10**6,), deepest=20)
+    plan = budget_plan(few, 2 * MEGABYTE, rows=(10**6,), deepest=20)
     result = measure(plan)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     largest = result["sizes"][-1]
@@ -153,7 +157,7 @@ def test_the_verdict():
 
 
 def test_a_process_that_fails_is_not_a_step_that_does_not_fit(few, few_records):
-    found = budget._frontier(BudgetPlan("conduction", (few,), MEGABYTE), few_records, "no such kind")
+    found = budget._frontier(budget_plan(few, MEGABYTE), few_records, "no such kind")
     assert found["deepest"] is None
     assert "not measured: the process ended with status" in found["why"]
     size = row((1, 2), (1, 2))
@@ -171,16 +175,16 @@ def test_steps_needed(posed):
 @pytest.mark.parametrize(
     ("options", "cause"),
     [
-        ({"rows": ()}, "write --budget"),
-        ({"budget": 0}, "write --budget"),
+        ({"rows": ()}, "are counts"),
+        ({"budget": 0}, "are counts"),
         ({"data": ()}, "give --data"),
     ],
 )
 def test_bad_plans(options, cause):
     with pytest.raises(UsageError, match=cause):
-        BudgetPlan(**{"task": "conduction", "data": ("x",), "budget": 1} | options)
+        Plan(**{"task": "conduction", "data": ("x",), "budget": 1} | options)
 
 
 def test_too_few_structures(few):
     with pytest.raises(UsageError, match="lower --batch"):
-        measure(BudgetPlan("conduction", (few,), MEGABYTE, rows=(10**6,), batch=1000))
+        measure(budget_plan(few, MEGABYTE, rows=(10**6,), batch=1000))

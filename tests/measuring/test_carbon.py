@@ -71,7 +71,7 @@ def test_where_anderson_costs_more_nothing_is_saved(inference):
     found = account(inference)
     assert found["projection"]["saved_mt"]["high"] < 0
     assert "use forward iteration" in found["verdict"]
-    assert "no gain of time was told from noise" in found["projection"]["assumptions"]["saving"]["source"]
+    assert "was not distinguishable from noise" in found["projection"]["assumptions"]["saving"]["source"]
     assert "nothing is saved" in report.render(found)
 
 

@@ -172,14 +172,14 @@ def test_the_verdict_says_where_it_does_not_pay(result):
     assert "does not pay" in slower["verdict"]
     noise = altered(result, won=6, lost=1)
     assert (noise["recommendation"], noise["pays"]) == ("forward", False)
-    assert "can be told from noise" in noise["verdict"]
+    assert "distinguishable from noise" in noise["verdict"]
     faster = altered(result, won=7)
     assert faster["recommendation"] in ("anderson", "auto")
     assert faster["pays"]
     assert " pays: " in faster["verdict"]
     few = altered(result, won=4, repeats=4)
     assert few["recommendation"] == "forward"
-    assert "So few" in few["verdict"]
+    assert "too few" in few["verdict"]
     unsolved = altered(result, won=7, unconverged=3)
     assert unsolved["recommendation"] == "forward"
     assert "left 3 structures unsolved" in unsolved["verdict"]

@@ -51,14 +51,14 @@ def test_a_stack_that_would_not_fit_is_not_tried_and_not_zero(result):
     assert not re.findall(r'(?:src|href)="?https?://', page)
 
 
-def test_the_verdict_says_where_a_stack_is_thrifty():
+def test_the_verdict_says_where_a_stack_needs_less():
     rows = [
         {"kind": kind, "depth": depth, "bytes": size * MEGABYTE, "why": None}
         for kind, size in (("anderson", 30), ("stack", 10))
         for depth in (1, 2)
     ]
     found = memory_verdict({"rows": rows, "break_even": None})
-    assert "a stack is the thrifty choice" in found["verdict"]
+    assert "a stack needs less memory" in found["verdict"]
     assert "At every depth measured the layer needs less" in memory_verdict({"rows": rows, "break_even": 1})["verdict"]
     for row in rows:
         row |= {"bytes": None, "why": NO_RESET}
@@ -75,7 +75,7 @@ def test_the_solver_runs_for_exactly_so_many_steps_in_both_passes(task):
     assert "forward_evaluations" not in step_peak(plan, "stack", 3)
 
 
-def test_thriftier_forms_are_measured_when_asked_for(monkeypatch):
+def test_smaller_forms_are_measured_when_asked_for(monkeypatch):
     monkeypatch.setattr(memory, "_point", fake_point)
     result = measure(Plan(batch=1, depths=(1, 2), variants=True))
     assert {row["kind"] for row in result["rows"]} == {*LAYERS, *VARIANTS, "stack"}
@@ -125,13 +125,17 @@ def test_a_process_that_fails_is_not_measured():
     [
         ({"depths": ()}, "write --depths"),
         ({"depths": (0, 1)}, "write --depths"),
-        ({"task": "polarity"}, "give --data"),
         ({"data": ("x.parquet",)}, "name one"),
     ],
 )
 def test_bad_plans(options, cause):
     with pytest.raises(UsageError, match=cause):
         Plan(**options)
+
+
+def test_a_task_without_structures():
+    with pytest.raises(UsageError, match="give --data"):
+        measure(Plan(task="polarity"))
 
 
 def test_too_few_structures():

@@ -132,7 +132,7 @@ def test_the_verdict_says_where_it_does_not_pay(result):
     assert "does not pay" in slower["verdict"]
     noise = told(6, 1)
     assert (noise["recommendation"], noise["pays"]) == ("forward", False)
-    assert "told from noise" in noise["verdict"]
+    assert "distinguishable from noise" in noise["verdict"]
     assert (told(7)["recommendation"], told(7)["pays"]) == ("anderson", True)
     assert not told(7, saved=1.0)["pays"]
-    assert "So few" in told(4, epochs=4)["verdict"]
+    assert "too few" in told(4, epochs=4)["verdict"]

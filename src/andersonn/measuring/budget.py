@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,62 +20,28 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from andersonn import launch
 from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.data.store import image_store
 from andersonn.errors import UsageError
 from andersonn.measuring.by_rows import ByRows
-from andersonn.measuring.memory import EXACT, NO_RESET
+from andersonn.measuring.memory import NO_RESET, Plan, in_process, plan_of
 from andersonn.measuring.peak_memory import limited, out_of_memory, peak_bytes
 from andersonn.measuring.setting import setting
-from andersonn.measuring.training_step import LAYERS, Posed, kinds, posed_on, scientist_with_layer, step, steps_needed
+from andersonn.measuring.training_step import (
+    LAYERS,
+    StepInput,
+    kinds,
+    scientist_with_layer,
+    step,
+    step_input,
+    steps_needed,
+)
 from andersonn.measuring.verdict import budget_verdict
 from andersonn.progress import Progress, Silent
-from andersonn.sanitize import lines_of
-
-ROWS = (300, 1000, 3000, 10000)
-DEEPEST = 200
 
 
-@dataclass(frozen=True)
-class BudgetPlan:
-    """What to measure.
-
-    Attributes:
-        task: whose cell.
-        data: files of structures.
-        budget: bytes that a step may take beyond what cell and input hold.
-        rows: of the images, a size each; one larger than all structures is met by the largest.
-        deepest: solver steps, or layers, above which none is tried.
-        batch: structures of each size in a step.
-        model: folder of a trained model; None: the weights that come along.
-        device: where.
-        threads: of torch.
-        variants: whether thriftier forms of the layer with Anderson are tried, too.
-    """
-
-    task: str
-    data: tuple[str, ...]
-    budget: int
-    rows: tuple[int, ...] = ROWS
-    deepest: int = DEEPEST
-    batch: int = 1
-    model: str | None = None
-    device: str = "cpu"
-    threads: int = 1
-    variants: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.rows or min((*self.rows, self.deepest, self.batch, self.threads, self.budget)) < 1:
-            raise UsageError(
-                "bad_sizes", "budget, rows, depth, batch and threads are counts", "write --budget 1GB --rows 300,3000"
-            )
-        if not self.data:
-            raise UsageError("no_data", "a budget is asked about structures of many sizes", "give --data FILE.parquet")
-
-
-def measure(plan: BudgetPlan, progress: Progress | None = None) -> dict[str, Any]:
+def measure(plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
     """Finds the frontier.
 
     Returns:
@@ -125,35 +91,27 @@ def measure(plan: BudgetPlan, progress: Progress | None = None) -> dict[str, Any
     return result | budget_verdict(result)
 
 
-def _described(posed: Posed) -> dict[str, Any]:
+def _described(posed: StepInput) -> dict[str, Any]:
     """What is known of a size before any step is tried."""
     rows, width = posed.state.shape
     return {"rows": rows, "width": width, "needed": {name: steps_needed(posed, name) for name in LAYERS}}
 
 
-def _posed(plan: BudgetPlan, records: Records) -> Posed:
+def _posed(plan: Plan, records: Records) -> StepInput:
     """The cell on these structures; their images are kept for the processes."""
     scientist = scientist_with_layer(plan.task, plan.model, plan.device)
     store = image_store(records, scientist.recipe)
-    return posed_on(scientist, store, np.arange(len(records)), plan.device)
+    return step_input(scientist, store, np.arange(len(records)), plan.device)
 
 
-def _frontier(plan: BudgetPlan, part: Records, kind: str) -> dict[str, Any]:
+def _frontier(plan: Plan, part: Records, kind: str) -> dict[str, Any]:
     """What a process of its own found out about a kind on these structures."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "part.parquet"  # so that it need not read all structures again
         pq.write_table(part.table, file)
-        task = json.dumps(asdict(replace(plan, data=(str(file),))))
-        module = "andersonn.measuring.budget"
-        done = launch.run(
-            module, task, kind, capture_output=True, encoding="utf-8", errors="replace", check=False, env=EXACT
-        )
-    found = frontier_of([json.loads(line) for line in lines_of(done.stdout)])
-    if done.returncode == 0:
-        return found
-    reason = (lines_of(done.stderr.strip()) or ["no message; perhaps it was killed for its memory"])[-1]
-    why = f"not measured: the process ended with status {done.returncode}: {reason}"
-    return found | {"deepest": None, "refused": None, "why": why}
+        found, why = in_process("andersonn.measuring.budget", replace(plan, data=(str(file),)), kind)
+    frontier = frontier_of(found)
+    return frontier if why is None else frontier | {"deepest": None, "refused": None, "why": why}
 
 
 def frontier_of(probes: list[dict[str, Any]]) -> dict[str, Any]:
@@ -183,7 +141,7 @@ def bisected(fits: Any, deepest: int) -> None:
         low, high = (middle, high) if fits(middle) else (low, middle)
 
 
-def probe(posed: Posed, kind: str, depth: int, plan: BudgetPlan) -> dict[str, Any]:
+def probe(posed: StepInput, kind: str, depth: int, plan: Plan) -> dict[str, Any]:
     """One step of a depth under the limit: whether it ended, and its peak if it did."""
     posed, found = posed.without_gradients(), {"depth": depth, "fits": True, "bytes": None}
     try:
@@ -197,7 +155,7 @@ def probe(posed: Posed, kind: str, depth: int, plan: BudgetPlan) -> dict[str, An
     return found
 
 
-def _walk(plan: BudgetPlan, kind: str) -> None:
+def _walk(plan: Plan, kind: str) -> None:
     """Probes depths, and prints each finding at once, so that none is lost if the process ends over the next."""
     torch.set_num_threads(plan.threads)
     posed = _posed(plan, read_records(plan.data))
@@ -213,10 +171,5 @@ def _walk(plan: BudgetPlan, kind: str) -> None:
     bisected(fits, plan.deepest)
 
 
-def _plan_of(text: str) -> BudgetPlan:
-    values = json.loads(text)
-    return BudgetPlan(**values | {name: tuple(values[name]) for name in ("data", "rows")})
-
-
 if __name__ == "__main__":
-    _walk(_plan_of(sys.argv[1]), sys.argv[2])
+    _walk(plan_of(sys.argv[1]), sys.argv[2])

@@ -106,7 +106,7 @@ def _saving(report: dict[str, Any], run: dict[str, Energy]) -> Assumption:
     ours, plain = run["anderson"], run[FORWARD]
     what = f"Anderson beside forward iteration, {report['measure']} for {report['task']}, n = {report['n']}"
     if not report["pays"]:
-        what += "; no gain of time was told from noise there"
+        what += "; the gain in time there was not distinguishable from noise"
     if ours.how == plain.how == MEASURED:
         ratio = plain.kwh / ours.kwh
         levels = {"low": min(low, ratio), "mid": ratio, "high": max(high, ratio)}

@@ -76,7 +76,7 @@ def timing(seconds: Sequence[float]) -> Timing:
     return Timing(float(median), float(low), float(high), len(seconds))
 
 
-def told_apart(won: int, rounds: int, level: float = 0.05) -> bool:
+def ahead_by_more_than_chance(won: int, rounds: int, level: float = 0.05) -> bool:
     """Whether something that was ahead in ``won`` of so many rounds is ahead by more than chance: a one-sided sign test.
     Five rounds are the fewest in which it can be.
     """

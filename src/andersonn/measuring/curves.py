@@ -37,27 +37,10 @@ class Curve:
         reached = np.flatnonzero(self.residual <= level)
         return float(self.seconds[reached[0]]) if len(reached) else float("inf")
 
-    def evaluations_to(self, level: float) -> int | None:
-        """Evaluations until the residual is at or under ``level``; None if never."""
-        reached = np.flatnonzero(self.residual <= level)
-        return int(reached[0]) + 1 if len(reached) else None
 
-
-@dataclass(frozen=True)
-class Crossover:
-    """Where the costlier solver comes out ahead for good.
-
-    Attributes:
-        residual: it is ahead at this level and at every lower one.
-        seconds: when it reaches that level.
-    """
-
-    residual: float
-    seconds: float
-
-
-def crossover(costlier: Curve, plain: Curve, floor: float = 0.0) -> Crossover | None:
-    """The point from which on the costlier solver stays ahead, or None if it is behind at the end.
+def crossover(costlier: Curve, plain: Curve, floor: float = 0.0) -> dict[str, float] | None:
+    """The point from which on the costlier solver stays ahead: ``residual``, at which it is ahead and at every lower one, and
+    ``seconds``, when it reaches that; None if it is behind at the end.
 
     Levels are those that either curve reaches; a level that only one of them reaches is won by that one. Differences
     under ``floor``, where rounding decides, count for neither.
@@ -70,7 +53,7 @@ def crossover(costlier: Curve, plain: Curve, floor: float = 0.0) -> Crossover | 
         mine, other = costlier.time_to(level), plain.time_to(level)
         if not mine < other:
             break
-        best = Crossover(float(level), mine)
+        best = {"residual": float(level), "seconds": mine}
     return best
 
 
@@ -105,10 +88,7 @@ def residual_curves(problem: FixedPointProblem, solvers: Mapping[str, Solver], r
             }
             for name, curve in curves.items()
         },
-        "crossovers": {
-            name: None if point is None else {"residual": point.residual, "seconds": point.seconds}
-            for name, point in points.items()
-        },
+        "crossovers": points,
         "seconds_per_evaluation": costs,
         "mixing_penalties": {
             name: costs[name] / costs[FORWARD] - 1.0 for name in points if {name, FORWARD} <= costs.keys()

@@ -21,7 +21,7 @@ from andersonn.measuring.clock import timing, turns, waiter
 from andersonn.measuring.contenders import FORWARD, contenders
 from andersonn.measuring.curves import residual_curves
 from andersonn.measuring.energy import Energy, meter_for
-from andersonn.measuring.instrumented import Watched, solving_with
+from andersonn.measuring.instrumented import InstrumentedSolver, solving_with
 from andersonn.measuring.problems import problems
 from andersonn.measuring.setting import setting, threads_of
 from andersonn.measuring.verdict import inference_verdict
@@ -76,7 +76,7 @@ class Round:
     """One pass over all structures: answers and accounts."""
 
     outputs: Outputs
-    accounts: Watched
+    accounts: InstrumentedSolver
 
 
 def compare(scientist: Predictor, records: Records, plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def compare(scientist: Predictor, records: Records, plan: Plan, progress: Progre
         (the same of solver and cell alone), ``speedup_explained`` (what that makes of a whole prediction), ``speedup_evaluations`` (mean evaluations a structure, forward ÷ Anderson),
         ``agreement`` (share of structures that both put in the same class), ``solvers`` (name → all numbers of one),
         ``curve`` (see :func:`~andersonn.measuring.curves.residual_curves`), ``recommendation``, ``pays`` (whether a
-        saving of time was told from noise), ``verdict`` (words)
+        saving of time was distinguishable from noise), ``verdict`` (words)
         and ``setting``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A solver inside a network, watched: seconds of its solves, calls of the cell and rows they were for."""
+"""A solver inside a network that counts: seconds of its solves, calls of the cell and the rows of these calls."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig
 from andersonn.solvers import FixedPoint, Solver
 
 
-class Watched:
-    """Solves as ``solver`` does, and keeps accounts.
+class InstrumentedSolver:
+    """Solves as ``solver`` does, and counts.
 
     Attributes:
-        seconds: of all solves; encoder and head are not in it.
+        seconds: of all solves; encoder and head are not included.
         calls: evaluations of the map, each for all samples still in the batch.
         rows: rows of the state in these calls, summed: the work done.
         flops: floating-point operations in the solves, if ``counter`` counts.
@@ -37,7 +37,7 @@ class Watched:
         wait()
         before = self._flops()
         begin = time.perf_counter()
-        found = self.solver.solve(_counted(f, self), z0, offsets)
+        found = self.solver.solve(_Counted(f, self), z0, offsets)
         wait()
         self.seconds += time.perf_counter() - begin
         self.flops += self._flops() - before
@@ -48,10 +48,12 @@ class Watched:
 
 
 class _Counted:
-    """A map that enters its calls into the accounts."""
+    """A map that counts its calls."""
 
-    def __init__(self, f: Any, accounts: Watched) -> None:
+    def __init__(self, f: Any, accounts: InstrumentedSolver) -> None:
         self.f, self.accounts = f, accounts
+        if hasattr(f, "subset"):  # solvers leave samples out of a batch only where the map can
+            self.subset = lambda samples, rows: _Counted(f.subset(samples, rows), accounts)
 
     def __call__(self, z: Tensor) -> Tensor:
         self.accounts.calls += 1
@@ -59,19 +61,10 @@ class _Counted:
         return self.f(z)
 
 
-class _DivisibleCounted(_Counted):
-    def subset(self, samples: Tensor, rows: Tensor) -> _Counted:
-        return _counted(self.f.subset(samples, rows), self.accounts)
-
-
-def _counted(f: Any, accounts: Watched) -> _Counted:
-    return (_DivisibleCounted if hasattr(f, "subset") else _Counted)(f, accounts)
-
-
 @contextmanager
 def solving_with(
     network: EquilibriumNetwork | Ensemble, solver: Solver, counter: FlopCounterMode | None = None
-) -> Iterator[Watched]:
+) -> Iterator[InstrumentedSolver]:
     """The network, or each member of an ensemble, solves with another solver inside this block, watched; then again with
     its own.
 
@@ -79,7 +72,7 @@ def solving_with(
         UsageError: it is an explicit stack of layers.
     """
     require_equilibrium(network.config)
-    watched = Watched(solver, counter)
+    watched = InstrumentedSolver(solver, counter)
     with solvers_changed(network, lambda _: watched):
         yield watched
 

@@ -18,15 +18,13 @@ from andersonn import launch
 from andersonn.errors import UsageError
 from andersonn.measuring.peak_memory import peak_bytes
 from andersonn.measuring.setting import setting
-from andersonn.measuring.training_step import STACK, Posed, images_of, kinds, posed_on, scientist_with_layer, step
+from andersonn.measuring.training_step import STACK, StepInput, images_of, kinds, scientist_with_layer, step, step_input
 from andersonn.measuring.tutorial_cell import tutorial_problem
 from andersonn.measuring.verdict import memory_verdict
 from andersonn.models import SolverConfig
 from andersonn.progress import Progress, Silent
 from andersonn.sanitize import lines_of
-from andersonn.scientists.conduction import CONDUCTION
 
-DEPTHS = (1, 2, 5, 10, 20, 50, 100, 200)
 EXACT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 ROOM = 0.6
 """Share of the free memory that a stack may be expected to take; a deeper one is not tried."""
@@ -35,37 +33,46 @@ NO_RESET = "not measured: this system does not let a process reset its peak memo
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure.
+    """What to measure: peaks by depth, or what fits in a budget (:mod:`andersonn.measuring.budget`).
 
     Attributes:
         task: whose cell; None: the convolutional cell of the implicit-layers tutorial on images of noise.
-        model: folder of a trained model; None: the weights that come along.
+        model: folder of a trained model; None: the shipped weights.
         data: files of structures; empty: the embedded crystals.
-        batch: structures, or images, in the step.
+        batch: structures, or images, in the step; within a budget, of each size.
         depths: solver steps in each of the two passes, or layers of a stack.
         device: where.
         threads: of torch.
         seed: of the structures, or of the images.
-        variants: whether thriftier forms of the layer with Anderson are measured, too.
+        variants: whether forms of the layer with Anderson that need less memory are measured, too.
+        budget: bytes that a step may take beyond what cell and input hold; None: peaks are measured.
+        rows: of the images, a size each; one larger than all structures is met by the largest. Within a budget only.
+        deepest: solver steps, or layers, above which none is tried. Within a budget only.
     """
 
     task: str | None = None
     model: str | None = None
     data: tuple[str, ...] = ()
     batch: int = 16
-    depths: tuple[int, ...] = DEPTHS
+    depths: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100, 200)
     device: str = "cpu"
     threads: int = 1
     seed: int = 0
     variants: bool = False
+    budget: int | None = None
+    rows: tuple[int, ...] = (300, 1000, 3000, 10000)
+    deepest: int = 200
 
     def __post_init__(self) -> None:
-        if min((*self.depths, self.batch, self.threads), default=0) < 1 or not self.depths:
-            raise UsageError("bad_depths", "depths, batch and threads are counts", "write --depths 1,10,100")
+        counts = (self.batch, self.threads, self.deepest, 1 if self.budget is None else self.budget)
+        if not self.depths or not self.rows or min(*self.depths, *self.rows, *counts) < 1:
+            raise UsageError(
+                "bad_counts", "depths, batch, threads, budget and rows are counts", "write --depths 1,10 or --rows 300"
+            )
         if self.task is None and (self.data or self.model):
             raise UsageError("no_task", "data and model belong to a task, and none is named", "name one: conduction")
-        if self.task not in (None, CONDUCTION.name) and not self.data:
-            raise UsageError("no_data", f"no structures for {self.task} come along", "give --data FILE.parquet")
+        if self.budget is not None and not self.data:
+            raise UsageError("no_data", "a budget is asked about structures of many sizes", "give --data FILE.parquet")
 
 
 def measure(plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
@@ -108,12 +115,12 @@ def measure(plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
     return result | memory_verdict(result)
 
 
-def _posed(plan: Plan) -> Posed:
+def _posed(plan: Plan) -> StepInput:
     if plan.task is None:
         cell, x = tutorial_problem(batch=plan.batch, seed=plan.seed)
-        return Posed(cell.to(plan.device), x.to(plan.device).requires_grad_(), None, SolverConfig())
+        return StepInput(cell.to(plan.device), x.to(plan.device).requires_grad_(), None, SolverConfig())
     scientist = scientist_with_layer(plan.task, plan.model, plan.device)
-    return posed_on(scientist, *images_of(scientist, plan.data, plan.batch, plan.seed), plan.device)
+    return step_input(scientist, *images_of(scientist, plan.data, plan.batch, plan.seed), plan.device)
 
 
 def step_peak(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
@@ -137,9 +144,15 @@ def _point(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
     """One point, in a process of its own unless the device's allocator can count."""
     if torch.device(plan.device).type == "cuda":
         return step_peak(plan, kind, depth)
-    words = (json.dumps(asdict(plan)), kind, str(depth))
+    found, why = in_process("andersonn.measuring.memory", plan, kind, str(depth))
+    return found[-1] if why is None else {"why": why}
+
+
+def in_process(module: str, plan: Plan, *words: str) -> tuple[list[dict[str, Any]], str | None]:
+    """What ``python -m module PLAN WORDS…`` prints, JSON by line, and why it did not end well; None if it did."""
     done = launch.run(
-        "andersonn.measuring.memory",
+        module,
+        json.dumps(asdict(plan)),
         *words,
         capture_output=True,
         encoding="utf-8",
@@ -147,10 +160,11 @@ def _point(plan: Plan, kind: str, depth: int) -> dict[str, Any]:
         check=False,
         env=EXACT,
     )
+    found = [json.loads(line) for line in lines_of(done.stdout)]
     if done.returncode == 0:
-        return json.loads(lines_of(done.stdout)[-1])
+        return found, None
     reason = (lines_of(done.stderr.strip()) or ["no message; perhaps it was killed for its memory"])[-1]
-    return {"why": f"not measured: the process ended with status {done.returncode}: {reason}"}
+    return found, f"not measured: the process ended with status {done.returncode}: {reason}"
 
 
 def _too_large(rows: list[dict[str, Any]], depth: int, device: str) -> str | None:
@@ -189,10 +203,11 @@ def growth(rows: list[dict[str, Any]], kind: str) -> float | None:
     return max(sizes.values()) / sizes[min(sizes)] if sizes else None
 
 
-def _plan_of(text: str) -> Plan:
+def plan_of(text: str) -> Plan:
+    """The plan that :func:`in_process` wrote."""
     values = json.loads(text)
-    return Plan(**values | {name: tuple(values[name]) for name in ("data", "depths")})
+    return Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 if __name__ == "__main__":
-    print(json.dumps(step_peak(_plan_of(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))
+    print(json.dumps(step_peak(plan_of(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))

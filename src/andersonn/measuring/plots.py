@@ -180,7 +180,7 @@ def frontier_figure(result: dict[str, Any]) -> str:
 
 
 def looks(kinds: Iterable[str]) -> dict[str, tuple[str, str, str]]:
-    """Color, marker and line of each kind of training step: thriftier forms of Anderson are broken lines in its color."""
+    """Color, marker and line of each kind of training step: forms of Anderson that need less memory are broken lines in its color."""
     known = {
         STACK: ("#7A7A7A", "D", "-"),
         FORWARD: (COLORS[FORWARD], MARKERS[FORWARD], "-"),

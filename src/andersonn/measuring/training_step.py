@@ -33,8 +33,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], bool]] = {
     "plain adjoint": ({}, True),
     "bfloat16, plain adjoint": ({"window_dtype": "bfloat16"}, True),
 }
-"""Thriftier forms of the layer with Anderson: what differs in the solver of both passes, and whether forward iteration
-solves the adjoint problem, where the window comes on top of the tape."""
+"""Forms of the layer with Anderson that need less memory: what differs in the solver of both passes, and whether forward iteration
+solves the adjoint problem, during which the window and the tape are both in memory."""
 LABELS = {
     STACK: "explicit stack",
     FORWARD: "layer, forward iteration",
@@ -44,7 +44,7 @@ LABELS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Posed:
+class StepInput:
     """A cell, its input, of which those tensors want gradients that do in training, and what the solver needs to know."""
 
     cell: nn.Module
@@ -57,7 +57,7 @@ class Posed:
         """The first state: what the cell says, else zeros shaped as the input."""
         return self.cell.initial(self.x) if hasattr(self.cell, "initial") else torch.zeros_like(self.x)
 
-    def without_gradients(self) -> Posed:
+    def without_gradients(self) -> StepInput:
         """The same before any backward pass."""
         self.cell.zero_grad(set_to_none=True)
         return replace(self, x=map_leaves(_cut, self.x))
@@ -100,21 +100,21 @@ def images_of(scientist: Predictor, files: Sequence[str], count: int, seed: int)
     return store, usable
 
 
-def posed_on(scientist: Predictor, store: ImageStore, images: np.ndarray, device: str) -> Posed:
+def step_input(scientist: Predictor, store: ImageStore, images: np.ndarray, device: str) -> StepInput:
     """A scientist's cell on some images, its input as the encoder gives it in training."""
     batch = ImageBatch.from_store(store, images).to(device)
     network = lead(scientist.artifact.network)
     cell = network.equilibrium.cell
     x = cell.prepare(network.encoder(batch), batch)
-    return Posed(cell, map_leaves(_cut, x), cell.offsets(batch), scientist.artifact.config.model.solver)
+    return StepInput(cell, map_leaves(_cut, x), cell.offsets(batch), scientist.artifact.config.model.solver)
 
 
 def _cut(leaf: Any) -> Any:
-    """The same without its past; it wants a gradient if it would get one in training."""
+    """The same, detached; it requires a gradient if it would get one in training."""
     return leaf.detach().requires_grad_(leaf.requires_grad) if isinstance(leaf, Tensor) else leaf
 
 
-def step(posed: Posed, kind: str, depth: int) -> dict[str, int]:
+def step(posed: StepInput, kind: str, depth: int) -> dict[str, int]:
     """One training step: forward, sum of squares, backward. A solver runs at tolerance 0 for exactly ``depth`` steps in
     either pass.
 
@@ -147,7 +147,7 @@ def _solvers(config: SolverConfig, kind: str, depth: int) -> tuple[Solver, Solve
     return forward, ForwardIteration(**budget) if plain else None
 
 
-def _stack(posed: Posed, depth: int) -> Tensor:
+def _stack(posed: StepInput, depth: int) -> Tensor:
     """The same cell, so many times; layers with weights of their own would take their weights more."""
     z = posed.state
     for _ in range(depth):
@@ -155,7 +155,7 @@ def _stack(posed: Posed, depth: int) -> Tensor:
     return z
 
 
-def steps_needed(posed: Posed, name: str) -> int | None:
+def steps_needed(posed: StepInput, name: str) -> int | None:
     """Updates that forward iteration (so many layers has a stack that comes as near to the fixed point) or Anderson takes
     until the worst sample meets the model's own tolerance; None if it does not within their budget.
     """
@@ -166,5 +166,5 @@ def steps_needed(posed: Posed, name: str) -> int | None:
 
 
 def kinds(variants: bool) -> tuple[str, ...]:
-    """What is measured: layers, thriftier forms of it if asked for, and the stack."""
+    """What is measured: layers, forms of it that need less memory if asked for, and the stack."""
     return (*LAYERS, *(VARIANTS if variants else ()), STACK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from andersonn.measuring.clock import told_apart
+from andersonn.measuring.clock import ahead_by_more_than_chance
 from andersonn.measuring.contenders import FORWARD, NAMES
 
 ENOUGH = 5
@@ -60,7 +60,7 @@ def inference_verdict(result: dict[str, Any]) -> dict[str, Any]:
         changed = round((1.0 - result["agreement"]) * result["n"])
         parts.append(
             f"{changed} of {result['n']} structures get another class with Anderson than with forward iteration: at a "
-            f"tolerance of {result['rtol']:.0e} their classes hang on the solve."
+            f"tolerance of {result['rtol']:.0e} their class depends on how exactly the fixed point is solved."
         )
     parts.append(f"For this model and these structures: {USE[choice]}.")
     return {"recommendation": choice, "pays": bool(paying), "verdict": " ".join(parts)}
@@ -68,7 +68,7 @@ def inference_verdict(result: dict[str, Any]) -> dict[str, Any]:
 
 def _pays(row: dict[str, Any]) -> bool:
     """Fewer evaluations, and a solve and a prediction faster than forward iteration's by more than chance."""
-    by_time = all(told_apart(row[key], row["repeats"]) for key in ("rounds_won", "solve_rounds_won"))
+    by_time = all(ahead_by_more_than_chance(row[key], row["repeats"]) for key in ("rounds_won", "solve_rounds_won"))
     return row["speedup_evaluations"] > 1.0 and by_time
 
 
@@ -82,14 +82,14 @@ def _by_time(name: str, row: dict[str, Any], pays: bool) -> str:
     if pays:
         return f"{name} pays: predictions are {ratio} ({solve}), with {saved}."
     if row["repeats"] < ENOUGH:
-        return f"So few rounds ({row['repeats']}) cannot tell times apart; {saved} with {name}."
-    if told_apart(row["rounds_lost"], row["repeats"]):
+        return f"{row['repeats']} rounds are too few to compare times; {saved} with {name}."
+    if ahead_by_more_than_chance(row["rounds_lost"], row["repeats"]):
         return (
             f"Anderson does not pay here: with {name}, the better of its two forms, predictions are {ratio} ({solve}); {saved} "
             "do not make up for what mixing costs."
         )
     return (
-        f"No gain of time can be told from noise: with {name}, the better of Anderson's two forms, predictions are {ratio} "
+        f"No gain in time is distinguishable from noise: with {name}, the better of Anderson's two forms, predictions are {ratio} "
         f"({solve}), with {saved}. More --repeats, or a quieter machine, may tell."
     )
 
@@ -101,15 +101,15 @@ def training_verdict(result: dict[str, Any]) -> dict[str, Any]:
     epochs = len(rows["anderson"]["history"])
     ratio = f"{result['speedup_epoch']:.2f} times [{low:.2f}–{high:.2f}] as fast as with forward iteration"
     saved = f"{result['speedup_epoch_evaluations']:.2f} times fewer evaluations of the cell in both passes together"
-    pays = result["speedup_epoch_evaluations"] > 1.0 and told_apart(result["epochs_won"], epochs)
+    pays = result["speedup_epoch_evaluations"] > 1.0 and ahead_by_more_than_chance(result["epochs_won"], epochs)
     if pays:
         words = f"Anderson pays: an epoch is {ratio}, with {saved}."
     elif epochs < ENOUGH:
-        words = f"So few epochs ({epochs}) cannot tell times apart; {saved} with Anderson."
-    elif told_apart(result["epochs_lost"], epochs):
+        words = f"{epochs} epochs are too few to compare times; {saved} with Anderson."
+    elif ahead_by_more_than_chance(result["epochs_lost"], epochs):
         words = f"Anderson does not pay here: an epoch is {ratio}; {saved} do not make up for what mixing costs."
     else:
-        words = f"No gain of time can be told from noise: an epoch is {ratio}, with {saved}."
+        words = f"No gain in time is distinguishable from noise: an epoch is {ratio}, with {saved}."
     parts = [words, _race(result)]
     failed = {name: rows[name]["forward_unconverged"] + rows[name]["adjoint_unconverged"] for name in rows}
     if any(failed.values()):
@@ -155,7 +155,7 @@ def memory_verdict(result: dict[str, Any]) -> dict[str, str]:
     parts.append(f"A stack of {deepest} takes {_megabytes(stack[deepest])} MB.")
     even = result["break_even"]
     if even is None:
-        parts.append("At no depth measured does the layer need less: at these depths a stack is the thrifty choice.")
+        parts.append("At no depth measured does the layer need less: at these depths a stack needs less memory.")
     elif even == min(layer.keys() & stack.keys()):
         parts.append("At every depth measured the layer needs less.")
     else:
@@ -227,6 +227,6 @@ def carbon_verdict(result: dict[str, Any]) -> dict[str, str]:
     parts.append(
         f"The {paper:g} gigatons a year of the paper are {paper / sector:.1f} times the CO2 of all electricity generation "
         f"({sector:g} gigatons in 2024); all data centers together emit {ceiling['low'] / 1e3:.2g} to "
-        f"{ceiling['high'] / 1e3:.2g} gigatons in this scenario. The paper's number is set beside, not adopted."
+        f"{ceiling['high'] / 1e3:.2g} gigatons in this scenario. The paper's number is shown for comparison, not adopted."
     )
     return {"verdict": " ".join(parts)}

@@ -28,7 +28,7 @@ Example: andersonn measure inference conduction --data crystals.parquet --limit 
 def inference(
     task: str = typer.Argument(help="Task, such as conduction."),
     data: list[Path] = typer.Option(..., help="Parquet file of structures; may be repeated."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     limit: int | None = typer.Option(None, min=1, help="Only so many structures, drawn by --seed."),
     side: str = typer.Option("all", help="all, or train, validation or test: sides of the model's own split."),
     rtol: float | None = typer.Option(None, help="Relative residual to reach; default the model's own."),
