@@ -30,7 +30,7 @@ import torch
 from andersonn.config import TrainConfig, config_of
 from andersonn.data.tasks import Task
 from andersonn.io.files import write_json
-from andersonn.measuring.machine import cpu_name
+from andersonn.measuring.setting import cpu_name
 from andersonn.models import Stack
 from andersonn.scientists.registry import find
 from andersonn.training.dataset import Dataset

@@ -45,7 +45,7 @@ from andersonn.data.store import ImageStore
 from andersonn.demo.experiment import demo_records
 from andersonn.inference.forward import MAX_ROWS
 from andersonn.measuring.clock import Timing, interleaved
-from andersonn.measuring.machine import cpu_name
+from andersonn.measuring.setting import cpu_name
 from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, row_batches
 from andersonn.models.gather import Neighbors
 from andersonn.scientists.conduction import CONDUCTION

@@ -8,8 +8,8 @@ from torch import nn
 
 from andersonn import Anderson, Equilibrium, ForwardIteration, Status
 from andersonn.implicit import DriftMonitor, WarmStarts, WellPosednessWarning
-from andersonn.measuring.memory import tape_bytes
 from tests.implicit.cells import TIGHT, Tanh, inputs, unrolled
+from tests.tape import tape_bytes
 
 
 @pytest.mark.parametrize("solver", TIGHT, ids=str)

@@ -17,7 +17,6 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from andersonn import Scientist
-from andersonn.comparison.own.carbon import read_report
 from andersonn.config import TrainConfig
 from andersonn.data.fetch import cached, folder_of
 from andersonn.data.records import Records
@@ -26,6 +25,7 @@ from andersonn.data.store import cache_folder, kept
 from andersonn.errors import AndersonnError, InputError, UsageError
 from andersonn.estimators import EquilibriumClassifier
 from andersonn.implicit import load_weights
+from andersonn.measuring.carbon import read_report
 from andersonn.scientists.registry import find
 from andersonn.screening.library import Library
 from andersonn.screening.reading import Reader

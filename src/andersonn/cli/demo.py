@@ -22,9 +22,9 @@ def demo(
     from rich.console import Console
 
     from andersonn.cli.tables import print_metrics
-    from andersonn.comparison.own.verdict import crossover_sentence
     from andersonn.demo import experiment, report
     from andersonn.io.files import require_writable, write_json, write_text
+    from andersonn.measuring.verdict import crossover_sentence
     from andersonn.scientists.conduction import CONDUCTION
 
     require_writable(out)  # before minutes of training
@@ -47,8 +47,8 @@ def demo(
 def _print_solvers(console: object, result: dict) -> None:
     from rich.table import Table
 
-    from andersonn.comparison.own.contenders import NAMES
     from andersonn.demo.compare import SOLVERS
+    from andersonn.measuring.contenders import NAMES
 
     names = [NAMES[name] for name in SOLVERS]
     table = Table("to the same tolerance", *names, "ratio", box=None, header_style="bold", pad_edge=False)

@@ -25,7 +25,7 @@ from andersonn.scientists.registry import broken, registered
 
 OLDEST_PYTHON = (3, 11)
 REQUIRED = {
-    "ase": "ase", "filelock": "filelock", "gemmi": "gemmi", "joblib": "joblib", "matplotlib": "matplotlib",
+    "ase": "ase", "filelock": "filelock", "gemmi": "gemmi", "jinja2": "jinja2", "joblib": "joblib", "matplotlib": "matplotlib",
     "numpy": "numpy", "pyarrow": "pyarrow", "pydantic": "pydantic", "rdkit": "rdkit", "rich": "rich",
     "safetensors": "safetensors", "scikit-learn": "sklearn", "scipy": "scipy", "torch": "torch", "typer": "typer", "vesin": "vesin",
 }  # fmt: skip

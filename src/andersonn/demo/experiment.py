@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from andersonn.comparison.own.contenders import contenders
-from andersonn.comparison.own.curves import problems, residual_curves
-from andersonn.comparison.own.training import train_in_turn
 from andersonn.config import TrainConfig
 from andersonn.data.records import Records
 from andersonn.demo.compare import REPEATS, SOLVERS, compare_inference
 from andersonn.inference.forward import MAX_ROWS, ask
-from andersonn.measuring.machine import cpu_name
+from andersonn.measuring.contenders import contenders
+from andersonn.measuring.curves import residual_curves
+from andersonn.measuring.problems import problems
+from andersonn.measuring.setting import cpu_name
+from andersonn.measuring.training import train_in_turn
 from andersonn.progress import Progress
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.training.calibration_fitting import fit_calibration

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from andersonn.comparison.own.contenders import contenders
-from andersonn.comparison.own.curves import problems, residual_curves
 from andersonn.data.imaging import images_for
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError
 from andersonn.inference.forward import MAX_ROWS
 from andersonn.inference.prediction import Failure
 from andersonn.inference.predictor import Predictor
+from andersonn.measuring.contenders import contenders
+from andersonn.measuring.curves import residual_curves
+from andersonn.measuring.problems import problems
 from andersonn.structures.graph import AtomBondGraph
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.structure import Structure

@@ -32,8 +32,8 @@ def carbon(
     out: Path | None = OUT,
 ) -> None:
     """Does the sums."""
-    from andersonn.comparison.own import carbon as comparison
-    from andersonn.comparison.own.report import carbon_rows
+    from andersonn.measuring import carbon as comparison
+    from andersonn.measuring.report import carbon_rows
 
     named = {"saving": saving, "fleet": fleet, "share": share, "intensity": intensity}
     given = {name: text for name, text in named.items() if text is not None}
@@ -53,8 +53,8 @@ def carbon(
 
 def _energies(run: dict[str, Any]) -> list[str]:
     """One line a solver, or one for all of which the same is known."""
-    from andersonn.comparison.own.contenders import NAMES
-    from andersonn.comparison.own.report import energy_words
+    from andersonn.measuring.contenders import NAMES
+    from andersonn.measuring.report import energy_words
 
     who: dict[str, list[str]] = {}
     for name, row in run.items():

@@ -29,7 +29,7 @@ def memory(
     task: str | None = typer.Argument(None, help="Task, such as conduction."),
     depths: str | None = typer.Option(None, help="Such as 1,10,100; default 1,2,5,10,20,50,100,200."),
     data: list[Path] | None = typer.Option(None, help="Parquet file of structures; may be repeated."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     batch: int | None = typer.Option(
         None, min=1, help="Structures, or images, in the step; default 16, with --budget 1 of each size."
     ),
@@ -68,8 +68,8 @@ def memory(
 
 def _by_depth(options: dict[str, Any], format: Format, out: Path | None) -> None:
     """Peaks by depth."""
-    from andersonn.comparison.own import memory as comparison
-    from andersonn.comparison.own.memory_report import memory_rows
+    from andersonn.measuring import memory as comparison
+    from andersonn.measuring.report import memory_rows
 
     result = _measured(comparison.measure, comparison.Plan(**options), out)
     if format is Format.json:
@@ -83,13 +83,14 @@ def _by_depth(options: dict[str, Any], format: Format, out: Path | None) -> None
 
 def _within(options: dict[str, Any], format: Format, out: Path | None) -> None:
     """What fits in a budget, by size."""
-    from andersonn.comparison.own import budget as comparison
-    from andersonn.comparison.own.memory_report import budget_rows
     from andersonn.errors import UsageError
+    from andersonn.measuring import budget as comparison
+    from andersonn.measuring.memory import Plan
+    from andersonn.measuring.report import budget_rows
 
     if options["task"] is None:
         raise UsageError("no_task", "a budget is asked about structures, and no task is named", "name one: porosity")
-    result = _measured(comparison.measure, comparison.BudgetPlan(**options), out)
+    result = _measured(comparison.measure, Plan(batch=options.pop("batch", 1), **options), out)
     if format is Format.json:
         print_json(result)
     elif format is Format.csv:

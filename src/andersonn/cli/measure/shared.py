@@ -37,8 +37,8 @@ def require_writable(out: Path | None) -> None:
 
 def save(result: dict[str, Any], out: Path | None) -> None:
     """Writes report.json and report.html, which is drawn from it."""
-    from andersonn.comparison.own.report import render
     from andersonn.io.files import write_json, write_text
+    from andersonn.measuring.report import render
 
     if out is not None:
         write_json(out / "report.json", result)

@@ -43,9 +43,9 @@ def training(
     words = [f"{name}={value}" for name, value in named.items() if value is not None]
     options = config_of(spec, config, [*(overrides or []), *words])
 
-    from andersonn.comparison.own import training as comparison
-    from andersonn.comparison.own.report import training_rows
     from andersonn.data.merging import read_records
+    from andersonn.measuring import training as comparison
+    from andersonn.measuring.report import training_rows
     from andersonn.models.device import pick_device
 
     require_device(str(pick_device(options.device)))
@@ -53,4 +53,4 @@ def training(
     records = read_records(data, labels=(chosen.quantity,))
     result = comparison.compare(chosen, records, options, target, threads, energy, Bars())
     save(result, out)
-    tell(result, *training_rows(result["solvers"]), format, out)
+    tell(result, *training_rows(result), format, out)
