@@ -17,7 +17,7 @@ from andersonn.implicit import Equilibrium, ImplicitGradient
 from andersonn.inference.predictor import Predictor, load_for
 from andersonn.models import ImageBatch, SolverConfig, lead
 from andersonn.solvers import ForwardIteration, Solver
-from andersonn.solvers.nest import map_leaves
+from andersonn.solvers.pytree import map_leaves
 
 STACK = "stack"
 LAYERS = (FORWARD, "anderson")
