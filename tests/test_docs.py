@@ -135,7 +135,10 @@ def documented(name):
     subject = next(getattr(room, name) for room, known in NAMES if known == name)
     if dataclasses.is_dataclass(subject):
         inherited = {
-            field.name for base in subject.__mro__[1:] if dataclasses.is_dataclass(base) for field in fields(base)
+            field.name
+            for base in subject.__mro__[1:]
+            if dataclasses.is_dataclass(base) and base.__name__ in SECTIONS
+            for field in fields(base)
         }
         given = {field.name: field.default for field in fields(subject) if field.name not in inherited}
         return {key: None if value is dataclasses.MISSING else repr(value) for key, value in given.items()}

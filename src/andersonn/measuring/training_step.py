@@ -21,7 +21,7 @@ from andersonn.measuring.instrumented import require_equilibrium
 from andersonn.models import ImageBatch, SolverConfig, lead
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.solvers import ForwardIteration, Solver
-from andersonn.solvers.nest import map_leaves
+from andersonn.solvers.pytree import map_leaves
 
 STACK = "stack"
 LAYERS = (FORWARD, "anderson")

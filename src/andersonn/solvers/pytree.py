@@ -1,4 +1,4 @@
-"""States of several parts: nests of tensors seen as one tensor ``[R, D]``."""
+"""States of several parts: pytrees of tensors, stored as one tensor ``[R, D]``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from torch import Tensor
 KINDS = "a tensor, or a dict, list, tuple or named tuple of such"
 
 
-class Nest:
-    """How a nest of tensors, equal in dimension 0, dtype and device, lies side by side in the rows of one matrix.
+class PyTree:
+    """How the tensors of a pytree (dict, list, tuple or named tuple of tensors or pytrees), equal in dimension 0, dtype and
+    device, lie side by side in the rows of one matrix.
 
     Args:
-        like: a nest with the shapes to come.
+        like: a pytree with the shapes to come.
+
+    Raises:
+        TypeError, ValueError: it holds no tensor, something else than tensors, or tensors that do not fit together.
     """
 
     def __init__(self, like: Any) -> None:
@@ -34,12 +38,12 @@ class Nest:
         if first.shape[0] == 0:
             raise ValueError(f"the state is empty, {self._shown(leaves)}; give at least one sample")
 
-    def pack(self, nest: Any) -> Tensor:
+    def pack(self, tree: Any) -> Tensor:
         """One matrix ``[R, D]``."""
-        return torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves_of(nest)], dim=1)
+        return torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves_of(tree)], dim=1)
 
     def unpack(self, matrix: Tensor) -> Any:
-        """The nest back; its tensors are views of the matrix where they can be."""
+        """The pytree back; its tensors are views of the matrix where they can be."""
         widths = [shape[1:].numel() for shape in self.shapes]
         parts = iter(matrix.split(widths, dim=1))
         shapes = iter(self.shapes)
@@ -47,17 +51,19 @@ class Nest:
 
     def lift(self, f: Callable[[Any], Any]) -> Callable[[Tensor], Tensor]:
         """The map on matrices; it can leave samples out if f can."""
-        return (_DivisibleLifted if hasattr(f, "subset") else _Lifted)(self, f)
+        return (_SubsettableLiftedMap if hasattr(f, "subset") else _LiftedMap)(self, f)
 
     def checked(self, value: Any, rows: int) -> Any:
-        """The value of f, if it is such a nest of ``rows`` rows.
+        """The value of f, if it is such a pytree of ``rows`` rows.
 
         Raises:
             TypeError, ValueError: it is not.
         """
         leaves = _tensors(value)
         if map_leaves(lambda leaf: None, value) != self.like:
-            raise TypeError(f"f must return a nest like its argument, {self.like}; it returned {type(value).__name__}")
+            raise TypeError(
+                f"f must return a pytree like its argument, {self.like}; it returned {type(value).__name__}"
+            )
         expected = [(rows, *shape[1:]) for shape in self.shapes]
         if [tuple(leaf.shape) for leaf in leaves] != expected:
             raise ValueError(f"f maps shapes {expected} to {self._shown(leaves)}; it must keep the shapes")
@@ -68,48 +74,52 @@ class Nest:
         return ", ".join(str(tuple(leaf.shape)) for leaf in leaves)
 
 
-class _Lifted:
-    def __init__(self, nest: Nest, f: Callable[[Any], Any]) -> None:
-        self.nest, self.f = nest, f
+Nest = PyTree
+"""Its name in the first version."""
+
+
+class _LiftedMap:
+    def __init__(self, tree: PyTree, f: Callable[[Any], Any]) -> None:
+        self.tree, self.f = tree, f
 
     def __call__(self, matrix: Tensor) -> Tensor:
-        return self.nest.pack(self.nest.checked(self.f(self.nest.unpack(matrix)), len(matrix)))
+        return self.tree.pack(self.tree.checked(self.f(self.tree.unpack(matrix)), len(matrix)))
 
 
-class _DivisibleLifted(_Lifted):
+class _SubsettableLiftedMap(_LiftedMap):
     def subset(self, samples: Tensor, rows: Tensor) -> Callable[[Tensor], Tensor]:
-        return self.nest.lift(self.f.subset(samples, rows))
+        return self.tree.lift(self.f.subset(samples, rows))
 
 
-def _tensors(nest: Any) -> list[Tensor]:
-    leaves = list(leaves_of(nest))
+def _tensors(tree: Any) -> list[Tensor]:
+    leaves = list(leaves_of(tree))
     for leaf in leaves:
         if not isinstance(leaf, Tensor):
             raise TypeError(f"a state must be {KINDS}, not {type(leaf).__name__}")
     return leaves
 
 
-def leaves_of(nest: Any) -> Iterator[Any]:
-    """What a nest holds besides nests, in order (dicts by insertion)."""
-    if isinstance(nest, dict):
-        for value in nest.values():
+def leaves_of(tree: Any) -> Iterator[Any]:
+    """The leaves of a pytree, in order (dicts by insertion)."""
+    if isinstance(tree, dict):
+        for value in tree.values():
             yield from leaves_of(value)
-    elif isinstance(nest, list | tuple):
-        for value in nest:
+    elif isinstance(tree, list | tuple):
+        for value in tree:
             yield from leaves_of(value)
     else:
-        yield nest
+        yield tree
 
 
-def map_leaves(change: Callable[[Any], Any], nest: Any) -> Any:
-    """The same nest with ``change`` applied to its leaves."""
-    if isinstance(nest, dict):
-        changed = copy.copy(nest)  # whatever kind of dict it is
-        changed.update((key, map_leaves(change, value)) for key, value in nest.items())
+def map_leaves(change: Callable[[Any], Any], tree: Any) -> Any:
+    """The same pytree with ``change`` applied to its leaves."""
+    if isinstance(tree, dict):
+        changed = copy.copy(tree)  # whatever kind of dict it is
+        changed.update((key, map_leaves(change, value)) for key, value in tree.items())
         return changed
-    if isinstance(nest, list):
-        return [map_leaves(change, value) for value in nest]
-    if isinstance(nest, tuple):
-        values = [map_leaves(change, value) for value in nest]
-        return type(nest)(*values) if hasattr(nest, "_fields") else tuple(values)
-    return change(nest)
+    if isinstance(tree, list):
+        return [map_leaves(change, value) for value in tree]
+    if isinstance(tree, tuple):
+        values = [map_leaves(change, value) for value in tree]
+        return type(tree)(*values) if hasattr(tree, "_fields") else tuple(values)
+    return change(tree)
