@@ -12,7 +12,7 @@ from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, cache_folder, image_store
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.readers import from_smiles
-from andersonn.structures.readers.molecules import further_conformers
+from andersonn.structures.readers.molecules.from_rdkit import further_conformers
 
 RECIPE = ImageRecipe(columns=8, fold=False, positions=True)
 SMILES = ["NCCO", "CCO", "C", "OCCCO", "CC(N)C(=O)O"]

@@ -14,7 +14,7 @@ from andersonn.data.records import Records
 from andersonn.errors import InputError, UsageError
 from andersonn.scientists.polarity import POLARITY
 from andersonn.structures.readers import Columns
-from andersonn.structures.readers.smiles import scaffold
+from andersonn.structures.readers.molecules.smiles import scaffold
 from andersonn.training.dataset import prepare
 
 CSV = "SMILES,Name,Dipole (D)\nCc1ccccc1,toluene,0.36\nCCO,ethanol,1.69\nO,water,1.85\n"

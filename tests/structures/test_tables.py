@@ -13,10 +13,10 @@ from ase.io import write as ase_write
 
 from andersonn.errors import InputError
 from andersonn.structures.readers import Columns, Smiles, find_files, listed, read_each, sources, structures_of
-from andersonn.structures.readers.columns import Roles
-from andersonn.structures.readers.delimited import LONGEST_RECORD, Layout, records
+from andersonn.structures.readers.content import unpacked_content
 from andersonn.structures.readers.inputs import from_lines
-from andersonn.structures.readers.packed import unpacked_content
+from andersonn.structures.readers.tables.columns import Roles
+from andersonn.structures.readers.tables.delimited import LONGEST_RECORD, Layout, records
 
 
 def asked(inputs, columns=Columns()):

@@ -12,8 +12,8 @@ from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, Progress, kept, no_rows
 from andersonn.errors import InputError
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
-from andersonn.structures.readers.embedding import FURTHER_PROTOCOL
-from andersonn.structures.readers.molecules import further_conformers
+from andersonn.structures.readers.molecules.embedding import FURTHER_PROTOCOL
+from andersonn.structures.readers.molecules.from_rdkit import further_conformers
 from andersonn.structures.structure import Structure
 
 CHUNK = 50
@@ -46,7 +46,7 @@ class Further:
 
 def further_images(structure: Structure, recipe: ImageRecipe, count: int) -> list[NodeNeighborImage]:
     """Images of up to ``count`` further conformers of a structure; see
-    :func:`~andersonn.structures.readers.molecules.further_conformers`.
+    :func:`~andersonn.structures.readers.molecules.from_rdkit.further_conformers`.
     """
     images = []
     for conformer in further_conformers(structure, count):

@@ -20,7 +20,7 @@ from andersonn.errors import InputError, UsageError
 from andersonn.io.files import write_whole
 from andersonn.structures import elements
 from andersonn.structures.readers import read_each
-from andersonn.structures.readers.smiles import scaffold
+from andersonn.structures.readers.molecules.smiles import scaffold
 
 Progress = Callable[[int, int], None]
 Row = dict[str, Any]

@@ -33,5 +33,5 @@ def may_be_angstrom(structure: Structure) -> bool | None:
     if (len(structure) == 1 and structure.cell is None) or not expects_bonds(structure.Z):
         return None
     widest = float(elements.column("covalent_radius_A")[structure.Z].max())
-    i, j, distance, _ = pairs_within(structure, 2.0 * FARTHEST_BOND * widest)
+    i, j, distance, _ = pairs_within(structure.xyz, structure.cell, 2.0 * FARTHEST_BOND * widest)
     return bool((in_bond_lengths(structure.Z[i], structure.Z[j], distance) <= FARTHEST_BOND).any())

@@ -10,7 +10,7 @@ from typing import Any
 from andersonn.errors import InputError
 from andersonn.sanitize import lines_of
 from andersonn.structures.readers import FORMATS
-from andersonn.structures.readers.packed import bare
+from andersonn.structures.readers.content import bare
 from andersonn.structures.readers.sniffing import HEAD, sniffed
 
 LONGEST_NAME = 60
