@@ -20,15 +20,6 @@ from andersonn.training.dataset import prepare
 CSV = "SMILES,Name,Dipole (D)\nCc1ccccc1,toluene,0.36\nCCO,ethanol,1.69\nO,water,1.85\n"
 
 
-@pytest.fixture
-def put(tmp_path):
-    def written(name, content):
-        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        return tmp_path / name
-
-    return written
-
-
 def records_of(path, **options):
     return read_records([path], ("dipole_D",), **options)
 

@@ -31,15 +31,6 @@ def asked(inputs, columns=Columns()):
     return found
 
 
-@pytest.fixture
-def put(tmp_path):
-    def written(name, content):
-        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        return tmp_path / name
-
-    return written
-
-
 ETHANOL = [("ethanol", 9), ("water", 3)]
 SAME = {
     "comma": "smiles,name\nCCO,ethanol\nO,water\n",
