@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from andersonn import Scientist
 from andersonn.data.records import Records
 from andersonn.data.splits import SplitRule, split_of
-from andersonn.structures.readers.smiles import constitution
+from andersonn.structures.readers.molecules.smiles import constitution
 from andersonn.training.dataset import prepare
 from andersonn.training.forward import ask_records
 from andersonn.training.run import answer_metrics

@@ -21,6 +21,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
+def put(tmp_path):
+    """Writes a file of that name and content (text or bytes) to the test's own folder; gives its path."""
+
+    def written(name, content):
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return tmp_path / name
+
+    return written
+
+
+@pytest.fixture
 def one_thread():
     """For small networks: threads that wait for each other would take most of the time on a busy machine."""
     before = torch.get_num_threads()

@@ -52,7 +52,7 @@ def test_crystals(name):
 
 
 def bonds(found, one: int, two: int, longest: float) -> int:
-    i, j, distance, _ = pairs_within(found, longest)
+    i, j, distance, _ = pairs_within(found.xyz, found.cell, longest)
     return int(((found.Z[i] == one) & (found.Z[j] == two) & (distance < longest)).sum())
 
 

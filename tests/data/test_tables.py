@@ -14,19 +14,10 @@ from andersonn.data.records import Records
 from andersonn.errors import InputError, UsageError
 from andersonn.scientists.polarity import POLARITY
 from andersonn.structures.readers import Columns
-from andersonn.structures.readers.smiles import scaffold
+from andersonn.structures.readers.molecules.smiles import scaffold
 from andersonn.training.dataset import prepare
 
 CSV = "SMILES,Name,Dipole (D)\nCc1ccccc1,toluene,0.36\nCCO,ethanol,1.69\nO,water,1.85\n"
-
-
-@pytest.fixture
-def put(tmp_path):
-    def written(name, content):
-        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        return tmp_path / name
-
-    return written
 
 
 def records_of(path, **options):

@@ -18,8 +18,9 @@ from andersonn.data import imaging
 from andersonn.data.records import Records
 from andersonn.inference.explain import of_one_conformer, without
 from andersonn.scientists.registry import find
-from andersonn.structures.readers import embedding, from_smiles
-from andersonn.structures.readers.molecules import further_conformers
+from andersonn.structures.readers import from_smiles
+from andersonn.structures.readers.molecules import embedding
+from andersonn.structures.readers.molecules.from_rdkit import further_conformers
 from andersonn.training.evaluate import evaluate
 
 SMALL = ["epochs=1", "model.width=8", "model.directions=4", "radial=8", "image.columns=8", "device=cpu", "conformers=4"]

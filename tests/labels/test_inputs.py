@@ -146,7 +146,7 @@ def test_lists_of_smiles(tmp_path):
 @needs_rdkit
 def test_conformers_are_reproducible_and_sorted():
     from andersonn.labels.molecules import bonds_by_distance, conformers
-    from andersonn.structures.readers.smiles import scaffold
+    from andersonn.structures.readers.molecules.smiles import scaffold
 
     one, two = conformers("OCCN", 4), conformers("OCCN", 4)
     assert np.array_equal(one.structures[0].xyz, two.structures[0].xyz)

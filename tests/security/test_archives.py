@@ -27,7 +27,7 @@ from andersonn.screening.library import Library
 from andersonn.screening.pieces import REFUSED, shards
 from andersonn.screening.reading import Reader
 from andersonn.screening.streams import unpacked
-from andersonn.structures.readers.packed import DICTIONARY
+from andersonn.structures.readers.content import DICTIONARY
 from andersonn.web.inputs import collected
 
 XYZ = b"3\nwater\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n"

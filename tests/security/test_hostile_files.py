@@ -31,7 +31,7 @@ from andersonn.screening.library import Library
 from andersonn.screening.reading import Reader
 from andersonn.screening.run import _read
 from andersonn.structures.readers import read_each
-from andersonn.structures.readers.formats import SUFFIXES
+from andersonn.structures.readers.content import SUFFIXES
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
 from andersonn.training.dataset import prepare
 from andersonn.training.self_test import failures_of

@@ -6,9 +6,10 @@ from rdkit import Chem
 from rdkit.Chem import AllChem, rdDistGeom
 
 from andersonn.errors import InputError
-from andersonn.structures.readers import from_smiles, molecules, read_file
-from andersonn.structures.readers.embedding import CONFORMER_SEED
-from andersonn.structures.readers.molecules import further_conformers
+from andersonn.structures.readers import from_smiles, read_file
+from andersonn.structures.readers.molecules import from_rdkit
+from andersonn.structures.readers.molecules.embedding import CONFORMER_SEED
+from andersonn.structures.readers.molecules.from_rdkit import further_conformers
 from andersonn.structures.structure import Structure
 
 FLEXIBLE = "NCCCC[C@H](N)C(=O)O"
@@ -134,13 +135,13 @@ def test_given_geometries_have_no_further_ones(tmp_path):
 
 def test_one_that_is_unsound_is_left_out(monkeypatch):
     first = from_smiles(FLEXIBLE)
-    sound, real = further_conformers(first, 3), molecules.finished
+    sound, real = further_conformers(first, 3), from_rdkit.finished
 
     def spoiled(mol, *rest):
         if rest[-1] == 1:
             raise InputError("overlapping_atoms", "two atoms overlap", "")
         return real(mol, *rest)
 
-    monkeypatch.setattr(molecules, "finished", spoiled)
+    monkeypatch.setattr(from_rdkit, "finished", spoiled)
     found = further_conformers(first, 3)
     assert [s.xyz.tolist() for s in found] == [sound[0].xyz.tolist(), sound[2].xyz.tolist()]

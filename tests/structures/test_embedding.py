@@ -8,8 +8,9 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from andersonn.errors import InputError
-from andersonn.structures.readers import as_structure, embedding, from_smiles
-from andersonn.structures.readers.molecules import further_conformers
+from andersonn.structures.readers import as_structure, from_smiles
+from andersonn.structures.readers.molecules import embedding
+from andersonn.structures.readers.molecules.from_rdkit import further_conformers
 from andersonn.structures.structure import Structure
 from tests.fuzz.variants import smiles_variants
 from tests.structures.test_conformers import isomer_of

@@ -17,7 +17,8 @@ from andersonn.errors import LONGEST_TEXT, InputError
 from andersonn.structures.graph import AtomBondGraph
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.neighbors import _pairs_by_tree, pairs_within
-from andersonn.structures.readers import parts, read_content, read_each, read_file
+from andersonn.structures.readers import content as contents
+from andersonn.structures.readers import read_content, read_each, read_file
 from andersonn.structures.structure import MOST_ATOMS, Structure
 from tests.conftest import random_structure
 from tests.fuzz.corpus import COMPONENT, SYMMETRIC
@@ -149,7 +150,7 @@ def test_messages_are_short_and_printable():
 
 
 def test_many_structures_are_refused_early(monkeypatch):
-    monkeypatch.setattr(parts, "MOST_PARTS", 50)
+    monkeypatch.setattr(contents, "MOST_PARTS", 50)
     for name, text in (
         ("a.xyz", "1\n\nH 0 0 0\n" * 51), ("a.smi", "C\n" * 51), ("a.sdf", "\n\n\n\n$$$$\n" * 51),
         ("a.mol2", "@<TRIPOS>MOLECULE\n" * 51), ("a.cif", "".join(f"data_{k}\n_atom_site_label C\n" for k in range(51))),
@@ -167,7 +168,7 @@ def test_many_structures_are_refused_early(monkeypatch):
 
 def test_endless_short_lines_and_values(monkeypatch):
     monkeypatch.setattr("andersonn.structures.readers.texts.MOST_LINES", 1000)
-    monkeypatch.setattr("andersonn.structures.readers.cif.document.MOST_VALUES", 1000)
+    monkeypatch.setattr("andersonn.structures.readers.crystals.cif.document.MOST_VALUES", 1000)
     for end in ("\n", "\r", "\r\n"):
         with pytest.raises(InputError, match="more than 1,000 lines"):
             read("a.xyz", f"x{end}" * 1001)
@@ -187,7 +188,7 @@ class TestNeighbors:
             structure = Structure(structure.Z, xyz, structure.cell)
         found = []
         for search in (pairs_within, _pairs_by_tree):
-            i, j, distance, vector = search(structure, radius)
+            i, j, distance, vector = search(structure.xyz, structure.cell, radius)
             order = np.lexsort((*np.round(vector.T, 4), j, i))
             assert np.allclose(np.linalg.norm(vector, axis=1), distance)
             found.append((i[order], j[order], distance[order], vector[order]))
@@ -200,7 +201,7 @@ class TestNeighbors:
         corner = np.array([[0, 0, 0], [0.9, 0.9, 0.9], [0.5, 0.1, 0.1]]) * lengths
         pair = np.concatenate([corner, corner + np.array([1.0, 0.2, 0.0])])
         structure = Structure([6] * 6, pair, np.diag(lengths).astype(float) if periodic else None)
-        i, j, distance, _ = pairs_within(structure, 1.2)
+        i, j, distance, _ = pairs_within(structure.xyz, structure.cell, 1.2)
         assert sorted(zip(i.tolist(), j.tolist())) == [(0, 3), (1, 4), (2, 5), (3, 0), (4, 1), (5, 2)]
         assert np.allclose(distance, np.sqrt(1.04))
 

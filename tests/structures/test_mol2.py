@@ -7,9 +7,9 @@ from rdkit import Chem
 
 from andersonn.errors import InputError
 from andersonn.structures.readers import read_content, read_each
-from andersonn.structures.readers.mol2 import mol_of
-from andersonn.structures.readers.mol2_types import element_of
-from andersonn.structures.readers.molecules import to_structure
+from andersonn.structures.readers.molecules.from_rdkit import to_structure
+from andersonn.structures.readers.molecules.mol2 import mol_of
+from andersonn.structures.readers.molecules.mol2_types import element_of
 
 FILES = Path(__file__).parents[1] / "fixtures/mol2"
 START = "@<TRIPOS>MOLECULE"

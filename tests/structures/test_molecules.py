@@ -13,7 +13,7 @@ from rdkit.Chem import AllChem
 from andersonn.errors import InputError
 from andersonn.structures.graph import AtomBondGraph
 from andersonn.structures.readers import Smiles, from_smiles, read_each, read_file
-from andersonn.structures.readers.smiles import atomic_numbers, constitution
+from andersonn.structures.readers.molecules.smiles import atomic_numbers, constitution
 from andersonn.structures.structure import Structure
 
 

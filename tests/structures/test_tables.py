@@ -13,10 +13,10 @@ from ase.io import write as ase_write
 
 from andersonn.errors import InputError
 from andersonn.structures.readers import Columns, Smiles, find_files, listed, read_each, sources, structures_of
-from andersonn.structures.readers.columns import Roles
-from andersonn.structures.readers.delimited import LONGEST_RECORD, Layout, records
+from andersonn.structures.readers.content import unpacked_content
 from andersonn.structures.readers.inputs import from_lines
-from andersonn.structures.readers.packed import unpacked_content
+from andersonn.structures.readers.tables.columns import Roles
+from andersonn.structures.readers.tables.delimited import LONGEST_RECORD, Layout, records
 
 
 def asked(inputs, columns=Columns()):
@@ -29,15 +29,6 @@ def asked(inputs, columns=Columns()):
             made = [error]
         found += [(name, getattr(m, "kind", None) or m.id, 0 if isinstance(m, InputError) else len(m)) for m in made]
     return found
-
-
-@pytest.fixture
-def put(tmp_path):
-    def written(name, content):
-        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        return tmp_path / name
-
-    return written
 
 
 ETHANOL = [("ethanol", 9), ("water", 3)]

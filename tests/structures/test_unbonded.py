@@ -10,7 +10,7 @@ from ase.io import write
 from rdkit import Chem
 
 from andersonn.structures.readers import read_content
-from andersonn.structures.readers.molecules import to_structure
+from andersonn.structures.readers.molecules.from_rdkit import to_structure
 
 WATER = (("O", 0.0, 0.0, 0.1193), ("H", 0.0, 0.7632, -0.477), ("H", 0.0, -0.7632, -0.477))
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from andersonn.config import TrainConfig, config_of
-from andersonn.data.conformers import further_images
+from andersonn.data.imaging import further_images
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError

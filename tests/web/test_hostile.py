@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from andersonn.web.inputs import ENDINGS, collected, from_file, guess
+from andersonn.errors import InputError
+from andersonn.web.inputs import ENDINGS, PASTED, collected, ending_of, from_file
 from andersonn.web.reading import structures_of
 from tests.web.conftest import EXAMPLES
 
@@ -126,4 +127,8 @@ def test_what_hangs_is_ended_and_the_reader_starts_again(server):
     ],
 )  # fmt: skip
 def test_formats_are_told_by_content(text, ending):
-    assert guess(text) == ending
+    if ending is None:
+        with pytest.raises(InputError, match="no known format"):
+            ending_of(text.encode(), PASTED)
+    else:
+        assert ending_of(text.encode(), PASTED) == ending

@@ -1,4 +1,4 @@
-"""Images of further conformers of molecules whose geometry a reader made, over which answers are averaged."""
+"""Stored images of further conformers of molecules whose geometry was generated: predictions are averaged over them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from functools import partial
 
 import numpy as np
 
+from andersonn.data.imaging import further_images
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, Progress, kept, no_rows
-from andersonn.errors import InputError
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
-from andersonn.structures.readers.embedding import FURTHER_PROTOCOL
-from andersonn.structures.readers.molecules import further_conformers
-from andersonn.structures.structure import Structure
+from andersonn.structures.readers.molecules.embedding import FURTHER_PROTOCOL
 
 CHUNK = 50
 """Records a process takes at a time: conformers of one take a tenth of a second."""
@@ -42,19 +40,6 @@ class Further:
         owner = order[np.minimum(place, len(order) - 1)]
         images = np.flatnonzero((indices[owner] == self.of) & (self.store.n_rows > 0))
         return images, owner[images]
-
-
-def further_images(structure: Structure, recipe: ImageRecipe, count: int) -> list[NodeNeighborImage]:
-    """Images of up to ``count`` further conformers of a structure; see
-    :func:`~andersonn.structures.readers.molecules.further_conformers`.
-    """
-    images = []
-    for conformer in further_conformers(structure, count):
-        try:
-            images.append(NodeNeighborImage.from_structure(conformer, recipe))
-        except InputError:
-            continue
-    return images
 
 
 def further_of_records(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +18,9 @@ from andersonn.data.sources import Source
 from andersonn.errors import InputError, UsageError
 from andersonn.io.files import write_whole
 from andersonn.structures import elements
-from andersonn.structures.readers import read_each
-from andersonn.structures.readers.smiles import scaffold
+from andersonn.structures.readers import read_content
+from andersonn.structures.readers.molecules.smiles import scaffold
+from andersonn.structures.structure import Structure
 
 Progress = Callable[[int, int], None]
 Row = dict[str, Any]
@@ -122,7 +122,7 @@ def _numbers(text: str) -> np.ndarray:
 
 def _core(wheel: Path, left_out: dict[str, str], progress: Progress | None) -> Iterator[Row]:
     """CoRE MOF 2019, all solvent removed; the group is the stem of the refcode."""
-    with zipfile.ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as folder:
+    with zipfile.ZipFile(wheel) as archive:
         with archive.open("CoRE_MOF/data/2019-ASR.csv") as stream:
             labels = {row["filename"]: row for row in csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8-sig"))}
         content = io.BytesIO(archive.read("CoRE_MOF/data/2019-ASR.tar.xz"))
@@ -141,16 +141,13 @@ def _core(wheel: Path, left_out: dict[str, str], progress: Progress | None) -> I
                 if label is None or stream is None:
                     left_out[id] = "has no row of labels"
                     continue
-                path = Path(folder, "structure.cif")
-                path.write_bytes(stream.read())
                 try:
-                    yield _framework(id, path, label)
+                    yield _framework(id, read_content(stream.read(), Path(name))[0], label)
                 except InputError as error:
                     left_out[id] = error.message
 
 
-def _framework(id: str, path: Path, label: dict[str, str]) -> Row:
-    structure = read_each(path)[0]
+def _framework(id: str, structure: Structure | InputError, label: dict[str, str]) -> Row:
     if isinstance(structure, InputError):
         raise structure
     if structure.cell is None:

@@ -1,25 +1,39 @@
-"""Structure → the images a scientist of a task is asked with. Needs no torch, so that readers apart can do it."""
+"""Images of one structure, as a scientist reads it. No torch here: processes that only read files make images too."""
 
 from __future__ import annotations
 
-from andersonn.data.conformers import further_images
 from andersonn.data.tasks import Task
+from andersonn.errors import InputError
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.readers.molecules.from_rdkit import further_conformers
 from andersonn.structures.structure import Structure
 
 
 def images_for(structure: Structure, task: Task, recipe: ImageRecipe, conformers: int) -> list[NodeNeighborImage]:
-    """The image of a structure, and those of further conformers if its geometry was made.
+    """The image of a structure, and those of further conformers if its geometry was generated.
 
     Args:
-        structure: what is asked about.
-        task: of the question; it is about crystals or about molecules.
+        structure: to predict for.
+        task: a task about crystals refuses molecules, and the other way round.
         recipe: of the images.
-        conformers: over how many the answer is averaged, at most.
+        conformers: the most that a prediction is averaged over, the structure's own geometry included.
 
     Raises:
-        InputError: a molecule is asked about where the task is about crystals, or the other way round.
+        InputError: the structure is not of the kind that the task is about.
     """
     task.require_kind(structure)
     first = NodeNeighborImage.from_structure(structure, recipe)
-    return [first, *further_images(structure, recipe, conformers - 1)]
+    return [first, *(further_images(structure, recipe, conformers - 1) if structure.made_geometry else [])]
+
+
+def further_images(structure: Structure, recipe: ImageRecipe, count: int) -> list[NodeNeighborImage]:
+    """Images of up to ``count`` further conformers of a structure whose geometry was generated, see
+    :func:`~andersonn.structures.readers.molecules.from_rdkit.further_conformers`.
+    """
+    images = []
+    for conformer in further_conformers(structure, count):
+        try:
+            images.append(NodeNeighborImage.from_structure(conformer, recipe))
+        except InputError:  # two of its atoms overlap: the other conformers are used without it
+            continue
+    return images

@@ -12,7 +12,7 @@ from andersonn.data.records import Records
 from andersonn.data.tables import read_table
 from andersonn.errors import UsageError
 from andersonn.structures.readers import USUAL_COLUMNS, Columns
-from andersonn.structures.readers.smiles import constitution
+from andersonn.structures.readers.molecules.smiles import constitution
 
 
 def read_records(

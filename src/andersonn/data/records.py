@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from andersonn.errors import InputError, UsageError
 from andersonn.sanitize import first_line
-from andersonn.structures.readers.embedding import CONFORMER_PROTOCOL
-from andersonn.structures.readers.smiles import atomic_numbers as smiles_numbers
-from andersonn.structures.readers.smiles import from_smiles
+from andersonn.structures.readers.molecules.embedding import CONFORMER_PROTOCOL
+from andersonn.structures.readers.molecules.smiles import atomic_numbers as smiles_numbers
+from andersonn.structures.readers.molecules.smiles import from_smiles
 from andersonn.structures.structure import Structure
 
 LISTS = ("atomic_numbers", "positions", "cell")

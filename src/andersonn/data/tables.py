@@ -16,11 +16,11 @@ from andersonn.data.records import COLUMNS, LISTS, Records, read_sound
 from andersonn.errors import AndersonnError, InputError, UsageError
 from andersonn.structures import elements
 from andersonn.structures.readers import Columns, is_table_name
-from andersonn.structures.readers.columns import USUAL_COLUMNS, Roles, is_missing, plain
 from andersonn.structures.readers.content import content_of
-from andersonn.structures.readers.rows import name_of, structures_of_row
-from andersonn.structures.readers.smiles import scaffold
-from andersonn.structures.readers.tables import Table, table_of
+from andersonn.structures.readers.molecules.smiles import scaffold
+from andersonn.structures.readers.tables.columns import USUAL_COLUMNS, Roles, is_missing, plain
+from andersonn.structures.readers.tables.rows import name_of, structures_of_row
+from andersonn.structures.readers.tables.table import Table, table_of
 from andersonn.structures.structure import Structure
 
 MEGABYTES = 2000

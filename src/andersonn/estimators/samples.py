@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from andersonn.data.conformers import Further, further_images
+from andersonn.data.conformers import Further
+from andersonn.data.imaging import further_images
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError

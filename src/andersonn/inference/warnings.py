@@ -12,7 +12,7 @@ from andersonn.inference.prediction import Place
 from andersonn.structures import elements
 from andersonn.structures.electrons import doubts_of, is_ordinary
 from andersonn.structures.image import NodeNeighborImage
-from andersonn.structures.lengths import FARTHEST_BOND, expects_bonds, in_bond_lengths
+from andersonn.structures.lengths import FARTHEST_BOND, expects_bonds, nearest_pair
 from andersonn.structures.pores import BY_STRUCTURE
 from andersonn.structures.structure import Structure
 
@@ -90,8 +90,8 @@ def too_far_apart(image: NodeNeighborImage) -> str:
     """
     if (len(image) == 1 and not image.mask.any()) or not expects_bonds(image.Z):
         return ""
-    bonds = in_bond_lengths(image.Z[:, None], image.Z[image.neighbor_index], image.distance)
-    nearest = float(np.where(image.mask, bonds, np.inf).min(initial=np.inf))
+    row, slot = np.nonzero(image.mask)
+    nearest = nearest_pair(image.Z[row], image.Z[image.neighbor_index[row, slot]], image.distance[row, slot])
     if nearest <= FARTHEST_BOND:
         return ""
     where = "none within reach" if not np.isfinite(nearest) else f"the nearest pair is {nearest:.2g} bond lengths apart"

@@ -12,7 +12,7 @@ from andersonn.errors import InputError, UsageError
 from andersonn.labels.jobs import structure_as_json, structure_from_json
 from andersonn.labels.run import Labeler, require
 from andersonn.structures import elements
-from andersonn.structures.readers.smiles import scaffold
+from andersonn.structures.readers.molecules.smiles import scaffold
 from andersonn.structures.structure import Structure
 
 DEBYE = 2.541746473

@@ -16,9 +16,10 @@ from andersonn.data.records import Records
 from andersonn.errors import InputError, UsageError, did_you_mean
 from andersonn.labels.jobs import Job
 from andersonn.structures.readers import find_files, printable, read_each
-from andersonn.structures.readers.drawings import why_no_geometry
-from andersonn.structures.readers.molecules import has_geometry, to_structure
-from andersonn.structures.readers.smiles import scaffold, titled_smiles
+from andersonn.structures.readers.molecules.drawings import why_no_geometry
+from andersonn.structures.readers.molecules.from_rdkit import has_geometry, to_structure
+from andersonn.structures.readers.molecules.smiles import scaffold
+from andersonn.structures.readers.molecules.smiles_lists import titled_smiles
 
 LIST_COLUMNS = ("name", "smiles", "charge", "multiplicity", "formula", "kind")
 """Of a CSV list of molecules; ``smiles`` must be there. ``formula`` is checked against the SMILES."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from andersonn.screening.pieces import SDF, SMI, TABLE
 from andersonn.structures.readers import MAX_MEGABYTES
-from andersonn.structures.readers.delimited import records
-from andersonn.structures.readers.frames import atom_count
+from andersonn.structures.readers.tables.delimited import records
+from andersonn.structures.readers.xyz.frames import atom_count
 
 LIMIT = int(MAX_MEGABYTES * 1e6)
 """Bytes of one input that are read at most, unpacked: also what a packed bomb can take of memory."""

@@ -23,11 +23,11 @@ from andersonn.screening.pieces import FILE, PARQUET, RECORDS, REFUSED, SMI, TAB
 from andersonn.screening.storage import Found, files_of, opened
 from andersonn.screening.streams import Bounded, too_large, unpacked
 from andersonn.structures.readers import FORMATS, Columns, format_of, is_table_name, printable
-from andersonn.structures.readers.columns import USUAL_COLUMNS, Roles
-from andersonn.structures.readers.delimited import LONGEST_RECORD, Layout, records
-from andersonn.structures.readers.packed import DAMAGE, bare, damaged
-from andersonn.structures.readers.smiles import list_layout
-from andersonn.structures.readers.tables import SAMPLE
+from andersonn.structures.readers.content import DAMAGE, bare, damaged
+from andersonn.structures.readers.molecules.smiles_lists import list_layout
+from andersonn.structures.readers.tables.columns import USUAL_COLUMNS, Roles
+from andersonn.structures.readers.tables.delimited import LONGEST_RECORD, Layout, records
+from andersonn.structures.readers.tables.table import SAMPLE
 
 PACKINGS = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".tgz": "gz", ".tbz2": "bz2", ".txz": "xz"}
 TARS = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz")

@@ -21,11 +21,11 @@ from andersonn.screening.pieces import FILE, PARQUET, REFUSED, SDF, SMI, TABLE, 
 from andersonn.screening.storage import contents, is_url, opened
 from andersonn.screening.streams import OPEN, bytes_of, too_large
 from andersonn.structures.readers import from_smiles, read_content
-from andersonn.structures.readers.columns import Roles
-from andersonn.structures.readers.delimited import Layout, records
-from andersonn.structures.readers.packed import bare, damaged
-from andersonn.structures.readers.rows import structures_of_row
-from andersonn.structures.readers.smiles import line_of
+from andersonn.structures.readers.content import bare, damaged
+from andersonn.structures.readers.molecules.smiles_lists import line_of
+from andersonn.structures.readers.tables.columns import Roles
+from andersonn.structures.readers.tables.delimited import Layout, records
+from andersonn.structures.readers.tables.rows import structures_of_row
 from andersonn.structures.structure import Structure
 
 COLUMNS = ("id", "atomic_numbers", "positions", "cell", "smiles")
@@ -231,7 +231,7 @@ def _row(records: Records, k: int) -> Made:
 
 
 def _molecule(record: bytes, path: Path, number: int) -> Made:
-    from andersonn.structures.readers.molfiles import parse_sdf
+    from andersonn.structures.readers.molecules.molfiles import parse_sdf
 
     text = _text(record)
     title = text.partition("\n")[0].strip()
@@ -239,7 +239,7 @@ def _molecule(record: bytes, path: Path, number: int) -> Made:
 
 
 def _frame(record: bytes, path: Path, number: int) -> Made:
-    from andersonn.structures.readers.frames import parse_xyz
+    from andersonn.structures.readers.xyz.frames import parse_xyz
 
     return parse_xyz(_text(record), f"{path.stem}:{number}")
 

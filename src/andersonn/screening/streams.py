@@ -10,8 +10,8 @@ from andersonn.errors import InputError
 from andersonn.screening.pieces import Piece
 from andersonn.screening.storage import opened
 from andersonn.structures.readers import MAX_MEGABYTES
-from andersonn.structures.readers.packed import DAMAGE, damaged
-from andersonn.structures.readers.packed import unpacked as unpacked_stream
+from andersonn.structures.readers.content import DAMAGE, damaged
+from andersonn.structures.readers.content import unpacked as unpacked_stream
 
 AT_ONCE = 16 << 20
 """Bytes of a tar archive that are read in one go, at most: more than any header that is meant well has."""
@@ -20,7 +20,7 @@ OPEN = 4
 
 
 def unpacked(uri: str, packing: str) -> BinaryIO:
-    """A file as a stream of unpacked bytes, see :func:`andersonn.structures.readers.packed.unpacked`.
+    """A file as a stream of unpacked bytes, see :func:`andersonn.structures.readers.content.unpacked`.
 
     Raises:
         OSError: it cannot be opened.

@@ -29,7 +29,7 @@ class Bonds:
     def of(cls, structure: Structure) -> Bonds:
         """Those of a molecule; nothing is said of its cell."""
         radius = elements.column("covalent_radius_A")[structure.Z]
-        pairs = pairs_within(structure, float(2 * radius.max()) + BOND_TOLERANCE)
+        pairs = pairs_within(structure.xyz, structure.cell, float(2 * radius.max()) + BOND_TOLERANCE)
         near = pairs[2] <= radius[pairs[0]] + radius[pairs[1]] + BOND_TOLERANCE
         i, j, distance, vector = (part[near] for part in pairs)
         order = np.argsort(i, kind="stable")

@@ -37,7 +37,7 @@ class AtomBondGraph:
     @classmethod
     def from_structure(cls, structure: Structure, count: int = 13, reach: float = 8.0) -> AtomBondGraph:
         """The graph in which each atom has its ``count`` nearest neighbors, if that many lie within ``reach`` Å."""
-        i, j, distance, vector = pairs_to_count(structure, count, reach)
+        i, j, distance, vector = pairs_to_count(structure.xyz, structure.cell, count, reach)
         order = np.lexsort((distance, i))
         i, j, distance, vector = i[order], j[order], distance[order], vector[order]
         if structure.bonds is not None:

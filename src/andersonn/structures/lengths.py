@@ -1,4 +1,4 @@
-"""Whether lengths can be in Å: the distances of bonded atoms tell."""
+"""Whether lengths can be in Å, judged by the shortest distance between atoms."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ FARTHEST_BOND = 1.25
 NOBLE = {2, 10, 18, 36, 54, 86}
 
 
-def in_bond_lengths(one: np.ndarray, other: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Distances in Å over the sums of the covalent radii of the atoms between which they are, which ``one`` and ``other``
-    give as atomic numbers, all three of the same shape or such as can be spread to it.
+def nearest_pair(one: np.ndarray, other: np.ndarray, distance: np.ndarray) -> float:
+    """The smallest distance of pairs of atoms, each over the sum of the covalent radii; infinite if there are no pairs.
+
+    Args:
+        one: atomic number of one atom of each pair, int ``[m]``.
+        other: atomic number of the other, int ``[m]``.
+        distance: Å ``[m]``.
     """
     radius = elements.column("covalent_radius_A")
-    return distance / (radius[one] + radius[other])
+    return float((distance / (radius[one] + radius[other])).min(initial=np.inf))
 
 
 def expects_bonds(Z: np.ndarray) -> bool:
-    """Whether atoms of these atomic numbers make bonds: all but noble gases alone."""
+    """Whether a structure of these atomic numbers has bonds: always, unless all are noble gases."""
     return bool(set(Z.tolist()) - NOBLE)
 
 
 def may_be_angstrom(structure: Structure) -> bool | None:
-    """Whether two atoms are near enough for a bond, as they are where lengths are in Å. None if no bond is expected: of a
-    single atom, and of noble gases.
+    """Whether at least two atoms are near enough for a bond, which is so if lengths are in Å. None where no bond is expected:
+    for a single atom and for noble gases.
     """
     if (len(structure) == 1 and structure.cell is None) or not expects_bonds(structure.Z):
         return None
     widest = float(elements.column("covalent_radius_A")[structure.Z].max())
-    i, j, distance, _ = pairs_within(structure, 2.0 * FARTHEST_BOND * widest)
-    return bool((in_bond_lengths(structure.Z[i], structure.Z[j], distance) <= FARTHEST_BOND).any())
+    i, j, distance, _ = pairs_within(structure.xyz, structure.cell, 2.0 * FARTHEST_BOND * widest)
+    return nearest_pair(structure.Z[i], structure.Z[j], distance) <= FARTHEST_BOND

@@ -9,6 +9,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
+from andersonn.structures.neighbors import pairs_within
 
 OVERLAP_FRACTION = 0.5
 """Two atoms closer than this fraction of the sum of their covalent radii overlap …"""
@@ -185,11 +186,10 @@ def overlap_limit(Z1: np.ndarray, Z2: np.ndarray) -> np.ndarray:
 
 
 def _check_overlap(structure: Structure) -> None:
-    from andersonn.structures.neighbors import pairs_within
-
     Z = structure.Z
     largest = np.array([elements.column("covalent_radius_A")[Z].argmax()])
-    i, j, distance, _ = pairs_within(structure, float(overlap_limit(Z[largest], Z[largest])[0]))
+    radius = float(overlap_limit(Z[largest], Z[largest])[0])
+    i, j, distance, _ = pairs_within(structure.xyz, structure.cell, radius)
     bad = np.flatnonzero(distance < overlap_limit(Z[i], Z[j]))
     if not bad.size:
         return

@@ -10,7 +10,7 @@ from typing import Any
 from andersonn.errors import InputError
 from andersonn.sanitize import lines_of
 from andersonn.structures.readers import FORMATS
-from andersonn.structures.readers.packed import bare
+from andersonn.structures.readers.content import bare
 from andersonn.structures.readers.sniffing import HEAD, sniffed
 
 LONGEST_NAME = 60
@@ -89,22 +89,16 @@ def from_smiles(text: str) -> Item:
 
 
 def ending_of(content: bytes, shown: str) -> str:
-    """The ending of the format that a content seems to be in, as :func:`guess` has it.
+    """The ending of a file in the format that a content seems to be in.
 
     Raises:
         InputError: it is in none.
     """
-    ending = guess(content[: 4 * HEAD].decode("utf-8", errors="replace"))
-    if ending is None:
+    kind = sniffed(content[: 4 * HEAD].decode("utf-8", errors="replace"))
+    if kind is None:
         what = "the pasted text" if shown == PASTED else repr(shown)
         raise InputError("unknown_format", f"{what} is in no known format", f"give {FORMATS}")
-    return ending
-
-
-def guess(text: str) -> str | None:
-    """The ending of the format that a text seems to be in, or None; see :func:`andersonn.structures.readers.sniffing.sniffed`."""
-    kind = sniffed(text)
-    return None if kind is None else ENDINGS.get(kind, ".csv")
+    return ENDINGS.get(kind, ".csv")
 
 
 def printed(name: str) -> str:

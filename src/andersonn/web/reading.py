@@ -20,13 +20,17 @@ from andersonn.data.imaging import images_for
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError
 from andersonn.structures.image import ImageRecipe
-from andersonn.structures.readers import biomolecules, cif, frames, from_smiles, molfiles, poscar, read_each
-from andersonn.structures.readers.smiles import atomic_numbers
+from andersonn.structures.readers import from_smiles, read_each
+from andersonn.structures.readers.crystals import poscar
+from andersonn.structures.readers.crystals.cif import parse
+from andersonn.structures.readers.molecules import molfiles, pdb
+from andersonn.structures.readers.molecules.smiles import atomic_numbers
+from andersonn.structures.readers.xyz import frames
 from andersonn.structures.structure import Structure
 from andersonn.web.inputs import ending_of
 from andersonn.web.packing import packed
 
-LOADED = (ase, rdkit, scipy, biomolecules, cif, frames, molfiles, poscar)
+LOADED = (ase, rdkit, scipy, parse, frames, molfiles, pdb, poscar)
 _PLACE: list[str] = []
 
 

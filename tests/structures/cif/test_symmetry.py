@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from andersonn.structures.readers.cif.groups import groups_called
-from andersonn.structures.readers.cif.operations import read_operations
+from andersonn.structures.readers.crystals.cif.cell import read_operations
+from andersonn.structures.readers.crystals.cif.stated import groups_called
 from tests.structures.cif.conftest import CELL, HM, NACL, SITES, listed, read, refusal, salt, triplets
 
 FM3M = triplets("F m -3 m")

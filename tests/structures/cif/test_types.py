@@ -3,8 +3,8 @@
 import pytest
 
 from andersonn.errors import InputError
-from andersonn.structures.readers.cif.structures import parse
-from andersonn.structures.readers.cif.types import of_type
+from andersonn.structures.readers.crystals.cif.parse import parse
+from andersonn.structures.readers.crystals.cif.sites import of_type
 
 CELL = "data_x\n_symmetry_space_group_name_H-M 'P 1'\n" + "".join(
     f"_cell_{name} {value}\n"

@@ -6,11 +6,9 @@ import os
 from pathlib import Path
 
 from andersonn.errors import InputError
-from andersonn.structures.readers.content import MAX_MEGABYTES, content_of, printable
-from andersonn.structures.readers.formats import is_table_name
-from andersonn.structures.readers.packed import bare
-from andersonn.structures.readers.rows import structures_of_table
-from andersonn.structures.readers.tables import table_of
+from andersonn.structures.readers.content import MAX_MEGABYTES, bare, content_of, is_table_name, printable
+from andersonn.structures.readers.tables.rows import structures_of_table
+from andersonn.structures.readers.tables.table import table_of
 from andersonn.structures.readers.texts import read_structures
 from andersonn.structures.structure import Structure
 

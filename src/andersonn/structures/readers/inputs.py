@@ -12,17 +12,32 @@ from typing import Any
 
 from andersonn.errors import InputError
 from andersonn.sanitize import lines_of
-from andersonn.structures.readers.columns import PATHS, TEXTS, USUAL_COLUMNS, Columns, is_missing, is_smiles_name, plain
-from andersonn.structures.readers.content import MAX_MEGABYTES, content_of, printable, text_of
-from andersonn.structures.readers.delimited import Layout
-from andersonn.structures.readers.files import read_each
-from andersonn.structures.readers.formats import find_files, format_of, is_table_name
+from andersonn.structures.readers.content import (
+    MAX_MEGABYTES,
+    content_of,
+    find_files,
+    format_of,
+    is_table_name,
+    printable,
+    text_of,
+    unpacked_content,
+)
+from andersonn.structures.readers.molecules.smiles import Smiles, from_smiles
+from andersonn.structures.readers.molecules.smiles_lists import line_of, list_layout
 from andersonn.structures.readers.objects import as_structure
-from andersonn.structures.readers.packed import unpacked_content
-from andersonn.structures.readers.rows import read_text, row_sources
-from andersonn.structures.readers.smiles import Smiles, from_smiles, line_of, list_layout
 from andersonn.structures.readers.sniffing import sniffed
-from andersonn.structures.readers.tables import (
+from andersonn.structures.readers.tables.columns import (
+    PATHS,
+    TEXTS,
+    USUAL_COLUMNS,
+    Columns,
+    is_missing,
+    is_smiles_name,
+    plain,
+)
+from andersonn.structures.readers.tables.delimited import Layout
+from andersonn.structures.readers.tables.rows import read_text, row_sources
+from andersonn.structures.readers.tables.table import (
     Table,
     is_table,
     table_of,
@@ -30,6 +45,7 @@ from andersonn.structures.readers.tables import (
     table_of_object,
     table_of_text,
 )
+from andersonn.structures.readers.texts import read_one_file
 from andersonn.structures.structure import Structure
 
 
@@ -197,7 +213,7 @@ def structures_of(name: str, source: Any) -> list[Structure | InputError]:
     if isinstance(source, Smiles):
         return [_from_word(source) if isinstance(source, _Word) else from_smiles(source)]
     if isinstance(source, os.PathLike):
-        return read_each(source)
+        return read_one_file(Path(source))
     if is_missing(source):
         raise InputError(
             "unknown_object", "there is no structure: the value is missing", "leave it out, or complete it"

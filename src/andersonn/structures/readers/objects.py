@@ -75,7 +75,7 @@ def _from_pymatgen(thing: Any, id: str) -> Structure:
 def _from_rdkit(mol: Any, id: str) -> Structure:
     from rdkit.Chem import Mol
 
-    from andersonn.structures.readers.molecules import to_structure
+    from andersonn.structures.readers.molecules.from_rdkit import to_structure
 
     return to_structure(Mol(mol), id)  # a copy, since it is sanitized in place
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from andersonn.sanitize import lines_of
-from andersonn.structures.readers.columns import is_smiles_name
+from andersonn.structures.readers.tables.columns import is_smiles_name
 from andersonn.structures.readers.words import NUMBER, decimal
 
 HEAD = 1 << 16

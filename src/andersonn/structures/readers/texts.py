@@ -1,4 +1,4 @@
-"""The text of a structure file → structures; the format is told by the file's name or by what it holds."""
+"""What a structure file holds → structures: the format is told by the file's name, else by its text, and names the parser."""
 
 from __future__ import annotations
 
@@ -7,25 +7,42 @@ from pathlib import Path, PurePath
 
 from andersonn.errors import InputError
 from andersonn.sanitize import lines_of
-from andersonn.structures.readers.content import MAX_MEGABYTES, content_of, printable, text_of
-from andersonn.structures.readers.formats import FORMATS, TABLES, format_of
-from andersonn.structures.readers.packed import bare, unpacked_content
-from andersonn.structures.readers.smiles import constitution, line_of, list_layout, parse_smi
+from andersonn.structures.readers.content import (
+    FORMATS,
+    MAX_MEGABYTES,
+    TABLES,
+    bare,
+    content_of,
+    format_of,
+    printable,
+    text_of,
+    unpacked_content,
+)
+from andersonn.structures.readers.molecules.smiles import constitution
+from andersonn.structures.readers.molecules.smiles_lists import line_of, list_layout, parse_smi
 from andersonn.structures.readers.sniffing import sniffed
 from andersonn.structures.structure import Structure
 
 MOST_LINES = 4_000_000
-"""A file of more is refused: each line takes 60 bytes, however short it is. 64 MB of atoms have 2 millions."""
+"""A file with more is refused: each line takes 60 bytes, however short it is. 64 MB of atoms have 2 million lines."""
 LINE_ENDS = "\n\r"
 MMCIF_MARKS = ("_atom_site.Cartn_x", "_chem_comp_atom.atom_id")
-
 LOOK = 1 << 14
-"""Characters at the beginning of a list that are looked at."""
+"""Characters at the beginning of a list of SMILES that are looked at."""
 Made = list[Structure | InputError]
 
 
+def read_one_file(path: Path) -> Made:
+    """The structures of a file on disk that is no table.
+
+    Raises:
+        InputError: the file as a whole cannot be read, or its only structure is unsound.
+    """
+    return read_structures(content_of(path), path)
+
+
 def read_structures(content: bytes, path: PurePath) -> Made:
-    """The structures that a file of that name holds, which is no table; nothing is read from disk.
+    """The structures of what a file of that name holds, which is no table; nothing is read from disk.
 
     Raises:
         InputError: the content as a whole cannot be read, or its only structure is unsound.
@@ -41,7 +58,38 @@ def read_structures(content: bytes, path: PurePath) -> Made:
         kind = "smi" if _is_list(text, path) else None
     if kind is None:
         raise InputError("unknown_format", f"{str(path)!r} is in no known format", f"give {FORMATS}, or {TABLES}")
-    return parsed(text, kind, printable(path.stem if path.suffix else path.name))
+    return parser(kind, text)(text, printable(path.stem if path.suffix else path.name))
+
+
+def parser(kind: str, text: str) -> Callable[[str, str], Made]:
+    """What reads a text, called with the text and a name for its structures.
+
+    It raises an InputError if the text as a whole cannot be read, or its only structure is unsound; of several structures, an
+    unsound one gives its error in its place.
+
+    Args:
+        kind: the format, as :func:`~andersonn.structures.readers.content.format_of` names it.
+        text: to be read; a CIF may turn out to be an mmCIF.
+    """
+    # Imported here: the command line starts faster without ASE, gemmi and RDKit.
+    from andersonn.structures.readers.crystals import poscar
+    from andersonn.structures.readers.crystals.cif import parse as cif
+    from andersonn.structures.readers.molecules import molfiles, pdb
+    from andersonn.structures.readers.xyz import frames
+
+    if kind == "cif" and any(mark in text for mark in MMCIF_MARKS):
+        kind = "mmcif"
+    parsers = {
+        "cif": cif.parse,
+        "poscar": poscar.parse_poscar,
+        "xyz": frames.parse_xyz,
+        "smi": parse_smi,
+        "sdf": molfiles.parse_sdf,
+        "mol2": molfiles.parse_mol2,
+        "pdb": pdb.parse_pdb,
+        "mmcif": pdb.parse_mmcif,
+    }
+    return parsers[kind]
 
 
 def _is_list(text: str, path: PurePath) -> bool:
@@ -55,40 +103,3 @@ def _is_list(text: str, path: PurePath) -> bool:
     except InputError:
         return False
     return bool(found) and all(row is None or constitution(row[0]) for row in found)
-
-
-def read_one_file(path: Path) -> Made:
-    """As :func:`read_structures`, of a file on disk."""
-    return read_structures(content_of(path), path)
-
-
-def parsed(text: str, kind: str, name: str) -> Made:
-    """The structures of a text.
-
-    Args:
-        text: of a file.
-        kind: its format, as :func:`~andersonn.structures.readers.formats.format_of` names it.
-        name: for the structures.
-
-    Raises:
-        InputError: the text as a whole cannot be read, or its only structure is unsound.
-    """
-    if kind == "cif" and any(mark in text for mark in MMCIF_MARKS):
-        kind = "mmcif"
-    return _parser(kind)(text, name)
-
-
-def _parser(kind: str) -> Callable[[str, str], Made]:
-    from andersonn.structures.readers import biomolecules, cif, frames, molfiles, poscar
-
-    parsers = {
-        "cif": cif.parse,
-        "poscar": poscar.parse_poscar,
-        "xyz": frames.parse_xyz,
-        "smi": parse_smi,
-        "sdf": molfiles.parse_sdf,
-        "mol2": molfiles.parse_mol2,
-        "pdb": biomolecules.parse_pdb,
-        "mmcif": biomolecules.parse_mmcif,
-    }
-    return parsers[kind]

@@ -1,0 +1,1 @@
+"""How is a crystal read? ``cif``: CIF. ``poscar``: POSCAR, CONTCAR and XDATCAR of VASP."""

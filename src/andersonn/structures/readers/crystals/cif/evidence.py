@@ -1,0 +1,245 @@
+"""What a file states of how many atoms its cell has: formula, formula units, multiplicities; and whether the atoms fit."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+import gemmi
+import numpy as np
+
+from andersonn.errors import InputError
+from andersonn.structures import elements
+from andersonn.structures.readers.crystals.cif.cell import Atoms, Sites, close_pairs
+from andersonn.structures.readers.crystals.cif.document import Block, number
+from andersonn.structures.structure import MOST_ATOMS
+
+TOLERANCE = 0.005
+"""By how much shares of elements may differ: room for rounded formulas of partly occupied sites."""
+TOKEN = re.compile(r"([A-Z][a-z]?)|(\d{1,6}\.?\d{0,6}|\.\d{1,6})|([()\[\]{}])")
+SEPARATOR = re.compile(r"[,;\u00b7]| \+ ")
+CHARGE = re.compile(r" \d{0,2}[+-](?![^ ,;)])")
+SHORTEST, SHORTEST_OF_METALS, SHORTEST_OF_OXYGENS = 0.72, 0.6, 0.9
+"""Shares of the sum of two covalent radii that bonds have at least: N2 0.77, oxides such as uranyl 0.67, O2 0.92."""
+MOST_APART = 2.2
+"""Å; no need to look further."""
+CORRECT = "list the symmetry operations of the cell's own setting in _space_group_symop_operation_xyz"
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A stated formula.
+
+    Attributes:
+        text: as the file has it.
+        counts: atomic number → atoms in a formula unit, hydrogen aside.
+        hydrogen: the same of hydrogen and deuterium.
+        units: formula units in a cell, None if the file does not say.
+    """
+
+    text: str
+    counts: dict[int, float]
+    hydrogen: float
+    units: float | None
+
+    def ratio_holds(self, Z: np.ndarray) -> bool:
+        """Whether atoms have the shares of the formula, hydrogen aside."""
+        found = heavy_atoms(Z)
+        total, n = sum(self.counts.values()), sum(found.values())
+        return self.counts.keys() == found.keys() and all(
+            abs(found[z] / n - count / total) < TOLERANCE for z, count in self.counts.items()
+        )
+
+    def holds(self, Z: np.ndarray) -> bool:
+        """Whether atoms have the shares of the formula, hydrogen included."""
+        stated, there = self.hydrogen_shares(Z)
+        return self.ratio_holds(Z) and abs(there - stated) < TOLERANCE
+
+    def hydrogen_shares(self, Z: np.ndarray) -> tuple[float, float]:
+        """Hydrogen atoms for each other atom: by the formula, and among the atoms."""
+        return self.hydrogen / sum(self.counts.values()), (Z == 1).sum() / max(1, (Z != 1).sum())
+
+    def totals(self) -> list[dict[int, float]]:
+        """Atoms in the cell by the number of formula units. Some programs state the formula of the whole cell beside that
+        number.
+        """
+        if not self.units:
+            return []
+        whole = [{z: count * self.units for z, count in self.counts.items()}]
+        if self.units > 1 and all(abs(c / self.units - round(c / self.units)) < 1e-6 for c in self.counts.values()):
+            whole.append(dict(self.counts))
+        return whole
+
+    def total_holds(self, Z: np.ndarray) -> bool | None:
+        """Whether the cell has as many atoms of each element as the file states, hydrogen aside; None if it does not say."""
+        totals, found = self.totals(), heavy_atoms(Z)
+        if not totals:
+            return None
+        return any(
+            total.keys() == found.keys() and all(abs(found[z] - c) <= max(0.01 * c, 0.02) for z, c in total.items())
+            for total in totals
+        )
+
+
+def stated_formula(block: Block) -> Formula | None:
+    """The formula of a block, or None if it states none that can be read."""
+    return formula_in(block, block.value("_chemical_formula_sum"))
+
+
+def formula_in(block: Block, text: str | None) -> Formula | None:
+    """The formula that a text of a block states, or None if it cannot be read."""
+    if text is None or text in "?.":
+        return None
+    found, known = _counted(text), elements.atomic_number()
+    hydrogen = sum(found.pop(symbol, 0.0) for symbol in ("H", "D", "T"))
+    if not found or not all(found.values()) or any(symbol not in known for symbol in found):
+        return None
+    counts = {known[symbol]: count for symbol, count in found.items()}
+    units = block.value("_cell_formula_units_Z")
+    there = gemmi.cif.as_number(units) if units else float("nan")
+    return Formula(text, counts, hydrogen, there if 0 < there < 10_000 else None)
+
+
+def _counted(text: str) -> dict[str, float]:
+    """Symbol → count, with brackets and numbers before or behind them, as in ``Mg (O H)2`` and ``C H O Zn, 0.5(C7 H8)``."""
+    total: Counter[str] = Counter()
+    for part in SEPARATOR.split(text):
+        levels, factors, last = [Counter()], [1.0], None
+        for symbol, factor, bracket in TOKEN.findall(CHARGE.sub(" ", part)):
+            if factor and last:
+                for name, count in last.items():
+                    levels[-1][name] += count * (float(factor) - 1.0)
+            elif factor and not levels[-1]:
+                factors[-1] *= float(factor)
+            last = None
+            if symbol:
+                last = Counter({symbol: 1.0})
+                levels[-1].update(last)
+            elif bracket and bracket in "([{":
+                levels.append(Counter())
+                factors.append(1.0)
+            elif bracket and len(levels) > 1:
+                inner, times = levels.pop(), factors.pop()
+                last = Counter({name: count * times for name, count in inner.items()})
+                levels[-1].update(last)
+        while len(levels) > 1:
+            inner = levels.pop()
+            levels[-1].update(inner)
+        total.update({name: count * factors[0] for name, count in levels[0].items()})
+    return dict(total)
+
+
+def heavy_atoms(Z: np.ndarray) -> Counter[int]:
+    """Atomic number → how many atoms there are, hydrogen aside."""
+    counts = np.bincount(Z)
+    return Counter({z: int(counts[z]) for z in np.flatnonzero(counts).tolist() if z != 1})
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a file says of how many atoms its cell has.
+
+    Attributes:
+        formula: the stated formula, or None.
+        texts: multiplicities of the sites ``[n]`` as they are written, or None.
+    """
+
+    formula: Formula | None = None
+    texts: list[str] | None = None
+
+    @cached_property
+    def multiplicities(self) -> np.ndarray | None:
+        """Of each site ``[n]``, 0 where none is stated; None if there is none at all."""
+        values = np.nan_to_num([number(text) for text in self.texts or []], nan=0.0, posinf=0.0, neginf=0.0)
+        return values if values.any() else None
+
+    def total(self, atoms: Atoms) -> bool | None:
+        """Whether formula and formula units make the atoms, None if they are not stated."""
+        return self.formula.total_holds(atoms.Z) if self.formula else None
+
+    def ratio(self, atoms: Atoms) -> bool | None:
+        """Whether the atoms have the shares of the formula, None if none is stated."""
+        return self.formula.ratio_holds(atoms.Z) if self.formula else None
+
+    def multiplicity(self, atoms: Atoms) -> bool | None:
+        """Whether every site has as many images as the file says."""
+        if self.multiplicities is None:
+            return None
+        counts, stated = np.bincount(atoms.site, minlength=len(self.multiplicities)), self.multiplicities
+        return bool((counts == stated)[stated > 0].all())
+
+
+def doubt(atoms: Atoms, evidence: Evidence) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """A note or a warning where formula and formula units make another number of atoms.
+
+    Raises:
+        InputError: multiplicities do so, too.
+    """
+    formula = evidence.formula
+    if formula is None or evidence.total(atoms) is None:
+        return (), _check_multiplicities(atoms, evidence)
+    if evidence.total(atoms):
+        return (), ()
+    stated = sum(formula.totals()[-1].values())
+    there = int((atoms.Z != 1).sum())
+    text = f"by formula and formula units the cell has {stated:g} atoms (hydrogen aside), by its symmetry {there}"
+    if evidence.multiplicity(atoms) is False and formula.total_holds(_by_multiplicity(atoms, evidence)):
+        raise InputError(
+            "bad_symmetry", f"{text}; the multiplicities of its sites contradict the symmetry, too", CORRECT
+        )
+    if not evidence.ratio(atoms):
+        return (), ()
+    return ((), (text,)) if stated > there else ((text,), ())
+
+
+def _check_multiplicities(atoms: Atoms, evidence: Evidence) -> tuple[str, ...]:
+    """A warning where sites have other multiplicities than the file states and no formula units decide.
+
+    Raises:
+        InputError: all of them have fewer, so that operations must be missing.
+    """
+    stated = evidence.multiplicities
+    if stated is None or evidence.multiplicity(atoms):
+        return ()
+    counts = np.bincount(atoms.site, minlength=len(stated))
+    orders = (counts * stated)[stated > 0]
+    if (stated == 1).any() and counts.max() > 1 and (orders == orders[0]).all():
+        return ()  # SHELXL-97 writes the order of the site's symmetry here
+    row = int(np.flatnonzero((counts != stated) & (stated > 0))[0])
+    text = f"the symmetry makes {counts[row]} atoms of a site whose stated multiplicity is {stated[row]:g}"
+    if (stated > counts)[stated > 0].all():
+        raise InputError("bad_symmetry", f"{text}, and fewer than stated of all others, too", CORRECT)
+    return (text,)
+
+
+def _by_multiplicity(atoms: Atoms, evidence: Evidence) -> np.ndarray:
+    """Atomic numbers of a cell in which every site stands as often as the file says."""
+    stated = np.zeros(0, int) if evidence.multiplicities is None else evidence.multiplicities.clip(0, 1000).astype(int)
+    Z = np.zeros(len(stated), int)
+    Z[atoms.site] = atoms.Z
+    return np.repeat(Z, stated)[:MOST_ATOMS]
+
+
+def squeezed(atoms: Atoms, sites: Sites) -> tuple[str, ...]:
+    """A warning where two atoms, hydrogen aside, are nearer than any bond of theirs, as disordered alternatives are."""
+    heavy = np.flatnonzero(atoms.Z > 1)
+    some = Atoms(atoms.Z[heavy], atoms.fractional[heavy], atoms.site[heavy])
+    radii = elements.column("covalent_radius_A")
+    first, second = close_pairs(some, sites, min(2 * SHORTEST * radii[some.Z].max(initial=0.0), MOST_APART))
+    if not len(first):
+        return ()
+    metals = np.array([gemmi.Element(int(Z)).is_metal for Z in range(elements.MAX_Z + 1)])[some.Z]
+    share = np.where(metals[first] | metals[second], SHORTEST_OF_METALS, SHORTEST)
+    share[(some.Z[first] == 8) & (some.Z[second] == 8)] = SHORTEST_OF_OXYGENS
+    apart = some.fractional[first] - some.fractional[second]
+    distances = np.linalg.norm((apart - np.round(apart)) @ sites.orth.T, axis=1)
+    near = np.flatnonzero(distances < share * (radii[some.Z[first]] + radii[some.Z[second]]))
+    if not near.size:
+        return ()
+    worst = near[distances[near].argmin()]
+    names = " and ".join(elements.symbols()[int(some.Z[k])] for k in (first[worst], second[worst]))
+    return (
+        f"{names} are only {distances[worst]:.2f} Å apart, nearer than any bond of theirs: they may be alternatives of disorder",
+    )

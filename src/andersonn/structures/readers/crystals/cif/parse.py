@@ -1,0 +1,253 @@
+"""The text of a CIF → structures: one for each data block with atoms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import gemmi
+import numpy as np
+
+from andersonn.errors import InputError
+from andersonn.structures.readers.content import read_parts
+from andersonn.structures.readers.crystals.cif import disputes, lax
+from andersonn.structures.readers.crystals.cif.cell import Atoms, Cell, Sites, read_operations, without_repetitions
+from andersonn.structures.readers.crystals.cif.document import Block, ends_with_sites, named_block, number, parsed
+from andersonn.structures.readers.crystals.cif.evidence import Evidence, Formula, doubt, squeezed, stated_formula
+from andersonn.structures.readers.crystals.cif.missing import hydrogen_told_elsewhere, what_is_missing
+from andersonn.structures.readers.crystals.cif.sites import (
+    COORDINATES,
+    FULL_OCCUPANCY,
+    around_special_position,
+    check_sites,
+    drop_what_is_no_atom,
+    guessed_elements,
+    many_times,
+)
+from andersonn.structures.readers.crystals.cif.stated import NUMBERS, Stated, agree, stated
+from andersonn.structures.structure import LARGEST_EXTENT, SMALLEST_CELL_VOLUME, Structure
+
+LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
+ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
+
+
+def parse(text: str, name: str) -> list[Structure | InputError]:
+    """The structures of all data blocks that hold atoms, or what is wrong with a block; several blocks add their own
+    names to ``name``.
+    """
+    document = parsed(text)
+    if isinstance(document, InputError):
+        blocks = [named_block(draft.built(), draft.notes()) for draft in lax.read(text, document)]
+    else:
+        blocks = [named_block(items, keep=document) for items in document]
+    if blocks:
+        blocks[-1].last = ends_with_sites(blocks[-1].items)
+    blocks = [block for block in blocks if _holds_sites(block)]
+    if not blocks:
+        raise InputError("no_atoms", "the CIF has no atom sites", "it needs a loop with _atom_site_fract_x, _y, _z")
+    return read_parts("block", {block.name: partial(_structure, block) for block in blocks}, name)
+
+
+def _holds_sites(block: Block) -> bool:
+    return any(block.columns.get(name) for name in ("_atom_site_label", "_atom_site_fract_x", "_atom_site_cartn_x"))
+
+
+def _structure(block: Block, name: str) -> Structure:
+    mended = _mend_cell(block)
+    unit_cell = _cell(block)
+    said = stated(block, unit_cell)
+    _check_coordinates(block)
+    sites, small, notes = _listed_sites(block, unit_cell, mended)
+    formula = stated_formula(block)
+    multiplicities = block.column("_atom_site_symmetry_multiplicity")
+    if multiplicities is not None and len(multiplicities) != len(sites.Z):
+        multiplicities = None
+    cell = _whole_cell(sites, said, Evidence(formula, multiplicities))
+    if len(cell.atoms) > len(sites.Z) and around_special_position(block):
+        raise InputError(
+            "disordered",
+            "sites are disordered about a special position (a negative _atom_site_disorder_group)",
+            "order the structure first: keep one alternative in a cell without that symmetry",
+        )
+    notes, doubts = notes + cell.notes, cell.warnings + guessed_elements(block, small, formula is not None)
+    atoms, once = cell.atoms, ()
+    while True:
+        try:
+            absent, lacks = _absent(block, formula, atoms)
+            return Structure(
+                atoms.Z,
+                atoms.fractional @ sites.orth.T,
+                sites.orth.T,
+                id=name,
+                notes=(*notes, *once, *absent),
+                warnings=(*doubts, *lacks, *squeezed(atoms, sites)),
+            )
+        except InputError as error:
+            if once or error.kind not in ("overlapping_atoms", "incomplete") or len(atoms) == len(sites.Z):
+                raise
+            found, atoms = len(atoms), without_repetitions(atoms, sites)
+            if len(atoms) == found:
+                raise
+            once = (
+                f"the file lists atoms that its symmetry makes too: {found - len(atoms)} repetitions were left out",
+            )
+
+
+def _listed_sites(
+    block: Block, unit_cell: gemmi.UnitCell, mended: list[str]
+) -> tuple[Sites, gemmi.SmallStructure, tuple[str, ...]]:
+    """The sites of a block, the parser's view of them, and notes on what was left out or read in an unusual form.
+
+    Args:
+        block: its loop of sites is changed in place.
+        unit_cell: of the block.
+        mended: numbers of the cell that were written anew.
+    """
+    notes = (*block.notes, *drop_what_is_no_atom(block, unit_cell))
+    _label_sites(block)
+    small = _small(block)
+    fractional, occupancies = _positions(small)
+    if not np.isfinite(fractional).all() or not (occupancies >= FULL_OCCUPANCY).all():
+        more = _mend_sites(block)
+        mended += more
+        small = _small(block) if more else small
+        fractional, occupancies = _positions(small)
+    if mended:
+        notes += (f"{len(mended)} numbers are written in an unusual way, such as {mended[0][:20]!r}",)
+    Z = check_sites(small, fractional, occupancies, block)
+    return Sites(Z, fractional, small.cell), small, notes + many_times(small, occupancies)
+
+
+def _whole_cell(sites: Sites, said: Stated, evidence: Evidence) -> Cell:
+    """Every atom of the unit cell: by the listed operations where all that the file states agrees.
+
+    Raises:
+        InputError: the symmetry is unknown, ambiguous, unreadable, contradicts what else the file states, or is not one
+            that the cell can have.
+    """
+    listed = read_operations(said.texts, said.centerings) if said.texts else None
+    if listed is not None and not listed.flaw and sites.fit(listed) and (not said.groups or agree(listed, said)):
+        found = Cell(sites.expand(listed), (listed.repaired,) if listed.repaired else ())
+    else:
+        found = disputes.settled(sites, said, listed, evidence)
+    notes, warnings = doubt(found.atoms, evidence)
+    if said.modulated:
+        warnings += ("the structure is modulated; what was read is its average structure",)
+    return replace(found, notes=said.notes + found.notes + notes, warnings=found.warnings + warnings)
+
+
+def _absent(block: Block, formula: Formula | None, atoms: Atoms) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notes and warnings on what the file states but gives no positions of: solvent, hydrogen."""
+    missing, lacks = (), ()
+    if formula is None:
+        lacks = hydrogen_told_elsewhere(block, atoms.Z)
+    elif not formula.holds(atoms.Z):
+        missing, lacks = what_is_missing(formula, atoms.Z, block.last)
+    attached = _attached_hydrogens(block, atoms)
+    if attached and not (formula and not missing and not lacks):
+        text = f"{attached} hydrogen atoms are stated as attached to others but have no positions; they are missing"
+        lacks = (text, *(lack for lack in lacks if "hydrogen" not in lack))
+    return missing, lacks
+
+
+def _small(block: Block) -> gemmi.SmallStructure:
+    for name in NUMBERS:  # the parser takes plain digits only; the number is read elsewhere
+        item = block.items.find_pair_item(name)
+        if item is not None and not item.pair[1].isdecimal():
+            block.items.set_pair(name, "?")
+    try:
+        return gemmi.make_small_structure_from_block(block.items)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise InputError("bad_cif", f"a value of the CIF is of the wrong kind: {error}", "correct it") from None
+
+
+def _mend_cell(block: Block) -> list[str]:
+    """Writes lengths and angles anew that are numbers in an unusual way, such as ``5.640(2``; returns them."""
+    mended = []
+    for name in LENGTHS + ANGLES:
+        text = block.items.find_value(name)
+        if text is not None and not np.isfinite(gemmi.cif.as_number(text)) and np.isfinite(number(text)):
+            block.items.set_pair(name, repr(number(text)))
+            mended.append(text)
+    return mended
+
+
+def _mend_sites(block: Block) -> list[str]:
+    """As :func:`_mend_cell`, for coordinates and occupancies."""
+    mended = []
+    for name in (*COORDINATES, "_atom_site_occupancy"):
+        column = block.items.find_values(name)
+        for row, text in enumerate(list(column)):
+            if not gemmi.cif.is_null(text) and not np.isfinite(gemmi.cif.as_number(text)) and np.isfinite(number(text)):
+                column[row] = repr(number(text))
+                mended.append(text)
+    return mended
+
+
+def _cell(block: Block) -> gemmi.UnitCell:
+    values = []
+    for name in LENGTHS + ANGLES:
+        text = block.items.find_value(name)
+        values.append(float("nan") if text is None else gemmi.cif.as_number(text))
+        if np.isfinite(values[-1]):
+            continue
+        if text is not None and not gemmi.cif.is_null(text):
+            raise InputError("no_cell", f"{name} is no number: {text[:40]}", "write it like 5.640(2)")
+        raise InputError("no_cell", f"the CIF has no number for {name}", "a crystal needs all three lengths and angles")
+    lengths, angles = values[:3], values[3:]
+    cosines = np.cos(np.radians(angles))
+    squared = 1.0 - (cosines**2).sum() + 2.0 * cosines.prod()
+    if min(lengths) <= 0 or min(angles) <= 0 or max(angles) >= 180 or squared < 1e-6:
+        raise InputError(
+            "singular_cell",
+            f"the unit cell is singular: lengths {lengths} Å, angles {angles}°",
+            "give positive lengths and three angles that enclose a volume",
+        )
+    if np.prod(lengths) * squared**0.5 < SMALLEST_CELL_VOLUME or max(lengths) > LARGEST_EXTENT:
+        raise InputError(
+            "bad_cell", f"a unit cell with the lengths {lengths} Å holds no crystal", "check that lengths are in Å"
+        )
+    return gemmi.UnitCell(*values)
+
+
+def _check_coordinates(block: Block) -> None:
+    """All three fractional coordinates must be there: the parser takes absent ones for zero."""
+    for name in COORDINATES:
+        if not block.columns.get(name):
+            raise InputError(
+                "no_atoms",
+                f"the CIF has no {name}",
+                "each site needs _atom_site_fract_x, _y, _z (Cartesian coordinates are not read)",
+            )
+
+
+def _label_sites(block: Block) -> None:
+    """Gives sites without labels their element as label, which the parser insists on."""
+    types = block.items.find_values("_atom_site_type_symbol")
+    if not types or block.items.find_values("_atom_site_label"):
+        return
+    symbols, loop = list(types), types.get_loop()
+    if loop is None:  # a single site, without a loop
+        block.items.set_pair("_atom_site_label", symbols[0])
+        return
+    loop.add_columns(["_atom_site_label"], ".")
+    labels = block.items.find_loop("_atom_site_label")
+    for row, symbol in enumerate(symbols):
+        labels[row] = symbol
+
+
+def _positions(small: gemmi.SmallStructure) -> tuple[np.ndarray, np.ndarray]:
+    """Fractional coordinates ``[n, 3]`` and occupancies ``[n]``."""
+    fractional = np.array([site.fract.tolist() for site in small.sites]).reshape(-1, 3)
+    return fractional, np.array([site.occ for site in small.sites])
+
+
+def _attached_hydrogens(block: Block, atoms: Atoms) -> int:
+    """Hydrogen atoms that the file counts beside its sites, in the whole cell."""
+    attached = block.column("_atom_site_attached_hydrogens")
+    if attached is None:
+        return 0
+    counts = np.nan_to_num(np.array([number(text) for text in attached]), nan=0.0, posinf=0.0, neginf=0.0)
+    if len(counts) <= atoms.site.max():
+        return 0
+    return int(min(counts.clip(0, 9)[atoms.site].sum(), 10**9))

@@ -1,0 +1,188 @@
+"""Tables as rows of values: CSV and its kin, Excel, Parquet, and the tables of pandas, polars and Arrow."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from andersonn.errors import InputError
+from andersonn.io.installed import how_to_install
+from andersonn.sanitize import lines_of
+from andersonn.structures.readers.content import MAX_MEGABYTES, bare, text_of, unpacked_content
+from andersonn.structures.readers.tables.columns import ATOMS
+from andersonn.structures.readers.tables.delimited import Layout, records
+
+EXCEL, PARQUET = (".xlsx", ".xlsm"), (".parquet", ".pq")
+SAMPLE = 20
+"""Rows by which columns are judged."""
+MOST_EXCEL = 512 << 20
+"""Bytes that a workbook may have unpacked; it is read as a stream."""
+Row = tuple[str, Sequence[Any] | InputError]
+"""What a row is called, and its values or what is wrong with it."""
+
+
+@dataclass
+class Table:
+    """A table, read as a stream.
+
+    Attributes:
+        what: it is called in messages.
+        names: of its columns.
+        rows: as :data:`Row`.
+        decimal_comma: whether ``1,5`` may be a number in it, since no comma parts its fields.
+    """
+
+    what: str
+    names: list[str]
+    rows: Iterator[Row]
+    decimal_comma: bool = False
+
+    def sample(self) -> list[Sequence[Any]]:
+        """The values of the first rows, which are not used up."""
+        first = list(itertools.islice(self.rows, SAMPLE))
+        self.rows = itertools.chain(first, self.rows)
+        return [values for _, values in first if not isinstance(values, InputError)]
+
+
+def table_of(content: bytes, path: PurePath, megabytes: float = MAX_MEGABYTES) -> Table:
+    """The table that a file of that name holds.
+
+    Args:
+        content: of the file.
+        path: its name.
+        megabytes: that it may have unpacked.
+
+    Raises:
+        InputError: it cannot be read as a table.
+    """
+    ending, what = bare(path).suffix.lower(), repr(str(path))
+    if path.suffix.lower() not in EXCEL:  # which are zip archives by themselves
+        content = unpacked_content(content, str(path), megabytes)
+    if ending in EXCEL:
+        return _of_excel(content, what)
+    if ending in PARQUET:
+        return _of_parquet(content, what)
+    if ending in (".xls", ".ods"):
+        raise InputError(
+            "unknown_format", f"{what} is a workbook of a kind that is not read", "save it as .xlsx or .csv"
+        )
+    return table_of_text(text_of(content, path), what)
+
+
+def table_of_text(text: str | Iterable[str], what: str) -> Table:
+    """The table of a text of fields with a delimiter, the first record of which names the columns.
+
+    Args:
+        text: all of it, or its lines.
+        what: it is called.
+
+    Raises:
+        InputError: there is no record.
+    """
+    lines = iter(lines_of(text) if isinstance(text, str) else text)
+    first = next((line for line in lines if line.strip("\ufeff\r\n \t")), None)
+    if first is None:
+        raise InputError("empty_file", f"{what} holds no rows", "write the table again")
+    layout = Layout.of(next(records([first], Layout.of(first).delimiter)))
+    return Table(what, list(layout.names), _rows(records(lines, layout.delimiter), layout), layout.delimiter != ",")
+
+
+def _rows(found: Iterable[str], layout: Layout) -> Iterator[Row]:
+    for number, record in enumerate(found, start=2):
+        try:
+            values = layout.fields(record)
+        except InputError as error:
+            yield str(number), error
+            continue
+        if values is not None:
+            yield str(number), values
+
+
+def _of_excel(content: bytes, what: str) -> Table:
+    try:
+        from openpyxl import load_workbook
+    except ImportError:
+        raise InputError(
+            "missing_package", f"{what} is an Excel workbook, and openpyxl is not installed",
+            f"{how_to_install('excel')}, or save the sheet as CSV",
+        ) from None  # fmt: skip
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+        if size > MOST_EXCEL:
+            raise InputError("too_large", f"{what} has {size / 1e6:.0f} MB when unpacked", "save the sheet as CSV")
+        sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets[0]
+        rows = sheet.iter_rows(values_only=True)
+        header = next((row for row in rows if any(value is not None for value in row)), None)
+    except InputError:
+        raise
+    except Exception as error:  # openpyxl raises whatever a broken workbook runs into
+        raise InputError("unreadable", f"cannot read {what} as a workbook: {error}", "save the sheet as CSV") from None
+    if header is None:
+        raise InputError("empty_file", f"the first sheet of {what} is empty", "put the table on the first sheet")
+    width = max(k for k, value in enumerate(header) if value is not None) + 1
+    names = ["" if value is None else str(value).strip() for value in header[:width]]
+    numbered = ((str(number), row) for number, row in enumerate(rows, start=2))
+    filled = ((number, [*row, *[None] * width][:width]) for number, row in numbered if any(v is not None for v in row))
+    return Table(what, names, filled)
+
+
+def _of_parquet(content: bytes, what: str) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(io.BytesIO(content), pre_buffer=False)
+        return Table(what, list(file.schema_arrow.names), _of_batches(file.iter_batches(1024), what))
+    except (OSError, pa.ArrowException) as error:
+        raise _bad_parquet(what, error) from None
+
+
+def _of_batches(batches: Iterable[Any], what: str) -> Iterator[Row]:
+    import pyarrow as pa
+
+    number = 0
+    try:
+        for batch in batches:
+            batch.validate(full=True)  # damaged pages can yield offsets that crash whoever reads them later
+            for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                number += 1
+                yield str(number), values
+    except (OSError, pa.ArrowException) as error:
+        yield str(number + 1), _bad_parquet(what, error)
+
+
+def _bad_parquet(what: str, error: Exception) -> InputError:
+    return InputError("bad_parquet", f"cannot read {what} as Parquet: {error}", "give a whole Parquet file")
+
+
+def is_table(thing: Any) -> bool:
+    """Whether an object is a table of pandas, polars or Arrow, told by what it offers."""
+    arrow = hasattr(thing, "to_batches") and hasattr(thing, "schema")
+    return hasattr(thing, "itertuples") or hasattr(thing, "iter_rows") or arrow
+
+
+def table_of_object(thing: Any) -> Table:
+    """The table of a pandas or polars DataFrame or an Arrow table."""
+    what = f"the {type(thing).__name__}"
+    if hasattr(thing, "itertuples"):
+        values = thing.itertuples(index=False, name=None)
+        labels = map(str, thing.index)
+        return Table(what, [str(name) for name in thing.columns], zip(labels, values, strict=True))
+    if hasattr(thing, "iter_rows"):
+        return Table(what, list(thing.columns), ((str(k), row) for k, row in enumerate(thing.iter_rows())))
+    return Table(what, list(thing.schema.names), _of_batches(thing.to_batches(), what))
+
+
+def table_of_mapping(thing: Mapping[Any, Any]) -> Table:
+    """A dict as a table of one row; one whose values are lists of equal length as one of many."""
+    names, values = [str(name) for name in thing], list(thing.values())
+    many = values and all(isinstance(value, (list, tuple)) for value in values) and ATOMS[0] not in names
+    if many and len(set(map(len, values))) == 1:
+        return Table("the dict", names, ((str(k), row) for k, row in enumerate(zip(*values, strict=True))))
+    return Table("the dict", names, iter([("", values)]))
