@@ -422,7 +422,7 @@ def test_a_mapped_store_is_the_store(records, monkeypatch, tmp_path):
         ("image.oxidation=true", "model.oxidation=true"),
         ("image.positions=true", "image.fold=false"),
     ):
-        recipe = TrainConfig.make(overrides=[*SMALL, *overrides]).image.recipe()
+        recipe = TrainConfig.make(overrides=[*SMALL, *overrides]).image
         with pytest.raises(UsageError, match="set ANDERSONN_CACHE") as caught:
             stores.shared_image_store(records, recipe, make=False)
         assert caught.value.kind == "no_shared_images"
@@ -440,7 +440,7 @@ def test_a_mapped_store_is_the_store(records, monkeypatch, tmp_path):
 
 def test_a_damaged_store_is_made_again_by_the_one_that_makes(records, monkeypatch, tmp_path):
     monkeypatch.setenv("ANDERSONN_CACHE", str(tmp_path))
-    recipe = TrainConfig.make(overrides=SMALL).image.recipe()
+    recipe = TrainConfig.make(overrides=SMALL).image
     stores.shared_image_store(records, recipe)
     (file,) = (tmp_path / "images").iterdir()
     file.write_bytes(file.read_bytes()[:-10])

@@ -190,7 +190,7 @@ def batch_of(structures, recipe):
 @pytest.mark.parametrize("periodic", [True, False])
 def test_spoilers_change_what_they_say(periodic, trained):
     rng = np.random.default_rng(0)
-    recipe = replace(trained[1].config.image.recipe(), fold=periodic, positions=not periodic)
+    recipe = replace(trained[1].config.image, fold=periodic, positions=not periodic)
     batch = batch_of([random_structure(rng, n, periodic) for n in (5, 9, 14)], recipe)
     ways = spoilers(torch.tensor([3, 26]), torch.Generator().manual_seed(0))
     spoiled = {name: way(batch) for name, way in ways.items()}

@@ -22,4 +22,4 @@ def images_for(structure: Structure, task: Task, recipe: ImageRecipe, conformers
     """
     task.require_kind(structure)
     first = NodeNeighborImage.from_structure(structure, recipe)
-    return [first, *further_images(structure, recipe, conformers - 1)]
+    return [first] if conformers == 1 else [first, *further_images(structure, recipe, conformers - 1)]

@@ -87,7 +87,7 @@ class EquilibriumEstimator(BaseEstimator):
         return config_from(self._task(), given, self.options, self._own_defaults)
 
     def _samples(self, X: Any, config: TrainConfig) -> Samples:
-        return samples_of(X, config.image.recipe(), self._task(), config.conformers, self.n_jobs)
+        return samples_of(X, config.image, self._task(), config.conformers, self.n_jobs)
 
     def _learn(self, samples: Samples, targets: Targets, groups: Sequence[Any] | None, config: TrainConfig) -> None:
         """Trains, keeps the best epoch, calibrates; sets the attributes."""

@@ -100,21 +100,20 @@ def ask_mean(
     store: ImageStore,
     indices: np.ndarray,
     further: Further | None = None,
-    way: Callable[..., Outputs] = ask,
 ) -> Outputs:
-    """:func:`ask`, averaged for each structure over its image in ``store`` and those of its further conformers: the mean of
-    the probabilities, as scores, of the quantiles and of the states. Structures without further conformers are answered as by
-    :func:`ask`, or by another ``way`` called as it is.
+    """:func:`ask`, averaged for each structure over its image in ``store`` and those of its further conformers; structures
+    without any keep the outputs of :func:`ask`.
     """
-    first = way(network, store, indices)
+    first = ask(network, store, indices)
     if further is None:
         return first
     images, owner = further.those_of(indices)
-    return averaged(first, way(network, further.store, images), owner) if len(images) else first
+    return averaged(first, ask(network, further.store, images), owner) if len(images) else first
 
 
 def averaged(first: Outputs, others: Outputs, owner: np.ndarray) -> Outputs:
-    """Outputs of n structures averaged over conformers.
+    """Outputs of n structures averaged over conformers: the mean of the probabilities, as scores, of the quantiles and of the
+    states.
 
     Args:
         first: of one conformer of each, which stay as they are where there is no other.

@@ -24,7 +24,7 @@ BOHR = 0.529177
 """Å."""
 
 
-def doubts(
+def warnings_of(
     artifact: Artifact,
     structure: Structure,
     images: list[NodeNeighborImage],
@@ -77,7 +77,7 @@ def trained_electrons(artifact: Artifact, structure: Structure) -> bool:
     return is_ordinary(structure) or artifact.provenance.get(OPEN_SHELLS, 0) >= RARE
 
 
-def remarks(artifact: Artifact, structure: Structure, images: list[NodeNeighborImage]) -> Iterator[str]:
+def notes_of(artifact: Artifact, structure: Structure, images: list[NodeNeighborImage]) -> Iterator[str]:
     """How the structure was read or made, and over what the answer was averaged: no reason to doubt it."""
     yield from structure.notes
     if artifact.config.conformers > 1 and structure.made_geometry:

@@ -10,15 +10,17 @@ from andersonn.solvers import Anderson, ForwardIteration, Solver
 
 
 class SolverConfig(BaseModel):
-    """How fixed points are found."""
+    """How fixed points are found: the choice among solvers that training offers. Defaults are those of the solver, so that
+    there is one place for each number.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: Literal["anderson", "forward"] = Field("anderson", description="Anderson extrapolation or forward iteration")
-    window: int = Field(5, ge=1, description="past differences that Anderson combines")
-    mixing: float = Field(1.0, gt=0, le=1, description="β; 1 is undamped")
-    rtol: float = Field(1e-3, gt=0, description="relative residual at which a sample has converged")
-    max_steps: int = Field(50, ge=1, description="updates at most")
+    window: int = Field(Anderson.window, ge=1, description="past differences that Anderson combines")
+    mixing: float = Field(Anderson.mixing, gt=0, le=1, description="β; 1 is undamped")
+    rtol: float = Field(Anderson.rtol, gt=0, description="relative residual at which a sample has converged")
+    max_steps: int = Field(Anderson.max_steps, ge=1, description="updates at most")
 
     def build(self) -> Solver:
         """The solver."""

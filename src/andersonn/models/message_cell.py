@@ -7,9 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from andersonn.models.batch import ImageBatch
+from andersonn.models.batch import ImageBatch, Neighbors
 from andersonn.models.encoder import Features
-from andersonn.models.gather import Neighbors
 
 FILTER_SLOPE = 3.0
 """How fast a filter saturates: steep enough that untrained ones use most of their range."""

@@ -13,9 +13,7 @@ from andersonn.implicit import Equilibrium, ImplicitGradient
 from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.convolution_cell import ConvolutionCell
-from andersonn.models.encoder import Features, ImageEncoder
-from andersonn.models.expansion import Expansion, row_channels, whole_channels
-from andersonn.models.guess import StateGuess
+from andersonn.models.encoder import Expansion, Features, ImageEncoder, row_channels, whole_channels
 from andersonn.models.heads import DipoleHead
 from andersonn.models.message_cell import MessageCell
 from andersonn.models.stack import Stack
@@ -151,3 +149,25 @@ def _core(config: ModelConfig) -> Equilibrium | Stack:
     cell = make(config.width, config.gain)
     guess = StateGuess(cell, config.width) if config.initializer else None
     return Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol), initializer=guess)
+
+
+class StateGuess(nn.Module):
+    """z₀ = s + W s, from the state s that the cell makes of zeros; W is 0 until the network has been trained, and then fitted to
+    its solutions (:func:`~andersonn.training.first_state.fit_first_state`). Only the number of evaluations depends on it.
+
+    Args:
+        cell: gives s by its method ``initial``. It stays the network's.
+        width: D.
+    """
+
+    def __init__(self, cell: nn.Module, width: int) -> None:
+        super().__init__()
+        self._first = cell.initial
+        # Without bias blank pixels stay blank; no random numbers are drawn, so that other weights are as they would be without.
+        self.linear = nn.utils.skip_init(nn.Linear, width, width, bias=False)
+        nn.init.zeros_(self.linear.weight).requires_grad_(False)
+
+    def forward(self, x: object) -> Tensor:
+        """The guess, shaped as the state."""
+        first = self._first(x)
+        return first + self.linear(first)

@@ -156,7 +156,7 @@ def prepare(
     """
     values = records.label(task.quantity)
     doubt = check_unit(task, values)
-    store = _store(records, config.image.recipe(), progress, team)
+    store = _store(records, config.image, progress, team)
     unusable = {i: f"{error['message']}" for i, error in store.rejected.items()}
     unusable |= _bad_labels(records, values, task)
     unusable |= records.problems
@@ -169,7 +169,7 @@ def prepare(
         chosen = np.random.default_rng(config.seed).permutation(np.flatnonzero(usable))[: config.limit]
         usable[:] = False
         usable[chosen] = True
-    sides = {side: indices[usable[indices]] for side, indices in split_of(records, config.split.rule()).items()}
+    sides = {side: indices[usable[indices]] for side, indices in split_of(records, config.split).items()}
     labels = task.class_of(np.nan_to_num(values))
     labels[list(unusable)] = -1
     return Dataset(records, store, values, labels, sides, unusable, doubt)

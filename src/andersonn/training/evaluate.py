@@ -98,7 +98,7 @@ def _divided_as_in_training(artifact: Artifact, dataset: Dataset) -> bool:
     """Whether these are the records the model was trained on, in the same order and on the same sides."""
     trained, records = artifact.provenance.get("data", {}), dataset.records
     if SPLIT_KEY in trained:
-        return trained[SPLIT_KEY] == split_digest(records, artifact.config.split.rule())
+        return trained[SPLIT_KEY] == split_digest(records, artifact.config.split)
     # Models of before that key: the same structures, divided by the same means into sides of the same sizes.
     same = trained.get("sha256_of_structures") == records.digest and trained.get("split_by") == split_by(records)
     if artifact.config.limit is not None:  # then the sizes are those of a sample

@@ -22,7 +22,7 @@ RTOL = 1e-5
 
 @torch.no_grad()
 def fit_first_state(network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, seed: int) -> None:
-    """Fits W of :class:`~andersonn.models.guess.StateGuess`, in z* ≈ s + W s, by least squares over the rows of some training
+    """Fits W of :class:`~andersonn.models.network.StateGuess`, in z* ≈ s + W s, by least squares over the rows of some training
     structures; in each member of an ensemble. Does nothing where there is none to fit.
 
     Args:

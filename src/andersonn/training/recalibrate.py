@@ -42,7 +42,7 @@ def recalibrate(
             f"{', '.join(entering)} would need a new training",
             f"change only {', '.join(sorted(AFTER_TRAINING))}, or train anew",
         )
-    if artifact.provenance["data"].get(SPLIT_KEY) != split_digest(records, config.split.rule()):
+    if artifact.provenance["data"].get(SPLIT_KEY) != split_digest(records, config.split):
         raise UsageError(
             "other_data",
             f"{records.source!r} is not what the model was trained on",

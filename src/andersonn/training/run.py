@@ -318,7 +318,7 @@ def _provenance(trainer: Trainer, records: Records, metrics: dict[str, Any]) -> 
             "unusable": len(dataset.unusable),
             **{side: len(indices) for side, indices in dataset.sides.items()},
             "split_by": split_by(records),
-            SPLIT_KEY: split_digest(records, trainer.config.split.rule()),
+            SPLIT_KEY: split_digest(records, trainer.config.split),
             LABELS_KEY: records.label_digest(trainer.task.quantity),
         },
         **about(trainer),

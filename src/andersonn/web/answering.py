@@ -68,7 +68,7 @@ class Answerer:
     def _answer(self, task: str, questions: list[Question]) -> None:
         together = [item for _, ready, _ in questions for item in ready]
         try:
-            answers = list(self.scientists[task].answer(together))
+            answers = self.scientists[task].answer(together)
         except Exception:
             log.exception("a batch of %d structures failed; each question is asked alone", len(together))
             answers = [answer for _, ready, _ in questions for answer in self._alone(task, ready)]
@@ -83,7 +83,7 @@ class Answerer:
         found: list[Prediction | Failure] = []
         for item in ready:
             try:
-                found += list(self.scientists[task].answer([item]))
+                found += self.scientists[task].answer([item])
             except Exception as error:
                 told = InputError("internal", f"{type(error).__name__}: {error}", "this is a defect; please report it")
                 found.append(Failure(item[0], told.as_dict()))
