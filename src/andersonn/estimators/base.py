@@ -28,7 +28,7 @@ from andersonn.scientist import Scientist
 from andersonn.scientists.registry import registered
 from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.dataset import Dataset
-from andersonn.training.run import about
+from andersonn.training.provenance import about
 from andersonn.training.trainer import Trainer
 
 
