@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -136,6 +137,7 @@ def training() -> Walk:
     import andersonn
 
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["ANDERSONN_CACHE"] = folder  # images are made, not read
         file = Path(folder) / "salts.parquet"
         pq.write_table(pa.Table.from_pylist([_salt(k) for k in range(40)]), file)
         words = ["epochs=1", "model.width=8", "model.radial=8", "device=cpu"]

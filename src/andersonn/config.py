@@ -19,22 +19,22 @@ from andersonn.scientists.base import ScientistSpec
 from andersonn.structures.image import ImageRecipe
 
 AFTER_TRAINING = frozenset({"conformers", "model.initializer"})
-"""Options that do not enter training, only calibration, tests and answers."""
+"""Options that do not affect training, only calibration, tests and predictions."""
 
 
 class SolvingConfig(BaseModel):
-    """How fixed points are solved for while training, beside ``model.solver``; answers never depend on it."""
+    """How fixed points are solved for during training, besides ``model.solver``; predictions do not depend on it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     start_rtol: float | None = Field(
-        None, gt=0, lt=1, description="tolerance at the first step, tightened to model.solver.rtol; default that one"
+        None, gt=0, lt=1, description="tolerance at the first step, tightened to model.solver.rtol; default: the same"
     )
     tightened: float = Field(0.5, gt=0, le=1, description="fraction of the run over which it is tightened")
     one_step: float = Field(
-        0.0, ge=0, le=1, description="fraction of the run, its first, with gradients through one evaluation alone"
+        0.0, ge=0, le=1, description="fraction of the run, at its beginning, with one-step gradients"
     )
-    warm_starts: bool = Field(False, description="begin each solve with what the last epoch found for that structure")
+    warm_starts: bool = Field(False, description="start each solve from the last epoch's solution for that structure")
     bfloat16: bool = Field(False, description="forward pass in half precision, gradients of the solve in full")
 
 
@@ -43,7 +43,7 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    seed: int = Field(0, ge=0, lt=2**32, description="of weights, order and dropout")
+    seed: int = Field(0, ge=0, lt=2**32, description="random seed of weights, order and dropout")
     epochs: int = Field(26, ge=1, description="passes over the training data")
     learning_rate: float = Field(2e-3, gt=0, le=1e9, description="highest rate, after the warm-up")
     weight_decay: float = Field(0.2, ge=0, le=1e9, description="of AdamW")
@@ -51,16 +51,18 @@ class TrainConfig(BaseModel):
     max_rows: int = Field(1280, ge=1, description="image rows a batch holds at most")
     max_images: int = Field(128, ge=1, description="structures a batch holds at most")
     clip: float = Field(1.0, gt=0, description="largest gradient norm")
-    label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of a label spread over all classes")
-    strain: float = Field(0.01, ge=0, lt=0.2, description="relative size of random swelling of training structures")
-    averaging: float = Field(1.0, ge=0, description="epochs over which the weights that are kept are averaged; 0: none")
+    label_smoothing: float = Field(0.05, ge=0, lt=1, description="fraction of a label spread over all classes")
+    strain: float = Field(0.01, ge=0, lt=0.2, description="relative size of random expansion of training structures")
+    averaging: float = Field(1.0, ge=0, description="epochs over which the saved weights are averaged; 0: none")
     estimate_weight: float = Field(0.6, ge=0, description="weight of the estimate's loss beside the class loss")
-    balance: float = Field(0.0, ge=0, le=1, description="how much oftener a smaller one of several files is shown")
+    balance: float = Field(
+        0.0, ge=0, le=1, description="0: files as they are; 1: each of several files as often as the largest"
+    )
     limit: int | None = Field(None, ge=10, description="use only this many records, drawn by the seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
     thresholds: tuple[float, ...] | None = Field(None, description="cuts between classes; default: the task's own")
     conformers: int = Field(
-        1, ge=1, le=100, description="geometries made of a molecule that has none, over which answers are averaged"
+        1, ge=1, le=100, description="conformers of a molecule without geometry, over which predictions are averaged"
     )
     image: ImageRecipe = ImageRecipe()
     model: ModelConfig = ModelConfig()

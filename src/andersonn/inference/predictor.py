@@ -1,4 +1,4 @@
-"""A scientist: a trained model that takes files and objects and answers in the task's own terms."""
+"""Predictions of a trained model for files and objects, in the terms of its task."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.readers import USUAL_COLUMNS, Columns, listed, sources, structures_of
 from andersonn.structures.structure import Structure
 
-AT_ONCE = 256
-"""Structures imaged before the network is asked."""
+BATCH_SIZE = 256
+"""Structures that are read and imaged before a forward pass over all of them."""
 Ready = tuple[str, Structure, list[NodeNeighborImage]]
 """Name of the input, structure, its image and those of further conformers over which the answer is averaged."""
 
@@ -37,11 +37,11 @@ class Predictor:
 
     Args:
         artifact: the trained model.
-        name: how answers name it.
+        name: as predictions give it.
         folder: that it was read from, if any.
-        anytime: stop solving once the class is settled, by the rule that the model learned on validation structures
+        anytime: early exit: stop solving once the class is decided, by the rule fitted on validation structures
             (:class:`~andersonn.inference.early_exit.Anytime`): fewer evaluations, the same class but for rare cases, and
-            probabilities and estimates of a loose solve, whose status is then ``"settled"``.
+            probabilities and estimates of a loose solve, with status ``"settled"``.
 
     Raises:
         UsageError: the model learned of class labels alone, or of numbers without a name; or ``anytime`` and it has no
@@ -99,8 +99,8 @@ class Predictor:
         columns: Columns = USUAL_COLUMNS,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Iterator[Prediction | Failure]:
-        """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. What has
-        been read is answered also when the user interrupts.
+        """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. After a
+        KeyboardInterrupt, what has been read is answered before it is raised.
 
         Args:
             inputs: as for :meth:`predict`.
@@ -116,7 +116,7 @@ class Predictor:
                 read += len(found)
                 if progress:
                     progress(name, number, read)
-                if len(waiting) >= AT_ONCE:
+                if len(waiting) >= BATCH_SIZE:
                     ready, waiting = waiting, []
                     yield from self.answer(ready)
         except KeyboardInterrupt:
@@ -159,7 +159,7 @@ class Predictor:
             return _defect(name, error)
 
     def over_conformers(self, count: int) -> Self:
-        """The same scientist, which averages over up to so many conformers of molecules whose geometry is made.
+        """The same model, averaging over up to ``count`` conformers of molecules whose geometry is generated.
 
         Raises:
             UsageError: there must be at least one, and the task must be about molecules.
@@ -174,7 +174,7 @@ class Predictor:
         """The structures of one input with their images, or what is wrong with it or with some of them.
 
         Args:
-            name: of the input, for answers.
+            name: of the input, as predictions give it.
             source: what to read: a path, :class:`~andersonn.structures.readers.Smiles`, an object that is a structure, or a
                 function that gives structures and, in the place of unsound ones, errors.
         """
@@ -223,7 +223,7 @@ class Predictor:
         self, item: Ready, probabilities: np.ndarray, value: float, interval: np.ndarray, outputs: Outputs,
         distance: float | None,
     ) -> Prediction:  # fmt: skip
-        """What is told of one structure.
+        """The prediction for one structure.
 
         Args:
             item: the structure and its images.
@@ -292,7 +292,7 @@ def load_for(
         return Predictor.load(find(task).name, device, anytime)
     found = Predictor.load(Path(model), device, anytime)
     if found.task.name != (find(task).name if task.endswith(".py") else task):
-        find(task)  # a misspelt name is told as such
+        find(task)  # a misspelt name gets its own error
         raise UsageError(
             "wrong_task", f"the model in {str(model)!r} is for {found.task.name}, not {task}", "name its own task"
         )

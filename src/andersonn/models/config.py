@@ -29,7 +29,7 @@ class SolverConfig(BaseModel):
 
 
 class ModelConfig(BaseModel):
-    """The network between graph image and answer."""
+    """The network between graph image and prediction."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -37,7 +37,7 @@ class ModelConfig(BaseModel):
     layers: int = Field(
         0,
         ge=0,
-        description="0: the equilibrium; n: the cell applied n times, with no use for initializer, adjoint_rtol and solver",
+        description="0: the equilibrium; n: the cell applied n times; then initializer, adjoint_rtol and solver have no effect",
     )
     tied: bool = Field(True, description="whether all layers share one cell; false: each has its own")
     width: int = Field(128, ge=4, description="D, numbers in the state of a row (message) or of a pixel (convolution)")
@@ -51,7 +51,7 @@ class ModelConfig(BaseModel):
     dropout: float = Field(0.3, ge=0, lt=1, description="in the head, while training")
     embedding_dropout: float = Field(0.25, ge=0, lt=1, description="of the learned part of an element, while training")
     voids: Literal["none", "density", "by_atom", "all"] = Field(
-        "none", description="what it reads besides the graph: densities, room at each atom, numbers of all voids"
+        "none", description="pore descriptors it reads: density, by_atom (free volume at each atom too), all"
     )
     oxidation: bool = Field(False, description="reads oxidation states that balance over the formula")
     initializer: bool = Field(

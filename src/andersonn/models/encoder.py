@@ -1,4 +1,4 @@
-"""Graph image → features of its pixels and rows, once a forward pass: everything that does not depend on the state."""
+"""Graph image → features of its rows (atoms) and pixels (atom-neighbor pairs), computed once a forward pass."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ UNITS = {
     "usual_charge": 0.5,
     "odd_electrons": 1.0,
 }
-"""What counts as one of each quantity that is no length."""
+"""The unit of each quantity that is not a length: about its spread."""
 SEEN = {"none": ((), ()), "density": ((), DENSITY), "by_atom": (BY_ATOM, DENSITY), "all": (BY_ATOM, BY_STRUCTURE)}
-"""Option ``voids`` of a network → the channels of voids it reads by atom and by structure."""
+"""Option ``voids`` of a network → the pore descriptors it reads by atom and by structure."""
 
 
 class Features(NamedTuple):
-    """What a cell reads of a batch.
+    """Input of a cell.
 
     Attributes:
         rows: features of atoms, ``[R, D]``.
@@ -58,8 +58,8 @@ class Features(NamedTuple):
 
 
 class ImageEncoder(nn.Module):
-    """Learned element embeddings plus tabulated element properties, distances in Gaussians, and one look at the
-    neighbors.
+    """Learned element embeddings plus tabulated element properties, distances in Gaussians, and one round of message
+    passing.
 
     Args:
         width: D.
@@ -68,7 +68,7 @@ class ImageEncoder(nn.Module):
         spacing: ``"even"`` Gaussians of the distance d, or ``"near"``: Gaussians of exp(-d / 2.5 Å), which are sharpest
             at the lengths of bonds.
         directions: channels of :class:`~andersonn.models.directions.Directions`; 0 for distances alone.
-        channels: names of what rows bring along besides the graph, see :func:`row_channels`.
+        channels: names of the node features besides the graph, see :func:`row_channels`.
     """
 
     def __init__(
@@ -126,12 +126,12 @@ class ImageEncoder(nn.Module):
 
 
 def row_channels(config: ModelConfig) -> tuple[str, ...]:
-    """Names of what a network reads of each row besides the graph: the first of the images' ``row_channels``."""
+    """Names of the node features that a network reads besides the graph: the first of the images' ``row_channels``."""
     return (*(oxidation.BY_ATOM if config.oxidation else ()), *SEEN[config.voids][0])
 
 
 def whole_channels(config: ModelConfig) -> tuple[str, ...]:
-    """Names of what a network reads of the whole structure: the first of the images' ``whole_channels``."""
+    """Names of the graph-level features that a network reads: the first of the images' ``whole_channels``."""
     return (*(oxidation.BY_STRUCTURE if config.oxidation else ()), *SEEN[config.voids][1])
 
 

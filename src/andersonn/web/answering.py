@@ -11,10 +11,8 @@ from typing import Any
 
 from andersonn.errors import InputError
 from andersonn.inference.prediction import Failure, Prediction
-from andersonn.inference.predictor import Predictor
+from andersonn.inference.predictor import BATCH_SIZE, Predictor
 
-AT_ONCE = 256
-"""Structures in a batch, about."""
 log = logging.getLogger(__name__)
 Question = tuple[str, list[Any], "Future[list[Prediction | Failure]]"]
 
@@ -60,7 +58,7 @@ class Answerer:
         while question is not None:
             taken.append(question)
             count += len(question[1])
-            if count >= AT_ONCE or self._questions.empty():
+            if count >= BATCH_SIZE or self._questions.empty():
                 return taken, True
             question = self._questions.get()
         return taken, False
