@@ -67,10 +67,10 @@ def ask_anytime(
     """
     with looser(network, rule.rtol):
         first = ask(network, store, indices)
-    settled = lead_of(first.scores) > rule.margin
+    decided = lead_of(first.scores) > rule.margin
     if domain is not None:
-        settled &= domain.distance(first.states) <= domain.limit
-    open_ = np.flatnonzero(~settled)
+        decided &= domain.distance(first.states) <= domain.limit
+    open_ = np.flatnonzero(~decided)
     if not len(open_):
         return first
     full = ask(network, store, indices[open_])

@@ -16,8 +16,8 @@ FOLDS = 5
 
 
 def baselines(dataset: Dataset, task: Task) -> Callable[[np.ndarray], dict[str, Any]]:
-    """Majority class and random forest on composition, learned on the training side, and what geometry alone says: their
-    metrics on the records at given indices.
+    """Majority class and random forest on composition, fitted on the training split, and what geometry alone says: a function
+    that gives their metrics on the records at given indices.
     """
     train = dataset.sides["train"]
     forest = forest_metrics(dataset.composition(train), dataset.labels[train], task.classes)

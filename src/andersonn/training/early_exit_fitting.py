@@ -14,7 +14,7 @@ CANDIDATES = (0.3, 0.1, 0.03)
 ROOM = 1.5
 """Factor by which the logit margin must exceed that of any validation structure that changed class."""
 USUAL = 0.99
-"""RankShard of validation structures whose lead moves less than the margin."""
+"""Fraction of validation structures whose logit margin moves less than the rule's."""
 ENOUGH = 100
 """Validation structures below which no rule is learned."""
 
@@ -41,10 +41,10 @@ def fit_anytime(
         with looser(network, rtol):
             loose = ask(network, store, indices)
         margin = _margin(loose.scores, full.scores)
-        settled = lead_of(loose.scores) > margin
-        taken = float((loose.steps + 1 + ~settled * needed).mean())
+        decided = lead_of(loose.scores) > margin
+        taken = float((loose.steps + 1 + ~decided * needed).mean())
         if np.isfinite(margin) and taken < least:
-            best, least = Anytime(rtol, margin, len(indices), float(settled.mean())), taken
+            best, least = Anytime(rtol, margin, len(indices), float(decided.mean())), taken
     return best
 
 

@@ -195,8 +195,8 @@ class Trainer:
         return classes + self.config.estimate_weight * pinball
 
     def _strained(self, batch: ImageBatch, shard: RankShard) -> ImageBatch:
-        """The shard's structures, each swollen or shrunk a little: lattice parameters of PBE and of experiment, of which
-        users ask, differ by a percent or two.
+        """The shard's structures, each expanded or compressed a little: lattice parameters of PBE and of experiment, which
+        users bring, differ by a percent or two.
         """
         if not self.config.strain:
             return batch
