@@ -113,7 +113,7 @@ def contestant(name: str, dataset: Dataset, task: Task, config: TrainConfig) -> 
             f_max_iter=budget,
             b_max_iter=budget,
         )
-        trainer.network.equilibrium, trainer.steering = core, None
+        trainer.network.equilibrium, trainer.solver_schedule = core, None
     elif not config.model.layers:  # validated alike, however trained
         answering = config.model.solver.model_copy(update={"name": "anderson", "mixing": 1.0})
         trainer.average.module.equilibrium.solver = answering.build()

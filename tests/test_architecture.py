@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parent.parent / "src/andersonn"
 FLOORS = (
     {"sanitize", "launch"},
     {"errors"},
-    {"io", "progress"},
+    {"io", "progress", "overrides"},
     {"workers", "solvers", "structures"},
     {"implicit", "data"},
     {"models", "scientists", "labels"},

@@ -8,8 +8,8 @@ import torch
 from andersonn.data.store import ImageStore
 from andersonn.implicit import spectral_radius
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig, SolverConfig, row_batches
+from andersonn.models.batch import Neighbors
 from andersonn.models.convolution_cell import convolution_norm
-from andersonn.models.gather import Neighbors
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.readers import as_structure
 from tests.conftest import random_structure

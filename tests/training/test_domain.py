@@ -19,7 +19,7 @@ from andersonn.inference.model_bundle import Artifact
 from andersonn.models import ImageBatch
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.structures.image import NodeNeighborImage
-from andersonn.training.corruptions import spoilers
+from andersonn.training.corruptions import corruptions
 from andersonn.training.dataset import prepare
 from andersonn.training.domain_fitting import _telling, describe_domain
 from andersonn.training.recalibrate import recalibrate
@@ -188,11 +188,11 @@ def batch_of(structures, recipe):
 
 
 @pytest.mark.parametrize("periodic", [True, False])
-def test_spoilers_change_what_they_say(periodic, trained):
+def test_corruptions_change_what_they_say(periodic, trained):
     rng = np.random.default_rng(0)
-    recipe = replace(trained[1].config.image.recipe(), fold=periodic, positions=not periodic)
+    recipe = replace(trained[1].config.image, fold=periodic, positions=not periodic)
     batch = batch_of([random_structure(rng, n, periodic) for n in (5, 9, 14)], recipe)
-    ways = spoilers(torch.tensor([3, 26]), torch.Generator().manual_seed(0))
+    ways = corruptions(torch.tensor([3, 26]), torch.Generator().manual_seed(0))
     spoiled = {name: way(batch) for name, way in ways.items()}
     factor = spoiled["rescaled"].distance / batch.distance
     for k in range(3):

@@ -22,9 +22,10 @@ from andersonn.measuring.setting import cpu_name
 from andersonn.measuring.training import train_in_turn
 from andersonn.progress import Progress
 from andersonn.scientists.conduction import CONDUCTION
+from andersonn.training.baselines import baselines
+from andersonn.training.calibrate_and_test import answer_metrics
 from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.run import answer_metrics, baselines
 from andersonn.training.trainer import Trainer
 
 EXAMPLES_PER_CLASS = 2

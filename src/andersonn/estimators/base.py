@@ -28,7 +28,7 @@ from andersonn.scientist import Scientist
 from andersonn.scientists.registry import registered
 from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.dataset import Dataset
-from andersonn.training.run import about
+from andersonn.training.provenance import about
 from andersonn.training.trainer import Trainer
 
 
@@ -87,7 +87,7 @@ class EquilibriumEstimator(BaseEstimator):
         return config_from(self._task(), given, self.options, self._own_defaults)
 
     def _samples(self, X: Any, config: TrainConfig) -> Samples:
-        return samples_of(X, config.image.recipe(), self._task(), config.conformers, self.n_jobs)
+        return samples_of(X, config.image, self._task(), config.conformers, self.n_jobs)
 
     def _learn(self, samples: Samples, targets: Targets, groups: Sequence[Any] | None, config: TrainConfig) -> None:
         """Trains, keeps the best epoch, calibrates; sets the attributes."""

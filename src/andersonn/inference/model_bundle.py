@@ -1,5 +1,5 @@
-"""A trained model as files: ``model.safetensors`` (weights), ``domain.safetensors`` (what it was trained on, for telling
-what is far from it; older models have none) and ``model.json`` (everything else).
+"""A trained model as files: ``model.safetensors`` (weights), ``domain.safetensors`` (applicability domain; older models have
+none) and ``model.json`` (everything else).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DAMAGE = (UsageError, KeyError, TypeError, ValueError, AttributeError, OSError, 
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
-    """A network with all it needs to answer, and where it comes from.
+    """A network with all that a prediction needs, and its provenance.
 
     Attributes:
         network: in evaluation mode; an ensemble if several were joined.
@@ -47,7 +47,7 @@ class Artifact:
         config: it was trained with.
         calibration: of its outputs.
         provenance: data, split, versions, metrics, training elements: goes into ``model.json`` as it is.
-        domain: tells what is far from the training structures; None for models of before there was one.
+        domain: the applicability domain; None for models from before there was one.
     """
 
     network: EquilibriumNetwork | Ensemble
@@ -59,7 +59,7 @@ class Artifact:
 
     @property
     def anytime(self) -> Anytime | None:
-        """When a loose solve settles the class; None if the model has no such rule."""
+        """The early-exit rule; None if the model has none."""
         values = self.provenance.get("anytime")
         return None if values is None else Anytime.from_dict(values)
 
@@ -186,7 +186,7 @@ def _finite_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _check_provenance(card: dict[str, Any], task: Task) -> None:
-    """Checks what scientists read of the provenance."""
+    """Checks the parts of the provenance that predictions use."""
     counts = card["elements"]
     if not (isinstance(counts, dict) and all(isinstance(n, int) for n in counts.values())):
         raise ValueError("its elements are not counts by symbol")

@@ -194,7 +194,7 @@ def _images(
     """Images of the chosen records, of which of them the geometry was made, and how many cannot be used."""
     chosen = np.arange(len(records))
     if plan.side != "all":
-        chosen = split_of(records, scientist.artifact.config.split.rule())[plan.side]
+        chosen = split_of(records, scientist.artifact.config.split)[plan.side]
     if plan.limit is not None:
         chosen = np.random.default_rng(plan.seed).permutation(chosen)[: plan.limit]
     wrong, why = misfits(records, scientist.task)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from andersonn.errors import InputError
 from andersonn.inference.prediction import Failure, Prediction
-from andersonn.inference.predictor import Predictor
+from andersonn.inference.predictor import BATCH_SIZE, Predictor
 from andersonn.screening.expressions import Expression
 from andersonn.screening.pieces import Piece
 from andersonn.screening.reading import Reader, Unit
@@ -23,8 +23,6 @@ from andersonn.screening.table import expression, parquet_of, row_of, schema_of,
 from andersonn.workers.bounds import return_memory, time_limit
 
 COMPUTE = "andersonn.screening.work:compute"
-AT_ONCE = 256
-"""Structures imaged before the network is asked."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class Operator:
         waiting: list[tuple[Unit, Any]] = []
         for number, unit in enumerate(reader.units()):
             waiting += [(unit, item) for item in self._imaged(unit, skip.get(number))]
-            if len(waiting) >= AT_ONCE:
+            if len(waiting) >= BATCH_SIZE:
                 self._answer(waiting, rows, rejects)
                 waiting = []
         self._answer(waiting, rows, rejects)

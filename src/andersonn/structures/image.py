@@ -9,8 +9,10 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import ConfigDict, Field
 
 from andersonn.errors import InputError, UsageError
 from andersonn.structures import elements, oxidation
@@ -30,7 +32,8 @@ older images are not read.
 
 @dataclass(frozen=True)
 class ImageRecipe:
-    """How to make an image. Two images can be compared, or fed to one network, only if their recipes are equal.
+    """How to make an image. Two images can be compared, or fed to one network, only if their recipes are equal. It is also the
+    group ``image`` of the options of a training run; values from there are checked against the bounds below.
 
     Attributes:
         columns: K, the most neighbors an atom shows.
@@ -46,13 +49,21 @@ class ImageRecipe:
         UsageError: positions are asked for together with folding or with voids.
     """
 
-    columns: int = 16
-    reach: float = 8.0
-    fade: float = 0.15
-    fold: bool = True
-    positions: bool = False
-    voids: bool = False
-    oxidation: bool = False
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    columns: Annotated[int, Field(ge=1, le=255, description="K, neighbors an atom shows at most")] = 16
+    reach: Annotated[float, Field(gt=0, description="Å beyond which nothing is a neighbor")] = 8.0
+    fade: Annotated[float, Field(gt=0, lt=1, description="fraction of the cut-off over which weights fall to zero")] = (
+        0.15
+    )
+    fold: Annotated[bool, Field(description="one row for all atoms with equal surroundings")] = True
+    positions: Annotated[
+        bool, Field(description="keep atomic positions, for vectors such as a dipole; needs fold=false")
+    ] = False
+    voids: Annotated[bool, Field(description="probe the room between the atoms too; crystals only")] = False
+    oxidation: Annotated[
+        bool, Field(description="count electrons over the formula too: oxidation states that balance")
+    ] = False
 
     def __post_init__(self) -> None:
         if self.positions and self.fold:
