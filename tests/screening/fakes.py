@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from andersonn.inference import predictor
-from andersonn.screening import work
+from andersonn.screening import worker
 from andersonn.structures.structure import Structure
 
 COMPUTE = "tests.screening.fakes:compute"
@@ -31,4 +31,4 @@ def misbehave(structure: Structure, *options):
 
 def compute(payload, settings):
     predictor.images_for = misbehave
-    return work.compute(payload, settings)
+    return worker.compute(payload, settings)

@@ -310,5 +310,6 @@ def test_children_are_started_in_one_place():
         assert not {name for name in called if name.startswith(STARTS)}, path
         used = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
         assert "sys.executable" not in used or path.name == "diagnosis.py", path  # which shows it
+        assert "joblib import" not in text or path == SOURCE / "workers/parallel.py", path
         if "Parallel(" in text or "cluster.init(" in text:
             assert "SafeChildren()" in text, path

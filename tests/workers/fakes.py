@@ -3,7 +3,7 @@
 import os
 import time
 
-from andersonn.workers.bounds import time_limit
+from andersonn.workers.process_limits import time_limit
 
 
 def misbehave(payload, settings):
