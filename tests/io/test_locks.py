@@ -106,16 +106,11 @@ def test_a_lock_that_may_not_be_made_is_no_missing_lock(tmp_path, monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o027, 0o002])
 def test_files_have_the_permissions_of_every_new_file(tmp_path, mask):
-    """Set in a process of its own, since the mask is the whole process's."""
-    code = f"""
-import os
-os.umask({mask})
-from pathlib import Path
-from andersonn.io import files
-files.write_text(Path("text"), "x")
-"""
-    environment = os.environ | {"PYTHONPATH": str(SOURCE.parent)}
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    before = os.umask(mask)
+    try:
+        files.write_text(tmp_path / "text", "x")
+    finally:
+        os.umask(before)
     assert stat.S_IMODE((tmp_path / "text").stat().st_mode) == 0o666 & ~mask
 
 

@@ -28,13 +28,15 @@ def test_inputs_that_end_their_process_cost_only_themselves(tmp_path, monkeypatc
     assert ids == ["l:a", "l:b", "l:c"]
 
 
-def test_a_worker_killed_once_changes_nothing(tmp_path, monkeypatch):
+def test_a_worker_killed_once_changes_nothing(tmp_path, monkeypatch, request):
     lib = library(tmp_path / "l.sdf", ["a", "once", "b"])
-    quiet = Screening(SETTINGS, str(lib), tmp_path / "quiet", 10).run()
     monkeypatch.setattr(executors, "COMPUTE", fakes.COMPUTE)
     monkeypatch.setenv("FAKES", str(tmp_path))
-    assert Screening(SETTINGS, str(lib), tmp_path / "o", 10).run() == quiet
+    found = Screening(SETTINGS, str(lib), tmp_path / "o", 10).run()
     assert (tmp_path / "once").exists()
+    monkeypatch.undo()
+    request.getfixturevalue("in_this_process")
+    assert found == Screening(SETTINGS, str(lib), tmp_path / "quiet", 10).run()
     assert content(tmp_path / "o") == content(tmp_path / "quiet")
 
 
