@@ -51,7 +51,7 @@ def test_a_lock_is_held_against_others_and_leaves_nothing(tmp_path):
 
 def test_many_threads_are_never_inside_together(tmp_path):
     """Each removes the file in the end, under the feet of those that have opened it."""
-    inside, most, entered = 0, 0, 0
+    inside, most, entered, errors = 0, 0, 0, []
     counting = threading.Lock()
 
     def work():
@@ -67,12 +67,15 @@ def test_many_threads_are_never_inside_together(tmp_path):
                         inside -= 1
             except Held:
                 pass
+            except Exception as error:
+                errors.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert errors == []
     assert most == 1
     assert entered >= 60
 

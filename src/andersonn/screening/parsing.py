@@ -126,7 +126,7 @@ class Reader:
     def _rows(self, chunk: Chunk) -> Iterator[Unit]:
         try:
             table = _rows_of(chunk.uri, chunk.layout).take(chunk.offset, chunk.count)
-            found = Records(table, chunk.name)
+            found = Records.of(table, chunk.name)
         except AndersonnError as error:
             _rows_of.cache_clear()  # its position is unknown
             raise InputError(error.kind, error.message, error.hint) from None
@@ -197,12 +197,10 @@ class Rows:
 
 
 def _completed(table: pa.Table, start: int) -> pa.Table:
-    """The table with ids for rows that have none, and the columns that :class:`Records` wants and screening does not need."""
+    """The table with ids for rows that have none, and the column of split keys that screening does without."""
     if "id" not in table.column_names:
         names = [f"row {start + k + 1}" for k in range(len(table))]
         table = table.append_column("id", pa.array(names, pa.string()))
-    if "cell" not in table.column_names:
-        table = table.append_column("cell", pa.nulls(len(table), pa.list_(pa.float64())))
     return table.append_column("group", pa.nulls(len(table), pa.string()))
 
 
