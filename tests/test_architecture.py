@@ -29,7 +29,7 @@ MAY_STAND_ON = {
     "implicit": {"solvers", "io"},
     "solvers": set(),
     "structures": {"io"},
-    "data": {"structures", "io", "progress"},
+    "data": {"structures", "io", "progress", "workers"},
 }
 """What a package may import besides the ground, where that is less than all floors below."""
 GROUND = {"sanitize", "launch", "errors"}

@@ -79,6 +79,13 @@ class Records:
         records.require_some()
         return records
 
+    @classmethod
+    def of(cls, table: pa.Table, source: str) -> Records:
+        """As the constructor, of a table that may do without the column ``cell``: then nothing in it is a crystal."""
+        if "cell" not in table.column_names:
+            table = table.append_column("cell", pa.nulls(len(table), pa.list_(pa.float64())))
+        return cls(table, source)
+
     def __len__(self) -> int:
         return len(self.table)
 

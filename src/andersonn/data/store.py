@@ -11,8 +11,6 @@ import logging
 import math
 import mmap
 import os
-import threading
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,9 +24,9 @@ from andersonn.data.records import Records
 from andersonn.errors import InputError, UsageError
 from andersonn.io.files import from_json, write_whole
 from andersonn.io.places import cache_folder
-from andersonn.launch import SafeChildren
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.structure import Structure
+from andersonn.workers.parallel import parallel_map
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -270,23 +268,7 @@ def _map_chunks(chunks: Iterable[Records], recipe: ImageRecipe, workers: int, ma
     if workers == 1:
         yield from (make(chunk, recipe) for chunk in chunks)
         return
-    from joblib import Parallel, delayed  # its workers do not run the caller's script again, as plain spawn would
-
-    pool = Parallel(workers, return_as="generator", initializer=_end_with, initargs=(os.getpid(),))
-    with SafeChildren():
-        yield from pool(delayed(make)(chunk, recipe) for chunk in chunks)
-
-
-def _end_with(parent: int) -> None:
-    """Ends this process soon after the one it works for was killed; else it would wait for work for ever."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    if os.getpid() != parent:  # within joblib's own workers, joblib works in this process itself
-        threading.Thread(target=watch, daemon=True).start()
+    yield from parallel_map(make, ((chunk, recipe) for chunk in chunks), workers, streamed=True)
 
 
 def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:

@@ -160,11 +160,14 @@ def alone_in(folder: Path) -> Iterator[None]:
                 with suppress(OSError):
                     writer.unlink()
     except Held:
-        raise UsageError(
-            "in_use",
-            f"another run ({_who(writer)}) is writing to {str(folder)!r}",
-            "wait for it, or choose another --out",
-        ) from None
+        raise in_use(folder, f" ({_who(writer)})") from None
+
+
+def in_use(place: Path, who: str = "") -> UsageError:
+    """The error for a file or folder whose lock another process holds."""
+    return UsageError(
+        "in_use", f"another run{who} is writing to {str(place)!r}", "wait for it, or choose another --out"
+    )
 
 
 def cannot_write(path: Path, error: OSError) -> UsageError:

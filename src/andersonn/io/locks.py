@@ -1,4 +1,4 @@
-"""Places that one process at a time writes to: a lock on a file beside them, which ends with the process."""
+"""Locks on files, by which one process at a time writes to a place. A lock ends with its process. No other code locks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_LOCKS = frozenset(
     for name in ("ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ENOLCK", "EINVAL", "ENOTTY")
     if hasattr(errno, name)
 )
-"""What a file system answers that knows no locks."""
+"""Errors of file systems that have no locks."""
 
 
 class Held(Exception):
@@ -40,7 +40,7 @@ def held(path: Path) -> Iterator[bool]:
         Held: another process, or another part of this one, has it.
         OSError: the file cannot be made, or something else stands in its place.
     """
-    if _is_something_else(path):
+    if not _may_be_lock(path):
         raise OSError(errno.EEXIST, f"its lock {path.name!r} is a link or a folder, which has to go", str(path))
     lock = FileLock(str(path), timeout=0, thread_local=False)
     try:
@@ -69,9 +69,9 @@ def held(path: Path) -> Iterator[bool]:
                 path.unlink()
 
 
-def _is_something_else(path: Path) -> bool:
-    """Whether a link or a folder stands there; asked once, since another may remove the lock between two questions."""
+def _may_be_lock(path: Path) -> bool:
+    """Whether a path is a regular file, or nothing. One question, since another process may remove the file after it."""
     try:
-        return not stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return False
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return True

@@ -204,7 +204,7 @@ def _records(path: Path) -> Records:
     if "cell" in names or not {"id", "group", "atomic_numbers", "positions"} <= set(names):
         return Records.read(path)
     table = pq.read_table(path, columns=["id", "group", "atomic_numbers", "positions"])
-    return Records(table.append_column("cell", pa.nulls(len(table), pa.list_(pa.float64()))), str(path))
+    return Records.of(table, str(path))
 
 
 def _parquet_of_smiles(path: Path, wanted: list[int], reading: Reading) -> Iterator[Job]:

@@ -1,4 +1,4 @@
-"""Labeling many jobs: workers side by side, a journal, a second try after an abort."""
+"""Labeling many jobs by a pool of worker processes, with a journal and further tries after an abort."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from andersonn.io.installed import how_to_install
 from andersonn.labels.jobs import Job, jittered, structure_as_json
 from andersonn.structures.elements import formula, hill_formula
 from andersonn.workers.journal import Journal, Row
-from andersonn.workers.pool import Worker, side_by_side
+from andersonn.workers.pool import Worker, WorkerPool
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Effort:
     """What a run may use.
 
     Attributes:
-        workers: subprocesses.
+        workers: processes.
         seconds: time limit of one try of one input.
-        threads: of a subprocess's libraries.
+        threads: of each process's numerical libraries.
         retry_failed: compute again what failed in an earlier run.
     """
 
@@ -112,15 +112,13 @@ def label(
             return old | {"stored": True, "input": job.input}
         return _labeled(worker, job, labeler, effort.seconds) | {"key": key, "settings": labeler.settings}
 
-    def make_worker() -> Worker:
-        return Worker(labeler.compute, labeler.settings | labeler.means, effort.threads)
-
-    for row in side_by_side(jobs, handle, make_worker, effort.workers):
-        if not row.get("stored"):
-            journal.append(row)
-        if done:
-            done(row)
-        yield row
+    with WorkerPool(labeler.compute, labeler.settings | labeler.means, effort.workers, effort.threads) as pool:
+        for row in pool.map_unordered(handle, jobs):
+            if not row.get("stored"):
+                journal.append(row)
+            if done:
+                done(row)
+            yield row
 
 
 def _labeled(worker: Worker, job: Job, labeler: Labeler, seconds: float) -> Row:

@@ -75,7 +75,7 @@ async def explain(
     task: str, items: Brought, lab: Own, structure: Annotated[int, Query(ge=0, description="which of the file's")] = 0
 ) -> Response:
     """The answer to one structure and the contribution of every atom, the same as `andersonn explain --format json`."""
-    return _json(await lab.look("explain", task, items, structure))
+    return _json(await lab.inspect("explain", task, items, structure))
 
 
 @api.post("/inspect/{task}", response_model=Look, responses=REFUSALS, summary="One structure in all its views")
@@ -85,7 +85,7 @@ async def inspect(
     """The answer with structure, network, graph image, probabilities at other thresholds, and Anderson beside forward
     iteration on this input.
     """
-    return _json(await lab.look("inspect", task, items, structure))
+    return _json(await lab.inspect("inspect", task, items, structure))
 
 
 @api.get("/tasks", summary="Tasks, classes, thresholds, limits")

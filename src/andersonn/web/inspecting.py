@@ -1,4 +1,4 @@
-"""Looking closely at one structure, in a process apart with models of its own: its picture, how its fixed point is found,
+"""Inspecting one structure, in a worker process with models of its own: its picture, how its fixed point is found,
 which atoms drove the answer. See :class:`andersonn.workers.pool.Worker` for how it is asked.
 """
 
@@ -32,7 +32,7 @@ REPEATS = 5
 
 
 def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """An explanation, or a look.
+    """An explanation or an inspection.
 
     Args:
         payload: ``what`` (``"explain"`` or ``"inspect"``), ``task``, ``structure`` (which of the item's, from 0) and an item

@@ -1,4 +1,4 @@
-"""The laboratory behind the routes: models, processes that read and look, and the way of a question through them."""
+"""The laboratory behind the routes: models, processes that read and inspect, and the way of a question through them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from andersonn.errors import InputError, unknown
 from andersonn.scientists.registry import registered
 from andersonn.web.inputs import Item, from_smiles
-from andersonn.web.lanes import Gate, Lane
-from andersonn.web.limits import Limits, Refusal, too_many
+from andersonn.web.limits import ConcurrencyLimit, Limits, Refusal, too_many
 from andersonn.web.packing import unpacked
+from andersonn.web.worker_pool import AsyncWorkerPool
 
 if TYPE_CHECKING:
     from andersonn.inference.predictor import Predictor
@@ -32,10 +32,11 @@ class Lab:
         self.limits, self._models = limits, models or []
         self.folders: dict[str, str | None] = {name: None for name, spec in registered().items() if spec.trained}
         self.scientists: dict[str, Predictor] = {}
-        self._questions, self._looks = Gate(limits.waiting, "questions"), Gate(limits.working, "looks and explanations")
+        self._questions = ConcurrencyLimit(limits.waiting, "questions")
+        self._inspections = ConcurrencyLimit(limits.working, "inspections and explanations")
         self._answerer: Answerer | None = None
-        self._reading: Lane | None = None
-        self._working: Lane | None = None
+        self._reading: AsyncWorkerPool | None = None
+        self._working: AsyncWorkerPool | None = None
         self._place = tempfile.TemporaryDirectory(prefix="andersonn-web-", ignore_cleanup_errors=True)
         self._ready: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -69,7 +70,7 @@ class Lab:
     def counts(self) -> dict[str, int]:
         """What waits, and what was asked of the models so far."""
         asked = self._answerer
-        waiting = {"waiting": self._questions.inside, "working": self._looks.inside}
+        waiting = {"waiting": self._questions.inside, "working": self._inspections.inside}
         return waiting | {"batches": asked.batches if asked else 0, "structures": asked.structures if asked else 0}
 
     async def close(self) -> None:
@@ -77,9 +78,9 @@ class Lab:
         if self._ready is not None:
             self._ready.cancel()
             await asyncio.gather(self._ready, return_exceptions=True)
-        for lane in (self._reading, self._working):
-            if lane is not None:
-                await asyncio.to_thread(lane.close)
+        for pool in (self._reading, self._working):
+            if pool is not None:
+                await asyncio.to_thread(pool.close)
         if self._warming is not None:  # stopped in the midst of it, it fails, which is nobody's fault
             await asyncio.gather(self._warming, return_exceptions=True)
         if self._answerer is not None:
@@ -104,8 +105,8 @@ class Lab:
             answers = iter(await self._answerer.answer(task, [row["ready"] for row in rows if "ready" in row]))
             return [next(answers).as_dict() if "ready" in row else row for row in rows]
 
-    async def look(self, what: str, task: str, items: list[Item], structure: int) -> dict[str, Any]:
-        """An explanation (``"explain"``) or a close look (``"inspect"``) at one structure of one input.
+    async def inspect(self, what: str, task: str, items: list[Item], structure: int) -> dict[str, Any]:
+        """An explanation (``"explain"``) or an inspection (``"inspect"``) of one structure of one input.
 
         Raises:
             Refusal: there is not exactly one input, or the queue is full.
@@ -114,9 +115,9 @@ class Lab:
         """
         self._check(task, items)
         if len(items) > 1:
-            raise too_many("inputs to look at", len(items), 1)
+            raise too_many("inputs to inspect", len(items), 1)
         (item,) = items
-        with self._looks.entered():
+        with self._inspections.entered():
             await self.ready()
             assert self._working is not None
             return await self._working.ask({"what": what, "task": task, "structure": structure, **item.as_payload()})
@@ -142,8 +143,8 @@ class Lab:
     async def _start(self) -> None:
         await asyncio.to_thread(self._load)
         limits, settings = self.limits, self._settings()
-        self._reading = Lane("andersonn.web.reading:read", settings, limits.readers, limits.read_seconds)
-        self._working = Lane("andersonn.web.inspecting:work", settings, 1, limits.work_seconds)
+        self._reading = AsyncWorkerPool("andersonn.web.reading:read", settings, limits.readers, limits.read_seconds)
+        self._working = AsyncWorkerPool("andersonn.web.inspecting:work", settings, 1, limits.work_seconds)
         first = {"task": "polarity", **from_smiles("CCO").as_payload()}
         await self._reading.warm(first)
         self._warming = asyncio.create_task(self._working.warm({"what": "inspect", "structure": 0, **first}))

@@ -1,4 +1,4 @@
-"""What a worker process may take of time and memory."""
+"""Limits that a worker process sets for itself: time, memory, and when the system is to end it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Ends the process if the block takes longer: a library's endless loop hears nothing else. Not on Windows, which has
-    no such timer.
+    """Ends the process by SIGALRM if the block takes longer: an endless loop inside a C library reacts to nothing else.
+    Does nothing on Windows, which has no such timer.
     """
     if sys.platform == "win32":
         yield
@@ -24,9 +24,9 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
-def bound_memory(gigabytes: float) -> None:
-    """Lets this process reserve so much address space beyond what it has now; what needs more raises MemoryError. Linux
-    alone can be held to that; on other systems the time limit has to do.
+def limit_memory(gigabytes: float) -> None:
+    """Limits the address space of this process to so much beyond what it has now; an allocation beyond that raises
+    MemoryError. Linux only; on other systems the time limit has to suffice.
     """
     used = Path("/proc/self/statm")
     if used.exists():
@@ -36,9 +36,9 @@ def bound_memory(gigabytes: float) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def die_with_the_parent() -> None:
-    """Has Linux end this process when the one that started it is killed, also in the midst of a library's endless loop;
-    elsewhere it ends after the current payload, when its input closes.
+def kill_with_parent() -> None:
+    """Asks Linux to kill this process when its parent dies, even in the middle of a library's endless loop. On other
+    systems it ends after the current payload, when its input closes.
     """
     if sys.platform == "linux":
         import ctypes
@@ -46,14 +46,14 @@ def die_with_the_parent() -> None:
         ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # 1 is PR_SET_PDEATHSIG
 
 
-def die_first() -> None:
-    """Has Linux end this process, and no other, when the machine's memory runs out."""
+def prefer_oom_kill() -> None:
+    """Asks Linux to kill this process, before any other, when the machine runs out of memory."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
 
 
 def return_memory() -> None:
-    """Gives memory that was freed back to the system, which the allocator of C would keep for later."""
+    """Returns freed memory to the system, which C's allocator would keep for later."""
     if sys.platform == "linux":
         import ctypes
 

@@ -1,7 +1,7 @@
-"""A library cut into shards: which bytes, members or rows make the k-th unit of work.
+"""Chunks of a library and the shards they are packed into: which bytes, archive members or rows make the k-th shard.
 
-The cut depends on names and content of the library alone, never on workers or time, so that an interrupted run goes on
-with the very shards it began with.
+The division depends on the names and content of the library alone, never on workers or time, so that an interrupted run
+resumes with the same shards.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from typing import Any
 
 FILE, SDF, SMI, XYZ, TABLE, PARQUET, REFUSED = "file", "sdf", "smi", "xyz", "table", "parquet", "refused"
 RECORDS = (SDF, SMI, XYZ)
-"""Kinds of text of many records, which are cut between records."""
+"""Kinds of text files with many records, which are split between records."""
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A stretch of inputs of one file, by reference: a few hundred bytes, however large the inputs are.
+class Chunk:
+    """Consecutive inputs of one file, by reference: a few hundred bytes, however large the inputs are. The names of the fields are
+    part of :attr:`Shard.plan`, which runs on disk hold.
 
     Attributes:
         uri: path or URL of the file that is opened.
@@ -27,13 +28,13 @@ class Piece:
         kind: one of the constants above.
         size: of the file that is opened, in bytes.
         version: as :class:`~andersonn.screening.storage.Found` has it.
-        packing: ``gz``, ``bz2`` or ``xz`` if the file is to be unpacked as a stream; ``offset`` then counts unpacked bytes.
+        packing: ``gz``, ``bz2`` or ``xz`` if the file is compressed; ``offset`` then counts decompressed bytes.
         member: number of a zip archive's member; -1 outside of zips.
         offset: first byte, or first row of a table, from 0.
         length: bytes; -1 up to the end.
         first: number of the first record, from 1; 0 where the file is one input.
         count: inputs.
-        error: of a refused piece, why.
+        error: of a refused chunk, why it cannot be read.
         layout: of a table, and of a list whose first line names columns: how its records are read, as JSON.
     """
 
@@ -56,20 +57,20 @@ class Piece:
         return {name: value for name, value in asdict(self).items() if value != DEFAULTS.get(name)}
 
 
-DEFAULTS = {field.name: field.default for field in fields(Piece)}
+DEFAULTS = {field.name: field.default for field in fields(Chunk)}
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The unit of work, of output and of resumption.
+    """The unit of work, output and resumption.
 
     Attributes:
         number: from 0.
-        pieces: in order.
+        chunks: in order.
     """
 
     number: int
-    pieces: tuple[Piece, ...]
+    chunks: tuple[Chunk, ...]
 
     @property
     def name(self) -> str:
@@ -79,23 +80,23 @@ class Shard:
     @property
     def count(self) -> int:
         """Inputs."""
-        return sum(piece.count for piece in self.pieces)
+        return sum(chunk.count for chunk in self.chunks)
 
     @property
     def plan(self) -> str:
-        """Hash of what the shard is made of: names, sizes and places, not where the library lies."""
-        content = [{k: v for k, v in piece.as_dict().items() if k != "uri"} for piece in self.pieces]
+        """Hash of the shard's names, sizes and offsets, but not of where the library lies."""
+        content = [{k: v for k, v in chunk.as_dict().items() if k != "uri"} for chunk in self.chunks]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def shards(pieces: Iterable[Piece], size: int) -> Iterator[Shard]:
-    """Packs pieces, none of more than ``size`` inputs, into shards of at most ``size``, in their order."""
+def shards(chunks: Iterable[Chunk], size: int) -> Iterator[Shard]:
+    """Groups chunks, each of at most ``size`` inputs, into shards of at most ``size`` inputs, in order."""
     number, waiting, count = 0, [], 0
-    for piece in pieces:
-        if waiting and count + piece.count > size:
+    for chunk in chunks:
+        if waiting and count + chunk.count > size:
             yield Shard(number, tuple(waiting))
             number, waiting, count = number + 1, [], 0
-        waiting.append(piece)
-        count += piece.count
+        waiting.append(chunk)
+        count += chunk.count
     if waiting:
         yield Shard(number, tuple(waiting))

@@ -1,21 +1,20 @@
-"""The operator that answers a shard by a worker process, and the local engine: several of them side by side."""
+"""How shards are answered: one shard by one worker process, whatever its inputs do to it, and many by a pool of them."""
 
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.screening.pieces import Shard
-from andersonn.screening.work import COMPUTE, Settings
-from andersonn.workers.pool import STARTING, Worker, side_by_side
+from andersonn.screening.chunks import Shard
+from andersonn.screening.worker import COMPUTE, Settings
+from andersonn.workers.pool import STARTING, Worker, WorkerPool
 
-DEATHS = ("aborted", "timed_out", "out_of_memory", "failed")
+PROCESS_FAILURES = ("aborted", "timed_out", "out_of_memory", "failed")
 """Kinds of error of a worker that one input in the shard may have caused."""
-PATIENCE = (1.0, 5.0, 25.0)
+RETRY_WAITS = (1.0, 5.0, 25.0)
 """Seconds to wait before a store that does not answer is asked again."""
 
 
@@ -27,13 +26,13 @@ class Outcome:
         shard: which.
         parquet: its rows, as a file.
         rejects: ``input, record, kind, message, hint`` of each input that was not answered.
-        told: counts, hash of the content, classes, reasons.
+        summary: ``content`` (a hash), ``counts``, ``classes`` and ``reasons``, as the journal keeps them.
     """
 
     shard: Shard
     parquet: bytes
     rejects: list[dict[str, Any]]
-    told: dict[str, Any]
+    summary: dict[str, Any]
 
 
 def new_worker(settings: Settings) -> Worker:
@@ -41,9 +40,9 @@ def new_worker(settings: Settings) -> Worker:
     return Worker(COMPUTE, asdict(settings), threads=1)
 
 
-def answered(worker: Worker, shard: Shard, limit: float) -> Outcome:
-    """A shard's outcome. If the process dies on it, the shard is tried once more in a fresh one; if that dies too, each
-    input is tried alone, those that end a process are rejected, and the others are answered together as ever.
+def answer_shard(worker: Worker, shard: Shard, limit: float) -> Outcome:
+    """A shard's outcome. If the process dies, the shard is tried once more in a new one. If that dies too, each input is
+    tried alone, those that end a process are rejected, and the others are answered together as usual.
 
     Args:
         worker: which may be restarted.
@@ -56,15 +55,15 @@ def answered(worker: Worker, shard: Shard, limit: float) -> Outcome:
     """
     for _ in range(2):
         try:
-            return _asked(worker, shard, limit, {})
+            return _ask(worker, shard, limit, {})
         except InputError as error:
-            if error.kind not in DEATHS:
+            if error.kind not in PROCESS_FAILURES:
                 raise
-    guilty = _guilty(worker, shard, limit)
+    crashing = _find_crashing(worker, shard, limit)
     try:
-        return _asked(worker, shard, limit, guilty)
+        return _ask(worker, shard, limit, crashing)
     except InputError as error:
-        if error.kind not in DEATHS:
+        if error.kind not in PROCESS_FAILURES:
             raise
         raise InputError(
             error.kind,
@@ -73,29 +72,30 @@ def answered(worker: Worker, shard: Shard, limit: float) -> Outcome:
         ) from None
 
 
-def _asked(worker: Worker, shard: Shard, limit: float, skip: dict[int, dict[str, str]]) -> Outcome:
-    payload: dict[str, Any] = {"pieces": [piece.as_dict() for piece in shard.pieces]}
+def _ask(worker: Worker, shard: Shard, limit: float, skip: dict[int, dict[str, str]]) -> Outcome:
+    payload: dict[str, Any] = {"chunks": [chunk.as_dict() for chunk in shard.chunks]}
     if skip:
         payload["skip"] = skip
-    told = _patiently(worker, payload, STARTING + limit * shard.count)  # the process itself keeps each input's limit
-    return Outcome(shard, base64.b64decode(told.pop("parquet")), told.pop("rejects"), told)
+    seconds = STARTING + limit * shard.count  # the process itself enforces each input's limit
+    summary = _ask_with_retries(worker, payload, seconds)
+    return Outcome(shard, base64.b64decode(summary.pop("parquet")), summary.pop("rejects"), summary)
 
 
-def _guilty(worker: Worker, shard: Shard, limit: float) -> dict[int, dict[str, str]]:
+def _find_crashing(worker: Worker, shard: Shard, limit: float) -> dict[int, dict[str, str]]:
     """The inputs of a shard, by number, that end a process alone, and how."""
-    _patiently(worker, {}, STARTING)  # else a model that cannot be loaded would convict every input
-    pieces, guilty = [piece.as_dict() for piece in shard.pieces], {}
+    _ask_with_retries(worker, {}, STARTING)  # else a model that cannot be loaded would reject every input
+    chunks, crashing = [chunk.as_dict() for chunk in shard.chunks], {}
     for number in range(shard.count):
         try:
-            _patiently(worker, {"pieces": pieces, "only": number}, STARTING + limit)
+            _ask_with_retries(worker, {"chunks": chunks, "only": number}, STARTING + limit)
         except InputError as error:
-            if error.kind not in DEATHS:
+            if error.kind not in PROCESS_FAILURES:
                 raise
-            guilty[number] = _verdict(error, limit).as_dict()
-    return guilty
+            crashing[number] = _reason(error, limit).as_dict()
+    return crashing
 
 
-def _verdict(error: InputError, limit: float) -> InputError:
+def _reason(error: InputError, limit: float) -> InputError:
     if error.kind == "timed_out" or "SIGALRM" in error.message:
         return InputError("timed_out", f"it took longer than {limit:g} s", "give more --time-limit")
     if error.kind == "aborted":
@@ -103,21 +103,22 @@ def _verdict(error: InputError, limit: float) -> InputError:
     return error
 
 
-def _patiently(worker: Worker, payload: dict[str, Any], seconds: float) -> dict[str, Any]:
-    for wait in PATIENCE:
+def _ask_with_retries(worker: Worker, payload: dict[str, Any], seconds: float) -> dict[str, Any]:
+    for wait in RETRY_WAITS:
         try:
             return worker.ask(payload, seconds)
         except InputError as error:
             if error.kind != "unreachable":
                 raise
-            time.sleep(wait)
+            worker.wait(wait)
     return worker.ask(payload, seconds)
 
 
 def local(shards: Iterable[Shard], settings: Settings, workers: int) -> Iterator[Outcome]:
     """Outcomes in the order of completion, by processes of this machine. Shards are read as workers become free."""
 
-    def handle(worker: Worker, shard: Shard) -> Outcome:
-        return answered(worker, shard, settings.time_limit)
+    def answer(worker: Worker, shard: Shard) -> Outcome:
+        return answer_shard(worker, shard, settings.time_limit)
 
-    return side_by_side(shards, handle, lambda: new_worker(settings), workers)
+    with WorkerPool(COMPUTE, asdict(settings), workers) as pool:
+        yield from pool.map_unordered(answer, shards)

@@ -1,4 +1,4 @@
-"""The cluster engine: the operator of :mod:`andersonn.screening.engines` in actors of Ray Data, which schedules them."""
+"""Shards answered on a Ray cluster: Ray Data schedules actors, each with one worker process."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 from andersonn import launch
 from andersonn.errors import InputError, UsageError
 from andersonn.io.installed import how_to_install
-from andersonn.screening.engines import Outcome, answered, new_worker
-from andersonn.screening.pieces import Piece, Shard
-from andersonn.screening.work import Settings
+from andersonn.screening.chunks import Chunk, Shard
+from andersonn.screening.executors import Outcome, answer_shard, new_worker
+from andersonn.screening.worker import Settings
 
 
 class Actor:
-    """What Ray keeps on a machine of the cluster: a worker process and the model's files.
+    """A Ray actor: a worker process and the model's files on a machine of the cluster.
 
     Args:
         settings: of the run; the model's folder is replaced by one on that machine.
@@ -34,22 +34,22 @@ class Actor:
         self._worker = new_worker(self._settings)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Answers one shard, a row with its number and pieces; an error comes back as a row too."""
-        pieces = tuple(Piece(**piece) for piece in json.loads(row["pieces"]))
-        shard = Shard(int(row["number"]), pieces)
+        """Answers one shard, a row with its number and chunks; an error comes back as a row too."""
+        chunks = tuple(Chunk(**chunk) for chunk in json.loads(row["chunks"]))
+        shard = Shard(int(row["number"]), chunks)
         try:
-            outcome = answered(self._worker, shard, self._settings.time_limit)
+            outcome = answer_shard(self._worker, shard, self._settings.time_limit)
         except InputError as error:
-            return {"number": shard.number, "parquet": b"", "told": json.dumps({"error": error.as_dict()})}
-        told = json.dumps({"told": outcome.told, "rejects": outcome.rejects})
-        return {"number": shard.number, "parquet": outcome.parquet, "told": told}
+            return {"number": shard.number, "parquet": b"", "report": json.dumps({"error": error.as_dict()})}
+        report = json.dumps({"summary": outcome.summary, "rejects": outcome.rejects})
+        return {"number": shard.number, "parquet": outcome.parquet, "report": report}
 
 
 def on_ray(
     shards: Iterable[Shard], settings: Settings, workers: int, model: dict[str, bytes], address: str | None
 ) -> Iterator[Outcome]:
-    """As :func:`andersonn.screening.engines.local`, by actors of a Ray cluster: that of ``address``, or one started on this machine. Where the cluster
-    has GPUs and the device is ``cuda``, the actors share them.
+    """As :func:`andersonn.screening.executors.local`, by actors of a Ray cluster: that at ``address``, or one started on this
+    machine. Where the cluster has GPUs and the device is ``cuda``, the actors share them.
 
     Args:
         shards: listed before the first is answered.
@@ -60,7 +60,7 @@ def on_ray(
 
     Raises:
         UsageError: Ray is not installed.
-        InputError: as :func:`~andersonn.screening.engines.answered` raises it.
+        InputError: as :func:`~andersonn.screening.executors.answer_shard` raises it.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports its use over the network, unasked
     try:
@@ -81,7 +81,7 @@ def on_ray(
     try:
         gpus = cluster.cluster_resources().get("GPU", 0) if settings.device == "cuda" else 0
         rows = [
-            {"number": number, "pieces": json.dumps([piece.as_dict() for piece in shard.pieces])}
+            {"number": number, "chunks": json.dumps([chunk.as_dict() for chunk in shard.chunks])}
             for number, shard in listed.items()
         ]
         cluster.data.DataContext.get_current().enable_progress_bars = False
@@ -93,7 +93,7 @@ def on_ray(
             **({"num_gpus": min(1.0, gpus / workers)} if gpus else {}),
         )
         for row in outcomes.iter_rows():
-            yield _outcome(listed[int(row["number"])], row["parquet"], json.loads(row["told"]))
+            yield _outcome(listed[int(row["number"])], row["parquet"], json.loads(row["report"]))
     finally:
         if started:
             cluster.shutdown()
@@ -113,7 +113,7 @@ def _job(cluster: Any) -> Any:
     return job
 
 
-def _outcome(shard: Shard, parquet: bytes, told: dict[str, Any]) -> Outcome:
-    if "error" in told:
-        raise InputError(**told["error"])
-    return Outcome(shard, parquet, told["rejects"], told["told"])
+def _outcome(shard: Shard, parquet: bytes, report: dict[str, Any]) -> Outcome:
+    if "error" in report:
+        raise InputError(**report["error"])
+    return Outcome(shard, parquet, report["rejects"], report["summary"])

@@ -1,4 +1,4 @@
-"""Where the records of a long text begin and end, found as a stream: the text may be larger than memory."""
+"""Splitting a long text into records as a stream: the text may be larger than memory."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from andersonn.screening.pieces import SDF, SMI, TABLE
+from andersonn.screening.chunks import SDF, SMI, TABLE
 from andersonn.structures.readers import MAX_MEGABYTES
 from andersonn.structures.readers.tables.delimited import records
 from andersonn.structures.readers.xyz.frames import atom_count
 
 LIMIT = int(MAX_MEGABYTES * 1e6)
-"""Bytes of one input that are read at most, unpacked: also what a packed bomb can take of memory."""
+"""Decompressed bytes of one input that are read at most: also what a decompression bomb can take of memory."""
 BLOCK = 1 << 22
 RECORD_END = re.compile(rb"^\$\$\$\$[ \t\r]*$\n?", re.MULTILINE)
 
 
-class Cut(NamedTuple):
+class Span(NamedTuple):
     """Records ``first`` to ``first + count - 1``, counted from 1, in bytes ``offset`` to ``offset + length``."""
 
     offset: int
@@ -29,12 +29,12 @@ class Cut(NamedTuple):
     count: int
 
 
-def cuts(stream: BinaryIO, kind: str, size: int, delimiter: str = ",") -> Iterator[Cut]:
-    """Stretches of ``size`` records, fewer where they have more than :data:`LIMIT` bytes and at the end. A record of SMILES
-    is a line, also an empty one.
+def spans(stream: BinaryIO, kind: str, size: int, delimiter: str = ",") -> Iterator[Span]:
+    """Spans of ``size`` records, fewer at the end and where they have more than :data:`LIMIT` bytes. A record of SMILES is a
+    line, also an empty one.
 
     Args:
-        stream: at its beginning.
+        stream: at its start.
         kind: ``sdf``, ``smi``, ``xyz`` or ``table``; of a table the stream is behind the names of the columns.
         size: records.
         delimiter: of the fields of a table.
@@ -44,11 +44,11 @@ def cuts(stream: BinaryIO, kind: str, size: int, delimiter: str = ",") -> Iterat
     for block in ends(stream):
         for end in block:
             if count and (count == size or end - begin > LIMIT):
-                yield Cut(begin, last - begin, first, count)
+                yield Span(begin, last - begin, first, count)
                 begin, first, count = last, first + count, 0
             count, last = count + 1, end
     if count:
-        yield Cut(begin, last - begin, first, count)
+        yield Span(begin, last - begin, first, count)
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -90,7 +90,7 @@ def _row_ends(delimiter: str, stream: BinaryIO) -> Iterator[list[int]]:
 
 
 def _frame_ends(stream: BinaryIO) -> Iterator[list[int]]:
-    """Frames of xyz files, with the text behind each, as its reader takes them apart. After a first line that should count
+    """Frames of xyz files, with the text behind each, as their reader splits them. After a first line that should count
     atoms and does not, all is one frame, which its reader will refuse.
     """
     at, left, ends, counted = 0, 0, [], False

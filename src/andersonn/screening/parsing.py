@@ -1,4 +1,4 @@
-"""From a shard's pieces to structures, one input at a time."""
+"""Parsing a shard's chunks into structures, one input at a time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 
 from andersonn.data.records import Records
 from andersonn.errors import AndersonnError, InputError
-from andersonn.screening.cutting import LIMIT, cuts
+from andersonn.screening.chunks import FILE, PARQUET, REFUSED, SDF, SMI, TABLE, Chunk
+from andersonn.screening.decompression import OPEN, read_chunk, too_large
 from andersonn.screening.library import decoded
-from andersonn.screening.pieces import FILE, PARQUET, REFUSED, SDF, SMI, TABLE, Piece
+from andersonn.screening.splitting import LIMIT, spans
 from andersonn.screening.storage import contents, is_url, opened
-from andersonn.screening.streams import OPEN, bytes_of, too_large
 from andersonn.structures.readers import from_smiles, read_content
 from andersonn.structures.readers.content import bare, damaged
 from andersonn.structures.readers.molecules.smiles_lists import line_of
@@ -29,7 +29,7 @@ from andersonn.structures.readers.tables.rows import structures_of_row
 from andersonn.structures.structure import Structure
 
 COLUMNS = ("id", "atomic_numbers", "positions", "cell", "smiles")
-Made = list[Structure | InputError]
+Parsed = list[Structure | InputError]
 
 
 class Unit(NamedTuple):
@@ -43,106 +43,106 @@ class Unit(NamedTuple):
 
     input: str
     record: int | None
-    make: Callable[[], Made]
+    make: Callable[[], Parsed]
 
 
 class Reader:
     """Reads the inputs of a shard, and takes the hash of what it read.
 
     Args:
-        pieces: of the shard.
+        chunks: of the shard.
     """
 
-    def __init__(self, pieces: list[Piece]) -> None:
-        self._pieces = pieces
+    def __init__(self, chunks: list[Chunk]) -> None:
+        self._chunks = chunks
         self._hash = hashlib.sha256()
 
     @property
     def content(self) -> str:
-        """Hash of all that was read, once the units are through."""
+        """Hash of all that was read, once all units have been given."""
         return self._hash.hexdigest()[:32]
 
     def units(self) -> Iterator[Unit]:
-        """One unit for each input that the pieces count, in their order.
+        """One unit for each input that the chunks count, in their order.
 
         Raises:
             InputError: of kind ``unreachable``: a store does not answer.
         """
-        bare = [piece for piece in self._pieces if _alone(piece)]
-        fetched = contents([piece.uri for piece in bare], LIMIT)
-        for piece in self._pieces:
-            if _alone(piece):
-                yield self._file(piece, next(fetched))
+        bare = [chunk for chunk in self._chunks if _is_plain_file(chunk)]
+        fetched = contents([chunk.uri for chunk in bare], LIMIT)
+        for chunk in self._chunks:
+            if _is_plain_file(chunk):
+                yield self._file(chunk, next(fetched))
                 continue
             try:
-                yield from self._units_of(piece)
+                yield from self._units_of(chunk)
             except InputError as error:
                 if error.kind == "unreachable":
                     raise
-                numbers = range(piece.first, piece.first + piece.count) if piece.first else [None]
-                yield from (Unit(piece.name, number, partial(_raise, error)) for number in numbers)
+                numbers = range(chunk.first, chunk.first + chunk.count) if chunk.first else [None]
+                yield from (Unit(chunk.name, number, partial(_raise, error)) for number in numbers)
 
-    def _units_of(self, piece: Piece) -> Iterator[Unit]:
-        if piece.kind == REFUSED:
-            assert piece.error is not None
-            raise InputError(**piece.error)
-        if piece.kind == PARQUET:
-            yield from self._rows(piece)
-        elif piece.kind == FILE:
-            yield self._file(piece, bytes_of(piece, LIMIT))
+    def _units_of(self, chunk: Chunk) -> Iterator[Unit]:
+        if chunk.kind == REFUSED:
+            assert chunk.error is not None
+            raise InputError(**chunk.error)
+        if chunk.kind == PARQUET:
+            yield from self._rows(chunk)
+        elif chunk.kind == FILE:
+            yield self._file(chunk, read_chunk(chunk, LIMIT))
         else:
-            yield from self._records(piece)
+            yield from self._records(chunk)
 
-    def _file(self, piece: Piece, content: bytes | InputError) -> Unit:
+    def _file(self, chunk: Chunk, content: bytes | InputError) -> Unit:
         if isinstance(content, bytes) and len(content) > LIMIT:
-            content = too_large(piece.name)
+            content = too_large(chunk.name)
         if isinstance(content, InputError):
-            return Unit(piece.name, None, partial(_raise, content))
+            return Unit(chunk.name, None, partial(_raise, content))
         self._hash.update(content)
-        return Unit(piece.name, None, partial(read_content, content, _path(piece.name)))
+        return Unit(chunk.name, None, partial(read_content, content, _path(chunk.name)))
 
-    def _records(self, piece: Piece) -> Iterator[Unit]:
-        content = bytes_of(piece, LIMIT)
+    def _records(self, chunk: Chunk) -> Iterator[Unit]:
+        content = read_chunk(chunk, LIMIT)
         self._hash.update(content)
-        if piece.kind == TABLE:
-            yield from self._table(piece, content)
+        if chunk.kind == TABLE:
+            yield from self._table(chunk, content)
             return
-        layout = Layout.from_text(piece.layout) if piece.layout else None
-        make = {SDF: _molecule, SMI: partial(_line, layout)}.get(piece.kind, _frame)
-        path = _path(piece.name)
-        for cut in cuts(BytesIO(content), piece.kind, 1):
-            number = piece.first + cut.first - 1
-            record = content[cut.offset : cut.offset + cut.length]
-            yield Unit(piece.name, number, partial(make, record, path, number))
+        layout = Layout.from_text(chunk.layout) if chunk.layout else None
+        make = {SDF: _molecule, SMI: partial(_line, layout)}.get(chunk.kind, _frame)
+        path = _path(chunk.name)
+        for span in spans(BytesIO(content), chunk.kind, 1):
+            number = chunk.first + span.first - 1
+            record = content[span.offset : span.offset + span.length]
+            yield Unit(chunk.name, number, partial(make, record, path, number))
 
-    def _table(self, piece: Piece, content: bytes) -> Iterator[Unit]:
-        told = json.loads(piece.layout)
-        layout, roles = Layout.from_text(told["layout"]), Roles(**told["roles"])
-        folder = None if is_url(piece.uri) or piece.member >= 0 else Path(piece.uri).parent
+    def _table(self, chunk: Chunk, content: bytes) -> Iterator[Unit]:
+        how = json.loads(chunk.layout)
+        layout, roles = Layout.from_text(how["layout"]), Roles(**how["roles"])
+        folder = None if is_url(chunk.uri) or chunk.member >= 0 else Path(chunk.uri).parent
         lines = (line.decode("latin-1") for line in BytesIO(content))
         for k, record in enumerate(records(lines, layout.delimiter)):
-            yield Unit(piece.name, piece.first + k, partial(_fields, layout, roles, record.encode("latin-1"), folder))
+            yield Unit(chunk.name, chunk.first + k, partial(_fields, layout, roles, record.encode("latin-1"), folder))
 
-    def _rows(self, piece: Piece) -> Iterator[Unit]:
+    def _rows(self, chunk: Chunk) -> Iterator[Unit]:
         try:
-            table = _rows_of(piece.uri, piece.layout).take(piece.offset, piece.count)
-            found = Records(table, piece.name)
+            table = _rows_of(chunk.uri, chunk.layout).take(chunk.offset, chunk.count)
+            found = Records.of(table, chunk.name)
         except AndersonnError as error:
-            _rows_of.cache_clear()  # where it stands is not known
+            _rows_of.cache_clear()  # its position is unknown
             raise InputError(error.kind, error.message, error.hint) from None
         except (OSError, pa.ArrowException) as error:
             _rows_of.cache_clear()
-            raise damaged(piece.name, error) from None
+            raise damaged(chunk.name, error) from None
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         self._hash.update(sink.getvalue())
-        for k in range(piece.count):
-            yield Unit(piece.name, piece.first + k, partial(_row, found, k))
+        for k in range(chunk.count):
+            yield Unit(chunk.name, chunk.first + k, partial(_row, found, k))
 
 
 class Rows:
-    """Rows of a table, read as a stream: forwards by reading on, so that a row group is never whole in memory.
+    """Rows of a Parquet file, read forwards as a stream, so that a row group is never whole in memory.
 
     Args:
         uri: of a Parquet file.
@@ -197,12 +197,10 @@ class Rows:
 
 
 def _completed(table: pa.Table, start: int) -> pa.Table:
-    """The table with names for rows that have none, and with the split key that screening does without."""
+    """The table with ids for rows that have none, and the column of split keys that screening does without."""
     if "id" not in table.column_names:
         names = [f"row {start + k + 1}" for k in range(len(table))]
         table = table.append_column("id", pa.array(names, pa.string()))
-    if "cell" not in table.column_names:
-        table = table.append_column("cell", pa.nulls(len(table), pa.list_(pa.float64())))
     return table.append_column("group", pa.nulls(len(table), pa.string()))
 
 
@@ -211,26 +209,26 @@ def _rows_of(uri: str, layout: str) -> Rows:
     return Rows(uri, json.loads(layout) if layout else {})
 
 
-def _alone(piece: Piece) -> bool:
-    """Whether a piece is a file of its own, neither packed nor in an archive."""
-    return piece.kind == FILE and not piece.packing and piece.member < 0 and piece.length < 0
+def _is_plain_file(chunk: Chunk) -> bool:
+    """Whether a chunk is a whole file, neither compressed nor in an archive."""
+    return chunk.kind == FILE and not chunk.packing and chunk.member < 0 and chunk.length < 0
 
 
 def _path(name: str) -> Path:
-    """What tells the format and gives the id: the last part of a name, without an ending that only says it is packed."""
+    """The last part of a name, without an ending for compression: it tells the format and gives the id."""
     path = PurePosixPath(name)
     return Path(bare(path).name)
 
 
-def _raise(error: InputError) -> Made:
+def _raise(error: InputError) -> Parsed:
     raise error
 
 
-def _row(records: Records, k: int) -> Made:
+def _row(records: Records, k: int) -> Parsed:
     return [records[k]]
 
 
-def _molecule(record: bytes, path: Path, number: int) -> Made:
+def _molecule(record: bytes, path: Path, number: int) -> Parsed:
     from andersonn.structures.readers.molecules.molfiles import parse_sdf
 
     text = _text(record)
@@ -238,20 +236,20 @@ def _molecule(record: bytes, path: Path, number: int) -> Made:
     return parse_sdf(text, f"{path.stem}:{title or number}")
 
 
-def _frame(record: bytes, path: Path, number: int) -> Made:
+def _frame(record: bytes, path: Path, number: int) -> Parsed:
     from andersonn.structures.readers.xyz.frames import parse_xyz
 
     return parse_xyz(_text(record), f"{path.stem}:{number}")
 
 
-def _line(layout: Layout | None, record: bytes, path: Path, number: int) -> Made:
+def _line(layout: Layout | None, record: bytes, path: Path, number: int) -> Parsed:
     """The molecule of a line; none of an empty line, a comment and the column titles."""
     line = _text(record)
     found = None if layout is not None and number == 1 else line_of(line, layout)
     return [] if found is None else [from_smiles(line if layout is None else found[0], found[1])]
 
 
-def _fields(layout: Layout, roles: Roles, record: bytes, folder: Path | None) -> Made:
+def _fields(layout: Layout, roles: Roles, record: bytes, folder: Path | None) -> Parsed:
     """The structures of a row; none of an empty one."""
     values = layout.fields(decoded(record))
     return [] if values is None else structures_of_row(roles, values, folder)

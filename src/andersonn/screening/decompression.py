@@ -1,4 +1,4 @@
-"""Packed files as streams: gzip, bzip2 and xz, the members of zip archives. Nothing is unpacked to disk."""
+"""Compressed files (gzip, bzip2, xz) and members of zip archives as streams. Nothing is decompressed to disk."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from functools import lru_cache
 from typing import BinaryIO
 
 from andersonn.errors import InputError
-from andersonn.screening.pieces import Piece
+from andersonn.screening.chunks import Chunk
 from andersonn.screening.storage import opened
 from andersonn.structures.readers import MAX_MEGABYTES
 from andersonn.structures.readers.content import DAMAGE, damaged
 from andersonn.structures.readers.content import unpacked as unpacked_stream
 
-AT_ONCE = 16 << 20
-"""Bytes of a tar archive that are read in one go, at most: more than any header that is meant well has."""
+MAX_HEADER = 16 << 20
+"""Bytes of a tar archive that are read at once, at most: more than any honest header has."""
 OPEN = 4
-"""Files a process keeps open: the shards it is given follow each other."""
+"""Files a process keeps open: it is given consecutive shards."""
 
 
 def unpacked(uri: str, packing: str) -> BinaryIO:
-    """A file as a stream of unpacked bytes, see :func:`andersonn.structures.readers.content.unpacked`.
+    """A file as a stream of decompressed bytes, see :func:`andersonn.structures.readers.content.unpacked`.
 
     Raises:
         OSError: it cannot be opened.
@@ -28,8 +28,8 @@ def unpacked(uri: str, packing: str) -> BinaryIO:
     return unpacked_stream(opened(uri), packing)
 
 
-class Bounded:
-    """A stream for reading the headers of tar archives, which may announce names of any length.
+class BoundedStream:
+    """A stream for reading the headers of tar archives, whose names may claim any length.
 
     Args:
         stream: that is read.
@@ -43,36 +43,36 @@ class Bounded:
         """As of a stream.
 
         Raises:
-            OSError: more than :data:`AT_ONCE` are asked for at once.
+            OSError: more than :data:`MAX_HEADER` are asked for at once.
         """
-        if not 0 <= size <= AT_ONCE:
+        if not 0 <= size <= MAX_HEADER:
             raise OSError(f"a header announces {size} bytes")
         return self._stream.read(size)
 
 
-def bytes_of(piece: Piece, limit: int) -> bytes:
-    """The bytes of a piece.
+def read_chunk(chunk: Chunk, limit: int) -> bytes:
+    """The bytes of a chunk.
 
     Raises:
         InputError: there are more than ``limit``, the file cannot be read, or its store does not answer
             (``unreachable``).
     """
     try:
-        if piece.member >= 0:
-            archive = _archive(piece.uri)
-            with archive.open(archive.infolist()[piece.member]) as stream:
-                return _taken(stream, piece, limit)  # type: ignore[arg-type]
-        return _taken(_stream(piece.uri, piece.packing), piece, limit)
+        if chunk.member >= 0:
+            archive = _archive(chunk.uri)
+            with archive.open(archive.infolist()[chunk.member]) as stream:
+                return _read_range(stream, chunk, limit)  # type: ignore[arg-type]
+        return _read_range(_stream(chunk.uri, chunk.packing), chunk, limit)
     except InputError:
-        _forget()
+        _reopen()
         raise
     except DAMAGE as error:
-        _forget()
-        raise damaged(piece.name, error) from None
+        _reopen()
+        raise damaged(chunk.name, error) from None
 
 
-def _forget() -> None:
-    """Opens all streams anew: where one stands that failed is not known."""
+def _reopen() -> None:
+    """Forgets the open streams: the position of one that failed is unknown."""
     _stream.cache_clear()
     _archive.cache_clear()
 
@@ -94,14 +94,14 @@ def _archive(uri: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(opened(uri))
 
 
-def _taken(stream: BinaryIO, piece: Piece, limit: int) -> bytes:
-    wanted = limit + 1 if piece.length < 0 else piece.length
-    if wanted > limit and piece.length >= 0:
-        raise too_large(piece.name)
-    stream.seek(piece.offset)
+def _read_range(stream: BinaryIO, chunk: Chunk, limit: int) -> bytes:
+    wanted = limit + 1 if chunk.length < 0 else chunk.length
+    if wanted > limit and chunk.length >= 0:
+        raise too_large(chunk.name)
+    stream.seek(chunk.offset)
     content = stream.read(wanted)
     if len(content) > limit:
-        raise too_large(piece.name)
-    if piece.length > len(content):
-        raise damaged(piece.name, EOFError(f"it ends {piece.length - len(content)} bytes too early"))
+        raise too_large(chunk.name)
+    if chunk.length > len(content):
+        raise damaged(chunk.name, EOFError(f"it ends {chunk.length - len(content)} bytes too early"))
     return content

@@ -1,4 +1,4 @@
-"""What a worker process does: reads a shard, images it, asks the network, and gives the results as a Parquet file."""
+"""What a worker process runs: read a shard, make its graph images, predict, return the rows as a Parquet file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import pyarrow as pa
 from andersonn.errors import InputError
 from andersonn.inference.prediction import Failure, Prediction
 from andersonn.inference.predictor import BATCH_SIZE, Predictor
+from andersonn.screening.chunks import Chunk
 from andersonn.screening.expressions import Expression
-from andersonn.screening.pieces import Piece
-from andersonn.screening.reading import Reader, Unit
+from andersonn.screening.parsing import Reader, Unit
 from andersonn.screening.table import expression, parquet_of, row_of, schema_of, with_value
-from andersonn.workers.bounds import return_memory, time_limit
+from andersonn.workers.process_limits import return_memory, time_limit
 
-COMPUTE = "andersonn.screening.work:compute"
+COMPUTE = "andersonn.screening.worker:compute"
 
 
 @dataclass(frozen=True)
@@ -50,31 +50,31 @@ def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]
     """What :class:`andersonn.workers.pool.Worker` calls: answers a shard.
 
     Args:
-        payload: ``pieces``; perhaps ``skip``, the number of an input in the shard → why it is not to be touched, or
-            ``only``, the number of the one to be tried; without pieces, only the model is loaded.
+        payload: ``chunks``; perhaps ``skip``, the number of an input in the shard → why it is not to be touched, or
+            ``only``, the number of the one to be tried alone; without chunks, only the model is loaded.
         settings: :class:`Settings`.
     """
-    operator = _operator(json.dumps(settings, sort_keys=True))
-    if "pieces" not in payload:
+    predictor = _shard_predictor(json.dumps(settings, sort_keys=True))
+    if "chunks" not in payload:
         return {}
-    pieces = [Piece(**piece) for piece in payload["pieces"]]
+    chunks = [Chunk(**chunk) for chunk in payload["chunks"]]
     if "only" in payload:
-        operator.tried(pieces, payload["only"])
+        predictor.try_one(chunks, payload["only"])
         return {}
     skip = {int(k): InputError(**error) for k, error in payload.get("skip", {}).items()}
-    found = operator.shard(pieces, skip)
+    found = predictor.predict(chunks, skip)
     return_memory()  # else each shard leaves a little more behind, for the first dozens of them
     return found
 
 
 @lru_cache(maxsize=1)
-def _operator(settings: str) -> Operator:
-    operator = Operator(Settings(**json.loads(settings)))
-    gc.freeze()  # the libraries' objects stay: looking through them again and again took a tenth of the time
-    return operator
+def _shard_predictor(settings: str) -> ShardPredictor:
+    predictor = ShardPredictor(Settings(**json.loads(settings)))
+    gc.freeze()  # the libraries' objects stay: the collector's passes over them took a tenth of the time
+    return predictor
 
 
-class Operator:
+class ShardPredictor:
     """A model that answers shards.
 
     Args:
@@ -87,11 +87,11 @@ class Operator:
         self.task = self.scientist.task
         self.schema = schema_of(self.task)
         self._where: Expression | None = expression(settings.where, self.task) if settings.where else None
-        self._latest: tuple[list[Piece], list[Unit]] | None = None
+        self._latest: tuple[list[Chunk], list[Unit]] | None = None
 
-    def shard(self, pieces: list[Piece], skip: dict[int, InputError]) -> dict[str, Any]:
+    def predict(self, chunks: list[Chunk], skip: dict[int, InputError]) -> dict[str, Any]:
         """Answers a shard: ``parquet`` in base 64, ``rejects`` and counts."""
-        reader = Reader(pieces)
+        reader = Reader(chunks)
         rows: list[dict[str, Any]] = []
         rejects: list[dict[str, Any]] = []
         waiting: list[tuple[Unit, Any]] = []
@@ -117,10 +117,10 @@ class Operator:
             "reasons": Counter(reject["kind"] for reject in rejects),
         }
 
-    def tried(self, pieces: list[Piece], number: int) -> None:
+    def try_one(self, chunks: list[Chunk], number: int) -> None:
         """Answers one input alone, to see whether that ends the process."""
-        if self._latest is None or self._latest[0] != pieces:
-            self._latest = pieces, list(Reader(pieces).units())
+        if self._latest is None or self._latest[0] != chunks:
+            self._latest = chunks, list(Reader(chunks).units())
         unit = self._latest[1][number]
         self._answer([(unit, item) for item in self._imaged(unit, None)], [], [])
 
