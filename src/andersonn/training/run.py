@@ -7,6 +7,7 @@ import platform
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -211,6 +212,8 @@ def judge(
     validation = ask_records(network, dataset, side, config.conformers, _part(progress, 0))
     values, made = dataset.values[side], dataset.made[side]
     calibration = fit_calibration(validation.scores, validation.quantiles, values, task, scale, made)
+    negative = task.lowest < 0.0 and bool((dataset.values[dataset.usable] < 0.0).any())
+    calibration = replace(calibration, signed=negative)
     progress.update(1)
     metrics = {"validation": metrics_by_file(validation, calibration, dataset, side, task)}
     tested = ask_records(network, dataset, test, config.conformers, _part(progress, 1))
