@@ -48,7 +48,7 @@ class Answer(BaseModel):
     notes: list[str] | None = Field(None, description="how the input was read or made; no reason to doubt the answer")
     warnings: list[str] | None = Field(None, description="reasons to doubt the answer")
     domain: dict[str, Any] | None = Field(None, description="distance, limit, inside")
-    voids: dict[str, float] | None = Field(None, description="porosity alone: what was computed of the voids")
+    voids: dict[str, float] | None = Field(None, description="of models that read the pores: what was computed of them")
     error: Problem | None = None
 
 
