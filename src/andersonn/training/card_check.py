@@ -74,6 +74,8 @@ def _faults(card: dict[str, Any]) -> Iterator[str]:
 def _odd_test(card: dict[str, Any], test: Any, where: str, with_baselines: bool) -> Iterator[str]:
     """What is wrong with the metrics of a test, of its baselines if they are shown, and of each file's part."""
     yield from _odd_row(card, test, TEST, where)
+    if len(test["confusion"]) != len(card["classes"]):
+        yield f"has a {where}.confusion of other classes"
     parts = test.get("by_file", {})
     yield from _odd({"by_file": parts}, {"by_file": dict}, where)
     for name, part in parts.items():
@@ -86,7 +88,8 @@ def _odd_test(card: dict[str, Any], test: Any, where: str, with_baselines: bool)
 
 def _odd_row(card: dict[str, Any], row: Any, kinds: Kinds, where: str) -> Iterator[str]:
     yield from _odd(row, kinds, where)
-    yield from _odd(row["above"], {card["classes"][0]: NUMBER}, f"{where}.above")
+    if len(card["classes"]) > 2:  # of two classes the accuracy of the only cut is not shown
+        yield from _odd(row["above"], {card["classes"][0]: NUMBER}, f"{where}.above")
 
 
 def _odd(group: Any, kinds: Kinds, where: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ class Refused(BaseModel):
 class Estimate(BaseModel):
     """Of the quantity under the class."""
 
-    quantity: str = Field(description="its unit in the name", examples=["band_gap_eV"])
+    quantity: str = Field(description="as the column of labels is named, its unit in the name")
     value: float
     interval90: tuple[float, float]
 
