@@ -26,7 +26,6 @@ from andersonn.training.folder import CHECKPOINT
 from andersonn.training.run import run_epochs, train
 from andersonn.training.self_test import write_self_test
 from andersonn.training.trainer import Trainer
-from make_self_test import INPUTS
 
 FOLDER = Path(__file__).parents[1] / "tests/fixtures/versions"
 TINY = ["epochs=2", "model.width=4", "radial=4", "columns=4", "max_rows=200", "device=cpu"]
@@ -69,7 +68,7 @@ def write(task: str, folder: Path) -> None:
     records = Records.read(str(folder / "records.parquet"), (chosen.quantity,))
     config = config_of(find(task), None, [*TINY, *OWN[task]])
     train(chosen, records, config, folder / "model")
-    write_self_test(folder / "model", INPUTS[task])
+    write_self_test(folder / "model", find(task).self_test)
     if config.thresholds is not None:
         chosen = chosen.with_thresholds(config.thresholds)
     half = Trainer(prepare(records, chosen, config), chosen, config)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from andersonn.sanitize import harmless, visible
 
 if TYPE_CHECKING:
+    from andersonn.data.tasks import Task
     from andersonn.inference.prediction import Failure, Prediction
 
 NAMES = 4
@@ -24,23 +25,23 @@ ROW = re.compile(r":\d+$")
 """Ends the name of a row of a table."""
 
 
-def print_table(answers: Iterator[Prediction | Failure]) -> None:
-    """All answers as one table, also those that were there before an interruption."""
+def print_table(answers: Iterator[Prediction | Failure], task: Task) -> None:
+    """All answers to a task as one table, also those that were there before an interruption."""
     found: list[Prediction | Failure] = []
     try:
         for answer in answers:
             found.append(answer)
     finally:
-        _show(found)
+        _show(found, task)
 
 
-def _show(found: list[Prediction | Failure]) -> None:
+def _show(found: list[Prediction | Failure], task: Task) -> None:
     from rich.console import Console
 
     good = [a for a in found if a.ok]
     console = Console()
     if good:
-        console.print(_table(good))
+        console.print(_table(good, task))
         for line in shared_warnings((short_name(a.input, a.id), a.warnings) for a in good):
             console.print(line, highlight=False, markup=False)
         console.print(visible(_footer(good[0])), style="dim", highlight=False, markup=False)
@@ -52,13 +53,13 @@ def _show(found: list[Prediction | Failure]) -> None:
             print(f"{visible(a.input)}: {a.error['message']} ({a.error['hint']})", file=sys.stderr)
 
 
-def _table(good: list[Prediction]) -> Any:
+def _table(good: list[Prediction], task: Task) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    quantity, _, unit = good[0].quantity.rpartition("_")
+    quantity = escape(visible(f"{task.quantity_words} / {task.unit}" if task.unit else task.quantity_words))
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("input", "formula", "class", "p", f"{quantity.replace('_', ' ')} / {unit}", "90 % interval"):
+    for title in ("input", "formula", "class", "p", quantity, "90 % interval"):
         table.add_column(title, justify="right" if title == "p" else "left", overflow="fold")
     for a in good:
         interval = f"{a.interval90[0]:.2f} … {a.interval90[1]:.2f}"

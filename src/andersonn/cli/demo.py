@@ -37,7 +37,7 @@ def demo(
 
     console = Console()
     console.print()
-    print_metrics({**result["test"]["anderson"], "baselines": result["baselines"]}, CONDUCTION.classes)
+    print_metrics({**result["test"]["anderson"], "baselines": result["baselines"]}, CONDUCTION)
     console.print()
     _print_solvers(console, result)
     console.print(crossover_sentence(result["curve"]), highlight=False)

@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _verbs() -> None:
-    from andersonn.cli.main import app
+    from andersonn.cli.verbs import app
 
     app()
 

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, PATH_COLUMN, SMILES_COLUMN, Bars, Format, print_csv, print_json, tell
+from andersonn.cli.console import (
+    FORMAT,
+    MODEL,
+    PATH_COLUMN,
+    SMILES_COLUMN,
+    TASK,
+    Bars,
+    Format,
+    print_csv,
+    print_json,
+    tell,
+)
 
 if TYPE_CHECKING:
     from andersonn.screening import Settings
@@ -34,7 +45,7 @@ class Engine(StrEnum):
 
 
 def screen(
-    task: str = typer.Argument(help="Task, such as conduction."),
+    task: str = TASK,
     library: str = typer.Argument(help="Folder, archive, table or file; a path or a URL."),
     out: Path = typer.Option(..., help="Folder for the results."),
     smiles_column: str | None = SMILES_COLUMN,
@@ -42,7 +53,7 @@ def screen(
     engine: Engine = typer.Option(Engine.local, help="Processes of this machine, or Ray (extra: cluster)."),
     workers: int | None = typer.Option(None, min=1, help="Processes or actors; default one a core."),
     address: str | None = typer.Option(None, help="Running Ray cluster, such as auto; default one started here."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = MODEL,
     device: str = typer.Option("cpu", help="cpu, or cuda: workers share the GPUs."),
     conformers: int | None = typer.Option(
         None, min=1, help="Of a molecule without 3-D coordinates, over which to average; default as the model was made."

@@ -31,7 +31,7 @@ def serve(
     port: int = typer.Option(8000, min=0, max=65535, help="TCP port; 0 takes a free one."),
     host: str = typer.Option("127.0.0.1", help="Address to listen on; 0.0.0.0 for all."),
     model: list[Path] | None = typer.Option(
-        None, help="Folder of a trained model, in place of the shipped one of its task; may be repeated."
+        None, help="Folder of a trained model, beside the others or in place of that of its task; may be repeated."
     ),
     megabytes: float = typer.Option(8.0, help="Most that one request may have."),
     files: int = typer.Option(64, help="Most inputs of one request."),
@@ -118,6 +118,8 @@ class _Server:
         failure = None
         try:
             await self.lab.ready()
+            for row in self.lab.unavailable:
+                warn(f"not served: {row['name']}: {row['message']} ({row['hint']})")
         except asyncio.CancelledError:
             pass
         except Exception as error:

@@ -28,15 +28,18 @@ def check_unit(task: Task, values: np.ndarray) -> str:
         A warning if all of them are suspiciously small, with the factor that may mend them; else an empty text.
 
     Raises:
-        UsageError: so many are beyond ``task.highest`` that the column is in another unit. The hint has the factor.
+        UsageError: so many are beyond ``task.highest``, or a negative ``task.lowest``, that the column is in another unit. The hint has the factor.
     """
-    sizes = np.abs(values[np.isfinite(values)])
-    sizes = sizes[sizes > 0.0]
-    stray = int((sizes > task.highest).sum())
+    finite = values[np.isfinite(values)]
+    sizes = np.abs(finite[finite != 0.0])
+    signed = -math.inf < task.lowest < 0.0
+    lowest = task.lowest if signed else -task.highest
+    stray = int(((finite > task.highest) | (finite < lowest)).sum())
     if stray >= FEWEST_STRAY and stray > MOST_STRAY * len(values):
         raise UsageError(
             "implausible_labels",
-            f"{stray} of {len(values)} labels of {task.quantity} are above {task.highest:g} {task.unit}, the largest "
+            f"{stray} of {len(values)} labels of {task.quantity} are "
+            f"{f'outside {lowest:g} to' if signed else 'above'} {task.highest:g} {task.unit}, the largest "
             f"{sizes.max():.4g}: the column is not in {task.unit}",
             _mend(task, sizes),
         )

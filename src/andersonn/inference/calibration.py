@@ -23,7 +23,7 @@ class Calibration:
             overconfident, because the molecule may have another conformation; None: as for the others.
         made_doubt: the probability that is spread evenly over the classes for such structures: how often the geometry
             misleads altogether.
-        signed: whether the quantity can be negative; that of no task of ours can.
+        signed: whether the quantity can be negative; as no quantity of a task of this package can.
     """
 
     scale: float = 1.0

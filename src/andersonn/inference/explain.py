@@ -2,7 +2,7 @@
 
 Two definitions, by the head of the network:
 
-``deletion``, for conduction and porosity. The contribution of an atom is the log-odds ln(p / (1 − p)) of the class
+``deletion``, for most networks. The contribution of an atom is the log-odds ln(p / (1 − p)) of the class
     answered, less the log-odds of the same class for the structure without the atom (and its periodic images): imaged
     again, probed for voids again, solved again. Electrons are counted as in the whole structure: without one atom the
     count would not balance, and that effect would outweigh the atom's own. It is positive if the atom supports the class. It is exact for one
@@ -10,7 +10,7 @@ Two definitions, by the head of the network:
     sum. Atoms with equal surroundings get equal contributions. In a larger cell of the same crystal an atom is a
     smaller part, and its contribution is smaller. The only atom of a structure gets the whole of the log-odds.
 
-``dipole``, for polarity. The network builds the dipole moment μ of latent charges q and of charge passed between
+``dipole``, for a network with a dipole head. It builds the dipole moment μ of latent charges q and of charge passed between
     neighbors. The contribution of an atom is its part of the vector along μ, in D, and the contributions add up to |μ| (of a molecule
     without dipole, |μ| < 0.001 D, all are 0).
     A charge has a dipole only with another charge, so that q_i (r_i − c) would depend on an arbitrary origin c and be
@@ -121,7 +121,7 @@ def explain(
             f"the dipole moment is only {total:.2f} D, so that its direction, and each contribution, is accidental"
         )
         warnings = (*prediction.warnings, *([accident] if total < NO_DIRECTION else []))
-        return Explanation(prediction, structure, values, "dipole_D", total, "dipole", warnings)
+        return Explanation(prediction, structure, values, prediction.quantity, total, "dipole", warnings)
     values, total = _by_deletion(artifact, prediction, structure, image, progress)
     quantity = f"log_odds_of_{prediction.label}"
     return Explanation(prediction, structure, values, quantity, total, "deletion", prediction.warnings)

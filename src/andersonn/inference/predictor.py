@@ -20,7 +20,8 @@ from andersonn.inference.forward import Outputs, ask, averaged
 from andersonn.inference.model_bundle import Artifact
 from andersonn.inference.prediction import Failure, Place, Prediction
 from andersonn.inference.warnings import notes_of, trained_electrons, voids_of, warnings_of
-from andersonn.scientists.registry import find, registered, weights_folder
+from andersonn.scientists.base import ScientistSpec
+from andersonn.scientists.registry import find, registered, shipped, weights_folder
 from andersonn.solvers import Status
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.readers import USUAL_COLUMNS, Columns, listed, sources, structures_of
@@ -66,13 +67,23 @@ class Predictor:
 
     @classmethod
     def load(cls, name: str | os.PathLike[str], device: str = "cpu", anytime: bool = False) -> Self:
-        """The shipped scientist of a task (``"conduction"``), or one from a folder that ``train`` wrote. A ``Path`` is
+        """The registered scientist of a task (``"conduction"``), or one from a folder that ``train`` wrote. A ``Path`` is
         always a folder, also if it is named as a task.
         """
         if isinstance(name, str) and name in registered():
-            folder = weights_folder(name)
-            return cls(Artifact.load(folder, device), f"andersonn/{name}", folder, anytime)
+            return cls.of_spec(registered()[name], device, anytime)
         return cls(Artifact.load(Path(name), device), str(name), Path(name), anytime)
+
+    @classmethod
+    def of_spec(cls, spec: ScientistSpec, device: str = "cpu", anytime: bool = False) -> Self:
+        """A scientist with the weights that its declaration names.
+
+        Raises:
+            UsageError: it is untrained, or its weights cannot be read.
+        """
+        folder = weights_folder(spec)
+        name = f"andersonn/{spec.name}" if spec is shipped().get(spec.name) else str(folder)
+        return cls(Artifact.load(folder, device), name, folder, anytime)
 
     def predict(
         self, inputs: Any, smiles_column: str | None = None, path_column: str | None = None
@@ -277,11 +288,11 @@ class Predictor:
 def load_for(
     task: str, model: str | os.PathLike[str] | None = None, device: str = "cpu", anytime: bool = False
 ) -> Predictor:
-    """The shipped model of a task, or the model in a folder, which must be of that task.
+    """The model of a task, or the model in a folder, which must be of that task.
 
     Args:
         task: name of the task, or the Python file that declares it.
-        model: folder that ``train`` wrote; None: the shipped weights.
+        model: folder that ``train`` wrote; None: the weights that the task's declaration names.
         device: it runs on.
         anytime: see :class:`Predictor`.
 
@@ -289,14 +300,25 @@ def load_for(
         UsageError: there is no such task or model, or the model is for another task.
     """
     if model is None:
-        return Predictor.load(find(task).name, device, anytime)
+        return Predictor.of_spec(find(task), device, anytime)
     found = Predictor.load(Path(model), device, anytime)
-    if found.task.name != (find(task).name if task.endswith(".py") else task):
-        find(task)  # a misspelt name gets its own error
-        raise UsageError(
-            "wrong_task", f"the model in {str(model)!r} is for {found.task.name}, not {task}", "name its own task"
-        )
+    require_task(found.task.name, task, model)
     return found
+
+
+def require_task(found: str, asked: str, model: str | os.PathLike[str]) -> None:
+    """Checks that a model in a folder is of the task that was asked for.
+
+    Args:
+        found: task of the model.
+        asked: name of a task, or the Python file that declares it.
+        model: the folder.
+
+    Raises:
+        UsageError: it is not, or there is no such task.
+    """
+    if found != asked and found != find(asked).name:  # which tells a misspelt name as such
+        raise UsageError("wrong_task", f"the model in {str(model)!r} is for {found}, not {asked}", "name its own task")
 
 
 def _defect(name: str, error: Exception) -> Failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,6 +71,8 @@ def calibrate_and_test(
     outputs = ask_records(network, dataset, validation, config.conformers, _part(progress, 0))
     values, generated = dataset.values[validation], dataset.made[validation]
     calibration = fit_calibration(outputs.scores, outputs.quantiles, values, task, scale, generated)
+    negative = task.lowest < 0.0 and bool((dataset.values[dataset.usable] < 0.0).any())
+    calibration = replace(calibration, signed=negative)
     progress.update(1)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task)}
     tested = ask_records(network, dataset, test, config.conformers, _part(progress, 1))
