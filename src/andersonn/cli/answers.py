@@ -134,7 +134,9 @@ class Reading:
     """
 
     def __init__(self, count: Callable[[], int | None], quiet: bool) -> None:
-        self._count, self._begin, self._bar, self._task = count, time.monotonic(), None, None
+        self._count, self._begin = count, time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
         self._quiet = quiet or not sys.stderr.isatty()
 
     def tell(self, name: str, inputs: int, structures: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def get(
         print_rows(rows, format)
     else:
         for row in rows:
-            tell(row["path"])
+            tell(str(row["path"]))
         bars.say(f"{found.licence}; cite {found.citation}")
 
 
@@ -119,7 +120,7 @@ def _copied(paths: list[Path], folder: Path) -> list[Path]:
     from andersonn.io.files import write_whole
 
     for path in paths:
-        write_whole(folder / path.name, lambda name, path=path: shutil.copyfile(path, name))
+        write_whole(folder / path.name, partial(shutil.copyfile, path))
     return [folder / path.name for path in paths]
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from andersonn.cli.console import Bars
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 HELP = """The main job on embedded real data: trains, tests, compares solvers, writes an HTML report.
 
@@ -44,7 +48,7 @@ def demo(
     console.print(f"\nreport: {out / 'report.html'} ({result['seconds']:.0f} s)", highlight=False, markup=False)
 
 
-def _print_solvers(console: object, result: dict) -> None:
+def _print_solvers(console: Console, result: dict) -> None:
     from rich.table import Table
 
     from andersonn.comparison.own.contenders import NAMES

@@ -16,6 +16,7 @@ from andersonn.cli.answers import Reading, print_table
 from andersonn.cli.console import FORMAT, PATH_COLUMN, SMILES_COLUMN, Format, print_csv, print_json
 
 if TYPE_CHECKING:
+    from andersonn.inference.explain import Explanation
     from andersonn.inference.prediction import Failure, Prediction
     from andersonn.structures.readers import Columns
 
@@ -28,7 +29,7 @@ were answered, 1 if some could not be.
 Examples: andersonn predict conduction NaCl.cif structures/ --format json; andersonn predict polarity --smiles CCO;
 andersonn predict polarity molecules.csv --smiles-column ligand"""
 
-Answer = TypeVar("Answer")
+Answered = TypeVar("Answered", "Prediction | Failure", "Explanation | Failure")
 
 
 class OnError(StrEnum):
@@ -76,7 +77,7 @@ def predict(
     raise typer.Exit(1 if failures else 0)
 
 
-def _closing(answers: Iterator[Answer], reading: Reading) -> Iterator[Answer]:
+def _closing(answers: Iterator[Answered], reading: Reading) -> Iterator[Answered]:
     """The answers; the bar is gone before the last one is shown."""
     yield from answers
     reading.finish()
@@ -101,7 +102,7 @@ def paths(inputs: list[str], columns: Columns | None = None) -> Iterator[Any]:
             yield item
 
 
-def watched(answers: Iterator[Answer], on_error: OnError, failures: list[Failure]) -> Iterator[Answer]:
+def watched(answers: Iterator[Answered], on_error: OnError, failures: list[Failure]) -> Iterator[Answered]:
     """The answers, the failures among them noted down, up to the first failure if that is to stop the run."""
     for answer in answers:
         if not answer.ok:

@@ -8,6 +8,7 @@ import io
 import os
 import sys
 from contextlib import suppress
+from typing import cast
 
 PLAIN = {
     "…": "...", "→": "->", "←": "<-", "↔": "<->", "≤": "<=", "≥": ">=", "≈": "~", "≠": "!=", "±": "+/-", "×": "x",
@@ -83,7 +84,7 @@ def prepare() -> None:
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
     elif sys.stdin is sys.__stdin__:
-        sys.stdin.reconfigure(errors="surrogateescape")  # names of files are bytes
+        cast(io.TextIOWrapper, sys.stdin).reconfigure(errors="surrogateescape")  # names of files are bytes
     for name, kind in (("stdout", Output), ("stderr", Talk)):
         stream = getattr(sys, name)
         if stream is None:
@@ -103,7 +104,7 @@ def _like(stream: io.TextIOWrapper, kind: type[Output]) -> Output:
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
-    ours.mode = "w"
+    ours.mode = "w"  # type: ignore[misc]  # a text layer has none of its own
     return ours
 
 

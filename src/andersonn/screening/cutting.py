@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,9 @@ LIMIT = int(MAX_MEGABYTES * 1e6)
 BLOCK = 1 << 22
 RECORD_END = re.compile(rb"^\$\$\$\$[ \t\r]*$\n?", re.MULTILINE)
 
+Ends = Callable[[IO[bytes]], Iterator[list[int]]]
+"""Finds where records end, block by block."""
+
 
 class Cut(NamedTuple):
     """Records ``first`` to ``first + count - 1``, counted from 1, in bytes ``offset`` to ``offset + length``."""
@@ -26,10 +29,10 @@ class Cut(NamedTuple):
     offset: int
     length: int
     first: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody calls on a Cut
 
 
-def cuts(stream: BinaryIO, kind: str, size: int, delimiter: str = ",") -> Iterator[Cut]:
+def cuts(stream: IO[bytes], kind: str, size: int, delimiter: str = ",") -> Iterator[Cut]:
     """Stretches of ``size`` records, fewer where they have more than :data:`LIMIT` bytes and at the end. A record of SMILES
     is a line, also an empty one.
 
@@ -39,7 +42,8 @@ def cuts(stream: BinaryIO, kind: str, size: int, delimiter: str = ",") -> Iterat
         size: records.
         delimiter: of the fields of a table.
     """
-    ends = {SDF: _record_ends, SMI: _line_ends, TABLE: partial(_row_ends, delimiter)}.get(kind, _frame_ends)
+    known: dict[str, Ends] = {SDF: _record_ends, SMI: _line_ends, TABLE: partial(_row_ends, delimiter)}
+    ends = known.get(kind, _frame_ends)
     begin, first, count, last = 0, 1, 0, 0
     for block in ends(stream):
         for end in block:
@@ -51,13 +55,13 @@ def cuts(stream: BinaryIO, kind: str, size: int, delimiter: str = ",") -> Iterat
         yield Cut(begin, last - begin, first, count)
 
 
-def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
     """Whole lines, some megabytes at a time."""
     while block := stream.read(BLOCK):
         yield block if block.endswith(b"\n") else block + stream.readline(LIMIT)
 
 
-def _line_ends(stream: BinaryIO) -> Iterator[list[int]]:
+def _line_ends(stream: IO[bytes]) -> Iterator[list[int]]:
     at = 0
     for block in _blocks(stream):
         ends = (np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == 10) + 1 + at).tolist()
@@ -65,7 +69,7 @@ def _line_ends(stream: BinaryIO) -> Iterator[list[int]]:
         yield ends if block.endswith(b"\n") else [*ends, at]
 
 
-def _record_ends(stream: BinaryIO) -> Iterator[list[int]]:
+def _record_ends(stream: IO[bytes]) -> Iterator[list[int]]:
     at, open_record = 0, False
     for block in _blocks(stream):
         ends = [at + match.end() for match in RECORD_END.finditer(block)]
@@ -77,7 +81,7 @@ def _record_ends(stream: BinaryIO) -> Iterator[list[int]]:
         yield [at]
 
 
-def _row_ends(delimiter: str, stream: BinaryIO) -> Iterator[list[int]]:
+def _row_ends(delimiter: str, stream: IO[bytes]) -> Iterator[list[int]]:
     at, ends = 0, []
     lines = (line.decode("latin-1") for line in iter(partial(stream.readline, LIMIT), b""))  # one letter a byte
     for record in records(lines, delimiter):
@@ -89,7 +93,7 @@ def _row_ends(delimiter: str, stream: BinaryIO) -> Iterator[list[int]]:
     yield ends
 
 
-def _frame_ends(stream: BinaryIO) -> Iterator[list[int]]:
+def _frame_ends(stream: IO[bytes]) -> Iterator[list[int]]:
     """Frames of xyz files, with the text behind each, as its reader takes them apart. After a first line that should count
     atoms and does not, all is one frame, which its reader will refuse.
     """

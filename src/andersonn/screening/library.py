@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -113,7 +113,7 @@ class Library:
         else:
             yield whole
 
-    def _of_records(self, whole: Piece, stream: BinaryIO) -> Iterator[Piece]:
+    def _of_records(self, whole: Piece, stream: IO[bytes]) -> Iterator[Piece]:
         if whole.kind == SMI:
             layout = list_layout(stream.readline(LONGEST_RECORD).decode("utf-8", errors="replace"))
             stream.seek(0)
@@ -131,14 +131,14 @@ class Library:
             if header.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in header:
                 raise InputError("not_text", f"{whole.name!r} is no table of UTF-8 text", "save it as CSV in UTF-8")
             layout = Layout.of(decoded(header))
-            first = io.BytesIO(stream.read(2 * LONGEST_RECORD)).readlines()  # a record may have many lines
-            rows = _sound_rows(layout, map(decoded, first))[:SAMPLE]
+            head = io.BytesIO(stream.read(2 * LONGEST_RECORD)).readlines()  # a record may have many lines
+            rows = _sound_rows(layout, map(decoded, head))[:SAMPLE]
             roles = Roles.of(layout.names, self.columns, rows, repr(whole.name))
             told = json.dumps({"layout": layout.as_text(), "roles": asdict(roles)})
             stream.seek(len(header))
             for cut in cuts(stream, TABLE, self.size, layout.delimiter):
-                place = {"offset": len(header) + cut.offset, "length": cut.length}
-                yield replace(whole, **place, first=cut.first + 1, count=cut.count, layout=told)
+                begin, first = len(header) + cut.offset, cut.first + 1
+                yield replace(whole, offset=begin, length=cut.length, first=first, count=cut.count, layout=told)
 
     def _of_table(self, whole: Piece) -> Iterator[Piece]:
         with opened(whole.uri) as stream:
@@ -164,14 +164,17 @@ class Library:
                 member = replace(whole, name=f"{whole.name}/{printable(name)}", member=number)
                 if (wrong := _unsafe(name)) or (info.external_attr >> 16) & 0o170000 == 0o120000:
                     yield refused(member, wrong or _link(name))
-                elif _is_cut(name):
+                elif kind := _records_kind(name):
                     with archive.open(info) as text:
-                        yield from self._of_records(replace(member, kind=kind_of(name)), text)
+                        yield from self._of_records(replace(member, kind=kind), text)
                 else:
                     yield refused(member, too_large(name)) if info.file_size > LIMIT else member
 
     def _of_tar(self, whole: Piece) -> Iterator[Piece]:
-        with unpacked(whole.uri, whole.packing) as stream, tarfile.open(fileobj=Bounded(stream), mode="r:") as archive:
+        with (
+            unpacked(whole.uri, whole.packing) as stream,
+            tarfile.open(fileobj=Bounded(stream), mode="r:") as archive,  # type: ignore[call-overload]  # reads only
+        ):
             while (info := archive.next()) is not None:
                 archive.members.clear()  # else a million members stay in memory
                 name = info.name
@@ -180,9 +183,9 @@ class Library:
                 member = replace(whole, name=f"{whole.name}/{printable(name)}", offset=info.offset_data)
                 if (wrong := _unsafe(name)) or not info.isreg() or info.issparse():
                     yield refused(member, wrong or _link(name))
-                elif _is_cut(name):
-                    with archive.extractfile(info) as text:  # type: ignore[union-attr]
-                        yield from self._of_records(replace(member, kind=kind_of(name)), text)
+                elif kind := _records_kind(name):
+                    with cast(IO[bytes], archive.extractfile(info)) as text:  # of a regular file there is one
+                        yield from self._of_records(replace(member, kind=kind), text)
                 elif info.size > LIMIT:
                     yield refused(member, too_large(name))
                 else:
@@ -204,9 +207,12 @@ def _sound_rows(layout: Layout, lines: Iterable[str]) -> list[list[str]]:
     return [row for row in found if row]
 
 
-def _is_cut(name: str) -> bool:
-    """Whether an archive's member is text of many records; one that is packed once more is read whole."""
-    return kind_of(name) in RECORDS and bare(PurePosixPath(name)) == PurePosixPath(name)
+def _records_kind(name: str) -> str | None:
+    """The kind of an archive's member that is text of many records; None for others. A member that is packed once more
+    is read whole.
+    """
+    kind = kind_of(name)
+    return kind if kind in RECORDS and bare(PurePosixPath(name)) == PurePosixPath(name) else None
 
 
 def decoded(line: bytes) -> str:

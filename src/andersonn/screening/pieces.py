@@ -90,7 +90,8 @@ class Shard:
 
 def shards(pieces: Iterable[Piece], size: int) -> Iterator[Shard]:
     """Packs pieces, none of more than ``size`` inputs, into shards of at most ``size``, in their order."""
-    number, waiting, count = 0, [], 0
+    waiting: list[Piece] = []
+    number, count = 0, 0
     for piece in pieces:
         if waiting and count + piece.count > size:
             yield Shard(number, tuple(waiting))

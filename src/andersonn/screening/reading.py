@@ -108,7 +108,8 @@ class Reader:
             yield from self._table(piece, content)
             return
         layout = Layout.from_text(piece.layout) if piece.layout else None
-        make = {SDF: _molecule, SMI: partial(_line, layout)}.get(piece.kind, _frame)
+        known: dict[str, Callable[[bytes, Path, int], Made]] = {SDF: _molecule, SMI: partial(_line, layout)}
+        make = known.get(piece.kind, _frame)
         path = _path(piece.name)
         for cut in cuts(BytesIO(content), piece.kind, 1):
             number = piece.first + cut.first - 1

@@ -157,7 +157,8 @@ class _Run:
     def complete(self) -> dict[str, Any]:
         """Answers what is missing and writes the rest."""
         total = sum(shard.count for shard in self.screening.shards(self.since))
-        journal, plans = self.state.journal, []
+        journal = self.state.journal
+        plans: list[str] = []
         watch = Watch(self.progress, journal.rows.values())
         self.progress.start(f"{self.task.name}: {self.options['library']}", total)
         try:
@@ -210,7 +211,9 @@ class _Run:
         """Joins what the shards left and writes the manifest, which says that all is there."""
         names = sorted(self.state.journal.rows)
         rows = [self.state.journal.rows[name] for name in names]
-        counts, classes, reasons = Counter(), Counter(), Counter()
+        counts: Counter[str] = Counter()
+        classes: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
         for row in rows:
             counts.update(row["counts"])
             classes.update(row["classes"])

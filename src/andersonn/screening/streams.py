@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from functools import lru_cache
-from typing import BinaryIO
+from typing import IO
 
 from andersonn.errors import InputError
 from andersonn.screening.pieces import Piece
@@ -19,7 +19,7 @@ OPEN = 4
 """Files a process keeps open: the shards it is given follow each other."""
 
 
-def unpacked(uri: str, packing: str) -> BinaryIO:
+def unpacked(uri: str, packing: str) -> IO[bytes]:
     """A file as a stream of unpacked bytes, see :func:`andersonn.structures.readers.packed.unpacked`.
 
     Raises:
@@ -35,7 +35,7 @@ class Bounded:
         stream: that is read.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self.seek, self.tell, self.seekable = stream.seek, stream.tell, stream.seekable
 
@@ -61,7 +61,7 @@ def bytes_of(piece: Piece, limit: int) -> bytes:
         if piece.member >= 0:
             archive = _archive(piece.uri)
             with archive.open(archive.infolist()[piece.member]) as stream:
-                return _taken(stream, piece, limit)  # type: ignore[arg-type]
+                return _taken(stream, piece, limit)
         return _taken(_stream(piece.uri, piece.packing), piece, limit)
     except InputError:
         _forget()
@@ -85,7 +85,7 @@ def too_large(name: str) -> InputError:
 
 
 @lru_cache(maxsize=OPEN)
-def _stream(uri: str, packing: str) -> BinaryIO:
+def _stream(uri: str, packing: str) -> IO[bytes]:
     return unpacked(uri, packing)
 
 
@@ -94,7 +94,7 @@ def _archive(uri: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(opened(uri))
 
 
-def _taken(stream: BinaryIO, piece: Piece, limit: int) -> bytes:
+def _taken(stream: IO[bytes], piece: Piece, limit: int) -> bytes:
     wanted = limit + 1 if piece.length < 0 else piece.length
     if wanted > limit and piece.length >= 0:
         raise too_large(piece.name)

@@ -19,7 +19,8 @@ from andersonn.sanitize import lines_of
 
 STARTING = 120.0
 """Seconds that a worker may take to import its libraries."""
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Worker:
@@ -36,6 +37,7 @@ class Worker:
     def __init__(
         self, compute: str, settings: dict[str, Any], threads: int = 1, gigabytes: float | None = None
     ) -> None:
+        self._module = compute.partition(":")[0]
         self._first = {"compute": compute, "settings": settings, "gigabytes": gigabytes}
         self._threads = threads
         self._process: subprocess.Popen[str] | None = None
@@ -71,7 +73,7 @@ class Worker:
                 raise InputError("stopped", "the run was stopped", "the same command goes on")
             self._process = launch.start(
                 "andersonn.workers.process",
-                needs=self._first["compute"].partition(":")[0],
+                needs=self._module,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,

@@ -18,7 +18,7 @@ Peers that are not installed are listed as such; `andersonn doctor` says how to 
 
 Example: andersonn measure solvers --out runs/solvers"""
 
-QUICK = {"max_evaluations": 200, "repeats": 3, "seconds": 0.05}
+QUICK: dict[str, Any] = {"max_evaluations": 200, "repeats": 3, "seconds": 0.05}
 """How the quick set is kept short."""
 
 
@@ -46,7 +46,7 @@ def solvers(
         cases = problems.only(cases, problem)
     _require_cases(cases, device)
     require_writable(out)
-    limits = QUICK if set is Set.quick else {}
+    limits: dict[str, Any] = QUICK if set is Set.quick else {}
     result = contest.run(contest.Plan(cases, seed=seed, device=device, threads=threads, **limits), progress=Bars())
     if out:
         words = "".join(f" --problem '{name}'" for name in problem or ())
