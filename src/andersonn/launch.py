@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 PACKAGE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = "andersonn"
 SAFE = "PYTHONSAFEPATH"
-"""Keeps the current folder out of every Python that is started, by whomever."""
+"""Keeps the current folder out of every Python that is started, whichever code starts it."""
 given_path = os.environ.get("PYTHONPATH", "")
-"""``PYTHONPATH`` as this process was given it; :func:`guard` mends it."""
+"""``PYTHONPATH`` as this process was given it; :func:`guard` cleans it."""
 CHILD = "ANDERSONN_CHILD"
 """Tells a child that its search path was made here."""
 

@@ -20,7 +20,7 @@ Example: andersonn card porosity"""
 
 def card(
     task: str = typer.Argument(help="Task, such as conduction."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     format: Format = FORMAT,
 ) -> None:
     """Prints the card."""

@@ -77,7 +77,7 @@ def look(self_test: bool = False) -> Iterator[Finding]:
     for task in registered():
         yield _model(task)
     for where, reason in broken().items():
-        yield Finding("model", where, "failed", reason, "mend that package, or uninstall it")
+        yield Finding("model", where, "failed", reason, "repair that package, or uninstall it")
     for source in SOURCES.values():
         here = source.how == "shipped" or bool(cached(source, check=False))
         state, found = ("ok", "here") if here else ("missing", "not in the cache")

@@ -35,7 +35,7 @@ def evaluate(
     smiles_column: str | None = SMILES_COLUMN,
     path_column: str | None = PATH_COLUMN,
     label_column: str | None = LABEL_COLUMN,
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     side: Side = typer.Option(Side.auto, help="Which side of the split."),
     baselines: bool = typer.Option(True, help="Grow the random forest too."),
     format: Format = FORMAT,

@@ -47,7 +47,7 @@ def predict(
     smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
     smiles_column: str | None = SMILES_COLUMN,
     path_column: str | None = PATH_COLUMN,
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     anytime: bool = typer.Option(False, help="Stop solving once the class is settled; the estimate is rougher then."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,

@@ -42,7 +42,7 @@ def screen(
     engine: Engine = typer.Option(Engine.local, help="Processes of this machine, or Ray (extra: cluster)."),
     workers: int | None = typer.Option(None, min=1, help="Processes or actors; default one a core."),
     address: str | None = typer.Option(None, help="Running Ray cluster, such as auto; default one started here."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     device: str = typer.Option("cpu", help="cpu, or cuda: workers share the GPUs."),
     conformers: int | None = typer.Option(
         None, min=1, help="Of a molecule without 3-D coordinates, over which to average; default as the model was made."

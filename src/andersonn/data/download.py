@@ -38,7 +38,7 @@ class Patience:
 
 
 class _Retry(Exception):
-    """A failure that a further try may mend."""
+    """A failure that another try may cure."""
 
 
 def fetch_json(url: str, patience: Patience) -> Any:

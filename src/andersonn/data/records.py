@@ -257,7 +257,7 @@ def _readable(path: Path, read: Callable[[], T]) -> T:
 def read_sound(path: Path, columns: list[str]) -> pa.Table:
     """Columns of a Parquet file, checked."""
     table = pq.read_table(path, columns=columns)
-    table.validate(full=True)  # damaged pages can yield offsets and strings that crash whoever reads them later
+    table.validate(full=True)  # damaged pages can yield offsets and strings that crash a later reader
     return table
 
 

@@ -1,4 +1,4 @@
-"""Labels and numbers as scikit-learn passes them → what a trainer learns, and which samples it is judged by."""
+"""Labels and numbers as scikit-learn passes them → what a trainer learns, and which samples it is validated on."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def _rdkit_file(path: Path, reading: Reading) -> Iterator[Job]:
     for k, molecule in enumerate(Chem.SDMolSupplier(str(path), removeHs=False), start=1):
         title = f"{path.stem}:{k}"
         if molecule is None:
-            yield Job(printable(path), title, error=InputError("bad_sdf", f"molecule {k} cannot be read", "mend it"))
+            yield Job(printable(path), title, error=InputError("bad_sdf", f"molecule {k} cannot be read", "repair it"))
             continue
         smiles = Chem.MolToSmiles(Chem.RemoveHs(molecule))
         charge = Chem.GetFormalCharge(molecule)

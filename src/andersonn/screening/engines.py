@@ -43,7 +43,7 @@ def new_worker(settings: Settings) -> Worker:
 
 def answered(worker: Worker, shard: Shard, limit: float) -> Outcome:
     """A shard's outcome. If the process dies on it, the shard is tried once more in a fresh one; if that dies too, each
-    input is tried alone, those that end a process are rejected, and the others are answered together as ever.
+    input is tried alone, those that end a process are rejected, and the others are answered together as usual.
 
     Args:
         worker: which may be restarted.

@@ -178,7 +178,7 @@ class Rows:
             self._read(count), self._file.schema_arrow.empty_table().select(self._columns).schema
         )
         table = table.rename_columns([self._names[name] for name in table.column_names]).combine_chunks()
-        table.validate(full=True)  # damaged pages can yield offsets that crash whoever reads them later
+        table.validate(full=True)  # damaged pages can yield offsets that crash a later reader
         return _completed(table, start)
 
     def _read(self, count: int) -> list[pa.RecordBatch]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Ends the process if the block takes longer: a library's endless loop hears nothing else. Not on Windows, which has
+    """Ends the process if the block takes longer: nothing else interrupts a library's endless loop. Not on Windows, which has
     no such timer.
     """
     if sys.platform == "win32":

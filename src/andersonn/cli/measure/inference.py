@@ -18,7 +18,7 @@ from andersonn.cli.measure.shared import (
     tell,
 )
 
-HELP = """Your model on your structures with Anderson, with Anderson that decides by itself, and with forward iteration.
+HELP = """Your model on your structures with Anderson, with Anderson that decides by itself, and with Picard iteration.
 
 All to the same tolerance, in turn, one round uncounted. Labels are not needed. It says in words whether Anderson pays.
 
@@ -28,7 +28,7 @@ Example: andersonn measure inference conduction --data crystals.parquet --limit 
 def inference(
     task: str = typer.Argument(help="Task, such as conduction."),
     data: list[Path] = typer.Option(..., help="Parquet file of structures; may be repeated."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     limit: int | None = typer.Option(None, min=1, help="Only so many structures, drawn by --seed."),
     side: str = typer.Option("all", help="all, or train, validation or test: sides of the model's own split."),
     rtol: float | None = typer.Option(None, help="Relative residual to reach; default the model's own."),

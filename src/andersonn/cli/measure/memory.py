@@ -29,7 +29,7 @@ def memory(
     task: str | None = typer.Argument(None, help="Task, such as conduction."),
     depths: str | None = typer.Option(None, help="Such as 1,10,100; default 1,2,5,10,20,50,100,200."),
     data: list[Path] | None = typer.Option(None, help="Parquet file of structures; may be repeated."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     batch: int | None = typer.Option(
         None, min=1, help="Structures, or images, in the step; default 16, with --budget 1 of each size."
     ),

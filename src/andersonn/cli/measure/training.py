@@ -9,7 +9,7 @@ import typer
 from andersonn.cli.console import FORMAT, Bars, Format
 from andersonn.cli.measure.shared import ENERGY, OUT, THREADS, require_device, require_writable, save, tell
 
-HELP = """Your network trained twice on your data: with Anderson in both passes, and with forward iteration in both.
+HELP = """Your network trained twice on your data: with Anderson in both passes, and with Picard iteration in both.
 
 Same data, batches, first weights and tolerances, an epoch in turn. Options are key=value words as for train. No model is
 kept. It says in words whether Anderson pays.
