@@ -45,6 +45,14 @@ class Records:
 
     Raises:
         UsageError: a column is missing or is no list of numbers where one is needed.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> import andersonn as an
+        >>> columns = {"id": ["H2"], "group": ["H2"], "atomic_numbers": [[1, 1]], "positions": [[0, 0, 0, 0, 0, 0.74]]}
+        >>> records = an.Records(pa.table({**columns, "cell": pa.nulls(1, pa.list_(pa.float64()))}), "my table")
+        >>> len(records), records[0].formula
+        (1, 'H2')
     """
 
     table: pa.Table
