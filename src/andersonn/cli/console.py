@@ -26,7 +26,7 @@ class Format(StrEnum):
     csv = "csv"
 
 
-FORMAT = typer.Option(Format.table, "--format", "-f", help="table for people, json (one object a line) or csv.")
+FORMAT = typer.Option(Format.table, "--format", "-f", help="table for people, json (one object per line) or csv.")
 
 SMILES_COLUMN = typer.Option(None, metavar="NAME", help="Column of SMILES in a table, if it has no usual name.")
 LABEL_COLUMN = typer.Option(None, metavar="NAME", help="Column of labels, in the task's unit, if it has another name.")

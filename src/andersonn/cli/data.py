@@ -69,8 +69,8 @@ def info(name: str = typer.Argument(help="Source, such as qm9."), format: Format
 def get(
     name: str = typer.Argument(help="Source, such as qm9."),
     offline: bool = typer.Option(False, "--offline", help="Use the cache only (also: ANDERSONN_OFFLINE=1)."),
-    again: bool = typer.Option(False, "--again", help="Fetch even what the cache has."),
-    tries: int = typer.Option(5, min=1, help="Tries without progress before giving up."),
+    again: bool = typer.Option(False, "--again", help="Download again even if the cache has it."),
+    tries: int = typer.Option(5, min=1, help="Attempts without progress before giving up."),
     out: Path | None = typer.Option(None, help="Folder that also gets a copy."),
     records: Path | None = typer.Option(None, help="Parquet file of records to make of it (qm9, core-mof)."),
     format: Format = FORMAT,

@@ -12,15 +12,15 @@ from andersonn.cli.console import Bars
 if TYPE_CHECKING:
     from rich.console import Console
 
-HELP = """The main job on embedded real data: trains, tests, compares solvers, writes an HTML report.
+HELP = """Trains and tests a model on embedded real data, compares solvers, writes an HTML report.
 
 About 2 minutes on two cores."""
 
 
 def demo(
     out: Path = typer.Option(Path("runs/demo"), help="Folder for report.html and report.json."),
-    seed: int = typer.Option(0, help="Of weights, order and dropout."),
-    epochs: int | None = typer.Option(None, min=1, help="Passes over the training data, fewer to look around."),
+    seed: int = typer.Option(0, help="Seed of weights, order and dropout."),
+    epochs: int | None = typer.Option(None, min=1, help="Passes over the training data; fewer for a quick look."),
 ) -> None:
     """Runs the demonstration."""
     from rich.console import Console

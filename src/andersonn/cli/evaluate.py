@@ -9,10 +9,10 @@ import typer
 
 from andersonn.cli.console import FORMAT, LABEL_COLUMN, PATH_COLUMN, SMILES_COLUMN, Bars, Format, show_metrics
 
-HELP = """Test a model on labelled structures, beside the majority class and a random forest on composition.
+HELP = """Test a model on labelled structures, compared with the majority class and a random forest on composition.
 
 DATA is a Parquet file of records, or a table (CSV, TSV, Excel) with a column of SMILES or of structure files and one of labels.
-On the very files a model was trained on, only the held-out test side counts, unless --side says otherwise.
+If DATA is the file that the model was trained on, only its test records are used, unless --side says otherwise.
 
 Example: andersonn evaluate conduction --data crystals.parquet --format json"""
 
@@ -36,8 +36,8 @@ def evaluate(
     path_column: str | None = PATH_COLUMN,
     label_column: str | None = LABEL_COLUMN,
     model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
-    side: Side = typer.Option(Side.auto, help="Which side of the split."),
-    baselines: bool = typer.Option(True, help="Grow the random forest too."),
+    side: Side = typer.Option(Side.auto, help="Which part of the split."),
+    baselines: bool = typer.Option(True, help="Also train the random-forest baseline."),
     format: Format = FORMAT,
 ) -> None:
     """Prints the metrics."""

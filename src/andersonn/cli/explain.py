@@ -41,7 +41,7 @@ def explain(
     ),
     smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
     model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
-    out: Path = typer.Option(Path("explanations"), help="PNG file, or folder for one picture an input."),
+    out: Path = typer.Option(Path("explanations"), help="PNG file, or folder for one picture per input."),
     picture: bool = typer.Option(True, "--picture/--no-picture", help="Whether to draw."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HELP = """Class, probabilities and estimate of each structure.
 
 INPUT is a structure file, also packed (.gz, .bz2, .xz), a folder of them, a table (.csv, .tsv, .xlsx, .parquet) with a column
-of SMILES or of files, SMILES, or - for any of these on stdin, one a line, or a table there. Exit status 0 if all inputs
+of SMILES or of files, SMILES, or - for stdin: any of these, one per line, or a table. Exit status 0 if all inputs
 were answered, 1 if some could not be.
 
 Examples: andersonn predict conduction NaCl.cif structures/ --format json; andersonn predict polarity --smiles CCO;
@@ -48,7 +48,9 @@ def predict(
     smiles_column: str | None = SMILES_COLUMN,
     path_column: str | None = PATH_COLUMN,
     model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
-    anytime: bool = typer.Option(False, help="Stop solving once the class is settled; the estimate is rougher then."),
+    anytime: bool = typer.Option(
+        False, help="Early exit: stop a solve once the class can no longer change; the estimate is then less accurate."
+    ),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,
 ) -> None:

@@ -11,7 +11,7 @@ import typer
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json, tell
 from andersonn.cli.measure.shared import require_device, require_writable
 
-HELP = """Solvers of fixed points beside torchdeq's, jaxopt's, scipy's and the implicit-layers tutorial's.
+HELP = """Compares our solvers with those of torchdeq, jaxopt, scipy and the implicit-layers tutorial.
 
 Evaluations of f, time and status on each problem. The quick set takes one to two minutes, the full one hours.
 Peers that are not installed are listed as such; `andersonn doctor` says how to get them.
@@ -32,9 +32,9 @@ class Set(StrEnum):
 def solvers(
     set: Set = typer.Option(Set.quick, "--set", help="quick: small sizes. full: all precisions and batches."),
     problem: list[str] | None = typer.Option(None, help="Only this problem; may be given several times."),
-    seed: int = typer.Option(0, min=0, help="Of the problems."),
+    seed: int = typer.Option(0, min=0, help="Seed of the problems."),
     device: str = typer.Option("cpu", help="Such as cpu or cuda."),
-    threads: int = typer.Option(1, min=1, help="Of torch."),
+    threads: int = typer.Option(1, min=1, help="Threads of torch."),
     format: Format = FORMAT,
     out: Path | None = typer.Option(None, help="Folder for report.md, report.json and residuals.png."),
 ) -> None:
