@@ -12,7 +12,7 @@ from andersonn.errors import UsageError
 MOST_STRAY = 0.01
 """Share of labels that may be beyond what the quantity can be; more is no slip of single records but another unit."""
 FEWEST_STRAY = 3
-"""So many labels beyond at least, before all are taken to be in another unit."""
+"""Minimum number of implausible labels before all are taken to be in another unit."""
 ENOUGH = 20
 """Labels from which on the largest one and the median tell the unit."""
 
@@ -71,7 +71,7 @@ def _unit_advice(task: Task, sizes: np.ndarray) -> str:
 
 
 def _likely_units(task: Task, size: float, usual: tuple[float, float] | None) -> list[str]:
-    """Units in which a size would be usual, those that bring it to the middle of what is usual first."""
+    """Units in which a size would be usual, most likely first."""
     if not usual:
         return []
     low, high = usual

@@ -206,7 +206,7 @@ class Records:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what is given of the structures (labels, groups and splits left out): by it a model knows its records."""
+        """SHA-256 of the structures (without labels, groups and splits), by which a model recognizes its records."""
         sink = pa.BufferOutputStream()
         table = self.table.select(["id", "atomic_numbers", "positions", "cell"]).replace_schema_metadata()
         table = table.combine_chunks()

@@ -210,7 +210,7 @@ def _checksum(arrays: dict[str, np.ndarray]) -> int:
 def image_store(
     records: Records, recipe: ImageRecipe, workers: int | None = None, progress: Progress | None = None
 ) -> ImageStore:
-    """The store of these records under this recipe: read if it was made before, else made and kept."""
+    """The image store of these records: read from disk if it exists, else made and saved."""
     return kept(_key(records, recipe), lambda: ImageStore.build(records, recipe, workers, progress))
 
 

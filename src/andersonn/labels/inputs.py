@@ -152,7 +152,7 @@ def _lines_of_smiles(path: Path, reading: Reading) -> Iterator[Job]:
 
 
 def _rdkit_file(path: Path, reading: Reading) -> Iterator[Job]:
-    """Molecules with positions of an SDF or MOL file; flat drawings are embedded anew from their SMILES."""
+    """Molecules with positions of an SDF or MOL file; flat drawings get a geometry from their SMILES."""
     from rdkit import Chem
 
     if not path.is_file():

@@ -82,7 +82,7 @@ def _asked(worker: Worker, shard: Shard, limit: float, skip: dict[int, dict[str,
 
 
 def _guilty(worker: Worker, shard: Shard, limit: float) -> dict[int, dict[str, str]]:
-    """The inputs of a shard, by number, that end a process alone, and how."""
+    """Inputs of a shard, by number, that crash or block a process when tried alone, and how."""
     _patiently(worker, {}, STARTING)  # else a model that cannot be loaded would convict every input
     pieces, guilty = [piece.as_dict() for piece in shard.pieces], {}
     for number in range(shard.count):

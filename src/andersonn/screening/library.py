@@ -73,7 +73,7 @@ class Library:
             )
 
     def _of_file(self, found: Found) -> Iterator[Piece]:
-        """The pieces of one file; what is wrong with it as a whole, or from some place on, as a refused piece."""
+        """The pieces of one file; an error of the whole file, or from some place on, becomes a refused piece."""
         whole = Piece(found.uri, found.name, FILE, found.size, found.version)
         try:
             reader, whole = self._reader(whole)
@@ -216,7 +216,7 @@ def _records_kind(name: str) -> str | None:
 
 
 def decoded(line: bytes) -> str:
-    """A line of a table as text: UTF-8, or else of Windows."""
+    """A line of a table as text: UTF-8, else Windows-1252."""
     try:
         return line.decode("utf-8-sig")
     except UnicodeDecodeError:

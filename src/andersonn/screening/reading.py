@@ -47,7 +47,7 @@ class Unit(NamedTuple):
 
 
 class Reader:
-    """Reads the inputs of a shard, and takes the hash of what it read.
+    """Reads the inputs of a shard and hashes what it read.
 
     Args:
         pieces: of the shard.
@@ -213,7 +213,7 @@ def _rows_of(uri: str, layout: str) -> Rows:
 
 
 def _alone(piece: Piece) -> bool:
-    """Whether a piece is a file of its own, neither packed nor in an archive."""
+    """Whether a piece is a separate file, neither compressed nor in an archive."""
     return piece.kind == FILE and not piece.packing and piece.member < 0 and piece.length < 0
 
 

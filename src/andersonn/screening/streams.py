@@ -72,7 +72,7 @@ def bytes_of(piece: Piece, limit: int) -> bytes:
 
 
 def _forget() -> None:
-    """Opens all streams anew: where one stands that failed is not known."""
+    """Reopens all streams, since the position of a failed one is not known."""
     _stream.cache_clear()
     _archive.cache_clear()
 

@@ -120,14 +120,14 @@ class Operator:
         }
 
     def tried(self, pieces: list[Piece], number: int) -> None:
-        """Answers one input alone, to see whether that ends the process."""
+        """Answers one input alone, to see whether it crashes the process."""
         if self._latest is None or self._latest[0] != pieces:
             self._latest = pieces, list(Reader(pieces).units())
         unit = self._latest[1][number]
         self._answer([(unit, item) for item in self._imaged(unit, None)], [], [])
 
     def _imaged(self, unit: Unit, known: InputError | None) -> list[Any]:
-        """What is ready to be asked about of one input, or the failures in its place."""
+        """Prepared structures of one input, or its failures."""
         if known is not None:
             return [Failure(unit.input, known.as_dict())]
         with time_limit(self.settings.time_limit):

@@ -105,7 +105,7 @@ def _within(options: dict[str, Any], format: Format, out: Path | None) -> None:
 
 
 def _measured(measure: Callable[[Any, Bars], dict[str, Any]], plan: Any, out: Path | None) -> dict[str, Any]:
-    """What was measured by a plan, saved if there is a folder for it, which is tried before."""
+    """Runs a measurement; saves it if there is a folder, which is checked first."""
     require_device(plan.device)
     require_writable(out)
     result = measure(plan, Bars())
