@@ -122,3 +122,8 @@ def test_structures_need_no_torch():
             if isinstance(n, (ast.Import, ast.ImportFrom))
         }
         assert "torch" not in tops
+
+
+def test_every_package_has_an_init_file():
+    """Without one, the documentation and type checkers do not find its modules."""
+    assert [path.parent for path in FILES if not (path.parent / "__init__.py").is_file()] == []

@@ -39,7 +39,16 @@ class SolvingConfig(BaseModel):
 
 
 class TrainConfig(BaseModel):
-    """Everything that decides the outcome of a training run besides the data."""
+    """Everything that decides the outcome of a training run besides the data.
+
+    Examples:
+        >>> import andersonn as an
+        >>> an.TrainConfig(epochs=3).epochs
+        3
+        >>> an.TrainConfig(epoch=3)
+        Traceback (most recent call last):
+        pydantic_core._pydantic_core.ValidationError: ...
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

@@ -18,7 +18,15 @@ from andersonn.training.run import train
 
 
 class Scientist(Predictor):
-    """An artificial scientist: a trained model that answers questions about structures in its task's own terms."""
+    """An artificial scientist: a trained model that answers questions about structures in its task's own terms.
+
+    Examples:
+        >>> import andersonn as an
+        >>> scientist = an.Scientist.load("polarity")  # the shipped weights; no network is used
+        >>> (answer,) = scientist.predict(["CC#N"])
+        >>> answer.label, answer.formula
+        ('strongly_polar', 'C2H3N')
+    """
 
     @classmethod
     def train(

@@ -11,7 +11,7 @@ import pytest
 
 from andersonn import __version__
 from andersonn.cli import entry
-from andersonn.cli.mishap import of_machine
+from andersonn.cli.system_errors import of_machine
 
 ROOT = Path(__file__).parents[2]
 BLOCK = """

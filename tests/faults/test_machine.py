@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from andersonn.cli.mishap import KEPT, of_machine, tell
+from andersonn.cli.system_errors import KEPT, of_machine, tell
 from andersonn.data.store import image_store
 from andersonn.io import files
 from andersonn.structures.image import ImageRecipe

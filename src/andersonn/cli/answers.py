@@ -85,7 +85,7 @@ def shared_warnings(answers: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[
 
 
 def summed_notes(notes: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """A line for each kind of note, with the number of inputs that it is about. Notes that differ in their numbers alone are
+    """A line for each kind of note, with the number of inputs concerned. Notes that differ only in numbers are
     of one kind; the first one stands for them.
 
     Args:
@@ -135,11 +135,13 @@ class Reading:
     """
 
     def __init__(self, count: Callable[[], int | None], quiet: bool) -> None:
-        self._count, self._begin, self._bar, self._task = count, time.monotonic(), None, None
+        self._count, self._begin = count, time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
         self._quiet = quiet or not sys.stderr.isatty()
 
     def tell(self, name: str, inputs: int, structures: int) -> None:
-        """So many inputs and structures have been read; ``name`` was the last one."""
+        """Shows how many inputs and structures have been read; ``name`` was the last one."""
         if self._quiet or (self._bar is None and time.monotonic() - self._begin < PATIENCE):
             return
         if self._bar is None:

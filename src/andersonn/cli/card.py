@@ -9,7 +9,7 @@ from typing import Any
 from andersonn.cli.console import FORMAT, MODEL, TASK, Format, print_json, print_rows, tell
 from andersonn.sanitize import visible
 
-HELP = """Model card: data, licence, split, test beside baselines, known failures, how to train it again.
+HELP = """Model card: data, licence, split, test with baselines, known failures, how to train it again.
 
 As table, Markdown (rendered on a terminal); as json, one object; as csv, a row each of its single values.
 

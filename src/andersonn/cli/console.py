@@ -29,7 +29,7 @@ class Format(StrEnum):
     csv = "csv"
 
 
-FORMAT = typer.Option(Format.table, "--format", "-f", help="table for people, json (one object a line) or csv.")
+FORMAT = typer.Option(Format.table, "--format", "-f", help="table for people, json (one object per line) or csv.")
 
 TASK = typer.Argument(help="Task, such as conduction, or a Python file that declares a scientist.")
 MODEL = typer.Option(None, help="Folder of a trained model; default the weights that come with the task.")

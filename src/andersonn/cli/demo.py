@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from andersonn.cli.console import Bars
 
-HELP = """The main job on embedded real data: trains, tests, compares solvers, writes an HTML report.
+if TYPE_CHECKING:
+    from rich.console import Console
+
+HELP = """Trains and tests a model on embedded real data, compares solvers, writes an HTML report.
 
 About 2 minutes on two cores."""
 
 
 def demo(
     out: Path = typer.Option(Path("runs/demo"), help="Folder for report.html and report.json."),
-    seed: int = typer.Option(0, help="Of weights, order and dropout."),
-    epochs: int | None = typer.Option(None, min=1, help="Passes over the training data, fewer to look around."),
+    seed: int = typer.Option(0, help="Seed of weights, order and dropout."),
+    epochs: int | None = typer.Option(None, min=1, help="Passes over the training data; fewer for a quick look."),
 ) -> None:
     """Runs the demonstration."""
     from rich.console import Console
@@ -44,7 +48,7 @@ def demo(
     console.print(f"\nreport: {out / 'report.html'} ({result['seconds']:.0f} s)", highlight=False, markup=False)
 
 
-def _print_solvers(console: object, result: dict) -> None:
+def _print_solvers(console: Console, result: dict) -> None:
     from rich.table import Table
 
     from andersonn.demo.compare import SOLVERS

@@ -1,4 +1,4 @@
-"""What of this package is installed and works on this machine, what is missing, and how to get it. No network."""
+"""Which parts of the package are installed and work, which are missing, and how to get them. No network."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _python() -> Finding:
 
 
 def _search_path() -> Iterator[Finding]:
-    """Parts of ``PYTHONPATH`` as this process was given it that name another folder wherever one stands."""
+    """Relative or empty parts of ``PYTHONPATH``: they name another folder depending on the current one."""
     parts = launch.given_path.split(os.pathsep) if launch.given_path else []
     odd = [part or "an empty part" for part in parts if not os.path.isabs(part)]
     if odd:

@@ -157,7 +157,7 @@ def _csv(explained: Iterator[Explained]) -> None:
 
 
 def _flat(answer: dict[str, Any], path: Path | None) -> Iterator[dict[str, Any]]:
-    """One row an atom, or one with what was wrong."""
+    """One row per atom, or one with the error."""
     row: dict[str, Any] = dict.fromkeys(CSV_COLUMNS, "")
     row |= {name: answer[name] for name in CSV_COLUMNS if name in answer and name != "error"}
     if "error" in answer:

@@ -17,13 +17,14 @@ from andersonn.cli.console import FORMAT, MODEL, PATH_COLUMN, SMILES_COLUMN, TAS
 from andersonn.cli.task_list import TASKS
 
 if TYPE_CHECKING:
+    from andersonn.inference.explain import Explanation
     from andersonn.inference.prediction import Failure, Prediction
     from andersonn.structures.readers import Columns
 
 HELP = f"""Class, probabilities and estimate of each structure.
 
 INPUT is a structure file, also packed (.gz, .bz2, .xz), a folder of them, a table (.csv, .tsv, .xlsx, .parquet) with a column
-of SMILES or of files, SMILES, or - for any of these on stdin, one a line, or a table there. Exit status 0 if all inputs
+of SMILES or of files, SMILES, or - for stdin: any of these, one per line, or a table. Exit status 0 if all inputs
 were answered, 1 if some could not be.
 
 Tasks:
@@ -32,7 +33,7 @@ Tasks:
 Examples: andersonn predict conduction NaCl.cif structures/ --format json; andersonn predict polarity --smiles CCO;
 andersonn predict polarity molecules.csv --smiles-column ligand"""
 
-Answer = TypeVar("Answer")
+Answered = TypeVar("Answered", "Prediction | Failure", "Explanation | Failure")
 
 
 class OnError(StrEnum):
@@ -80,7 +81,7 @@ def predict(
     raise typer.Exit(1 if failures else 0)
 
 
-def _closing(answers: Iterator[Answer], reading: Reading) -> Iterator[Answer]:
+def _closing(answers: Iterator[Answered], reading: Reading) -> Iterator[Answered]:
     """The answers; the bar is gone before the last one is shown."""
     yield from answers
     reading.finish()
@@ -105,7 +106,7 @@ def paths(inputs: list[str], columns: Columns | None = None) -> Iterator[Any]:
             yield item
 
 
-def watched(answers: Iterator[Answer], on_error: OnError, failures: list[Failure]) -> Iterator[Answer]:
+def watched(answers: Iterator[Answered], on_error: OnError, failures: list[Failure]) -> Iterator[Answered]:
     """The answers, the failures among them noted down, up to the first failure if that is to stop the run."""
     for answer in answers:
         if not answer.ok:

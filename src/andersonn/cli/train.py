@@ -69,7 +69,7 @@ def train(
     resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out; start it if there is none."),
     format: Format = FORMAT,
     options: bool = typer.Option(
-        False, "--options", callback=_list_options, is_eager=True, help="List all options and leave."
+        False, "--options", callback=_list_options, is_eager=True, help="List all options and exit."
     ),
 ) -> None:
     """Trains and prints the test metrics."""

@@ -1,4 +1,4 @@
-"""Labels in another unit than the task's: told by their size, with the factor that mends them."""
+"""Labels in another unit than the task's: told by their size, with the factor that corrects them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from andersonn.errors import UsageError
 MOST_STRAY = 0.01
 """Share of labels that may be beyond what the quantity can be; more is no slip of single records but another unit."""
 FEWEST_STRAY = 3
-"""So many labels beyond at least, before all are taken to be in another unit."""
+"""Minimum number of implausible labels before all are taken to be in another unit."""
 ENOUGH = 20
 """Labels from which on the largest one and the median tell the unit."""
 
@@ -21,11 +21,11 @@ def check_unit(task: Task, values: np.ndarray) -> str:
     """Whether labels have the size that they have in the task's unit.
 
     Args:
-        task: whose quantity they are of; one without ``highest`` and ``other_units`` is not judged.
+        task: whose quantity they are of; one without ``highest`` and ``other_units`` is not checked.
         values: the labels ``[N]`` in ``task.unit``, NaN where there is none.
 
     Returns:
-        A warning if all of them are suspiciously small, with the factor that may mend them; else an empty text.
+        A warning if all of them are suspiciously small, with the factor that may correct them; else an empty text.
 
     Raises:
         UsageError: so many are beyond ``task.highest``, or a negative ``task.lowest``, that the column is in another unit. The hint has the factor.
@@ -41,7 +41,7 @@ def check_unit(task: Task, values: np.ndarray) -> str:
             f"{stray} of {len(values)} labels of {task.quantity} are "
             f"{f'outside {lowest:g} to' if signed else 'above'} {task.highest:g} {task.unit}, the largest "
             f"{sizes.max():.4g}: the column is not in {task.unit}",
-            _mend(task, sizes),
+            _unit_advice(task, sizes),
         )
     if len(values) < ENOUGH or not len(sizes):
         return ""
@@ -52,7 +52,7 @@ def check_unit(task: Task, values: np.ndarray) -> str:
         small = f"half of the labels of {task.quantity} that are not zero are below {median:.3g} {task.unit}"
     else:
         return ""
-    return f"{small}, less than usual: check their unit; {_mend(task, sizes)}"
+    return f"{small}, less than usual: check their unit; {_unit_advice(task, sizes)}"
 
 
 def unit_hint(task: Task, value: float) -> str:
@@ -63,7 +63,7 @@ def unit_hint(task: Task, value: float) -> str:
     return "".join(f" (in {unit}? multiply by {task.other_units[unit]:.6g})" for unit in units)
 
 
-def _mend(task: Task, sizes: np.ndarray) -> str:
+def _unit_advice(task: Task, sizes: np.ndarray) -> str:
     """What to do about labels in another unit; the likelier unit is named first."""
     found = _likely_units(task, float(np.median(sizes)), task.usual_median)
     found = found or _likely_units(task, float(sizes.max()), task.usual_largest)
@@ -74,7 +74,7 @@ def _mend(task: Task, sizes: np.ndarray) -> str:
 
 
 def _likely_units(task: Task, size: float, usual: tuple[float, float] | None) -> list[str]:
-    """Units in which a size would be usual, those that bring it to the middle of what is usual first."""
+    """Units in which a size would be usual, most likely first."""
     if not usual:
         return []
     low, high = usual

@@ -45,6 +45,14 @@ class Records:
 
     Raises:
         UsageError: a column is missing or is no list of numbers where one is needed.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> import andersonn as an
+        >>> columns = {"id": ["H2"], "group": ["H2"], "atomic_numbers": [[1, 1]], "positions": [[0, 0, 0, 0, 0, 0.74]]}
+        >>> records = an.Records(pa.table({**columns, "cell": pa.nulls(1, pa.list_(pa.float64()))}), "my table")
+        >>> len(records), records[0].formula
+        (1, 'H2')
     """
 
     table: pa.Table
@@ -205,7 +213,7 @@ class Records:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what is given of the structures (labels, groups and splits left out): by it a model knows its records."""
+        """SHA-256 of the structures (without labels, groups and splits), by which a model recognizes its records."""
         sink = pa.BufferOutputStream()
         table = self.table.select(["id", "atomic_numbers", "positions", "cell"]).replace_schema_metadata()
         table = table.combine_chunks()
@@ -264,7 +272,7 @@ def _readable(path: Path, read: Callable[[], T]) -> T:
 def read_sound(path: Path, columns: list[str]) -> pa.Table:
     """Columns of a Parquet file, checked."""
     table = pq.read_table(path, columns=columns)
-    table.validate(full=True)  # damaged pages can yield offsets and strings that crash whoever reads them later
+    table.validate(full=True)  # damaged pages can yield offsets and strings that crash a later reader
     return table
 
 

@@ -44,7 +44,7 @@ class SplitRule:
 
 
 def split_of(records: Records, rule: SplitRule) -> dict[str, np.ndarray]:
-    """Indices of the records of each side: by the file's ``split`` column if it has one, else by the rule."""
+    """Indices of the records in each split: by the file's ``split`` column if it has one, else by the rule."""
     sides = _sides(records, rule)
     return {side: np.flatnonzero(sides == side) for side in SPLITS}
 

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -146,7 +147,10 @@ class ImageStore:
 
     def save(self, path: Path) -> None:
         """Writes the store as one safetensors file, whole or not at all."""
-        notes = {"recipe": asdict(self.recipe), "rejected": {str(i): e for i, e in self.rejected.items()}}
+        notes: dict[str, Any] = {
+            "recipe": asdict(self.recipe),
+            "rejected": {str(i): e for i, e in self.rejected.items()},
+        }
         names = ("offsets", *_per_row(self.recipe), *_per_image(self.recipe))
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in names}
         notes["crc32"] = _checksum(arrays)
@@ -194,17 +198,17 @@ CHUNK = 500
 
 
 def _checksum(arrays: dict[str, np.ndarray]) -> int:
-    """Of the content of arrays in their order: disks forget a bit now and then."""
+    """Of the content of arrays in their order, against silent corruption on disk."""
     found = 0
     for array in arrays.values():
-        found = zlib.crc32(array.reshape(-1).view(np.uint8), found)
+        found = zlib.crc32(array.reshape(-1).view(np.uint8).data, found)
     return found
 
 
 def image_store(
     records: Records, recipe: ImageRecipe, workers: int | None = None, progress: Progress | None = None
 ) -> ImageStore:
-    """The store of these records under this recipe: read if it was made before, else made and kept."""
+    """The image store of these records: read from disk if it exists, else made and saved."""
     return kept(_key(records, recipe), lambda: ImageStore.build(records, recipe, workers, progress))
 
 

@@ -1,4 +1,4 @@
-"""Labelled tables as people have them (CSV, TSV, Excel, Parquet) → records: what they lack is made, and said."""
+"""Labelled tables (CSV, TSV, Excel, Parquet) → records; missing columns are generated, with a note."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _row(
     number: str,
     values: Any,
 ) -> dict[str, Any]:
-    """One record; what is wrong with it stands in ``problem``."""
+    """One record; its error, if any, is in ``problem``."""
     row: dict[str, Any] = {"id": f"row {number}", "group": f"row {number}"}
     if isinstance(values, InputError):
         return row | {"problem": values.message}
@@ -221,7 +221,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _number(value: Any, decimal_comma: bool) -> tuple[float | None, str]:
-    """A value as a number, None where it is missing, and what is wrong with it."""
+    """A value as a number (None if missing), and its error."""
     if is_missing(value) or (isinstance(value, str) and value.strip().lower() in NO_NUMBER):
         return None, ""
     if isinstance(value, bool):
@@ -240,7 +240,7 @@ def _number(value: Any, decimal_comma: bool) -> tuple[float | None, str]:
 def _tell(
     path: Path, names: Sequence[str], chosen: dict[str, str], has_id: bool, has_group: bool, of_smiles: bool, say: Say
 ) -> None:
-    """Says what was chosen and made."""
+    """Reports which columns were chosen and generated."""
     told = [f"column {of!r} is read as {name}" for name, of in chosen.items() if of != name]
     if not has_id:
         told.append("rows are named by their number")

@@ -36,6 +36,12 @@ class Task:
         reference: where true values come from, in a word for tables, such as ``"DFT"``.
         geometric_baselines: column that :mod:`andersonn.structures.pores` computes and that estimates the quantity → its title
             in tables of results. Cut at the thresholds, it is a baseline.
+
+    Examples:
+        >>> import andersonn as an
+        >>> task = an.Task("stability", "hull_distance_eV", "eV", classes=("stable", "unstable"), thresholds=(0.05,))
+        >>> [task.classes[k] for k in task.class_of([0.0, 0.2])]
+        ['stable', 'unstable']
     """
 
     name: str

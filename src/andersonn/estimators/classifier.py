@@ -49,6 +49,12 @@ class EquilibriumClassifier(ClassifierMixin, EquilibriumEstimator):
         history_: one row an epoch.
         seed_: the number that ``random_state`` gave.
         split_by_: what was kept together when validation samples were drawn: ``"group"``, ``"formula"`` or ``"sample"``.
+
+    Examples:
+        >>> import andersonn as an
+        >>> classifier = an.EquilibriumClassifier("conduction", epochs=2)
+        >>> classifier.cut([0.0, 1.1, 5.0]).tolist()
+        ['metal', 'semiconductor', 'insulator']
     """
 
     def __init__(

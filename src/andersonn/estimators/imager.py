@@ -35,6 +35,12 @@ class GraphImager(TransformerMixin, BaseEstimator):
 
     Attributes:
         recipe_: how images are made.
+
+    Examples:
+        >>> import andersonn as an
+        >>> table = an.GraphImager("polarity", output="table").fit_transform(["CCO", "CC#N"])
+        >>> len(table)
+        2
     """
 
     def __init__(

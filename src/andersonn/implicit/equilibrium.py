@@ -50,6 +50,15 @@ class Equilibrium(nn.Module):
 
     Raises:
         TypeError: an argument has the wrong type.
+
+    Examples:
+        >>> import torch
+        >>> import andersonn as an
+        >>> layer = an.Equilibrium(lambda z, x: torch.tanh(0.5 * z + x), solver=an.Anderson(rtol=1e-5))
+        >>> x = torch.ones(4, 3, requires_grad=True)
+        >>> layer(x).sum().backward()
+        >>> layer.last.all_converged, tuple(x.grad.shape)
+        (True, (4, 3))
     """
 
     def __init__(

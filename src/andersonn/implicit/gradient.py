@@ -59,6 +59,15 @@ class ImplicitGradient(Gradient):
         autocast: record the evaluation that the adjoint is solved on under autocast, too. By default it runs in the
             parameters' precision, so that under ``torch.autocast`` the forward solve is cheap and the gradient good; its
             half-precision inputs are widened to float32.
+
+    Examples:
+        >>> import torch
+        >>> import andersonn as an
+        >>> layer = an.Equilibrium(lambda z, x: 0.5 * z + x, gradient=an.ImplicitGradient(rtol=1e-6))
+        >>> x = torch.ones(1, 1, requires_grad=True)
+        >>> layer(x).backward()  # z* = 2 x
+        >>> round(x.grad.item(), 4)
+        2.0
     """
 
     solver: Solver | None = None

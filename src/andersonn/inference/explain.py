@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class Explanation:
     total: float
     method: str
     warnings: tuple[str, ...] = ()
-    ok = True
+    ok: ClassVar[Literal[True]] = True
 
     @property
     def shares(self) -> np.ndarray:

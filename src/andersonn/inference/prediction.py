@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Prediction:
     warnings: tuple[str, ...] = field(default=())
     voids: dict[str, float] = field(default_factory=dict)
     domain: Place | None = None
-    ok = True
+    ok: ClassVar[Literal[True]] = True
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``predict``."""
@@ -105,7 +105,7 @@ class Failure:
 
     input: str
     error: dict[str, str]
-    ok = False
+    ok: ClassVar[Literal[False]] = False
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``predict`` for a failed input."""

@@ -31,7 +31,7 @@ CODE = re.compile(r"\(os error (\d+)\)")
 """How safetensors tells the operating system's reason."""
 
 
-def write_whole(path: Path, write: Callable[[str], None]) -> None:
+def write_whole(path: Path, write: Callable[[str], object]) -> None:
     """Writes a file under a temporary name beside its place and renames it when it is on the disk, so that it is never
     seen half written, not even after a loss of power. What a killed process left half written in that folder is removed.
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from andersonn.errors import InputError, UsageError
 from andersonn.io.installed import how_to_install
 from andersonn.labels.jobs import Job, jittered, structure_as_json
@@ -152,15 +154,17 @@ def _filled(job: Job, labeler: Labeler, result: dict[str, Any], attempt: int) ->
     odd = [name for name, value in values.items() if not math.isfinite(value)]
     if odd:
         raise InputError("not_finite", f"{odd[0]} came out as {values[odd[0]]}", "look at the structure in a viewer")
-    structure = result.get("structure") or (structure_as_json(job.structure) if job.structure else None)
+    structure: dict[str, Any] | None = result.get("structure") or (
+        structure_as_json(job.structure) if job.structure else None
+    )
     notes = list(result.get("notes", ()))
     if attempt:
         notes.append(f"fractional coordinates moved by up to {labeler.jitter:g} (seed {attempt}) after an abort")
-    Z = structure["atomic_numbers"] if structure else []
+    Z = np.array(structure["atomic_numbers"] if structure else [], dtype=np.int64)
     written = hill_formula if structure and structure["cell"] is None else formula
     return values | {
         "n_atoms": len(Z),
-        "formula": written(Z) if Z else None,
+        "formula": written(Z) if len(Z) else None,
         "charge": job.charge,
         "jitter": labeler.jitter if attempt else None,
         "notes": notes,

@@ -39,7 +39,7 @@ ENGINES = ("local", "ray")
 
 @dataclass(frozen=True)
 class Screening:
-    """What is asked of a library.
+    """Options of a screening.
 
     Attributes:
         settings: how inputs are answered.
@@ -66,7 +66,7 @@ class Screening:
     columns: Columns = USUAL_COLUMNS
 
     def run(self, progress: Progress | None = None) -> dict[str, Any]:
-        """Answers what is not answered yet, and returns the manifest.
+        """Answers the remaining shards and returns the manifest.
 
         Raises:
             UsageError: an option is wrong or differs from that of the run in ``out``, the library is missing or changed,
@@ -155,9 +155,10 @@ class _Run:
         self.out = screening.out
 
     def complete(self) -> dict[str, Any]:
-        """Answers what is missing and writes the rest."""
+        """Answers the missing shards, then writes the summary files."""
         total = sum(shard.count for shard in self.screening.shards(self.since))
-        journal, plans = self.state.journal, []
+        journal = self.state.journal
+        plans: list[str] = []
         watch = Watch(self.progress, journal.rows.values())
         self.progress.start(f"{self.task.name}: {self.options['library']}", total)
         try:
@@ -210,7 +211,9 @@ class _Run:
         """Joins what the shards left and writes the manifest, which says that all is there."""
         names = sorted(self.state.journal.rows)
         rows = [self.state.journal.rows[name] for name in names]
-        counts, classes, reasons = Counter(), Counter(), Counter()
+        counts: Counter[str] = Counter()
+        classes: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
         for row in rows:
             counts.update(row["counts"])
             classes.update(row["classes"])

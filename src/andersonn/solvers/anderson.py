@@ -50,6 +50,14 @@ class Anderson(AndersonOptions):
             ridge alone deals with them.
         sketch: take the Gram matrix from one in so many coordinates, for cells as cheap as a pass over the window.
         window_dtype: of the window's memory, such as ``"bfloat16"``, half of float32's; None: the state's.
+
+    Examples:
+        >>> import andersonn as an
+        >>> an.Anderson(window=10, rtol=1e-5).max_steps
+        50
+        >>> an.Anderson(windw=10)
+        Traceback (most recent call last):
+        TypeError: Anderson has no option 'windw'; did you mean 'window'?
     """
 
     def stepper(self, layout: Layout, like: Tensor) -> Stepper:

@@ -121,6 +121,13 @@ class NodeNeighborImage:
         charge: total charge in units of e: both None unless the recipe asks for positions.
         of_row: the recipe's ``row_channels``, float32 ``[n, C]``, and
         of_whole: its ``whole_channels``, float32 ``[G]``: both None unless it asks for voids or oxidation states.
+
+    Examples:
+        >>> import andersonn as an
+        >>> water = an.Structure([8, 1, 1], [[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]])
+        >>> image = an.NodeNeighborImage.from_structure(water)
+        >>> image.Z.tolist(), image.multiplicity.tolist()  # both hydrogens share a row
+        ([1, 8], [2, 1])
     """
 
     Z: np.ndarray

@@ -24,10 +24,10 @@ def carbon(
     watts: float | None = typer.Option(
         None, help="Assumed power of the machine, if the run's energy was not measured."
     ),
-    saving: str | None = typer.Option(None, help="Share saved; default what the report says."),
+    saving: str | None = typer.Option(None, help="Fraction saved; default: from the report."),
     fleet: str | None = typer.Option(None, help="Energy of all data centers, TWh a year."),
-    share: str | None = typer.Option(None, help="Share of it spent on fixed-point iteration."),
-    intensity: str | None = typer.Option(None, help="Of the grid, g CO2 a kWh."),
+    share: str | None = typer.Option(None, help="Fraction of that energy spent on fixed-point iteration."),
+    intensity: str | None = typer.Option(None, help="Carbon intensity of the grid, g CO2 per kWh."),
     format: Format = FORMAT,
     out: Path | None = OUT,
 ) -> None:

@@ -18,9 +18,9 @@ from andersonn.cli.measure.shared import (
     tell,
 )
 
-HELP = """Your model on your structures with Anderson, with Anderson that decides by itself, and with forward iteration.
+HELP = """Compares predictions of your model with Anderson, with the automatic choice, and with Picard iteration.
 
-All to the same tolerance, in turn, one round uncounted. Labels are not needed. It says in words whether Anderson pays.
+All to the same tolerance, in turn, after one round that is not counted. Needs no labels. Says in words whether Anderson pays.
 
 Example: andersonn measure inference conduction --data crystals.parquet --limit 1000 --out runs/inference"""
 
@@ -34,7 +34,7 @@ def inference(
     rtol: float | None = typer.Option(None, help="Relative residual to reach; default the model's own."),
     compact: bool = typer.Option(True, help="Structures that have converged leave the batch, with every solver."),
     repeats: int = typer.Option(5, min=1, help="Timed rounds."),
-    seed: int = typer.Option(0, min=0, help="Of the draw."),
+    seed: int = typer.Option(0, min=0, help="Seed of the random selection."),
     device: str = DEVICE,
     threads: int = THREADS,
     energy: bool = ENERGY,

@@ -12,7 +12,7 @@ from andersonn.cli.console import Format, print_csv, print_json
 OUT = typer.Option(None, help="Folder for report.html and report.json.")
 DEVICE = typer.Option("cpu", help="Such as cpu or cuda.")
 ENERGY = typer.Option(False, "--energy", help="Measure energy too, where this machine has counters or codecarbon.")
-THREADS = typer.Option(1, min=1, help="Of torch.")
+THREADS = typer.Option(1, min=1, help="Threads of torch.")
 
 
 def require_device(device: str) -> None:

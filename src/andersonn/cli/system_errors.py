@@ -84,7 +84,7 @@ def _report(error: Exception) -> str:
 
 
 def _written(folder: Path, report: str) -> Path:
-    """The new log file, readable by its owner alone, since arguments and paths stand in it."""
+    """The new log file, readable by its owner only, since it contains arguments and paths."""
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     handle, name = tempfile.mkstemp(".log", f"error-{now}-", folder)
