@@ -119,7 +119,7 @@ class _Server:
         try:
             await self.lab.ready()
             for row in self.lab.unavailable:
-                warn(f"not served: {row['name']}: {row['message']} ({row['hint']})")
+                warn(f"not served: {row['message']} ({row['hint']})")
         except asyncio.CancelledError:
             pass
         except Exception as error:
