@@ -60,7 +60,7 @@ def test_a_map_that_takes_gradients_of_its_argument(solver, either_path):
     ],
     ids=str,
 )
-def test_automatic_choice_takes_the_other_options(options, either_path):
+def test_automatic_choice_takes_the_other_options(options, either_path, one_thread):
     """On a map so dear that it extrapolates as a rule."""
     A, b = symmetric(200, 4)
 

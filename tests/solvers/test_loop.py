@@ -227,7 +227,7 @@ def test_bad_pytrees(f, z0, message):
         fixed_point(f, z0)
 
 
-def test_automatic_choice_extrapolates_where_it_pays():
+def test_automatic_choice_extrapolates_where_it_pays(one_thread):
     """A dear map with a real spectrum: it must come close to the best fixed choice; a trivial one: plain steps only."""
     f, z0, _ = affine(300, 4, 0.99, symmetric=True)
 
@@ -296,7 +296,7 @@ def test_half_precision_and_transposed_values():
     assert torch.equal(turned.z, plain.z)
 
 
-def test_automatic_choice_without_a_tolerance_uses_its_steps():
+def test_automatic_choice_without_a_tolerance_uses_its_steps(one_thread):
     """There is always more to gain then: on a dear map it must get much further than plain steps do."""
     f, z0, _ = affine(300, 2, 0.99, symmetric=True)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from andersonn.solvers.layout import NUMPY_DTYPES, Block, Layout, NumpyLayout, tensor_of
 from andersonn.solvers.options import options, require_choice, require_count, require_number
-from andersonn.solvers.secant_window import SecantWindow
+from andersonn.solvers.secant_window import NumpySecantWindow, SecantWindow
 from andersonn.solvers.solver import Evaluation, Solver, Stepper
 from andersonn.solvers.window import NumpyWindow, TorchWindow, Window
 
@@ -141,9 +141,10 @@ class Extrapolation(Stepper):
         size = min(options.window, options.max_steps, options.restart or options.window)
         dtype = WINDOW_DTYPES.get(options.window_dtype, self.like.dtype)
         with torch.inference_mode(False):
+            in_numpy = isinstance(self.layout, NumpyLayout) and dtype in NUMPY_DTYPES and options.sketch == 1
             if options.type == "I":
-                return SecantWindow(size, self.layout, self.like, dtype)
-            if isinstance(self.layout, NumpyLayout) and dtype in NUMPY_DTYPES and options.sketch == 1:
+                return (NumpySecantWindow if in_numpy else SecantWindow)(size, self.layout, self.like, dtype)
+            if in_numpy:
                 return NumpyWindow(size, self.layout, self.like, dtype)
             return TorchWindow(size, self.layout, self.like, dtype, options.sketch)
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.layout import Block, Layout, tensor_of
-from andersonn.solvers.window import NormalEquations, TorchWindow, row_products
+from andersonn.solvers.layout import Block, Layout, NumpyLayout, tensor_of
+from andersonn.solvers.window import NormalEquations, TorchWindow, row_products, subtract_combination
 
 
 class SecantWindow(TorchWindow):
@@ -74,3 +74,15 @@ class SecantWindow(TorchWindow):
         """Goes on with these samples alone."""
         super().compact(samples, rows, layout)
         self.lengths = self.lengths[samples]
+
+
+class NumpySecantWindow(SecantWindow):
+    """The window of type I for a small state in the host's memory, which extrapolates in numpy."""
+
+    layout: NumpyLayout
+
+    def extrapolate(self, gamma: np.ndarray, g: Block, out: Block) -> None:
+        """``out = g − Σ γ_i ΔG_i``, row by row."""
+        differences = self.dG[: self.filled].numpy()
+        scratch = np.empty((self.layout.rows, 1, self.layout.width), dtype=differences.dtype)
+        subtract_combination(self.layout, gamma, differences, g, out, scratch)

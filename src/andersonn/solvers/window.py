@@ -240,9 +240,7 @@ class NumpyWindow(Window):
 
     def extrapolate(self, gamma: np.ndarray, g: Block, out: Block) -> None:
         """``out = g − Σ γ_i ΔG_i``, row by row."""
-        weights = self.layout.array_to_rows(gamma).astype(self.scratch.dtype)
-        np.matmul(weights[:, None, :], self.dG[: self.filled].transpose(1, 0, 2), out=self.scratch)
-        np.subtract(g.a, self.scratch[:, 0], out=out.a)
+        subtract_combination(self.layout, gamma, self.dG[: self.filled], g, out, self.scratch)
 
     def reduced_residual(self, gamma: np.ndarray, r: Block) -> Tensor:
         """R − Σ γ_i ΔF_i, row by row: ``[R, D]``."""
@@ -319,6 +317,15 @@ class TorchWindow(Window):
         self.layout = layout
         self.dF, self.dG = self.dF.index_select(1, rows), self.dG.index_select(1, rows)
         self.equations.compact(samples)
+
+
+def subtract_combination(
+    layout: NumpyLayout, gamma: np.ndarray, many: np.ndarray, g: Block, out: Block, scratch: np.ndarray
+) -> None:
+    """``out = g − Σ γ_i many_i`` row by row, of ``gamma [B, k]`` and ``many [k, R, D]``; ``scratch`` is ``[R, 1, D]``."""
+    weights = layout.array_to_rows(gamma).astype(scratch.dtype)
+    np.matmul(weights[:, None, :], many.transpose(1, 0, 2), out=scratch)
+    np.subtract(g.a, scratch[:, 0], out=out.a)
 
 
 def row_products(layout: Layout, many: Tensor, one: Tensor) -> Tensor:
