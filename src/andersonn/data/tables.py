@@ -1,4 +1,4 @@
-"""Labelled tables as people have them (CSV, TSV, Excel, Parquet) → records: what they lack is made, and said."""
+"""Labelled tables (CSV, TSV, Excel, Parquet) → records. Missing names and groups are generated, and reported."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def read_table(
 ) -> Records:
     """The records of a file.
 
-    Columns are told by their usual names or by ``columns``. Without a column ``id``, rows are numbered as a spreadsheet
-    numbers them; without ``group``, it is made: the scaffold of a molecule given as SMILES, else the reduced formula.
+    Columns are found by their usual names or by ``columns``. Without a column ``id``, rows are named by their number, as in a
+    spreadsheet. Without ``group``, it is the scaffold of a molecule given as SMILES, else the reduced formula.
 
     Args:
         path: a Parquet file of records, or a table of any kind with a column of SMILES, of files, or of atoms.
@@ -145,7 +145,7 @@ def _row(
     number: str,
     values: Any,
 ) -> dict[str, Any]:
-    """One record; what is wrong with it stands in ``problem``."""
+    """One record; its error, if any, is in ``problem``."""
     row: dict[str, Any] = {"id": f"row {number}", "group": f"row {number}"}
     if isinstance(values, InputError):
         return row | {"problem": values.message}
@@ -187,7 +187,7 @@ def _structure(read: Callable[[], list[Structure | InputError]]) -> tuple[Struct
 
 
 def _made_group(smiles: str | None, atoms: Any, id: str) -> str:
-    """The split key as our own data have it: the scaffold of a molecule, the reduced formula of anything else."""
+    """The split key as in the published data sets: the scaffold of a molecule, else the reduced formula."""
     found = scaffold(smiles) if smiles else None
     if found is None and atoms is not None and len(atoms) and all(0 < z <= elements.MAX_Z for z in atoms):
         found = elements.formula(np.asarray(atoms, dtype=np.int64))
@@ -242,7 +242,7 @@ def _number(value: Any, decimal_comma: bool) -> tuple[float | None, str]:
 def _tell(
     path: Path, names: Sequence[str], chosen: dict[str, str], has_id: bool, has_group: bool, of_smiles: bool, say: Say
 ) -> None:
-    """Says what was chosen and made."""
+    """Reports which columns were chosen and what was generated."""
     told = [f"column {of!r} is read as {name}" for name, of in chosen.items() if of != name]
     if not has_id:
         told.append("rows are named by their number")

@@ -17,7 +17,7 @@ from andersonn.structures.readers.crystals.cif.document import Block, number
 from andersonn.structures.structure import MOST_ATOMS
 
 TOLERANCE = 0.005
-"""By how much shares of elements may differ: room for rounded formulas of partly occupied sites."""
+"""Largest difference in the share of an element; formulas of partly occupied sites are rounded."""
 TOKEN = re.compile(r"([A-Z][a-z]?)|(\d{1,6}\.?\d{0,6}|\.\d{1,6})|([()\[\]{}])")
 SEPARATOR = re.compile(r"[,;\u00b7]| \+ ")
 CHARGE = re.compile(r" \d{0,2}[+-](?![^ ,;)])")
@@ -35,8 +35,8 @@ class Formula:
     Attributes:
         text: as the file has it.
         counts: atomic number → atoms in a formula unit, hydrogen aside.
-        hydrogen: the same of hydrogen and deuterium.
-        units: formula units in a cell, None if the file does not say.
+        hydrogen: atoms of hydrogen and deuterium in a formula unit.
+        units: formula units in a cell (Z); None if not stated.
     """
 
     text: str
@@ -139,7 +139,7 @@ def heavy_atoms(Z: np.ndarray) -> Counter[int]:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a file says of how many atoms its cell has.
+    """What a file states about the number of atoms in its cell.
 
     Attributes:
         formula: the stated formula, or None.
