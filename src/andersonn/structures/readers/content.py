@@ -238,7 +238,8 @@ def read_parts(what: str, parts: Mapping[str, Callable[[str], Structure]], name:
     """
     refuse_more_parts(len(parts))
     if len(parts) == 1:
-        return [make(name) for make in parts.values()]
+        (make,) = parts.values()
+        return [make(name)]
     found: list[Structure | InputError] = []
     for part, make in parts.items():
         try:

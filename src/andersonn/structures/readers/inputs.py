@@ -45,7 +45,7 @@ from andersonn.structures.readers.tables.table import (
     table_of_object,
     table_of_text,
 )
-from andersonn.structures.readers.texts import read_one_file
+from andersonn.structures.readers.texts import read_structures
 from andersonn.structures.structure import Structure
 
 
@@ -217,7 +217,7 @@ def structures_of(name: str, source: Any) -> list[Structure | InputError]:
     if isinstance(source, Smiles):
         return [_from_word(source) if isinstance(source, _Word) else from_smiles(source)]
     if isinstance(source, os.PathLike):
-        return read_one_file(Path(source))
+        return read_structures(content_of(Path(source)), Path(source))
     if is_missing(source):
         raise InputError(
             "unknown_object", "there is no structure: the value is missing", "leave it out, or complete it"

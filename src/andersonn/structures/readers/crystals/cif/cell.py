@@ -245,17 +245,16 @@ def _number(matrices: np.ndarray) -> int:
     return group.number if group else 0
 
 
-def _turns(matrices: np.ndarray) -> np.ndarray:
-    """A number for each rotation."""
-    return (np.rint(matrices[:, :, :3]).astype(np.int64).reshape(-1, 9) + LARGEST_ENTRY) @ 9 ** np.arange(
-        9, dtype=np.int64
-    )
-
-
 def keys_of(matrices: np.ndarray) -> np.ndarray:
     """A number for each operation, the same for those that differ by a translation of the lattice."""
     shift = np.rint(matrices[:, :, 3] * COMMON).astype(np.int64) % COMMON
     return _turns(matrices) + 9**9 * (shift @ np.array([1, COMMON, COMMON**2]))
+
+
+def _turns(matrices: np.ndarray) -> np.ndarray:
+    """A number for each rotation."""
+    digits = np.rint(matrices[:, :, :3]).astype(np.int64).reshape(-1, 9) + LARGEST_ENTRY
+    return digits @ 9 ** np.arange(9, dtype=np.int64)
 
 
 @dataclass(frozen=True)

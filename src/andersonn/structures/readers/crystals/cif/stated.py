@@ -42,6 +42,7 @@ SILENT = re.compile(
 NUMBER = re.compile(r"(?:no\.?|nr\.?|#)? ?\(?(\d{1,3})(?:\.0{0,9})?\)?", re.IGNORECASE)
 TRIPLET = re.compile(r"[^,]{0,40}[xyzXYZ][^,]{0,40},[^,]{1,40},[^,]{1,40}(?:,.{0,60})?", re.DOTALL)
 LONGEST_SYMBOL = 60
+SUBSCRIPTS = {0x2080 + k: str(k) for k in range(10)}
 HTML = re.compile(r"</?(?:sub|sup|i|b)>|[~_$\\]|\boverline\b|\bbar\b", re.IGNORECASE)
 CHOICE_BEHIND = re.compile(
     r"(?P<symbol>.*?)[ :]{0,3}(?:\(?(?:origin|o|choice)(?: ?choice)? ?)?(?P<choice>[12]|[sz]|[hr][sz]?|hexagonal|rhombohedral|obverse)"
@@ -301,7 +302,7 @@ def _plain(symbol: str) -> str:
     for dash in "\u2212\u2013\u2010\u2011\u00af":
         text = text.replace(dash, "-")
     text = re.sub("(\\d)[\u0304\u0305]", r"-\1", text)
-    text = text.translate({0x2080 + k: str(k) for k in range(10)})
+    text = text.translate(SUBSCRIPTS)
     text = re.sub(r"\\?(?:overline|bar) ?\{? ?([1346]) ?\}?", r"-\1", text)
     text = re.sub(r"([1-6]) ?\( ?([1-5]) ?\)", r"\1\2", text)
     text = re.sub(r"([2346]) ?(?:~|_\{?|<sub>) ?([1-5]) ?(?:~|\}|</sub>)?", r"\1\2", text, flags=re.IGNORECASE)
