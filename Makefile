@@ -12,7 +12,7 @@ TORCH ?= 2.13.0
 PIP := -m pip install --quiet --disable-pip-version-check
 CHECKED = "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.12')"
 
-.PHONY: help demo test test-all test-lowest test-newest docs lint audit clean
+.PHONY: help demo test types coverage test-all test-lowest test-newest docs lint audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -20,10 +20,17 @@ help:  ## this list
 demo: $(READY)  ## trains on real crystals, tests, compares solvers: runs/demo/report.html
 	$(BIN)/andersonn demo $(DEMO)
 
-test: $(READY)  ## style and tests, without the slow ones
+test: types  ## style, types and tests, without the slow ones
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -m "not slow"
+
+types: $(READY)  ## the type checker, as [tool.mypy] in pyproject.toml sets it up
+	$(BIN)/mypy
+
+coverage: $(READY)  ## which lines the tests run: fails below the floor in pyproject.toml
+	$(BIN)/coverage run -m pytest -m "not slow"
+	$(BIN)/coverage report
 
 test-all: $(READY)  ## all tests
 	$(BIN)/python -m pytest
@@ -57,7 +64,8 @@ audit:  ## known vulnerabilities and licences of all it needs
 	.venv-audit/bin/python tools/audit.py
 
 clean:  ## removes what these commands made
-	rm -rf $(VENV) .venv-audit .venv-lowest .venv-newest runs site .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) .venv-audit .venv-lowest .venv-newest runs site .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	rm -f .coverage .coverage.*
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c $(CHECKED)

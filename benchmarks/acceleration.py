@@ -30,7 +30,7 @@ import torch
 from andersonn.config import TrainConfig, config_of
 from andersonn.data.tasks import Task
 from andersonn.io.files import write_json
-from andersonn.measuring.machine import cpu_name
+from andersonn.measuring.setting import cpu_name
 from andersonn.models import Stack
 from andersonn.scientists.registry import find
 from andersonn.training.dataset import Dataset
@@ -113,7 +113,7 @@ def contestant(name: str, dataset: Dataset, task: Task, config: TrainConfig) -> 
             f_max_iter=budget,
             b_max_iter=budget,
         )
-        trainer.network.equilibrium, trainer.steering = core, None
+        trainer.network.equilibrium, trainer.solver_schedule = core, None
     elif not config.model.layers:  # validated alike, however trained
         answering = config.model.solver.model_copy(update={"name": "anderson", "mixing": 1.0})
         trainer.average.module.equilibrium.solver = answering.build()

@@ -16,8 +16,8 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from andersonn.comparison.figure import STYLE
 from andersonn.io.files import write_whole
+from andersonn.measuring.plots import STYLE
 
 LINES = {
     "forward": ("#000000", "-", "o"),

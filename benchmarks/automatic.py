@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from andersonn import Anderson, ForwardIteration
-from andersonn.comparison import problems
 from andersonn.io.files import write_json
+from contest import problems
 
 TOLERANCES = (1e-3, 1e-5)
 BOUNDS = (0.5, 0.95, 1.05, 1.1, 1.2)

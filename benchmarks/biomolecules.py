@@ -18,9 +18,9 @@ from andersonn import Scientist
 from andersonn.data.records import Records
 from andersonn.data.splits import SplitRule, split_of
 from andersonn.structures.readers.molecules.smiles import constitution
+from andersonn.training.calibrate_and_test import answer_metrics
 from andersonn.training.dataset import prepare
 from andersonn.training.forward import ask_records
-from andersonn.training.run import answer_metrics
 
 PATH = resources.files("andersonn.data") / "sets/biomolecules.parquet"
 LARGE = 10

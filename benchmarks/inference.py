@@ -32,9 +32,9 @@ from andersonn.data.merging import read_records
 from andersonn.inference.early_exit import ask_anytime
 from andersonn.inference.forward import Outputs, ask
 from andersonn.io.files import write_json
-from andersonn.measuring.machine import cpu_name
+from andersonn.measuring.setting import cpu_name
 from andersonn.models import EquilibriumNetwork
-from andersonn.models.guess import StateGuess
+from andersonn.models.network import StateGuess
 from andersonn.scientists.registry import find
 from andersonn.solvers import Anderson, ForwardIteration, Solver
 from andersonn.training.dataset import Dataset, prepare

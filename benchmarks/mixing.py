@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 
 from andersonn import Anderson, ForwardIteration
-from andersonn.comparison.tutorial import tutorial_problem
 from andersonn.measuring.clock import interleaved
+from andersonn.measuring.tutorial_cell import tutorial_problem
 
 STEPS = 12
 KEEP = {"MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}

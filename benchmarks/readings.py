@@ -34,11 +34,12 @@ from andersonn.data.merging import read_records
 from andersonn.data.tasks import Task
 from andersonn.inference.forward import ask
 from andersonn.io.files import write_json, write_text
-from andersonn.measuring.machine import cpu_name
+from andersonn.measuring.setting import cpu_name
 from andersonn.scientists.registry import find
+from andersonn.training.baselines import baselines
+from andersonn.training.calibrate_and_test import answer_metrics
 from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.run import answer_metrics, baselines
 from andersonn.training.trainer import Trainer
 
 FILES = {

@@ -36,7 +36,7 @@ from rdkit.Chem import rdDetermineBonds
 from andersonn.data.records import Records
 from andersonn.errors import InputError
 from andersonn.io.files import write_json
-from andersonn.measuring.machine import cpu_name
+from andersonn.measuring.setting import cpu_name
 from andersonn.structures.structure import Structure
 
 RDLogger.DisableLog("rdApp.*")

@@ -29,7 +29,7 @@ import httpx
 import numpy as np
 
 from andersonn.demo.experiment import demo_records
-from andersonn.measuring.machine import cpu_name
+from andersonn.measuring.setting import cpu_name
 from andersonn.structures import elements
 
 MOST_ATOMS = 40

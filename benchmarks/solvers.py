@@ -1,11 +1,11 @@
-"""The solver contest: fixed-point problems × our solvers and the peers'. See andersonn.comparison.
+"""The solver contest: fixed-point problems × our solvers and the peers'. See contest/README.md.
 
     pip install -e '.[peers]'
     python benchmarks/solvers.py [--published | --full] [--problem NAME]... [--device cuda] [--json FILE] [--markdown FILE]
 
 The table in docs/ is written by: python benchmarks/solvers.py --published
 --repeats 3 --evaluations 400 --seconds 0.7 --markdown docs/solver_contest.md
-(the plot goes to pictures/ beside it). `andersonn measure solvers` runs the same.
+(the plot goes to pictures/ beside it). `andersonn measure solvers` compares our solvers alone, on fewer problems.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 
 from andersonn.cli.console import Bars
-from andersonn.comparison import contest, problems
-from andersonn.comparison.figure import figure
-from andersonn.comparison.report import claims_table, markdown
 from andersonn.io.files import write_json, write_text, write_whole
+from contest import contest, problems
+from contest.figure import figure
+from contest.report import claims_table, markdown
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ import time
 import torch
 
 from andersonn import Anderson, Broyden, ForwardIteration
-from andersonn.comparison.posed import normal
-from andersonn.comparison.tutorial import tutorial_anderson
+from andersonn.measuring.problems import normal
+from contest.tutorial import tutorial_anderson
 
 EVALUATIONS = 60
 

@@ -45,9 +45,9 @@ from andersonn.data.store import ImageStore
 from andersonn.demo.experiment import demo_records
 from andersonn.inference.forward import MAX_ROWS
 from andersonn.measuring.clock import Timing, interleaved
-from andersonn.measuring.machine import cpu_name
+from andersonn.measuring.setting import cpu_name
 from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, row_batches
-from andersonn.models.gather import Neighbors
+from andersonn.models.batch import Neighbors
 from andersonn.scientists.conduction import CONDUCTION
 from cgcnn import CrystalGraphNetwork, EdgeBatch
 
@@ -160,8 +160,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     scientist = Scientist.load("conduction")
     config = scientist.artifact.config
     records = read(arguments.records, arguments.crystals)
-    folded = ImageStore.build(records, config.image.recipe())
-    whole = ImageStore.build(records, replace(config.image.recipe(), fold=False))
+    folded = ImageStore.build(records, config.image)
+    whole = ImageStore.build(records, replace(config.image, fold=False))
     values = records.label(CONDUCTION.quantity)
     labels = CONDUCTION.class_of(values)
     values = (values / scientist.artifact.calibration.scale).astype(np.float32)

@@ -33,6 +33,7 @@ def built(tmp_path_factory):
 def test_the_source_distribution(built):
     sources, _ = built
     assert {"pyproject.toml", "README.md", "LICENSE", "src/andersonn/__init__.py"} <= set(sources)
+    assert {"benchmarks/solvers.py", "benchmarks/contest/contest.py", "benchmarks/contest/README.md"} <= set(sources)
     assert [name for name in sources if name.endswith(NEVER)] == []
     assert [name for name, size in sources.items() if size > LARGEST] == []
 
@@ -40,5 +41,7 @@ def test_the_source_distribution(built):
 def test_the_wheel(built):
     _, files = built
     assert {"andersonn/__init__.py", "andersonn/data/sets/biomolecules.parquet"} <= set(files)
+    assert {"andersonn/measuring/pages/base.html", "andersonn/demo/report.html"} <= set(files)
+    assert [name for name in files if "contest" in name or "benchmarks" in name] == []
     assert [name for name in files if name.endswith(NEVER)] == []
     assert [name for name in files if name.startswith("tests/")] == []

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
-TOOLS = {"ruff", "pip-audit"}
+TOOLS = {"coverage", "mypy", "ruff", "pip-audit"}
 BOUND = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[^]]*\])?>=([\w.]+)")
 
 

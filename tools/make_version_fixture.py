@@ -26,7 +26,6 @@ from andersonn.training.folder import CHECKPOINT
 from andersonn.training.run import run_epochs, train
 from andersonn.training.self_test import write_self_test
 from andersonn.training.trainer import Trainer
-from make_self_test import INPUTS
 
 FOLDER = Path(__file__).parents[1] / "tests/fixtures/versions"
 TINY = ["epochs=2", "model.width=4", "radial=4", "columns=4", "max_rows=200", "device=cpu"]
@@ -52,7 +51,7 @@ def records_of(task: str) -> Records:
     records = records.take(np.sort(np.concatenate([kind[:40] for kind in kinds])))
     if task == "conduction":
         return taken(records, np.arange(len(records)), "band_gap_eV")
-    store = image_store(records, config_of(find(task)).image.recipe())  # pore diameters from geometry
+    store = image_store(records, config_of(find(task)).image)  # pore diameters from geometry
     values = store.of_whole[:, store.recipe.whole_channels.index("pld_A")].astype(float)
     table = records.table.append_column("pld_A", pa.array(values))
     return taken(Records(table, records.source), np.arange(len(records)), "pld_A")
@@ -69,7 +68,7 @@ def write(task: str, folder: Path) -> None:
     records = Records.read(str(folder / "records.parquet"), (chosen.quantity,))
     config = config_of(find(task), None, [*TINY, *OWN[task]])
     train(chosen, records, config, folder / "model")
-    write_self_test(folder / "model", INPUTS[task])
+    write_self_test(folder / "model", find(task).self_test)
     if config.thresholds is not None:
         chosen = chosen.with_thresholds(config.thresholds)
     half = Trainer(prepare(records, chosen, config), chosen, config)

@@ -11,71 +11,48 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from andersonn.data.splits import SplitRule
-from andersonn.errors import UsageError, did_you_mean, unknown
+from andersonn.errors import UsageError
 from andersonn.io.files import from_json
 from andersonn.models import ModelConfig
+from andersonn.overrides import apply, described, flat, merged, plain_copy, readable
 from andersonn.scientists.base import ScientistSpec
 from andersonn.structures.image import ImageRecipe
 
 AFTER_TRAINING = frozenset({"conformers", "model.initializer"})
-"""Options that do not enter training, only calibration, tests and answers."""
-OPTIONS_HINT = "andersonn train --options lists what options take"
-
-
-class ImageConfig(BaseModel):
-    """How graph images are made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    columns: int = Field(16, ge=1, le=255, description="K, neighbors an atom shows at most")
-    reach: float = Field(8.0, gt=0, description="Å beyond which nothing is a neighbor")
-    fade: float = Field(0.15, gt=0, lt=1, description="fraction of the cut-off over which weights fall to zero")
-    fold: bool = Field(True, description="one row for all atoms with equal surroundings")
-    positions: bool = Field(False, description="keep atomic positions, for vectors such as a dipole; needs fold=false")
-    voids: bool = Field(False, description="probe the room between the atoms too; crystals only")
-    oxidation: bool = Field(False, description="count electrons over the formula too: oxidation states that balance")
-
-    def recipe(self) -> ImageRecipe:
-        """The recipe these options describe."""
-        return ImageRecipe(**self.model_dump())
-
-
-class SplitConfig(BaseModel):
-    """How groups are divided, unless the file has a ``split`` column."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    split_seed: int = Field(0, description="another seed gives another split")
-    validation: float = Field(0.1, gt=0, lt=0.5, description="fraction of groups for tuning and calibration")
-    test: float = Field(0.1, gt=0, lt=0.5, description="fraction of groups kept for the final test")
-
-    def rule(self) -> SplitRule:
-        """The rule these options describe."""
-        return SplitRule(self.split_seed, self.validation, self.test)
+"""Options that do not affect training, only calibration, tests and predictions."""
 
 
 class SolvingConfig(BaseModel):
-    """How fixed points are solved for while training, beside ``model.solver``; answers never depend on it."""
+    """How fixed points are solved for during training, besides ``model.solver``; predictions do not depend on it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     start_rtol: float | None = Field(
-        None, gt=0, lt=1, description="tolerance at the first step, tightened to model.solver.rtol; default that one"
+        None, gt=0, lt=1, description="tolerance at the first step, tightened to model.solver.rtol; default: the same"
     )
     tightened: float = Field(0.5, gt=0, le=1, description="fraction of the run over which it is tightened")
     one_step: float = Field(
-        0.0, ge=0, le=1, description="fraction of the run, its first, with gradients through one evaluation alone"
+        0.0, ge=0, le=1, description="fraction of the run, at its beginning, with one-step gradients"
     )
-    warm_starts: bool = Field(False, description="begin each solve with what the last epoch found for that structure")
+    warm_starts: bool = Field(False, description="start each solve from the last epoch's solution for that structure")
     bfloat16: bool = Field(False, description="forward pass in half precision, gradients of the solve in full")
 
 
 class TrainConfig(BaseModel):
-    """Everything that decides the outcome of a training run besides the data."""
+    """Everything that decides the outcome of a training run besides the data.
+
+    Examples:
+        >>> import andersonn as an
+        >>> an.TrainConfig(epochs=3).epochs
+        3
+        >>> an.TrainConfig(epoch=3)
+        Traceback (most recent call last):
+        pydantic_core._pydantic_core.ValidationError: ...
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    seed: int = Field(0, ge=0, lt=2**32, description="of weights, order and dropout")
+    seed: int = Field(0, ge=0, lt=2**32, description="random seed of weights, order and dropout")
     epochs: int = Field(26, ge=1, description="passes over the training data")
     learning_rate: float = Field(2e-3, gt=0, le=1e9, description="highest rate, after the warm-up")
     weight_decay: float = Field(0.2, ge=0, le=1e9, description="of AdamW")
@@ -83,20 +60,22 @@ class TrainConfig(BaseModel):
     max_rows: int = Field(1280, ge=1, description="image rows a batch holds at most")
     max_images: int = Field(128, ge=1, description="structures a batch holds at most")
     clip: float = Field(1.0, gt=0, description="largest gradient norm")
-    label_smoothing: float = Field(0.05, ge=0, lt=1, description="share of a label spread over all classes")
-    strain: float = Field(0.01, ge=0, lt=0.2, description="relative size of random swelling of training structures")
-    averaging: float = Field(1.0, ge=0, description="epochs over which the weights that are kept are averaged; 0: none")
+    label_smoothing: float = Field(0.05, ge=0, lt=1, description="fraction of a label spread over all classes")
+    strain: float = Field(0.01, ge=0, lt=0.2, description="relative size of random expansion of training structures")
+    averaging: float = Field(1.0, ge=0, description="epochs over which the saved weights are averaged; 0: none")
     estimate_weight: float = Field(0.6, ge=0, description="weight of the estimate's loss beside the class loss")
-    balance: float = Field(0.0, ge=0, le=1, description="how much oftener a smaller one of several files is shown")
+    balance: float = Field(
+        0.0, ge=0, le=1, description="0: files as they are; 1: each of several files as often as the largest"
+    )
     limit: int | None = Field(None, ge=10, description="use only this many records, drawn by the seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
     thresholds: tuple[float, ...] | None = Field(None, description="cuts between classes; default: the task's own")
     conformers: int = Field(
-        1, ge=1, le=100, description="geometries made of a molecule that has none, over which answers are averaged"
+        1, ge=1, le=100, description="conformers of a molecule without geometry, over which predictions are averaged"
     )
-    image: ImageConfig = ImageConfig()
+    image: ImageRecipe = ImageRecipe()
     model: ModelConfig = ModelConfig()
-    split: SplitConfig = SplitConfig()
+    split: SplitRule = SplitRule()
     solving: SolvingConfig = SolvingConfig()
 
     @model_validator(mode="after")
@@ -128,17 +107,13 @@ class TrainConfig(BaseModel):
         Raises:
             UsageError: an option is unknown or its value impossible.
         """
-        nested = _plain({} if values is None else values)
-        paths = _leaf_paths(cls)
-        for word in overrides:
-            name, equals, text = word.partition("=")
-            if not equals:
-                raise UsageError("bad_option", f"{word!r} is no option", "write options as key=value, such as epochs=3")
-            _set(nested, _full_path(name.strip(), paths), _value(text))
+        nested = plain_copy({} if values is None else values)
+        names = described(cls)
+        apply(overrides, nested, names)
         try:
             return cls.model_validate(nested)
         except ValidationError as error:
-            raise _readable(error, paths) from None
+            raise readable(error, names) from None
 
     @classmethod
     def read(
@@ -155,12 +130,12 @@ class TrainConfig(BaseModel):
             raise UsageError("bad_config", f"{str(path)!r} is not valid: {error}", "give TOML or JSON") from None
         if values is None:
             raise UsageError("bad_config", f"{str(path)!r} holds no options, but null", "give TOML or JSON")
-        return cls.make(_over(base or {}, values), overrides)
+        return cls.make(merged(base or {}, values), overrides)
 
     @classmethod
     def describe(cls) -> list[tuple[str, Any, str]]:
         """All options as (name, default, description)."""
-        return [(name, *leaf) for name, leaf in _leaves(cls).items()]
+        return [(name, *option) for name, option in described(cls).items()]
 
 
 def config_of(
@@ -183,87 +158,5 @@ def config_of(
 
 def differing(first: TrainConfig, other: TrainConfig) -> list[str]:
     """Full names of the options that enter training and are not the same in two configurations."""
-    mine, theirs = (_values(each.model_dump(mode="json")) for each in (first, other))
+    mine, theirs = (flat(each.model_dump(mode="json")) for each in (first, other))
     return [name for name in mine if name not in AFTER_TRAINING and mine[name] != theirs[name]]
-
-
-def _values(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in nested.items():
-        found |= _values(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return found
-
-
-def _leaves(model: type[BaseModel], prefix: str = "") -> dict[str, tuple[Any, str]]:
-    found: dict[str, tuple[Any, str]] = {}
-    for name, field in model.model_fields.items():
-        if isinstance(field.default, BaseModel):
-            found |= _leaves(type(field.default), f"{prefix}{name}.")
-        else:
-            found[prefix + name] = (field.default, field.description or "")
-    return found
-
-
-def _leaf_paths(model: type[BaseModel]) -> list[str]:
-    return list(_leaves(model))
-
-
-def _full_path(name: str, paths: list[str]) -> str:
-    if name in paths:
-        return name
-    matches = [path for path in paths if path.endswith("." + name)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        raise UsageError("bad_option", f"option {name!r} could be {' or '.join(matches)}", "write the full name")
-    raise unknown("option", name, _short_names(paths))
-
-
-def _short_names(paths: list[str]) -> list[str]:
-    return sorted({*paths, *(path.rpartition(".")[2] for path in paths)})
-
-
-def _set(nested: dict[str, Any], path: str, value: Any) -> None:
-    *parents, leaf = path.split(".")
-    for depth, parent in enumerate(parents, start=1):
-        nested = nested.setdefault(parent, {})
-        if not isinstance(nested, dict):
-            group = ".".join(parents[:depth])
-            raise UsageError("bad_option", f"option {group} is a group of options, not {nested!r}", f"write {path}=…")
-    nested[leaf] = value
-
-
-def _over(base: Mapping[str, Any], values: Any) -> Any:
-    """Nested options, those of ``base`` where ``values`` says nothing."""
-    if not isinstance(values, Mapping):
-        return values
-    return {**base, **{k: _over(base[k], v) if isinstance(base.get(k), Mapping) else v for k, v in values.items()}}
-
-
-def _plain(values: Any) -> dict[str, Any]:
-    """A copy of nested options, as JSON would have them."""
-    if not isinstance(values, Mapping):
-        raise UsageError("bad_config", f"options are {values!r}, not names with values", "write them as epochs = 3")
-    try:
-        return json.loads(json.dumps(dict(values)))
-    except TypeError as error:  # such as a date, which TOML knows
-        raise UsageError("bad_config", f"an option has an impossible value: {error}", OPTIONS_HINT) from None
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _readable(error: ValidationError, paths: list[str]) -> UsageError:
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        leaf = name.rpartition(".")[2]
-        return UsageError("unknown_option", f"there is no option {name!r}", did_you_mean(leaf, _short_names(paths)))
-    if first["type"] == "value_error":  # options that do not fit each other
-        return UsageError("bad_option", first["msg"].removeprefix("Value error, "), OPTIONS_HINT)
-    hint = f"write [0,2]; {OPTIONS_HINT}" if first["type"] == "tuple_type" else OPTIONS_HINT
-    return UsageError("bad_option", f"option {name}: {first['msg']}, got {first['input']!r}", hint)

@@ -14,18 +14,19 @@ TYPE_CHECKING = False  # as type checkers know it; typing would be imported befo
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterable
+    from typing import Any
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = "andersonn"
 SAFE = "PYTHONSAFEPATH"
-"""Keeps the current folder out of every Python that is started, by whomever."""
+"""Keeps the current folder out of every Python that is started, whichever code starts it."""
 given_path = os.environ.get("PYTHONPATH", "")
-"""``PYTHONPATH`` as this process was given it; :func:`guard` mends it."""
+"""``PYTHONPATH`` as this process was given it; :func:`guard` cleans it."""
 CHILD = "ANDERSONN_CHILD"
 """Tells a child that its search path was made here."""
 
 
-def run(module: str, *words: str, **options: object) -> "subprocess.CompletedProcess[str]":
+def run(module: str, *words: str, **options: "Any") -> "subprocess.CompletedProcess[str]":
     """Runs ``python -m module words…`` to its end, with options as of :func:`subprocess.run`; ``env`` is added to that of this
     process. Returns the same as that function.
     """
@@ -34,7 +35,7 @@ def run(module: str, *words: str, **options: object) -> "subprocess.CompletedPro
     return subprocess.run(command(module, *words), env=environment(**options.pop("env", {})), **options)
 
 
-def start(module: str, *words: str, needs: str = "", **options: object) -> "subprocess.Popen[str]":
+def start(module: str, *words: str, needs: str = "", **options: "Any") -> "subprocess.Popen[str]":
     """Starts ``python -m module words…``, with options as of :class:`subprocess.Popen`, which it returns; ``env`` is added to
     that of this process. ``needs`` names a module that it will import, wherever this process has it from.
     """

@@ -1,4 +1,4 @@
-"""How long work tells where it stands, without knowing who listens."""
+"""Progress of long work, reported to a listener."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Progress(Protocol):
         """It is complete."""
 
     def say(self, text: str) -> None:
-        """A line worth keeping."""
+        """A message."""
 
 
 class Silent:
-    """Listens and shows nothing."""
+    """A listener that shows nothing."""
 
     def start(self, task: str, total: float) -> None:
         """Nothing."""

@@ -11,18 +11,27 @@ from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.inference.predictor import Predictor
 from andersonn.progress import Progress, Silent
+from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import find
 from andersonn.training.export import export
 from andersonn.training.run import train
 
 
 class Scientist(Predictor):
-    """An artificial scientist: a trained model that answers questions about structures in its task's own terms."""
+    """An artificial scientist: a trained model that answers questions about structures in its task's own terms.
+
+    Examples:
+        >>> import andersonn as an
+        >>> scientist = an.Scientist.load("polarity")  # the shipped weights; no network is used
+        >>> (answer,) = scientist.predict(["CC#N"])
+        >>> answer.label, answer.formula
+        ('strongly_polar', 'C2H3N')
+    """
 
     @classmethod
     def train(
         cls,
-        task_name: str,
+        task_name: str | ScientistSpec,
         records: Records | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         config: TrainConfig | None = None,
         out: str | os.PathLike[str] = "model",
@@ -32,7 +41,7 @@ class Scientist(Predictor):
         """Trains a new scientist and saves it in ``out``; see :func:`andersonn.training.run.train`.
 
         Args:
-            task_name: such as ``"conduction"``, or the path of a Python file that declares a scientist.
+            task_name: such as ``"conduction"``, the path of a Python file that declares a scientist, or a declaration.
             records: a table of labelled structures, or the file or files that hold it (Parquet, CSV, TSV, Excel), see
                 :func:`andersonn.data.tables.read_table`.
             config: options; the task's own defaults if None.
@@ -45,7 +54,8 @@ class Scientist(Predictor):
             records = [records]
         if not isinstance(records, Records):
             records = read_records(records, (spec.task.quantity,), say=(progress or Silent()).say)
-        return cls(train(spec.task, records, config or config_of(spec), Path(out), resume, progress), str(out))
+        out = Path(out)
+        return cls(train(spec.task, records, config or config_of(spec), out, resume, progress), str(out), out)
 
     def export(self, folder: str | os.PathLike[str], licence: str = "mit") -> None:
         """Writes a folder that a model hub takes as it is and :meth:`load` reads: weights as safetensors, ``model.json``, a

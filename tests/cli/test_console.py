@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from andersonn.cli import main as program
-from andersonn.cli import mishap
+from andersonn.cli import system_errors
 from andersonn.cli.console import Bars, _duration, _rate
 
 
@@ -41,7 +41,7 @@ def test_an_unexpected_error_is_one_line_and_a_log_file(monkeypatch, capsys, tmp
 
 def test_only_the_last_log_files_stay(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("ANDERSONN_CACHE", str(tmp_path))
-    monkeypatch.setattr(mishap, "KEPT", 3)
+    monkeypatch.setattr(system_errors, "KEPT", 3)
     for _ in range(5):
         last = run_failing(monkeypatch, capsys)
     logs = sorted((tmp_path / "logs").iterdir())
@@ -52,9 +52,9 @@ def test_only_the_last_log_files_stay(monkeypatch, capsys, tmp_path):
 def test_a_log_that_cannot_be_written_is_shown(monkeypatch, capsys, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ANDERSONN_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(mishap.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(system_errors.tempfile, "gettempdir", lambda: str(tmp_path))
     assert str(tmp_path / "error-") in run_failing(monkeypatch, capsys)
-    monkeypatch.setattr(mishap.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
+    monkeypatch.setattr(system_errors.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
     shown = run_failing(monkeypatch, capsys)
     assert "no log file could be written" in shown
     assert "Traceback" in shown

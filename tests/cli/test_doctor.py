@@ -132,7 +132,7 @@ def test_wrong_answers_fail(copy):
 
 def test_missing_and_damaged_expectations(copy):
     (copy / "polarity/self_test.json").unlink()
-    with pytest.raises(UsageError, match=r"make_self_test"):
+    with pytest.raises(UsageError, match="write_self_test"):
         self_test.failures_of(copy / "polarity")
     (copy / "porosity/self_test.json").write_text('{"weights": "a", "tolerance": 0.1, "cases": [{}]}')
     with pytest.raises(UsageError, match="no cases"):

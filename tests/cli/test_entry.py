@@ -11,7 +11,7 @@ import pytest
 
 from andersonn import __version__
 from andersonn.cli import entry
-from andersonn.cli.mishap import of_machine
+from andersonn.cli.system_errors import of_machine
 
 ROOT = Path(__file__).parents[2]
 BLOCK = """
@@ -99,15 +99,15 @@ def test_a_worker_that_breaks_is_no_reader_that_went_away(monkeypatch, capsys):
     """The system says the same of both."""
     import typer
 
-    from andersonn.cli import main
+    from andersonn.cli import verbs
 
     def broken():
         raise BrokenPipeError(32, "Broken pipe")
 
-    app = typer.Typer(cls=main.Verbs)
+    app = typer.Typer(cls=verbs.Verbs)
     app.command("x")(broken)
     app.callback()(lambda: None)
-    monkeypatch.setattr(main, "app", app)
+    monkeypatch.setattr(verbs, "app", app)
     monkeypatch.setattr(sys, "argv", ["andersonn", "x"])
     with pytest.raises(SystemExit) as end:
         entry.main()

@@ -16,7 +16,7 @@ from andersonn.structures.readers import from_smiles
 from andersonn.training.dataset import prepare
 
 CONFIG = config_of(find("polarity"))
-RECIPE = CONFIG.image.recipe()
+RECIPE = CONFIG.image
 
 
 @pytest.fixture

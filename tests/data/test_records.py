@@ -68,7 +68,7 @@ def test_digest_is_of_structures_alone(write):
 
 
 def test_groups_are_never_divided(demo_sample):
-    rule = SplitRule(seed=3, validation=0.2, test=0.2)
+    rule = SplitRule(split_seed=3, validation=0.2, test=0.2)
     sides = rule.sides(demo_sample.groups)
     by_group = {}
     for group, side in zip(demo_sample.groups, sides, strict=True):
@@ -76,7 +76,7 @@ def test_groups_are_never_divided(demo_sample):
     shares = {side: np.mean([s == side for s in by_group.values()]) for side in ("train", "validation", "test")}
     assert shares["test"] == pytest.approx(0.2, abs=0.03)
     assert shares["validation"] == pytest.approx(0.2, abs=0.03)
-    assert (SplitRule(seed=4).sides(demo_sample.groups) != sides).any()
+    assert (SplitRule(split_seed=4).sides(demo_sample.groups) != sides).any()
 
 
 def test_a_group_keeps_its_side_when_records_come_and_go(demo_sample):

@@ -4,9 +4,9 @@ import re
 import numpy as np
 import pytest
 
-from andersonn.comparison.own.plots import residual_figure
-from andersonn.comparison.own.verdict import crossover_sentence
 from andersonn.demo import experiment, report
+from andersonn.measuring.plots import residual_figure
+from andersonn.measuring.verdict import crossover_sentence
 from andersonn.progress import Silent
 
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
-from tests.faults.runs import andersonn, training
+from tests.faults.runs import training
 
 
 def few(demo_sample, folder, step):
@@ -32,9 +33,24 @@ def data(demo_sample, tmp_path_factory):
 def model(data, tmp_path_factory):
     """A finished run on them."""
     out = tmp_path_factory.mktemp("model") / "m"
-    done = andersonn(*training(data, out))
-    assert done.returncode == 0, done.stderr
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in the runs that are compared
+    assert status_of(*training(data, out)) == 0
+    torch.set_num_threads(threads)
     return out
+
+
+def status_of(*words) -> int:
+    """The exit status of the program with these words, run in this process."""
+    from andersonn.cli.main import main
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["andersonn", *map(str, words)])
+        try:
+            main()
+        except SystemExit as error:
+            return error.code or 0
+    return 0
 
 
 class Ended(NamedTuple):
@@ -60,18 +76,12 @@ def alike(one_thread):
 
 
 @pytest.fixture
-def program(monkeypatch, capfd):
+def program(capfd):
     """Runs the program in this process, in which faults can be injected."""
-    from andersonn.cli.main import main
 
     def run(*words) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["andersonn", *map(str, words)])
         capfd.readouterr()
-        status = 0
-        try:
-            main()
-        except SystemExit as error:
-            status = error.code or 0
+        status = status_of(*words)
         return Ended(status, *capfd.readouterr())
 
     return run

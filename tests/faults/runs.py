@@ -15,10 +15,10 @@ ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 TIMES = ("seconds", "train_seconds")
 
 
-def andersonn(*words, timeout: float = 200.0) -> subprocess.CompletedProcess:
+def andersonn(*words) -> subprocess.CompletedProcess:
     """The program with these words, run to its end."""
     command = [*PROGRAM, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=ONE_THREAD)
+    return subprocess.run(command, capture_output=True, text=True, env=ONE_THREAD)
 
 
 def training(data: Path, out: Path, *words: str) -> list[str]:

@@ -40,7 +40,7 @@ for step in steps:  # forked, since imports take seconds
 def forked(steps: list[int], out: Path, words: list[str]) -> list[int]:
     """How the same command ended each time it was killed before one of these steps on its files."""
     code = [sys.executable, "-c", FORKS, json.dumps(steps), str(out), json.dumps(words)]
-    done = subprocess.run(code, capture_output=True, text=True, timeout=200, env=ONE_THREAD)
+    done = subprocess.run(code, capture_output=True, text=True, env=ONE_THREAD)
     assert not done.stderr.count("Traceback"), done.stderr
     return [int(line) for line in done.stdout.splitlines() if line.isdigit()]
 
@@ -74,10 +74,8 @@ def killed(way: str, words: list[str], out: Path, cache: Path, dice: random.Rand
                 time.sleep(dice.uniform(0.0, 1.0))
                 process.kill()
                 said.append(process.stderr.read())
-    deadline = time.monotonic() + 30
-    while (left := alive(process.pid)) and time.monotonic() < deadline:
+    while alive(process.pid):  # children end with it, or this test runs into its limit of time
         time.sleep(0.1)
-    assert not left, f"still running: {left}"
     return process.returncode, said
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import andersonn
 
 FOLDER = str(Path(andersonn.__file__).parent)
-READING = ("library", "reading", "streams", "cutting")
+READING = ("library", "parsing", "decompression", "splitting")
 WATCHED = (
-    f"{FOLDER}/matter/readers/",
-    f"{FOLDER}/matter/structure.py",
+    f"{FOLDER}/structures/readers/",
+    f"{FOLDER}/structures/structure.py",
     *(f"{FOLDER}/screening/{module}.py" for module in READING),
 )
 

@@ -145,7 +145,7 @@ def read_library(name: str, content: bytes, folder: Path) -> list[Structure | In
         AndersonnError: it holds none.
     """
     from andersonn.screening.library import Library
-    from andersonn.screening.reading import Reader
+    from andersonn.screening.parsing import Reader
 
     path = (
         folder / f"{hashlib.sha256(content).hexdigest()[:12]}-{name}"
@@ -153,8 +153,8 @@ def read_library(name: str, content: bytes, folder: Path) -> list[Structure | In
     path.write_bytes(content)
     found: list[Structure | InputError] = []
     try:
-        pieces = list(islice(Library(str(path), 5).pieces(), MOST_UNITS))
-        for unit in islice(Reader(pieces).units(), MOST_UNITS):
+        chunks = list(islice(Library(str(path), 5).chunks(), MOST_UNITS))
+        for unit in islice(Reader(chunks).units(), MOST_UNITS):
             try:
                 found += unit.make()
             except InputError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from andersonn import Anderson, ForwardIteration
+from andersonn import Anderson, FixedPointIteration
 
 
 class Tanh(nn.Module):
@@ -31,4 +31,4 @@ def unrolled(cell, x, z0=None, steps=250):
     return z
 
 
-TIGHT = [Anderson(rtol=1e-13, max_steps=300), ForwardIteration(rtol=1e-13, max_steps=2000)]
+TIGHT = [Anderson(rtol=1e-13, max_steps=300), FixedPointIteration(rtol=1e-13, max_steps=2000)]

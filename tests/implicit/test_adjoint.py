@@ -3,9 +3,9 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from andersonn import Anderson, Equilibrium, ForwardIteration, ImplicitGradient
-from andersonn.implicit.adjoint import DivisibleAdjointMap, Solved, Tape, adjoint_map, evaluate_recorded
-from andersonn.implicit.bound_cell import DivisibleCellMap
+from andersonn import Anderson, Equilibrium, FixedPointIteration, ImplicitGradient
+from andersonn.implicit.adjoint import Solved, SubsettableAdjointMap, Tape, adjoint_map, evaluate_recorded
+from andersonn.implicit.bound_cell import SubsettableBoundCell
 from andersonn.solvers import GMRES
 from tests.implicit.cells import TIGHT, Tanh, inputs
 
@@ -68,7 +68,7 @@ def test_reentrant_checkpoints_before_the_layer_do_no_harm(boxed):
 
 
 def tape(cell, x, g, solver, offsets=None):
-    f = DivisibleCellMap(cell, x, g)
+    f = SubsettableBoundCell(cell, x, g)
     z = solver.solve(f, torch.zeros_like(g), offsets).z
     f, leaf, value = evaluate_recorded(f, z, autocast=False)
     return Tape(f, leaf, value, solver, Solved(z, offsets, solver, lambda *_: None))
@@ -89,7 +89,7 @@ def test_the_map_of_some_samples_alone():
 def test_what_has_changed_is_not_recorded_again():
     cell, x, g = Tanh(), inputs(), torch.ones(4, 6, dtype=torch.float64)
     found = tape(cell, x, g, TIGHT[0])
-    assert isinstance(adjoint_map(found, g), DivisibleAdjointMap)
+    assert isinstance(adjoint_map(found, g), SubsettableAdjointMap)
     with torch.no_grad():
         cell.weight.mul_(0.5)
     assert not hasattr(adjoint_map(found, g), "subset")
@@ -114,7 +114,9 @@ class Spread(Tanh):
         return torch.tanh(x["rate"] * (z @ self.weight.T) + x["shift"])
 
 
-@pytest.mark.parametrize("solver", [Anderson(rtol=1e-11, max_steps=300), ForwardIteration(rtol=1e-11, max_steps=900)])
+@pytest.mark.parametrize(
+    "solver", [Anderson(rtol=1e-11, max_steps=300), FixedPointIteration(rtol=1e-11, max_steps=900)]
+)
 @pytest.mark.parametrize("adjoint", [None, GMRES(rtol=1e-11, max_steps=100)], ids=["own", "GMRES"])
 @pytest.mark.parametrize("offsets", [None, torch.tensor([0, 1, 3, 6, 8])], ids=["dense", "ragged"])
 def test_samples_that_have_stopped_change_no_gradient(solver, adjoint, offsets):

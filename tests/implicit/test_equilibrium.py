@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from andersonn import Anderson, Equilibrium, ForwardIteration, Status
+from andersonn import Anderson, Equilibrium, FixedPointIteration, Status
 from andersonn.implicit import DriftMonitor, WarmStarts, WellPosednessWarning
-from andersonn.measuring.memory import tape_bytes
 from tests.implicit.cells import TIGHT, Tanh, inputs, unrolled
+from tests.tape import tape_bytes
 
 
 @pytest.mark.parametrize("solver", TIGHT, ids=str)
@@ -58,7 +58,7 @@ def test_memory_does_not_grow_with_steps():
     cell, x = Tanh(width=64, radius=0.99), inputs(width=64, batch=32)
 
     def layer_bytes(steps):
-        layer = Equilibrium(cell, ForwardIteration(rtol=0.0, max_steps=steps))
+        layer = Equilibrium(cell, FixedPointIteration(rtol=0.0, max_steps=steps))
         kept = tape_bytes(lambda: layer(x))
         assert layer.last.evaluations == steps + 1
         return kept

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from andersonn import Anderson, Equilibrium, ForwardIteration, ImplicitGradient
+from andersonn import Anderson, Equilibrium, FixedPointIteration, ImplicitGradient
 from andersonn.implicit import NeumannGradient, OneStepGradient, PhantomGradient
 from andersonn.solvers import GMRES
 from tests.implicit.cells import TIGHT, Tanh, inputs, unrolled
@@ -105,8 +105,8 @@ def test_adjoint_options():
     relative = ImplicitGradient().adjoint_solver(Anderson(rtol=1e-5, atol=1e-2))
     assert (relative.rtol, relative.atol) == (1e-5, 0.0)
     assert ImplicitGradient(rtol=0.0).adjoint_solver(Anderson(rtol=1e-5, atol=1e-2)).rtol == 0.0
-    plain = ImplicitGradient(solver=ForwardIteration())
-    assert isinstance(plain.adjoint_solver(Anderson()), ForwardIteration)
+    plain = ImplicitGradient(solver=FixedPointIteration())
+    assert isinstance(plain.adjoint_solver(Anderson()), FixedPointIteration)
     loose = Equilibrium(Tanh(radius=0.9), TIGHT[0], gradient)
     loose(inputs()).sum().backward()
     assert loose.last_adjoint.evaluations < 8
@@ -160,7 +160,9 @@ def test_half_precision_has_a_single_precision_adjoint(dtype):
     cell = Tanh(width=64, radius=0.8)
     x = inputs(64, 8)
     expected = gradients(Equilibrium(cell, TIGHT[0]), x)
-    layer = Equilibrium(Tanh(width=64, radius=0.8).to(dtype), ForwardIteration(rtol=1e-2), ImplicitGradient(rtol=3e-3))
+    layer = Equilibrium(
+        Tanh(width=64, radius=0.8).to(dtype), FixedPointIteration(rtol=1e-2), ImplicitGradient(rtol=3e-3)
+    )
     found = gradients(layer, x.detach().to(dtype).requires_grad_())
     assert layer.last.z.dtype == dtype
     assert layer.last_adjoint.z.dtype == torch.float32

@@ -19,7 +19,7 @@ from andersonn.implicit.lipschitz import (
     norm_bound,
 )
 from andersonn.implicit.stability import spectral_radius
-from andersonn.solvers import Anderson, ForwardIteration
+from andersonn.solvers import Anderson, FixedPointIteration
 
 DOUBLE = torch.float64
 
@@ -305,7 +305,7 @@ def test_monotone_cell_converges_where_the_plain_iteration_diverges():
     torch.manual_seed(0)
     cell, x = MonotoneCell(8, margin=0.5).double(), torch.randn(10, 8, dtype=DOUBLE)
     bound_norm(bound_norm(cell.linear, "damping", limit=1.5), "turning", limit=1.0)
-    solver = ForwardIteration(rtol=1e-9, max_steps=3000)
+    solver = FixedPointIteration(rtol=1e-9, max_steps=3000)
 
     def solve():
         with hold_weights():
@@ -315,7 +315,7 @@ def test_monotone_cell_converges_where_the_plain_iteration_diverges():
     W, rate, found = cell.linear.matrix().detach(), cell.rate(), solve()
     assert found.all_converged
     assert torch.allclose(found.z, torch.relu(found.z @ W.T + x), atol=1e-6)
-    plain = ForwardIteration(max_steps=500).solve(lambda z: torch.relu(z @ W.T + x), torch.zeros_like(x))
+    plain = FixedPointIteration(max_steps=500).solve(lambda z: torch.relu(z @ W.T + x), torch.zeros_like(x))
     assert not plain.all_converged
     bound = 1 - 0.5**2 / ((0.5 * (0.5 + 1.5**2)) ** 0.5 + 2.0) ** 2
     assert spectral_radius(lambda z: cell(z, x), found.z, iterations=8).max() <= rate * (1 + 1e-9) < bound**0.5 + 1e-3

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from andersonn import Anderson, Equilibrium, ForwardIteration
+from andersonn import Anderson, Equilibrium, FixedPointIteration
 from andersonn.implicit import NeumannGradient, OneStepGradient, PhantomGradient
-from andersonn.implicit.bound_cell import CellMap, DivisibleCellMap, cell_map, tensors_of
+from andersonn.implicit.bound_cell import BoundCell, SubsettableBoundCell, cell_map, tensors_of
 from tests.implicit.cells import TIGHT, Tanh, inputs, unrolled
 
 
@@ -28,7 +28,7 @@ class Selecting(Nested):
         return Pair(x.shift[rows], x.more)
 
 
-def nest(shared=False):
+def tensors_in_a_dict(shared=False):
     scale = torch.rand(1 if shared else 4, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     return Pair(inputs(), [{"scale": scale.requires_grad_(), "name": "alloy"}, None])
 
@@ -36,22 +36,22 @@ def nest(shared=False):
 def test_which_maps_can_leave_samples_out():
     z = torch.zeros(4, 6, dtype=torch.float64)
     for cell, compact, expected in [
-        (Nested(), None, CellMap),
-        (Nested(), True, DivisibleCellMap),
-        (Selecting(), None, DivisibleCellMap),
-        (Selecting(), False, CellMap),
-        (nn.Sequential(Nested(), nn.Dropout(0.5)), True, CellMap),
-        (nn.Sequential(Nested(), nn.Dropout(0.5)).eval(), True, DivisibleCellMap),
-        (nn.Sequential(Nested(), nn.Dropout(0.0)), True, DivisibleCellMap),
+        (Nested(), None, BoundCell),
+        (Nested(), True, SubsettableBoundCell),
+        (Selecting(), None, SubsettableBoundCell),
+        (Selecting(), False, BoundCell),
+        (nn.Sequential(Nested(), nn.Dropout(0.5)), True, BoundCell),
+        (nn.Sequential(Nested(), nn.Dropout(0.5)).eval(), True, SubsettableBoundCell),
+        (nn.Sequential(Nested(), nn.Dropout(0.0)), True, SubsettableBoundCell),
     ]:
-        f = cell_map(cell, nest(), z, None, compact, None)
+        f = cell_map(cell, tensors_in_a_dict(), z, None, compact, None)
         assert type(f) is expected
-        assert hasattr(f, "subset") == (expected is DivisibleCellMap)
+        assert hasattr(f, "subset") == (expected is SubsettableBoundCell)
 
 
 @pytest.mark.parametrize("cell", [Nested(), Selecting()], ids=["indexed", "select"])
 def test_the_map_of_some_samples_alone(cell):
-    z, x = torch.randn(4, 6, dtype=torch.float64), nest(shared=isinstance(cell, Selecting))
+    z, x = torch.randn(4, 6, dtype=torch.float64), tensors_in_a_dict(shared=isinstance(cell, Selecting))
     f = cell_map(cell, x, z, None, True, None)
     rows, last = torch.tensor([0, 3]), torch.tensor([1])
     part = f.subset(torch.tensor([5, 6]), rows)
@@ -67,7 +67,7 @@ def test_inputs_that_cannot_be_indexed_are_refused():
     with pytest.raises(
         ValueError, match=r"to be the state's, 4; x has tensors of shapes \[\(1, 1\)\].*select\(x, samples"
     ):
-        Equilibrium(Nested(), compact=True)(nest(shared=True), z0=z0)
+        Equilibrium(Nested(), compact=True)(tensors_in_a_dict(shared=True), z0=z0)
     with pytest.raises(ValueError, match="x is float without tensors"):
         Equilibrium(Tanh(), compact=True)(0.5, z0=z0)
 
@@ -82,18 +82,18 @@ def test_a_cell_with_select_does_less():
 
     rows, found = [], []
     for compact in (None, False):
-        cell, x = Counting(radius=0.95), nest(shared=True)
+        cell, x = Counting(radius=0.95), tensors_in_a_dict(shared=True)
         z0 = torch.zeros(4, 6, dtype=torch.float64)
         with torch.no_grad():
             x.shift[:2] *= 30.0  # saturated: done at once
-            found.append(Equilibrium(cell, ForwardIteration(rtol=1e-6, max_steps=400), compact=compact)(x, z0=z0))
+            found.append(Equilibrium(cell, FixedPointIteration(rtol=1e-6, max_steps=400), compact=compact)(x, z0=z0))
         rows.append(cell.rows)
     assert rows[0] < 0.7 * rows[1]
     assert torch.allclose(*found, rtol=1e-10)
 
 
 def test_tensors_of_nests():
-    x = nest()
+    x = tensors_in_a_dict()
     assert [tensor.shape for tensor in tensors_of(x)] == [(4, 6), (4, 1)]
     assert tensors_of("nothing") == []
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from andersonn.implicit.monitor import DriftMonitor, WellPosednessWarning
-from andersonn.solvers import ForwardIteration
+from andersonn.solvers import FixedPointIteration
 
 
 class Scale:
@@ -27,7 +27,7 @@ class Scale:
         return torch.ones(len(self.rates), 3, dtype=torch.float64)
 
     def watched_by(self, monitor):
-        solution = ForwardIteration(rtol=1e-3, max_steps=20).solve(self, self.state(), self.offsets)
+        solution = FixedPointIteration(rtol=1e-3, max_steps=20).solve(self, self.state(), self.offsets)
         self.seen.clear()
         monitor.observe(self, solution.z, self.offsets, solution)
         return monitor
@@ -50,7 +50,7 @@ def quiet():
 
 def test_measures_every_so_often(quiet):
     monitor = DriftMonitor(every=3)
-    assert monitor.report() == "no measurement yet: 0 solves seen, one in 3 is measured"
+    assert monitor.report() == "no measurement yet: 0 solves so far, one in 3 is measured"
     f = Scale([0.2, 0.5, 0.94])
     for call in range(1, 8):
         f.watched_by(monitor)
@@ -130,7 +130,7 @@ def test_leaves_random_numbers_gradients_and_memory_alone(quiet):
     cell = nn.Sequential(nn.Linear(6, 6), nn.Dropout(0.5), nn.Tanh()).double()
     with torch.no_grad():
         cell[0].weight.mul_(0.5)
-    solution = ForwardIteration(max_steps=5).solve(lambda z: 0.1 * z + 1, torch.zeros(4, 6, dtype=torch.float64))
+    solution = FixedPointIteration(max_steps=5).solve(lambda z: 0.1 * z + 1, torch.zeros(4, 6, dtype=torch.float64))
     monitor, before = DriftMonitor(every=1), torch.get_rng_state()
 
     def f(z):

@@ -64,5 +64,5 @@ def test_bad_use():
     for step in (-1, 1.5, True, None):
         with pytest.raises(ValueError, match="step must be a whole number, at least 0"):
             ToleranceSchedule().at(step)
-    with pytest.raises(TypeError, match="Linear has no solver to steer"):
+    with pytest.raises(TypeError, match="Linear has no solver whose tolerance"):
         ToleranceSchedule().apply(nn.Linear(2, 2), 0)

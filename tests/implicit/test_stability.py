@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from andersonn import ForwardIteration, jacobian_penalty, spectral_radius
+from andersonn import FixedPointIteration, jacobian_penalty, spectral_radius
 from andersonn.implicit.stability import contraction_rate, radius_report
 from tests.solvers.problems import contraction
 
@@ -107,7 +107,7 @@ def test_report_of_radii():
     assert radius_report(torch.tensor([0.5, 0.25, 0.75])) == "spectral radius at z*: median 0.500, largest 0.750"
     line = radius_report(torch.tensor([0.5, 1.0, float("nan")], dtype=torch.float64))
     assert line == (
-        "spectral radius at z*: median 0.500, largest 1.000; 1 of 3 at 1 or above, where forward iteration does not "
+        "spectral radius at z*: median 0.500, largest 1.000; 1 of 3 at 1 or above, where fixed-point iteration does not "
         "converge; 1 of 3 not finite"
     )
     assert radius_report(torch.tensor([float("nan")])) == "1 of 1 not finite"
@@ -117,7 +117,7 @@ def test_report_of_radii():
 
 def test_rate_of_a_forward_iteration_is_the_spectral_radius():
     rates = torch.tensor([[0.3], [0.8], [0.95]], dtype=torch.float64)
-    solution = ForwardIteration(rtol=1e-9, max_steps=100).solve(lambda z: rates * z + 1, torch.zeros(3, 4).double())
+    solution = FixedPointIteration(rtol=1e-9, max_steps=100).solve(lambda z: rates * z + 1, torch.zeros(3, 4).double())
     assert solution.steps[0] < solution.steps[1] < 100  # the first two stopped early, the last did not
     assert torch.allclose(contraction_rate(solution.trace.residual), rates.squeeze(1), rtol=1e-2)
 

@@ -119,7 +119,7 @@ def test_evaluate_and_predict_agree(scientist, file):
     records = Records.read(file, ("dipole_D",))
     metrics = evaluate(scientist, records, "test", baselines=False)
     values = records.label("dipole_D")
-    rule = scientist.artifact.config.split.rule()
+    rule = scientist.artifact.config.split
     test = [i for i, group in enumerate(records.groups) if rule.side(group) == "test"]
     answers = scientist.predict([records.ids[i] for i in test])
     assert metrics["n"] == len(test) > 1

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from andersonn.measuring.clock import interleaved, told_apart
-from andersonn.measuring.crossover import Curve, crossover
-from andersonn.measuring.memory import limited, out_of_memory, tape_bytes
+from andersonn.measuring.clock import ahead_by_more_than_chance, interleaved
+from andersonn.measuring.curves import Curve, crossover
+from andersonn.measuring.peak_memory import limited, out_of_memory
+from tests.tape import tape_bytes
 
 
 def curve(seconds, residual) -> Curve:
@@ -19,7 +20,7 @@ def test_crossover_is_where_the_costlier_solver_gets_ahead_for_good():
     costly = curve([1.5, 3, 4.5], [1, 0.3, 0.01])
     point = crossover(costly, plain)
     # At 0.12 the plain one is there first (4 s); from 0.06 on the costlier one is (4.5 s before 5 s).
-    assert (point.residual, point.seconds) == (0.06, 4.5)
+    assert point == {"residual": 0.06, "seconds": 4.5}
 
 
 def test_no_crossover():
@@ -32,16 +33,14 @@ def test_rounding_noise_decides_nothing():
     plain = curve([1, 2, 3, 4], [1, 0.1, 2e-7, 1e-7])
     costly = curve([1.1, 1.9, 2.8], [1, 0.05, 3e-7])  # ahead down to 2e-6; never at 1e-7
     assert crossover(costly, plain) is None
-    assert crossover(costly, plain, floor=2e-6).seconds == 1.9
+    assert crossover(costly, plain, floor=2e-6)["seconds"] == 1.9
 
 
 def test_ahead_from_the_start_and_where_the_other_never_comes():
     plain = curve([1, 2, 3], [1, 0.9, 0.8])
     costly = curve([0.5, 1], [1, 0.01])
-    assert crossover(costly, plain).residual == 1.0
+    assert crossover(costly, plain)["residual"] == 1.0
     assert plain.time_to(0.01) == np.inf
-    assert plain.evaluations_to(0.9) == 2
-    assert plain.evaluations_to(0.1) is None
 
 
 def test_clock_runs_things_in_turn():
@@ -53,11 +52,11 @@ def test_clock_runs_things_in_turn():
 
 
 def test_what_chance_could_do_tells_nothing_apart():
-    assert [told_apart(n, n) for n in (0, 1, 3, 4, 5, 7)] == [False, False, False, False, True, True]
-    assert not told_apart(6, 7)  # 8 of 128
-    assert told_apart(8, 9)  # 10 of 512
-    assert not told_apart(50, 100)
-    assert told_apart(60, 100)
+    assert [ahead_by_more_than_chance(n, n) for n in (0, 1, 3, 4, 5, 7)] == [False, False, False, False, True, True]
+    assert not ahead_by_more_than_chance(6, 7)  # 8 of 128
+    assert ahead_by_more_than_chance(8, 9)  # 10 of 512
+    assert not ahead_by_more_than_chance(50, 100)
+    assert ahead_by_more_than_chance(60, 100)
 
 
 def test_tape_bytes():
@@ -93,7 +92,7 @@ def test_a_limit_holds_and_is_lifted():
 def test_peak_bytes_sees_a_large_tensor():
     """In a fresh process, as its docstring asks: here the allocator may hold as much already."""
     code = (
-        "import torch; from andersonn.measuring.memory import peak_bytes; "
+        "import torch; from andersonn.measuring.peak_memory import peak_bytes; "
         "print(peak_bytes(lambda: torch.ones(25_000_000).sum()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)

@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,14 +9,19 @@ import torch
 from andersonn.data.store import ImageStore
 from andersonn.implicit import spectral_radius
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig, SolverConfig, row_batches
+from andersonn.models.batch import Neighbors
 from andersonn.models.convolution_cell import convolution_norm
-from andersonn.models.gather import Neighbors
+from andersonn.models.network import CELLS
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.readers import as_structure
 from tests.conftest import random_structure
 
 RECIPE = ImageRecipe(columns=8)
 TIGHT = SolverConfig(rtol=1e-6, max_steps=200)
+
+
+def test_every_cell_can_be_chosen():
+    assert get_args(ModelConfig.model_fields["cell"].annotation) == tuple(CELLS)
 
 
 def network(cell: str, **options) -> EquilibriumNetwork:
@@ -45,7 +51,7 @@ def mixed(structures):
     return [*structures.values(), *(random_structure(rng, n) for n in (1, 4, 9, 15))]
 
 
-@pytest.mark.parametrize("cell", ["message", "convolution"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_structure_is_answered_alike_in_any_company(cell, mixed):
     net = network(cell)
     together = scores(net, store_of(mixed))
@@ -56,7 +62,7 @@ def test_a_structure_is_answered_alike_in_any_company(cell, mixed):
     assert together.std() > 0.01
 
 
-@pytest.mark.parametrize("cell", ["message", "convolution"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_supercell_is_answered_as_its_primitive_cell(cell, atoms):
     names = ["NaCl", "SrTiO3", "SiO2"]
     small = store_of([as_structure(atoms[n]) for n in names])
@@ -76,7 +82,7 @@ def test_folding_changes_no_answer(atoms):
         assert np.allclose(scores(net, whole), scores(net, folded), atol=2e-5)
 
 
-@pytest.mark.parametrize("cell", ["message", "convolution"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_gradients_of_all_parameters_against_the_unrolled_network(cell, mixed):
     net = network(cell, solver=SolverConfig(rtol=1e-12, max_steps=400), adjoint_rtol=1e-12).double()
     batch = ImageBatch.from_store(store_of(mixed), np.arange(len(mixed)))
@@ -101,7 +107,7 @@ def test_gradients_of_all_parameters_against_the_unrolled_network(cell, mixed):
             assert torch.allclose(implicit[name], p.grad, rtol=1e-5, atol=1e-8), name
 
 
-@pytest.mark.parametrize("cell", ["message", "convolution"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_cells_stay_contractive_when_weights_grow(cell, mixed):
     """Weights a hundred times too large: the bounds of the cell must hold the spectral radius under 1."""
     net = network(cell)
@@ -141,7 +147,7 @@ def test_message_cell_is_a_contraction_with_real_eigenvalues(fold, mixed, atoms)
     assert torch.linalg.eigvals(half_closed).imag.abs().max() < 1e-6
 
 
-@pytest.mark.parametrize("cell", ["message", "convolution"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_leaving_out_what_has_converged_changes_no_answer_and_no_gradient(cell, mixed):
     net = network(cell, solver=SolverConfig(rtol=1e-9, max_steps=200), adjoint_rtol=1e-9).double()
     batch = doubled(ImageBatch.from_store(store_of(mixed), np.arange(len(mixed))))
@@ -171,7 +177,7 @@ def test_leaving_out_what_has_converged_changes_no_answer_and_no_gradient(cell, 
     assert 0 < max(part_recorded) < forward[0]  # smaller tapes for the adjoint
 
 
-@pytest.mark.parametrize("cell", ["message", "convolution"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("chosen", [[0], [1, 2, 5], [5, 0, 3]])
 def test_a_selection_is_the_batch_of_the_selected(cell, chosen, mixed):
     net, store = network(cell).double(), store_of(mixed)

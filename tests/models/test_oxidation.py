@@ -10,7 +10,7 @@ from andersonn.config import TrainConfig
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig
-from andersonn.models.expansion import Expansion, row_channels, whole_channels
+from andersonn.models.encoder import Expansion, row_channels, whole_channels
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from tests.conftest import random_structure
 
@@ -47,4 +47,4 @@ def test_images_and_network_go_together():
         with pytest.raises(UsageError, match="go together"):
             TrainConfig.make(overrides=[half])
     both = TrainConfig.make(overrides=["image.oxidation=true", "model.oxidation=true"])
-    assert both.image.recipe().oxidation
+    assert both.image.oxidation

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from andersonn import Scientist
-from andersonn.comparison.own.curves import problems
 from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
+from andersonn.measuring.problems import problems
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig, SolverConfig
 from andersonn.models.stack import Stack
 from andersonn.solvers import Status

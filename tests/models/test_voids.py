@@ -12,7 +12,7 @@ from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig
-from andersonn.models.expansion import SEEN, Expansion
+from andersonn.models.encoder import SEEN, Expansion
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE
 from tests.conftest import random_structure
@@ -86,7 +86,7 @@ def test_a_rejected_record_has_no_voids():
 def test_options_that_do_not_fit_each_other():
     with pytest.raises(UsageError, match=r"needs image\.voids=true"):
         TrainConfig.make(overrides=["model.voids=all"])
-    assert TrainConfig.make(overrides=["model.voids=all", "image.voids=true"]).image.recipe().voids
+    assert TrainConfig.make(overrides=["model.voids=all", "image.voids=true"]).image.voids
     with pytest.raises(UsageError, match=r"need image\.positions=true"):
         TrainConfig.make(overrides=["model.head=dipole"])
     with pytest.raises(UsageError, match="voids for crystals"):

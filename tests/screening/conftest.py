@@ -1,13 +1,18 @@
-"""A small library of molecules, and a whole run over it."""
+"""A small library of molecules, a whole run over it, and one that was killed on its way."""
 
 from __future__ import annotations
 
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from andersonn.scientists.registry import weights_folder
 from andersonn.screening import Screening, Settings
+from tests.workers.fakes import InThisProcess
 
 WATER = """{title}
   made
@@ -46,3 +51,54 @@ def screening(waters, tmp_path_factory) -> Screening:
     done = Screening(SETTINGS, str(waters), out, shard_size=10, top=3, by="-value", workers=2)
     done.run()
     return done
+
+
+KILLED = """
+import os, signal, sys
+import torch
+from andersonn.cli.main import main
+from andersonn.workers import pool
+from andersonn.workers.journal import Journal
+from tests.workers.fakes import InThisProcess
+
+torch.set_num_threads(1)
+pool.Worker = InThisProcess
+append, appended = Journal.append, []
+
+def append_or_die(self, row):
+    if len(appended) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    appended.append(row)
+    append(self, row)
+
+Journal.append = append_or_die
+main()
+"""
+
+
+def words(library: Path, out: Path) -> list[str]:
+    """Of a command that screens as the whole run does."""
+    options = ["--shard-size", "10", "--workers", "1", "--top", "3", "--by=-value"]
+    return ["screen", "polarity", str(library), "--out", str(out), *options]
+
+
+@pytest.fixture(scope="session")
+def killed(waters, tmp_path_factory) -> Path:
+    """The folder of the same run, killed when two shards were done, and the third written but not in the journal."""
+    out = tmp_path_factory.mktemp("killed") / "o"
+    command = [sys.executable, "-c", KILLED, *words(waters, out)]
+    done = subprocess.run(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    assert done.returncode == -signal.SIGKILL
+    return out
+
+
+@pytest.fixture
+def unfinished(killed, tmp_path) -> Path:
+    """A copy of that folder, to go on with."""
+    return shutil.copytree(killed, tmp_path / "unfinished")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch, one_thread):
+    """Runs do without worker processes; with one thread, as these have, so that the last digits are the same."""
+    monkeypatch.setattr("andersonn.workers.pool.Worker", InThisProcess)

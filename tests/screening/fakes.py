@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from andersonn.inference import predictor
-from andersonn.screening import work
+from andersonn.screening import worker
 from andersonn.structures.structure import Structure
 
 COMPUTE = "tests.screening.fakes:compute"
@@ -23,7 +23,7 @@ def misbehave(structure: Structure, *options):
         time.sleep(60)
     if name == "memory":
         raise MemoryError
-    if name.startswith("once") and not (mark := Path(os.environ["FAKES"], name)).exists():
+    if name == "once" and not (mark := Path(os.environ["FAKES"], name)).exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return images_for(structure, *options)
@@ -31,4 +31,4 @@ def misbehave(structure: Structure, *options):
 
 def compute(payload, settings):
     predictor.images_for = misbehave
-    return work.compute(payload, settings)
+    return worker.compute(payload, settings)

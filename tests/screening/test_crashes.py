@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from andersonn.errors import InputError
-from andersonn.screening import Screening, engines
-from andersonn.screening.pieces import Piece, Shard
+from andersonn.screening import Screening, executors
+from andersonn.screening.chunks import Chunk, Shard
 from tests.screening import fakes
 from tests.screening.conftest import SETTINGS, content, library
 
 
 def test_inputs_that_end_their_process_cost_only_themselves(tmp_path, monkeypatch):
-    monkeypatch.setattr(engines, "COMPUTE", fakes.COMPUTE)
+    monkeypatch.setattr(executors, "COMPUTE", fakes.COMPUTE)
     monkeypatch.setenv("FAKES", str(tmp_path))
     titles = ["a", "segfault", "b", "hang", "memory", "c"]
     settings = replace(SETTINGS, time_limit=2.0)
@@ -28,28 +28,34 @@ def test_inputs_that_end_their_process_cost_only_themselves(tmp_path, monkeypatc
     assert ids == ["l:a", "l:b", "l:c"]
 
 
-def test_a_worker_killed_once_changes_nothing(tmp_path, monkeypatch):
+def test_a_worker_killed_once_changes_nothing(tmp_path, monkeypatch, request):
     lib = library(tmp_path / "l.sdf", ["a", "once", "b"])
-    quiet = Screening(SETTINGS, str(lib), tmp_path / "quiet", 10).run()
-    monkeypatch.setattr(engines, "COMPUTE", fakes.COMPUTE)
+    monkeypatch.setattr(executors, "COMPUTE", fakes.COMPUTE)
     monkeypatch.setenv("FAKES", str(tmp_path))
-    assert Screening(SETTINGS, str(lib), tmp_path / "o", 10).run() == quiet
+    found = Screening(SETTINGS, str(lib), tmp_path / "o", 10).run()
     assert (tmp_path / "once").exists()
+    monkeypatch.undo()
+    request.getfixturevalue("in_this_process")
+    assert found == Screening(SETTINGS, str(lib), tmp_path / "quiet", 10).run()
     assert content(tmp_path / "o") == content(tmp_path / "quiet")
 
 
 def test_a_model_that_cannot_be_loaded_convicts_no_input(tmp_path):
-    worker = engines.new_worker(replace(SETTINGS, model=str(tmp_path)))
+    worker = executors.new_worker(replace(SETTINGS, model=str(tmp_path)))
     try:
         with pytest.raises(InputError, match="model"):
-            engines.answered(worker, Shard(0, (Piece("x", "x", "file"),)), 5.0)
+            executors.answer_shard(worker, Shard(0, (Chunk("x", "x", "file"),)), 5.0)
     finally:
         worker.close()
 
 
-def test_a_store_that_does_not_answer_is_asked_again(monkeypatch):
+def test_a_store_that_does_not_answer_is_asked_again():
     class Flaky:
         asked = 0
+        waits = ()
+
+        def wait(self, seconds):
+            self.waits += (seconds,)
 
         def ask(self, payload, seconds):
             self.asked += 1
@@ -57,7 +63,7 @@ def test_a_store_that_does_not_answer_is_asked_again(monkeypatch):
                 raise InputError("unreachable", "timeout", "")
             return {"parquet": "", "rejects": [], "counts": {}}
 
-    monkeypatch.setattr(engines, "PATIENCE", (0.0, 0.0, 0.0))
     worker = Flaky()
-    assert engines.answered(worker, Shard(0, ()), 1.0).rejects == []
+    assert executors.answer_shard(worker, Shard(0, ()), 1.0).rejects == []
     assert worker.asked == 3
+    assert worker.waits == executors.RETRY_WAITS[:2]

@@ -18,11 +18,11 @@ from ase.build import bulk
 from ase.io import write
 
 from andersonn.errors import InputError, UsageError
-from andersonn.screening import cutting
-from andersonn.screening.cutting import cuts
+from andersonn.screening import splitting
+from andersonn.screening.chunks import REFUSED, Chunk, shards
 from andersonn.screening.library import Library
-from andersonn.screening.pieces import REFUSED, Piece, shards
-from andersonn.screening.reading import Reader
+from andersonn.screening.parsing import Reader
+from andersonn.screening.splitting import spans
 
 MOL = """{title}
   made
@@ -55,9 +55,9 @@ def cif(folder, name: str, a: float) -> bytes:
 def read(where, size: int = 3):
     """(input, record, id or kind of error, distance of the first two atoms) of all that a library holds."""
     found = []
-    for shard in shards(Library(str(where), size).pieces(), size):
-        pieces = [Piece(**json.loads(json.dumps(piece.as_dict()))) for piece in shard.pieces]
-        units = list(Reader(pieces).units())
+    for shard in shards(Library(str(where), size).chunks(), size):
+        chunks = [Chunk(**json.loads(json.dumps(chunk.as_dict()))) for chunk in shard.chunks]
+        units = list(Reader(chunks).units())
         assert len(units) == shard.count <= size
         for unit in units:
             try:
@@ -84,22 +84,22 @@ def test_records_are_cut_at_their_ends(tmp_path, size):
 
 
 def test_records_across_blocks(tmp_path, monkeypatch):
-    whole = {kind: list(cuts(io.BytesIO(make(40).encode()), kind, 3)) for kind, make in KINDS.items()}
-    monkeypatch.setattr(cutting, "BLOCK", 37)
+    whole = {kind: list(spans(io.BytesIO(make(40).encode()), kind, 3)) for kind, make in KINDS.items()}
+    monkeypatch.setattr(splitting, "BLOCK", 37)
     for kind, make in KINDS.items():
-        assert list(cuts(io.BytesIO(make(40).encode()), kind, 3)) == whole[kind]
-        assert sum(cut.count for cut in whole[kind]) == 40 + (kind == "smi")
+        assert list(spans(io.BytesIO(make(40).encode()), kind, 3)) == whole[kind]
+        assert sum(span.count for span in whole[kind]) == 40 + (kind == "smi")
 
 
 KINDS = {"sdf": sdf, "xyz": xyz, "smi": smi}
 
 
 def test_stretches_stay_small(monkeypatch):
-    monkeypatch.setattr(cutting, "LIMIT", 1000)
-    found = list(cuts(io.BytesIO(sdf(40).encode()), "sdf", 40))
+    monkeypatch.setattr(splitting, "LIMIT", 1000)
+    found = list(spans(io.BytesIO(sdf(40).encode()), "sdf", 40))
     assert len(found) > 5
-    assert max(cut.length for cut in found) <= 1000
-    assert sum(cut.length for cut in found) == len(sdf(40))
+    assert max(span.length for span in found) <= 1000
+    assert sum(span.length for span in found) == len(sdf(40))
 
 
 def test_odd_texts(tmp_path):
@@ -192,7 +192,7 @@ def test_members_that_leave_the_folder_are_refused(tmp_path):
 
 def test_a_bomb_is_refused_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr("andersonn.screening.library.LIMIT", 1000)
-    monkeypatch.setattr("andersonn.screening.reading.LIMIT", 1000)
+    monkeypatch.setattr("andersonn.screening.parsing.LIMIT", 1000)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.cif", b"\n" * 100_000)
         archive.writestr("b.xyz", xyz(1))
@@ -233,17 +233,17 @@ def test_tables_are_read_in_stretches(tmp_path, group):
     path = table(tmp_path, 13, row_group_size=group)
     expected = [("t.parquet", k + 1, f"row {k + 1}", round(0.9 + k / 1000, 4)) for k in range(13)]
     assert read(path, 4) == expected
-    found = list(shards(Library(str(path), 3).pieces(), 3))
-    backwards = [list(Reader(list(shard.pieces)).units()) for shard in reversed(found)]
+    found = list(shards(Library(str(path), 3).chunks(), 3))
+    backwards = [list(Reader(list(shard.chunks)).units()) for shard in reversed(found)]
     again = [unit.make()[0].id for units in reversed(backwards) for unit in units]
     assert again == [row[2] for row in expected]
 
 
 def test_a_table_without_structures_is_refused(tmp_path):
     pq.write_table(pa.table({"x": [1]}), tmp_path / "t.parquet")
-    (piece,) = Library(str(tmp_path), 5).pieces()
-    assert piece.kind == REFUSED
-    assert piece.error["kind"] == "missing_column"
+    (chunk,) = Library(str(tmp_path), 5).chunks()
+    assert chunk.kind == REFUSED
+    assert chunk.error["kind"] == "missing_column"
 
 
 def test_urls(tmp_path):
@@ -288,7 +288,7 @@ def test_a_store_that_stops_answering_is_no_verdict_on_an_input(tmp_path, monkey
         "t.xyz.gz": gzip.compress(xyz(2).encode()),
     }
     memory.pipe(f"/lost/{name}", contents[name])
-    plan = list(shards(Library("memory://lost", 10).pieces(), 10))
+    plan = list(shards(Library("memory://lost", 10).chunks(), 10))
     memory.rm("/lost", recursive=True)
     memory.pipe(f"/lost/{name}", contents[name])
 
@@ -299,12 +299,12 @@ def test_a_store_that_stops_answering_is_no_verdict_on_an_input(tmp_path, monkey
         for call in ("open", "cat", "cat_file"):
             patch.setattr(type(memory), call, fail)
         with pytest.raises(InputError) as caught:
-            list(Reader(list(plan[0].pieces)).units())
+            list(Reader(list(plan[0].chunks)).units())
         assert caught.value.kind == "unreachable"
         if name != "c.cif":  # which is not opened to be listed
             with pytest.raises(InputError, match="no route"):
-                list(Library("memory://lost", 10).pieces())
-    units = list(Reader(list(plan[0].pieces)).units())
+                list(Library("memory://lost", 10).chunks())
+    units = list(Reader(list(plan[0].chunks)).units())
     assert all(unit.make() for unit in units)
     memory.rm("/lost", recursive=True)
 
@@ -317,7 +317,7 @@ def test_a_listing_that_fails_says_so(monkeypatch):
 
     monkeypatch.setattr(type(fsspec.filesystem("memory")), "isfile", fail)
     with pytest.raises(UsageError, match="no route"):
-        list(Library("memory://lost", 10).pieces())
+        list(Library("memory://lost", 10).chunks())
 
 
 def test_a_library_that_is_not_there(tmp_path):
@@ -333,7 +333,7 @@ def test_the_plan_does_not_depend_on_the_place(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "m.sdf").write_text(sdf(5))
-        plans.append([shard.plan for shard in shards(Library(str(tmp_path / name), 2).pieces(), 2)])
+        plans.append([shard.plan for shard in shards(Library(str(tmp_path / name), 2).chunks(), 2)])
     assert plans[0] == plans[1]
     (tmp_path / "two" / "m.sdf").write_text(sdf(6))
-    assert plans[0] != [shard.plan for shard in shards(Library(str(tmp_path / "two"), 2).pieces(), 2)]
+    assert plans[0] != [shard.plan for shard in shards(Library(str(tmp_path / "two"), 2).chunks(), 2)]

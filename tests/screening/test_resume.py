@@ -4,94 +4,85 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from andersonn.errors import UsageError
 from andersonn.screening import Screening
-from tests.screening.conftest import SETTINGS, content, library
+from andersonn.workers.journal import Journal
+from tests.screening.conftest import SETTINGS, content, words
 
 
-def command(waters: Path, out: Path) -> list[str]:
-    words = ["screen", "polarity", str(waters), "--out", str(out), "--shard-size", "10", "--workers", "1"]
-    return [sys.executable, "-m", "andersonn.cli.main", *words, "--top", "3", "--by=-value"]
-
-
-def test_killed_anywhere_it_goes_on_to_the_same_bytes(screening, waters, tmp_path):
-    out = tmp_path / "killed"
-    process = subprocess.Popen(command(waters, out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 100
-    while len(list(out.glob("shards/*.parquet"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
-    assert len(list(out.glob("shards/*.parquet"))) in range(2, 5)
-    assert not (out / "manifest.json").exists()
-    assert subprocess.run(command(waters, out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode == 1
-    assert content(out) == content(screening.out)
-
-
-def test_killed_between_a_shard_and_its_line_it_does_that_shard_again(screening, waters, tmp_path, monkeypatch):
-    run = replace(screening, out=tmp_path / "o", workers=1)
-    monkeypatch.setattr("andersonn.workers.journal.Journal.append", broken_after(2))
-    with pytest.raises(OSError, match="full"):
-        run.run()
-    monkeypatch.undo()
-    journal = tmp_path / "o/.run/journal.jsonl"
+def test_killed_it_goes_on_to_the_same_bytes(screening, unfinished, in_this_process):
+    shards = [path.name for path in sorted((unfinished / "shards").iterdir())]
+    assert shards == [f"shard-{k:06d}.parquet" for k in range(3)]
+    assert not (unfinished / "manifest.json").exists()
+    journal = unfinished / ".run/journal.jsonl"
+    assert journal.read_bytes().count(b"\n") == 2
+    before = {path.name: path.stat().st_mtime_ns for path in (unfinished / "shards").iterdir()}
     journal.write_text(journal.read_text() + '{"key": "shard-0000')  # as a kill in the midst of a line leaves it
-    with (tmp_path / "o/shards/shard-000000.parquet").open("rb+") as stream:
+    with (unfinished / "shards/shard-000000.parquet").open("rb+") as stream:
         stream.truncate(10)  # of another run's file system, say: what is not as the journal says is made again
+    replace(screening, out=unfinished, workers=1).run()
+    assert content(unfinished) == content(screening.out)
+    made = {path.name for path in (unfinished / "shards").iterdir() if path.stat().st_mtime_ns != before.get(path.name)}
+    assert made == {f"shard-{k:06d}.parquet" for k in (0, 2, 3, 4)}
+
+
+def test_a_full_disk_ends_the_run_and_leaves_it_to_go_on(screening, tmp_path, monkeypatch, in_this_process):
+    run = replace(screening, out=tmp_path / "o", workers=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "append", after(2, OSError("the disk is full")))
+        with pytest.raises(OSError, match="full"):
+            run.run()
     run.run()
     assert content(run.out) == content(screening.out)
 
 
-def broken_after(times: int):
-    from andersonn.workers.journal import Journal
+def after(times: int, trouble: BaseException):
+    """The journal's ``append``, with trouble after so many rows."""
+    append, rows = Journal.append, []
 
-    append, calls = Journal.append, []
-
-    def broken(self, row):
-        calls.append(row)
-        if len(calls) > times:
-            raise OSError("the disk is full")
+    def troubled(self, row):
+        if len(rows) == times:
+            raise trouble
+        rows.append(row)
         append(self, row)
 
-    return broken
+    return troubled
 
 
-def test_a_library_that_changes_under_a_run_is_an_error(waters, tmp_path, monkeypatch):
-    mine = library(tmp_path / "waters.sdf", [f"w{k}" for k in range(20)])
-    run = Screening(SETTINGS, str(mine), tmp_path / "o", 10)
-    monkeypatch.setattr("andersonn.workers.journal.Journal.append", broken_after(1))
-    with pytest.raises(OSError, match="full"):
-        run.run()
-    monkeypatch.undo()
+def test_a_library_that_changes_under_a_run_is_an_error(screening, waters, unfinished, tmp_path):
+    mine = tmp_path / waters.name
+    mine.write_bytes(waters.read_bytes())
     os.utime(mine, (time.time() + 5, time.time() + 5))
     with pytest.raises(UsageError, match="changed"):
-        run.run()
+        replace(screening, library=str(mine), out=unfinished).run()
 
 
 def test_two_runs_into_one_folder(waters, tmp_path):
-    from andersonn.workers.journal import Journal
-
     with Journal(tmp_path / "o/.run/journal.jsonl"), pytest.raises(UsageError, match="another run"):
         Screening(SETTINGS, str(waters), tmp_path / "o").run()
 
 
-def test_an_interrupt_keeps_what_is_done(screening, waters, tmp_path):
-    out = tmp_path / "o"
-    process = subprocess.Popen(command(waters, out), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    while not list(out.glob("shards/*.parquet")) and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "the same command goes on" in said
-    screening_again = replace(screening, out=out)
-    screening_again.run()
-    assert content(out) == content(screening.out)
+def test_an_interrupt_keeps_what_is_done(screening, waters, tmp_path, monkeypatch, capsys, in_this_process):
+    from andersonn.cli.main import main
+
+    append = Journal.append
+
+    def append_and_interrupt(self, row):
+        append(self, row)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("sys.argv", ["andersonn", *words(waters, tmp_path / "o")])
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "append", append_and_interrupt)
+        with pytest.raises(SystemExit) as caught:
+            main()
+    assert caught.value.code == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert (tmp_path / "o/.run/journal.jsonl").read_bytes().count(b"\n") == 1
+    replace(screening, out=tmp_path / "o", workers=1).run()
+    assert content(tmp_path / "o") == content(screening.out)

@@ -54,7 +54,7 @@ def test_another_library_is_an_error(screening, tmp_path):
         replace(screening, library=str(other)).run()
 
 
-def test_conditions_keep_rows(waters, tmp_path, screening):
+def test_conditions_keep_rows(waters, tmp_path, in_this_process):
     Screening(replace(SETTINGS, where="id in ('waters:w3', 'waters:w35')"), str(waters), tmp_path / "o", 30).run()
     kept = [pq.read_table(tmp_path / f"o/shards/shard-{k:06d}.parquet")["id"].to_pylist() for k in range(2)]
     assert kept == [["waters:w3"], ["waters:w35"]]

@@ -10,9 +10,9 @@ from ase.build import bulk
 from ase.io import write
 
 from andersonn.errors import InputError, UsageError
+from andersonn.screening.chunks import Chunk, shards
 from andersonn.screening.library import Library
-from andersonn.screening.pieces import Piece, shards
-from andersonn.screening.reading import Reader
+from andersonn.screening.parsing import Reader
 from andersonn.structures.readers import Columns
 
 CSV = 'Name;SMILES;note\nethanol;CCO;x\nwater;O;"two; parts\nand lines"\n\nbad;C(;\nmany;C;1;2;3\n;CC;5" pipe\n"open;C;\nlast;CCC;é\n'
@@ -23,9 +23,9 @@ FOUND = [
 
 def read(where, size=3, columns=Columns()):
     found = []
-    for shard in shards(Library(str(where), size, None, columns).pieces(), size):
-        pieces = [Piece(**json.loads(json.dumps(piece.as_dict()))) for piece in shard.pieces]
-        for unit in Reader(pieces).units():
+    for shard in shards(Library(str(where), size, None, columns).chunks(), size):
+        chunks = [Chunk(**json.loads(json.dumps(chunk.as_dict()))) for chunk in shard.chunks]
+        for unit in Reader(chunks).units():
             try:
                 found += [(unit.record, s.id) for s in unit.make()]
             except InputError as error:

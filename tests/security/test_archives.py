@@ -22,11 +22,11 @@ from andersonn.data.sources import source
 from andersonn.errors import InputError
 from andersonn.io.files import write_whole
 from andersonn.scientists.registry import weights_folder
-from andersonn.screening import Screening, Settings, streams
+from andersonn.screening import Screening, Settings, decompression
+from andersonn.screening.chunks import REFUSED, shards
+from andersonn.screening.decompression import unpacked
 from andersonn.screening.library import Library
-from andersonn.screening.pieces import REFUSED, shards
-from andersonn.screening.reading import Reader
-from andersonn.screening.streams import unpacked
+from andersonn.screening.parsing import Reader
 from andersonn.structures.readers.content import DICTIONARY
 from andersonn.web.inputs import collected
 
@@ -65,8 +65,8 @@ def of_tar(path, names, mode="w", others=()):
 def inputs(library):
     """(name, kind of error or None) of each input of a library."""
     found = []
-    for shard in shards(Library(str(library), 50).pieces(), 50):
-        for unit in Reader(list(shard.pieces)).units():
+    for shard in shards(Library(str(library), 50).chunks(), 50):
+        for unit in Reader(list(shard.chunks)).units():
             try:
                 found += [(unit.input, None) for _ in unit.make()]
             except InputError as error:
@@ -144,9 +144,9 @@ def test_a_tar_whose_header_announces_gigabytes(tmp_path):
         info.type, info.size = kind, 8 << 30
         path = tmp_path / f"{kind.decode()}.tar.gz"
         path.write_bytes(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + b"\0" * 4096))
-        (piece,) = Library(str(path), 9).pieces()
-        assert piece.kind == REFUSED
-        assert "announces 8589934592 bytes" in piece.error["message"]
+        (chunk,) = Library(str(path), 9).chunks()
+        assert chunk.kind == REFUSED
+        assert "announces 8589934592 bytes" in chunk.error["message"]
 
 
 def test_an_xz_that_announces_a_dictionary_of_gigabytes(tmp_path):
@@ -180,14 +180,14 @@ def test_xz_is_unpacked_as_ever(tmp_path):
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 @pytest.mark.parametrize("name", ["a.smi", "a.sdf", "a.xyz", "a.cif"])
-def test_bombs_take_no_more_than_a_piece(pack, name, tmp_path, monkeypatch):
+def test_bombs_take_no_more_than_a_chunk(pack, name, tmp_path, monkeypatch):
     """One record without an end, packed a thousandfold: refused after the bound, and not read further."""
-    for module in ("cutting", "reading", "library"):
+    for module in ("splitting", "parsing", "library"):
         monkeypatch.setattr(f"andersonn.screening.{module}.LIMIT", 1 << 20)
     asked = []
-    taken = streams._taken
+    taken = decompression._read_range
     monkeypatch.setattr(
-        streams, "_taken", lambda stream, piece, limit: asked.append(limit) or taken(stream, piece, limit)
+        decompression, "_read_range", lambda stream, chunk, limit: asked.append(limit) or taken(stream, chunk, limit)
     )
     ending = {gzip.compress: "gz", bz2.compress: "bz2", lzma.compress: "xz"}[pack]
     path = tmp_path / f"{name}.{ending}"

@@ -17,7 +17,6 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from andersonn import Scientist
-from andersonn.comparison.own.carbon import read_report
 from andersonn.config import TrainConfig
 from andersonn.data.fetch import cached, folder_of
 from andersonn.data.records import Records
@@ -26,9 +25,10 @@ from andersonn.data.store import cache_folder, kept
 from andersonn.errors import AndersonnError, InputError, UsageError
 from andersonn.estimators import EquilibriumClassifier
 from andersonn.implicit import load_weights
+from andersonn.measuring.carbon import read_report
 from andersonn.scientists.registry import find
 from andersonn.screening.library import Library
-from andersonn.screening.reading import Reader
+from andersonn.screening.parsing import Reader
 from andersonn.screening.run import _read
 from andersonn.structures.readers import read_each
 from andersonn.structures.readers.content import SUFFIXES
@@ -202,7 +202,7 @@ def test_a_table_whose_types_carry_pickles_runs_none(tmp_path):
     )  # fmt: skip
     row = {"id": "a", "group": "a", "atomic_numbers": [29], "positions": [0, 0, 0], "cell": [3, 0, 0, 0, 3, 0, 0, 0, 3]}
     pq.write_table(pa.Table.from_pylist([row], schema=schema), path)
-    for read in (lambda: list(Records.read(path)), lambda: list(Reader(list(Library(str(path), 9).pieces())).units())):
+    for read in (lambda: list(Records.read(path)), lambda: list(Reader(list(Library(str(path), 9).chunks())).units())):
         with contextlib.suppress(AndersonnError):
             read()
         assert not marker.exists()

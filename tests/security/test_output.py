@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from andersonn.cli.console import Bars, print_csv
 from andersonn.cli.main import app
-from andersonn.comparison.own import page
 from andersonn.errors import InputError
+from andersonn.measuring.report import templates
 from andersonn.sanitize import UNSEEN, cell, visible
 from andersonn.web.pages import as_html
 
@@ -114,11 +114,16 @@ def test_errors_are_one_line_without_controls():
 
 
 def test_pages_have_names_as_text():
+    source = (
+        '{% extends "base.html" %}{% import "parts.html" as parts with context %}{% block title %}{{ name }}{% endblock %}'
+        "{% block body %}{{ parts.table([name], [[name]]) }}{{ parts.items([name]) }}{{ parts.cards([(name, name)]) }}"
+        "{% endblock %}"
+    )
+    page = templates().from_string(source)
     for name in NAMES:
-        for found in (page.table([name], [[name]]), page.items([name]), page.cards([(name, name)]), as_html(name)):
+        for found in (page.render(name=name), as_html(name)):
             assert "<script" not in found
             assert "<img" not in found
-        assert "<script" not in page.page(name, "")
     assert "javascript:" not in as_html("[x](javascript:alert(1))").replace("](javascript:", "")
     assert "onerror" not in as_html("<img src=x onerror=alert(1)>").replace("&lt;img src=x onerror", "")
 

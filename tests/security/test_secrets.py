@@ -19,7 +19,7 @@ from andersonn.errors import InputError, UsageError
 from andersonn.sanitize import redacted
 from andersonn.scientists.registry import find, weights_folder
 from andersonn.screening import Screening, Settings
-from andersonn.screening.reading import Reader
+from andersonn.screening.parsing import Reader
 from andersonn.screening.storage import contents, files_of, shown, unreachable
 
 SECRET = "wJalrXUtnFEMI7K7MDENGbPxRfiCYEXAMPLEKEY"
@@ -112,8 +112,8 @@ def test_a_library_behind_a_password_is_named_without_it(monkeypatch, tmp_path, 
     monkeypatch.setattr("andersonn.screening.storage._system", lambda uri: (store, "/secrets/lib.zip"))
     screening = Screening(Settings(str(weights_folder("polarity")), "andersonn/polarity"), where, tmp_path / "out")
     options = screening._options(find("polarity").task)
-    pieces = [piece for shard in screening.shards() for piece in shard.pieces]
-    units = list(Reader(pieces).units())
+    chunks = [chunk for shard in screening.shards() for chunk in shard.chunks]
+    units = list(Reader(chunks).units())
     with pytest.raises(InputError) as caught:
         units[1].make()
     bars = Bars()
@@ -121,7 +121,7 @@ def test_a_library_behind_a_password_is_named_without_it(monkeypatch, tmp_path, 
     bars.update(1, f"reading {where}")
     bars.say(where)
     told = json.dumps(
-        [options, [unit.input for unit in units], [piece.name for piece in pieces], caught.value.as_dict()]
+        [options, [unit.input for unit in units], [chunk.name for chunk in chunks], caught.value.as_dict()]
     )
     said = capsys.readouterr()
     assert SECRET not in told + said.out + said.err

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from andersonn.solvers import Anderson, Broyden, ForwardIteration, Layout
+from andersonn.solvers import Anderson, Broyden, FixedPointIteration, Layout
 from andersonn.solvers.automatic import Costs
+from andersonn.solvers.layout import layout_of
 from tests.solvers.problems import affine, tanh_map
 
 
@@ -28,7 +29,7 @@ def either_path(request, monkeypatch):
         monkeypatch.setattr("andersonn.solvers.layout.SMALL", 0)
 
 
-@pytest.mark.parametrize("solver", [Anderson(), Broyden(), ForwardIteration()], ids=lambda s: s.name)
+@pytest.mark.parametrize("solver", [Anderson(), Broyden(), FixedPointIteration()], ids=lambda s: s.name)
 def test_a_map_that_takes_gradients_of_its_argument(solver, either_path):
     """Each call gets an object of its own: gradients do not pile up on it."""
     A, b = symmetric()
@@ -98,17 +99,17 @@ def test_automatic_choice_while_samples_leave(every):
 
 
 def test_costs_count_work_that_is_known_to_be_done():
-    """Between two looks an accelerator's marks say when work was asked for; the time of an evaluation is that of looks."""
+    """Between two checks an accelerator's marks say when work was queued; the time of an evaluation is that of checks."""
     costs = Costs(Layout(torch.zeros(2, 3)), torch.zeros(2, 3))
-    looks = [(1 + 8 * k, 1e-3 * (1 + 8 * k)) for k in range(5)]
-    costs.read_plain(looks, 16)
-    assert costs.plain == pytest.approx(1e-3)
-    costs.read_mixed([(n, 2 * t) for n, t in looks], 16, 2)
-    assert costs.mixing == pytest.approx(2e-3)
+    checks = [(1 + 8 * k, 1e-3 * (1 + 8 * k)) for k in range(5)]
+    costs.measure_evaluation(checks, 16)
+    assert costs.evaluation == pytest.approx(1e-3)
+    costs.measure_extrapolation([(n, 2 * t) for n, t in checks], 16, 2)
+    assert costs.extrapolation == pytest.approx(2e-3)
     each = [(n + 1, 1e-3 * n + 5e-4 * (n // 2)) for n in range(20)]  # every second one costs half as much again
-    costs.read_plain([(n, 1e-3 * n) for n in range(10)], 8)
-    costs.read_mixed(each, 16, 2)
-    assert costs.mixing == pytest.approx(5e-4)
+    costs.measure_evaluation([(n, 1e-3 * n) for n in range(10)], 8)
+    costs.measure_extrapolation(each, 16, 2)
+    assert costs.extrapolation == pytest.approx(5e-4)
 
 
 @pytest.mark.parametrize("options", [{}, {"max_condition": 1e6}], ids=str)
@@ -130,7 +131,7 @@ def test_a_value_with_the_negative_bit():
 
 def test_an_expanded_value_is_measured_right():
     wide = torch.full((1, 1), 0.1).expand(1, 100_000)
-    found = ForwardIteration(rtol=1e-9, max_steps=1).solve(lambda z: wide, torch.zeros(1, 100_000))
+    found = FixedPointIteration(rtol=1e-9, max_steps=1).solve(lambda z: wide, torch.zeros(1, 100_000))
     assert found.residual.item() == 0.0
     first = found.trace.residual[0, 0].item()
     assert first == pytest.approx(1.0, rel=1e-6)
@@ -142,9 +143,9 @@ def test_a_sample_that_has_arrived_does_not_change_the_others_norms(either_path)
     start[1] = solution[1]
     found = Anderson(rtol=1e-8, max_steps=200).solve(f, start)
     assert found.all_converged
-    layout = Layout(torch.zeros(3, 4))
+    layout = layout_of(torch.zeros(3, 4))
     rows = torch.tensor([[0.0] * 4, [3.0, 4.0, 0.0, 0.0], [1e-30, 0.0, 0.0, 0.0]])
-    sizes = np.asarray(layout.sizes(layout.block(rows)))[:, 0]
+    sizes = np.asarray(layout.block_norms(layout.block(rows)))[:, 0]
     assert sizes.tolist() == pytest.approx([0.0, 5.0, 1e-30])
 
 

@@ -1,4 +1,4 @@
-"""Budgets, looks every k evaluations, compaction, states of several parts."""
+"""Budgets, checks every k evaluations, compaction, states of several parts."""
 
 import time
 from collections import namedtuple
@@ -9,14 +9,15 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from andersonn.solvers import GMRES, Anderson, Broyden, ForwardIteration, Layout, Status, fixed_point
-from andersonn.solvers.convergence_monitor import Judge
-from andersonn.solvers.loop import Evaluation
+from andersonn.solvers import GMRES, Anderson, Broyden, FixedPointIteration, Layout, Status, fixed_point
+from andersonn.solvers.convergence_monitor import ConvergenceMonitor
+from andersonn.solvers.layout import layout_of
+from andersonn.solvers.solver import Evaluation
 from tests.solvers.problems import affine, tanh_map
 
 SOLVERS = [
-    ForwardIteration(),
-    ForwardIteration(mixing=0.8),
+    FixedPointIteration(),
+    FixedPointIteration(mixing=0.8),
     Anderson(window=4),
     Anderson(window=4, period=2, safeguard=5.0, mixing="adaptive"),
     Anderson(window=4, type="I"),
@@ -82,7 +83,7 @@ def test_a_sample_that_broke_leaves_the_batch_too():
 
 
 @pytest.mark.parametrize("solver", SOLVERS[:-1], ids=str)
-def test_looking_every_few_evaluations(solver):
+def test_checks_every_few_evaluations(solver):
     f, z0, solution = affine(20, 5, 0.8)
     solver = replace(solver, rtol=1e-9, max_steps=300)
     each, rarely = solver.solve(f, z0), replace(solver, check_every=7).solve(f, z0)
@@ -120,7 +121,7 @@ class _Waits(TorchDispatchMode):
 @pytest.mark.parametrize(
     "solver",
     [
-        ForwardIteration(),
+        FixedPointIteration(),
         Anderson(),
         Anderson(safeguard=2.0, mixing="adaptive", period=2),
         Anderson(type="I"),
@@ -128,8 +129,8 @@ class _Waits(TorchDispatchMode):
     ],
     ids=str,
 )
-def test_no_waiting_between_looks(solver, monkeypatch):
-    """The code path of accelerators, on the CPU: nothing between two looks reads a value back."""
+def test_no_waiting_between_checks(solver, monkeypatch):
+    """The code path of accelerators, on the CPU: nothing between two checks reads a value back."""
     monkeypatch.setattr("andersonn.solvers.layout.HOST", ())
     f, z0 = tanh_map(20, 4, 0.9)
 
@@ -156,12 +157,12 @@ def test_the_path_of_accelerators_gives_the_same(solver, scale, monkeypatch):
 
 def test_out_of_time():
     f, z0, _ = affine(10, 3, 0.999)
-    found = ForwardIteration(rtol=1e-12, max_steps=10**6, max_seconds=0.05).solve(f, z0)
+    found = FixedPointIteration(rtol=1e-12, max_steps=10**6, max_seconds=0.05).solve(f, z0)
     assert found.status.tolist() == [Status.OUT_OF_TIME] * 3
     assert found.evaluations < 10**5
     assert "max_seconds" in found.describe()
     assert torch.allclose(found.residual, found.trace.residual.amin(dim=0))
-    done = ForwardIteration(rtol=0.9, max_seconds=1e-9).solve(f, z0 + 1.0)
+    done = FixedPointIteration(rtol=0.9, max_seconds=1e-9).solve(f, z0 + 1.0)
     assert done.all_converged or (done.status == Status.OUT_OF_TIME).any()
 
 
@@ -170,7 +171,7 @@ State = namedtuple("State", ["a", "rest"])
 
 @pytest.mark.parametrize("solver", SOLVERS[:-1], ids=str)
 def test_states_of_several_parts(solver):
-    """A nest is solved as the one vector that its parts make together."""
+    """A pytree is solved as the one vector that its parts make together."""
     f, z0, solution = affine(12, 3, 0.8)
     solver = replace(solver, rtol=1e-8, max_steps=300)
 
@@ -216,12 +217,12 @@ def test_parts_can_be_left_out_too():
         (lambda z: z, {}, "without a tensor"),
         (lambda z: z, {"a": torch.zeros(2), "b": None}, "NoneType"),
         (lambda z: z, [torch.zeros(0, 3)], "empty"),
-        (lambda z: [z["a"]], {"a": torch.zeros(2, 3)}, "nest like its argument"),
+        (lambda z: [z["a"]], {"a": torch.zeros(2, 3)}, "pytree like its argument"),
         (lambda z: {"a": z["a"][:, :1]}, {"a": torch.zeros(2, 3)}, "keep the shapes"),
         (lambda z: z, "state", "must be a tensor"),
     ],
 )
-def test_bad_nests(f, z0, message):
+def test_bad_pytrees(f, z0, message):
     with pytest.raises((TypeError, ValueError), match=message):
         fixed_point(f, z0)
 
@@ -236,12 +237,12 @@ def test_automatic_choice_extrapolates_where_it_pays():
         return value
 
     tolerance = {"rtol": 1e-6, "max_steps": 3000}
-    plain = ForwardIteration(**tolerance).solve(dear, z0)
+    plain = FixedPointIteration(**tolerance).solve(dear, z0)
     chosen = Anderson("auto", **tolerance).solve(dear, z0)
     assert chosen.all_converged
     assert chosen.evaluations < 0.3 * plain.evaluations
     easy = Anderson("auto").solve(lambda z: 0.05 * z + 1.0, torch.zeros(2, 3))
-    assert easy.evaluations == ForwardIteration().solve(lambda z: 0.05 * z + 1.0, torch.zeros(2, 3)).evaluations
+    assert easy.evaluations == FixedPointIteration().solve(lambda z: 0.05 * z + 1.0, torch.zeros(2, 3)).evaluations
     diverging, start, solution = affine(8, 2, 1.4)
     assert Anderson("auto", rtol=1e-7, max_steps=500).solve(diverging, start).all_converged
 
@@ -263,16 +264,16 @@ def test_large_states_are_solved_as_small_ones(solver, ragged, monkeypatch):
     assert torch.allclose(small.trace.residual, large.trace.residual, rtol=1e-3)
 
 
-def test_remembered_plain_steps_make_the_window_they_would_have_made():
-    """An extrapolation over recalled plain steps is the least-squares combination of them all."""
+def test_kept_picard_steps_fill_the_window_as_they_would_have():
+    """An extrapolation over kept Picard steps is the least-squares combination of them all."""
     f, z0, _ = affine(30, 3, 0.9)
-    layout = Layout(z0)
+    layout = layout_of(z0)
     states = [z0]
     for _ in range(5):
         states.append(f(states[-1]))
     pairs = [(layout.block(f(z) - z), layout.block(f(z))) for z in states]
     stepper = Anderson(window=10).stepper(layout, z0)
-    stepper.recall(pairs[:-1])
+    stepper.take_over(pairs[:-1])
     r, g = pairs[-1]
     norms = torch.stack([r.t.norm(dim=1), g.t.norm(dim=1)], dim=1).numpy()
     out = stepper.advance(Evaluation(layout.block(states[-1]), g, r, norms), layout.block(torch.empty_like(z0)))
@@ -282,7 +283,7 @@ def test_remembered_plain_steps_make_the_window_they_would_have_made():
         gamma = torch.linalg.lstsq(dF, r.t[b].unsqueeze(1)).solution[:, 0]
         assert torch.allclose(out.t[b], g.t[b] - dG @ gamma, rtol=1e-6)
         left = (r.t[b] - dF @ gamma).norm()
-        assert stepper.window.predicted(stepper.gamma, norms[:, 0])[b] == pytest.approx(left.item(), rel=1e-4)
+        assert stepper.window.remaining(stepper.gamma, norms[:, 0])[b] == pytest.approx(left.item(), rel=1e-4)
 
 
 def test_half_precision_and_transposed_values():
@@ -304,16 +305,16 @@ def test_automatic_choice_without_a_tolerance_uses_its_steps():
         return f(z)
 
     budget = {"rtol": 0.0, "max_steps": 120}
-    plain, chosen = ForwardIteration(**budget).solve(f, z0), Anderson("auto", **budget).solve(dear, z0)
+    plain, chosen = FixedPointIteration(**budget).solve(f, z0), Anderson("auto", **budget).solve(dear, z0)
     assert (chosen.residual < 0.1 * plain.residual).all()
 
 
-def test_the_judge_tells_how_fast_the_worst_running_sample_falls():
-    judge = Judge(Layout(torch.zeros(2, 1)), 1e-9, 0.0, None)
-    z = judge.layout.block(torch.zeros(2, 1))
+def test_the_monitor_tells_how_fast_the_worst_running_sample_falls():
+    monitor = ConvergenceMonitor(Layout(torch.zeros(2, 1)), 1e-9, 0.0, None)
+    z = monitor.layout.block(torch.zeros(2, 1))
     for step, sizes in enumerate([(1.0, 0.5), (0.5, 0.5), (0.1, 0.2), (0.2, 0.3)]):
-        judge.note(np.array([[size, 1.0] for size in sizes]))
-        judge.look(step, z, own=True)
-    assert judge.fall(3) == pytest.approx(np.log(1.0 / 0.3) / 3)
-    assert judge.fall(3, to_least=True) == pytest.approx(np.log(1.0 / 0.2) / 3)
-    assert judge.excess == pytest.approx(0.3 / 1e-9)
+        monitor.record(np.array([[size, 1.0] for size in sizes]))
+        monitor.check(step, z, own=True)
+    assert monitor.log_decrease(3) == pytest.approx(np.log(1.0 / 0.3) / 3)
+    assert monitor.log_decrease(3, to_least=True) == pytest.approx(np.log(1.0 / 0.2) / 3)
+    assert monitor.worst_excess == pytest.approx(0.3 / 1e-9)

@@ -3,10 +3,10 @@ import math
 import pytest
 import torch
 
-from andersonn import Anderson, ForwardIteration, Status, fixed_point
+from andersonn import Anderson, FixedPointIteration, Status, fixed_point
 from tests.solvers.problems import affine, tanh_map
 
-SOLVERS = [Anderson(rtol=1e-10, max_steps=500), ForwardIteration(rtol=1e-10, max_steps=2000)]
+SOLVERS = [Anderson(rtol=1e-10, max_steps=500), FixedPointIteration(rtol=1e-10, max_steps=2000)]
 
 
 @pytest.mark.parametrize("solver", [*SOLVERS, Anderson(rtol=1e-10, max_steps=500, mixing=0.6, window=8)], ids=str)
@@ -29,7 +29,7 @@ def test_full_window_solves_a_linear_problem_as_gmres_does():
 
 def test_anderson_converges_where_forward_iteration_diverges():
     f, z0, solution = affine(12, 2, 1.4)
-    plain = ForwardIteration(rtol=1e-8, max_steps=200).solve(f, z0)
+    plain = FixedPointIteration(rtol=1e-8, max_steps=200).solve(f, z0)
     found = Anderson(window=12, rtol=1e-8, max_steps=200).solve(f, z0)
     assert not plain.converged.any()
     assert found.all_converged
@@ -40,7 +40,7 @@ def test_anderson_converges_where_forward_iteration_diverges():
 def test_fewer_evaluations_than_forward_iteration(dtype):
     f, z0 = tanh_map(200, 8, 0.95, dtype=dtype)
     tolerance = {"rtol": 1e-5, "max_steps": 600}
-    plain, found = ForwardIteration(**tolerance).solve(f, z0), Anderson(window=10, **tolerance).solve(f, z0)
+    plain, found = FixedPointIteration(**tolerance).solve(f, z0), Anderson(window=10, **tolerance).solve(f, z0)
     assert plain.all_converged
     assert found.all_converged
     assert found.evaluations < 0.8 * plain.evaluations
@@ -60,7 +60,7 @@ def test_scale_does_not_matter():
 def test_returned_residual_is_that_of_the_returned_state():
     for max_steps in (3, 40):
         f, z0 = tanh_map(50, 6, 0.97)
-        for solver in (Anderson(max_steps=max_steps), ForwardIteration(max_steps=max_steps)):
+        for solver in (Anderson(max_steps=max_steps), FixedPointIteration(max_steps=max_steps)):
             found = solver.solve(f, z0)
             g = f(found.z)
             actual = (g - found.z).norm(dim=1) / g.norm(dim=1)
@@ -86,7 +86,7 @@ def test_each_sample_is_judged_alone():
         assert torch.equal(alone.z[0], together.z[b])
 
 
-@pytest.mark.parametrize("solver", [Anderson(max_steps=60), ForwardIteration(max_steps=60)], ids=str)
+@pytest.mark.parametrize("solver", [Anderson(max_steps=60), FixedPointIteration(max_steps=60)], ids=str)
 def test_bad_neighbors_do_no_harm(solver):
     f, z0, _ = affine(5, 4, 0.5)
     clean = solver.solve(f, z0)
@@ -111,18 +111,18 @@ def test_best_iterate_of_a_sample_that_gets_worse():
         return z @ turn.T + torch.tensor([1.0, 0.0], dtype=torch.float64)
 
     start = torch.tensor([[0.5, 0.5]], dtype=torch.float64)
-    found = ForwardIteration(max_steps=20).solve(f, start)
+    found = FixedPointIteration(max_steps=20).solve(f, start)
     assert found.status.tolist() == [Status.MAX_STEPS]
     assert float(found.residual) == pytest.approx(float(found.trace.residual.min()))
     assert "raise max_steps" in found.describe()
-    hopeless = ForwardIteration().solve(lambda z: z * math.nan, start)
+    hopeless = FixedPointIteration().solve(lambda z: z * math.nan, start)
     assert torch.equal(hopeless.z, start)
     assert "NaN or infinity" in hopeless.describe()
     assert "1 at the initial state itself: check f's weights" in hopeless.describe()
     assert "largest residual inf" in hopeless.describe()
 
 
-@pytest.mark.parametrize("solver", [Anderson(), ForwardIteration()], ids=str)
+@pytest.mark.parametrize("solver", [Anderson(), FixedPointIteration()], ids=str)
 def test_trivial_maps(solver):
     z0 = torch.randn(3, 4)
     same = solver.solve(lambda z: z, z0)
@@ -138,7 +138,7 @@ def test_trivial_maps(solver):
 
 
 def test_max_steps_counts_updates():
-    for solver in (Anderson(max_steps=1, rtol=0.0), ForwardIteration(max_steps=1, rtol=0.0)):
+    for solver in (Anderson(max_steps=1, rtol=0.0), FixedPointIteration(max_steps=1, rtol=0.0)):
         f, z0, _ = affine(5, 2, 0.5)
         found = solver.solve(f, z0)
         assert found.evaluations == 2
@@ -173,7 +173,7 @@ def test_ragged_samples_equal_separate_ones():
     def f(z):
         return torch.tanh(block @ z @ mixing + shift)
 
-    for solver in (Anderson(rtol=1e-9, max_steps=100), ForwardIteration(rtol=1e-9, max_steps=100)):
+    for solver in (Anderson(rtol=1e-9, max_steps=100), FixedPointIteration(rtol=1e-9, max_steps=100)):
         together = solver.solve(f, torch.zeros_like(shift), offsets)
         assert together.all_converged
         for b in range(4):
@@ -219,7 +219,7 @@ def test_half_precision(dtype):
     ("make", "message"),
     [
         (lambda: Anderson(windw=3), "did you mean 'window'"),
-        (lambda: ForwardIteration(window=3), "no option 'window'"),
+        (lambda: FixedPointIteration(window=3), "no option 'window'"),
         (lambda: Anderson(window=0), "window must be a whole number, at least 1"),
         (lambda: Anderson(window=2.5), "window must be a whole number"),
         (lambda: Anderson(mixing=0.0), "mixing"),
@@ -250,7 +250,7 @@ def test_misuse_names_cause_and_cure(make, message):
         make()
 
 
-@pytest.mark.parametrize("solver", [Anderson(), ForwardIteration()], ids=str)
+@pytest.mark.parametrize("solver", [Anderson(), FixedPointIteration()], ids=str)
 def test_memory_that_f_must_leave_alone(solver):
     buffers = [torch.zeros(2, 3), torch.zeros(2, 3)]
     calls = []
@@ -265,14 +265,14 @@ def test_memory_that_f_must_leave_alone(solver):
     for f in (one_buffer, lambda z: z.mul_(0.5).add_(1.0)):
         with pytest.raises(ValueError, match="f changed"):
             solver.solve(f, torch.zeros(2, 3))
-    if isinstance(solver, ForwardIteration):  # its state is f's own memory
+    if isinstance(solver, FixedPointIteration):  # its state is f's own memory
         with pytest.raises(ValueError, match="f changed"):
             solver.solve(two_buffers, torch.zeros(2, 3))
     constant = torch.ones(2, 3)
     assert solver.solve(lambda z: constant, torch.zeros(2, 3)).all_converged
 
 
-@pytest.mark.parametrize("solver", [Anderson(max_steps=80), ForwardIteration(max_steps=80)], ids=str)
+@pytest.mark.parametrize("solver", [Anderson(max_steps=80), FixedPointIteration(max_steps=80)], ids=str)
 def test_a_view_of_the_state_may_be_returned(solver):
     start = torch.randn(4, 4, dtype=torch.float64)
     turned = solver.solve(lambda z: z.T, start)
@@ -295,7 +295,7 @@ def test_gradients_recorded_by_f_do_not_pile_up():
 @pytest.mark.parametrize("scale", [1e-30, 1e-18, 1e20, 1e30])
 def test_norms_of_extreme_float32_states(scale):
     f, z0 = tanh_map(10, 3, 0.5, dtype=torch.float32, scale=scale)
-    found = ForwardIteration(rtol=1e-4).solve(f, z0)
+    found = FixedPointIteration(rtol=1e-4).solve(f, z0)
     assert found.all_converged
     g = f(found.z).double()
     assert torch.allclose(found.residual, (g - found.z.double()).norm(dim=1) / g.norm(dim=1), rtol=1e-4)
@@ -307,19 +307,21 @@ def test_best_iterate_is_judged_as_convergence_is():
     def f(z):
         return torch.where(z < 1.0, z + 1e-2, z + 5.0)
 
-    found = ForwardIteration(rtol=0.0, atol=1e-3, max_steps=200).solve(f, torch.full((1, 1), 0.5, dtype=torch.float64))
+    found = FixedPointIteration(rtol=0.0, atol=1e-3, max_steps=200).solve(
+        f, torch.full((1, 1), 0.5, dtype=torch.float64)
+    )
     assert found.status.tolist() == [Status.MAX_STEPS]
     assert float(found.z) < 1.0
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e160, 1e300])
 def test_norms_of_extreme_float64_states(scale):
-    found = ForwardIteration(rtol=1e-6).solve(lambda z: 0.5 * z + scale, torch.zeros(2, 4, dtype=torch.float64))
+    found = FixedPointIteration(rtol=1e-6).solve(lambda z: 0.5 * z + scale, torch.zeros(2, 4, dtype=torch.float64))
     assert found.all_converged
     assert torch.allclose(found.z, torch.full_like(found.z, 2 * scale), rtol=1e-5, atol=0.0)
 
 
-@pytest.mark.parametrize("solver", [Anderson(), ForwardIteration()], ids=str)
+@pytest.mark.parametrize("solver", [Anderson(), FixedPointIteration()], ids=str)
 def test_inference_mode(solver):
     f, z0, _ = affine(5, 2, 0.5)
     buffer = torch.zeros(2, 3)
@@ -337,7 +339,7 @@ def test_inference_mode(solver):
                 solver.solve(f, torch.zeros(2, 3))
 
 
-@pytest.mark.parametrize("solver", [Anderson(), ForwardIteration()], ids=str)
+@pytest.mark.parametrize("solver", [Anderson(), FixedPointIteration()], ids=str)
 def test_the_result_is_no_memory_of_f(solver):
     constant = torch.ones(2, 3)
     solver.solve(lambda z: constant, torch.zeros(2, 3)).z.zero_()

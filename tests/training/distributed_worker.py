@@ -21,8 +21,9 @@ from andersonn.models import ImageBatch
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
 from andersonn.training.dataset import prepare
-from andersonn.training.distributed import ALONE, join
+from andersonn.training.distributed import init_processes
 from andersonn.training.forward import ask_together
+from andersonn.training.process_group import SINGLE
 from andersonn.training.trainer import Trainer
 
 SMALL = ("epochs=3", "model.width=12", "columns=8", "radial=8", "max_rows=200")
@@ -33,9 +34,9 @@ def some_records(every=36):
     return records.take(np.arange(0, len(records), every))
 
 
-def trainer_of(team, *overrides):
+def trainer_of(processes, *overrides):
     config = TrainConfig.make(overrides=[*SMALL, *overrides])
-    return Trainer(prepare(some_records(), CONDUCTION, config, team=team), CONDUCTION, config, team)
+    return Trainer(prepare(some_records(), CONDUCTION, config, processes=processes), CONDUCTION, config, processes)
 
 
 @contextmanager
@@ -58,8 +59,8 @@ def doubled(trainer):
         ImageBatch.from_store = single
 
 
-def trained(team, *overrides, double=False):
-    trainer = trainer_of(team, *overrides)
+def trained(processes, *overrides, double=False):
+    trainer = trainer_of(processes, *overrides)
     if double:
         with doubled(trainer):
             while not trainer.done:
@@ -79,18 +80,18 @@ def apart(one, other):
     )
 
 
-def same_weights(team, folder):
+def same_weights(processes, folder):
     found = {}
     for name, overrides, double in (
         ("message, float64", ("cell=message",), True),
         ("convolution, float64", ("cell=convolution",), True),
         ("message, float32", ("cell=message",), False),
     ):
-        together = trained(team, *overrides, double=double)
-        alone = trained(ALONE, *overrides, double=double)
+        together = trained(processes, *overrides, double=double)
+        alone = trained(SINGLE, *overrides, double=double)
         found[name] = {
             "apart": apart(together, alone),
-            "moved": apart(together, trainer_of(ALONE, *overrides)),
+            "moved": apart(together, trainer_of(SINGLE, *overrides)),
             "losses": [[row["validation_loss"] for row in t.history] for t in (together, alone)],
             "evaluations": [[row["forward_evaluations"] for row in t.history] for t in (together, alone)],
             "waiting": [row["waiting"] for row in together.history],
@@ -99,15 +100,15 @@ def same_weights(team, folder):
     return found
 
 
-def resumed(team, folder):
+def resumed(processes, folder):
     """A run of one epoch with all processes, then two alone; and the other way round; against one undisturbed."""
-    undisturbed = trained(ALONE)
+    undisturbed = trained(SINGLE)
     found = {}
-    for name, first, then in (("fewer", team, ALONE), ("more", ALONE, team)):
+    for name, first, then in (("fewer", processes, SINGLE), ("more", SINGLE, processes)):
         begun = trainer_of(first)
         begun.run_epoch()
-        with team.all_or_none():
-            if team.lead:
+        with processes.all_or_none():
+            if processes.is_rank0:
                 save_checkpoint(folder / f"{name}.safetensors", begun)
         going = trainer_of(then)
         load_checkpoint(folder / f"{name}.safetensors", going)
@@ -117,19 +118,19 @@ def resumed(team, folder):
     return found
 
 
-def few_structures(team, folder):
+def few_structures(processes, folder):
     """Batches of one or two structures, so that some processes have none; validation of one."""
-    trainer = trainer_of(team, "max_images=3", "limit=20", "epochs=1", "averaging=0", "cell=convolution")
+    trainer = trainer_of(processes, "max_images=3", "limit=20", "epochs=1", "averaging=0", "cell=convolution")
     few = trainer.dataset.sides["validation"][:1]
     trainer.dataset.sides["validation"] = few
-    alone = trainer_of(ALONE, "max_images=3", "limit=20", "epochs=1", "averaging=0", "cell=convolution")
+    alone = trainer_of(SINGLE, "max_images=3", "limit=20", "epochs=1", "averaging=0", "cell=convolution")
     alone.dataset.sides["validation"] = few
     weights = []
     loss = trainer._loss
-    trainer._loss = lambda share: (weights.append(share.weight), loss(share))[1]
+    trainer._loss = lambda shard: (weights.append(shard.weight), loss(shard))[1]
     rows = [each.run_epoch() for each in (trainer, alone)]
     together, one = (
-        ask_together(trainer.network, trainer.dataset.store, few, team),
+        ask_together(trainer.network, trainer.dataset.store, few, processes),
         ask(trainer.network, trainer.dataset.store, few),
     )
     return {
@@ -142,31 +143,31 @@ def few_structures(team, folder):
     }
 
 
-def divergence(team, folder):
+def divergence(processes, folder):
     """The loss of the last process alone is not a number."""
-    trainer = trainer_of(team)
+    trainer = trainer_of(processes)
     loss = trainer._loss
-    if team.rank == team.size - 1:
-        trainer._loss = lambda share: loss(share) * torch.nan
+    if processes.rank == processes.size - 1:
+        trainer._loss = lambda shard: loss(shard) * torch.nan
     return told(trainer.run_epoch)
 
 
-def failure(team, folder):
+def failure(processes, folder):
     """The last process alone fails: first while others wait for it, then in the midst of an epoch."""
 
     def fail(*_):
         raise UsageError("own", "this process failed")
 
     def section():
-        with team.all_or_none():
-            if team.rank == team.size - 1:
+        with processes.all_or_none():
+            if processes.rank == processes.size - 1:
                 fail()
 
     found = {"section": told(section)}
-    found["unlike"] = told(lambda: team.require_same(f"{team.rank}"))
-    found["alike"] = told(lambda: team.require_same("all"))
-    trainer = trainer_of(team)
-    if team.rank == team.size - 1:
+    found["unlike"] = told(lambda: processes.require_same(f"{processes.rank}"))
+    found["alike"] = told(lambda: processes.require_same("all"))
+    trainer = trainer_of(processes)
+    if processes.rank == processes.size - 1:
         trainer._loss = fail
     try:
         trainer.run_epoch()
@@ -187,10 +188,10 @@ def told(work):
 
 def main(folder: Path, *checks: str) -> None:
     torch.set_num_threads(1)
-    with join(torch.device("cpu")) as team:
+    with init_processes(torch.device("cpu")) as processes:
         for check in checks:
-            found = globals()[check](team, folder)
-            (folder / f"{check}.{team.rank}.json").write_text(json.dumps(found))
+            found = globals()[check](processes, folder)
+            (folder / f"{check}.{processes.rank}.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

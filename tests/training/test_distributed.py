@@ -20,8 +20,9 @@ from andersonn.inference.model_bundle import Artifact
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.training.checkpoint import write_history
 from andersonn.training.dataset import prepare
-from andersonn.training.distributed import ALONE, TOLD_BY_LAUNCHERS, Team, join, launched
-from andersonn.training.rank_shard import dealt, drawn_for_all, share_of
+from andersonn.training.distributed import LAUNCHER_VARIABLES, init_processes, launched
+from andersonn.training.process_group import SINGLE, ProcessGroup
+from andersonn.training.rank_shard import balanced_partition, shard_of, synchronized_dropout
 from andersonn.training.run import CHECKPOINT, train
 from andersonn.training.trainer import Trainer
 from tests.training.distributed_worker import SMALL, apart, doubled, some_records
@@ -52,7 +53,7 @@ def free_port():
 
 def place(rank, size, port):
     values = (str(rank), str(size), str(rank), "127.0.0.1", port)
-    return dict(zip(TOLD_BY_LAUNCHERS, values, strict=True)) | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    return dict(zip(LAUNCHER_VARIABLES, values, strict=True)) | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
 
 
 def run_checks(folder, *checks, size=2):
@@ -85,7 +86,7 @@ def two(tmp_path_factory):
     return run_checks(tmp_path_factory.mktemp("two"), *checks)
 
 
-# ---- shares
+# ---- shards
 
 
 @pytest.mark.parametrize("size", [2, 3, 7])
@@ -93,40 +94,40 @@ def test_rows_are_dealt_out_evenly(size):
     rng = np.random.default_rng(0)
     for n in (size, size + 1, 128):
         costs = rng.integers(1, 60, n)
-        owner = dealt(costs, size)
+        owner = balanced_partition(costs, size)
         loads = np.bincount(owner, weights=costs, minlength=size)
         assert np.bincount(owner, minlength=size).min() >= 1
         assert loads.max() - loads.min() <= costs.max()
-        assert np.array_equal(owner, dealt(costs, size))
+        assert np.array_equal(owner, balanced_partition(costs, size))
 
 
 def test_shares_make_up_the_batch():
     n_rows = np.array([4, 9, 1, 7, 3, 8])
     indices = np.array([5, 0, 3, 1])
-    shares = [share_of(indices, n_rows, rank, 3) for rank in range(3)]
-    assert sorted(np.concatenate([share.indices for share in shares])) == sorted(indices)
-    assert sum(share.weight for share in shares) == 1.0
-    assert sorted(torch.cat([share.rows for share in shares]).tolist()) == list(range(8 + 4 + 7 + 9))
-    for share in shares:
-        assert np.array_equal(indices[share.places.numpy()], share.indices)
-        assert len(share.rows) == n_rows[share.indices].sum()
-    spare = share_of(indices[:1], n_rows, 2, 3)
+    shards = [shard_of(indices, n_rows, rank, 3) for rank in range(3)]
+    assert sorted(np.concatenate([shard.indices for shard in shards])) == sorted(indices)
+    assert sum(shard.weight for shard in shards) == 1.0
+    assert sorted(torch.cat([shard.rows for shard in shards]).tolist()) == list(range(8 + 4 + 7 + 9))
+    for shard in shards:
+        assert np.array_equal(indices[shard.positions.numpy()], shard.indices)
+        assert len(shard.rows) == n_rows[shard.indices].sum()
+    spare = shard_of(indices[:1], n_rows, 2, 3)
     assert spare.weight == 0.0
     assert spare.indices.tolist() == [5]
 
 
 def gradients(trainer, indices, size):
-    """Summed over the shares of so many processes, each with generators of its own as in earnest; and those generators'
+    """Summed over the shards of so many processes, each with generators of its own as in earnest; and those generators'
     states afterwards.
     """
     total, states = {}, []
     trainer.network.train()
     for rank in range(size):
         torch.manual_seed(1)
-        share = share_of(indices, trainer.dataset.store.n_rows, rank, size)
+        shard = shard_of(indices, trainer.dataset.store.n_rows, rank, size)
         trainer.network.zero_grad()
-        with drawn_for_all(trainer.network, share):
-            loss = trainer._loss(share) * share.weight
+        with synchronized_dropout(trainer.network, shard):
+            loss = trainer._loss(shard) * shard.weight
         loss.backward()
         states.append(torch.get_rng_state())
         for name, parameter in trainer.network.named_parameters():
@@ -141,8 +142,8 @@ def gradients(trainer, indices, size):
 @pytest.mark.parametrize("size", [2, 9])
 def test_gradients_of_shares_add_up_to_those_of_the_batch(records, options, size):
     trainer = trainer_of(records, *options, "dropout=0.4", "embedding_dropout=0.3", "strain=0.05")
-    if trainer.steering is not None:
-        trainer.steering.at(0.0)
+    if trainer.solver_schedule is not None:
+        trainer.solver_schedule.at(0.0)
     with doubled(trainer):
         indices = trainer.dataset.sides["train"][:7]
         whole, (state,) = gradients(trainer, indices, 1)
@@ -157,9 +158,9 @@ def test_gradients_of_shares_add_up_to_those_of_the_batch(records, options, size
 
 def test_dropouts_are_their_own_again(records):
     trainer = trainer_of(records)
-    share = share_of(trainer.dataset.sides["train"][:4], trainer.dataset.store.n_rows, 0, 2)
+    shard = shard_of(trainer.dataset.sides["train"][:4], trainer.dataset.store.n_rows, 0, 2)
     parts = [part for part in trainer.network.modules() if isinstance(part, torch.nn.Dropout)]
-    with drawn_for_all(trainer.network, share):
+    with synchronized_dropout(trainer.network, shard):
         assert all("forward" in vars(part) for part in parts)
     assert not any("forward" in vars(part) for part in parts)
     every_kind = [type(m) for m in trainer.network.modules() if isinstance(m, torch.nn.modules.dropout._DropoutNd)]
@@ -344,7 +345,7 @@ def test_torchrun_starts_killed_processes_anew(data, tmp_path):
 
 @pytest.fixture
 def nowhere(monkeypatch):
-    for name in TOLD_BY_LAUNCHERS:
+    for name in LAUNCHER_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -352,8 +353,8 @@ def nowhere(monkeypatch):
 def test_alone_without_a_launcher(nowhere):
     assert launched() == (0, 1)
     nowhere.setenv("WORLD_SIZE", "1")
-    with join(CPU) as team:
-        assert team is ALONE
+    with init_processes(CPU) as processes:
+        assert processes is SINGLE
     assert not torch.distributed.is_initialized()
 
 
@@ -361,7 +362,7 @@ def test_alone_without_a_launcher(nowhere):
     ("given", "message"),
     [
         ({"RANK": "0", "WORLD_SIZE": "2"}, "LOCAL_RANK, MASTER_ADDR, MASTER_PORT is not set"),
-        ({"WORLD_SIZE": "4"}, "WORLD_SIZE=4 speaks of several processes, but RANK"),
+        ({"WORLD_SIZE": "4"}, "WORLD_SIZE=4 announces several processes, but RANK"),
         ({"RANK": "0"}, "WORLD_SIZE"),
         (place(5, 2, "1"), "no process of a team"),
         (place("first", 2, "1"), "RANK=first"),
@@ -370,7 +371,7 @@ def test_alone_without_a_launcher(nowhere):
 def test_half_a_launch_is_refused(nowhere, given, message):
     for name, value in given.items():
         nowhere.setenv(name, value)
-    with pytest.raises(UsageError, match=message) as caught, join(CPU):
+    with pytest.raises(UsageError, match=message) as caught, init_processes(CPU):
         pass
     assert "torchrun" in caught.value.hint
 
@@ -381,7 +382,7 @@ def test_fewer_gpus_than_processes_are_refused(nowhere):
     nowhere.setattr(torch.cuda, "device_count", lambda: 1)
     with (
         pytest.raises(UsageError, match="finds 1 CUDA GPU, and each needs its own") as caught,
-        join(torch.device("cuda")),
+        init_processes(torch.device("cuda")),
     ):
         pass
     assert caught.value.hint.startswith("start --nproc-per-node 1")
@@ -391,7 +392,7 @@ def test_a_missing_backend_is_refused(nowhere):
     for name, value in place(0, 2, free_port()).items():
         nowhere.setenv(name, value)
     nowhere.setattr(torch.distributed, "is_gloo_available", lambda: False)
-    with pytest.raises(UsageError, match="has no gloo"), join(CPU):
+    with pytest.raises(UsageError, match="has no gloo"), init_processes(CPU):
         pass
 
 
@@ -401,7 +402,7 @@ def test_others_that_never_come_are_told(nowhere):
     for name, value in place(0, 2, free_port()).items():
         nowhere.setenv(name, value)
     nowhere.setattr("andersonn.training.distributed.PATIENCE", timedelta(seconds=1))
-    with pytest.raises(UsageError, match="process 0 of 2 cannot reach the others at 127.0.0.1"), join(CPU):
+    with pytest.raises(UsageError, match="process 0 of 2 cannot reach the others at 127.0.0.1"), init_processes(CPU):
         pass
 
 
@@ -409,7 +410,7 @@ def test_batches_too_small_for_the_team_are_refused(records):
     config = TrainConfig.make(overrides=[*SMALL, "max_images=2"])
     dataset = prepare(records, CONDUCTION, config)
     with pytest.raises(UsageError, match="more than 2 structures, too few for 3 processes"):
-        Trainer(dataset, CONDUCTION, config, Team(0, 3))
+        Trainer(dataset, CONDUCTION, config, ProcessGroup(0, 3))
 
 
 # ---- the shared store
@@ -422,7 +423,7 @@ def test_a_mapped_store_is_the_store(records, monkeypatch, tmp_path):
         ("image.oxidation=true", "model.oxidation=true"),
         ("image.positions=true", "image.fold=false"),
     ):
-        recipe = TrainConfig.make(overrides=[*SMALL, *overrides]).image.recipe()
+        recipe = TrainConfig.make(overrides=[*SMALL, *overrides]).image
         with pytest.raises(UsageError, match="set ANDERSONN_CACHE") as caught:
             stores.shared_image_store(records, recipe, make=False)
         assert caught.value.kind == "no_shared_images"
@@ -440,7 +441,7 @@ def test_a_mapped_store_is_the_store(records, monkeypatch, tmp_path):
 
 def test_a_damaged_store_is_made_again_by_the_one_that_makes(records, monkeypatch, tmp_path):
     monkeypatch.setenv("ANDERSONN_CACHE", str(tmp_path))
-    recipe = TrainConfig.make(overrides=SMALL).image.recipe()
+    recipe = TrainConfig.make(overrides=SMALL).image
     stores.shared_image_store(records, recipe)
     (file,) = (tmp_path / "images").iterdir()
     file.write_bytes(file.read_bytes()[:-10])

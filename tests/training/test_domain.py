@@ -19,9 +19,9 @@ from andersonn.inference.model_bundle import Artifact
 from andersonn.models import ImageBatch
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.structures.image import NodeNeighborImage
-from andersonn.training.corruptions import spoilers
+from andersonn.training.corruptions import corruptions
 from andersonn.training.dataset import prepare
-from andersonn.training.domain_fitting import _telling, describe_domain
+from andersonn.training.domain_fitting import _classifier, describe_domain
 from andersonn.training.recalibrate import recalibrate
 from andersonn.training.run import train
 from tests.conftest import random_structure
@@ -92,8 +92,8 @@ def test_spoiled_states_are_told_from_sound_ones():
         return rng.normal(size=(n, 6)) + np.sign(rng.normal(size=(n, 1))) * direction * (6.0 if spoiled else 0.0)
 
     shown = states(600, False), states(600, True)
-    first, bias, odds, odds_bias = told = _telling(*shown, 0)
-    assert all(np.array_equal(one, other) for one, other in zip(told, _telling(*shown, 0), strict=True))
+    first, bias, odds, odds_bias = told = _classifier(*shown, 0)
+    assert all(np.array_equal(one, other) for one, other in zip(told, _classifier(*shown, 0), strict=True))
     zero = np.zeros((1, 6))
     domain = Domain(zero[0], np.eye(6), zero, np.full(1, 1e9), first, bias, odds, odds_bias, np.ones(2), np.ones(1))
     assert (domain.distance(states(200, True)) > np.log(2)).mean() > 0.9  # even odds
@@ -188,11 +188,11 @@ def batch_of(structures, recipe):
 
 
 @pytest.mark.parametrize("periodic", [True, False])
-def test_spoilers_change_what_they_say(periodic, trained):
+def test_corruptions_change_what_they_say(periodic, trained):
     rng = np.random.default_rng(0)
-    recipe = replace(trained[1].config.image.recipe(), fold=periodic, positions=not periodic)
+    recipe = replace(trained[1].config.image, fold=periodic, positions=not periodic)
     batch = batch_of([random_structure(rng, n, periodic) for n in (5, 9, 14)], recipe)
-    ways = spoilers(torch.tensor([3, 26]), torch.Generator().manual_seed(0))
+    ways = corruptions(torch.tensor([3, 26]), torch.Generator().manual_seed(0))
     spoiled = {name: way(batch) for name, way in ways.items()}
     factor = spoiled["rescaled"].distance / batch.distance
     for k in range(3):

@@ -60,7 +60,7 @@ def test_its_scores_are_the_logarithm_of_mean_probabilities(parts, records, stru
     from andersonn.models import ImageBatch
     from andersonn.structures.image import NodeNeighborImage
 
-    recipe = parts["0"].config.image.recipe()
+    recipe = parts["0"].config.image
     images = [NodeNeighborImage.from_structure(s, recipe) for s in list(structures.values())[:4]]
     batch = ImageBatch.from_store(ImageStore.from_images(images, recipe), np.arange(4))
     members = [parts["0"].network, parts["1"].network]

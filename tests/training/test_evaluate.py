@@ -92,7 +92,7 @@ def test_other_sides_of_the_training_file_overlap(scientist, records):
 
 def test_the_card_keeps_the_digest_of_the_split(scientist, records):
     kept = scientist.artifact.provenance["data"][SPLIT_KEY]
-    assert kept == split_digest(records, scientist.artifact.config.split.rule())
+    assert kept == split_digest(records, scientist.artifact.config.split)
 
 
 def test_models_that_do_not_know_their_split(scientist, records):

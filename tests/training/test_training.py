@@ -20,7 +20,7 @@ from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
 from andersonn.training.dataset import prepare
 from andersonn.training.folder import CHECKPOINT
 from andersonn.training.metrics import classification_metrics, expected_calibration_error, roc_auc
-from andersonn.training.rank_shard import share_of
+from andersonn.training.rank_shard import shard_of
 from andersonn.training.run import train
 from andersonn.training.trainer import Trainer
 
@@ -123,9 +123,9 @@ def test_strain_swells_each_structure_as_a_whole(records):
     trainer = Trainer(prepare(records, CONDUCTION, config), CONDUCTION, config)
     chosen = trainer.dataset.sides["train"][:200]
     batch = ImageBatch.from_store(trainer.dataset.store, chosen)
-    share = share_of(chosen, trainer.dataset.store.n_rows, rank=0, size=1)
+    shard = shard_of(chosen, trainer.dataset.store.n_rows, rank=0, size=1)
     torch.manual_seed(0)
-    strained = trainer._strained(batch, share)
+    strained = trainer._strained(batch, shard)
     seen = batch.weight > 0
     factor = strained.distance / batch.distance
     of_image = torch.stack([factor[(batch.sample == b).unsqueeze(1) & seen].mean() for b in range(len(batch))])
@@ -134,7 +134,7 @@ def test_strain_swells_each_structure_as_a_whole(records):
     assert abs(float(of_image.mean()) - 1.0) < 0.006
     assert torch.equal(strained.weight, batch.weight)
     still = Trainer(trainer.dataset, CONDUCTION, TrainConfig.make(overrides=[*SMALL, "strain=0"]))
-    assert still._strained(batch, share) is batch
+    assert still._strained(batch, shard) is batch
 
 
 def test_checkpoints_of_another_run_are_refused(records, tmp_path):

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-WAIT = 90.0
+WAIT = 240.0
+"""Seconds after which something hangs: a guard, far from what anything takes."""
 
 
 class Serving:
@@ -24,7 +25,7 @@ class Serving:
         command = [sys.executable, "-m", "andersonn.cli.main", "serve", "--port", str(port), *options]
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self.client = httpx.Client(base_url=self.url, timeout=60.0)
+        self.client = httpx.Client(base_url=self.url, timeout=WAIT)
         self._await()
 
     def _await(self) -> None:
@@ -48,7 +49,7 @@ class Serving:
     def close(self) -> None:
         self.client.close()
         self.process.terminate()
-        self.process.wait(30.0)
+        self.process.wait(WAIT)
         self.process.stderr.close()
 
 
@@ -65,7 +66,7 @@ def server():
         "--megabytes",
         "1",
         "--read-seconds",
-        "6",
+        "120",
         "--readers",
         "1",
     )

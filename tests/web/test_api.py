@@ -5,20 +5,15 @@ import gc
 import gzip
 import json
 import signal
-import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 
-import httpx
 import pytest
 
 from andersonn import Scientist
 from andersonn.errors import InputError
 from andersonn.web.lab import Lab
 from andersonn.web.limits import Limits
-from tests.web.conftest import EXAMPLES, Serving
+from tests.web.conftest import EXAMPLES
 
 QUARTZ, COPPER = EXAMPLES / "structures/quartz.cif", EXAMPLES / "structures/Cu.cif"
 SOLVENTS = EXAMPLES / "molecules/solvents.sdf"
@@ -205,50 +200,25 @@ def test_every_example_is_answered(server):
         assert all("class" in row for row in answer.json()["answers"])
 
 
-def test_questions_beyond_the_queue_are_told_so_and_the_others_answered():
-    serving = Serving("--waiting", "2", "--readers", "1")
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [(["--model", "{}"], "model.json"), (["--atoms", "0"], "above 0"), (["--host", "1.2.3.4"], "listen")],
+)
+def test_a_wrong_call_ends_with_a_line(tmp_path, monkeypatch, capsys, one_thread, options, word):
+    from andersonn.cli.main import main
+
+    options = [option.format(tmp_path) for option in options]
+    monkeypatch.setattr(sys, "argv", ["andersonn", "serve", "--port", "0", *options])
+    before = signal.getsignal(signal.SIGTERM)
     try:
-        with ThreadPoolExecutor(16) as threads:
-            found = list(threads.map(lambda k: serving.ask("predict", "polarity", smiles="C" * (k % 5 + 8)), range(32)))
-        codes = [answer.status_code for answer in found]
-        assert set(codes) == {200, 429}
-        refused = found[codes.index(429)]
-        assert refused.json()["error"]["kind"] == "busy"
-        assert refused.headers["retry-after"]
-        waiting = [asked(serving, k) for k in range(2)]
-        serving.process.send_signal(signal.SIGTERM)  # a graceful stop answers what was asked
-        assert [future.result().status_code for future in waiting] == [200, 200]
-        assert serving.process.wait(20.0) == 0
+        with pytest.raises(SystemExit) as caught:
+            main()
     finally:
-        serving.close()
-
-
-def asked(serving, k):
-    """The answer to come to a question that has been sent."""
-    sent, threads = Event(), ThreadPoolExecutor(1)
-
-    def ask():
-        with httpx.Client(base_url=serving.url, timeout=30.0) as client:
-            sent.set()
-            return client.post("/api/predict/polarity", data={"smiles": "C" * (20 + k)})
-
-    future = threads.submit(ask)
-    sent.wait(5.0)
-    time.sleep(0.1)
-    return future
-
-
-def test_a_wrong_call_ends_with_a_line(tmp_path):
-    command = [sys.executable, "-m", "andersonn.cli.main", "serve", "--port", "0"]
-    for options, word in (
-        (["--model", str(tmp_path)], "model.json"),
-        (["--atoms", "0"], "above 0"),
-        (["--host", "1.2.3.4"], "listen"),
-    ):
-        done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 2, done.stderr
-        assert word in done.stderr.splitlines()[-1]
-        assert "Traceback" not in done.stderr
+        signal.signal(signal.SIGTERM, before)
+    said = capsys.readouterr().err
+    assert caught.value.code == 2, said
+    assert word in said.splitlines()[-1]
+    assert "Traceback" not in said
 
 
 def test_health(server):

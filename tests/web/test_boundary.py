@@ -10,6 +10,8 @@ from andersonn.data.imaging import images_for
 from andersonn.structures.readers import from_smiles
 from andersonn.web.boundary import boundary, grid
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def polarity():

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,7 +22,7 @@ from andersonn.errors import UsageError
 from andersonn.web.connections import protocol_of
 from andersonn.web.doors import Doors, addresses, machine_names, own_names
 from andersonn.web.limits import Limits
-from tests.web.conftest import EXAMPLES, Serving
+from tests.web.conftest import EXAMPLES, WAIT, Serving
 
 QUARTZ = EXAMPLES / "structures/quartz.cif"
 
@@ -166,8 +169,10 @@ def test_a_page_behind_a_proxy():
 
 @pytest.fixture(scope="module")
 def narrow():
-    """A server with few connections and little patience."""
-    serving = Serving("--readers", "1", "--connections", "20", "--head-seconds", "8")
+    """A server with few connections, a short queue and little patience."""
+    serving = Serving(
+        "--readers", "1", "--connections", "20", "--head-seconds", "8", "--waiting", "2", "--read-seconds", "120"
+    )
     yield serving
     serving.close()
 
@@ -182,7 +187,7 @@ HALVES = (
 
 
 def raw(serving, sent: bytes = b"") -> socket.socket:
-    found = socket.create_connection(("127.0.0.1", int(serving.url.rpartition(":")[2])), 10.0)
+    found = socket.create_connection(("127.0.0.1", int(serving.url.rpartition(":")[2])), WAIT)
     found.sendall(sent)
     return found
 
@@ -190,7 +195,7 @@ def raw(serving, sent: bytes = b"") -> socket.socket:
 def heard(connection: socket.socket) -> bytes:
     """All that comes until the other side closes."""
     found = b""
-    connection.settimeout(30.0)
+    connection.settimeout(WAIT)
     with contextlib.suppress(ConnectionError):
         while part := connection.recv(65536):
             found += part
@@ -239,7 +244,7 @@ def test_a_body_that_nobody_waits_for_keeps_nobody_out(narrow, asked, status, le
     theirs = []
     for _ in range(60):
         connection = raw(narrow, f"{asked} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n".encode())
-        connection.settimeout(20.0)
+        connection.settimeout(WAIT)
         assert int(connection.recv(65536).split()[1]) == status
         with contextlib.suppress(ConnectionError):
             connection.sendall(part)
@@ -317,9 +322,8 @@ def status_of(serving) -> int:
 
 def test_a_head_that_trickles_is_not_waited_for(narrow):
     connection = raw(narrow, b"GET / HTTP/1.1\r\n")
-    begun = time.monotonic()
     with contextlib.suppress(ConnectionError):
-        while time.monotonic() < begun + 25:
+        while True:  # until it is answered, or the test's own limit of time
             connection.sendall(b"X")
             time.sleep(0.25)
             connection.setblocking(False)
@@ -332,7 +336,7 @@ def test_a_head_that_trickles_is_not_waited_for(narrow):
 
 def test_the_next_request_of_a_connection_has_to_come_in_time_too(narrow):
     connection = raw(narrow, b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-    connection.settimeout(20.0)
+    connection.settimeout(WAIT)
     assert connection.recv(65536).startswith(b"HTTP/1.1 200")
     connection.sendall(b"GET /api/hea")
     assert error_of(heard(connection))[0] == 408
@@ -347,3 +351,39 @@ def test_a_body_that_stops_is_not_waited_for(narrow):
 
 def test_what_is_no_http_is_told_so(narrow):
     assert error_of(heard(raw(narrow, b"\x16\x03\x01\x02\x00\x01\xfc\x03\x03 hello\r\n\r\n")))[0] == 400
+
+
+def test_questions_beyond_the_queue_are_told_so_and_the_others_answered(narrow):
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda k: narrow.ask("predict", "polarity", smiles="C" * (k % 5 + 8)), range(24)))
+    codes = [answer.status_code for answer in found]
+    assert set(codes) == {200, 429}
+    refused = found[codes.index(429)]
+    assert refused.json()["error"]["kind"] == "busy"
+    assert refused.headers["retry-after"]
+
+
+def test_a_graceful_stop_answers_what_was_asked(narrow):
+    """The last test of this server, since it ends."""
+    waiting = [sent(narrow, k) for k in range(2)]
+    while narrow.client.get("/api/health").json()["waiting"] < 2:  # until both are in
+        if all(future.done() for future in waiting):
+            break
+        time.sleep(0.02)
+    narrow.process.send_signal(signal.SIGTERM)
+    assert [future.result().status_code for future in waiting] == [200, 200]
+    assert narrow.process.wait(WAIT) == 0
+
+
+def sent(serving, k):
+    """The answer to come to a question that is being sent."""
+    begun, threads = Event(), ThreadPoolExecutor(1)
+
+    def ask():
+        with httpx.Client(base_url=serving.url, timeout=WAIT) as client:
+            begun.set()
+            return client.post("/api/predict/polarity", data={"smiles": "C" * (10 + k)})
+
+    future = threads.submit(ask)
+    begun.wait(WAIT)
+    return future

@@ -1,9 +1,12 @@
-"""Functions that behave badly on purpose, in worker processes."""
+"""Functions that behave badly on purpose, in worker processes, and a worker without a process."""
 
+import json
 import os
 import time
 
-from andersonn.workers.bounds import time_limit
+from andersonn.errors import InputError
+from andersonn.workers.process import answer, named
+from andersonn.workers.process_limits import time_limit
 
 
 def misbehave(payload, settings):
@@ -16,3 +19,26 @@ def misbehave(payload, settings):
         with time_limit(settings["seconds"]):
             time.sleep(payload["sleep"])
     return {"echo": payload}
+
+
+class InThisProcess:
+    """Takes the place of a worker where the process is not what is tested: starting one takes seconds of a core.
+
+    The function still sees JSON alone, and its errors come back as a worker tells them.
+    """
+
+    def __init__(self, compute, settings, threads=1, gigabytes=None):
+        self._compute, self._settings = named(compute), json.loads(json.dumps(settings))
+
+    def ask(self, payload, seconds):
+        given = json.loads(json.dumps(payload))
+        found = json.loads(json.dumps(answer(self._compute, given, self._settings)))
+        if "error" in found:
+            raise InputError(**found["error"])
+        return found["result"]
+
+    def wait(self, seconds):
+        pass
+
+    def close(self):
+        pass

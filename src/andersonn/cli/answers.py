@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from andersonn.sanitize import harmless, visible
 
 if TYPE_CHECKING:
+    from andersonn.data.tasks import Task
     from andersonn.inference.prediction import Failure, Prediction
 
 NAMES = 4
@@ -24,23 +25,23 @@ ROW = re.compile(r":\d+$")
 """Ends the name of a row of a table."""
 
 
-def print_table(answers: Iterator[Prediction | Failure]) -> None:
-    """All answers as one table, also those that were there before an interruption."""
+def print_table(answers: Iterator[Prediction | Failure], task: Task) -> None:
+    """All answers to a task as one table, also those that were there before an interruption."""
     found: list[Prediction | Failure] = []
     try:
         for answer in answers:
             found.append(answer)
     finally:
-        _show(found)
+        _show(found, task)
 
 
-def _show(found: list[Prediction | Failure]) -> None:
+def _show(found: list[Prediction | Failure], task: Task) -> None:
     from rich.console import Console
 
     good = [a for a in found if a.ok]
     console = Console()
     if good:
-        console.print(_table(good))
+        console.print(_table(good, task))
         for line in shared_warnings((short_name(a.input, a.id), a.warnings) for a in good):
             console.print(line, highlight=False, markup=False)
         console.print(visible(_footer(good[0])), style="dim", highlight=False, markup=False)
@@ -52,13 +53,13 @@ def _show(found: list[Prediction | Failure]) -> None:
             print(f"{visible(a.input)}: {a.error['message']} ({a.error['hint']})", file=sys.stderr)
 
 
-def _table(good: list[Prediction]) -> Any:
+def _table(good: list[Prediction], task: Task) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    quantity, _, unit = good[0].quantity.rpartition("_")
+    quantity = escape(visible(f"{task.quantity_words} / {task.unit}" if task.unit else task.quantity_words))
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("input", "formula", "class", "p", f"{quantity.replace('_', ' ')} / {unit}", "90 % interval"):
+    for title in ("input", "formula", "class", "p", quantity, "90 % interval"):
         table.add_column(title, justify="right" if title == "p" else "left", overflow="fold")
     for a in good:
         interval = f"{a.interval90[0]:.2f} … {a.interval90[1]:.2f}"
@@ -84,7 +85,7 @@ def shared_warnings(answers: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[
 
 
 def summed_notes(notes: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """A line for each kind of note, with the number of inputs that it is about. Notes that differ in their numbers alone are
+    """A line for each kind of note, with the number of inputs concerned. Notes that differ only in numbers are
     of one kind; the first one stands for them.
 
     Args:
@@ -134,11 +135,13 @@ class Reading:
     """
 
     def __init__(self, count: Callable[[], int | None], quiet: bool) -> None:
-        self._count, self._begin, self._bar, self._task = count, time.monotonic(), None, None
+        self._count, self._begin = count, time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
         self._quiet = quiet or not sys.stderr.isatty()
 
     def tell(self, name: str, inputs: int, structures: int) -> None:
-        """So many inputs and structures have been read; ``name`` was the last one."""
+        """Shows how many inputs and structures have been read; ``name`` was the last one."""
         if self._quiet or (self._bar is None and time.monotonic() - self._begin < PATIENCE):
             return
         if self._bar is None:

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from andersonn.cli.console import FORMAT, Format, print_json, print_rows, tell
+from andersonn.cli.console import FORMAT, MODEL, TASK, Format, print_json, print_rows, tell
 from andersonn.sanitize import visible
 
-HELP = """Model card: data, licence, split, test beside baselines, known failures, how to train it again.
+HELP = """Model card: data, licence, split, test with baselines, known failures, how to train it again.
 
 As table, Markdown (rendered on a terminal); as json, one object; as csv, a row each of its single values.
 
@@ -19,22 +17,18 @@ Example: andersonn card porosity"""
 
 
 def card(
-    task: str = typer.Argument(help="Task, such as conduction."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    task: str = TASK,
+    model: Path | None = MODEL,
     format: Format = FORMAT,
 ) -> None:
     """Prints the card."""
-    from andersonn.errors import UsageError
+    from andersonn.inference.predictor import require_task
     from andersonn.scientists.registry import find, weights_folder
     from andersonn.training.card import content_of, page_of
 
-    folder = model or weights_folder(task)
+    folder = model or weights_folder(find(task))
     content = content_of(folder)
-    if content["task"] != task:
-        find(task)  # a misspelt name is told as such
-        raise UsageError(
-            "wrong_task", f"the model in {str(folder)!r} is for {content['task']}, not {task}", "name its own task"
-        )
+    require_task(content["task"], task, folder)
     if format is Format.json:
         print_json(content)
     elif format is Format.csv:

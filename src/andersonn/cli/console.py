@@ -10,12 +10,15 @@ from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from andersonn.cli.streams import encoding_of, exactly
 from andersonn.sanitize import UNSEEN, cell, harmless
+
+if TYPE_CHECKING:
+    from andersonn.data.tasks import Task
 
 
 class Format(StrEnum):
@@ -26,8 +29,10 @@ class Format(StrEnum):
     csv = "csv"
 
 
-FORMAT = typer.Option(Format.table, "--format", "-f", help="table for people, json (one object a line) or csv.")
+FORMAT = typer.Option(Format.table, "--format", "-f", help="table for people, json (one object per line) or csv.")
 
+TASK = typer.Argument(help="Task, such as conduction, or a Python file that declares a scientist.")
+MODEL = typer.Option(None, help="Folder of a trained model; default the weights that come with the task.")
 SMILES_COLUMN = typer.Option(None, metavar="NAME", help="Column of SMILES in a table, if it has no usual name.")
 LABEL_COLUMN = typer.Option(None, metavar="NAME", help="Column of labels, in the task's unit, if it has another name.")
 PATH_COLUMN = typer.Option(None, metavar="NAME", help="Column of files in a table, relative to the table's folder.")
@@ -83,7 +88,7 @@ def write_out(path: Path, content: bytes) -> None:
         raise cannot_write(path, error) from None
 
 
-def show_metrics(metrics: dict[str, Any], classes: tuple[str, ...], format: Format) -> None:
+def show_metrics(metrics: dict[str, Any], task: Task, format: Format) -> None:
     """Metrics of a test on stdout; as CSV, those that are single values."""
     if format is Format.json:
         print_json(metrics)
@@ -93,7 +98,7 @@ def show_metrics(metrics: dict[str, Any], classes: tuple[str, ...], format: Form
     else:
         from andersonn.cli.tables import print_metrics
 
-        print_metrics(metrics, classes)
+        print_metrics(metrics, task)
 
 
 def _rate(done: float, seconds: float) -> str:

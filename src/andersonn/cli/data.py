@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,8 @@ def info(name: str = typer.Argument(help="Source, such as qm9."), format: Format
 def get(
     name: str = typer.Argument(help="Source, such as qm9."),
     offline: bool = typer.Option(False, "--offline", help="Use the cache only (also: ANDERSONN_OFFLINE=1)."),
-    again: bool = typer.Option(False, "--again", help="Fetch even what the cache has."),
-    tries: int = typer.Option(5, min=1, help="Tries without progress before giving up."),
+    again: bool = typer.Option(False, "--again", help="Download again even if the cache has it."),
+    tries: int = typer.Option(5, min=1, help="Attempts without progress before giving up."),
     out: Path | None = typer.Option(None, help="Folder that also gets a copy."),
     records: Path | None = typer.Option(None, help="Parquet file of records to make of it (qm9, core-mof)."),
     format: Format = FORMAT,
@@ -109,7 +110,7 @@ def get(
         print_rows(rows, format)
     else:
         for row in rows:
-            tell(row["path"])
+            tell(str(row["path"]))
         bars.say(f"{found.licence}; cite {found.citation}")
 
 
@@ -119,7 +120,7 @@ def _copied(paths: list[Path], folder: Path) -> list[Path]:
     from andersonn.io.files import write_whole
 
     for path in paths:
-        write_whole(folder / path.name, lambda name, path=path: shutil.copyfile(path, name))
+        write_whole(folder / path.name, partial(shutil.copyfile, path))
     return [folder / path.name for path in paths]
 
 

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from andersonn.cli.console import Bars
 
-HELP = """The main job on embedded real data: trains, tests, compares solvers, writes an HTML report.
+if TYPE_CHECKING:
+    from rich.console import Console
+
+HELP = """Trains and tests a model on embedded real data, compares solvers, writes an HTML report.
 
 About 2 minutes on two cores."""
 
 
 def demo(
     out: Path = typer.Option(Path("runs/demo"), help="Folder for report.html and report.json."),
-    seed: int = typer.Option(0, help="Of weights, order and dropout."),
-    epochs: int | None = typer.Option(None, min=1, help="Passes over the training data, fewer to look around."),
+    seed: int = typer.Option(0, help="Seed of weights, order and dropout."),
+    epochs: int | None = typer.Option(None, min=1, help="Passes over the training data; fewer for a quick look."),
 ) -> None:
     """Runs the demonstration."""
     from rich.console import Console
 
     from andersonn.cli.tables import print_metrics
-    from andersonn.comparison.own.verdict import crossover_sentence
     from andersonn.demo import experiment, report
     from andersonn.io.files import require_writable, write_json, write_text
+    from andersonn.measuring.verdict import crossover_sentence
     from andersonn.scientists.conduction import CONDUCTION
 
     require_writable(out)  # before minutes of training
@@ -37,18 +41,18 @@ def demo(
 
     console = Console()
     console.print()
-    print_metrics({**result["test"]["anderson"], "baselines": result["baselines"]}, CONDUCTION.classes)
+    print_metrics({**result["test"]["anderson"], "baselines": result["baselines"]}, CONDUCTION)
     console.print()
     _print_solvers(console, result)
     console.print(crossover_sentence(result["curve"]), highlight=False)
     console.print(f"\nreport: {out / 'report.html'} ({result['seconds']:.0f} s)", highlight=False, markup=False)
 
 
-def _print_solvers(console: object, result: dict) -> None:
+def _print_solvers(console: Console, result: dict) -> None:
     from rich.table import Table
 
-    from andersonn.comparison.own.contenders import NAMES
     from andersonn.demo.compare import SOLVERS
+    from andersonn.measuring.contenders import NAMES
 
     names = [NAMES[name] for name in SOLVERS]
     table = Table("to the same tolerance", *names, "ratio", box=None, header_style="bold", pad_edge=False)

@@ -1,4 +1,4 @@
-"""What of this package is installed and works on this machine, what is missing, and how to get it. No network."""
+"""Which parts of the package are installed and work, which are missing, and how to get them. No network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from andersonn.io.files import try_writing
 from andersonn.io.installed import EXTRAS, how_to_install
 from andersonn.io.places import cache_folder, is_temporary
 from andersonn.sanitize import first_line
+from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import broken, registered
 
 OLDEST_PYTHON = (3, 11)
 REQUIRED = {
-    "ase": "ase", "filelock": "filelock", "gemmi": "gemmi", "joblib": "joblib", "matplotlib": "matplotlib",
+    "ase": "ase", "filelock": "filelock", "gemmi": "gemmi", "jinja2": "jinja2", "joblib": "joblib", "matplotlib": "matplotlib",
     "numpy": "numpy", "pyarrow": "pyarrow", "pydantic": "pydantic", "rdkit": "rdkit", "rich": "rich",
     "safetensors": "safetensors", "scikit-learn": "sklearn", "scipy": "scipy", "torch": "torch", "typer": "typer", "vesin": "vesin",
 }  # fmt: skip
@@ -61,7 +62,7 @@ def look(self_test: bool = False) -> Iterator[Finding]:
     """All findings, as they are made.
 
     Args:
-        self_test: also import the extras that are installed, and ask each shipped model questions with known answers.
+        self_test: also import the extras that are installed, and ask each model questions with known answers.
     """
     yield _python()
     yield from _search_path()
@@ -74,17 +75,15 @@ def look(self_test: bool = False) -> Iterator[Finding]:
     for package, module in OBJECTS.items():
         yield _package("objects", package, module, f"pip install {package}", self_test, "missing")
     yield _cache()
-    for task in registered():
-        yield _model(task)
+    yield from map(_model, registered().values())
     for where, reason in broken().items():
-        yield Finding("model", where, "failed", reason, "mend that package, or uninstall it")
+        yield Finding("scientist", where, "failed", reason, "correct that package, or uninstall it")
     for source in SOURCES.values():
         here = source.how == "shipped" or bool(cached(source, check=False))
         state, found = ("ok", "here") if here else ("missing", "not in the cache")
         yield Finding("data", source.name, state, found, "" if here else f"andersonn data get {source.name}")
     if self_test:
-        for task in (name for name, spec in registered().items() if spec.trained):
-            yield _known_answers(task)
+        yield from (_known_answers(spec) for spec in registered().values() if spec.trained)
 
 
 def _python() -> Finding:
@@ -94,7 +93,7 @@ def _python() -> Finding:
 
 
 def _search_path() -> Iterator[Finding]:
-    """Parts of ``PYTHONPATH`` as this process was given it that name another folder wherever one stands."""
+    """Relative or empty parts of ``PYTHONPATH``: they name another folder depending on the current one."""
     parts = launch.given_path.split(os.pathsep) if launch.given_path else []
     odd = [part or "an empty part" for part in parts if not os.path.isabs(part)]
     if odd:
@@ -142,27 +141,38 @@ def _cache() -> Finding:
     return Finding("cache", "cache", "ok", f"{words}, writable")
 
 
-def _model(task: str) -> Finding:
+def _model(spec: ScientistSpec) -> Finding:
+    """Whether a scientist can be trained and its model be read."""
+    from andersonn.config import config_of
     from andersonn.inference.model_bundle import WEIGHTS, Artifact, sha256_of
     from andersonn.scientists.registry import weights_folder
 
     try:
-        folder = weights_folder(task)
+        config_of(spec)
+    except AndersonnError as error:
+        return Finding("model", spec.name, "failed", f"its preset: {error.message}", error.hint)
+    if not spec.trained:
+        cure = f"andersonn train {spec.name} --data …, then name the folder with --model"
+        return Finding("model", spec.name, "missing", "untrained: there are no weights", cure)
+    try:
+        folder = weights_folder(spec.name)
         artifact = Artifact.load(folder)
     except AndersonnError as error:
-        return Finding("model", task, "failed", error.message, error.hint)
+        return Finding("model", spec.name, "failed", error.message, error.hint)
     domain = "tells what is unlike its training" if artifact.domain else "cannot tell what is unlike its training"
-    return Finding("model", task, "ok", f"sha256 {sha256_of(Path(folder, WEIGHTS))[:16]}, {domain}")
+    return Finding("model", spec.name, "ok", f"sha256 {sha256_of(Path(folder, WEIGHTS))[:16]}, {domain}")
 
 
-def _known_answers(task: str) -> Finding:
+def _known_answers(spec: ScientistSpec) -> Finding:
     from andersonn.scientists.registry import weights_folder
     from andersonn.training.self_test import failures_of
 
+    if not spec.self_test:
+        return Finding("self-test", spec.name, "missing", "it declares no questions", "declare self_test in its file")
     try:
-        asked, wrong = failures_of(weights_folder(task))
+        asked, wrong = failures_of(weights_folder(spec.name))
     except AndersonnError as error:
-        return Finding("self-test", task, "failed", error.message, error.hint)
+        return Finding("self-test", spec.name, "failed", error.message, error.hint)
     if wrong:
-        return Finding("self-test", task, "failed", "; ".join(wrong), "install again, or report it")
-    return Finding("self-test", task, "ok", f"{asked} answers as expected")
+        return Finding("self-test", spec.name, "failed", "; ".join(wrong), "install again, or report it")
+    return Finding("self-test", spec.name, "ok", f"{asked} answers as expected")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HELP = """What is installed and works, what is missing, and how to get it. Needs no network.
 
-Exit status 1 if something that is needed fails; what can be done without is only listed.
+Exit status 1 if a required part fails; optional parts are only listed.
 
 Example: andersonn doctor --self-test"""
 
@@ -27,7 +27,7 @@ WIDE = 300
 
 def doctor(
     self_test: bool = typer.Option(
-        False, "--self-test", help="Ask each model questions with known answers; import the extras."
+        False, "--self-test", help="Also check each model on inputs with known answers, and import the extras."
     ),
     format: Format = FORMAT,
 ) -> None:

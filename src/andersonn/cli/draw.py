@@ -17,7 +17,7 @@ def draw(
     input: Path = typer.Argument(help="Structure file."),
     out: Path = typer.Option(..., help="PNG file to write."),
     frame: int = typer.Option(1, min=1, help="Which structure of the file, if it holds several."),
-    columns: int = typer.Option(16, min=1, max=255, help="Neighbors that the image shows of an atom."),
+    columns: int = typer.Option(16, min=1, max=255, help="Neighbors per atom in the image."),
 ) -> None:
     """Writes the picture."""
     from andersonn.errors import InputError, UsageError

@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _verbs() -> None:
-    from andersonn.cli.main import app
+    from andersonn.cli.verbs import app
 
     app()
 
@@ -51,7 +51,7 @@ def _status_of(work: Callable[[], None]) -> int:
         _tell(error)
         return 2
     except Exception as error:
-        from andersonn.cli.mishap import of_machine, tell
+        from andersonn.cli.system_errors import of_machine, tell
 
         lacking = of_machine(error)
         if lacking:

@@ -7,11 +7,25 @@ from pathlib import Path
 
 import typer
 
-from andersonn.cli.console import FORMAT, LABEL_COLUMN, PATH_COLUMN, SMILES_COLUMN, Bars, Format, show_metrics
+from andersonn.cli.console import (
+    FORMAT,
+    LABEL_COLUMN,
+    MODEL,
+    PATH_COLUMN,
+    SMILES_COLUMN,
+    TASK,
+    Bars,
+    Format,
+    show_metrics,
+)
+from andersonn.cli.task_list import LABELS
 
-HELP = """Test a model on labelled structures, beside the majority class and a random forest on composition.
+HELP = f"""Test a model on labelled structures, beside the majority class and a random forest on composition.
 
 DATA is a Parquet file of records, or a table (CSV, TSV, Excel) with a column of SMILES or of structure files and one of labels.
+The column of labels has the name of the task's quantity, unless --label-column names it:
+{LABELS}
+
 On the very files a model was trained on, only the held-out test side counts, unless --side says otherwise.
 
 Example: andersonn evaluate conduction --data crystals.parquet --format json"""
@@ -28,14 +42,14 @@ class Side(StrEnum):
 
 
 def evaluate(
-    task: str = typer.Argument(help="Task, such as conduction."),
+    task: str = TASK,
     data: list[Path] = typer.Option(
         ..., help="Table of labelled structures: Parquet, CSV, TSV or Excel; may be repeated."
     ),
     smiles_column: str | None = SMILES_COLUMN,
     path_column: str | None = PATH_COLUMN,
     label_column: str | None = LABEL_COLUMN,
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = MODEL,
     side: Side = typer.Option(Side.auto, help="Which side of the split."),
     baselines: bool = typer.Option(True, help="Grow the random forest too."),
     format: Format = FORMAT,
@@ -53,4 +67,4 @@ def evaluate(
     columns = Columns(smiles_column, path_column)
     records = read_records(data, (chosen.quantity,), columns, label_column, bars.say)
     metrics = measure(scientist, records, side.value, baselines, bars)
-    show_metrics(metrics, scientist.task.classes, format)
+    show_metrics(metrics, chosen, format)

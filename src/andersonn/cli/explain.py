@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from andersonn.cli.answers import short_name, summed_notes
-from andersonn.cli.console import FORMAT, Format, print_csv, print_json, write_out
+from andersonn.cli.console import FORMAT, MODEL, TASK, Format, print_csv, print_json, write_out
 from andersonn.cli.predict import OnError, paths, watched
 from andersonn.sanitize import visible
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 HELP = """Which atoms drove the answer: a number for every atom, and a picture.
 
-INPUT is a file, a folder, SMILES, or - for any of these on stdin, as for predict. Conduction and porosity: how much the
-log-odds of the answered class fall when the atom is removed. Polarity: the atom's part of the dipole moment, in D. Exit
+INPUT is a file, a folder, SMILES, or - for any of these on stdin, as for predict. The number says how much the log-odds of
+the answered class fall when the atom is removed; of a model that adds up a dipole moment, it is the atom's part of that. Exit
 status 0 if all inputs were explained, 1 if some could not be.
 
 Examples: andersonn explain conduction NaCl.cif --out NaCl.png; andersonn explain polarity --smiles CCO --format json"""
@@ -35,12 +35,12 @@ OTHER_PICTURES = (".jpg", ".jpeg", ".svg", ".pdf", ".gif", ".tif", ".tiff", ".we
 
 
 def explain(
-    task: str = typer.Argument(help="Task, such as conduction."),
+    task: str = TASK,
     inputs: list[str] | None = typer.Argument(
         None, metavar="[INPUT]...", help="Files, folders, SMILES, or - for a list on stdin."
     ),
     smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = MODEL,
     out: Path = typer.Option(Path("explanations"), help="PNG file, or folder for one picture an input."),
     picture: bool = typer.Option(True, "--picture/--no-picture", help="Whether to draw."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
@@ -157,7 +157,7 @@ def _csv(explained: Iterator[Explained]) -> None:
 
 
 def _flat(answer: dict[str, Any], path: Path | None) -> Iterator[dict[str, Any]]:
-    """One row an atom, or one with what was wrong."""
+    """One row per atom, or one with the error."""
     row: dict[str, Any] = dict.fromkeys(CSV_COLUMNS, "")
     row |= {name: answer[name] for name in CSV_COLUMNS if name in answer and name != "error"}
     if "error" in answer:

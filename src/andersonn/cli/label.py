@@ -68,9 +68,9 @@ class Accuracy(StrEnum):
 NAMES = typer.Argument(metavar="INPUT...", help="Files, folders or Parquet files of records.")
 OUT = typer.Option(None, help="File that keeps the rows and from which the run resumes: .jsonl, or .parquet.")
 WORKERS = typer.Option(1, min=1, help="Subprocesses.")
-THREADS = typer.Option(0, min=0, help="Of each subprocess; 0 shares the cores.")
+THREADS = typer.Option(0, min=0, help="Threads of each subprocess; 0 divides the cores.")
 RETRY = typer.Option(False, "--retry-failed", help="Compute again what failed in an earlier run.")
-LIMIT = typer.Option(None, min=1, help="At most so many structures.")
+LIMIT = typer.Option(None, min=1, help="Maximum number of structures.")
 MISSING = typer.Option(False, "--missing", help="Only records of the Parquet file whose label is null or absent.")
 FILL = typer.Option(None, help="Parquet file to write: the one Parquet INPUT, its nulls filled in (implies --missing).")
 
@@ -78,13 +78,13 @@ FILL = typer.Option(None, help="Parquet file to write: the one Parquet INPUT, it
 @app.command("pore", help=PORE_HELP)
 def pore(
     inputs: list[str] = NAMES,
-    accuracy: Accuracy = typer.Option(Accuracy.default, help="high takes a hundred times as long."),
+    accuracy: Accuracy = typer.Option(Accuracy.default, help="Accuracy of Zeo++; high takes a hundred times as long."),
     out: Path | None = OUT,
     fill: Path | None = FILL,
     missing: bool = MISSING,
     workers: int = WORKERS,
     threads: int = THREADS,
-    time_limit: float = typer.Option(120.0, min=0.1, help="Seconds of one try of one structure."),
+    time_limit: float = typer.Option(120.0, min=0.1, help="Time limit per attempt for one structure, in seconds."),
     limit: int | None = LIMIT,
     retry_failed: bool = RETRY,
     format: Format = FORMAT,
@@ -104,18 +104,24 @@ def pore(
 def dipole(
     inputs: list[str] = NAMES,
     method: Method = typer.Option(Method.b3lyp, help="Level of theory."),
-    smiles: bool = typer.Option(False, "--smiles", help="INPUT are SMILES."),
+    smiles: bool = typer.Option(False, "--smiles", help="Treat INPUT as SMILES."),
     relax: Relax = typer.Option(Relax.none, help="Optimize the geometry by GFN2-xTB first."),
-    conformers: int = typer.Option(1, min=1, help="Made from SMILES; that of the lowest energy is labeled."),
-    device: Device = typer.Option(Device.auto, help="cuda: gpu4pyscf; auto: where it is and a CUDA device too."),
-    charge: int = typer.Option(0, help="In e, of inputs that do not tell their own."),
-    multiplicity: int | None = typer.Option(None, min=1, help="2S + 1, of inputs that do not tell their own."),
+    conformers: int = typer.Option(
+        1, min=1, help="Conformers to generate from SMILES; the one of lowest energy is labeled."
+    ),
+    device: Device = typer.Option(
+        Device.auto, help="cuda: use gpu4pyscf; auto: use it if it and a CUDA device are there."
+    ),
+    charge: int = typer.Option(0, help="Charge in e of inputs that do not state their own."),
+    multiplicity: int | None = typer.Option(
+        None, min=1, help="Multiplicity 2S + 1 of inputs that do not state their own."
+    ),
     out: Path | None = OUT,
     fill: Path | None = FILL,
     missing: bool = MISSING,
     workers: int = WORKERS,
     threads: int = THREADS,
-    time_limit: float = typer.Option(3600.0, min=0.1, help="Seconds of one molecule."),
+    time_limit: float = typer.Option(3600.0, min=0.1, help="Time limit per molecule, in seconds."),
     limit: int | None = LIMIT,
     retry_failed: bool = RETRY,
     format: Format = FORMAT,

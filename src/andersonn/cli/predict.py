@@ -13,22 +13,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from andersonn.cli.answers import Reading, print_table
-from andersonn.cli.console import FORMAT, PATH_COLUMN, SMILES_COLUMN, Format, print_csv, print_json
+from andersonn.cli.console import FORMAT, MODEL, PATH_COLUMN, SMILES_COLUMN, TASK, Format, print_csv, print_json
+from andersonn.cli.task_list import TASKS
 
 if TYPE_CHECKING:
+    from andersonn.inference.explain import Explanation
     from andersonn.inference.prediction import Failure, Prediction
     from andersonn.structures.readers import Columns
 
-HELP = """Class, probabilities and estimate of each structure.
+HELP = f"""Class, probabilities and estimate of each structure.
 
 INPUT is a structure file, also packed (.gz, .bz2, .xz), a folder of them, a table (.csv, .tsv, .xlsx, .parquet) with a column
-of SMILES or of files, SMILES, or - for any of these on stdin, one a line, or a table there. Exit status 0 if all inputs
+of SMILES or of files, SMILES, or - for stdin: any of these, one per line, or a table. Exit status 0 if all inputs
 were answered, 1 if some could not be.
+
+Tasks:
+{TASKS}
 
 Examples: andersonn predict conduction NaCl.cif structures/ --format json; andersonn predict polarity --smiles CCO;
 andersonn predict polarity molecules.csv --smiles-column ligand"""
 
-Answer = TypeVar("Answer")
+Answered = TypeVar("Answered", "Prediction | Failure", "Explanation | Failure")
 
 
 class OnError(StrEnum):
@@ -39,14 +44,14 @@ class OnError(StrEnum):
 
 
 def predict(
-    task: str = typer.Argument(help="Task, such as conduction."),
+    task: str = TASK,
     inputs: list[str] | None = typer.Argument(
         None, metavar="[INPUT]...", help="Files, folders, tables, SMILES, or - for a list or table on stdin."
     ),
     smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
     smiles_column: str | None = SMILES_COLUMN,
     path_column: str | None = PATH_COLUMN,
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = MODEL,
     anytime: bool = typer.Option(False, help="Stop solving once the class is settled; the estimate is rougher then."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,
@@ -65,7 +70,7 @@ def predict(
     columns = Columns(smiles_column, path_column)
     scientist = load_for(task, model, anytime=anytime)
     failures: list[Failure] = []
-    show = {Format.table: print_table, Format.json: _json, Format.csv: _csv}[format]
+    show = {Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: _csv}[format]
     count = partial(_count, inputs or [], smiles or [], columns)
     reading = Reading(count, quiet=format is not Format.table and sys.stdout.isatty())
     chosen = chain(paths(inputs or [], columns), map(Smiles, smiles or []))
@@ -76,7 +81,7 @@ def predict(
     raise typer.Exit(1 if failures else 0)
 
 
-def _closing(answers: Iterator[Answer], reading: Reading) -> Iterator[Answer]:
+def _closing(answers: Iterator[Answered], reading: Reading) -> Iterator[Answered]:
     """The answers; the bar is gone before the last one is shown."""
     yield from answers
     reading.finish()
@@ -101,7 +106,7 @@ def paths(inputs: list[str], columns: Columns | None = None) -> Iterator[Any]:
             yield item
 
 
-def watched(answers: Iterator[Answer], on_error: OnError, failures: list[Failure]) -> Iterator[Answer]:
+def watched(answers: Iterator[Answered], on_error: OnError, failures: list[Failure]) -> Iterator[Answered]:
     """The answers, the failures among them noted down, up to the first failure if that is to stop the run."""
     for answer in answers:
         if not answer.ok:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from andersonn.cli.console import FORMAT, PATH_COLUMN, SMILES_COLUMN, Bars, Format, print_csv, print_json, tell
+from andersonn.cli.console import (
+    FORMAT,
+    MODEL,
+    PATH_COLUMN,
+    SMILES_COLUMN,
+    TASK,
+    Bars,
+    Format,
+    print_csv,
+    print_json,
+    tell,
+)
 
 if TYPE_CHECKING:
     from andersonn.screening import Settings
@@ -18,7 +29,7 @@ HELP = """A whole library: class, probabilities and estimate of each structure, 
 
 LIBRARY is a folder, a zip or tar archive, a Parquet table of structures or SMILES, a CSV or TSV table with a column of
 SMILES or of files, or an SDF, SMILES or (extended) xyz file, also packed (.gz, .bz2, .xz); a path or a URL such as
-s3://bucket/folder. The same command goes on where an interrupted run
+s3://bucket/folder. After an interruption, the same command continues where the run
 stopped. DIR gets shards/*.parquet, rejects.jsonl with reasons, shards.jsonl and manifest.json, and top.parquet if asked.
 
 Exit status 0 if all inputs were answered, 1 if some were rejected.
@@ -34,7 +45,7 @@ class Engine(StrEnum):
 
 
 def screen(
-    task: str = typer.Argument(help="Task, such as conduction."),
+    task: str = TASK,
     library: str = typer.Argument(help="Folder, archive, table or file; a path or a URL."),
     out: Path = typer.Option(..., help="Folder for the results."),
     smiles_column: str | None = SMILES_COLUMN,
@@ -42,18 +53,20 @@ def screen(
     engine: Engine = typer.Option(Engine.local, help="Processes of this machine, or Ray (extra: cluster)."),
     workers: int | None = typer.Option(None, min=1, help="Processes or actors; default one a core."),
     address: str | None = typer.Option(None, help="Running Ray cluster, such as auto; default one started here."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = MODEL,
     device: str = typer.Option("cpu", help="cpu, or cuda: workers share the GPUs."),
     conformers: int | None = typer.Option(
-        None, min=1, help="Of a molecule without 3-D coordinates, over which to average; default as the model was made."
+        None,
+        min=1,
+        help="Geometries to average over for a molecule without 3-D coordinates; default: as in the model's training.",
     ),
     where: str | None = typer.Option(None, help="Condition on rows to keep, over the columns of the results."),
-    top: int = typer.Option(0, min=0, help="Write so many of the best rows to top.parquet."),
+    top: int = typer.Option(0, min=0, help="Write this many of the best rows to top.parquet."),
     by: str = typer.Option(
         "value", help="Score for --top, highest first: a column or a sum of them; value: the estimate."
     ),
-    shard_size: int = typer.Option(2000, min=1, help="Inputs of a shard, the most a worker can lose."),
-    time_limit: float = typer.Option(120.0, min=0.1, help="Seconds of one input."),
+    shard_size: int = typer.Option(2000, min=1, help="Inputs per shard; a worker that dies loses at most one shard."),
+    time_limit: float = typer.Option(120.0, min=0.1, help="Time limit per input, in seconds."),
     format: Format = FORMAT,
 ) -> None:
     """Prints the manifest, in short as a table."""

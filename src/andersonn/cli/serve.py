@@ -28,24 +28,24 @@ NEEDED = ("fastapi", "uvicorn", "python_multipart", "markdown_it")
 
 
 def serve(
-    port: int = typer.Option(8000, min=0, max=65535, help="TCP port; 0 takes a free one."),
+    port: int = typer.Option(8000, min=0, max=65535, help="TCP port; 0 chooses a free one."),
     host: str = typer.Option("127.0.0.1", help="Address to listen on; 0.0.0.0 for all."),
     model: list[Path] | None = typer.Option(
-        None, help="Folder of a trained model, in place of the shipped one of its task; may be repeated."
+        None, help="Folder of a trained model, beside the others or in place of that of its task; may be repeated."
     ),
-    megabytes: float = typer.Option(8.0, help="Most that one request may have."),
+    megabytes: float = typer.Option(8.0, help="Maximum size of one request."),
     files: int = typer.Option(64, help="Most inputs of one request."),
     structures: int = typer.Option(200, help="Most structures of one request."),
     atoms: int = typer.Option(2000, help="Most atoms of one structure."),
     read_seconds: float = typer.Option(20.0, help="Most time for reading one input."),
     work_seconds: float = typer.Option(60.0, help="Most time for one explanation."),
-    waiting: int = typer.Option(256, help="Questions at a time; further ones get 429."),
-    working: int = typer.Option(16, help="Explanations at a time; further ones get 429."),
+    waiting: int = typer.Option(256, help="Requests at a time; more are refused with status 429."),
+    working: int = typer.Option(16, help="Explanations at a time; more are refused with status 429."),
     readers: int = typer.Option(2, help="Processes that read."),
-    connections: int = typer.Option(256, help="Connections at a time."),
-    head_seconds: float = typer.Option(10.0, help="Most time for a client to say what it asks for."),
+    connections: int = typer.Option(256, help="Open connections at a time."),
+    head_seconds: float = typer.Option(10.0, help="Maximum time for the head of a request."),
     allowed_host: list[str] | None = typer.Option(
-        None, help="A further name under which it may be asked, such as that of a proxy; may be repeated."
+        None, help="Another host name to accept, such as that of a proxy; may be repeated."
     ),
 ) -> None:
     """Serves until interrupted."""
@@ -118,6 +118,8 @@ class _Server:
         failure = None
         try:
             await self.lab.ready()
+            for row in self.lab.unavailable:
+                warn(f"not served: {row['name']}: {row['message']} ({row['hint']})")
         except asyncio.CancelledError:
             pass
         except Exception as error:

@@ -1,4 +1,4 @@
-"""The program's own streams: no character stops them, nor does a reader that goes away. Standard library alone."""
+"""Standard streams of the program: unencodable characters and closed pipes are no errors. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 import os
 import sys
 from contextlib import suppress
+from typing import cast
 
 PLAIN = {
     "…": "...", "→": "->", "←": "<-", "↔": "<->", "≤": "<=", "≥": ">=", "≈": "~", "≠": "!=", "±": "+/-", "×": "x",
@@ -25,7 +26,7 @@ GONE = frozenset({errno.EPIPE, errno.EINVAL} if os.name == "nt" else {errno.EPIP
 
 
 def legible(error: UnicodeError) -> tuple[str, int]:
-    r"""An error handler: :data:`PLAIN` for what it has, other characters by their numbers (``\xe9``)."""
+    r"""An error handler: replacements from :data:`PLAIN`, other characters as escapes (``\xe9``)."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]
@@ -66,7 +67,7 @@ class Output(io.TextIOWrapper):
 
 
 class Talk(Output):
-    """Standard error. Nobody to talk to is no reason to leave the work undone."""
+    """Standard error; if it cannot be written, the work goes on without messages."""
 
     def _lost(self, error: OSError) -> None:
         _silence(self)
@@ -83,7 +84,7 @@ def prepare() -> None:
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
     elif sys.stdin is sys.__stdin__:
-        sys.stdin.reconfigure(errors="surrogateescape")  # names of files are bytes
+        cast(io.TextIOWrapper, sys.stdin).reconfigure(errors="surrogateescape")  # names of files are bytes
     for name, kind in (("stdout", Output), ("stderr", Talk)):
         stream = getattr(sys, name)
         if stream is None:
@@ -103,7 +104,7 @@ def _like(stream: io.TextIOWrapper, kind: type[Output]) -> Output:
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
-    ours.mode = "w"
+    ours.mode = "w"  # type: ignore[misc]  # a text layer has none of its own
     return ours
 
 
@@ -117,7 +118,7 @@ def _open_the_closed() -> None:
 
 
 def _silence(stream: io.TextIOWrapper) -> None:
-    """Leads a stream nowhere, with what it still holds."""
+    """Redirects a stream to the null device and drops its buffer."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

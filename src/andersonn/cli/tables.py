@@ -8,28 +8,32 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from andersonn.data.tasks import Task
 from andersonn.sanitize import visible
 
+BASELINES = {"random_forest": "random forest on composition", "majority": "majority class"}
 
-def print_metrics(metrics: dict[str, Any], classes: tuple[str, ...]) -> None:
+
+def print_metrics(metrics: dict[str, Any], task: Task) -> None:
     """Accuracy beside the baselines, and the confusion matrix."""
     console = Console()
     table = Table("", "accuracy", "balanced", "ROC-AUC", "ECE", box=None, header_style="bold", pad_edge=False)
     rows = {"this model": metrics}
-    named = {
-        "cut_pld_A": "computed PLD, cut",
-        "cut_pld_touching_A": "computed PLD (surfaces), cut",
-        "random_forest": "random forest on composition",
-        "majority": "majority class",
-    }
+    named = {f"cut_{name}": title for name, title in task.geometric_baselines.items()} | BASELINES
     rows |= {named[name]: metrics["baselines"][name] for name in named if metrics.get("baselines", {}).get(name)}
     for name, row in rows.items():
-        table.add_row(name, *(_number(row[key]) for key in ("accuracy", "balanced_accuracy", "roc_auc", "ece")))
+        table.add_row(
+            escape(visible(name)), *(_number(row[key]) for key in ("accuracy", "balanced_accuracy", "roc_auc", "ece"))
+        )
     console.print(table)
     confusion = Table(
-        "true \\ predicted", *(escape(visible(name)) for name in classes), box=None, header_style="bold", pad_edge=False
+        "true \\ predicted",
+        *(escape(visible(name)) for name in task.classes),
+        box=None,
+        header_style="bold",
+        pad_edge=False,
     )
-    for name, counts in zip(classes, metrics["confusion"], strict=True):
+    for name, counts in zip(task.classes, metrics["confusion"], strict=True):
         confusion.add_row(escape(visible(name)), *(str(count) for count in counts))
     console.print()
     console.print(confusion)

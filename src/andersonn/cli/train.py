@@ -11,21 +11,28 @@ from andersonn.cli.console import (
     LABEL_COLUMN,
     PATH_COLUMN,
     SMILES_COLUMN,
+    TASK,
     Bars,
     Format,
     show_metrics,
     tell,
     warn,
 )
+from andersonn.cli.task_list import LABELS
 from andersonn.errors import UsageError
 
-HELP = """Train a model on labelled structures.
+HELP = f"""Train a model on labelled structures.
 
-DATA is a Parquet file with columns id, group, atomic_numbers, positions, cell and the label (band_gap_eV for
-conduction, dipole_D for polarity, for which smiles may stand in for atoms, pld_A for porosity), or a table (CSV, TSV,
-Excel) with a column of SMILES or of structure files and one of labels; id and group are made where they are missing.
---data may be repeated, and the same molecule in two files stays on one side. Groups are never divided between training, validation and test.
+DATA is a Parquet file with columns id, group, atomic_numbers, positions, cell and the label, in which smiles may stand in
+for the atoms of molecules, or a table (CSV, TSV, Excel) with a column of SMILES or of structure files and one of labels; id
+and group are made where they are missing. --data may be repeated, and the same molecule in two files stays on one side.
+Groups are never divided between training, validation and test.
 Options are key=value words, such as epochs=20 model.width=96 (list them with --options); each task has its own defaults.
+
+Tasks, the columns of their labels, and what they ask:
+{LABELS}
+
+A Python file in place of the task's name declares a task of your own: andersonn train ./my_scientist.py --data ...
 
 Started by torchrun, several processes train one model together, on as many GPUs or on the cores of one or more machines:
 torchrun --nproc-per-node 2 --no-python andersonn train ...
@@ -49,7 +56,7 @@ def _list_options(wanted: bool) -> None:
 
 
 def train(
-    task: str = typer.Argument(help="Task, such as conduction."),
+    task: str = TASK,
     overrides: list[str] | None = typer.Argument(None, metavar="[KEY=VALUE]...", help="Options."),
     data: list[Path] = typer.Option(
         ..., help="Table of labelled structures: Parquet, CSV, TSV or Excel; may be repeated."
@@ -62,7 +69,7 @@ def train(
     resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out; start it if there is none."),
     format: Format = FORMAT,
     options: bool = typer.Option(
-        False, "--options", callback=_list_options, is_eager=True, help="List all options and leave."
+        False, "--options", callback=_list_options, is_eager=True, help="List all options and exit."
     ),
 ) -> None:
     """Trains and prints the test metrics."""
@@ -84,7 +91,7 @@ def train(
         records = read_records(
             data, (spec.task.quantity,), columns, label_column, bars.say if rank == 0 else lambda _: None
         )
-        scientist = Scientist.train(task, records, chosen, out, resume, bars)
+        scientist = Scientist.train(spec, records, chosen, out, resume, bars)
     except KeyboardInterrupt:
         if rank == 0:
             warn("interrupted; the same command with --resume goes on after the last whole epoch")
@@ -98,6 +105,6 @@ def train(
     if rank > 0:
         return
     metrics = {"task": spec.name, "model": str(out), **scientist.artifact.provenance["metrics"]["test"]}
-    show_metrics(metrics, scientist.task.classes, format)
+    show_metrics(metrics, scientist.task, format)
     if format is Format.table:
         tell(f"model and metrics are in {out}")

@@ -137,12 +137,12 @@ def _core(wheel: Path, left_out: dict[str, str], progress: Progress | None) -> I
                     progress(done, len(labels))
                 id = name.removesuffix(".cif")
                 label = labels.get(id)
-                stream = files.extractfile(member)
-                if label is None or stream is None:
+                packed = files.extractfile(member)
+                if label is None or packed is None:
                     left_out[id] = "has no row of labels"
                     continue
                 try:
-                    yield _framework(id, read_content(stream.read(), Path(name))[0], label)
+                    yield _framework(id, read_content(packed.read(), Path(name))[0], label)
                 except InputError as error:
                     left_out[id] = error.message
 

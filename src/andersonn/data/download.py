@@ -38,7 +38,7 @@ class Patience:
 
 
 class _Retry(Exception):
-    """A failure that a further try may mend."""
+    """A failure that another try may cure."""
 
 
 def fetch_json(url: str, patience: Patience) -> Any:
@@ -100,7 +100,7 @@ def digest(path: Path, kind: str = "sha256") -> str:
 
 
 def _go_on(url: str, part: Path, patience: Patience, progress: Progress | None) -> None:
-    """One try: appends what is missing to the part."""
+    """One attempt: appends the missing bytes to the partial file."""
     have, tag = _length(part), _tag_file(part)
     headers = {}
     if have and tag.exists():

@@ -127,9 +127,11 @@ def _by_pip(source: Source, folder: Path, patience: Patience) -> Path:
         words = ("download", *options, source.location)
         done = launch.run("pip", *words, capture_output=True, encoding="utf-8", errors="replace", check=False)
         if done.returncode:
-            words = [line for line in lines_of(done.stderr) if line.startswith("ERROR")] or ["no reason given"]
+            reasons = [line for line in lines_of(done.stderr) if line.startswith("ERROR")] or ["no reason given"]
             raise InputError(
-                "unreachable", f"pip cannot download {source.location}: {words[-1]}", "check pip's index and connection"
+                "unreachable",
+                f"pip cannot download {source.location}: {reasons[-1]}",
+                "check pip's index and connection",
             )
         path = Path(fresh, source.files[0])
         if not path.is_file():

@@ -23,7 +23,8 @@ def images_for(structure: Structure, task: Task, recipe: ImageRecipe, conformers
     """
     task.require_kind(structure)
     first = NodeNeighborImage.from_structure(structure, recipe)
-    return [first, *(further_images(structure, recipe, conformers - 1) if structure.made_geometry else [])]
+    more = structure.made_geometry and conformers > 1
+    return [first, *(further_images(structure, recipe, conformers - 1) if more else [])]
 
 
 def further_images(structure: Structure, recipe: ImageRecipe, count: int) -> list[NodeNeighborImage]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def fetch(folder: Path, name: str, progress: Progress | None = None) -> Path:
         part = folder / f".part-{count}.parquet"
         if not _sound(part):
             table = _part(key, count)
-            write_whole(part, lambda temporary, table=table: pq.write_table(table, temporary, compression="zstd"))
+            write_whole(part, partial(pq.write_table, table, compression="zstd"))
         parts.append(part)
         if progress:
             progress(count, MOST_ELEMENTS)

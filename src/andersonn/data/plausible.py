@@ -25,20 +25,23 @@ def check_unit(task: Task, values: np.ndarray) -> str:
         values: the labels ``[N]`` in ``task.unit``, NaN where there is none.
 
     Returns:
-        A warning if all of them are suspiciously small, with the factor that may mend them; else an empty text.
+        A warning if all of them are suspiciously small, with the factor that may correct them; else an empty text.
 
     Raises:
-        UsageError: so many are beyond ``task.highest`` that the column is in another unit. The hint has the factor.
+        UsageError: so many are beyond ``task.highest``, or a negative ``task.lowest``, that the column is in another unit. The hint has the factor.
     """
-    sizes = np.abs(values[np.isfinite(values)])
-    sizes = sizes[sizes > 0.0]
-    stray = int((sizes > task.highest).sum())
+    finite = values[np.isfinite(values)]
+    sizes = np.abs(finite[finite != 0.0])
+    signed = -math.inf < task.lowest < 0.0
+    lowest = task.lowest if signed else -task.highest
+    stray = int(((finite > task.highest) | (finite < lowest)).sum())
     if stray >= FEWEST_STRAY and stray > MOST_STRAY * len(values):
         raise UsageError(
             "implausible_labels",
-            f"{stray} of {len(values)} labels of {task.quantity} are above {task.highest:g} {task.unit}, the largest "
+            f"{stray} of {len(values)} labels of {task.quantity} are "
+            f"{f'outside {lowest:g} to' if signed else 'above'} {task.highest:g} {task.unit}, the largest "
             f"{sizes.max():.4g}: the column is not in {task.unit}",
-            _mend(task, sizes),
+            _unit_advice(task, sizes),
         )
     if len(values) < ENOUGH or not len(sizes):
         return ""
@@ -49,7 +52,7 @@ def check_unit(task: Task, values: np.ndarray) -> str:
         small = f"half of the labels of {task.quantity} that are not zero are below {median:.3g} {task.unit}"
     else:
         return ""
-    return f"{small}, less than usual: check their unit; {_mend(task, sizes)}"
+    return f"{small}, less than usual: check their unit; {_unit_advice(task, sizes)}"
 
 
 def unit_hint(task: Task, value: float) -> str:
@@ -60,7 +63,7 @@ def unit_hint(task: Task, value: float) -> str:
     return "".join(f" (in {unit}? multiply by {task.other_units[unit]:.6g})" for unit in units)
 
 
-def _mend(task: Task, sizes: np.ndarray) -> str:
+def _unit_advice(task: Task, sizes: np.ndarray) -> str:
     """What to do about labels in another unit; the likelier unit is named first."""
     found = _likely_units(task, float(np.median(sizes)), task.usual_median)
     found = found or _likely_units(task, float(sizes.max()), task.usual_largest)
@@ -71,7 +74,7 @@ def _mend(task: Task, sizes: np.ndarray) -> str:
 
 
 def _likely_units(task: Task, size: float, usual: tuple[float, float] | None) -> list[str]:
-    """Units in which a size would be usual, those that bring it to the middle of what is usual first."""
+    """Units in which a size would be usual, most likely first."""
     if not usual:
         return []
     low, high = usual

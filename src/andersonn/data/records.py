@@ -47,6 +47,14 @@ class Records:
 
     Raises:
         UsageError: a column is missing or is no list of numbers where one is needed.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> import andersonn as an
+        >>> columns = {"id": ["H2"], "group": ["H2"], "atomic_numbers": [[1, 1]], "positions": [[0, 0, 0, 0, 0, 0.74]]}
+        >>> records = an.Records(pa.table({**columns, "cell": pa.nulls(1, pa.list_(pa.float64()))}), "my table")
+        >>> len(records), records[0].formula
+        (1, 'H2')
     """
 
     table: pa.Table
@@ -80,6 +88,13 @@ class Records:
         records = cls(_readable(path, lambda: read_sound(path, wanted)), str(path))
         records.require_some()
         return records
+
+    @classmethod
+    def of(cls, table: pa.Table, source: str) -> Records:
+        """As the constructor, of a table that may do without the column ``cell``: then nothing in it is a crystal."""
+        if "cell" not in table.column_names:
+            table = table.append_column("cell", pa.nulls(len(table), pa.list_(pa.float64())))
+        return cls(table, source)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -259,7 +274,7 @@ def _readable(path: Path, read: Callable[[], T]) -> T:
 def read_sound(path: Path, columns: list[str]) -> pa.Table:
     """Columns of a Parquet file, checked."""
     table = pq.read_table(path, columns=columns)
-    table.validate(full=True)  # damaged pages can yield offsets and strings that crash whoever reads them later
+    table.validate(full=True)  # damaged pages can yield offsets and strings that crash a later reader
     return table
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import ConfigDict, Field
 
 from andersonn.data.records import SPLITS, Records
 
@@ -14,20 +16,22 @@ from andersonn.data.records import SPLITS, Records
 @dataclass(frozen=True)
 class SplitRule:
     """Assigns each group to a split by a hash of its name and the seed: a group keeps its split when records are added, removed
-    or reordered.
+    or reordered. These are also the options ``split`` of a training run.
 
     Attributes:
-        seed: another seed gives another split.
+        split_seed: another seed gives another split.
         validation, test: expected fractions.
     """
 
-    seed: int = 0
-    validation: float = 0.1
-    test: float = 0.1
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    split_seed: Annotated[int, Field(description="another seed gives another split")] = 0
+    validation: Annotated[float, Field(gt=0, lt=0.5, description="fraction of groups for tuning and calibration")] = 0.1
+    test: Annotated[float, Field(gt=0, lt=0.5, description="fraction of groups kept for the final test")] = 0.1
 
     def side(self, group: str) -> str:
         """``"train"``, ``"validation"`` or ``"test"``."""
-        digest = hashlib.blake2b(f"{self.seed}:{group}".encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(f"{self.split_seed}:{group}".encode(), digest_size=8).digest()
         position = int.from_bytes(digest, "big") / 2**64
         if position < self.test:
             return "test"

@@ -11,12 +11,11 @@ import logging
 import math
 import mmap
 import os
-import threading
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -26,9 +25,9 @@ from andersonn.data.records import Records
 from andersonn.errors import InputError, UsageError
 from andersonn.io.files import from_json, write_whole
 from andersonn.io.places import cache_folder
-from andersonn.launch import SafeChildren
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.structure import Structure
+from andersonn.workers.parallel import parallel_map
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -149,7 +148,10 @@ class ImageStore:
 
     def save(self, path: Path) -> None:
         """Writes the store as one safetensors file, whole or not at all."""
-        notes = {"recipe": asdict(self.recipe), "rejected": {str(i): e for i, e in self.rejected.items()}}
+        notes: dict[str, Any] = {
+            "recipe": asdict(self.recipe),
+            "rejected": {str(i): e for i, e in self.rejected.items()},
+        }
         names = ("offsets", *_per_row(self.recipe), *_per_image(self.recipe))
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in names}
         notes["crc32"] = _checksum(arrays)
@@ -199,7 +201,7 @@ def _checksum(arrays: dict[str, np.ndarray]) -> int:
     """Checksum of the content of arrays in their order, against corruption on disk."""
     found = 0
     for array in arrays.values():
-        found = zlib.crc32(array.reshape(-1).view(np.uint8), found)
+        found = zlib.crc32(array.reshape(-1).view(np.uint8).data, found)
     return found
 
 
@@ -270,23 +272,7 @@ def _map_chunks(chunks: Iterable[Records], recipe: ImageRecipe, workers: int, ma
     if workers == 1:
         yield from (make(chunk, recipe) for chunk in chunks)
         return
-    from joblib import Parallel, delayed  # unlike plain spawn, its workers do not run the caller's script again
-
-    pool = Parallel(workers, return_as="generator", initializer=_end_with, initargs=(os.getpid(),))
-    with SafeChildren():
-        yield from pool(delayed(make)(chunk, recipe) for chunk in chunks)
-
-
-def _end_with(parent: int) -> None:
-    """Ends this worker process soon after its parent was killed; it would wait for work forever."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    if os.getpid() != parent:  # within joblib's own workers, joblib works in this process itself
-        threading.Thread(target=watch, daemon=True).start()
+    yield from parallel_map(make, ((chunk, recipe) for chunk in chunks), workers, streamed=True)
 
 
 def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:

@@ -100,11 +100,9 @@ def _of_parquet(path: Path, labels: Sequence[str], columns: Columns, label_colum
         atoms = found["atomic_numbers"].to_pylist() if "atomic_numbers" in found else [None] * count
         found["group"] = pa.array([_made_group(*key) for key in zip(smiles, atoms, ids, strict=True)], pa.string())
     found["id"] = pa.array([str(id) for id in ids], pa.string())
-    if "cell" not in found and "smiles" not in found:
-        found["cell"] = pa.nulls(count, pa.list_(pa.float64()))
     _tell(path, names, chosen, "id" in chosen, "group" in chosen, "smiles" in chosen, say)
     order = [name for name in (*COLUMNS, "smiles", *labels, "split") if name in found]
-    records = Records(pa.table({name: found[name] for name in order}), str(path))
+    records = Records.of(pa.table({name: found[name] for name in order}), str(path))
     records.require_some()
     for name in labels:
         records.label(name)
@@ -223,7 +221,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _number(value: Any, decimal_comma: bool) -> tuple[float | None, str]:
-    """A value as a number, None where it is missing, and what is wrong with it."""
+    """A value as a number (None if missing), and its error."""
     if is_missing(value) or (isinstance(value, str) and value.strip().lower() in NO_NUMBER):
         return None, ""
     if isinstance(value, bool):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from andersonn.errors import InputError, UsageError
-from andersonn.structures.structure import Structure
+
+if TYPE_CHECKING:  # help texts name the tasks, and must not wait for numpy
+    import numpy as np
+
+    from andersonn.structures.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class Task:
         reference: where true values come from, in a word for tables, such as ``"DFT"``.
         geometric_baselines: column that :mod:`andersonn.structures.pores` computes and that estimates the quantity → its title
             in tables of results. Cut at the thresholds, it is a baseline.
+
+    Examples:
+        >>> import andersonn as an
+        >>> task = an.Task("stability", "hull_distance_eV", "eV", classes=("stable", "unstable"), thresholds=(0.05,))
+        >>> [task.classes[k] for k in task.class_of([0.0, 0.2])]
+        ['stable', 'unstable']
     """
 
     name: str
@@ -70,6 +78,8 @@ class Task:
         """Class index of each value, int64. A value on a threshold belongs to the class above it, except that
         exactly 0 is the lowest class where ``zero_is_class``.
         """
+        import numpy as np
+
         values = np.asarray(values, dtype=float)
         index = np.searchsorted(np.array(self.thresholds), values, side="right")
         if self.zero_is_class:
@@ -118,15 +128,22 @@ class Task:
         """The task that :meth:`as_dict` described.
 
         Raises:
-            KeyError, TypeError, UsageError: that is no such description.
+            TypeError, ValueError, UsageError: that is no such description.
         """
+        missing = [name for name in ("name", "quantity", "unit", "classes", "thresholds") if name not in content]
+        if missing:
+            raise ValueError(f"the description of the task has no {missing[0]}")
         lists = {name: tuple(content[name]) for name in ("classes", "thresholds")}
-        bounds = {name: content[name] for name in ("lowest", "highest") if content[name] is not None}
+        bounds = {name: content[name] for name in ("lowest", "highest") if content.get(name) is not None}
         for name in ("usual_largest", "usual_median"):
             if content.get(name):
                 lists[name] = tuple(content[name])
         rest = {name: value for name, value in content.items() if name not in ("lowest", "highest")}
         return cls(**rest | lists | bounds)
+
+    def same_but_for_thresholds(self, other: Task) -> bool:
+        """Whether two tasks differ in their thresholds alone, if at all."""
+        return self.as_dict() | {"thresholds": None} == other.as_dict() | {"thresholds": None}
 
     def with_thresholds(self, thresholds: tuple[float, ...]) -> Task:
         """The same task cut elsewhere."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from andersonn.comparison.own.curves import Problem
 from andersonn.measuring.clock import interleaved
+from andersonn.measuring.problems import FixedPointProblem
 from andersonn.models import SolverConfig
 from andersonn.solvers import Solver
 
@@ -17,7 +17,7 @@ TOLERANCES = (1e-2, 1e-3, 1e-4, 1e-5)
 REPEATS = 7
 
 
-def compare_inference(tasks: list[Problem], config: SolverConfig) -> dict[str, Any]:
+def compare_inference(tasks: list[FixedPointProblem], config: SolverConfig) -> dict[str, Any]:
     """Evaluations, steps and seconds of both solvers over all problems, at each of :data:`TOLERANCES`."""
     table: dict[str, Any] = {name: [] for name in SOLVERS}
     for rtol in TOLERANCES:
@@ -41,5 +41,5 @@ def compare_inference(tasks: list[Problem], config: SolverConfig) -> dict[str, A
     return {"tolerances": list(TOLERANCES), "batches": len(tasks), "repeats": REPEATS, **table}
 
 
-def _all(tasks: list[Problem], solver: Solver) -> Callable[[], object]:
+def _all(tasks: list[FixedPointProblem], solver: Solver) -> Callable[[], object]:
     return lambda: [task.solve(solver) for task in tasks]

@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from andersonn.comparison.own.contenders import contenders
-from andersonn.comparison.own.curves import problems, residual_curves
-from andersonn.comparison.own.training import train_in_turn
 from andersonn.config import TrainConfig
 from andersonn.data.records import Records
 from andersonn.demo.compare import REPEATS, SOLVERS, compare_inference
 from andersonn.inference.forward import MAX_ROWS, ask
-from andersonn.measuring.machine import cpu_name
+from andersonn.measuring.contenders import contenders
+from andersonn.measuring.curves import residual_curves
+from andersonn.measuring.problems import problems
+from andersonn.measuring.setting import cpu_name
+from andersonn.measuring.training import train_in_turn
 from andersonn.progress import Progress
 from andersonn.scientists.conduction import CONDUCTION
+from andersonn.training.baselines import baselines
+from andersonn.training.calibrate_and_test import answer_metrics
 from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.run import answer_metrics, baselines
 from andersonn.training.trainer import Trainer
 
 EXAMPLES_PER_CLASS = 2

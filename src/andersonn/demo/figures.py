@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from andersonn.comparison.own.plots import INK, STYLE, svg
+from andersonn.measuring.plots import INK, STYLE, svg
 
 
 def confusion_figure(confusion: list[list[int]], classes: tuple[str, ...]) -> str:

@@ -25,10 +25,9 @@ from andersonn.estimators.targets import OWN, Sides, Targets, divided
 from andersonn.inference.forward import Outputs, ask_mean
 from andersonn.inference.model_bundle import Artifact
 from andersonn.scientist import Scientist
-from andersonn.scientists.registry import registered
 from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.dataset import Dataset
-from andersonn.training.run import about
+from andersonn.training.provenance import about
 from andersonn.training.trainer import Trainer
 
 
@@ -87,7 +86,7 @@ class EquilibriumEstimator(BaseEstimator):
         return config_from(self._task(), given, self.options, self._own_defaults)
 
     def _samples(self, X: Any, config: TrainConfig) -> Samples:
-        return samples_of(X, config.image.recipe(), self._task(), config.conformers, self.n_jobs)
+        return samples_of(X, config.image, self._task(), config.conformers, self.n_jobs)
 
     def _learn(self, samples: Samples, targets: Targets, groups: Sequence[Any] | None, config: TrainConfig) -> None:
         """Trains, keeps the best epoch, calibrates; sets the attributes."""
@@ -156,11 +155,11 @@ def _dataset(samples: Samples, targets: Targets, sides: Sides) -> Dataset:
 
 def _artifact(trainer: Trainer, samples: Samples, targets: Targets, sides: Sides) -> Artifact:
     network, side, task = trainer.network.eval(), sides.validation, targets.task
-    own = task.name not in registered()
     outputs = ask_mean(network, samples.store, side, samples.further)
     made = samples.made[side]
     calibration = fit_calibration(outputs.scores, outputs.quantiles, targets.values[side], task, trainer.scale, made)
-    calibration = replace(calibration, signed=targets.measured and own and task.lowest < 0.0)
+    negative = task.lowest < 0.0 and bool((targets.values < 0.0).any())
+    calibration = replace(calibration, signed=targets.measured and negative)
     counts = {"train": len(sides.train), "validation": len(side), "test": 0}
     data = {"file": "samples in memory", "records": len(samples), **counts, "split_by": sides.by}
     named = targets.measured and task.name != OWN

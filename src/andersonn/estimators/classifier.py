@@ -24,8 +24,8 @@ class EquilibriumClassifier(ClassifierMixin, EquilibriumEstimator):
     image that :class:`GraphImager` made. What a parameter leaves at None is the task's own default.
 
     Args:
-        task: ``"conduction"``, ``"polarity"``, ``"porosity"``, an :class:`andersonn.Task` of your own, or None: the classes
-            are the labels that y holds. With a task, y may also hold its quantity as numbers, which are cut at the
+        task: name of a registered scientist, such as ``"conduction"``, an :class:`andersonn.Task` of your own, or None: the
+            classes are the labels that y holds. With a task, y may also hold its quantity as numbers, which are cut at the
             thresholds; the network then learns to estimate it too.
         thresholds: cuts between the task's classes; None: its own.
         epochs: passes over the training samples.
@@ -49,6 +49,12 @@ class EquilibriumClassifier(ClassifierMixin, EquilibriumEstimator):
         history_: one row an epoch.
         seed_: the number that ``random_state`` gave.
         split_by_: what was kept together when validation samples were drawn: ``"group"``, ``"formula"`` or ``"sample"``.
+
+    Examples:
+        >>> import andersonn as an
+        >>> classifier = an.EquilibriumClassifier("conduction", epochs=2)
+        >>> classifier.cut([0.0, 1.1, 5.0]).tolist()
+        ['metal', 'semiconductor', 'insulator']
     """
 
     def __init__(

@@ -47,6 +47,9 @@ def read_estimator(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, A
     """
     try:
         content = from_json((folder / NAME).read_text(encoding="utf-8"))
+        missing = [name for name in ("format", "estimator", "found", "parameters") if name not in content]
+        if missing:
+            raise ValueError(f"it has no {missing[0]}")
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']}, and this version reads {FORMAT}")
         named, found = content["estimator"], dict(content["found"])

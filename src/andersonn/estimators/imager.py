@@ -35,6 +35,12 @@ class GraphImager(TransformerMixin, BaseEstimator):
 
     Attributes:
         recipe_: how images are made.
+
+    Examples:
+        >>> import andersonn as an
+        >>> table = an.GraphImager("polarity", output="table").fit_transform(["CCO", "CC#N"])
+        >>> len(table)
+        2
     """
 
     def __init__(
@@ -61,7 +67,7 @@ class GraphImager(TransformerMixin, BaseEstimator):
         if self.output not in OUTPUTS:
             raise DataError("bad_option", f"output is {self.output!r}", f"give one of {', '.join(OUTPUTS)}")
         listed_samples(X)
-        self.recipe_ = config_from(task_given(self.task), {"columns": self.columns}, self.options).image.recipe()
+        self.recipe_ = config_from(task_given(self.task), {"columns": self.columns}, self.options).image
         return self
 
     def transform(self, X: Any) -> np.ndarray:

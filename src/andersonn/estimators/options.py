@@ -11,7 +11,7 @@ import numpy as np
 from andersonn.config import TrainConfig, config_of
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.scientists.registry import find, registered
+from andersonn.scientists.registry import by_name, registered
 
 PATHS = {
     "epochs": "epochs",
@@ -28,18 +28,20 @@ Options = Mapping[str, Any] | Iterable[str]
 
 
 def task_given(given: str | Task | None) -> Task | None:
-    """The task of a constructor's parameter: a name, a task of the user's own, or None.
+    """The task of a constructor's parameter: the name of a registered scientist, a task of the user's own, or None.
 
     Raises:
-        UsageError: there is no task of that name, or one of the user's own is named as one of ours.
+        UsageError: there is no scientist of that name, or the user's own task is named as another that is registered.
     """
     if given is None or isinstance(given, str):
-        return None if given is None else find(given).task
+        return None if given is None else by_name(given).task
     if not isinstance(given, Task):
         raise UsageError("bad_option", f"task is {given!r}", "give a name such as 'conduction', an an.Task, or None")
-    ours = registered()[given.name].task if given.name in registered() else given
-    if given.as_dict() | {"thresholds": None} != ours.as_dict() | {"thresholds": None}:
-        raise UsageError("bad_option", f"{given.name} is a task of ours, and this is another", "name yours otherwise")
+    known = registered().get(given.name)
+    if known is not None and not known.task.same_but_for_thresholds(given):
+        raise UsageError(
+            "bad_option", f"{given.name} is a registered task, and this is another", "name yours otherwise"
+        )
     return given
 
 

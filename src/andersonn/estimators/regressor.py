@@ -56,6 +56,11 @@ class EquilibriumRegressor(RegressorMixin, EquilibriumEstimator):
         history_: one row an epoch.
         seed_: the number that ``random_state`` gave.
         split_by_: what was kept together when validation samples were drawn: ``"group"``, ``"formula"`` or ``"sample"``.
+
+    Examples:
+        >>> import andersonn as an
+        >>> an.EquilibriumRegressor("conduction", epochs=2).get_params()["epochs"]
+        2
     """
 
     _trainer = NumberTrainer

@@ -13,11 +13,11 @@ from andersonn.data.imaging import further_images
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError
-from andersonn.launch import SafeChildren
 from andersonn.structures import elements
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.readers import one_structure
 from andersonn.structures.structure import Structure
+from andersonn.workers.parallel import parallel_map
 
 CHUNK = 100
 """Samples a process takes at a time."""
@@ -101,12 +101,9 @@ def made_images(
     samples: Sequence[Any], recipe: ImageRecipe, task: Task | None, conformers: int, n_jobs: int | None
 ) -> list[tuple[list[NodeNeighborImage], bool]]:
     """Of each sample its images, and whether its geometry was made by a reader; see :func:`samples_of`."""
-    from joblib import Parallel, delayed
-
     starts = range(0, len(samples), CHUNK)
-    work = (delayed(_chunk)(samples[s : s + CHUNK], s, recipe, task, conformers) for s in starts)
-    with SafeChildren():
-        return [made for part in Parallel(n_jobs)(work) for made in part]
+    work = ((samples[s : s + CHUNK], s, recipe, task, conformers) for s in starts)
+    return [made for part in parallel_map(_chunk, work, n_jobs) for made in part]
 
 
 def _chunk(

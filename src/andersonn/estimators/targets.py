@@ -1,4 +1,4 @@
-"""Labels and numbers as scikit-learn passes them → what a trainer learns, and which samples it is judged by."""
+"""Labels and numbers as scikit-learn passes them → what a trainer learns, and which samples it is validated on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CUTS = 3
 
 
 class Targets(NamedTuple):
-    """What is learned of n samples.
+    """Training targets of n samples.
 
     Attributes:
         task: gives the classes.
@@ -37,7 +37,7 @@ class Targets(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """Indices of the samples that are learned from, of those that choose the epoch and calibrate, and what was kept
+    """Indices of training samples and of validation samples, and what was kept
     together: ``"group"``, ``"formula"`` or ``"sample"``.
     """
 

@@ -1,4 +1,4 @@
-"""The equilibrium layer, its gradient rules, and what keeps it well-posed and cheap. Stands on ``solvers`` alone."""
+"""The equilibrium layer, its gradient rules, bounds and monitors of its stability, warm starts. Needs ``solvers`` and ``io``."""
 
 from andersonn.implicit.equilibrium import Equilibrium
 from andersonn.implicit.gradient import Gradient, ImplicitGradient

@@ -8,29 +8,29 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from andersonn.implicit.bound_cell import CellMap, DivisibleCellMap
+from andersonn.implicit.bound_cell import BoundCell, SubsettableBoundCell
 from andersonn.solvers import FixedPoint, Solver
 
 REENTRANT = "a cell cannot use reentrant checkpoints: call checkpoint(..., use_reentrant=False)"
 
 
 class Record(Protocol):
-    """Is told of every linear solve of a backward pass."""
+    """Called with the result of every linear solve of a backward pass."""
 
     def __call__(self, solution: FixedPoint, adjoint: bool = True) -> None:
-        """Of the adjoint u, or of the system of a second derivative."""
+        """``adjoint``: the solve was of the adjoint u, not of a second derivative's system."""
 
 
 class Solved(NamedTuple):
-    """A forward solve, and what its backward pass needs to know beside the map.
+    """A forward solve, and what its backward pass needs besides the map.
 
     Attributes:
         z: the solution z*.
         offsets: rows of each sample, as in :func:`andersonn.solvers.fixed_point`.
         solver: that found z*.
-        record: told of every linear solve of the backward pass.
+        record: called with the result of every linear solve of the backward pass.
         residual: relative residuals that the solve reached, ``[B]``.
-        start: gives the adjoint's first value where one is known (a warm start), given the default.
+        start: the adjoint's first value where one is known (a warm start), from the default one.
     """
 
     z: Tensor
@@ -52,17 +52,17 @@ class Tape(NamedTuple):
         solved: the forward solve.
     """
 
-    f: CellMap
+    f: BoundCell
     z: Tensor
     value: Tensor
     solver: Solver
     solved: Solved
 
 
-def evaluate_recorded(f: CellMap, z: Tensor, autocast: bool) -> tuple[CellMap, Tensor, Tensor]:
+def evaluate_recorded(f: BoundCell, z: Tensor, autocast: bool) -> tuple[BoundCell, Tensor, Tensor]:
     """The map as recorded, z* as a leaf, and f(z*): without autocast, and then in float32 at least, unless it is wanted."""
     dtype = z.dtype
-    if f.mode.enabled and not autocast:
+    if f.autocast.enabled and not autocast:
         f, dtype = f.precise(), wide(z.dtype)
     with torch.enable_grad():
         leaf = z.detach().to(dtype).requires_grad_()
@@ -71,7 +71,7 @@ def evaluate_recorded(f: CellMap, z: Tensor, autocast: bool) -> tuple[CellMap, T
 
 
 def _drop_gradient(z: Tensor) -> None:
-    """A hook: z* is a constant to the caller, so that nothing is left on it."""
+    """A hook: z* is a constant to the caller, so no gradient stays on it."""
     z.grad = None
 
 
@@ -86,14 +86,14 @@ def solve_adjoint(tape: Tape, gradient: Tensor) -> Tensor:
     start = g if tape.solved.start is None else tape.solved.start(g)
     solution = tape.solver.solve(adjoint_map(tape, g), start, tape.solved.offsets)
     tape.solved.record(solution)
-    # From a start of its own a solver that fails gives that back, finite though the gradient is not.
+    # A solver that fails returns its start: a finite warm start, although the gradient is not finite.
     return solution.z if start is g else torch.where(g.isfinite(), solution.z, g)
 
 
 def adjoint_map(tape: Tape, g: Tensor) -> AdjointMap:
-    """The system's map; it can leave samples out if f can and still is what was recorded."""
-    divisible = isinstance(tape.f, DivisibleCellMap) and tape.f.unchanged()
-    return DivisibleAdjointMap(tape.value, tape.z, g, tape.f) if divisible else AdjointMap(tape.value, tape.z, g)
+    """The system's map; it can leave samples out if f can and its tensors are unchanged since it was recorded."""
+    subsettable = isinstance(tape.f, SubsettableBoundCell) and tape.f.unchanged()
+    return SubsettableAdjointMap(tape.value, tape.z, g, tape.f) if subsettable else AdjointMap(tape.value, tape.z, g)
 
 
 class AdjointMap:
@@ -115,19 +115,19 @@ class AdjointMap:
         return torch.zeros_like(u) if product is None else product.to(u.dtype)
 
 
-class DivisibleAdjointMap(AdjointMap):
+class SubsettableAdjointMap(AdjointMap):
     """One that can leave samples out, at the price of one more evaluation of f on those that stay."""
 
-    def __init__(self, value: Tensor, z: Tensor, g: Tensor, f: DivisibleCellMap) -> None:
+    def __init__(self, value: Tensor, z: Tensor, g: Tensor, f: SubsettableBoundCell) -> None:
         super().__init__(value, z, g)
         self.f = f
 
-    def subset(self, samples: Tensor, rows: Tensor) -> DivisibleAdjointMap:
+    def subset(self, samples: Tensor, rows: Tensor) -> SubsettableAdjointMap:
         """The map of some samples alone, on a tape of their own."""
         f, z = self.f.subset(samples, rows), self.z.detach().index_select(0, rows)
         with torch.enable_grad():
             z.requires_grad_()
-            return DivisibleAdjointMap(f(z), z, self.g.index_select(0, rows), f)
+            return SubsettableAdjointMap(f(z), z, self.g.index_select(0, rows), f)
 
 
 def needs_gradient(value: Tensor, z: Tensor, known: Iterable[Tensor]) -> bool:
@@ -145,7 +145,7 @@ def needs_gradient(value: Tensor, z: Tensor, known: Iterable[Tensor]) -> bool:
         return value.requires_grad and value is not z
     ends = {tensor.grad_fn for tensor in known if tensor.grad_fn is not None}
     nodes = _graph(value.grad_fn, ends)
-    # One that does not depend on z lies before the layer, in what x was computed by, and does no harm.
+    # One that does not depend on z belongs to the computation of x, before the layer, and does no harm.
     if any(node.name() == "CheckpointFunctionBackward" and _reaches(node, z) for node in nodes - ends):
         raise RuntimeError(REENTRANT)
     return bool(nodes & ends) or any(leaf is not z for leaf in map(_leaf, nodes) if leaf is not None)

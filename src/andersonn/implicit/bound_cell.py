@@ -1,5 +1,6 @@
-"""The map that a layer's solver iterates, z ↦ cell(z, x): the same function at every call, and how to take samples,
-precision and known inputs apart.
+"""The map that a layer's solver iterates, z ↦ cell(z, x): the same function at every call of one solve.
+
+A :class:`BoundCell` fixes x, autocast and random numbers; :func:`hold_weights` keeps what is computed from the weights alone.
 """
 
 from __future__ import annotations
@@ -7,36 +8,39 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from andersonn.solvers.block import version
-from andersonn.solvers.nest import Nest, leaves_of, map_leaves
+from andersonn.solvers.layout import write_count
+from andersonn.solvers.pytree import PyTree, leaves_of, map_leaves
+
+_held: ContextVar[dict[Any, Any] | None] = ContextVar("held weights", default=None)
 
 
-class CellMap:
-    """z ↦ cell(z, x), with autocast and random numbers held as they were when the map was made.
+class BoundCell:
+    """z ↦ cell(z, x), with autocast and random numbers as they were when the map was made.
 
     Args:
-        cell: ``cell(z, x)`` → tensor (or nest) shaped as z.
+        cell: ``cell(z, x)`` → tensor (or pytree) shaped as z.
         x: input of the cell.
         like: a state; its device is the map's.
-        nest: of a state of several parts; the map then takes and gives their matrix.
+        tree: of a state of several parts; the map then takes and returns their matrix.
         frozen: draw the same random numbers at every call.
 
     Attributes:
         known: tensors with gradients that the map is known to depend on: parameters (and buffers) of the cell, then those
-            in x, as far as x is a nest (dict, list, tuple, named tuple) of tensors. Empty where no gradients are recorded.
+            in x, as far as x is a pytree (dict, list, tuple, named tuple) of tensors. Empty where no gradients are recorded.
     """
 
-    def __init__(self, cell: Callable, x: Any, like: Tensor, nest: Nest | None = None, frozen: bool = False) -> None:
-        self.cell, self.x, self.nest = cell, x, nest
-        self.mode = _Mode.now(like.device.type)
-        self.replay = _Replay(like) if frozen else None
-        self.wide = False
+    def __init__(self, cell: Callable, x: Any, like: Tensor, tree: PyTree | None = None, frozen: bool = False) -> None:
+        self.cell, self.x, self.tree = cell, x, tree
+        self.autocast = _Autocast.now(like.device.type)
+        self.randomness = _FixedRandomness(like) if frozen else None
+        self.widened = False
         self.replaced = False
         self.weights: dict[str, Tensor] = {}
         self.known: list[Tensor] = []
@@ -45,34 +49,34 @@ class CellMap:
                 self.weights = _weights(cell)
             tensors = [*self.weights.values(), *tensors_of(x)]
             self.known = [tensor for tensor in tensors if tensor.requires_grad]
-            self._versions = [version(tensor) for tensor in tensors]
+            self._versions = [write_count(tensor) for tensor in tensors]
 
     def __call__(self, z: Tensor) -> Tensor:
         """One evaluation."""
-        special = self.mode.enabled or self.wide or self.replaced or self.nest is not None or self.replay is not None
-        if not special and self.mode.is_ambient():
+        special = self.autocast.enabled or self.widened or self.replaced or self.tree or self.randomness
+        if not special and self.autocast.is_ambient():
             return self.cell(z, self.x)
-        with self.mode.scope(), self.replay.scope() if self.replay else nullcontext():
-            x = map_leaves(_widened, self.x) if self.wide else self.x
-            state = z if self.nest is None else self.nest.unpack(z)
+        with self.autocast.scope(), self.randomness.scope() if self.randomness else nullcontext():
+            x = map_leaves(_widened, self.x) if self.widened else self.x
+            state = z if self.tree is None else self.tree.unpack(z)
             if self.replaced:
                 value = torch.func.functional_call(self.cell, self.weights, (state, x))
             else:
                 value = self.cell(state, x)
-            if self.nest is not None:
-                value = self.nest.pack(self.nest.checked(value, len(z)))
+            if self.tree is not None:
+                value = self.tree.pack(self.tree.checked(value, len(z)))
         # Solvers refuse a changed dtype, but under autocast the cell cannot help changing it.
-        return value.to(z.dtype) if self.mode.enabled and isinstance(value, Tensor) else value
+        return value.to(z.dtype) if self.autocast.enabled and isinstance(value, Tensor) else value
 
-    def precise(self) -> CellMap:
+    def precise(self) -> BoundCell:
         """The same map with autocast off, half-precision tensors in x widened to float32 as autocast's weights are."""
-        if not self.mode.enabled:
+        if not self.autocast.enabled:
             return self
         part = copy.copy(self)
-        part.mode, part.wide = self.mode._replace(enabled=False), True
+        part.autocast, part.widened = self.autocast._replace(enabled=False), True
         return part
 
-    def on(self, tensors: list[Tensor]) -> CellMap:
+    def on(self, tensors: list[Tensor]) -> BoundCell:
         """The same map on other tensors in place of the known ones."""
         part, fresh = copy.copy(self), iter(tensors)
         part.weights = {name: next(fresh) if w.requires_grad else w for name, w in self.weights.items()}
@@ -85,13 +89,13 @@ class CellMap:
         weights = _weights(self.cell) if isinstance(self.cell, nn.Module) else {}
         tensors = [*weights.values(), *tensors_of(self.x)]
         same = weights.keys() == self.weights.keys() and all(w is self.weights[name] for name, w in weights.items())
-        return same and self._versions == [version(tensor) for tensor in tensors]
+        return same and self._versions == [write_count(tensor) for tensor in tensors]
 
 
-class DivisibleCellMap(CellMap):
+class SubsettableBoundCell(BoundCell):
     """One that can leave samples out: by the cell's method ``select``, or by indexing every tensor in x."""
 
-    def subset(self, samples: Tensor, rows: Tensor) -> DivisibleCellMap:
+    def subset(self, samples: Tensor, rows: Tensor) -> SubsettableBoundCell:
         """The map of some samples alone, given their indices and those of their rows in the state."""
         part = copy.copy(self)
         with torch.no_grad():
@@ -105,15 +109,15 @@ class DivisibleCellMap(CellMap):
 
 
 def cell_map(
-    cell: Callable, x: Any, like: Tensor, nest: Nest | None, compact: bool | None, frozen: bool | None
-) -> CellMap:
+    cell: Callable, x: Any, like: Tensor, tree: PyTree | None, compact: bool | None, frozen: bool | None
+) -> BoundCell:
     """The map of one solve.
 
     Args:
-        cell: as for :class:`CellMap`, like the next three.
+        cell: as for :class:`BoundCell`, like the next three.
         x: input of the cell.
         like: a state.
-        nest: of a state of several parts.
+        tree: of a state of several parts.
         compact: whether samples can be left out; None: if the cell has a method ``select``.
         frozen: whether every call draws the same random numbers; None: if a dropout module of the cell is active.
 
@@ -129,20 +133,56 @@ def cell_map(
         _check_rows(cell, x, like)
     # A mask drawn for fewer samples would be another one.
     divisible = not frozen and (selects if compact is None else compact)
-    return (DivisibleCellMap if divisible else CellMap)(cell, x, like, nest, frozen)
+    return (SubsettableBoundCell if divisible else BoundCell)(cell, x, like, tree, frozen)
 
 
-def tensors_of(nest: Any) -> list[Tensor]:
-    """The tensors in a nest, in order; anything else in it is passed over."""
-    return [leaf for leaf in leaves_of(nest) if isinstance(leaf, Tensor)]
+@contextmanager
+def hold_weights() -> Iterator[None]:
+    """Inside, bounded weights are computed once and reused wherever no gradients are recorded.
+
+    A solve calls its cell many times with the same parameters; without this each call bounds the weights again. Unlike
+    ``torch.nn.utils.parametrize.cached`` this never gives a weight computed without gradients to code that records them,
+    and it applies to the calling thread alone. Parameters must not change inside.
+    """
+    token = _held.set({})
+    try:
+        yield
+    finally:
+        _held.reset(token)
 
 
-def detached(nest: Any) -> Any:
-    """The nest with its tensors detached."""
-    return map_leaves(lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf, nest)
+def held(owner: nn.Module, weight: Tensor, compute: Callable[[], Any]) -> Any:
+    """``compute()``, or what it returned before inside the same :func:`hold_weights`.
+
+    Args:
+        owner: the module that the result belongs to; with the weight it is the result's key.
+        weight: what the result is computed from.
+        compute: called where nothing is held, and always where gradients are recorded.
+    """
+    if torch.compiler.is_compiling() or torch.is_grad_enabled():
+        return compute()
+    values = _held.get()
+    if values is None:
+        return compute()
+    key = (id(owner), id(weight))
+    if key not in values:
+        values[key] = (compute(), owner, weight)  # kept alive, so that no other gets their id
+    return values[key][0]
 
 
-class _Mode(NamedTuple):
+def tensors_of(tree: Any) -> list[Tensor]:
+    """The tensors in a pytree, in order; anything else in it is ignored."""
+    if isinstance(tree, Tensor):
+        return [tree]
+    return [leaf for leaf in leaves_of(tree) if isinstance(leaf, Tensor)]
+
+
+def detached(tree: Any) -> Any:
+    """The pytree with its tensors detached."""
+    return map_leaves(lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf, tree)
+
+
+class _Autocast(NamedTuple):
     """The state of autocast."""
 
     device: str
@@ -150,20 +190,20 @@ class _Mode(NamedTuple):
     dtype: torch.dtype
 
     @classmethod
-    def now(cls, device: str) -> _Mode:
+    def now(cls, device: str) -> _Autocast:
         return cls(device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
 
     def is_ambient(self) -> bool:
         return torch.is_autocast_enabled(self.device) == self.enabled
 
     def scope(self) -> torch.autocast:
-        # Before torch 2.13 a weight's cast made without gradients is found by a part that records them.
+        # Before torch 2.13 a weight cast without gradients is reused by code that records them.
         cache = not torch.is_grad_enabled()
         return torch.autocast(self.device, dtype=self.dtype, enabled=self.enabled, cache_enabled=cache)
 
 
-class _Replay:
-    """Puts the random generators back to where they were, for every call; after the first they stay moved on."""
+class _FixedRandomness:
+    """Resets the random generators to the same state before every call; after the first call they stay advanced."""
 
     def __init__(self, like: Tensor) -> None:
         self.device = like.device

@@ -1,4 +1,4 @@
-"""The equilibrium layer: infinitely many weight-tied layers as one fixed point."""
+"""The equilibrium layer: the limit of infinitely many weight-tied layers, as one fixed point."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from andersonn.implicit.adjoint import Record, Solved, wide
-from andersonn.implicit.bound_cell import cell_map, detached
+from andersonn.implicit.bound_cell import cell_map, detached, hold_weights
 from andersonn.implicit.gradient import Gradient, ImplicitGradient
-from andersonn.implicit.lipschitz import hold_weights
 from andersonn.implicit.monitor import DriftMonitor
 from andersonn.implicit.warm_start import Keys, WarmStarts
 from andersonn.solvers import Anderson, FixedPoint, Layout, Solver, Status
-from andersonn.solvers.nest import Nest, leaves_of, map_leaves
-from andersonn.solvers.refusals import refuse_unsupported
+from andersonn.solvers.layout import refuse_unsupported
+from andersonn.solvers.pytree import PyTree, leaves_of, map_leaves
 
 
 class Equilibrium(nn.Module):
@@ -32,25 +31,34 @@ class Equilibrium(nn.Module):
     Args:
         cell: ``cell(z, x)`` → tensor shaped as z. ``x`` is whatever the cell understands. A cell may have a method
             ``initial(x)`` that gives the first state; otherwise x must be a tensor and the first state is zeros
-            shaped as x. A state may be a nest of tensors, as in :func:`andersonn.solvers.fixed_point`. With a method
+            shaped as x. A state may be a pytree of tensors, as in :func:`andersonn.solvers.fixed_point`. With a method
             ``select(x, samples, rows)``, which gives the x of some samples alone (int64 indices of the samples and of
             their rows in the state), samples that have converged cost nothing more, in both passes.
         solver: of the forward problem, and of the adjoint one unless ``gradient`` names another.
         gradient: rule of the backward pass; default the exact one.
         compact: True: samples can be left out of x without ``select``, since the cell treats each on its own and x is a
-            nest of tensors whose dimension 0 is the state's; False: never; None: if the cell has ``select``.
+            pytree of tensors whose dimension 0 is the state's; False: never; None: if the cell has ``select``.
         freeze_randomness: whether all evaluations of a solve draw the same random numbers; None: if a dropout module of
             the cell is active. Then no sample leaves the batch.
-        warm_starts: remembers the solutions (in training the adjoints, too) of samples called with ``keys``.
+        warm_starts: stores the solutions (in training the adjoints, too) of samples called with ``keys``.
         initializer: a module that maps x to a first state; see :meth:`initializer_loss`.
-        monitor: is shown every solve in training mode.
+        monitor: called after every solve in training mode.
 
     Attributes:
         last: :class:`~andersonn.solvers.FixedPoint` of the last forward solve, its ``z`` detached.
         last_adjoint: the same for the last linear solve of a backward pass.
 
     Raises:
-        TypeError: an argument is not what it should be.
+        TypeError: an argument has the wrong type.
+
+    Examples:
+        >>> import torch
+        >>> import andersonn as an
+        >>> layer = an.Equilibrium(lambda z, x: torch.tanh(0.5 * z + x), solver=an.Anderson(rtol=1e-5))
+        >>> x = torch.ones(4, 3, requires_grad=True)
+        >>> layer(x).sum().backward()
+        >>> layer.last.all_converged, tuple(x.grad.shape)
+        (True, (4, 3))
     """
 
     def __init__(
@@ -86,7 +94,7 @@ class Equilibrium(nn.Module):
 
         Args:
             x: input of the cell.
-            z0: first state; by default the one remembered for a sample's key, else the initializer's, else the cell's,
+            z0: first state; by default the one stored for a sample's key, else the initializer's, else the cell's,
                 else zeros.
             offsets: rows of each sample, as in :func:`andersonn.solvers.fixed_point`.
             keys: of the samples, ``[B]`` whole numbers or strings that name them in every epoch, for a layer with
@@ -103,8 +111,8 @@ class Equilibrium(nn.Module):
     def solve(
         self, x: Any, z0: Any = None, offsets: Tensor | None = None, keys: Keys | None = None
     ) -> tuple[Any, FixedPoint]:
-        """As :meth:`forward`, with the record of this very solve beside z* (threads that share a layer would overwrite
-        each other's ``last``).
+        """As :meth:`forward`, and the result of this solve beside z* (threads that share a layer overwrite each other's
+        ``last``).
         """
         if keys is not None and self.warm_starts is None:
             raise ValueError(
@@ -113,15 +121,15 @@ class Equilibrium(nn.Module):
         guess = self._guessed(x) if z0 is None and self.initializer is not None else None
         start = next((state for state in (z0, guess) if state is not None), None)
         start = self._default(x) if start is None else detached(start)
-        nest = None if isinstance(start, Tensor) else Nest(start)
-        start = start if nest is None else nest.pack(start)
+        tree = None if isinstance(start, Tensor) else PyTree(start)
+        start = start if tree is None else tree.pack(start)
         if keys is not None and z0 is None:
             start = self.warm_starts.get(keys, start, offsets)
-        f = cell_map(self.cell, x, start, nest, self.compact, self.freeze_randomness)
+        f = cell_map(self.cell, x, start, tree, self.compact, self.freeze_randomness)
         with hold_weights():
             solution = self.solver.solve(f, start, offsets)
-        if f.mode.enabled:
-            torch.clear_autocast_cache()  # before torch 2.13 it hands out weights cast without gradients
+        if f.autocast.enabled:
+            torch.clear_autocast_cache()  # before torch 2.13 it reuses weights cast without gradients
         if keys is not None:
             self.warm_starts.put(keys, solution.z, offsets, keep=solution.status != Status.NONFINITE)
         if self.training and self.monitor is not None:
@@ -132,9 +140,9 @@ class Equilibrium(nn.Module):
         else:
             z = solution.z.clone()
         recorded = guess is not None and self.training and torch.is_grad_enabled()
-        self._guess = (guess if nest is None else nest.pack(guess), solution.z, offsets) if recorded else None
-        if nest is not None:
-            z, solution = nest.unpack(z), replace(solution, z=nest.unpack(solution.z))
+        self._guess = (guess if tree is None else tree.pack(guess), solution.z, offsets) if recorded else None
+        if tree is not None:
+            z, solution = tree.unpack(z), replace(solution, z=tree.unpack(solution.z))
         self.last = solution
         return z, solution
 
@@ -143,12 +151,12 @@ class Equilibrium(nn.Module):
         ‖z₀ − z*‖² / ‖z*‖², a scalar whose gradients reach the initializer alone.
 
         Raises:
-            RuntimeError: the last solve did not ask an initializer, or not in training mode with gradients.
+            RuntimeError: the last solve used no initializer, or was not in training mode with gradients.
         """
         if self._guess is None:
             cure = "give the layer initializer=..." if self.initializer is None else "call the layer without z0"
             raise RuntimeError(
-                f"initializer_loss needs a solve that asked an initializer in training mode with gradients on; {cure}"
+                f"initializer_loss needs a solve that used an initializer in training mode with gradients on; {cure}"
             )
         guess, z, offsets = self._guess
         layout = Layout(z, offsets)
@@ -162,7 +170,7 @@ class Equilibrium(nn.Module):
         return f"solver={self.solver}, gradient={self.gradient}"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles leave the records of past solves behind."""
+        """Copies and pickles hold no results of past solves."""
         return super().__getstate__() | {"last": None, "last_adjoint": None, "_guess": None}
 
     def _guessed(self, x: Any) -> Any:
@@ -182,7 +190,7 @@ class Equilibrium(nn.Module):
     def _adjoint_hooks(
         self, keys: Keys | None, offsets: Tensor | None
     ) -> tuple[Record, Callable[[Tensor], Tensor] | None]:
-        """What to do with adjoints, and where to get a first one."""
+        """The function called with each adjoint, and the one that gives its first value, if a store has one."""
         store = self.warm_starts if keys is not None and self.training else None
 
         def record(solution: FixedPoint, adjoint: bool = True) -> None:
@@ -197,9 +205,9 @@ class Equilibrium(nn.Module):
 
 
 def _at_least_single(state: Any) -> Any:
-    """Under autocast x is in low precision often; the state itself need not be."""
-    tensors = list(leaves_of(state))
-    refuse_unsupported(tensors[0])
-    if not torch.is_autocast_enabled(tensors[0].device.type):
+    """A first state in float32 at least under autocast, where x often has a lower precision."""
+    first = state if isinstance(state, Tensor) else next(leaves_of(state), None)
+    refuse_unsupported(first)
+    if not torch.is_autocast_enabled(first.device.type):
         return state
     return map_leaves(lambda leaf: leaf.to(wide(leaf.dtype)), state)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from andersonn.implicit.adjoint import Solved, Tape, evaluate_recorded, needs_gradient, solve_adjoint
-from andersonn.implicit.bound_cell import CellMap
+from andersonn.implicit.bound_cell import BoundCell
 from andersonn.implicit.second_order import SecondOrder
 from andersonn.solvers import Solver
 from andersonn.solvers.options import options, require_count, require_number
@@ -30,7 +30,7 @@ class Gradient(ABC):
     """How a layer's output gets its backward pass. Subclasses are frozen option sets; they keep nothing between solves."""
 
     @abstractmethod
-    def attach(self, f: CellMap, solved: Solved) -> Tensor:
+    def attach(self, f: BoundCell, solved: Solved) -> Tensor:
         """z* with a backward pass, or without one if nothing that f depends on requires a gradient.
 
         Args:
@@ -45,8 +45,7 @@ class ImplicitGradient(Gradient):
 
     It can be differentiated again (``create_graph=True``): second derivatives are exact as well, by one more linear solve
     (:mod:`~andersonn.implicit.second_order`). For them the layer must know every tensor with gradients that the cell uses:
-    its parameters, and tensors in x if x is a tensor or a nest of tensors; another one raises an error, never a wrong
-    number.
+    its parameters, and tensors in x if x is a tensor or a pytree of tensors; any other raises an error.
 
     The adjoint is kept and solved in float32 at least, whatever the precision of the state; the products Jᵀu are taken in
     that of the recorded evaluation (a pure bfloat16 cell rounds them, so its adjoint levels off near 2e-3).
@@ -60,6 +59,15 @@ class ImplicitGradient(Gradient):
         autocast: record the evaluation that the adjoint is solved on under autocast, too. By default it runs in the
             parameters' precision, so that under ``torch.autocast`` the forward solve is cheap and the gradient good; its
             half-precision inputs are widened to float32.
+
+    Examples:
+        >>> import torch
+        >>> import andersonn as an
+        >>> layer = an.Equilibrium(lambda z, x: 0.5 * z + x, gradient=an.ImplicitGradient(rtol=1e-6))
+        >>> x = torch.ones(1, 1, requires_grad=True)
+        >>> layer(x).backward()  # z* = 2 x
+        >>> round(x.grad.item(), 4)
+        2.0
     """
 
     solver: Solver | None = None
@@ -89,7 +97,7 @@ class ImplicitGradient(Gradient):
         changes = {name: value for name, value in changes.items() if value is not None}
         return replace(solver, **changes) if changes else solver
 
-    def attach(self, f: CellMap, solved: Solved) -> Tensor:
+    def attach(self, f: BoundCell, solved: Solved) -> Tensor:
         """See :meth:`Gradient.attach`."""
         f, leaf, value = evaluate_recorded(f, solved.z, self.autocast)
         if not needs_gradient(value, leaf, f.known):

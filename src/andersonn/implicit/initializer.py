@@ -1,14 +1,14 @@
-"""Learned first states: a module that guesses z* from x, so that the solver has less to do.
+"""Learned first states: a module that predicts z* from x, so that the solver takes fewer evaluations.
 
 Any ``nn.Module`` that maps the layer's x to a state works as ``Equilibrium(..., initializer=...)``; this is the simplest one. It is
-trained beside the network, by how far its guess was from the solution:
+trained with the network, by the distance of its prediction from the solution:
 
     layer = Equilibrium(cell, initializer=LinearInitializer(width))
     for x, target in batches:
         loss = criterion(layer(x), target) + layer.initializer_loss()
         loss.backward()
 
-The solver gets the guess detached and the term's gradients reach the initializer alone, so neither z* nor the network's
+The solver gets the prediction detached and the term's gradients reach the initializer alone, so neither z* nor the network's
 gradients depend on it, only the number of evaluations.
 """
 
@@ -20,7 +20,7 @@ from andersonn.solvers.options import require_count
 
 
 class LinearInitializer(nn.Module):
-    """z₀ = W x + b. It begins with W = 0 and b = 0, the layer's own first state, and learns from there.
+    """z₀ = W x + b. It is initialized to W = 0 and b = 0, the layer's own first state.
 
     Args:
         width: D, last dimension of x.
@@ -40,7 +40,7 @@ class LinearInitializer(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The guess."""
+        """The predicted first state."""
         width = self.linear.in_features
         if not isinstance(x, Tensor):
             raise TypeError(

@@ -1,4 +1,4 @@
-"""Weights that keep a cell convergent, whatever training does to them.
+"""Bounds on weights that keep a cell convergent throughout training.
 
 Each bound is a parametrization: the stored parameter is free, the weight that the cell sees is the stored one scaled
 down as far as the bound asks and no further. An activation with slope between 0 and 1 (tanh, relu, ...) keeps the bound,
@@ -10,10 +10,7 @@ As any module with a parametrization, one so bounded is copied and saved by its 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,14 +18,14 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils import parametrize
 
 from andersonn.errors import did_you_mean
+from andersonn.implicit.bound_cell import held
+from andersonn.implicit.bound_cell import hold_weights as hold_weights  # documented as a name of this module
 from andersonn.solvers.options import require_count, require_number
 
 SQUARINGS = 7
 """A matrix of rank r is bounded at most r^(1/512) too high: by 1.4 % for rank 1000."""
 OVERSAMPLING = 12
 """Grid points a period for each degree of a convolution's transfer function."""
-
-_held: ContextVar[dict[Any, Any] | None] = ContextVar("held weights", default=None)
 
 
 def bound_norm(module: nn.Module, name: str = "weight", limit: float = 0.9) -> nn.Module:
@@ -51,9 +48,9 @@ def bound_norm(module: nn.Module, name: str = "weight", limit: float = 0.9) -> n
             convolution whose padding repeats values and so can expand distances: reflected, replicated, or circular
             beyond what keeps the size).
     """
-    spread = _checked(module, name, limit)
+    kernel = _checked(module, name, limit)
     padding = getattr(module, "padding_mode", "zeros")
-    if spread and padding not in ("zeros", "circular"):
+    if kernel and padding not in ("zeros", "circular"):
         raise ValueError(
             f"the norm of a convolution with padding_mode={padding!r} has no such bound; "
             "use 'zeros' or 'circular', or bound_rows, which allows every padding"
@@ -63,7 +60,7 @@ def bound_norm(module: nn.Module, name: str = "weight", limit: float = 0.9) -> n
             f"circular padding={module.padding} gives more outputs than inputs, some of them twice; "
             "use padding='same', or bound_rows"
         )
-    parametrize.register_parametrization(module, name, _NormBound(limit, spread))
+    parametrize.register_parametrization(module, name, _NormBound(limit, kernel))
     return module
 
 
@@ -86,8 +83,8 @@ def bound_rows(module: nn.Module, name: str = "weight", limit: float = 0.9) -> n
     Raises:
         TypeError, ValueError: no such tensor, or neither matrix nor convolution.
     """
-    spread = _checked(module, name, limit)
-    parametrize.register_parametrization(module, name, _RowBound(limit, spread))
+    kernel = _checked(module, name, limit)
+    parametrize.register_parametrization(module, name, _RowBound(limit, kernel))
     return module
 
 
@@ -142,35 +139,7 @@ def convolution_bound(kernel: Tensor, groups: int = 1) -> Tensor:
     return norm_bound(matrices.index_select(0, largest))[0] / slack
 
 
-@contextmanager
-def hold_weights() -> Iterator[None]:
-    """Inside, bounded weights are computed once and kept wherever no gradients are recorded.
-
-    A solve calls its cell many times with the same parameters; without this each call bounds the weights anew. Unlike
-    ``torch.nn.utils.parametrize.cached`` this never hands a weight made without gradients to a part that records them,
-    and it is seen by the calling thread alone. Parameters must not change inside.
-    """
-    token = _held.set({})
-    try:
-        yield
-    finally:
-        _held.reset(token)
-
-
-def _hold(owner: nn.Module, weight: Tensor, compute: Callable[[], Any]) -> Any:
-    """``compute()``, or what it returned before inside the same :func:`hold_weights`."""
-    if torch.compiler.is_compiling() or torch.is_grad_enabled():
-        return compute()
-    held = _held.get()
-    if held is None:
-        return compute()
-    key = (id(owner), id(weight))
-    if key not in held:
-        held[key] = (compute(), owner, weight)  # kept alive, so that no other gets their id
-    return held[key][0]
-
-
-class _Spread(NamedTuple):
+class _KernelLayout(NamedTuple):
     """How a convolution's kernel is laid out."""
 
     groups: int
@@ -180,12 +149,12 @@ class _Spread(NamedTuple):
 class _Bound(nn.Module):
     """A parametrization that scales a weight by at most 1."""
 
-    def __init__(self, limit: float, spread: _Spread | None) -> None:
+    def __init__(self, limit: float, kernel: _KernelLayout | None) -> None:
         super().__init__()
-        self.limit, self.spread = float(limit), spread
+        self.limit, self.kernel = float(limit), kernel
 
     def forward(self, weight: Tensor) -> Tensor:
-        return _hold(self, weight, lambda: self._bounded(weight))
+        return held(self, weight, lambda: self._bounded(weight))
 
     def _bounded(self, weight: Tensor) -> Tensor:
         size = self.size(weight)
@@ -205,19 +174,19 @@ class _Bound(nn.Module):
 
 class _NormBound(_Bound):
     def size(self, weight: Tensor) -> Tensor:
-        return norm_bound(weight) if self.spread is None else convolution_bound(weight, self.spread.groups)
+        return norm_bound(weight) if self.kernel is None else convolution_bound(weight, self.kernel.groups)
 
 
 class _RowBound(_Bound):
     def size(self, weight: Tensor) -> Tensor:
-        groups, transposed = self.spread or _Spread(1, False)
+        groups, transposed = self.kernel or _KernelLayout(1, False)
         split = weight.unflatten(0, (groups, -1)).abs()  # [groups, O or I a group, the other, taps...]
         wide = torch.promote_types(weight.dtype, torch.float32)
         sums = split.sum(dim=[1 if transposed else 2, *range(3, split.dim())], keepdim=True, dtype=wide)
         return sums.expand(-1, split.shape[1], -1, *sums.shape[3:]).flatten(end_dim=1)
 
 
-def _checked(module: nn.Module, name: str, limit: float) -> _Spread | None:
+def _checked(module: nn.Module, name: str, limit: float) -> _KernelLayout | None:
     """The layout of a convolution's kernel, None for a matrix; refuses everything else."""
     require_number("limit", limit, above=0)
     if not isinstance(module, nn.Module):
@@ -227,7 +196,7 @@ def _checked(module: nn.Module, name: str, limit: float) -> _Spread | None:
         known = [key for key, _ in module.named_parameters(recurse=False)]
         raise ValueError(f"{type(module).__name__} has no tensor {name!r}; {did_you_mean(name, known)}")
     if isinstance(module, _ConvNd) and name == "weight":
-        return _Spread(module.groups, isinstance(module, _ConvTransposeNd))
+        return _KernelLayout(module.groups, isinstance(module, _ConvTransposeNd))
     if weight.dim() != 2:
         raise ValueError(
             f"{name!r} of {type(module).__name__} has shape {tuple(weight.shape)}; a bound needs a matrix [O, I], "
@@ -245,7 +214,7 @@ def _repeats(module: _ConvNd) -> bool:
 
 
 class MonotoneLinear(nn.Module):
-    """z ↦ z Wᵀ with W = (1 − m) I − AᵀA + B − Bᵀ, A and B free: I − W is m-strongly monotone whatever training does (E.
+    """z ↦ z Wᵀ with W = (1 − m) I − AᵀA + B − Bᵀ, A and B free: I − W is m-strongly monotone throughout training (E.
     Winston and J. Z. Kolter, *Monotone operator equilibrium networks*, NeurIPS 2020, proposition 1).
 
     Then z = relu(W z + x) has exactly one solution, even where ‖W‖ is far above 1. Its own iteration may still diverge;
@@ -296,7 +265,7 @@ class MonotoneLinear(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Multiplies each state by W."""
-        return z @ _hold(self, self.damping, self.matrix).T
+        return z @ held(self, self.damping, self.matrix).T
 
     def extra_repr(self) -> str:
         """Shown by print(layer)."""
@@ -326,7 +295,7 @@ class MonotoneCell(nn.Module):
     def forward(self, z: Tensor, x: Tensor) -> Tensor:
         """One evaluation."""
         # A constant to gradients: the fixed point does not depend on α.
-        alpha = _hold(self, self.linear.damping, lambda: self.linear.step()[0]).to(z.dtype)
+        alpha = held(self, self.linear.damping, lambda: self.linear.step()[0]).to(z.dtype)
         return torch.relu(z + alpha * (self.linear(z) + x - z))
 
     def rate(self) -> float:

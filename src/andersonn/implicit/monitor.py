@@ -1,4 +1,4 @@
-"""A watch on whether training drives a layer out of where it is well-posed."""
+"""Monitors the spectral radius of a layer in training, and warns when the fixed point may stop being attracting."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from andersonn.solvers.options import require_count, require_number
 
 
 class WellPosednessWarning(UserWarning):
-    """A layer's fixed point is about to lose, or has lost, its attraction."""
+    """A layer's fixed point is close to losing, or has lost, its attraction (spectral radius 1)."""
 
 
 class Reading(NamedTuple):
-    """What a :class:`DriftMonitor` saw: the call it looked at, median and largest spectral radius at z* over the samples
-    measured (NaN if none was finite), and the share of the whole batch that converged.
+    """One measurement of a :class:`DriftMonitor`: the number of the solve, median and largest spectral radius at z* over the
+    samples measured (NaN if none was finite), and the share of the whole batch that converged.
     """
 
     call: int
@@ -34,8 +34,8 @@ class DriftMonitor:
 
     Give one to each layer: ``Equilibrium(cell, monitor=DriftMonitor())``. A measurement costs one recorded evaluation of
     f and ``iterations`` vector-Jacobian products, of the samples measured alone if f can be restricted to them (see
-    ``subset`` of the layer's maps), of the whole batch otherwise. It leaves random generators and gradients alone and
-    keeps numbers only.
+    ``subset`` of the layer's maps), of the whole batch otherwise. It changes neither random generators nor gradients, and
+    stores numbers only.
 
     Args:
         every: solves from one measurement to the next.
@@ -44,7 +44,7 @@ class DriftMonitor:
         samples: how many samples of the batch to measure, drawn at random.
 
     Attributes:
-        calls: solves seen.
+        calls: solves so far.
         history: a :class:`Reading` for each measurement.
     """
 
@@ -65,7 +65,7 @@ class DriftMonitor:
             f: the map, its inputs captured; ``f.subset(samples, rows)``, if it has that, is the map of these alone.
             z: the solution z*, ``[B, …]`` or ``[R, …]`` with ``offsets``.
             offsets: as in :func:`andersonn.solvers.fixed_point`.
-            solution: the record of the solve.
+            solution: the result of the solve.
 
         Warns:
             WellPosednessWarning: the largest radius measured is beyond the limit, and was not at the measurement before.
@@ -89,7 +89,7 @@ class DriftMonitor:
     def report(self) -> str:
         """The latest measurement and the worst one, in one line."""
         if not self.history:
-            return f"no measurement yet: {self.calls} solves seen, one in {self.every} is measured"
+            return f"no measurement yet: {self.calls} solves so far, one in {self.every} is measured"
         latest = self.history[-1]
         worst = max(self.history, key=lambda reading: (reading.largest == reading.largest, reading.largest))
         return (
@@ -113,19 +113,16 @@ class DriftMonitor:
             return f, z, offsets
         generator = torch.Generator().manual_seed(self.calls)
         chosen = torch.randperm(layout.samples, generator=generator)[: self.samples].sort().values.to(z.device)
-        if layout.lengths is None:
-            return f.subset(chosen, chosen), z[chosen], None
-        lengths = layout.lengths[chosen]
-        ends = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-        first = layout.lengths.cumsum(0)[chosen] - lengths
-        rows = torch.repeat_interleave(first - ends[:-1], lengths) + torch.arange(int(ends[-1]), device=z.device)
-        return f.subset(chosen, rows), z[rows], ends
+        part, rows = layout.subset(chosen)
+        if part.lengths is not None:
+            offsets = torch.cat([part.lengths.new_zeros(1), part.lengths.cumsum(0)])
+        return f.subset(chosen, rows), z[rows], offsets
 
     def _message(self, reading: Reading) -> str:
         return (
-            f"the layer drifts out of where it is well-posed: spectral radius at z* up to {reading.largest:.3f} (median "
+            f"the layer drifts towards losing its fixed point: spectral radius at z* up to {reading.largest:.3f} (median "
             f"{reading.median:.3f}, limit {self.limit:g}) at solve {reading.call}, {1 - reading.converged:.0%} of samples "
-            "unconverged; solves slow down towards radius 1, and beyond it forward iteration fails. Bound the cell's weights (andersonn.implicit.lipschitz.bound_norm), "
+            "unconverged; solves slow down towards radius 1, and beyond it fixed-point iteration fails. Bound the cell's weights (andersonn.implicit.lipschitz.bound_norm), "
             "add jacobian_penalty to the loss or raise its weight, or lower the learning rate; "
             "a solver with mixing below 1 helps where eigenvalues are below -1"
         )

@@ -1,4 +1,4 @@
-"""Tolerances over the course of training: loose while gradients are noise anyway, tight when they decide."""
+"""Tolerances over the course of training: loose at first, where gradients are noisy anyway, and tight at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHAPES = ("geometric", "linear", "cosine")
 
 
 class HasSolver(Protocol):
-    """What a schedule can steer, such as :class:`~andersonn.implicit.equilibrium.Equilibrium`."""
+    """A layer whose tolerance a schedule can set, such as :class:`~andersonn.implicit.equilibrium.Equilibrium`."""
 
     solver: Solver
 
@@ -69,7 +69,7 @@ class ToleranceSchedule:
         solver = getattr(layer, "solver", None)
         if not isinstance(solver, Solver):
             raise TypeError(
-                f"{type(layer).__name__} has no solver to steer; give the Equilibrium layer itself (model.layer, or "
+                f"{type(layer).__name__} has no solver whose tolerance could be set; give the Equilibrium layer itself (model.layer, or "
                 "model.module.layer inside DistributedDataParallel)"
             )
         rtol = self.at(step)

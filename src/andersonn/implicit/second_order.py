@@ -59,7 +59,7 @@ class SecondOrder(torch.autograd.Function):
 def _replayed(tape: Tape, z: Tensor, known: tuple[Tensor, ...] | list[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:
     """Another evaluation, on copies: z*, the known tensors, and f(z*).
 
-    Copies, because one known tensor may have been computed from another, x from weights that the cell shares; then its
+    Copies, because one known tensor may have been computed from another (x from weights that the cell shares); then its
     derivative would be counted twice.
     """
     with torch.enable_grad():

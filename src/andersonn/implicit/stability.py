@@ -1,7 +1,7 @@
 """How well-posed a layer is: the spectral radius of its Jacobian at the fixed point, a penalty that lowers it, and how
 fast a solve converged.
 
-Forward iteration converges near z* if and only if the spectral radius ρ of ∂f/∂z is below 1, by a factor of ρ a step.
+Fixed-point iteration converges near z* if and only if the spectral radius ρ of ∂f/∂z is below 1, by a factor of ρ a step.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def radius_report(radius: Tensor) -> str:
         parts.append(f"spectral radius at z*: median {float(finite.median()):.3f}, largest {float(finite.max()):.3f}")
         beyond = int((finite >= 1).sum())
         if beyond:
-            parts.append(f"{beyond} of {radius.numel()} at 1 or above, where forward iteration does not converge")
+            parts.append(f"{beyond} of {radius.numel()} at 1 or above, where fixed-point iteration does not converge")
     if len(finite) < radius.numel():
         parts.append(f"{radius.numel() - len(finite)} of {radius.numel()} not finite")
     return "; ".join(parts)
@@ -102,11 +102,11 @@ def contraction_rate(residual: Tensor, last: int = 5) -> Tensor:
     """Factor by which a solve's residual fell at each of its last evaluations, from its trace: costs no evaluation.
 
     It is what the *solver* achieved: with extrapolation less than the Jacobian's spectral radius, which only an
-    undamped forward iteration tends to (ask :func:`spectral_radius` for it).
+    undamped fixed-point iteration tends to (:func:`spectral_radius` measures it).
 
     Args:
         residual: ``[T, B]``, the ``trace.residual`` of a :class:`~andersonn.solvers.FixedPoint`.
-        last: evaluations to look at, at least 2: those before a sample stopped, by least squares on the logarithm.
+        last: evaluations to use, at least 2: those before a sample stopped, by least squares on the logarithm.
 
     Returns:
         float64 ``[B]``; 1 and above where nothing was gained, NaN where a sample has no two finite residuals.

@@ -1,6 +1,6 @@
 """Inexact gradients that cost less than the exact one: a few terms of the series u = Σ (Jᵀ)ᵏ g.
 
-All are unbiased only as far as f contracts, and cheap: no linear solve. They are first-order rules. :class:`PhantomGradient`
+Their error is small only as far as f contracts; they need no linear solve. They are first-order rules. :class:`PhantomGradient`
 and :class:`OneStepGradient` can be differentiated again by autograd, but that treats z* as a constant: it is the second
 derivative of the recorded steps, not of the layer. For the latter use
 :class:`~andersonn.implicit.gradient.ImplicitGradient`.
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from andersonn.implicit.adjoint import AdjointMap, Solved, evaluate_recorded, needs_gradient, wide
-from andersonn.implicit.bound_cell import CellMap
+from andersonn.implicit.bound_cell import BoundCell
 from andersonn.implicit.gradient import Gradient
 from andersonn.solvers.options import options, require_count, require_number
 
@@ -40,7 +40,7 @@ class PhantomGradient(Gradient):
         require_count("steps", self.steps)
         require_number("mixing", self.mixing, above=0, most=1)
 
-    def attach(self, f: CellMap, solved: Solved) -> Tensor:
+    def attach(self, f: BoundCell, solved: Solved) -> Tensor:
         """See :meth:`Gradient.attach`."""
         z = solved.z.detach()
         with torch.enable_grad():
@@ -58,7 +58,7 @@ class OneStepGradient(Gradient):
     the module for second derivatives.
     """
 
-    def attach(self, f: CellMap, solved: Solved) -> Tensor:
+    def attach(self, f: BoundCell, solved: Solved) -> Tensor:
         """See :meth:`Gradient.attach`."""
         with torch.enable_grad():
             return f(solved.z.detach())
@@ -82,7 +82,7 @@ class NeumannGradient(Gradient):
     def __post_init__(self) -> None:
         require_count("terms", self.terms)
 
-    def attach(self, f: CellMap, solved: Solved) -> Tensor:
+    def attach(self, f: BoundCell, solved: Solved) -> Tensor:
         """See :meth:`Gradient.attach`."""
         f, leaf, value = evaluate_recorded(f, solved.z, self.autocast)
         if not needs_gradient(value, leaf, f.known):

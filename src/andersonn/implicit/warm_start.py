@@ -1,8 +1,8 @@
-"""Warm starts: the last solution of each sample, to begin its next solve from.
+"""Warm starts: the last solution of each sample, from which its next solve starts.
 
-In training a sample's fixed point moves little from one epoch to the next, so the solver that starts from the last one
-has little left to do. The store keeps one small tensor a sample, so that dense batches and graphs of any size share one
-bound on memory; the price against one large table is some microseconds a sample and call.
+In training a sample's fixed point moves little from one epoch to the next, so a solver that starts from the last one
+needs few evaluations. The store keeps one small tensor a sample, so that dense batches and graphs of any size share one
+bound on memory; compared with one large table this costs some microseconds a sample and call.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class WarmStarts:
                 )
 
     def _write(self, rows: list[tuple[tuple[str, Key], Tensor | None]]) -> None:
-        """Takes in rows one after the other, dropping the least recently used states for them; None is a broken one."""
+        """Takes in rows one after the other, dropping the least recently used states for them; None stands for one that is not finite."""
         copies: dict[tuple[str, Key], tuple[Tensor, Tensor]] = {}
         for entry, row in rows:
             size = 0 if row is None else row.numel() * row.element_size()
@@ -179,8 +179,8 @@ class WarmStarts:
         self.clear()
 
     def __repr__(self) -> str:
-        asked = self.hits + self.misses
-        found = f", {self.hits} of {asked} found" if asked else ""
+        requested = self.hits + self.misses
+        found = f", {self.hits} of {requested} found" if requested else ""
         skipped = f", {self.skipped} not stored" if self.skipped else ""
         return f"WarmStarts({len(self)} states, {self.bytes:,} of {self.max_bytes:,} bytes{found}{skipped})"
 

@@ -1,4 +1,4 @@
-"""Weights of layers and models as safetensors: no pickle, whole files, complaints that say what does not fit."""
+"""Weights of layers and models as safetensors: no pickle, files written whole, errors that say what does not fit."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def save_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
 
 
 def load_weights(module: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Reads what :func:`save_weights` wrote into a module built alike, in place, on the device where it is.
+    """Reads what :func:`save_weights` wrote into a module with the same parameters, in place, on the device where it is.
 
     Args:
-        module: gets the weights; left as it is if they do not fit.
+        module: gets the weights; unchanged if they do not fit.
         path: of the file.
 
     Raises:

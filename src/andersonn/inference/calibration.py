@@ -1,4 +1,4 @@
-"""Making probabilities and intervals mean what they say, on validation data."""
+"""Calibrated probabilities and intervals; fitted on validation data in :mod:`andersonn.training.calibration_fitting`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Calibration:
-    """What turns a network's raw outputs into answers.
+    """From a network's raw outputs to probabilities, estimates and intervals.
 
     Attributes:
         scale: one unit of the network's quantiles, in the task's unit.
@@ -19,11 +19,11 @@ class Calibration:
         margin: added to both ends of the 90 % interval, in the task's unit (conformalized quantile regression: Romano,
             Patterson and Candès, NeurIPS 2019).
         fitted: whether temperature and margin were fitted.
-        made_temperature, made_margin: the same for structures whose geometry a reader made, where the network is surer
-            than it should be, because the molecule may have another conformation; None: as for the others.
-        made_doubt: the share of probability that is spread evenly over the classes for such structures: how often the
-            geometry misleads altogether.
-        signed: whether the quantity can be negative; that of no task of ours can.
+        made_temperature, made_margin: the same for structures whose geometry was generated, where the network is
+            overconfident, because the molecule may have another conformation; None: as for the others.
+        made_doubt: the probability that is spread evenly over the classes for such structures: how often the geometry
+            misleads altogether.
+        signed: whether the quantity can be negative; as no quantity of a task of this package can.
     """
 
     scale: float = 1.0

@@ -1,14 +1,13 @@
-"""How far a structure is from those a model was trained on, told from what the head read of it.
+"""The applicability domain: how far a structure is from those a model was trained on, by the input of the network's head.
 
-Two questions are asked of a state, because each sees what the other is blind to (docs/domain.md has the numbers):
+Two scores, each of which finds cases that the other misses (docs/domain.md has the numbers):
 
-``far``: is it far from all groups of training structures? The distance to the nearest of some centers among whitened
-    training states, over the usual distance of that center's own structures.
-``spoiled``: is it like states of training structures that were spoiled on purpose (swollen, shrunk, shaken, with atoms
-    exchanged)? The softened log-odds of a small network that was shown both.
+``far``: distance to the nearest cluster of training states, whitened, over the usual distance of that cluster's own states.
+``corrupted``: likeness to states of training structures that were corrupted (expanded, compressed, displaced, with elements
+    exchanged): softplus of the log-odds of a small classifier.
 
-Each is divided by its 99.5 % quantile on the validation side, and the larger one is the distance. Its limit is the 99 %
-quantile, again on the validation side, so that about one in a hundred structures of the training's kind lies outside.
+Each is divided by its 99.5 % quantile on the validation split, and the larger one is the distance. Its limit is the 99 %
+quantile, again on the validation split, so that about one in a hundred structures like the training ones lies outside.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ from safetensors.numpy import load_file, save_file
 from andersonn.io.files import write_whole
 
 LIMIT = 0.99
-"""Quantile of the validation side's distances at which the limit lies."""
+"""Quantile of the validation split's distances at which the limit lies."""
 
 
 @dataclass(frozen=True, eq=False)
 class Domain:
-    """What measures the distance. All arrays are float32.
+    """The fitted parameters; all arrays are float32.
 
     Attributes:
         center: mean of the training states ``[S]``.
         axes: from a state less the center to whitened coordinates ``[S, k]``.
         centers: of groups of training states, in those coordinates ``[m, k]``.
         radii: root mean square distance of a group's states from its center ``[m]``.
-        hidden, hidden_bias: first layer of the network that tells spoiled states ``[S, H]``, ``[H]``.
+        hidden, hidden_bias: first layer of the classifier of corrupted states ``[S, H]``, ``[H]``.
         odds, odds_bias: its second layer ``[H]``, ``[1]``.
-        units: of far and of spoiled, ``[2]``.
+        units: of far and of corrupted, ``[2]``.
         bound: the largest distance that counts as inside, ``[1]``.
     """
 
@@ -61,7 +60,7 @@ class Domain:
         return (self.parts(states) / self.units).max(axis=1)
 
     def parts(self, states: np.ndarray) -> np.ndarray:
-        """Far and spoiled, ``[n, 2]``, before they are divided by their units."""
+        """Far and corrupted, ``[n, 2]``, before they are divided by their units."""
         apart = states.astype(np.float64) - self.center
         far = np.sqrt(squared_distances(apart @ self.axes, self.centers) / np.square(self.radii)).min(axis=1)
         first = apart @ self.hidden + self.hidden_bias

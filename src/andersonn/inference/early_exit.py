@@ -1,4 +1,4 @@
-"""Answers as soon as they are settled: a loose solve first, and the full one only where it could change the class."""
+"""Early exit: a loose solve first, and the full one only where it could change the class."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from andersonn.models import Ensemble, EquilibriumNetwork
 
 @dataclass(frozen=True)
 class Anytime:
-    """When a loosely solved structure's class counts as settled: the best score leads by more than it did in any validation
-    structure whose class changed with the full solve, with room, and by more than the lead of 99 % of them moved.
+    """When a loose solve decides the class: its logit margin (best score less the next) exceeds, with a safety factor, that of
+    every validation structure whose class changed in the full solve, and the change of the margin in 99 % of them.
 
-    If new structures are as those of the validation, less than one in n + 1 is called settled and changes class all the same.
+    If new structures are distributed as the validation structures, fewer than one in n + 1 is decided early and wrongly.
 
     Attributes:
-        rtol: tolerance of the first look.
-        margin: least lead of the best score (a logarithm of a probability, before calibration) over the next.
-        n: validation structures that the rule comes from.
-        settled: share of them that were settled at the first look.
+        rtol: tolerance of the loose solve.
+        margin: least logit margin, of scores before calibration.
+        n: validation structures that the rule was fitted on.
+        settled: fraction of them that the loose solve decided.
     """
 
     rtol: float
@@ -61,16 +61,16 @@ def ask_anytime(
     rule: Anytime,
     domain: Domain | None = None,
 ) -> Outputs:
-    """As :func:`~andersonn.inference.forward.ask`; structures settled at the first look keep its outputs and its residual,
-    which is larger than the network's own tolerance. Those that seem to lie outside ``domain`` get the full solve: that too is
-    a decision, and was learned on full solves.
+    """As :func:`~andersonn.inference.forward.ask`; structures that the loose solve decides keep its outputs and its
+    residual, which is larger than the network's own tolerance. Those outside ``domain`` get the full solve, because the domain
+    was fitted on states of full solves.
     """
     with looser(network, rule.rtol):
         first = ask(network, store, indices)
-    settled = lead_of(first.scores) > rule.margin
+    decided = lead_of(first.scores) > rule.margin
     if domain is not None:
-        settled &= domain.distance(first.states) <= domain.limit
-    open_ = np.flatnonzero(~settled)
+        decided &= domain.distance(first.states) <= domain.limit
+    open_ = np.flatnonzero(~decided)
     if not len(open_):
         return first
     full = ask(network, store, indices[open_])
@@ -78,12 +78,12 @@ def ask_anytime(
     for column, better in zip(columns, full[:-1], strict=True):
         column[open_] = better
     steps = Outputs._fields.index("steps")
-    columns[steps][open_] += first.steps[open_] + 1  # the first look was work, too
+    columns[steps][open_] += first.steps[open_] + 1  # the loose solve took evaluations, too
     return Outputs(*columns, first.evaluations + full.evaluations)
 
 
 def lead_of(scores: np.ndarray) -> np.ndarray:
-    """By how much the best score of each structure leads: ``[N, C]`` → ``[N]``."""
+    """Logit margin of each structure, its best score less the next: ``[N, C]`` → ``[N]``."""
     two = np.partition(scores, -2, axis=1)[:, -2:]
     return two[:, 1] - two[:, 0]
 

@@ -1,16 +1,16 @@
 """Which atoms drove an answer: a contribution of every atom.
 
-Two definitions, by what the network has to show:
+Two definitions, by the head of the network:
 
-``deletion``, for conduction and porosity. The contribution of an atom is the log-odds ln(p / (1 − p)) of the class
+``deletion``, for most networks. The contribution of an atom is the log-odds ln(p / (1 − p)) of the class
     answered, less the log-odds of the same class for the structure without the atom (and its periodic images): imaged
-    again, probed for voids again, solved again. Electrons are counted as in the whole structure: without any one atom the
-    count would not balance, and that would drown what the atom itself says. It is positive if the atom speaks for the class. It is exact for one
+    again, probed for voids again, solved again. Electrons are counted as in the whole structure: without one atom the
+    count would not balance, and that effect would outweigh the atom's own. It is positive if the atom supports the class. It is exact for one
     atom, dimensionless, and it does not add up: two atoms removed together change the answer by more or less than the
     sum. Atoms with equal surroundings get equal contributions. In a larger cell of the same crystal an atom is a
     smaller part, and its contribution is smaller. The only atom of a structure gets the whole of the log-odds.
 
-``dipole``, for polarity. The network builds the dipole moment μ of latent charges q and of charge passed between
+``dipole``, for a network with a dipole head. It builds the dipole moment μ of latent charges q and of charge passed between
     neighbors. The contribution of an atom is its part of the vector along μ, in D, and the contributions add up to |μ| (of a molecule
     without dipole, |μ| < 0.001 D, all are 0).
     A charge has a dipole only with another charge, so that q_i (r_i − c) would depend on an arbitrary origin c and be
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -38,14 +38,14 @@ from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.oxidation import Oxidation
 from andersonn.structures.structure import Structure
 
-AT_ONCE = 64
-"""Structures with an atom removed that are imaged before the network is asked."""
+BATCH_SIZE = 64
+"""Structures with an atom removed in one forward pass: small, so that progress is shown."""
 NO_DIRECTION = 0.1
-"""D: a dipole this small points where accident has it."""
+"""D: the direction of a dipole smaller than this is not meaningful."""
 NOISE = 1e-3
 """D: a dipole smaller than this is rounding error; nothing contributes to it."""
 HOP = 1e-4
-"""How well charge flows between atoms without a bond, at 1 Å, beside 1 for a bond: enough to connect two molecules."""
+"""Conductance between atoms without a bond, at 1 Å, relative to a bond: enough to connect two molecules."""
 Progress = Callable[[int, int], None]
 
 
@@ -70,7 +70,7 @@ class Explanation:
     total: float
     method: str
     warnings: tuple[str, ...] = ()
-    ok = True
+    ok: ClassVar[Literal[True]] = True
 
     @property
     def shares(self) -> np.ndarray:
@@ -121,14 +121,14 @@ def explain(
             f"the dipole moment is only {total:.2f} D, so that its direction, and each contribution, is accidental"
         )
         warnings = (*prediction.warnings, *([accident] if total < NO_DIRECTION else []))
-        return Explanation(prediction, structure, values, "dipole_D", total, "dipole", warnings)
+        return Explanation(prediction, structure, values, prediction.quantity, total, "dipole", warnings)
     values, total = _by_deletion(artifact, prediction, structure, image, progress)
     quantity = f"log_odds_of_{prediction.label}"
     return Explanation(prediction, structure, values, quantity, total, "deletion", prediction.warnings)
 
 
 def of_one_conformer(prediction: Prediction, alone: Prediction) -> str:
-    """What to know of contributions that are those of the first conformer, where the answer is a mean over several.
+    """A warning that contributions are those of the first conformer, where the answer is a mean over several.
 
     Args:
         prediction: the answer.
@@ -206,8 +206,8 @@ def _by_deletion(
         return np.array([total]), float(total)
     rows, first = np.unique(image.color[image.atom_row], return_index=True)
     left: list[float] = []
-    for start in range(0, len(first), AT_ONCE):
-        images = [left_without(structure, atom, image.recipe) for atom in first[start : start + AT_ONCE]]
+    for start in range(0, len(first), BATCH_SIZE):
+        images = [left_without(structure, atom, image.recipe) for atom in first[start : start + BATCH_SIZE]]
         left.extend(log_odds(artifact, images, label, structure.made_geometry))
         if progress:
             progress(len(left), len(first))

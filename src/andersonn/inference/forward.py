@@ -1,4 +1,4 @@
-"""Asking a network about many images."""
+"""Forward passes of a network over many images, in batches."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MAX_ROWS = 4096
 
 
 class Outputs(NamedTuple):
-    """Raw outputs of n structures and how their fixed points were found: of several conformers, the worst.
+    """Raw outputs of n structures, and how their fixed points were found; over several conformers, the worst solve.
 
     Attributes:
         scores: float64 ``[n, C]``.
         quantiles: float64 ``[n, 3]``, in units of the calibration's scale.
-        states: what the head read of each structure, float32 ``[n, S]``; of an ensemble, that of its first member.
+        states: input of the head for each structure, float32 ``[n, S]``; of an ensemble, that of its first member.
         steps: solver updates, or layers of an explicit stack, int ``[n]``.
         residual: relative residual, float64 ``[n]``; NaN of a stack.
         status: :class:`andersonn.solvers.Status` values, int ``[n]``.
@@ -55,11 +55,11 @@ def ask(
     """Outputs of a network, in evaluation mode, for the structures at ``indices`` of a store (at least one).
 
     Args:
-        network: what is asked.
+        network: the network.
         store: images.
         indices: which.
         max_rows: of a batch.
-        change: makes of each batch, on the CPU, the one the network is shown.
+        change: applied to each batch, on the CPU, before the network sees it.
     """
     device = next(network.parameters()).device
     was_training = network.training
@@ -81,9 +81,7 @@ def ask(
 
 @contextmanager
 def solvers_changed(network: EquilibriumNetwork | Ensemble, change: Callable[[Solver], Any]) -> Iterator[None]:
-    """The network, or each member of an ensemble, solves with what ``change`` makes of its solver inside this block; then again
-    with its own.
-    """
+    """Inside this block the network, or each member of an ensemble, solves with ``change(solver)`` instead of its solver."""
     layers = [member.equilibrium for member in members_of(network)]
     own = [layer.solver for layer in layers]
     for layer, solver in zip(layers, own, strict=True):
@@ -100,21 +98,20 @@ def ask_mean(
     store: ImageStore,
     indices: np.ndarray,
     further: Further | None = None,
-    way: Callable[..., Outputs] = ask,
 ) -> Outputs:
-    """:func:`ask`, averaged for each structure over its image in ``store`` and those of its further conformers: the mean of
-    the probabilities, as scores, of the quantiles and of the states. Structures without further conformers are answered as by
-    :func:`ask`, or by another ``way`` called as it is.
+    """:func:`ask`, averaged for each structure over its image in ``store`` and those of its further conformers; structures
+    without any keep the outputs of :func:`ask`.
     """
-    first = way(network, store, indices)
+    first = ask(network, store, indices)
     if further is None:
         return first
     images, owner = further.those_of(indices)
-    return averaged(first, way(network, further.store, images), owner) if len(images) else first
+    return averaged(first, ask(network, further.store, images), owner) if len(images) else first
 
 
 def averaged(first: Outputs, others: Outputs, owner: np.ndarray) -> Outputs:
-    """Outputs of n structures averaged over conformers.
+    """Outputs of n structures averaged over conformers: the mean of the probabilities, as scores, of the quantiles and of the
+    states.
 
     Args:
         first: of one conformer of each, which stay as they are where there is no other.
@@ -144,7 +141,7 @@ def _log_softmax(scores: np.ndarray) -> np.ndarray:
 
 @torch.no_grad()
 def dipole_of(network: EquilibriumNetwork | Ensemble, store: ImageStore, index: int) -> Dipole:
-    """What a network with a dipole head takes the dipole moment of one structure to be made of, by row; of an ensemble the
+    """The parts of the dipole moment of one structure, by row, that a network with a dipole head predicts; of an ensemble the
     mean over its members.
     """
     batch = ImageBatch.from_store(store, np.array([index])).to(next(network.parameters()).device)

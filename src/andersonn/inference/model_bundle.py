@@ -1,5 +1,5 @@
-"""A trained model as files: ``model.safetensors`` (weights), ``domain.safetensors`` (what it was trained on, for telling
-what is far from it; older models have none) and ``model.json`` (everything else).
+"""A trained model as files: ``model.safetensors`` (weights), ``domain.safetensors`` (applicability domain; older models have
+none) and ``model.json`` (everything else).
 """
 
 from __future__ import annotations
@@ -23,23 +23,28 @@ from andersonn.io.files import from_json, require_format, write_json, write_whol
 from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, network_of
 from andersonn.models.device import pick_device
 from andersonn.sanitize import first_line
-from andersonn.scientists.registry import find, registered
+from andersonn.scientists.registry import by_name, registered, shipped
 
 FORMAT = 1
 WEIGHTS, CARD, DOMAIN = "model.safetensors", "model.json", "domain.safetensors"
 OWN_TASK = "own_task"
-"""Where a card describes a task that is not one of ours."""
+"""Where a card describes its task, unless that is one of this package."""
 NOT_PROVENANCE = frozenset(
     {"format", "task", "classes", "thresholds", "quantity", "unit", "calibration", "config", "members", OWN_TASK}
 )
 MOST_MEMBERS = 100
-DAMAGE = (UsageError, KeyError, TypeError, ValueError, AttributeError, OSError, RuntimeError, SafetensorError)
+NEEDED = (
+    "task", "classes", "thresholds", "quantity", "unit", "config", "calibration", "elements", "largest_image_rows", "data",
+    "majority_class",
+)  # fmt: skip
+"""What a card must hold for the model to be read."""
+DAMAGE = (UsageError, TypeError, ValueError, AttributeError, OSError, RuntimeError, SafetensorError)
 """What reading a damaged model can raise."""
 
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
-    """A network with all it needs to answer, and where it comes from.
+    """A network with all that a prediction needs, and its provenance.
 
     Attributes:
         network: in evaluation mode; an ensemble if several were joined.
@@ -47,7 +52,7 @@ class Artifact:
         config: it was trained with.
         calibration: of its outputs.
         provenance: data, split, versions, metrics, training elements: goes into ``model.json`` as it is.
-        domain: tells what is far from the training structures; None for models of before there was one.
+        domain: the applicability domain; None for models from before there was one.
     """
 
     network: EquilibriumNetwork | Ensemble
@@ -59,7 +64,7 @@ class Artifact:
 
     @property
     def anytime(self) -> Anytime | None:
-        """When a loose solve settles the class; None if the model has no such rule."""
+        """The early-exit rule; None if the model has none."""
         values = self.provenance.get("anytime")
         return None if values is None else Anytime.from_dict(values)
 
@@ -88,7 +93,7 @@ class Artifact:
             "unit": self.task.unit,
             "calibration": self.calibration.as_dict(),
             "config": self.config.model_dump(mode="json"),
-            **({} if self.task.name in registered() else {OWN_TASK: self.task.as_dict()}),
+            **({} if _is_shipped(self.task) else {OWN_TASK: self.task.as_dict()}),
             **({"members": len(self.network.members)} if isinstance(self.network, Ensemble) else {}),
             **self.provenance,
         }
@@ -121,8 +126,11 @@ class Artifact:
         """The model that :meth:`card` and :meth:`weights` describe, on the CPU, without a domain.
 
         Raises:
-            UsageError, KeyError, TypeError, ValueError, AttributeError, RuntimeError: they describe none.
+            UsageError, TypeError, ValueError, AttributeError, RuntimeError: they describe none.
         """
+        missing = [name for name in NEEDED if name not in card]
+        if missing:
+            raise ValueError(f"{CARD} has no {missing[0]}")
         chosen = task_of(card)
         config = TrainConfig.make(card["config"])
         _require_size(config.model, _members(card), weights)
@@ -134,6 +142,12 @@ class Artifact:
         return cls(network.eval(), chosen, config, calibration, provenance)
 
 
+def _is_shipped(task: Task) -> bool:
+    """Whether every installation knows the task. One of another package, or of a user's file, goes with its model."""
+    known = shipped().get(task.name)
+    return known is not None and known.task.same_but_for_thresholds(task)
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -143,13 +157,13 @@ def task_of(card: dict[str, Any]) -> Task:
     """The task of a model card, with the card's thresholds.
 
     Raises:
-        UsageError, KeyError, TypeError, ValueError: the card does not describe one.
+        UsageError, TypeError, ValueError: the card, which has all names of :data:`NEEDED`, does not describe one.
     """
     thresholds = card["thresholds"]
     if not (isinstance(thresholds, list) and all(is_number(t) for t in thresholds)):
         raise ValueError(f"its thresholds are {thresholds!r}, not numbers")
     own = card.get(OWN_TASK)
-    known = find(card["task"]).task if own is None else Task.from_dict(own)
+    known = by_name(card["task"]).task if own is None else Task.from_dict(own)
     if own is not None and known.name != card["task"]:
         raise ValueError(f"its own task is named {known.name!r}, and its task {card['task']!r}")
     chosen = known.with_thresholds(tuple(thresholds))
@@ -186,7 +200,7 @@ def _finite_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _check_provenance(card: dict[str, Any], task: Task) -> None:
-    """Checks what scientists read of the provenance."""
+    """Checks the parts of the provenance that predictions use."""
     counts = card["elements"]
     if not (isinstance(counts, dict) and all(isinstance(n, int) for n in counts.values())):
         raise ValueError("its elements are not counts by symbol")
@@ -204,8 +218,6 @@ def _check_provenance(card: dict[str, Any], task: Task) -> None:
 
 def _reason(error: Exception) -> str:
     """The first line of what went wrong, without the cure of a UsageError, which is for other occasions."""
-    if isinstance(error, KeyError):
-        return f"{CARD} has no {error.args[0]}"
     return error.message if isinstance(error, UsageError) else first_line(error)
 
 
@@ -213,7 +225,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     """What ``model.json`` in a model's folder says.
 
     Raises:
-        UsageError: it is missing, unreadable or of another version.
+        UsageError: it is missing, unreadable or of another version, or for a task that is not declared here.
     """
     try:
         card = from_json((folder / CARD).read_text(encoding="utf-8"))
@@ -224,4 +236,11 @@ def read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise UsageError("bad_model", f"{CARD} in {str(folder)!r} holds no names with values", "copy it again")
     require_format(card.get("format"), FORMAT, f"the model in {str(folder)!r}")
+    task = card.get("task")
+    if isinstance(task, str) and OWN_TASK not in card and task not in registered():
+        raise UsageError(
+            "unknown_task",
+            f"the model in {str(folder)!r} is for the task {task!r}, which this installation does not know",
+            "install a version of andersonn that has it",
+        )
     return card

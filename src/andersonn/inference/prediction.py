@@ -1,15 +1,15 @@
-"""What a scientist answers, one object an input."""
+"""Predictions and failures: one object an input."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a structure lies, seen from those of the training: at a distance; within ``limit`` it is inside, unless its
-    electrons are of a kind that was not trained: a charge, an unpaired electron.
+    """Distance of a structure from those of the training. Within ``limit`` it is inside the applicability domain, unless it has
+    a charge or an unpaired electron and the training had none.
     """
 
     distance: float
@@ -18,7 +18,7 @@ class Place:
 
     @property
     def inside(self) -> bool:
-        """Whether the structure is of the training's kind, as far as the model can tell."""
+        """Whether the structure is inside the applicability domain."""
         return self.trained_electrons and self.distance <= self.limit
 
     def as_dict(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Prediction:
         solver: name, steps, evaluations, residual and status of the fixed-point solve; of several conformers, the worst. Of
             an explicit stack of layers: name ``"explicit"``, its layers as steps and evaluations, residual None, and status
             ``"unjudged"``, or ``"nonfinite"`` where the states are not finite.
-        notes: how the structure was read or made, and over what the answer was averaged.
+        notes: how the structure was read or generated, and over how many conformers the answer was averaged.
         warnings: reasons to trust the answer less.
         voids: what was computed, not learned, of the room between the atoms; empty where none was probed.
         domain: how far the structure is from those of the training, see :mod:`andersonn.inference.domain`; None if the
@@ -70,7 +70,7 @@ class Prediction:
     warnings: tuple[str, ...] = field(default=())
     voids: dict[str, float] = field(default_factory=dict)
     domain: Place | None = None
-    ok = True
+    ok: ClassVar[Literal[True]] = True
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``predict``."""
@@ -105,7 +105,7 @@ class Failure:
 
     input: str
     error: dict[str, str]
-    ok = False
+    ok: ClassVar[Literal[False]] = False
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``predict`` for a failed input."""

@@ -1,4 +1,4 @@
-"""A scientist: a trained model that takes files and objects and answers in the task's own terms."""
+"""Predictions of a trained model for files and objects, in the terms of its task."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any, Self
 
 import numpy as np
 
-from andersonn.data.conformers import Further
 from andersonn.data.imaging import images_for
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError, UsageError
 from andersonn.inference.early_exit import ask_anytime
 from andersonn.inference.explain import Explanation, explain, of_one_conformer
-from andersonn.inference.forward import Outputs, ask, ask_mean
+from andersonn.inference.forward import Outputs, ask, averaged
 from andersonn.inference.model_bundle import Artifact
 from andersonn.inference.prediction import Failure, Place, Prediction
-from andersonn.inference.warnings import doubts, remarks, trained_electrons, voids_of
-from andersonn.scientists.registry import find, registered, weights_folder
+from andersonn.inference.warnings import notes_of, trained_electrons, voids_of, warnings_of
+from andersonn.scientists.base import ScientistSpec
+from andersonn.scientists.registry import find, registered, shipped, weights_folder
 from andersonn.solvers import Status
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.readers import USUAL_COLUMNS, Columns, listed, sources, structures_of
 from andersonn.structures.structure import Structure
 
-AT_ONCE = 256
-"""Structures imaged before the network is asked."""
+BATCH_SIZE = 256
+"""Structures that are read and imaged before a forward pass over all of them."""
 Ready = tuple[str, Structure, list[NodeNeighborImage]]
 """Name of the input, structure, its image and those of further conformers over which the answer is averaged."""
 
@@ -38,11 +38,11 @@ class Predictor:
 
     Args:
         artifact: the trained model.
-        name: how answers name it.
+        name: as predictions give it.
         folder: that it was read from, if any.
-        anytime: stop solving once the class is settled, by the rule that the model learned on validation structures
+        anytime: early exit: stop solving once the class is decided, by the rule fitted on validation structures
             (:class:`~andersonn.inference.early_exit.Anytime`): fewer evaluations, the same class but for rare cases, and
-            probabilities and estimates of a loose solve, whose status is then ``"settled"``.
+            probabilities and estimates of a loose solve, with status ``"settled"``.
 
     Raises:
         UsageError: the model learned of class labels alone, or of numbers without a name; or ``anytime`` and it has no
@@ -63,17 +63,27 @@ class Predictor:
                 "no_rule", f"the model {name!r} has no rule for answering early", "leave anytime out, or train it anew"
             )
         self.task = artifact.task
-        self.recipe = artifact.config.image.recipe()
+        self.recipe = artifact.config.image
 
     @classmethod
     def load(cls, name: str | os.PathLike[str], device: str = "cpu", anytime: bool = False) -> Self:
-        """The shipped scientist of a task (``"conduction"``), or one from a folder that ``train`` wrote. A ``Path`` is
+        """The registered scientist of a task (``"conduction"``), or one from a folder that ``train`` wrote. A ``Path`` is
         always a folder, also if it is named as a task.
         """
         if isinstance(name, str) and name in registered():
-            folder = weights_folder(name)
-            return cls(Artifact.load(folder, device), f"andersonn/{name}", folder, anytime)
+            return cls.of_spec(registered()[name], device, anytime)
         return cls(Artifact.load(Path(name), device), str(name), Path(name), anytime)
+
+    @classmethod
+    def of_spec(cls, spec: ScientistSpec, device: str = "cpu", anytime: bool = False) -> Self:
+        """A scientist with the weights that its declaration names.
+
+        Raises:
+            UsageError: it is untrained, or its weights cannot be read.
+        """
+        folder = weights_folder(spec)
+        name = f"andersonn/{spec.name}" if spec is shipped().get(spec.name) else str(folder)
+        return cls(Artifact.load(folder, device), name, folder, anytime)
 
     def predict(
         self, inputs: Any, smiles_column: str | None = None, path_column: str | None = None
@@ -100,8 +110,8 @@ class Predictor:
         columns: Columns = USUAL_COLUMNS,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Iterator[Prediction | Failure]:
-        """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. What has
-        been read is answered also when the user interrupts.
+        """Like :meth:`predict`, as a stream in the order of the inputs, reading no further ahead than a batch. After a
+        KeyboardInterrupt, what has been read is answered before it is raised.
 
         Args:
             inputs: as for :meth:`predict`.
@@ -117,7 +127,7 @@ class Predictor:
                 read += len(found)
                 if progress:
                     progress(name, number, read)
-                if len(waiting) >= AT_ONCE:
+                if len(waiting) >= BATCH_SIZE:
                     ready, waiting = waiting, []
                     yield from self.answer(ready)
         except KeyboardInterrupt:
@@ -146,13 +156,13 @@ class Predictor:
 
     def _explanation(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
         name, structure, images = item
-        (prediction,) = self._predictions([item])
+        (prediction,) = self.answer([item])
         try:
             listener = partial(progress, name) if progress else None
             found = explain(self.artifact, prediction, structure, images[0], listener)
             if len(images) == 1:
                 return found
-            (alone,) = self._predictions([(name, structure, images[:1])])
+            (alone,) = self.answer([(name, structure, images[:1])])
             return replace(found, warnings=(*found.warnings, of_one_conformer(prediction, alone)))
         except InputError as error:  # of the structure with an atom removed
             return Failure(name, error.as_dict())
@@ -160,7 +170,7 @@ class Predictor:
             return _defect(name, error)
 
     def over_conformers(self, count: int) -> Self:
-        """The same scientist, which averages over up to so many conformers of molecules whose geometry is made.
+        """The same model, averaging over up to ``count`` conformers of molecules whose geometry is generated.
 
         Raises:
             UsageError: there must be at least one, and the task must be about molecules.
@@ -175,116 +185,114 @@ class Predictor:
         """The structures of one input with their images, or what is wrong with it or with some of them.
 
         Args:
-            name: of the input, for answers.
+            name: of the input, as predictions give it.
             source: what to read: a path, :class:`~andersonn.structures.readers.Smiles`, an object that is a structure, or a
                 function that gives structures and, in the place of unsound ones, errors.
         """
+        found: list[Ready | Failure] = []
         try:
-            return [self._ready(name, structure) for structure in structures_of(name, source)]
+            for structure in structures_of(name, source):
+                try:
+                    if isinstance(structure, InputError):
+                        raise structure
+                    images = images_for(structure, self.task, self.recipe, self.artifact.config.conformers)
+                    found.append((name, structure, images))
+                except InputError as error:
+                    found.append(Failure(name, error.as_dict()))
         except InputError as error:
             return [Failure(name, error.as_dict())]
         except Exception as error:  # a defect of ours in one input must not end a run of thousands
             return [_defect(name, error)]
+        return found
 
-    def _ready(self, name: str, structure: Structure | InputError) -> Ready | Failure:
-        try:
-            if isinstance(structure, InputError):
-                raise structure
-            return name, structure, images_for(structure, self.task, self.recipe, self.artifact.config.conformers)
-        except InputError as error:
-            return Failure(name, error.as_dict())
-
-    def answer(self, waiting: list[Ready | Failure]) -> Iterator[Prediction | Failure]:
-        """One answer for each of what :meth:`images` gave, in their order; the network is asked about all at once."""
+    def answer(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
+        """One answer for each of what :meth:`images` gave, in their order, by one forward pass over all structures."""
         ready = [item for item in waiting if not isinstance(item, Failure)]
-        predictions = iter(self._predictions(ready))
-        for item in waiting:
-            yield item if isinstance(item, Failure) else next(predictions)
-
-    def _predictions(self, ready: list[Ready]) -> list[Prediction]:
         if not ready:
-            return []
+            return [item for item in waiting if isinstance(item, Failure)]
+        network, calibration, domain = self.artifact.network, self.artifact.calibration, self.artifact.domain
+        forward = ask if self.anytime is None else partial(ask_anytime, rule=self.anytime, domain=domain)
         store = ImageStore.from_images([images[0] for _, _, images in ready], self.recipe)
-        others = [image for _, _, images in ready for image in images[1:]]
-        of = np.repeat(np.arange(len(ready)), [len(images) - 1 for _, _, images in ready])
-        further = Further(ImageStore.from_images(others, self.recipe), of) if others else None
-        rule = {"rule": self.anytime, "domain": self.artifact.domain}
-        way = ask if self.anytime is None else partial(ask_anytime, **rule)
-        outputs = ask_mean(self.artifact.network, store, np.arange(len(ready)), further, way)
-        calibration = self.artifact.calibration
-        made = np.array([structure.made_geometry for _, structure, _ in ready])
-        p = calibration.probabilities(outputs.scores, made)
-        values, intervals = calibration.estimates(outputs.quantiles, made)
-        places = self._places(outputs)
-        return [
-            self._prediction(*ready[k], p[k], values[k], intervals[k], self._solve(outputs, k), places[k])
-            for k in range(len(ready))
-        ]
-
-    def _places(self, outputs: Outputs) -> list[Place | None]:
-        """Where each structure lies, seen from those of the training."""
-        domain = self.artifact.domain
-        if domain is None:
-            return [None] * len(outputs.states)
-        return [Place(distance, domain.limit) for distance in domain.distance(outputs.states).tolist()]
-
-    def _solve(self, outputs: Outputs, k: int) -> dict[str, Any]:
-        """How the fixed point of one structure was found, as in the JSON contract; of an explicit stack, which looks for
-        none, the layers, and no residual.
-        """
-        steps, explicit = int(outputs.steps[k]), bool(self.artifact.config.model.layers)
-        status = Status(outputs.status[k])
-        early = status is Status.CONVERGED and outputs.residual[k] > self.artifact.config.model.solver.rtol
-        return {
-            "name": self.artifact.network.solver_name,
-            "steps": steps,
-            "evaluations": steps if explicit else steps + 1,
-            "residual": None if explicit else float(outputs.residual[k]),
-            "status": "settled" if early else status.name.lower(),
-        }
+        outputs = forward(network, store, np.arange(len(ready)))
+        conformers = [image for _, _, images in ready for image in images[1:]]
+        if conformers:
+            owner = np.repeat(np.arange(len(ready)), [len(images) - 1 for _, _, images in ready])
+            store = ImageStore.from_images(conformers, self.recipe)
+            outputs = averaged(outputs, forward(network, store, np.arange(len(conformers))), owner)
+        generated = np.array([structure.made_geometry for _, structure, _ in ready])
+        p = calibration.probabilities(outputs.scores, generated)
+        values, intervals = calibration.estimates(outputs.quantiles, generated)
+        distances = None if domain is None else domain.distance(outputs.states)
+        predictions = (
+            self._prediction(item, p[k], float(values[k]), intervals[k], outputs.part(np.array([k])),
+                             None if distances is None else float(distances[k]))
+            for k, item in enumerate(ready)
+        )  # fmt: skip
+        return [item if isinstance(item, Failure) else next(predictions) for item in waiting]
 
     def _prediction(
-        self,
-        name: str,
-        structure: Structure,
-        images: list[NodeNeighborImage],
-        probabilities: np.ndarray,
-        value: float,
-        interval: np.ndarray,
-        solve: dict[str, Any],
-        place: Place | None,
-    ) -> Prediction:
-        place = place and replace(place, trained_electrons=trained_electrons(self.artifact, structure))
+        self, item: Ready, probabilities: np.ndarray, value: float, interval: np.ndarray, outputs: Outputs,
+        distance: float | None,
+    ) -> Prediction:  # fmt: skip
+        """The prediction for one structure.
+
+        Args:
+            item: the structure and its images.
+            probabilities: of the classes, calibrated, ``[C]``.
+            value: the estimate.
+            interval: its 90 % interval, ``[2]``.
+            outputs: of this structure alone.
+            distance: from the training structures, if the model can tell.
+        """
+        name, structure, images = item
+        domain, solve = self.artifact.domain, self._solve(outputs)
+        trained = trained_electrons(self.artifact, structure)
+        place = None if domain is None or distance is None else Place(distance, domain.limit, trained)
         return Prediction(
             input=name,
             id=structure.id,
             formula=structure.formula,
             task=self.task.name,
             label=self.task.classes[int(probabilities.argmax())],
-            probabilities={c: float(p) for c, p in zip(self.task.classes, probabilities, strict=True)},
+            probabilities=dict(zip(self.task.classes, probabilities.tolist(), strict=True)),
             calibrated=self.artifact.calibration.fitted,
             quantity=self.task.quantity,
-            value=float(value),
+            value=value,
             interval90=(float(interval[0]), float(interval[1])),
             thresholds=self.task.thresholds,
             model=self.name,
             n_atoms=len(structure),
             solver=solve,
-            notes=tuple(remarks(self.artifact, structure, images)),
-            warnings=tuple(doubts(self.artifact, structure, images, solve, place)),
+            notes=tuple(notes_of(self.artifact, structure, images)),
+            warnings=tuple(warnings_of(self.artifact, structure, images, solve, place)),
             voids=voids_of(images[0]),
             domain=place,
         )
+
+    def _solve(self, outputs: Outputs) -> dict[str, Any]:
+        """How the fixed point of one structure was found, as in the JSON contract. An explicit stack solves nothing: its
+        layers count as steps, and there is no residual.
+        """
+        steps, residual, status = int(outputs.steps[0]), float(outputs.residual[0]), Status(outputs.status[0])
+        options = self.artifact.config.model
+        early = status is Status.CONVERGED and residual > options.solver.rtol
+        return {
+            "name": self.artifact.network.solver_name,
+            "steps": steps,
+            "evaluations": steps if options.layers else steps + 1,
+            "residual": None if options.layers else residual,
+            "status": "settled" if early else status.name.lower(),
+        }
 
 
 def load_for(
     task: str, model: str | os.PathLike[str] | None = None, device: str = "cpu", anytime: bool = False
 ) -> Predictor:
-    """The shipped model of a task, or the model in a folder, which must be of that task.
+    """The model of a task, or the model in a folder, which must be of that task.
 
     Args:
         task: name of the task, or the Python file that declares it.
-        model: folder that ``train`` wrote; None: the shipped weights.
+        model: folder that ``train`` wrote; None: the weights that the task's declaration names.
         device: it runs on.
         anytime: see :class:`Predictor`.
 
@@ -292,14 +300,25 @@ def load_for(
         UsageError: there is no such task or model, or the model is for another task.
     """
     if model is None:
-        return Predictor.load(find(task).name, device, anytime)
+        return Predictor.of_spec(find(task), device, anytime)
     found = Predictor.load(Path(model), device, anytime)
-    if found.task.name != (find(task).name if task.endswith(".py") else task):
-        find(task)  # a misspelt name is told as such
-        raise UsageError(
-            "wrong_task", f"the model in {str(model)!r} is for {found.task.name}, not {task}", "name its own task"
-        )
+    require_task(found.task.name, task, model)
     return found
+
+
+def require_task(found: str, asked: str, model: str | os.PathLike[str]) -> None:
+    """Checks that a model in a folder is of the task that was asked for.
+
+    Args:
+        found: task of the model.
+        asked: name of a task, or the Python file that declares it.
+        model: the folder.
+
+    Raises:
+        UsageError: it is not, or there is no such task.
+    """
+    if found != asked and found != find(asked).name:  # which tells a misspelt name as such
+        raise UsageError("wrong_task", f"the model in {str(model)!r} is for {found}, not {asked}", "name its own task")
 
 
 def _defect(name: str, error: Exception) -> Failure:

@@ -1,4 +1,4 @@
-"""What is said beside an answer: reasons to trust it less, and how its structure was read or made."""
+"""What a prediction says besides its numbers: reasons to trust it less, and how its structure was read or generated."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from andersonn.structures.pores import BY_STRUCTURE
 from andersonn.structures.structure import Structure
 
 OPEN_SHELLS = "charged_or_open_shell"
-"""Name in the provenance of how many training structures have a charge or an odd number of electrons."""
+"""Key in the provenance: how many training structures have a charge or an odd number of electrons."""
 RARE = 10
-"""An element in fewer training structures than this is worth a warning."""
+"""An element in fewer training structures than this gets a warning."""
 BOHR = 0.529177
-"""Å."""
+"""In Å."""
 
 
-def doubts(
+def warnings_of(
     artifact: Artifact,
     structure: Structure,
     images: list[NodeNeighborImage],
     solve: dict[str, Any],
     place: Place | None,
 ) -> Iterator[str]:
-    """What speaks against an answer.
+    """Reasons to trust a prediction less.
 
     Args:
-        artifact: the model that gave it.
-        structure: what was asked about.
-        images: its image, and those of further conformers.
+        artifact: the model.
+        structure: the input.
+        images: its image, and those of its further conformers.
         solve: how the fixed point was found, as in the JSON contract.
-        place: how far the structure is from those of the training, if the model can tell.
+        place: distance from the training structures, if the model has an applicability domain.
     """
     yield from dict.fromkeys((*structure.warnings, *doubts_of(structure)))
     image = images[0]
@@ -47,11 +47,11 @@ def doubts(
     if apart:
         yield apart
     if not trained_electrons(artifact, structure):
-        yield "the model was trained on neutral molecules without unpaired electrons; treat the answer as a guess"
+        yield "the model was trained on neutral molecules without unpaired electrons; treat the answer as unreliable"
     if place is not None and place.distance > place.limit:
         yield (
             f"unlike the training structures: distance {place.distance:.2g}, while 99 % of held-out ones lie within "
-            f"{place.limit:.2g}; treat the answer as a guess"
+            f"{place.limit:.2g}; treat the answer as unreliable"
         )
     counts = provenance.get("elements", {})
     for symbol in sorted({elements.symbols()[z] for z in structure.Z}):
@@ -73,20 +73,20 @@ def doubts(
 
 
 def trained_electrons(artifact: Artifact, structure: Structure) -> bool:
-    """Whether the model saw molecules with electrons like these: neutral and closed-shell ones, or others if it had some."""
+    """Whether the model was trained on such electrons: neutral and closed-shell, or also others."""
     return is_ordinary(structure) or artifact.provenance.get(OPEN_SHELLS, 0) >= RARE
 
 
-def remarks(artifact: Artifact, structure: Structure, images: list[NodeNeighborImage]) -> Iterator[str]:
-    """How the structure was read or made, and over what the answer was averaged: no reason to doubt it."""
+def notes_of(artifact: Artifact, structure: Structure, images: list[NodeNeighborImage]) -> Iterator[str]:
+    """How the structure was read or generated, and over how many conformers the prediction is averaged."""
     yield from structure.notes
     if artifact.config.conformers > 1 and structure.made_geometry:
         yield _over(len(images), artifact.config.conformers)
 
 
 def too_far_apart(image: NodeNeighborImage) -> str:
-    """Says that no two atoms are near enough for a bond, as when lengths are in bohr; empty if two are, or where no bond is
-    expected: of a single atom, and of noble gases.
+    """A warning that no two atoms are near enough for a bond, as when lengths are in bohr; empty if two are, or where no bond
+    is expected: of a single atom, and of noble gases.
     """
     if (len(image) == 1 and not image.mask.any()) or not expects_bonds(image.Z):
         return ""
@@ -100,7 +100,7 @@ def too_far_apart(image: NodeNeighborImage) -> str:
 
 
 def voids_of(image: NodeNeighborImage) -> dict[str, float]:
-    """What was computed of the room between the atoms, by name; empty if it was not."""
+    """Pore descriptors by name; empty if the pores were not probed."""
     if not image.recipe.voids:
         return {}
     named = zip(image.recipe.whole_channels, image.of_whole.tolist(), strict=True)
@@ -108,6 +108,6 @@ def voids_of(image: NodeNeighborImage) -> dict[str, float]:
 
 
 def _over(made: int, wanted: int) -> str:
-    """Over how many conformers an answer was averaged, in words."""
+    """Over how many conformers a prediction was averaged, in words."""
     fewer = f"; {wanted - made} more could not be made" if made < wanted else ""
     return (f"the answer is the mean over {made} conformers" if made > 1 else "the answer is of one conformer") + fewer

@@ -31,7 +31,7 @@ CODE = re.compile(r"\(os error (\d+)\)")
 """How safetensors tells the operating system's reason."""
 
 
-def write_whole(path: Path, write: Callable[[str], None]) -> None:
+def write_whole(path: Path, write: Callable[[str], object]) -> None:
     """Writes a file under a temporary name beside its place and renames it when it is on the disk, so that it is never
     seen half written, not even after a loss of power. What a killed process left half written in that folder is removed.
 
@@ -160,11 +160,14 @@ def alone_in(folder: Path) -> Iterator[None]:
                 with suppress(OSError):
                     writer.unlink()
     except Held:
-        raise UsageError(
-            "in_use",
-            f"another run ({_who(writer)}) is writing to {str(folder)!r}",
-            "wait for it, or choose another --out",
-        ) from None
+        raise in_use(folder, f" ({_who(writer)})") from None
+
+
+def in_use(place: Path, who: str = "") -> UsageError:
+    """The error for a file or folder whose lock another process holds."""
+    return UsageError(
+        "in_use", f"another run{who} is writing to {str(place)!r}", "wait for it, or choose another --out"
+    )
 
 
 def cannot_write(path: Path, error: OSError) -> UsageError:

@@ -1,10 +1,11 @@
-"""Places that one process at a time writes to: a lock on a file beside them, which ends with the process."""
+"""Locks on files, by which one process at a time writes to a place. A lock ends with its process. No other code locks."""
 
 from __future__ import annotations
 
 import errno
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ NO_LOCKS = frozenset(
     for name in ("ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ENOLCK", "EINVAL", "ENOTTY")
     if hasattr(errno, name)
 )
-"""What a file system answers that knows no locks."""
+"""Errors of file systems that have no locks."""
 
 
 class Held(Exception):
@@ -39,7 +40,7 @@ def held(path: Path) -> Iterator[bool]:
         Held: another process, or another part of this one, has it.
         OSError: the file cannot be made, or something else stands in its place.
     """
-    if path.is_symlink() or (path.exists() and not path.is_file()):
+    if not _may_be_lock(path):
         raise OSError(errno.EEXIST, f"its lock {path.name!r} is a link or a folder, which has to go", str(path))
     lock = FileLock(str(path), timeout=0, thread_local=False)
     try:
@@ -66,3 +67,11 @@ def held(path: Path) -> Iterator[bool]:
         if os.name == "nt":  # which removes no open file
             with suppress(OSError):
                 path.unlink()
+
+
+def _may_be_lock(path: Path) -> bool:
+    """Whether a path is a regular file, or nothing. One question, since another process may remove the file after it."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return True

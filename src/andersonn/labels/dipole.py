@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -91,10 +92,10 @@ def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]
     structure, unpaired, provenance = _geometry(payload, settings)
     require_parity(structure, unpaired)
     center = np.average(structure.xyz, axis=0, weights=_masses(structure.Z))
-    moment = {"b3lyp": _b3lyp, "gfn2": _gfn2}[settings["method"]]
-    vector, facts = moment(structure.Z, structure.xyz - center, structure.charge, unpaired, settings["device"])
+    method: Callable[..., Any] = {"b3lyp": _b3lyp, "gfn2": _gfn2}[settings["method"]]
+    vector, facts = method(structure.Z, structure.xyz - center, structure.charge, unpaired, settings["device"])
     notes = ["the dipole of an ion, about its center of mass"] if structure.charge else []
-    result = {
+    result: dict[str, Any] = {
         "values": {"dipole_D": float(np.linalg.norm(vector) * DEBYE)},
         "structure": structure_as_json(structure),
         "notes": notes,

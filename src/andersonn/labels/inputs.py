@@ -153,7 +153,7 @@ def _lines_of_smiles(path: Path, reading: Reading) -> Iterator[Job]:
 
 
 def _rdkit_file(path: Path, reading: Reading) -> Iterator[Job]:
-    """Molecules with positions of an SDF or MOL file; flat drawings are embedded anew from their SMILES."""
+    """Molecules with positions of an SDF or MOL file; flat drawings get a geometry from their SMILES."""
     from rdkit import Chem
 
     if not path.is_file():
@@ -161,7 +161,7 @@ def _rdkit_file(path: Path, reading: Reading) -> Iterator[Job]:
     for k, molecule in enumerate(Chem.SDMolSupplier(str(path), removeHs=False), start=1):
         title = f"{path.stem}:{k}"
         if molecule is None:
-            yield Job(printable(path), title, error=InputError("bad_sdf", f"molecule {k} cannot be read", "mend it"))
+            yield Job(printable(path), title, error=InputError("bad_sdf", f"molecule {k} cannot be read", "repair it"))
             continue
         smiles = Chem.MolToSmiles(Chem.RemoveHs(molecule))
         charge = Chem.GetFormalCharge(molecule)
@@ -204,7 +204,7 @@ def _records(path: Path) -> Records:
     if "cell" in names or not {"id", "group", "atomic_numbers", "positions"} <= set(names):
         return Records.read(path)
     table = pq.read_table(path, columns=["id", "group", "atomic_numbers", "positions"])
-    return Records(table.append_column("cell", pa.nulls(len(table), pa.list_(pa.float64()))), str(path))
+    return Records.of(table, str(path))
 
 
 def _parquet_of_smiles(path: Path, wanted: list[int], reading: Reading) -> Iterator[Job]:

@@ -1,4 +1,4 @@
-"""What is to be labeled: a structure, or a molecule by its SMILES, with charge and multiplicity."""
+"""A structure to label, or a molecule as SMILES, with charge and multiplicity."""
 
 from __future__ import annotations
 

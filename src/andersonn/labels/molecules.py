@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,16 +47,20 @@ def conformers(smiles: str, count: int = 1, id: str = "") -> Conformers:
     Raises:
         InputError: the SMILES is invalid, is of several parts, or no geometry is found for it.
     """
-    from rdkit.Chem import AllChem
+    from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
     molecule = _molecule(smiles)
-    parameters = AllChem.ETKDGv3()
-    parameters.randomSeed = SEED
-    made = list(AllChem.EmbedMultipleConfs(molecule, count, parameters))
+    parameters = rdDistGeom.ETKDGv3()
+    parameters.randomSeed = SEED  # type: ignore[assignment]  # RDKit's stubs have it as a method
+    made = list(rdDistGeom.EmbedMultipleConfs(molecule, count, parameters))
     if not made:
         raise InputError("no_conformer", f"no geometry was found for {smiles!r}", "give a file with positions")
-    has_mmff = AllChem.MMFFHasAllMoleculeParams(molecule)
-    optimize = AllChem.MMFFOptimizeMoleculeConfs if has_mmff else AllChem.UFFOptimizeMoleculeConfs
+    has_mmff = rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule)
+    optimize: Callable[..., Any]
+    if has_mmff:
+        optimize = rdForceFieldHelpers.MMFFOptimizeMoleculeConfs
+    else:
+        optimize = rdForceFieldHelpers.UFFOptimizeMoleculeConfs
     energies = np.array([energy for _, energy in optimize(molecule, maxIters=2000)])
     Z = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
     charge = sum(atom.GetFormalCharge() for atom in molecule.GetAtoms())

@@ -37,7 +37,7 @@ def relaxed(structure: Structure, charge: int, unpaired: int) -> tuple[Structure
 
 
 def gfn2_dipole(Z: np.ndarray, xyz: np.ndarray, charge: int, unpaired: int) -> tuple[np.ndarray, dict[str, Any]]:
-    """Dipole in e·a₀ ``[3]`` about the origin of ``xyz``, and what is to be told of the computation.
+    """Dipole in e·a₀ ``[3]`` about the origin of ``xyz``, and facts on the computation for the row.
 
     Args:
         Z: atomic numbers ``[n]``.

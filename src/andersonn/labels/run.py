@@ -1,4 +1,4 @@
-"""Labeling many jobs: workers side by side, a journal, a second try after an abort."""
+"""Labeling many jobs by a pool of worker processes, with a journal and further tries after an abort."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from andersonn.errors import InputError, UsageError
 from andersonn.io.installed import how_to_install
 from andersonn.labels.jobs import Job, jittered, structure_as_json
 from andersonn.structures.elements import formula, hill_formula
 from andersonn.workers.journal import Journal, Row
-from andersonn.workers.pool import Worker, side_by_side
+from andersonn.workers.pool import Worker, WorkerPool
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,9 @@ class Effort:
     """What a run may use.
 
     Attributes:
-        workers: subprocesses.
+        workers: processes.
         seconds: time limit of one try of one input.
-        threads: of a subprocess's libraries.
+        threads: of each process's numerical libraries.
         retry_failed: compute again what failed in an earlier run.
     """
 
@@ -112,15 +114,13 @@ def label(
             return old | {"stored": True, "input": job.input}
         return _labeled(worker, job, labeler, effort.seconds) | {"key": key, "settings": labeler.settings}
 
-    def make_worker() -> Worker:
-        return Worker(labeler.compute, labeler.settings | labeler.means, effort.threads)
-
-    for row in side_by_side(jobs, handle, make_worker, effort.workers):
-        if not row.get("stored"):
-            journal.append(row)
-        if done:
-            done(row)
-        yield row
+    with WorkerPool(labeler.compute, labeler.settings | labeler.means, effort.workers, effort.threads) as pool:
+        for row in pool.map_unordered(handle, jobs):
+            if not row.get("stored"):
+                journal.append(row)
+            if done:
+                done(row)
+            yield row
 
 
 def _labeled(worker: Worker, job: Job, labeler: Labeler, seconds: float) -> Row:
@@ -154,15 +154,17 @@ def _filled(job: Job, labeler: Labeler, result: dict[str, Any], attempt: int) ->
     odd = [name for name, value in values.items() if not math.isfinite(value)]
     if odd:
         raise InputError("not_finite", f"{odd[0]} came out as {values[odd[0]]}", "look at the structure in a viewer")
-    structure = result.get("structure") or (structure_as_json(job.structure) if job.structure else None)
+    structure: dict[str, Any] | None = result.get("structure") or (
+        structure_as_json(job.structure) if job.structure else None
+    )
     notes = list(result.get("notes", ()))
     if attempt:
         notes.append(f"fractional coordinates moved by up to {labeler.jitter:g} (seed {attempt}) after an abort")
-    Z = structure["atomic_numbers"] if structure else []
+    Z = np.array(structure["atomic_numbers"] if structure else [], dtype=np.int64)
     written = hill_formula if structure and structure["cell"] is None else formula
     return values | {
         "n_atoms": len(Z),
-        "formula": written(Z) if Z else None,
+        "formula": written(Z) if len(Z) else None,
         "charge": job.charge,
         "jitter": labeler.jitter if attempt else None,
         "notes": notes,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import torch
 
 T = TypeVar("T")
 
@@ -75,8 +76,14 @@ def timing(seconds: Sequence[float]) -> Timing:
     return Timing(float(median), float(low), float(high), len(seconds))
 
 
-def told_apart(won: int, rounds: int, level: float = 0.05) -> bool:
+def ahead_by_more_than_chance(won: int, rounds: int, level: float = 0.05) -> bool:
     """Whether something that was ahead in ``won`` of so many rounds is ahead by more than chance: a one-sided sign test.
     Five rounds are the fewest in which it can be.
     """
     return sum(math.comb(rounds, k) for k in range(won, rounds + 1)) / 2**rounds <= level
+
+
+def waiter(device: torch.device | str) -> Callable[[], None]:
+    """Waits until the device has done what it was asked; nothing to wait for on a CPU."""
+    kind = torch.device(device).type
+    return (lambda: None) if kind == "cpu" else torch.get_device_module(kind).synchronize

@@ -91,11 +91,12 @@ def total(energies: Iterable[Energy]) -> Energy:
     """The sum of parts of one kind; not measured if one of them is not."""
     parts = list(energies)
     gaps = [part for part in parts if part.kwh is None]
+    known = [part.kwh for part in parts if part.kwh is not None]
     seconds = sum(part.seconds or 0.0 for part in parts)
     if gaps or not parts:
         return Energy(None, NOT_MEASURED, gaps[0].source if gaps else "nothing ran", seconds=seconds)
     weakest = next((part for part in parts if part.how == ESTIMATED), parts[0])
-    return Energy(sum(part.kwh for part in parts), weakest.how, weakest.source, weakest.assumption, seconds)
+    return Energy(sum(known), weakest.how, weakest.source, weakest.assumption, seconds)
 
 
 class Counter(Protocol):
@@ -225,7 +226,7 @@ class CodecarbonMeter:
         seconds = time.perf_counter() - begin
         found = getattr(tracker, "final_emissions_data", None)
         kwh = None if found is None else found.energy_consumed
-        if not kwh or not math.isfinite(kwh) or kwh < 0:
+        if found is None or not kwh or not math.isfinite(kwh) or kwh < 0:
             return result, Energy(None, NOT_MEASURED, "codecarbon gave no energy", seconds=seconds)
         parts = (("processor", found.cpu_energy), ("memory", found.ram_energy), ("GPU", found.gpu_energy))
         shares = ", ".join(f"{name} {1e3 * part:.3g} Wh" for name, part in parts if part)

@@ -10,15 +10,17 @@ from andersonn.solvers import Anderson, ForwardIteration, Solver
 
 
 class SolverConfig(BaseModel):
-    """How fixed points are found."""
+    """How fixed points are found: the choice among solvers that training offers. Defaults are those of the solver, so that
+    there is one place for each number.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: Literal["anderson", "forward"] = Field("anderson", description="Anderson extrapolation or forward iteration")
-    window: int = Field(5, ge=1, description="past differences that Anderson combines")
-    mixing: float = Field(1.0, gt=0, le=1, description="β; 1 is undamped")
-    rtol: float = Field(1e-3, gt=0, description="relative residual at which a sample has converged")
-    max_steps: int = Field(50, ge=1, description="updates at most")
+    window: int = Field(Anderson.window, ge=1, description="past differences that Anderson combines")
+    mixing: float = Field(Anderson.mixing, gt=0, le=1, description="β; 1 is undamped")
+    rtol: float = Field(Anderson.rtol, gt=0, description="relative residual at which a sample has converged")
+    max_steps: int = Field(Anderson.max_steps, ge=1, description="updates at most")
 
     def build(self) -> Solver:
         """The solver."""
@@ -27,7 +29,7 @@ class SolverConfig(BaseModel):
 
 
 class ModelConfig(BaseModel):
-    """The network between graph image and answer."""
+    """The network between graph image and prediction."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -35,7 +37,7 @@ class ModelConfig(BaseModel):
     layers: int = Field(
         0,
         ge=0,
-        description="0: the equilibrium; n: the cell applied n times, with no use for initializer, adjoint_rtol and solver",
+        description="0: the equilibrium; n: the cell applied n times; then initializer, adjoint_rtol and solver have no effect",
     )
     tied: bool = Field(True, description="whether all layers share one cell; false: each has its own")
     width: int = Field(128, ge=4, description="D, numbers in the state of a row (message) or of a pixel (convolution)")
@@ -49,7 +51,7 @@ class ModelConfig(BaseModel):
     dropout: float = Field(0.3, ge=0, lt=1, description="in the head, while training")
     embedding_dropout: float = Field(0.25, ge=0, lt=1, description="of the learned part of an element, while training")
     voids: Literal["none", "density", "by_atom", "all"] = Field(
-        "none", description="what it reads besides the graph: densities, room at each atom, numbers of all voids"
+        "none", description="pore descriptors it reads: density, by_atom (free volume at each atom too), all"
     )
     oxidation: bool = Field(False, description="reads oxidation states that balance over the formula")
     initializer: bool = Field(

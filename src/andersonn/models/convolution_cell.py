@@ -20,7 +20,7 @@ FREQUENCIES = 8
 
 
 class ConvolutionInput(NamedTuple):
-    """What the cell needs at every evaluation: injection of the tall image ``[R + B, K, D]``, where it shows neighbors
+    """Input of an evaluation: injection of the tall image ``[R + B, K, D]``, where it shows neighbors
     (bool ``[R + B, K, 1]``), and two bounded kernels ``[D, D, 3, 3]``.
     """
 
@@ -62,7 +62,7 @@ class ConvolutionCell(nn.Module):
         return ConvolutionInput(injection, mask, _bounded(self.first, each), _bounded(self.second, each))
 
     def initial(self, x: ConvolutionInput) -> Tensor:
-        """What an evaluation makes of zeros, ``[R + B, K, D]``, without the work of one; zeros where that is not finite."""
+        """The cell at z = 0, ``[R + B, K, D]``, without an evaluation; zeros where that is not finite."""
         return torch.tanh(torch.where(x.mask, x.injection.detach(), 0.0)).nan_to_num_(0.0)
 
     def forward(self, z: Tensor, x: ConvolutionInput) -> Tensor:

@@ -1,4 +1,4 @@
-"""What distances cannot tell apart: in which directions an atom's neighbors lie, as numbers that do not turn with it."""
+"""Angular features: the directions of an atom's neighbors, as numbers that are invariant under rotation."""
 
 from __future__ import annotations
 

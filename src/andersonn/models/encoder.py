@@ -1,4 +1,4 @@
-"""Graph image → features of its pixels and rows, once a forward pass: everything that does not depend on the state."""
+"""Graph image → features of its rows (atoms) and pixels (atom-neighbor pairs), computed once a forward pass."""
 
 from __future__ import annotations
 
@@ -10,18 +10,41 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from andersonn.models.batch import ImageBatch
+from andersonn.models.config import ModelConfig
 from andersonn.models.directions import Directions
-from andersonn.models.expansion import Expansion
-from andersonn.structures import elements
+from andersonn.structures import elements, oxidation
+from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE, DENSITY
 
 NEAREST, FARTHEST = 0.7, 6.5
 """Å: centers of the first and last Gaussian."""
 NEAR_SCALE = 2.5
 """Å over which the resolution of ``near`` Gaussians falls by a factor e."""
+WIDEST = 14.0
+"""Å: center of the last Gaussian of a length."""
+GAUSSIANS = 29
+STATES = (-4, 8)
+"""Least and greatest oxidation state that has a Gaussian of its own."""
+UNITS = {
+    "atoms_per_nm3": 50.0,
+    "mass_g_cm3": 1.0,
+    "packing": 0.1,
+    "void_fraction": 0.3,
+    "free_volume_A3": 10.0,
+    "oxidation_state": 3.0,
+    "state_rarity": 1.0,
+    "charge_left": 0.3,
+    "neutral_rarity": 3.0,
+    "excess_rarity": 3.0,
+    "usual_charge": 0.5,
+    "odd_electrons": 1.0,
+}
+"""The unit of each quantity that is not a length: about its spread."""
+SEEN = {"none": ((), ()), "density": ((), DENSITY), "by_atom": (BY_ATOM, DENSITY), "all": (BY_ATOM, BY_STRUCTURE)}
+"""Option ``voids`` of a network → the pore descriptors it reads by atom and by structure."""
 
 
 class Features(NamedTuple):
-    """What a cell reads of a batch.
+    """Input of a cell.
 
     Attributes:
         rows: features of atoms, ``[R, D]``.
@@ -35,8 +58,8 @@ class Features(NamedTuple):
 
 
 class ImageEncoder(nn.Module):
-    """Learned element embeddings plus tabulated element properties, distances in Gaussians, and one look at the
-    neighbors.
+    """Learned element embeddings plus tabulated element properties, distances in Gaussians, and one round of message
+    passing.
 
     Args:
         width: D.
@@ -45,7 +68,7 @@ class ImageEncoder(nn.Module):
         spacing: ``"even"`` Gaussians of the distance d, or ``"near"``: Gaussians of exp(-d / 2.5 Å), which are sharpest
             at the lengths of bonds.
         directions: channels of :class:`~andersonn.models.directions.Directions`; 0 for distances alone.
-        channels: names of what rows bring along besides the graph, see :func:`~andersonn.models.expansion.row_channels`.
+        channels: names of the node features besides the graph, see :func:`row_channels`.
     """
 
     def __init__(
@@ -100,3 +123,47 @@ class ImageEncoder(nn.Module):
         pixels.add_(self.pixel_from_own(rows).unsqueeze(1))
         pixels.add_(batch.neighbors.gather(self.pixel_from_neighbor(rows)))
         return Features(rows, functional.silu(pixels), share)
+
+
+def row_channels(config: ModelConfig) -> tuple[str, ...]:
+    """Names of the node features that a network reads besides the graph: the first of the images' ``row_channels``."""
+    return (*(oxidation.BY_ATOM if config.oxidation else ()), *SEEN[config.voids][0])
+
+
+def whole_channels(config: ModelConfig) -> tuple[str, ...]:
+    """Names of the graph-level features that a network reads: the first of the images' ``whole_channels``."""
+    return (*(oxidation.BY_STRUCTURE if config.oxidation else ()), *SEEN[config.voids][1])
+
+
+class Expansion(nn.Module):
+    """The first channels of ``[M, C]`` as features: scaled, and lengths in Gaussians 0.5 Å apart and oxidation states in
+    Gaussians one apart too.
+
+    Args:
+        names: of the channels read; a length's name ends in ``_A``, that of a state in ``_state``.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.count = len(names)
+        self.lengths = [c for c, name in enumerate(names) if name.endswith("_A")]
+        self.states = [c for c, name in enumerate(names) if name.endswith("_state")]
+        self.register_buffer("unit", torch.tensor([UNITS.get(name, 5.0) for name in names]), persistent=False)
+        self.register_buffer("centers", torch.linspace(0.0, WIDEST, GAUSSIANS), persistent=False)
+        self.register_buffer("each_state", torch.arange(STATES[0], STATES[1] + 1.0), persistent=False)
+        self.features = self.count + GAUSSIANS * len(self.lengths) + len(self.each_state) * len(self.states)
+
+    def scaled(self, channels: Tensor) -> Tensor:
+        """The channels in units of about their spread, ``[M, C]``."""
+        return channels[:, : self.count] / self.unit
+
+    def forward(self, channels: Tensor) -> Tensor:
+        """``[M, features]``."""
+        lengths = _bumps(channels[:, self.lengths], self.centers, WIDEST / (GAUSSIANS - 1))
+        states = _bumps(channels[:, self.states], self.each_state, 0.5)
+        return torch.cat([self.scaled(channels), lengths, states], dim=1)
+
+
+def _bumps(values: Tensor, centers: Tensor, width: float) -> Tensor:
+    """Gaussians of each value, ``[M, C]`` → ``[M, C · centers]``."""
+    return torch.exp(-0.5 * ((values.unsqueeze(-1) - centers) / width) ** 2).flatten(1)

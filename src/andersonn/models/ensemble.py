@@ -1,4 +1,4 @@
-"""Several networks, trained alike from different seeds, that answer together."""
+"""An ensemble of networks that were trained from different seeds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ensemble(nn.Module):
 
     def forward(self, batch: ImageBatch) -> Output:
         """Scores and quantiles of a batch. The record of the solve is the worst of the members' for each structure; its
-        state and trace are those of the first, as are the states that tell of the domain.
+        state and trace are those of the first, as are the states that the applicability domain uses.
         """
         outputs = [member(batch) for member in self.members]
         log_p = torch.stack([output.scores.log_softmax(dim=1) for output in outputs])
@@ -65,7 +65,7 @@ def members_of(network: EquilibriumNetwork | Ensemble) -> list[EquilibriumNetwor
 
 
 def lead(network: EquilibriumNetwork | Ensemble) -> EquilibriumNetwork:
-    """The first of :func:`members_of`: what is looked at where one equilibrium is wanted."""
+    """The first of :func:`members_of`, for uses that need one equilibrium."""
     return members_of(network)[0]
 
 

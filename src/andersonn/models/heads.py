@@ -1,4 +1,4 @@
-"""The head for a quantity that is the length of a vector: latent charges and atomic dipoles add up to a dipole moment."""
+"""The head for a dipole moment |μ|: latent charges and atomic dipoles add up to a vector."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SOFTENING = 0.02
 NARROWEST = 0.01
 """Smallest spread of the class boundary and the interval, in the network's unit."""
 BEYOND = 1e4
-"""Stands for infinity beside the outermost cuts."""
+"""Instead of infinity, for the outermost cuts."""
 
 
 class Dipole(NamedTuple):
-    """What a dipole moment is made of.
+    """A dipole moment and its parts.
 
     Attributes:
         charges: latent charge of each row in e, ``[R]``; they sum to the total charge.
@@ -66,7 +66,7 @@ class DipoleHead(nn.Module):
         self.to_spread = nn.Sequential(
             nn.Linear(2 * width + 1, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, 3)
         )
-        with torch.no_grad():  # begin with dipoles of a few D, not of tens
+        with torch.no_grad():  # start with dipoles of a few D, not of tens
             for layer in (self.to_charge, self.to_passed):
                 layer.weight.mul_(0.1)
 
@@ -80,7 +80,7 @@ class DipoleHead(nn.Module):
 
         Args:
             rows: states ``[R, D]``.
-            features: what the cell read.
+            features: input of the cell.
             batch: B molecules whose images hold positions.
         """
         return self._dipole(self._merged(rows, features), features, batch)

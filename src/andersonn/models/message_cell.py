@@ -1,4 +1,4 @@
-"""The message-passing cell: the image read row by row, each row hearing the rows it is bonded to by a pixel."""
+"""The message-passing cell: each row (atom) receives messages from its neighbors, and sends to them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from andersonn.models.batch import ImageBatch
+from andersonn.models.batch import ImageBatch, Neighbors
 from andersonn.models.encoder import Features
-from andersonn.models.gather import Neighbors
 
 FILTER_SLOPE = 3.0
 """How fast a filter saturates: steep enough that untrained ones use most of their range."""
 
 
 class MessageInput(NamedTuple):
-    """What the cell needs at every evaluation: injection ``[R, D]``, filters ``[R, K, D]``, neighbors ``[R, K]``, and the
+    """Input of an evaluation: injection ``[R, D]``, filters ``[R, K, D]``, neighbors ``[R, K]``, and the
     two bounded matrices ``[D, D]``.
     """
 
@@ -30,7 +29,7 @@ class MessageInput(NamedTuple):
 class MessageCell(nn.Module):
     """z_i ← relu(x_i + S z_i + Wᵀ Σ_j A_ij ⊙ W z_j), with S and, in each channel, A symmetric.
 
-    A pixel (i, k) lets atom i hear its neighbor j and j hear i, through the same filter, so A is symmetric; the filters
+    A pixel (i, k) carries messages from its neighbor j to atom i and from i to j, through the same filter, so A is symmetric; the filters
     lie between −1 and 1 and are scaled by the square roots of both atoms' sums of weights, so no channel of A has an
     eigenvalue beyond ±1 (as the normalized adjacency of Kipf and Welling, ICLR 2017). ‖S‖₂ + ‖W‖₂² is held at or under
     ``gain``. It follows that
@@ -59,7 +58,7 @@ class MessageCell(nn.Module):
         """Injection, normalized filters and bounded matrices of a batch."""
         neighbors, weight = batch.neighbors, batch.weight
         multiplicity = batch.multiplicity.unsqueeze(1)
-        # What an atom hears in all: what it lists, and, over the atoms that list it, what they list of it.
+        # Total weight of an atom's messages: of its own neighbor list, and of the lists in which it occurs.
         listed_by = neighbors.collect((weight * multiplicity).unsqueeze(2)) / multiplicity
         scale = (weight.sum(dim=1, keepdim=True) + listed_by).clamp_min(1e-6).rsqrt()
         root = multiplicity.sqrt()
@@ -74,7 +73,7 @@ class MessageCell(nn.Module):
         )
 
     def initial(self, x: MessageInput) -> Tensor:
-        """What an evaluation makes of zeros, ``[R, D]``, without the work of one; zeros where that is not finite."""
+        """The cell at z = 0, ``[R, D]``, without an evaluation; zeros where that is not finite."""
         return torch.relu(x.injection.detach()).nan_to_num_(0.0, 0.0)
 
     def forward(self, z: Tensor, x: MessageInput) -> Tensor:
@@ -82,7 +81,7 @@ class MessageCell(nn.Module):
         sent = z @ x.mix.T
         neighbors = x.neighbors.gather(sent)
         reusable = not torch.is_grad_enabled() and neighbors.dtype == x.filters.dtype
-        room = neighbors if reusable else None  # to write products to: getting memory of this size takes as long
+        room = neighbors if reusable else None  # for the products: allocating it takes as long as computing them
         heard = torch.mul(x.filters, neighbors, out=room).sum(dim=1)
         heard = heard + x.neighbors.collect(torch.mul(x.filters, sent.unsqueeze(1), out=room))
         return torch.relu(x.injection + z @ x.own + heard @ x.mix)

@@ -1,4 +1,4 @@
-"""Image → encoder → equilibrium (or its explicit twin) → pooled → class scores and an estimate with an interval."""
+"""Image → encoder → equilibrium (or its explicit twin) → pooling → class scores and an estimate with an interval."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from andersonn.implicit import Equilibrium, ImplicitGradient
 from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.convolution_cell import ConvolutionCell
-from andersonn.models.encoder import Features, ImageEncoder
-from andersonn.models.expansion import Expansion, row_channels, whole_channels
-from andersonn.models.guess import StateGuess
+from andersonn.models.encoder import Expansion, Features, ImageEncoder, row_channels, whole_channels
 from andersonn.models.heads import DipoleHead
 from andersonn.models.message_cell import MessageCell
 from andersonn.models.stack import Stack
@@ -28,7 +26,7 @@ CELLS = {"message": MessageCell, "convolution": ConvolutionCell}
 
 class Output(NamedTuple):
     """Of B structures: class scores (logits) ``[B, C]`` and quantiles 5, 50, 95 % of the scaled quantity ``[B, 3]``,
-    rising; what the head read to give them, one state a structure ``[B, S]``; and the record of the solve.
+    rising; the input of the head ``[B, S]``, called states; and the record of the solve.
     """
 
     scores: Tensor
@@ -76,18 +74,20 @@ class EquilibriumNetwork(nn.Module):
         if whole:
             self.whole = Expansion(whole)
             self.from_whole = nn.Sequential(nn.Linear(self.whole.features, width), nn.SiLU())
-            self.past_head = nn.Linear(len(whole), n_classes + len(QUANTILES))  # large lengths need no curved way
+            self.past_head = nn.Linear(
+                len(whole), n_classes + len(QUANTILES)
+            )  # a linear skip connection, for large lengths
 
     def set_units(self, unit: float, thresholds: Sequence[float]) -> None:
-        """Tells a head that needs it what one unit of the estimate is and where the classes are cut, both in the unit of
-        the task's quantity.
+        """Sets the unit of the estimate and the thresholds of the classes, both in the unit of the task's quantity, for a head
+        that needs them.
         """
         if self.config.head == "dipole":
             self.dipole.set_units(unit, thresholds)
 
     @property
     def solver_name(self) -> str:
-        """How answers name what made the states."""
+        """Name of the solver, or of the stack, as predictions give it."""
         return self.equilibrium.name if self.config.layers else self.equilibrium.solver.name
 
     def solved(self, batch: ImageBatch, keys: np.ndarray | None = None) -> tuple[Tensor, Features, FixedPoint]:
@@ -106,7 +106,7 @@ class EquilibriumNetwork(nn.Module):
 
         Args:
             batch: B images.
-            keys: that name them in every epoch, int ``[B]``, for an equilibrium that remembers solutions.
+            keys: that identify them in every epoch, int ``[B]``, for warm starts.
         """
         rows, features, solution = self.solved(batch, keys)
         if self.config.head == "dipole":
@@ -118,8 +118,8 @@ class EquilibriumNetwork(nn.Module):
         return Output(values[:, : self.n_classes], quantiles, states, solution)
 
     def _answer(self, pooled: Tensor, batch: ImageBatch) -> tuple[Tensor, Tensor]:
-        """Raw outputs ``[B, C + 3]`` from pooled states ``[B, 5 D]`` and, where read, the numbers of the whole structure; and
-        what the head read of both.
+        """Raw outputs ``[B, C + 3]`` from pooled states ``[B, 5 D]`` and, if the options say so, features of the whole structure;
+        and the input of the head.
         """
         if self.whole is None:
             return self.head(pooled), pooled
@@ -143,7 +143,7 @@ class EquilibriumNetwork(nn.Module):
 
 
 def _core(config: ModelConfig) -> Equilibrium | Stack:
-    """What turns features into states."""
+    """The module that turns features into states."""
     make = CELLS[config.cell]
     if config.layers:
         cells = [make(config.width, config.gain) for _ in range(1 if config.tied else config.layers)]
@@ -151,3 +151,25 @@ def _core(config: ModelConfig) -> Equilibrium | Stack:
     cell = make(config.width, config.gain)
     guess = StateGuess(cell, config.width) if config.initializer else None
     return Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol), initializer=guess)
+
+
+class StateGuess(nn.Module):
+    """z₀ = s + W s, from the state s that the cell makes of zeros; W is 0 until the network has been trained, and then fitted to
+    its solutions (:func:`~andersonn.training.first_state.fit_first_state`). Only the number of evaluations depends on it.
+
+    Args:
+        cell: gives s by its method ``initial``. It stays the network's.
+        width: D.
+    """
+
+    def __init__(self, cell: nn.Module, width: int) -> None:
+        super().__init__()
+        self._first = cell.initial
+        # No bias, so that blank pixels stay blank. No random numbers are drawn, so that the other weights do not depend on the option.
+        self.linear = nn.utils.skip_init(nn.Linear, width, width, bias=False)
+        nn.init.zeros_(self.linear.weight).requires_grad_(False)
+
+    def forward(self, x: object) -> Tensor:
+        """The guess, shaped as the state."""
+        first = self._first(x)
+        return first + self.linear(first)

@@ -28,12 +28,14 @@ class ScientistSpec:
         preset: options of :class:`~andersonn.config.TrainConfig` that differ from its defaults, by dotted name, such as
             ``{"image.oxidation": True, "epochs": 10}``.
         labeler: command that computes reference values, such as ``"andersonn label dipole"``; empty: none here does.
-        examples: name → path of a structure file in the repository's ``examples/``, or SMILES, for the web page.
+        examples: structures to try on the web page: name → SMILES; or file name (``"NaCl.vasp"``) → its text; or, for the
+            scientists of this package, any name → path of a file in the repository's ``examples/``.
         self_test: file name (``"NaCl.vasp"``) → its text, or any name → SMILES; questions for ``doctor --self-test``.
-        weights: folder of trained weights, or None while there are none.
+        weights: folder of trained weights, as an absolute path such as ``Path(__file__).parent / "weights"``; None while
+            there are none.
 
     Raises:
-        UsageError: the name cannot stand in a command, an address and a file name.
+        UsageError: the name cannot stand in a command, an address and a file name, or a value is of the wrong type.
     """
 
     task: Task
@@ -44,6 +46,13 @@ class ScientistSpec:
     weights: Path | None = None
 
     def __post_init__(self) -> None:
+        for name, kind in (("task", Task), ("preset", Mapping), ("examples", Mapping), ("self_test", Mapping)):
+            if not isinstance(getattr(self, name), kind):
+                found = type(getattr(self, name)).__name__
+                raise UsageError("bad_scientist", f"{name} of a scientist is a {found}", f"give a {kind.__name__}")
+        if not (self.weights is None or isinstance(self.weights, Path)):
+            found = f"weights of {self.name} are {self.weights!r}"
+            raise UsageError("bad_scientist", found, 'give a path, such as Path(__file__).parent / "weights", or None')
         if not NAME.fullmatch(self.name):
             raise UsageError(
                 "bad_name",

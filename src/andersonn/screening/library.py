@@ -1,4 +1,4 @@
-"""What a library holds, as pieces: folders, archives, tables and files of many records, looked through as a stream."""
+"""A library as a stream of chunks: folders, archives, tables, and files with many records."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from andersonn.errors import AndersonnError, InputError, UsageError
-from andersonn.screening.cutting import LIMIT, cuts
-from andersonn.screening.pieces import FILE, PARQUET, RECORDS, REFUSED, SMI, TABLE, Piece
+from andersonn.screening.chunks import FILE, PARQUET, RECORDS, REFUSED, SMI, TABLE, Chunk
+from andersonn.screening.decompression import BoundedStream, too_large, unpacked
+from andersonn.screening.splitting import LIMIT, spans
 from andersonn.screening.storage import Found, files_of, opened
-from andersonn.screening.streams import Bounded, too_large, unpacked
 from andersonn.structures.readers import FORMATS, Columns, format_of, is_table_name, printable
 from andersonn.structures.readers.content import DAMAGE, bare, damaged
 from andersonn.structures.readers.molecules.smiles_lists import list_layout
@@ -40,7 +40,7 @@ class Library:
 
     Attributes:
         where: a folder, archive, table or file; a path or URL.
-        size: inputs of a piece at most.
+        size: inputs of a chunk at most.
         unchanged_since: seconds since 1970: a local file changed later is an error; None allows any.
         columns: of tables, where they have no usual names.
     """
@@ -50,8 +50,8 @@ class Library:
     unchanged_since: float | None = None
     columns: Columns = USUAL_COLUMNS
 
-    def pieces(self) -> Iterator[Piece]:
-        """All inputs in order, those that cannot be read as refused pieces; files of no known format are left out.
+    def chunks(self) -> Iterator[Chunk]:
+        """All inputs in order; those that cannot be read are refused chunks, files of no known format are left out.
 
         Raises:
             UsageError: there is no such library, it holds nothing to read, or a file changed too late.
@@ -64,17 +64,17 @@ class Library:
                     f"{found.name!r} changed after the run into that --out began",
                     "choose another --out",
                 )
-            for piece in self._of_file(found):
+            for chunk in self._of_file(found):
                 nothing = False
-                yield piece
+                yield chunk
         if nothing:
             raise UsageError(
                 "no_input", f"the library {printable(self.where)!r} holds no structure file", f"give {FORMATS}, Parquet"
             )
 
-    def _of_file(self, found: Found) -> Iterator[Piece]:
-        """The pieces of one file; what is wrong with it as a whole, or from some place on, as a refused piece."""
-        whole = Piece(found.uri, found.name, FILE, found.size, found.version)
+    def _of_file(self, found: Found) -> Iterator[Chunk]:
+        """The chunks of one file; if it is damaged, as a whole or from some place on, the last is a refused chunk."""
+        whole = Chunk(found.uri, found.name, FILE, found.size, found.version)
         try:
             reader, whole = self._reader(whole)
             if reader is not None:
@@ -86,8 +86,8 @@ class Library:
         except (*DAMAGE, pa.ArrowException) as error:
             yield refused(whole, damaged(found.name, error))
 
-    def _reader(self, whole: Piece) -> tuple[Callable[[Piece], Iterator[Piece]] | None, Piece]:
-        """How to look through a file, by its name; None for a file that is no structure."""
+    def _reader(self, whole: Chunk) -> tuple[Callable[[Chunk], Iterator[Chunk]] | None, Chunk]:
+        """The method that splits a file, chosen by its name; None for a file that is no structure."""
         name = whole.name.lower()
         if name.endswith(".zip"):
             return self._of_zip, whole
@@ -103,7 +103,7 @@ class Library:
             return self._of_tar, replace(whole, packing=packing)
         return (self._of_text, replace(whole, packing=packing)) if kind_of(name) else (None, whole)
 
-    def _of_text(self, whole: Piece) -> Iterator[Piece]:
+    def _of_text(self, whole: Chunk) -> Iterator[Chunk]:
         kind = kind_of(whole.name)
         if kind in RECORDS:
             with unpacked(whole.uri, whole.packing) as stream:
@@ -113,34 +113,36 @@ class Library:
         else:
             yield whole
 
-    def _of_records(self, whole: Piece, stream: BinaryIO) -> Iterator[Piece]:
+    def _of_records(self, whole: Chunk, stream: BinaryIO) -> Iterator[Chunk]:
         if whole.kind == SMI:
             layout = list_layout(stream.readline(LONGEST_RECORD).decode("utf-8", errors="replace"))
             stream.seek(0)
             whole = replace(whole, layout=layout.as_text() if layout else "")
-        for cut in cuts(stream, whole.kind, self.size):
-            yield replace(whole, offset=whole.offset + cut.offset, length=cut.length, first=cut.first, count=cut.count)
+        for span in spans(stream, whole.kind, self.size):
+            yield replace(
+                whole, offset=whole.offset + span.offset, length=span.length, first=span.first, count=span.count
+            )
 
-    def _of_rows(self, whole: Piece) -> Iterator[Piece]:
+    def _of_rows(self, whole: Chunk) -> Iterator[Chunk]:
         """Of a table of text; its first record names the columns and is number 1."""
         with unpacked(whole.uri, whole.packing) as stream:
             header = stream.readline(LONGEST_RECORD)
             if header.startswith(b"PK\x03\x04"):  # a zip archive, as workbooks are
-                told = f"{whole.name!r} is an Excel workbook, which cannot be read piece by piece"
-                raise InputError("unknown_format", told, "save its sheet as CSV")
+                message = f"{whole.name!r} is an Excel workbook, which cannot be read in parts"
+                raise InputError("unknown_format", message, "save its sheet as CSV")
             if header.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in header:
                 raise InputError("not_text", f"{whole.name!r} is no table of UTF-8 text", "save it as CSV in UTF-8")
             layout = Layout.of(decoded(header))
             first = io.BytesIO(stream.read(2 * LONGEST_RECORD)).readlines()  # a record may have many lines
             rows = _sound_rows(layout, map(decoded, first))[:SAMPLE]
             roles = Roles.of(layout.names, self.columns, rows, repr(whole.name))
-            told = json.dumps({"layout": layout.as_text(), "roles": asdict(roles)})
+            how = json.dumps({"layout": layout.as_text(), "roles": asdict(roles)})
             stream.seek(len(header))
-            for cut in cuts(stream, TABLE, self.size, layout.delimiter):
-                place = {"offset": len(header) + cut.offset, "length": cut.length}
-                yield replace(whole, **place, first=cut.first + 1, count=cut.count, layout=told)
+            for span in spans(stream, TABLE, self.size, layout.delimiter):
+                place = {"offset": len(header) + span.offset, "length": span.length}
+                yield replace(whole, **place, first=span.first + 1, count=span.count, layout=how)
 
-    def _of_table(self, whole: Piece) -> Iterator[Piece]:
+    def _of_table(self, whole: Chunk) -> Iterator[Chunk]:
         with opened(whole.uri) as stream:
             metadata = pq.read_metadata(stream)
         names = metadata.schema.to_arrow_schema().names
@@ -155,7 +157,7 @@ class Library:
             count = min(self.size, metadata.num_rows - start)
             yield replace(whole, offset=start, length=count, first=start + 1, count=count)
 
-    def _of_zip(self, whole: Piece) -> Iterator[Piece]:
+    def _of_zip(self, whole: Chunk) -> Iterator[Chunk]:
         with opened(whole.uri) as stream, zipfile.ZipFile(stream) as archive:
             for number, info in enumerate(archive.infolist()):
                 name = info.filename
@@ -164,14 +166,17 @@ class Library:
                 member = replace(whole, name=f"{whole.name}/{printable(name)}", member=number)
                 if (wrong := _unsafe(name)) or (info.external_attr >> 16) & 0o170000 == 0o120000:
                     yield refused(member, wrong or _link(name))
-                elif _is_cut(name):
+                elif _is_split(name):
                     with archive.open(info) as text:
                         yield from self._of_records(replace(member, kind=kind_of(name)), text)
                 else:
                     yield refused(member, too_large(name)) if info.file_size > LIMIT else member
 
-    def _of_tar(self, whole: Piece) -> Iterator[Piece]:
-        with unpacked(whole.uri, whole.packing) as stream, tarfile.open(fileobj=Bounded(stream), mode="r:") as archive:
+    def _of_tar(self, whole: Chunk) -> Iterator[Chunk]:
+        with (
+            unpacked(whole.uri, whole.packing) as stream,
+            tarfile.open(fileobj=BoundedStream(stream), mode="r:") as archive,
+        ):
             while (info := archive.next()) is not None:
                 archive.members.clear()  # else a million members stay in memory
                 name = info.name
@@ -180,7 +185,7 @@ class Library:
                 member = replace(whole, name=f"{whole.name}/{printable(name)}", offset=info.offset_data)
                 if (wrong := _unsafe(name)) or not info.isreg() or info.issparse():
                     yield refused(member, wrong or _link(name))
-                elif _is_cut(name):
+                elif _is_split(name):
                     with archive.extractfile(info) as text:  # type: ignore[union-attr]
                         yield from self._of_records(replace(member, kind=kind_of(name)), text)
                 elif info.size > LIMIT:
@@ -190,7 +195,7 @@ class Library:
 
 
 def kind_of(name: str) -> str | None:
-    """How a file of that name, perhaps packed, is cut into inputs; None for a file of no known format."""
+    """How a file of that name, perhaps compressed, is split into inputs; None for a file of no known format."""
     kind = format_of(PurePosixPath(name))
     return kind if kind in RECORDS or kind is None else FILE
 
@@ -204,7 +209,7 @@ def _sound_rows(layout: Layout, lines: Iterable[str]) -> list[list[str]]:
     return [row for row in found if row]
 
 
-def _is_cut(name: str) -> bool:
+def _is_split(name: str) -> bool:
     """Whether an archive's member is text of many records; one that is packed once more is read whole."""
     return kind_of(name) in RECORDS and bare(PurePosixPath(name)) == PurePosixPath(name)
 
@@ -217,9 +222,9 @@ def decoded(line: bytes) -> str:
         return line.decode("cp1252", errors="replace")
 
 
-def refused(piece: Piece, error: AndersonnError) -> Piece:
-    """The piece in place of one that cannot be read."""
-    return replace(piece, kind=REFUSED, error=error.as_dict(), count=1, first=0)
+def refused(chunk: Chunk, error: AndersonnError) -> Chunk:
+    """The chunk in place of one that cannot be read."""
+    return replace(chunk, kind=REFUSED, error=error.as_dict(), count=1, first=0)
 
 
 def _wanted(name: str) -> bool:

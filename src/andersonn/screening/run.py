@@ -1,4 +1,4 @@
-"""A whole library through a scientist: shards, rejects, manifest; goes on where an earlier run stopped."""
+"""Predictions for a whole library: shards, rejects, manifest. An interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from andersonn.inference.model_bundle import CARD, DOMAIN, WEIGHTS
 from andersonn.io.files import from_json, require_writable, write_json, write_whole
 from andersonn.progress import Progress, Silent
 from andersonn.screening.best import best
-from andersonn.screening.cluster import on_ray
-from andersonn.screening.engines import Outcome, local
+from andersonn.screening.chunks import Shard, shards
+from andersonn.screening.executors import Outcome, local
 from andersonn.screening.expressions import NUMBER
 from andersonn.screening.library import Library
-from andersonn.screening.pieces import Shard, shards
+from andersonn.screening.ray_executor import on_ray
 from andersonn.screening.storage import files_of, is_url, shown
 from andersonn.screening.table import expression, parquet_of, schema_of
-from andersonn.screening.work import Settings, scientist_of
+from andersonn.screening.worker import Settings, scientist_of
 from andersonn.structures.readers import USUAL_COLUMNS, Columns
 from andersonn.workers.journal import Journal, Row
 
@@ -39,7 +39,7 @@ ENGINES = ("local", "ray")
 
 @dataclass(frozen=True)
 class Screening:
-    """What is asked of a library.
+    """Options of a screening.
 
     Attributes:
         settings: how inputs are answered.
@@ -66,7 +66,7 @@ class Screening:
     columns: Columns = USUAL_COLUMNS
 
     def run(self, progress: Progress | None = None) -> dict[str, Any]:
-        """Answers what is not answered yet, and returns the manifest.
+        """Answers the remaining shards and returns the manifest.
 
         Raises:
             UsageError: an option is wrong or differs from that of the run in ``out``, the library is missing or changed,
@@ -99,8 +99,8 @@ class Screening:
         return max(time.time(), max((found.changed for found in files_of(self.library)), default=0.0))
 
     def shards(self, since: float | None = None) -> Iterator[Shard]:
-        """The library, cut; a local file changed after ``since`` is an error."""
-        return shards(Library(self.library, self.shard_size, since, self.columns).pieces(), self.shard_size)
+        """The library's shards; a local file changed after ``since`` is an error."""
+        return shards(Library(self.library, self.shard_size, since, self.columns).chunks(), self.shard_size)
 
     def _check(self, task: Task) -> None:
         if self.engine not in ENGINES:
@@ -155,9 +155,10 @@ class _Run:
         self.out = screening.out
 
     def complete(self) -> dict[str, Any]:
-        """Answers what is missing and writes the rest."""
+        """Answers the missing shards, then writes the summary files."""
         total = sum(shard.count for shard in self.screening.shards(self.since))
-        journal, plans = self.state.journal, []
+        journal = self.state.journal
+        plans: list[str] = []
         watch = Watch(self.progress, journal.rows.values())
         self.progress.start(f"{self.task.name}: {self.options['library']}", total)
         try:
@@ -203,14 +204,16 @@ class _Run:
         shard = outcome.shard
         write_whole(self.state.rejects(shard.name), lambda name: Path(name).write_bytes(_lines(outcome.rejects)))
         write_whole(self._file(shard.name), lambda name: Path(name).write_bytes(outcome.parquet))
-        row: Row = {"key": shard.name, "plan": shard.plan, "sha256": _sha256(outcome.parquet), **outcome.told}
+        row: Row = {"key": shard.name, "plan": shard.plan, "sha256": _sha256(outcome.parquet), **outcome.summary}
         self.state.journal.append(row)
 
     def _manifest(self, plan: str) -> dict[str, Any]:
         """Joins what the shards left and writes the manifest, which says that all is there."""
         names = sorted(self.state.journal.rows)
         rows = [self.state.journal.rows[name] for name in names]
-        counts, classes, reasons = Counter(), Counter(), Counter()
+        counts: Counter[str] = Counter()
+        classes: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
         for row in rows:
             counts.update(row["counts"])
             classes.update(row["classes"])
@@ -251,7 +254,7 @@ class Watch:
 
     def moved(self, outcome: Outcome) -> None:
         """A shard is done."""
-        counts = outcome.told["counts"]
+        counts = outcome.summary["counts"]
         self._inputs += counts["inputs"]
         self._rejected += counts["rejected"]
         rate = (self._inputs - self._earlier) / max(self._clock() - self._begin, 1e-9)

@@ -52,7 +52,7 @@ def shown(library: str) -> str:
 
 
 def files_of(library: str) -> Iterator[Found]:
-    """The files of a library, in an order that depends on their names alone; hidden ones are left out.
+    """The files of a library, ordered by name; hidden ones are left out.
 
     Raises:
         UsageError: there is no such library, or its kind of URL cannot be opened here.

@@ -15,7 +15,7 @@ from andersonn.structures.pores import BY_STRUCTURE
 
 
 def schema_of(task: Task) -> pa.Schema:
-    """The columns of a task's results, units in their names; the task, its classes and cuts as metadata."""
+    """The columns of a task's results, units in their names; the task, its classes and thresholds as metadata."""
     real, word = pa.float32(), pa.string()
     columns = [
         ("input", word),

@@ -1,22 +1,25 @@
 """Solvers of z = f(z) for batches of states. Needs torch and nothing else of this package but its errors."""
 
-from andersonn.solvers.anderson import Anderson
+from andersonn.solvers.anderson import Anderson, fixed_point
 from andersonn.solvers.broyden import Broyden
+from andersonn.solvers.fixed_point_iteration import FixedPointIteration, ForwardIteration, Picard
 from andersonn.solvers.gmres import GMRES
 from andersonn.solvers.layout import Layout
-from andersonn.solvers.nest import Nest
-from andersonn.solvers.picard import ForwardIteration
+from andersonn.solvers.pytree import Nest, PyTree
 from andersonn.solvers.result import FixedPoint, Status, Trace
-from andersonn.solvers.solver import Solver, fixed_point
+from andersonn.solvers.solver import Solver
 
 __all__ = [
     "GMRES",
     "Anderson",
     "Broyden",
     "FixedPoint",
+    "FixedPointIteration",
     "ForwardIteration",
     "Layout",
     "Nest",
+    "Picard",
+    "PyTree",
     "Solver",
     "Status",
     "Trace",

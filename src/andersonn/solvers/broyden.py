@@ -7,7 +7,7 @@ identity, in the form that stores nothing but steps: C. T. Kelley, *Iterative Me
     p = r;  for j < n − 1:  c_j = ⟨s_j, p⟩ / ‖s_j‖²,  p ← p + c_j s_{j+1};   s_n = p / (1 − ⟨s_{n−1}, p⟩ / ‖s_{n−1}‖²).
 
 The recurrence for c is a triangular system in the Gram matrix of the steps, so that a step costs two passes over the
-memory for products and one for the combination. When the memory is full it starts anew.
+memory for products and one for the combination. When the memory is full it restarts.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from andersonn.solvers.block import Block, tensor_of
-from andersonn.solvers.layout import Layout
-from andersonn.solvers.loop import Evaluation, Stepper
+from andersonn.solvers.layout import Block, Layout, tensor_of
 from andersonn.solvers.options import options, require_count, require_number
-from andersonn.solvers.solver import Solver
+from andersonn.solvers.solver import Evaluation, Solver, Stepper
 from andersonn.solvers.window import combined, row_products
 
 LEAST_PIVOT = 1e-2
-"""Of 1 − c_{n−1}: below it the update is nearly singular and the sample starts anew with a plain step."""
+"""Of 1 − c_{n−1}: below it the update is nearly singular and the sample restarts with a Picard step."""
 
 
 @options
@@ -31,10 +29,10 @@ class Broyden(Solver):
     """Limited-memory Broyden, each sample with its own memory.
 
     Attributes:
-        window: steps it remembers, one state each; when they are as many, it starts anew. Unlike Anderson extrapolation it
-            needs long memories: on our problems it does badly with fewer than the solve takes steps.
-        safeguard: a sample whose residual exceeds this multiple of its least so far starts anew with a plain step; None:
-            never (Broyden's residuals rise and fall by nature).
+        window: steps it keeps, one state each; when they are as many, it restarts. Unlike Anderson extrapolation it needs a
+            long window: on our problems it does badly with fewer steps than the solve takes.
+        safeguard: a sample whose residual exceeds this multiple of its least so far restarts with a Picard step; None:
+            never (Broyden's residuals are not monotone).
     """
 
     window: int = 50
@@ -46,12 +44,12 @@ class Broyden(Solver):
         if self.safeguard is not None:
             require_number("safeguard", self.safeguard, above=1)
 
-    def stepper(self, layout: Layout, like: Tensor) -> _Broyden:
-        """The quasi-Newton step with its memory."""
-        return _Broyden(min(self.window, self.max_steps), self.safeguard, layout, like)
+    def stepper(self, layout: Layout, like: Tensor) -> _BroydenStepper:
+        """The quasi-Newton step with the steps it keeps."""
+        return _BroydenStepper(min(self.window, self.max_steps), self.safeguard, layout, like)
 
 
-class _Broyden(Stepper):
+class _BroydenStepper(Stepper):
     def __init__(self, size: int, safeguard: float | None, layout: Layout, like: Tensor) -> None:
         self.layout, self.safeguard, self.size = layout, safeguard, size
         with torch.inference_mode(False):
@@ -79,13 +77,13 @@ class _Broyden(Stepper):
             torch.mul(now.r.t, self.layout.to_rows(factors[:, :1]).to(new.dtype), out=new)
             if n > 1:
                 combined(self.layout, new, factors[:, 1:], self.s[1:n], out=new)
-        self._remember(n)
+        self._store(n)
         self.n = n + 1
         torch.add(now.z.t, new, out=out.t)
         return out
 
     def _recurrence(self, now: Evaluation, n: int) -> Tensor:
-        """c_0 … c_{n−1}, float64 ``[B, n]``; zeros for steps a sample has forgotten."""
+        """c_0 … c_{n−1}, float64 ``[B, n]``; zeros for steps that a sample has forgotten."""
         if self.safeguard is not None:
             size = tensor_of(now.norms[:, 0])
             self._forget(size > self.safeguard * self.least)
@@ -101,7 +99,7 @@ class _Broyden(Stepper):
         solution = torch.linalg.solve_triangular(lower, right.unsqueeze(2), upper=False).squeeze(2)
         return torch.nan_to_num(solution, nan=0.0, posinf=0.0, neginf=0.0)
 
-    def _remember(self, n: int) -> None:
+    def _store(self, n: int) -> None:
         row = row_products(self.layout, self.s[: n + 1], self.s[n])
         self.gram[:, n, : n + 1] = row
         self.gram[:, : n + 1, n] = row

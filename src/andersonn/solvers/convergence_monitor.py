@@ -1,7 +1,7 @@
-"""Who has converged: the books that the loop keeps on each sample, on the host.
+"""The convergence monitor: which samples have converged, their best iterates, and the trace of a solve.
 
-Norms are computed where the state is; the books are a few numbers a sample, in numpy. The device is asked for its norms
-only when the loop looks (every ``check_every`` evaluations), so in between nothing waits for it.
+Norms are computed where the state is; the monitor's few numbers a sample are numpy arrays on the host. A device is asked for
+its norms only at a check (every ``check_every`` evaluations), so in between the host waits for nothing.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.block import Block
-from andersonn.solvers.layout import Layout
+from andersonn.solvers.layout import Block, Layout
 from andersonn.solvers.result import FixedPoint, Status, Trace
 
 RUNNING = -1
 TINY = 1e-300
 
 
-class Judge:
+class ConvergenceMonitor:
     """Status, best iterate and trace of each sample.
 
     Args:
@@ -33,9 +32,11 @@ class Judge:
         layout: of the present batch; samples that have stopped may have left it.
         active: the present batch's samples, int64 ``[b]``.
         running: which of them have not stopped, bool ``[b]``.
-        scores: of the present batch at the latest look: relative residuals, or, with ``atol``, multiples of what is
+        scores: of the present batch at the latest check: relative residuals, or, with ``atol``, multiples of what is
             allowed, ``[b]``.
-        looks: evaluations and seconds at each look, when the work is known to be done.
+        seconds: since the start, at each evaluation.
+        checks: evaluations and seconds at each check, when the work is known to be done.
+        nonfinite_rows: rows of samples that stopped because they were not finite, or None.
     """
 
     def __init__(self, layout: Layout, rtol: float, atol: float, max_seconds: float | None) -> None:
@@ -48,44 +49,47 @@ class Judge:
         self.residual = np.full(n, np.inf)
         self.score = np.full(n, np.inf)
         self.steps = np.zeros(n, dtype=np.int64)
-        self.broken: Tensor | None = None
+        self.nonfinite_rows: Tensor | None = None
         self.scores = self.score
-        self._untouched = True  # no sample of the whole batch has stopped
+        self._all_running = True  # no sample of the whole batch has stopped
         self._best: Block | None = None
         self._finished: Tensor | None = None
         self._row_ids: Tensor | None = None
         self._unread: list[Tensor | np.ndarray] = []
         self._history: list[np.ndarray] = []
         self.seconds: list[float] = []
-        self.looks: list[tuple[int, float]] = []
+        self.checks: list[tuple[int, float]] = []
         self.begin = time.perf_counter()
 
-    def note(self, norms: Tensor | np.ndarray) -> None:
-        """Remembers the norms ``[b, 2]`` of residual and value of an evaluation, without reading them."""
+    def record(self, norms: Tensor | np.ndarray) -> None:
+        """Records the norms ``[b, 2]`` of residual and value of an evaluation, without reading them."""
         self._unread.append(norms)
         self.seconds.append(time.perf_counter() - self.begin)
 
-    def look(self, step: int, z: Block, own: bool) -> None:
-        """Reads the norms and judges the state ``z`` of every sample still running; if ``own`` is false, z is memory of
-        f's.
+    def check(self, step: int, z: Block, own: bool) -> None:
+        """Reads the norms and checks the state ``z`` of every sample still running; if ``own`` is false, z is memory that f
+        returned.
+
+        Raises:
+            ValueError: ``step`` is 0 and the initial state is not finite.
         """
         sizes, lengths, relative = self._read()
-        self.looks.append((len(self.seconds), self.seconds[-1]))
+        self.checks.append((len(self.seconds), self.seconds[-1]))
         score, limit = relative, self.rtol
-        if self.atol > 0:  # what is best must not contradict what has converged
+        if self.atol > 0:  # the best iterate must not contradict what has converged
             score, limit = sizes / (self.atol + self.rtol * lengths), 1.0
-        usual = self._untouched and np.minimum.reduce(score) > limit and np.maximum.reduce(relative) < np.inf
+        usual = self._all_running and np.minimum.reduce(score) > limit and np.maximum.reduce(relative) < np.inf
         if usual:
-            self._nobody_stops(step, z, own, score, relative)
+            self._check_without_stops(step, z, own, score, relative)
         else:
-            self._someone_stops(step, z, own, score, relative, limit)
+            self._check_with_stops(step, z, own, score, relative, limit)
         if self.max_seconds is not None and self.seconds[-1] > self.max_seconds:
             self.status[self.active[self.running]] = Status.OUT_OF_TIME
-            self._retire(self.running.copy())
+            self._stop(self.running.copy())
         self.scores = score
 
-    def _nobody_stops(self, step: int, z: Block, own: bool, score: np.ndarray, relative: np.ndarray) -> None:
-        """The whole batch runs, is finite, and has not converged: quickly."""
+    def _check_without_stops(self, step: int, z: Block, own: bool, score: np.ndarray, relative: np.ndarray) -> None:
+        """The fast path: the whole batch runs, is finite, and has not converged."""
         self._history.append(relative)
         better = score <= self.score
         self._keep_best(z, better, own)
@@ -97,9 +101,10 @@ class Judge:
             self.residual = np.where(better, relative, self.residual)
             self.steps[better] = step
 
-    def _someone_stops(
+    def _check_with_stops(
         self, step: int, z: Block, own: bool, score: np.ndarray, relative: np.ndarray, limit: float
     ) -> None:
+        """The general path: samples have stopped, now or before."""
         finite = np.isfinite(relative)
         if step == 0 and not _all(finite):
             _require_finite(z.t, self.layout)
@@ -108,7 +113,7 @@ class Judge:
         done = sound & (score <= limit)
         better = sound & ((score <= self.score[self.active]) | done)
         self._keep_best(z, better, own)
-        if self._untouched:  # these may be rows of the history as well
+        if self._all_running:  # these arrays may be entries of the history as well
             self.score, self.residual = self.score.copy(), self.residual.copy()
         who = self.active[better]
         self.score[who], self.residual[who], self.steps[who] = score[better], relative[better], step
@@ -116,19 +121,19 @@ class Judge:
         if not _none(stopped):
             self.status[self.active[done]] = Status.CONVERGED
             self.status[self.active[stopped & ~finite]] = Status.NONFINITE
-            self._retire(stopped)
+            self._stop(stopped)
 
     @property
-    def excess(self) -> float:
-        """The worst running residual at the latest look, as a multiple of what is allowed."""
+    def worst_excess(self) -> float:
+        """The worst running residual at the latest check, as a multiple of what is allowed."""
         if self.atol == 0 == self.rtol:
             return math.inf
-        worst = self.scores if self._untouched else self.scores[self.running]
+        worst = self.scores if self._all_running else self.scores[self.running]
         return float(np.maximum.reduce(worst)) / (1.0 if self.atol > 0 else self.rtol)
 
-    def fall(self, evaluations: int, to_least: bool = False) -> float:
-        """How far the logarithm of the worst running sample's relative residual has fallen by evaluation, over the latest so
-        many; ``to_least``: to the least one among them, for ways of stepping whose residuals rise and fall.
+    def log_decrease(self, evaluations: int, to_least: bool = False) -> float:
+        """Decrease of the logarithm of the worst running sample's relative residual per evaluation, over the latest
+        ``evaluations``; ``to_least``: down to the least residual among them, for steps whose residuals rise and fall.
         """
         now = self.active[self.running]
         worst = [
@@ -140,7 +145,7 @@ class Judge:
     @property
     def any_running(self) -> bool:
         """Whether a sample of the present batch has not stopped."""
-        return self._untouched or not _none(self.running)
+        return self._all_running or not _none(self.running)
 
     def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The latest norms of residual and value, and their quotient; those of earlier evaluations go into the history."""
@@ -153,85 +158,85 @@ class Judge:
         return unread[-1][:, 0], unread[-1][:, 1], _quotient(unread[-1])
 
     def _filled(self, relative: np.ndarray) -> np.ndarray:
-        """A row of the history: samples that have stopped, or are not finite, keep what they had."""
+        """An entry of the history: samples that have stopped, or are not finite, keep the residual they had."""
         fresh = self.running & np.isfinite(relative)
         known = self.residual.copy()
         known[self.active[fresh]] = relative[fresh]
         return known
 
     def _keep_best(self, z: Block, better: np.ndarray, own: bool) -> None:
-        """No copy where all running samples got better, as a rule: the loop writes nowhere into the best state."""
+        """Takes ``z`` as the best iterate of the samples in ``better``. As a rule all running samples have improved, and
+        nothing is copied: the loop does not write into the best state.
+        """
         if self._best is None or _all(better) or _all(better[self.running]):
             self._best, self._best_is_own = z, own
         elif not _none(better):
             if not self._best_is_own:
                 self._best, self._best_is_own = self.layout.block(self._best.shaped.clone()), True
-            rows = self._mask(better)
-            if z.a is None:
-                index = self._places(rows)
-                self._best.t.index_copy_(0, index, z.t.index_select(0, index))
-            else:
-                self._best.a[rows] = z.a[rows]
+            self.layout.copy_rows(z, self._best, self._row_mask(better))
 
-    def _retire(self, stopped: np.ndarray) -> None:
-        """Lays the best states of samples that have just stopped aside."""
+    def _stop(self, stopped: np.ndarray) -> None:
+        """Puts aside the best iterates of samples that have just stopped."""
         if _none(stopped):
             return
-        self._untouched = False
+        self._all_running = False
         self.running = self.running & ~stopped
         if self._finished is None:
             if not self.any_running and self._row_ids is None:
                 self._finished = self._best.t if self._best_is_own else self._best.t.clone()
                 return
             self._finished = self._best.t.new_empty(self.whole.rows, self.whole.width)
-        rows = self._places(self._mask(stopped))
+        rows = self._rows(stopped)
         to = rows if self._row_ids is None else self._row_ids[rows]
         self._finished.index_copy_(0, to, self._best.t.index_select(0, rows))
-        broken = self.status[self.active] == Status.NONFINITE
-        if not _none(broken):
-            self.broken = self._places(self._mask(broken))
+        nonfinite = self.status[self.active] == Status.NONFINITE
+        if not _none(nonfinite):
+            self.nonfinite_rows = self._rows(nonfinite)
 
-    def mend(self, z: Block, own: bool, out: Block) -> tuple[Block, bool]:
-        """Puts rows that have run into NaN or infinity back to finite values, so that f never sees one of ours."""
-        if self.broken is None:
+    def replace_nonfinite(self, z: Block, own: bool, out: Block) -> tuple[Block, bool]:
+        """The next state with finite values in the rows that have run into NaN or infinity, so that f never sees them; in
+        ``out`` if z is memory that f returned.
+        """
+        if self.nonfinite_rows is None:
             return z, own
         if not own:
             out.t.copy_(z.t)
             z = out
-        ids = self.broken if self._row_ids is None else self._row_ids[self.broken]
-        z.t.index_copy_(0, self.broken, self._finished.index_select(0, ids))
+        ids = self.nonfinite_rows if self._row_ids is None else self._row_ids[self.nonfinite_rows]
+        z.t.index_copy_(0, self.nonfinite_rows, self._finished.index_select(0, ids))
         return z, True
 
-    def kept(self) -> list[Block]:
-        """What f must not write to."""
+    def blocks_in_use(self) -> list[Block]:
+        """Memory that neither f nor the loop may write to."""
         return [] if self._best is None else [self._best]
 
     def compact(self) -> tuple[Tensor, Tensor]:
-        """Drops all samples that have stopped from the batch; the places of those that stay, and of their rows."""
+        """Drops all samples that have stopped from the batch; the indices of those that stay, and of their rows."""
         samples = torch.from_numpy(np.flatnonzero(self.running)).to(self._best.t.device)
         self.layout, rows = self.layout.subset(samples)
         self.active, self.scores = self.active[self.running], self.scores[self.running]
         self.running = np.ones(len(self.active), dtype=bool)
         self._row_ids = rows if self._row_ids is None else self._row_ids[rows]
         self._best, self._best_is_own = self.layout.block(self._best.shaped.index_select(0, rows)), True
-        self.broken = None
+        self.nonfinite_rows = None
         return samples, rows
 
     def result(self, evaluations: int) -> FixedPoint:
-        """The record; what still runs has run out of steps."""
+        """The result of the solve; what still runs has run out of steps."""
         self.status[self.active[self.running]] = Status.MAX_STEPS
-        self._retire(self.running.copy())
+        self._stop(self.running.copy())
         z = self._finished
         trace = Trace(torch.from_numpy(np.stack(self._history)), torch.tensor(self.seconds, dtype=torch.float64))
-        books = (torch.from_numpy(each).to(z.device) for each in (self.status, self.residual, self.steps))
-        return FixedPoint(z.view(self.whole.shape), *books, evaluations, trace)
+        by_sample = (torch.from_numpy(each).to(z.device) for each in (self.status, self.residual, self.steps))
+        return FixedPoint(z.view(self.whole.shape), *by_sample, evaluations, trace)
 
-    def _mask(self, samples: np.ndarray) -> np.ndarray:
+    def _row_mask(self, samples: np.ndarray) -> np.ndarray:
         """The present rows of the samples in a mask ``[b]``, as a mask."""
         return samples if self.layout.lengths is None else np.repeat(samples, self.layout.lengths.cpu().numpy())
 
-    def _places(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.flatnonzero(rows)).to(self._best.t.device)
+    def _rows(self, samples: np.ndarray) -> Tensor:
+        """The same as indices, on the state's device."""
+        return torch.from_numpy(np.flatnonzero(self._row_mask(samples))).to(self._best.t.device)
 
 
 def _quotient(norms: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """GMRES, for affine maps: the optimal Krylov method, made for the adjoint of an equilibrium layer.
 
 Y. Saad and M. H. Schultz, SIAM J. Sci. Stat. Comput. 7, 856 (1986). For f(z) = J z + b it solves (I − J) z = b; the
-residual b − (I − J) z is f(z) − z, so it is judged as any other solver is. Anderson extrapolation with a full window is
+residual b − (I − J) z is f(z) − z, so it converges by the same test as any other solver. Anderson extrapolation with a full window is
 equivalent on such maps (Walker and Ni 2011, theorem 2.2); GMRES keeps one vector a step where Anderson keeps two.
 """
 
@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.convergence_monitor import Judge
+from andersonn.solvers.convergence_monitor import ConvergenceMonitor
 from andersonn.solvers.layout import Layout
-from andersonn.solvers.loop import evaluate, worth_compacting
 from andersonn.solvers.options import options, require_count
 from andersonn.solvers.result import FixedPoint
-from andersonn.solvers.solver import Solver
+from andersonn.solvers.solver import Solver, evaluate, worth_compacting
 from andersonn.solvers.window import combined, row_products
 
 TINY = 1e-300
@@ -26,12 +25,12 @@ TINY = 1e-300
 
 @options
 class GMRES(Solver):
-    """Restarted GMRES for maps that are affine in the state; on others it ends with an honest ``MAX_STEPS``.
+    """Restarted GMRES for maps that are affine in the state; on others it ends with ``MAX_STEPS``.
 
     If f has a method ``linear(v)`` that gives J v, products come from it; otherwise from differences of f.
 
     Attributes:
-        window: size of the Krylov space; after as many products it starts anew from the solution so far.
+        window: size of the Krylov space; after as many products it restarts from the solution so far.
     """
 
     window: int = 20
@@ -45,29 +44,29 @@ class GMRES(Solver):
         raise TypeError("GMRES takes cycles, not steps; call solve")
 
     def _iterate(self, f: Callable[[Tensor], Tensor], z0: Tensor, layout: Layout) -> FixedPoint:
-        judge = Judge(layout, self.rtol, self.atol, self.max_seconds)
+        monitor = ConvergenceMonitor(layout, self.rtol, self.atol, self.max_seconds)
         with torch.inference_mode(False):
             z = layout.flat(z0.detach()).clone(memory_format=torch.contiguous_format)
         evaluations = 0
         while True:
-            g = evaluate(f, judge.layout.block(z), judge.layout, []).t
+            g = evaluate(f, monitor.layout.block(z), monitor.layout, []).t
             evaluations += 1
             r = g - z
-            norms = judge.layout.norms(r, g)
-            judge.note(norms)
+            norms = monitor.layout.norms(r, g)
+            monitor.record(norms)
             with np.errstate(all="ignore"):
-                judge.look(evaluations - 1, judge.layout.block(z), own=True)
-            room = self.max_steps + 1 - evaluations - 1  # the check of the result is an evaluation, too
-            if room < 1 or not judge.any_running:
-                return judge.result(evaluations)
-            if worth_compacting(f, judge, self.compact):
-                samples, rows = judge.compact()
+                monitor.check(evaluations - 1, monitor.layout.block(z), own=True)
+            remaining = self.max_steps + 1 - evaluations - 1  # the check of the result is an evaluation, too
+            if remaining < 1 or not monitor.any_running:
+                return monitor.result(evaluations)
+            if worth_compacting(f, monitor, self.compact):
+                samples, rows = monitor.compact()
                 f = f.subset(samples, rows)
                 z, g, r, norms = z[rows], g[rows], r[rows], norms[samples]
-            cycle = _Cycle(self, judge.layout, z, g, r, norms)
-            for _ in range(min(room, self.window)):
+            cycle = _Cycle(self, monitor.layout, z, g, r, norms)
+            for _ in range(min(remaining, self.window)):
                 evaluations += 1
-                if cycle.extend(f, judge):
+                if cycle.extend(f, monitor):
                     break
             z = cycle.solution()
 
@@ -92,7 +91,7 @@ class _Cycle:
         self.length = norms[:, 1].clamp_min(TINY)
         self.k = 0
 
-    def extend(self, f: Callable[[Tensor], Tensor], judge: Judge) -> bool:
+    def extend(self, f: Callable[[Tensor], Tensor], monitor: ConvergenceMonitor) -> bool:
         """One more product; whether every running sample should have converged by the estimated residuals."""
         layout, k = self.layout, self.k
         v = self.basis[k]
@@ -109,9 +108,9 @@ class _Cycle:
         self.along.append(row_products(layout, v.unsqueeze(0), self.z)[:, 0])
         self.k = k + 1
         residual, length = self.right[:, self.k].abs(), self._length_of_value()
-        judge.note(torch.stack([residual, length], dim=1))
+        monitor.record(torch.stack([residual, length], dim=1))
         allowed = self.options.atol + self.options.rtol * length
-        running = torch.from_numpy(judge.running).to(residual.device)
+        running = torch.from_numpy(monitor.running).to(residual.device)
         return bool(((residual <= 0.9 * allowed) | ~running).all())
 
     def _product(self, f: Callable[[Tensor], Tensor], v: Tensor) -> Tensor:

@@ -1,7 +1,11 @@
-"""How a state divides into samples: one row each, or ragged groups of rows.
+"""How a batch of states lies in memory: which rows belong to which sample, in torch and, for small states, in numpy.
 
 Solvers see every state as a matrix ``[R, D]`` of rows. A dense batch ``[B, …]`` has one row a sample. A ragged batch
 (graphs of different sizes, their node rows concatenated) has several: ``offsets`` says where each sample begins.
+
+On a small state an operation costs its call, not its arithmetic, and numpy's calls cost a third of torch's. So small states
+in the host's memory are worked on in numpy (:class:`NumpyLayout`); f still takes and returns tensors, and both share the
+memory.
 """
 
 from __future__ import annotations
@@ -13,16 +17,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.block import NUMPY_KNOWS, SMALL, SMALL_ROWS, Block
-from andersonn.solvers.refusals import refuse_unsupported
-
+SMALL, SMALL_ROWS = 2**19, 2**11
+"""Bytes and rows of the largest state worked on in numpy: beyond them torch's threads, vector units and batched products win."""
+NUMPY_DTYPES = (torch.float32, torch.float64)
+"""Dtypes worked on in numpy; it lacks bfloat16, and its float16 is slow."""
 SAFE = {torch.float32: (1e-15, 1e18), torch.float64: (1e-150, 1e150)}
-"""Norms between these have squares that the precision holds."""
+"""Norms between these have squares that the dtype can represent."""
 SAFE_SQUARES = {dtype.itemsize: (low**2, high**2) for dtype, (low, high) in SAFE.items()}
 PART = 2**20
 """Bytes of a large state that are worked on at once on the host."""
 HOST = ("cpu",)
-"""Types of device whose memory the host can look into without waiting."""
+"""Types of device whose memory the host can read without waiting."""
+
+
+class Block:
+    """The memory of one state as a matrix ``[R, D]``.
+
+    Attributes:
+        t: as a tensor.
+        a: the same memory as an array, or None where the state is not worked on in numpy.
+        shaped: the same memory in the shape that f takes and returns.
+        counted: whether torch counts its own writes to it (not for tensors made in inference mode; numpy's writes are
+            never counted).
+    """
+
+    __slots__ = ("a", "counted", "shaped", "t")
+
+    def __init__(self, t: Tensor, shaped: Tensor, a: np.ndarray | None = None) -> None:
+        self.t, self.shaped, self.a = t, shaped, a
+        self.counted = not t.is_inference()
 
 
 class Layout:
@@ -31,7 +54,11 @@ class Layout:
     Args:
         state: the initial state; dimension 0 counts samples, or rows if ``offsets`` are given. A vector ``[n]``
             without offsets is one sample of n numbers.
-        offsets: int64 ``[B + 1]``, non-decreasing from 0 to the number of rows, or None.
+        offsets: int64 ``[B + 1]``, strictly increasing from 0 to the number of rows, or None.
+
+    Raises:
+        TypeError, ValueError, NotImplementedError: the state is empty or of a kind that no solver works on (see
+            :func:`refuse_unsupported`), or the offsets do not divide its rows.
     """
 
     def __init__(self, state: Tensor, offsets: Tensor | None = None) -> None:
@@ -45,8 +72,6 @@ class Layout:
         self.width = state.numel() // self.rows
         self.itemsize = state.element_size()
         self.on_host = state.device.type in HOST
-        little = state.numel() * self.itemsize <= SMALL and self.rows <= SMALL_ROWS
-        self.small = self.on_host and state.dtype in NUMPY_KNOWS and little
         self.lengths: Tensor | None = None
         self.samples = self.rows
         self.parts = self._parts()
@@ -56,11 +81,9 @@ class Layout:
             self._divide()
 
     def _divide(self) -> None:
-        """Which sample owns each row; for small states also where each begins, in numpy."""
-        self._sample_of_row = _owners(self.lengths, self.rows)
-        if self.small:
-            self._owners = self._sample_of_row.numpy()
-            self._starts = (self.lengths.cumsum(0) - self.lengths).numpy()
+        """Finds which sample owns each row."""
+        count = torch.arange(len(self.lengths), device=self.lengths.device)
+        self._sample_of_row = torch.repeat_interleave(count, self.lengths, output_size=self.rows)
 
     def _parts(self) -> list[slice]:
         """The rows in parts that the host's cache holds several of; all at once elsewhere."""
@@ -69,12 +92,16 @@ class Layout:
 
     def block(self, value: Tensor) -> Block:
         """The memory of a state, given in the shape of f or as ``[R, D]``."""
+        return Block(*self._matrix(value))
+
+    def _matrix(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """A contiguous ``[R, D]``, and the same memory in the shape of f."""
         flat = self.flat(value)
         if not flat.is_contiguous():
             with torch.inference_mode(False):
                 flat = flat.clone(memory_format=torch.contiguous_format)
-        as_it_is = value.shape == self.shape and value.is_contiguous()
-        return Block(flat, value if as_it_is else flat.view(self.shape), self.small)
+        unchanged = value.shape == self.shape and value.is_contiguous()
+        return flat, value if unchanged else flat.view(self.shape)
 
     def flat(self, state: Tensor) -> Tensor:
         """``[R, D]`` view (or copy, if not contiguous) of a state."""
@@ -88,16 +115,8 @@ class Layout:
         return torch.segment_reduce(per_row, "sum", lengths=self.lengths, axis=0, unsafe=True)
 
     def to_rows(self, per_sample: Tensor) -> Tensor:
-        """Spreads samples to rows: ``[B, …]`` → ``[R, …]``."""
+        """Repeats each sample's value for its rows: ``[B, …]`` → ``[R, …]``."""
         return per_sample if self.lengths is None else per_sample[self._sample_of_row]
-
-    def sums(self, per_row: np.ndarray) -> np.ndarray:
-        """As :meth:`to_samples`, of a small state's array; sums are in float64."""
-        return per_row if self.lengths is None else np.add.reduceat(per_row, self._starts, axis=0, dtype=np.float64)
-
-    def spread(self, per_sample: np.ndarray) -> np.ndarray:
-        """As :meth:`to_rows`, of a small state's array."""
-        return per_sample if self.lengths is None else per_sample[self._owners]
 
     def subset(self, samples: Tensor) -> tuple[Layout, Tensor]:
         """The layout of some samples alone, and the rows they own: int64 ``[R']``, in the order of ``samples``."""
@@ -123,29 +142,85 @@ class Layout:
             _repair_extremes(by_row.numpy(), states)
         return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
 
-    def sizes(self, *blocks: Block) -> Tensor | np.ndarray:
-        """As :meth:`norms`; an array on the host, a tensor elsewhere."""
-        if not self.small:
-            by_sample = self.norms(*(block.t for block in blocks))
-            return by_sample.numpy() if self.on_host else by_sample
+    def block_norms(self, *blocks: Block) -> Tensor | np.ndarray:
+        """As :meth:`norms`, of blocks; an array on the host, a tensor elsewhere."""
+        by_sample = self.norms(*(block.t for block in blocks))
+        return by_sample.numpy() if self.on_host else by_sample
+
+    def subtract(self, one: Block, other: Block, out: Block) -> Block:
+        """``out = one − other``."""
+        torch.sub(one.t, other.t, out=out.t)
+        return out
+
+    def copy_rows(self, source: Block, target: Block, rows: np.ndarray) -> None:
+        """Copies the rows in a mask ``[R]`` from one block to the other."""
+        index = torch.from_numpy(np.flatnonzero(rows)).to(target.t.device)
+        target.t.index_copy_(0, index, source.t.index_select(0, index))
+
+
+class NumpyLayout(Layout):
+    """The layout of a small state in the host's memory, worked on in numpy."""
+
+    def _divide(self) -> None:
+        super()._divide()
+        self._sample_of_row_array = self._sample_of_row.numpy()
+        self._starts = (self.lengths.cumsum(0) - self.lengths).numpy()
+
+    def block(self, value: Tensor) -> Block:
+        """The memory of a state, as tensor and as array."""
+        flat, shaped = self._matrix(value)
+        return Block(flat, shaped, flat.numpy())
+
+    def array_to_samples(self, per_row: np.ndarray) -> np.ndarray:
+        """As :meth:`to_samples`, of an array; sums are in float64."""
+        return per_row if self.lengths is None else np.add.reduceat(per_row, self._starts, axis=0, dtype=np.float64)
+
+    def array_to_rows(self, per_sample: np.ndarray) -> np.ndarray:
+        """As :meth:`to_rows`, of an array."""
+        return per_sample if self.lengths is None else per_sample[self._sample_of_row_array]
+
+    def block_norms(self, *blocks: Block) -> np.ndarray:
+        """As :meth:`norms`, of blocks."""
         squares = np.empty((self.rows, len(blocks)))
         for column, block in enumerate(blocks):
             squares[:, column] = np.vecdot(block.a, block.a)
         smallest, largest = SAFE_SQUARES[block.a.itemsize]
         if np.minimum.reduce(squares, axis=None) > smallest and np.maximum.reduce(squares, axis=None) < largest:
-            return np.sqrt(self.sums(squares))
+            return np.sqrt(self.array_to_samples(squares))
         by_row = np.sqrt(squares)
         _repair_extremes(by_row, [block.t for block in blocks])
-        return by_row if self.lengths is None else np.sqrt(self.sums(by_row**2))
+        return by_row if self.lengths is None else np.sqrt(self.array_to_samples(by_row**2))
+
+    def subtract(self, one: Block, other: Block, out: Block) -> Block:
+        """``out = one − other``."""
+        np.subtract(one.a, other.a, out=out.a)
+        return out
+
+    def copy_rows(self, source: Block, target: Block, rows: np.ndarray) -> None:
+        """Copies the rows in a mask ``[R]`` from one block to the other."""
+        target.a[rows] = source.a[rows]
 
 
-def _owners(lengths: Tensor, rows: int) -> Tensor:
-    """Which sample owns each row."""
-    return torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths, output_size=rows)
+def layout_of(state: Tensor, offsets: Tensor | None = None) -> Layout:
+    """The layout that a solve of this state is fastest in; arguments and errors as of :class:`Layout`."""
+    rows = state.shape[0] if state.dim() > (offsets is None) else 1
+    small = state.numel() * state.element_size() <= SMALL and rows <= SMALL_ROWS
+    in_numpy = small and state.device.type in HOST and state.dtype in NUMPY_DTYPES
+    return (NumpyLayout if in_numpy else Layout)(state, offsets)
+
+
+def tensor_of(values: Tensor | np.ndarray) -> Tensor:
+    """The same memory as a tensor, on the host if it is an array, whatever the default device."""
+    return torch.from_numpy(values) if isinstance(values, np.ndarray) else values
+
+
+def write_count(tensor: Tensor) -> int:
+    """How often torch wrote to a tensor's memory; 0 for tensors made in inference mode, which do not count that."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _row_norms(state: Tensor) -> Tensor:
-    if state.device.type not in HOST:  # without a look at the values, which would make the device wait
+    if state.device.type not in HOST:  # without reading values back, which would make the host wait
         if state.dtype != torch.float64:
             return torch.linalg.vector_norm(state, dim=1, dtype=torch.float64)
         top = state.abs().amax(dim=1).clamp(1e-300, 1e300)
@@ -155,8 +230,8 @@ def _row_norms(state: Tensor) -> Tensor:
 
 
 def _repair_extremes(by_row: np.ndarray, states: Sequence[Tensor]) -> None:
-    """Takes norms ``[R, number of states]`` again, of rows scaled to their largest number, where the squares may have under-
-    or overflowed.
+    """Computes norms ``[R, number of states]`` again, of rows scaled to their largest number, where the squares may have
+    under- or overflowed.
     """
     smallest, largest = SAFE[torch.promote_types(states[0].dtype, torch.float32)]
     if by_row.min() > smallest and by_row.max() < largest:
@@ -168,9 +243,9 @@ def _repair_extremes(by_row: np.ndarray, states: Sequence[Tensor]) -> None:
 
 
 def _scaled_norms(values: np.ndarray) -> np.ndarray:
-    """Norms of rows by way of their largest numbers."""
+    """Norms of rows, each divided by its largest number first."""
     top = np.abs(values).max(axis=1, initial=0.0)
-    if not top.any():  # samples that have arrived to the last bit
+    if not top.any():  # residuals that are exactly 0
         return top
     top = np.where((top > 0) & np.isfinite(top), top, 1.0)
     with np.errstate(over="ignore"):  # beside an infinite number
@@ -187,3 +262,36 @@ def _checked_lengths(offsets: Tensor, rows: int) -> Tensor:
     if (lengths < 1).any():
         raise ValueError("offsets must increase strictly: every sample needs at least one row")
     return lengths.to(torch.int64)
+
+
+def refuse_unsupported(state: Tensor) -> None:
+    """Checks that a first state is one whose iteration can be monitored.
+
+    Raises:
+        TypeError: it is complex, no floating-point tensor, or holds no numbers (meta and fake tensors).
+        NotImplementedError: a transform of ``torch.func`` is at work.
+    """
+    if _in_transform():
+        raise NotImplementedError(
+            "the fixed-point solve cannot run inside torch.func transforms (grad, vjp, jvp, jacrev, vmap): it stops by "
+            "reading residuals, which they hide. Use torch.autograd.grad, .backward() or "
+            "torch.autograd.functional.jacobian around it; instead of vmap, give the batch as dimension 0, since every "
+            "sample is solved on its own; for gradients of each sample, call torch.autograd.grad once a sample"
+        )
+    if isinstance(state, Tensor) and state.is_complex():
+        raise TypeError(
+            "complex states are not supported. Solve for real and imaginary parts together: "
+            "f_real = lambda z: torch.view_as_real(f(torch.view_as_complex(z))), from torch.view_as_real(z0)"
+        )
+    if not isinstance(state, Tensor) or not state.is_floating_point():
+        raise TypeError("the initial state must be a floating-point tensor; convert it with .float() or .double()")
+    if state.device.type == "meta" or type(state).__name__ == "FakeTensor":
+        raise TypeError(
+            "the initial state holds no numbers (a meta or fake tensor), so that no solve can converge; give the layer "
+            "real tensors, such as layer.to_empty(device='cpu') filled with weights"
+        )
+
+
+def _in_transform() -> bool:
+    peek = getattr(torch._C._functorch, "peek_interpreter_stack", None)  # PyTorch has no public function for it
+    return peek is not None and peek() is not None

@@ -1,4 +1,4 @@
-"""Options of solvers: frozen dataclasses that reject misspelt names and impossible values."""
+"""Options of solvers: frozen dataclasses that reject unknown names and invalid values."""
 
 from __future__ import annotations
 

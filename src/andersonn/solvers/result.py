@@ -1,4 +1,4 @@
-"""What a solver returns: the state, and how far it can be trusted."""
+"""What a solver returns: the state, and how each sample's solve ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Status(IntEnum):
     NONFINITE = 2
     OUT_OF_TIME = 3
     UNJUDGED = 4
-    """No solver says so: layers were applied, and nobody asked whether a fixed point was near."""
+    """No solver gives it: an explicit stack of layers was applied, and no residual was measured."""
 
     @property
     def cure(self) -> str:
@@ -41,7 +41,7 @@ class Trace:
         residual: relative residual of every sample, float64 ``[T, B]`` on the CPU; a sample that has stopped keeps the value
             of the state it returned.
         seconds: time since the start of the solve, float64 ``[T]``. On an asynchronous device the work is known to be done
-            at the evaluations the solver looked at (``check_every``); in between this is the time at which it was asked for.
+            at the solver's checks (``check_every``); in between this is the time at which it was queued.
     """
 
     residual: Tensor
@@ -50,12 +50,12 @@ class Trace:
 
 @dataclass(frozen=True, eq=False)
 class FixedPoint:
-    """The result of a solve, judged for each of the B samples.
+    """The result of a solve, for each of the B samples.
 
     Attributes:
         z: the state, shaped as the initial one; of a sample that did not converge, its best iterate: the one with
             the least residual relative to the tolerance. Where f was not finite from the start, the initial state.
-            A nest of tensors if the initial state was one.
+            A pytree of tensors if the initial state was one.
         status: :class:`Status` values, int8 ``[B]``.
         residual: relative residual ‖f(z) − z‖ / ‖f(z)‖ at the returned z, float64 ``[B]``.
         steps: updates made until the returned z, int64 ``[B]``.

@@ -1,20 +1,66 @@
-"""The interface of a solver, and the function that calls one."""
+"""The interface of a solver, and the one loop that solvers share: evaluate f, check each sample, stop or take the next step.
+
+A solver differs from another only in its *stepper*: how it turns the latest state, f's value and the residual into the
+next state. Everything about stopping lives here and in :mod:`~andersonn.solvers.convergence_monitor`: per-sample convergence,
+non-finite values, the best iterate, budgets, the trace, and dropping samples that have stopped from the batch.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.layout import Layout
-from andersonn.solvers.loop import Stepper, iterate
-from andersonn.solvers.nest import Nest
+from andersonn.solvers.convergence_monitor import ConvergenceMonitor
+from andersonn.solvers.layout import Block, Layout, layout_of, refuse_unsupported
 from andersonn.solvers.options import options, require_count, require_number
+from andersonn.solvers.pytree import PyTree
 from andersonn.solvers.result import FixedPoint
+
+Map = Callable[[Tensor], Tensor]
+CHECK_EVERY_ON_DEVICE = 8
+CHANGED = "f changed its argument, or memory that it had returned before; let it return a new tensor at each call"
+
+
+class Evaluation(NamedTuple):
+    """What a stepper gets: state ``z``, ``g = f(z)`` and ``r = g − z``, each ``[R, D]``, and the norms of r and g, float64
+    ``[B, 2]``, in numpy on the host, on the device elsewhere.
+    """
+
+    z: Block
+    g: Block
+    r: Block
+    norms: Tensor | np.ndarray
+
+    def picard_step(self, mixing: float, out: Block) -> Block:
+        """Z + mixing · r: ``g`` itself, or in ``out``."""
+        if mixing == 1.0:
+            return self.g
+        torch.add(self.z.t, self.r.t, alpha=mixing, out=out.t)
+        return out
+
+
+class Stepper:
+    """Proposes the next state; this base class keeps nothing."""
+
+    def advance(self, now: Evaluation, out: Block) -> Block:
+        """The next state: ``out`` with it written there, or ``now.g`` itself."""
+        raise NotImplementedError
+
+    def blocks_in_use(self) -> tuple[Block, ...]:
+        """Past evaluations that it still needs."""
+        return ()
+
+    def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
+        """Goes on with these samples alone; their rows, and the layout that they have then."""
+
+    def observe(self, monitor: ConvergenceMonitor) -> None:
+        """Called after each check, before ``advance``."""
 
 
 @options
@@ -25,8 +71,8 @@ class Solver(ABC):
         rtol, atol: a sample converges when ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖.
         max_steps: updates of z at most; f is called once more than that at most.
         max_seconds: time after which samples that still run stop with status ``OUT_OF_TIME``; None: no limit.
-        check_every: evaluations between two looks at the residuals. On an accelerator each look makes the host wait;
-            None takes 1 on a CPU, 8 elsewhere. Samples converge only when looked at.
+        check_every: evaluations between two checks of the residuals. On an accelerator each check makes the host wait;
+            None takes 1 on a CPU, 8 elsewhere. Samples converge only at a check.
         compact: samples that have stopped leave the batch when at most this share of it still runs, if f can leave
             samples out: if it has a method ``subset(samples, rows)`` that takes int64 indices of the samples to keep and of
             their rows, and returns f for those alone. 0: never.
@@ -60,41 +106,117 @@ class Solver(ABC):
 
     @torch.no_grad()
     def solve(self, f: Callable[[Any], Any], z0: Any, offsets: Tensor | None = None) -> FixedPoint:
-        """Solves z = f(z) from ``z0`` without recording gradients; see :func:`fixed_point`."""
+        """Solves z = f(z) from ``z0`` without recording gradients; see :func:`andersonn.solvers.fixed_point`."""
         if isinstance(z0, Tensor):
-            return self._iterate(f, z0, Layout(z0, offsets))
-        nest = Nest(z0)
-        found = self.solve(nest.lift(f), nest.pack(z0), offsets)
-        return replace(found, z=nest.unpack(found.z))
+            return self._iterate(f, z0, layout_of(z0, offsets))
+        tree = PyTree(z0)
+        found = self.solve(tree.lift(f), tree.pack(z0), offsets)
+        return replace(found, z=tree.unpack(found.z))
 
-    def _iterate(self, f: Callable[[Tensor], Tensor], z0: Tensor, layout: Layout) -> FixedPoint:
-        return iterate(f, z0, layout, self.stepper(layout, z0), self)
+    def _iterate(self, f: Map, z0: Tensor, layout: Layout) -> FixedPoint:
+        """Steps from ``z0`` until every sample has converged, failed, or met a budget.
+
+        A sample converges at the first state checked with ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖, and keeps that state.
+        """
+        stepper = self.stepper(layout, z0)
+        monitor = ConvergenceMonitor(layout, self.rtol, self.atol, self.max_seconds)
+        every = self.check_every or (1 if z0.device.type == "cpu" else CHECK_EVERY_ON_DEVICE)
+        buffers = _Buffers(layout, z0)
+        z, own, g = buffers.take(), True, None  # own: z is memory of ours, not what f returned
+        z.t.copy_(layout.flat(z0.detach()))
+        for step in range(self.max_steps + 1):
+            in_use = (*stepper.blocks_in_use(), *monitor.blocks_in_use())
+            g = evaluate(f, z, monitor.layout, in_use if g is None else (g, *in_use))
+            with np.errstate(all="ignore"):  # of samples that overflow
+                r = monitor.layout.subtract(g, z, buffers.take(z, *in_use))
+                norms = monitor.layout.block_norms(r, g)
+                monitor.record(norms)
+                last = step == self.max_steps
+                checking = last or step % every == 0
+                if checking:
+                    monitor.check(step, z, own)
+                    if last or not monitor.any_running:
+                        break
+                    stepper.observe(monitor)
+                out = buffers.take(z, r, *stepper.blocks_in_use(), *monitor.blocks_in_use())
+                z = stepper.advance(Evaluation(z, g, r, norms), out)
+                z, own = monitor.replace_nonfinite(z, z is out, out)
+            if checking and worth_compacting(f, monitor, self.compact):
+                samples, rows = monitor.compact()
+                f = f.subset(samples, rows)
+                stepper.compact(samples, rows, monitor.layout)
+                buffers, g = _Buffers(monitor.layout, z.t), None
+                z, own = monitor.layout.block(z.shaped.index_select(0, rows)), True
+        return monitor.result(step + 1)
 
 
-def fixed_point(
-    f: Callable[[Any], Any], z0: Any, solver: Solver | None = None, offsets: Tensor | None = None
-) -> FixedPoint:
-    """Finds z with z = f(z), each sample of the batch on its own.
+class _Buffers:
+    """Blocks of the state's size, reused in turn."""
+
+    def __init__(self, layout: Layout, like: Tensor) -> None:
+        self.layout, self.kind = layout, {"dtype": like.dtype, "device": like.device}
+        self.blocks: list[Block] = []
+
+    def take(self, *busy: Block) -> Block:
+        """One that is none of those in ``busy``."""
+        for block in self.blocks:
+            if block not in busy:
+                return block
+        with torch.inference_mode(False):  # tensors made in inference mode do not count how often they are written to
+            self.blocks.append(self.layout.block(torch.empty(self.layout.shape, **self.kind)))
+        return self.blocks[-1]
+
+
+def worth_compacting(f: Map, monitor: ConvergenceMonitor, share: float) -> bool:
+    """Whether at most this share of the batch still runs, and f can leave samples out."""
+    running, size = np.count_nonzero(monitor.running), len(monitor.running)
+    return running < size and running <= share * size and hasattr(f, "subset")
+
+
+def evaluate(f: Map, z: Block, layout: Layout, past: Sequence[Block]) -> Block:
+    """f(z), checked.
 
     Args:
-        f: maps a state to a state of equal shape, dtype and device, sample by sample. It must not change the state
-            it is given, nor keep it (the solver writes into that memory later), nor write again into a tensor that it
-            has returned. If it has a method ``subset`` (see :class:`Solver`), converged samples cost nothing more.
-        z0: initial state ``[B, …]`` with one sample an entry of dimension 0, or ``[R, …]`` with ``offsets``. A vector
-            without offsets is a single sample. A nest of tensors (dict, list, tuple, named tuple) with equal
-            dimension 0 and dtype is one state of several parts; f then takes and gives such nests.
-        solver: default :class:`~andersonn.solvers.anderson.Anderson`.
-        offsets: int64 ``[B + 1]``: sample b owns rows ``offsets[b]`` to ``offsets[b + 1]`` of the state.
-
-    Returns:
-        A :class:`FixedPoint`; look at its ``status`` before you trust ``z``.
+        f: the map.
+        z: the state.
+        layout: of the state.
+        past: blocks that f must leave unchanged, as it must z.
 
     Raises:
-        TypeError, ValueError: f does not keep shape, dtype or device, or changes memory it must leave alone; the state
-            is empty or not floating-point.
+        TypeError, ValueError: f returned no state of this shape, dtype and device, or wrote into memory that it must not.
     """
-    if solver is None:
-        from andersonn.solvers.anderson import Anderson
+    counted = [block.t for block in (z, *past) if block.counted]
+    versions = [tensor._version for tensor in counted]
+    value = f(z.shaped.view(layout.shape))  # an object of its own at each call: f may record gradients on it
+    if versions != [tensor._version for tensor in counted]:
+        raise ValueError(CHANGED)
+    _check_value(value, z, layout)
+    if value.requires_grad:
+        value = value.detach()
+    if value.is_neg():  # a view of a conjugate, such as the imaginary part of one
+        value = value.resolve_neg()
+    if len(counted) <= len(past) and any(not each.counted and _same_memory(value, each.t) for each in past):
+        raise ValueError(CHANGED)  # memory that f returned before, whose writes torch does not count
+    if _same_memory(value, z.t):
+        with torch.inference_mode(False):
+            value = value.clone(memory_format=torch.contiguous_format)
+    return layout.block(value)
 
-        solver = Anderson()
-    return solver.solve(f, z0, offsets)
+
+def _check_value(value: object, z: Block, layout: Layout) -> None:
+    """Raises unless f returned a state."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"f returned {type(value).__name__}; it must return a tensor shaped as its argument")
+    if value.shape != layout.shape:
+        raise ValueError(f"f maps shape {tuple(layout.shape)} to {tuple(value.shape)}; it must keep the shape")
+    if value.is_complex():
+        refuse_unsupported(value)
+    if value.dtype != z.t.dtype or value.device != z.t.device:
+        raise TypeError(
+            f"f maps {z.t.dtype} on {z.t.device} to {value.dtype} on {value.device}; it must keep dtype and device "
+            "(cast its result, or give z0 the dtype and device that f returns)"
+        )
+
+
+def _same_memory(a: Tensor, b: Tensor) -> bool:
+    return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()

@@ -10,8 +10,10 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import ConfigDict, Field
 
 from andersonn.errors import InputError, UsageError
 from andersonn.structures import elements, oxidation
@@ -29,7 +31,8 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class ImageRecipe:
-    """Settings of an image. Images can be compared, or fed to one network, only if their recipes are equal.
+    """Settings of an image. Images can be compared, or fed to one network, only if their recipes are equal. They are also the
+    options ``image`` of a training run; values from there are checked against the bounds below.
 
     Attributes:
         columns: K, the number of neighbor slots of a node.
@@ -45,13 +48,21 @@ class ImageRecipe:
         UsageError: positions are asked for together with folding or with voids.
     """
 
-    columns: int = 16
-    reach: float = 8.0
-    fade: float = 0.15
-    fold: bool = True
-    positions: bool = False
-    voids: bool = False
-    oxidation: bool = False
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    columns: Annotated[int, Field(ge=1, le=255, description="K, neighbors an atom shows at most")] = 16
+    reach: Annotated[float, Field(gt=0, description="Å beyond which nothing is a neighbor")] = 8.0
+    fade: Annotated[float, Field(gt=0, lt=1, description="fraction of the cut-off over which weights fall to zero")] = (
+        0.15
+    )
+    fold: Annotated[bool, Field(description="one row for all atoms with equal surroundings")] = True
+    positions: Annotated[
+        bool, Field(description="keep atomic positions, for vectors such as a dipole; needs fold=false")
+    ] = False
+    voids: Annotated[bool, Field(description="probe the room between the atoms too; crystals only")] = False
+    oxidation: Annotated[
+        bool, Field(description="count electrons over the formula too: oxidation states that balance")
+    ] = False
 
     def __post_init__(self) -> None:
         if self.positions and self.fold:
@@ -109,6 +120,13 @@ class NodeNeighborImage:
         charge: total charge in e; None unless the recipe asks for positions.
         of_row: channels of nodes, named by the recipe's ``row_channels``, float32 ``[n, C]``; None if there are none.
         of_whole: channels of the whole structure, named by ``whole_channels``, float32 ``[G]``; None if there are none.
+
+    Examples:
+        >>> import andersonn as an
+        >>> water = an.Structure([8, 1, 1], [[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]])
+        >>> image = an.NodeNeighborImage.from_structure(water)
+        >>> image.Z.tolist(), image.multiplicity.tolist()  # both hydrogens share a node
+        ([1, 8], [2, 1])
     """
 
     Z: np.ndarray

@@ -48,6 +48,12 @@ class Structure:
     Raises:
         InputError: a number is not finite or far too large, an element is unknown, the cell is singular, two atoms
             overlap.
+
+    Examples:
+        >>> import andersonn as an
+        >>> structure = an.Structure([11, 17], [[0, 0, 0], [2.82, 0, 0]], [[0, 2.82, 2.82], [2.82, 0, 2.82], [2.82, 2.82, 0]])
+        >>> structure.formula
+        'NaCl'
     """
 
     Z: np.ndarray

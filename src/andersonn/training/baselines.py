@@ -1,4 +1,4 @@
-"""The two baselines beside every accuracy: the most frequent class, and a random forest on composition alone."""
+"""The baselines beside every accuracy: the most frequent class, a random forest on composition, and what geometry says."""
 
 from __future__ import annotations
 
@@ -8,10 +8,42 @@ from typing import Any
 import numpy as np
 
 from andersonn.data.tasks import Task
+from andersonn.training.dataset import Dataset
 from andersonn.training.metrics import classification_metrics
 
 TREES = 200
 FOLDS = 5
+
+
+def baselines(dataset: Dataset, task: Task) -> Callable[[np.ndarray], dict[str, Any]]:
+    """Majority class and random forest on composition, fitted on the training split, and what geometry alone says: a function
+    that gives their metrics on the records at given indices.
+    """
+    train = dataset.sides["train"]
+    forest = forest_metrics(dataset.composition(train), dataset.labels[train], task.classes)
+    majority = int(np.bincount(dataset.labels[train]).argmax())
+
+    def metrics(chosen: np.ndarray) -> dict[str, Any]:
+        labels = dataset.labels[chosen]
+        found = forest(dataset.composition(chosen), labels)
+        return {
+            "majority": majority_metrics(labels, majority, task.classes),
+            "random_forest": {"protocol": f"{dataset.features} features, grown on the training side", **found},
+            **geometric_rules(dataset, chosen, task),
+        }
+
+    return metrics
+
+
+def geometric_rules(dataset: Dataset, indices: np.ndarray, task: Task) -> dict[str, Any]:
+    """Metrics of cutting what geometry alone says of the quantity, by name of the channel; empty if it says nothing."""
+    return {
+        f"cut_{name}": {
+            "protocol": f"computed {name}, cut at the thresholds",
+            **cut_metrics(values, dataset.values[indices], task),
+        }
+        for name, values in dataset.computed(indices, task).items()
+    }
 
 
 def majority_metrics(labels: np.ndarray, majority: int, classes: tuple[str, ...]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def fit_calibration(
         values: the true quantity ``[N]``.
         task: gives the classes.
         scale: see :class:`Calibration`.
-        made: whose geometry was made by a reader, bool ``[N]``; if there are enough of both, each kind is fitted alone.
+        made: whose geometry was generated, bool ``[N]``; if there are enough of both, each kind is fitted alone.
     """
     apart = made is not None and min(made.sum(), (~made).sum()) >= ENOUGH
     given = ~made if apart else np.ones(len(values), dtype=bool)

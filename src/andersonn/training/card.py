@@ -9,9 +9,10 @@ from typing import Any
 
 from andersonn.config import TrainConfig, config_of
 from andersonn.data.sources import SOURCES
-from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import read_card, task_of
+from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import registered
+from andersonn.training.card_check import require_complete
 
 NOTES = "notes.md"
 """File beside the weights with what no program can tell of the model, in Markdown."""
@@ -36,26 +37,23 @@ def content_of(folder: Path) -> dict[str, Any]:
     Raises:
         UsageError: there is no model, or ``model.json`` lacks what a card needs.
     """
-    card = read_card(folder)
-    try:
-        return {
-            "task": card["task"],
-            "classes": card["classes"],
-            "thresholds": card["thresholds"],
-            "quantity": card["quantity"],
-            "unit": card["unit"],
-            "parameters": card["parameters"],
-            "trained": card["trained"],
-            "versions": card["versions"],
-            "data": {**card["data"], "sources": _sources(card), "rare_elements": _rare(card)},
-            "metrics": card["metrics"]["test"],
-            "each_seed": card.get("each_seed"),
-            "out_of_domain": card.get("domain"),
-            "retrain": {"command": command(card), "seed": card["config"]["seed"]},
-            "notes": _notes(folder),
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _incomplete(folder, error) from None
+    card = _complete(folder)
+    return {
+        "task": card["task"],
+        "classes": card["classes"],
+        "thresholds": card["thresholds"],
+        "quantity": card["quantity"],
+        "unit": card["unit"],
+        "parameters": card["parameters"],
+        "trained": card["trained"],
+        "versions": card["versions"],
+        "data": {**card["data"], "sources": _sources(card), "rare_elements": _rare(card)},
+        "metrics": card["metrics"]["test"],
+        "each_seed": card.get("each_seed"),
+        "out_of_domain": card.get("domain"),
+        "retrain": {"command": command(card), "seed": card["config"]["seed"]},
+        "notes": _notes(folder),
+    }
 
 
 def page_of(folder: Path) -> str:
@@ -64,11 +62,13 @@ def page_of(folder: Path) -> str:
     Raises:
         UsageError: as :func:`content_of`.
     """
+    return _page(_complete(folder), _notes(folder))
+
+
+def _complete(folder: Path) -> dict[str, Any]:
     card = read_card(folder)
-    try:
-        return _page(card, _notes(folder))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _incomplete(folder, error) from None
+    require_complete(card, folder)
+    return card
 
 
 def results_table(card: dict[str, Any], test: dict[str, Any]) -> str:
@@ -80,7 +80,7 @@ def results_table(card: dict[str, Any], test: dict[str, Any]) -> str:
     """
     first, baselines = card["classes"][0], test["baselines"]
     cut = [f"{first} or not, balanced"] if len(card["classes"]) > 2 else []  # of two classes it is all there is to say
-    features = baselines["random_forest"]["protocol"].split(" features")[0]
+    features = baselines.get("random_forest", {}).get("protocol", "composition features").split(" features")[0]
     what = f"these {card['members']} networks together" if "members" in card else "this network"
     rows = {f"**{what}** ({card['config']['model']['cell']} cell)": test}
     titles = {f"cut_{name}": title for name, title in task_of(card).geometric_baselines.items()} | BASELINES
@@ -94,9 +94,13 @@ def results_table(card: dict[str, Any], test: dict[str, Any]) -> str:
 
 
 def command(card: dict[str, Any]) -> str:
-    """The words that train the model of a card again, one command a line."""
+    """The words that train the model of a card again, one command a line. The file that declares a scientist which is not
+    registered is taken to have its name.
+    """
     data = " ".join(f"--data {name}" for name in card["data"]["file"].split(" + "))
-    train, options = f"andersonn train {card['task']} {data} --out", _changed_options(card)
+    ours = spec_of(card) is not None
+    train = f"andersonn train {card['task'] if ours else './' + card['task'] + '.py'} {data} --out"
+    options = _changed_options(card)
     if "members" not in card:
         return f"{train} my-model {options}".rstrip()
     seeds = [run["seed"] for run in card["each_seed"]]
@@ -244,13 +248,16 @@ def _over_seeds(card: dict[str, Any], tests: list[dict[str, Any]]) -> str:
     return ", ".join([*words, f"mean error {mean(errors):.3f} ± {stdev(errors):.3f} {card['unit']}"])
 
 
+def spec_of(card: dict[str, Any]) -> ScientistSpec | None:
+    """The registered scientist of a model's task; None if there is none, or another of that name."""
+    spec = registered().get(card["task"])
+    return spec if spec is not None and spec.task.same_but_for_thresholds(task_of(card)) else None
+
+
 def _changed_options(card: dict[str, Any]) -> str:
     """Options that are not the task's defaults, as key=value words; empty if all are."""
-    default, plain, found = (
-        config_of(registered().get(card["task"])).model_dump(mode="json"),
-        TrainConfig().model_dump(mode="json"),
-        [],
-    )
+    default, plain = config_of(spec_of(card)).model_dump(mode="json"), TrainConfig().model_dump(mode="json")
+    found = []
     for name, *_ in TrainConfig.describe():
         value, usual, effect = card["config"], default, plain
         for part in name.split("."):
@@ -259,8 +266,3 @@ def _changed_options(card: dict[str, Any]) -> str:
         if value != usual and not (name == "seed" and "members" in card):
             found.append(f"{name}={json.dumps(value)}")
     return " ".join(found)
-
-
-def _incomplete(folder: Path, error: Exception) -> UsageError:
-    what = f"has no {error.args[0]}" if isinstance(error, KeyError) else f"is not as expected: {error}"
-    return UsageError("bad_model", f"model.json in {str(folder)!r} {what}", "copy the whole model folder again")

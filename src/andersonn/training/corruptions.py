@@ -1,4 +1,4 @@
-"""Training structures spoiled on purpose, as images: what a model must not take for one of its own kind."""
+"""Corruptions of training structures, as images: negatives for the classifier of the applicability domain."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from torch import Tensor
 from andersonn.models import ImageBatch
 from andersonn.structures.oxidation import BY_ATOM, BY_STRUCTURE, Oxidation
 
-Spoiler = Callable[[ImageBatch], ImageBatch]
+Corruption = Callable[[ImageBatch], ImageBatch]
 LEAST, MOST = 0.08, 0.33
-"""Logarithm of the factor by which structures are swollen or shrunk."""
+"""Logarithm of the factor by which structures are expanded or compressed."""
 LEAST_SHAKE, MOST_SHAKE = 0.02, 0.12
-"""Standard deviation by which distances are shaken: relative to them, or in units of 2 Å where there are positions."""
+"""Standard deviation of the noise on distances: relative to them, or in units of 2 Å where there are positions."""
 
 
-def spoilers(elements: Tensor, random: torch.Generator, oxidation: bool = False) -> dict[str, Spoiler]:
-    """The ways to spoil images, by name.
+def corruptions(elements: Tensor, random: torch.Generator, oxidation: bool = False) -> dict[str, Corruption]:
+    """The ways to corrupt images, by name.
 
     Args:
         elements: atomic numbers that occur in training, int64 ``[E]``.
-        random: where chance comes from.
-        oxidation: whether the images bring oxidation states, which then are those of the spoiled structure.
+        random: the random generator.
+        oxidation: whether the images bring oxidation states, which then are those of the corrupted structure.
     """
 
     def uniform(n: int, low: float, high: float) -> Tensor:
@@ -47,12 +47,12 @@ def spoilers(elements: Tensor, random: torch.Generator, oxidation: bool = False)
         return replace(batch, distance=batch.distance * torch.exp(size * step))
 
     def exchanged(batch: ImageBatch) -> ImageBatch:
-        """Atoms change places within their structure."""
+        """Permutes the elements of a structure's atoms."""
         order = torch.argsort(batch.sample.double() + 0.99 * torch.rand(len(batch.Z), generator=random).double())
         return recounted(replace(batch, Z=batch.Z[order]))
 
     def replaced(batch: ImageBatch) -> ImageBatch:
-        """Each element of a structure becomes another one."""
+        """Replaces each element of a structure by another one."""
         table = elements[torch.randint(len(elements), (len(batch), int(batch.Z.max()) + 1), generator=random)]
         return recounted(replace(batch, Z=table[batch.sample, batch.Z]))
 
@@ -62,7 +62,7 @@ def spoilers(elements: Tensor, random: torch.Generator, oxidation: bool = False)
 
 
 def _recounted(batch: ImageBatch) -> ImageBatch:
-    """The batch with the oxidation states of the elements it now has."""
+    """The batch with the oxidation states of its new elements."""
     of_row, of_whole = batch.of_row.clone(), batch.of_whole.clone()
     times, Z, ends = batch.multiplicity.long().numpy(), batch.Z.numpy(), batch.offsets.tolist()
     for b, (begin, end) in enumerate(pairwise(ends)):
@@ -74,7 +74,7 @@ def _recounted(batch: ImageBatch) -> ImageBatch:
 
 
 def _moved(batch: ImageBatch, position: Tensor) -> ImageBatch:
-    """The batch with atoms elsewhere and distances to match; who is a neighbor of whom stays."""
+    """The batch with atoms moved and distances to match; the neighbor lists stay."""
     moved = replace(batch, position=position)
     distance = moved.neighbor_vectors().norm(dim=2)
     return replace(moved, distance=torch.where(batch.weight > 0, distance, batch.distance))

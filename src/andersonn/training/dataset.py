@@ -1,4 +1,4 @@
-"""Records of a task made ready for training: images, labels, sides of the split."""
+"""Records of a task made ready for training: images, labels, splits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from andersonn.errors import UsageError
 from andersonn.structures import oxidation
 from andersonn.structures.image import ImageRecipe
 from andersonn.structures.pores import DENSITY
-from andersonn.training.distributed import ALONE, Team
+from andersonn.training.process_group import SINGLE, ProcessGroup
 
 BESIDE_COMPOSITION = (*oxidation.BY_STRUCTURE, *DENSITY)
 """Channels of a structure that the baseline reads too."""
@@ -33,9 +33,9 @@ class Dataset:
         store: their images.
         values: the task's quantity, float64 ``[N]``.
         labels: class index, int64 ``[N]``; -1 where unusable.
-        sides: side → indices of usable records.
+        sides: split (``"train"``, ``"validation"``, ``"test"``) → indices of usable records.
         unusable: record index → reason.
-        doubt: why the labels as a whole look odd, such as a suspected unit; empty if they do not.
+        doubt: a warning about the labels as a whole, such as a suspected unit; empty if there is none.
     """
 
     records: Records
@@ -48,7 +48,7 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that training depends on: structures, values of the quantity, and the records of each side."""
+        """SHA-256 of all that training depends on: structures, values of the quantity, and the records of each split."""
         content = hashlib.sha256(self.records.made_digest.encode())
         content.update(content_of(self.values))
         for side in SPLITS:
@@ -63,7 +63,7 @@ class Dataset:
 
     @property
     def made(self) -> np.ndarray:
-        """Of which records the geometry was made from their SMILES, bool ``[N]``."""
+        """Of which records the geometry was generated from SMILES, bool ``[N]``."""
         return self.records.is_null("positions")
 
     def shown(self, balance: float) -> np.ndarray:
@@ -78,7 +78,7 @@ class Dataset:
         return np.repeat(train, times[file])
 
     def require_trainable(self, task: Task) -> None:
-        """Checks that every side of the split has records and every class is among the training ones.
+        """Checks that every split has records and every class is among the training ones.
 
         Raises:
             UsageError: one has not.
@@ -139,7 +139,11 @@ def misfits(records: Records, task: Task) -> tuple[np.ndarray, str]:
 
 
 def prepare(
-    records: Records, task: Task, config: TrainConfig, progress: Progress | None = None, team: Team = ALONE
+    records: Records,
+    task: Task,
+    config: TrainConfig,
+    progress: Progress | None = None,
+    processes: ProcessGroup = SINGLE,
 ) -> Dataset:
     """Images, labels and split of the records of a task.
 
@@ -148,7 +152,7 @@ def prepare(
         task: what is asked of them.
         config: options.
         progress: listener.
-        team: processes that share the images: one makes them, unless they were kept, and all read the one file.
+        processes: that share the images: one makes them, unless they are cached, and all read the one file.
 
     Raises:
         UsageError: there are no records, a column is missing or of the wrong type, or the labels are in another unit than
@@ -156,7 +160,7 @@ def prepare(
     """
     values = records.label(task.quantity)
     doubt = check_unit(task, values)
-    store = _store(records, config.image.recipe(), progress, team)
+    store = _store(records, config.image, progress, processes)
     unusable = {i: f"{error['message']}" for i, error in store.rejected.items()}
     unusable |= _bad_labels(records, values, task)
     unusable |= records.problems
@@ -169,16 +173,16 @@ def prepare(
         chosen = np.random.default_rng(config.seed).permutation(np.flatnonzero(usable))[: config.limit]
         usable[:] = False
         usable[chosen] = True
-    sides = {side: indices[usable[indices]] for side, indices in split_of(records, config.split.rule()).items()}
+    sides = {side: indices[usable[indices]] for side, indices in split_of(records, config.split).items()}
     labels = task.class_of(np.nan_to_num(values))
     labels[list(unusable)] = -1
     return Dataset(records, store, values, labels, sides, unusable, doubt)
 
 
-def _store(records: Records, recipe: ImageRecipe, progress: Progress | None, team: Team) -> ImageStore:
-    if team.alone:
+def _store(records: Records, recipe: ImageRecipe, progress: Progress | None, processes: ProcessGroup) -> ImageStore:
+    if processes.is_single:
         return image_store(records, recipe, progress=progress)
-    return team.in_turn(
+    return processes.make_once(
         lambda: shared_image_store(records, recipe, progress=progress),
         lambda: shared_image_store(records, recipe, make=False),
     )

@@ -1,4 +1,4 @@
-"""Learning a domain from training structures and setting its limit on the validation side."""
+"""Fitting the applicability domain on training structures, and its limit on the validation split."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from torch.nn import functional
 from andersonn.inference.domain import LIMIT, Domain, squared_distances
 from andersonn.inference.forward import Outputs, ask
 from andersonn.models import EquilibriumNetwork
-from andersonn.training.corruptions import spoilers
+from andersonn.training.corruptions import corruptions
 from andersonn.training.dataset import Dataset
 
 SAMPLE, ROWS = 8000, 300_000
-"""Training structures, and rows of their images, that are asked about at most."""
+"""Training structures, and rows of their images, used at most."""
 COORDINATES = 32
-"""Whitened coordinates in which groups are sought."""
+"""Whitened coordinates used for clustering."""
 GROUPS, PER_GROUP = 384, 20
-"""Groups at most, and training structures for each at least."""
+"""Clusters at most, and training structures for each at least."""
 SHOWN = 128
-"""Whitened coordinates that the network for spoiled states is shown."""
+"""Whitened coordinates that the classifier of corrupted structures reads."""
 WIDTH, PASSES, STEPS, PART = 48, 12, 600, 256
 """Of that network; it is trained for so many passes and steps at least, on parts of so many states."""
 UNIT = 0.995
-"""Quantile of the validation side's far and spoiled that makes their units."""
+"""Quantile of the validation split's two scores, far and corrupted, that is their unit."""
 FLOOR = 1e-3
-"""Least share of the largest spread that a coordinate is whitened by."""
+"""Least fraction of the largest spread by which a coordinate is whitened."""
 
 
 def fit_domain(network: EquilibriumNetwork, dataset: Dataset, validation: Outputs, seed: int) -> Domain:
@@ -36,9 +36,9 @@ def fit_domain(network: EquilibriumNetwork, dataset: Dataset, validation: Output
 
     Args:
         network: in evaluation mode.
-        dataset: its training side is learned from.
-        validation: the network's outputs for the validation side, which set units and limit.
-        seed: draws the sample, the spoiling and the first weights.
+        dataset: whose training split is used.
+        validation: the network's outputs for the validation split, which set units and limit.
+        seed: of the sample, the corruptions and the first weights.
     """
     chosen = _sample(dataset, np.random.default_rng(seed))
     states = ask(network, dataset.store, chosen).states.astype(np.float64)
@@ -46,8 +46,8 @@ def fit_domain(network: EquilibriumNetwork, dataset: Dataset, validation: Output
     points = (states - center) @ axes
     k = min(COORDINATES, axes.shape[1])
     centers, radii = _groups(points[:, :k], seed)
-    spoiled = (_spoiled(network, dataset, chosen, seed) - center) @ axes
-    first, bias, odds, odds_bias = _telling(points, spoiled, seed)
+    corrupted = (_corrupted(network, dataset, chosen, seed) - center) @ axes
+    first, bias, odds, odds_bias = _classifier(points, corrupted, seed)
     arrays = {
         "center": center, "axes": axes[:, :k], "centers": centers, "radii": radii, "hidden": axes @ first,
         "hidden_bias": bias, "odds": odds, "odds_bias": odds_bias, "units": np.ones(2), "bound": np.ones(1),
@@ -60,7 +60,7 @@ def fit_domain(network: EquilibriumNetwork, dataset: Dataset, validation: Output
 
 
 def describe_domain(domain: Domain, outputs: Outputs, labels: np.ndarray) -> dict[str, Any]:
-    """What the domain says of tested structures, for the model card: share outside, and accuracy inside, outside (null if
+    """How the domain divides tested structures, for the model card: fraction outside, and accuracy inside, outside (null if
     all are inside) and by fifths of rising distance.
 
     Args:
@@ -83,7 +83,7 @@ def describe_domain(domain: Domain, outputs: Outputs, labels: np.ndarray) -> dic
 
 
 def _sample(dataset: Dataset, random: np.random.Generator) -> np.ndarray:
-    """Indices of training records, drawn so that no more are asked about than needed."""
+    """Indices of some training records, enough for the fit."""
     order = random.permutation(dataset.sides["train"])[:SAMPLE]
     rows = np.cumsum(dataset.store.n_rows[order])
     return order[: max(1, int(np.searchsorted(rows, ROWS, side="right")))]
@@ -119,19 +119,19 @@ def _groups(points: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return centers, radii
 
 
-def _spoiled(network: EquilibriumNetwork, dataset: Dataset, chosen: np.ndarray, seed: int) -> np.ndarray:
-    """States of the chosen structures, each spoiled in one of the ways in turn, ``[n, S]``."""
+def _corrupted(network: EquilibriumNetwork, dataset: Dataset, chosen: np.ndarray, seed: int) -> np.ndarray:
+    """States of the chosen structures, each with one of the corruptions in turn, ``[n, S]``."""
     random = torch.Generator().manual_seed(seed)
     elements = torch.from_numpy(np.unique(dataset.store.Z).astype(np.int64))
-    ways = list(spoilers(elements, random, dataset.store.recipe.oxidation).values())[: len(chosen)]
+    ways = list(corruptions(elements, random, dataset.store.recipe.oxidation).values())[: len(chosen)]
     parts = [ask(network, dataset.store, chosen[k :: len(ways)], change=way).states for k, way in enumerate(ways)]
     return np.concatenate(parts).astype(np.float64)
 
 
-def _telling(sound: np.ndarray, spoiled: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
-    """Weights and biases of both layers of a network that tells spoiled from sound whitened states."""
-    x = torch.from_numpy(np.concatenate([sound, spoiled])).float()
-    y = torch.cat([torch.zeros(len(sound)), torch.ones(len(spoiled))])
+def _classifier(sound: np.ndarray, corrupted: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
+    """Weights and biases of both layers of a classifier of corrupted against sound whitened states."""
+    x = torch.from_numpy(np.concatenate([sound, corrupted])).float()
+    y = torch.cat([torch.zeros(len(sound)), torch.ones(len(corrupted))])
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
         first, second = nn.Linear(x.shape[1], WIDTH), nn.Linear(WIDTH, 1)

@@ -1,4 +1,4 @@
-"""Learning on validation structures when a loose solve decides the class."""
+"""Fitting the early-exit rule: when a loose solve decides the class."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from andersonn.inference.forward import Outputs, ask
 from andersonn.models import Ensemble, EquilibriumNetwork
 
 CANDIDATES = (0.3, 0.1, 0.03)
-"""Tolerances of the first look that are tried."""
+"""Tolerances of the loose solve that are tried."""
 ROOM = 1.5
-"""By how much the lead must exceed that of any validation structure that changed class."""
+"""Factor by which the logit margin must exceed that of any validation structure that changed class."""
 USUAL = 0.99
-"""Share of validation structures whose lead moves less than the margin."""
+"""Fraction of validation structures whose logit margin moves less than the rule's."""
 ENOUGH = 100
 """Validation structures below which no rule is learned."""
 
@@ -23,7 +23,7 @@ def fit_anytime(
     network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, full: Outputs
 ) -> Anytime | None:
     """The rule that takes the fewest evaluations on validation structures; None if none takes fewer than the full solve, if
-    there are too few structures, or if the network solves for nothing.
+    there are too few structures, or if the network is an explicit stack.
 
     Args:
         network: in evaluation mode.
@@ -41,10 +41,10 @@ def fit_anytime(
         with looser(network, rtol):
             loose = ask(network, store, indices)
         margin = _margin(loose.scores, full.scores)
-        settled = lead_of(loose.scores) > margin
-        taken = float((loose.steps + 1 + ~settled * needed).mean())
+        decided = lead_of(loose.scores) > margin
+        taken = float((loose.steps + 1 + ~decided * needed).mean())
         if np.isfinite(margin) and taken < least:
-            best, least = Anytime(rtol, margin, len(indices), float(settled.mean())), taken
+            best, least = Anytime(rtol, margin, len(indices), float(decided.mean())), taken
     return best
 
 
@@ -55,7 +55,7 @@ def _margin(loose: np.ndarray, full: np.ndarray) -> float:
 
 
 def _moved(loose: np.ndarray, full: np.ndarray) -> np.ndarray:
-    """How much the lead of the loosely best class over any other one changed, ``[N]``."""
+    """How much the margin of the loose solve's class over any other class changed, ``[N]``."""
     row, best = np.arange(len(loose)), loose.argmax(axis=1)
     lead, now = (scores[row, best][:, None] - scores for scores in (loose, full))
     return np.abs(lead - now).max(axis=1)

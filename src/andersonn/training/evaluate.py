@@ -14,11 +14,11 @@ from andersonn.inference.model_bundle import Artifact
 from andersonn.inference.predictor import Predictor
 from andersonn.progress import Progress, Silent
 from andersonn.solvers import Status
-from andersonn.training.baselines import forest_cross_validated, forest_metrics, majority_metrics
+from andersonn.training.baselines import forest_cross_validated, forest_metrics, geometric_rules, majority_metrics
+from andersonn.training.calibrate_and_test import metrics_by_file
 from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.folder import SPLIT_KEY
 from andersonn.training.forward import ask_records
-from andersonn.training.run import geometric_rules, metrics_by_file
 
 SIDES = ("auto", "all", "train", "validation", "test")
 
@@ -29,7 +29,7 @@ def evaluate(
     """Metrics of a scientist on labelled records.
 
     Args:
-        scientist: whom to test.
+        scientist: the model to test.
         records: with the task's quantity as a column.
         side: ``"all"`` records, or only one side of the split (``"train"``, ``"validation"``, ``"test"``). ``"auto"``
             takes the test side of the very records the model was trained on, in the same order and on the same sides,
@@ -38,7 +38,7 @@ def evaluate(
         progress: listener.
 
     Returns:
-        The metrics of :func:`~andersonn.training.run.metrics_by_file` on the usable records, with ``unusable`` (how
+        The metrics of :func:`~andersonn.training.calibrate_and_test.metrics_by_file` on the usable records, with ``unusable`` (how
         many are not), ``side``, ``same_file_as_training`` (whether the records and their sides are those of the
         training), ``trained_on`` (see :func:`_trained_on`), ``solver`` and ``baselines``.
 
@@ -98,7 +98,7 @@ def _divided_as_in_training(artifact: Artifact, dataset: Dataset) -> bool:
     """Whether these are the records the model was trained on, in the same order and on the same sides."""
     trained, records = artifact.provenance.get("data", {}), dataset.records
     if SPLIT_KEY in trained:
-        return trained[SPLIT_KEY] == split_digest(records, artifact.config.split.rule())
+        return trained[SPLIT_KEY] == split_digest(records, artifact.config.split)
     # Models of before that key: the same structures, divided by the same means into sides of the same sizes.
     same = trained.get("sha256_of_structures") == records.digest and trained.get("split_by") == split_by(records)
     if artifact.config.limit is not None:  # then the sizes are those of a sample

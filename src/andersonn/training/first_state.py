@@ -11,18 +11,18 @@ from andersonn.data.store import ImageStore
 from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, members_of, row_batches
 
 STRUCTURES = 400
-"""Training structures that are enough for a matrix of a hundred rows."""
+"""Training structures used: enough for a matrix of a hundred rows."""
 ROWS = 2048
 """Image rows of a batch."""
 RIDGE = 1e-3
-"""Of the mean of the diagonal."""
+"""Ridge penalty, relative to the mean of the diagonal."""
 RTOL = 1e-5
-"""To which the solutions are found."""
+"""Tolerance of the solutions it is fitted to."""
 
 
 @torch.no_grad()
 def fit_first_state(network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, seed: int) -> None:
-    """Fits W of :class:`~andersonn.models.guess.StateGuess`, in z* ≈ s + W s, by least squares over the rows of some training
+    """Fits W of :class:`~andersonn.models.network.StateGuess`, in z* ≈ s + W s, by least squares over the rows of some training
     structures; in each member of an ensemble. Does nothing where there is none to fit.
 
     Args:

@@ -37,7 +37,7 @@ def finished(out: Path, task: Task, records: Records, config: TrainConfig, progr
         other = "task"
     elif changed:
         other = f"options {', '.join(changed)}"
-    elif made_of.get(SPLIT_KEY) != split_digest(records, config.split.rule()):
+    elif made_of.get(SPLIT_KEY) != split_digest(records, config.split):
         other = "data: structures or split"
     elif made_of.get(LABELS_KEY) not in (None, records.label_digest(task.quantity)):
         other = f"data: values of {task.quantity}"

@@ -9,24 +9,26 @@ from andersonn.data.store import ImageStore, Progress
 from andersonn.inference.forward import Outputs, ask, ask_mean
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.training.dataset import Dataset
-from andersonn.training.distributed import Team
+from andersonn.training.process_group import ProcessGroup
 
 
-def ask_together(network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, team: Team) -> Outputs:
-    """:func:`ask` by all processes of a team, each about its share; all get all answers, but for what the head read: of
-    several processes ``states`` are ``[n, 0]``.
+def ask_together(
+    network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, processes: ProcessGroup
+) -> Outputs:
+    """:func:`ask` by all processes, each for its shard. All get the outputs of all structures, except for ``states``, which
+    are ``[n, 0]`` if there are several processes.
     """
-    if team.alone:
+    if processes.is_single:
         return ask(network, store, indices)
-    share = team.share(indices, store.n_rows)
-    part = ask(network, store, share.indices)
-    columns = (part.scores, part.quantiles, *(column[:, None] for column in (part.steps, part.residual, part.status)))
-    told = np.zeros((len(indices), sum(column.shape[1] for column in columns)))
-    if share.weight:  # not another's repeated
-        told[share.places.numpy()] = np.concatenate(columns, axis=1)
-    told = team.sum(told)
-    scores, quantiles, steps, residual, status = np.split(told, np.cumsum([part.scores.shape[1], 3, 1, 1]), axis=1)
-    evaluations = int(team.sum(np.array([part.evaluations]))[0])
+    shard = processes.shard(indices, store.n_rows)
+    own = ask(network, store, shard.indices)
+    columns = (own.scores, own.quantiles, *(column[:, None] for column in (own.steps, own.residual, own.status)))
+    table = np.zeros((len(indices), sum(column.shape[1] for column in columns)))
+    if shard.weight:  # else its structure is another rank's
+        table[shard.positions.numpy()] = np.concatenate(columns, axis=1)
+    table = processes.sum(table)
+    scores, quantiles, steps, residual, status = np.split(table, np.cumsum([own.scores.shape[1], 3, 1, 1]), axis=1)
+    evaluations = int(processes.sum(np.array([own.evaluations]))[0])
     whole = (column[:, 0].astype(kind) for column, kind in ((steps, int), (residual, float), (status, int)))
     return Outputs(scores, quantiles, np.zeros((len(indices), 0), dtype=np.float32), *whole, evaluations)
 

@@ -1,4 +1,4 @@
-"""What can be made of trained models without training: another calibration, or an ensemble of several."""
+"""New models from trained ones without training: with another calibration, or as an ensemble."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import Artifact
 from andersonn.models import Ensemble, EquilibriumNetwork, members_of, network_of
 from andersonn.progress import Progress, Silent
+from andersonn.training.calibrate_and_test import calibrate_and_test
 from andersonn.training.dataset import prepare
 from andersonn.training.first_state import fit_first_state
 from andersonn.training.folder import SPLIT_KEY
-from andersonn.training.run import judge
 
 
 def recalibrate(
     artifact: Artifact, records: Records, overrides: Iterable[str] = (), progress: Progress | None = None
 ) -> Artifact:
-    """The model with some options changed, calibrated and tested, and its domain learned, as at the end of its training.
+    """The model with some options changed, calibrated and tested, and its domain fitted, as at the end of its training.
 
     Args:
         artifact: the model.
@@ -42,7 +42,7 @@ def recalibrate(
             f"{', '.join(entering)} would need a new training",
             f"change only {', '.join(sorted(AFTER_TRAINING))}, or train anew",
         )
-    if artifact.provenance["data"].get(SPLIT_KEY) != split_digest(records, config.split.rule()):
+    if artifact.provenance["data"].get(SPLIT_KEY) != split_digest(records, config.split):
         raise UsageError(
             "other_data",
             f"{records.source!r} is not what the model was trained on",
@@ -54,10 +54,12 @@ def recalibrate(
     scale = artifact.calibration.scale
     network = _with_options(artifact, config)
     fit_first_state(network, dataset.store, dataset.sides["train"], config.seed)
-    found = judge(network, dataset, artifact.task, config, scale, progress)
-    notes = {"metrics": found.metrics} | found.notes() | {"parameters": sum(p.numel() for p in network.parameters())}
+    report = calibrate_and_test(network, dataset, artifact.task, config, scale, progress)
+    notes = (
+        {"metrics": report.metrics} | report.for_card() | {"parameters": sum(p.numel() for p in network.parameters())}
+    )
     changed = {"network": network, "config": config, "provenance": artifact.provenance | notes}
-    return replace(artifact, calibration=found.calibration, domain=found.domain, **changed)
+    return replace(artifact, calibration=report.calibration, domain=report.domain, **changed)
 
 
 def _with_options(artifact: Artifact, config: TrainConfig) -> EquilibriumNetwork | Ensemble:

@@ -68,7 +68,9 @@ def _read(folder: Path) -> dict[str, Any]:
             raise ValueError(f"it has a case named {odd[0]!r}")
     except FileNotFoundError:
         raise UsageError(
-            "no_self_test", f"{str(folder)!r} has no {FILE}", "write one: python tools/make_self_test.py"
+            "no_self_test",
+            f"{str(folder)!r} has no {FILE}",
+            "write one: andersonn.training.self_test.write_self_test(folder, questions)",
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError("bad_model", f"cannot read {FILE} in {str(folder)!r}: {error}", "copy it again") from None

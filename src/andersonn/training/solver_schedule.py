@@ -1,4 +1,4 @@
-"""How a network's fixed points are solved for in the course of its training: loosely and cheaply first, exactly at the end."""
+"""Solver tolerance and gradient rule over the course of a training: loose and cheap first, exact at the end."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from andersonn.config import TrainConfig
 from andersonn.implicit import Equilibrium, OneStepGradient, ToleranceSchedule, WarmStarts
 
 FINENESS = 1000
-"""Steps into which the tightening is cut."""
+"""Steps of the tolerance schedule."""
 
 
-class Steering:
-    """Gives a layer the tolerance and the gradient rule of each moment of a run, and its store of solutions.
+class SolverSchedule:
+    """Sets a layer's tolerance, gradient rule and warm starts as training proceeds.
 
     Args:
-        layer: of the network that is trained; what it has when it comes is what it has at the end.
+        layer: of the network that is trained; :meth:`end` restores its settings.
         config: of the run.
     """
 
@@ -27,16 +27,20 @@ class Steering:
 
     @property
     def remembers(self) -> bool:
-        """Whether solves are to name their structures."""
+        """Whether solves start from the solutions of the last epoch, for which they need the structures' keys."""
         return self.options.warm_starts
 
     def at(self, fraction: float) -> None:
-        """Sets the layer for a step at a moment of the run, as a fraction of it from 0 to 1."""
-        self.layer.last_adjoint = None  # that of the step before would pass for this one's, if this one solves for none
+        """Sets the layer for a training step.
+
+        Args:
+            fraction: of the run that is done, 0 to 1.
+        """
+        self.layer.last_adjoint = None  # else a step without an adjoint solve would report that of the step before
         self.layer.gradient = OneStepGradient() if fraction < self.options.one_step else self.exact
         if self.schedule is not None:
             self.schedule.apply(self.layer, int(FINENESS * fraction / self.options.tightened))
 
     def end(self) -> None:
-        """Gives the layer back as it came."""
+        """Restores the layer's own settings."""
         self.layer.gradient, self.layer.solver, self.layer.warm_starts = self.exact, self.solver, None

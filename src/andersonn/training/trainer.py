@@ -23,11 +23,11 @@ from andersonn.inference.forward import Outputs
 from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, Stack, row_batches
 from andersonn.models.device import pick_device
 from andersonn.training.dataset import Dataset
-from andersonn.training.distributed import ALONE, Team
 from andersonn.training.forward import ask_together
 from andersonn.training.metrics import classification_metrics
-from andersonn.training.rank_shard import Share, drawn_for_all
-from andersonn.training.solver_schedule import Steering
+from andersonn.training.process_group import SINGLE, ProcessGroup
+from andersonn.training.rank_shard import RankShard, synchronized_dropout
+from andersonn.training.solver_schedule import SolverSchedule
 
 BatchProgress = Callable[[float], None]
 RADIUS_SAMPLE = 32
@@ -40,17 +40,17 @@ class Trainer:
     Randomness comes from the seed and the epoch's number alone, so a resumed run repeats the undisturbed one (with
     ``solving.warm_starts`` to within the tolerance: solutions are not in a checkpoint, so the first epoch begins cold).
 
-    Several processes, each with a trainer of its own, train one network if they form a team: batches, random numbers and
-    decisions are those of one process, weights too but for rounding.
+    Several processes, each with a trainer of its own, train one network together: batches, random numbers and
+    decisions are those of one process, and weights too, up to rounding.
 
     Args:
         dataset: what to learn from; the same on all processes.
         task: gives the classes.
         config: options.
-        team: the processes.
+        processes: that train it together.
 
     Raises:
-        UsageError: the device is not there, or batches are too small for the team.
+        UsageError: the device is not there, or batches are too small for so many processes.
 
     Attributes:
         network: being trained.
@@ -62,9 +62,9 @@ class Trainer:
         best: averaged parameters of the epoch with the lowest validation loss.
     """
 
-    def __init__(self, dataset: Dataset, task: Task, config: TrainConfig, team: Team = ALONE) -> None:
-        self.dataset, self.task, self.config, self.team = dataset, task, config, team
-        self.device = team.device or pick_device(config.device)
+    def __init__(self, dataset: Dataset, task: Task, config: TrainConfig, processes: ProcessGroup = SINGLE) -> None:
+        self.dataset, self.task, self.config, self.processes = dataset, task, config, processes
+        self.device = processes.device or pick_device(config.device)
         torch.manual_seed(config.seed)
         self.network = EquilibriumNetwork(config.model, len(task.classes)).to(self.device)
         self.scale = float(np.std(dataset.values[dataset.sides["train"]])) or 1.0
@@ -77,7 +77,7 @@ class Trainer:
         self._require_work_for_all(max(sizes))
         decay = max(0.0, 1.0 - 1.0 / (config.averaging * len(sizes))) if config.averaging else 0.0
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay)).eval()
-        self.steering = None if config.model.layers else Steering(self.network.equilibrium, config)
+        self.solver_schedule = None if config.model.layers else SolverSchedule(self.network.equilibrium, config)
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.best_loss = math.inf
@@ -118,57 +118,60 @@ class Trainer:
 
     def _train(self, progress: BatchProgress | None) -> dict[str, float]:
         torch.manual_seed(self.config.seed * 100_003 + self.epoch)
-        self.team.waited = 0.0
+        self.processes.comm_seconds = 0.0
         order = np.random.default_rng([self.config.seed, self.epoch]).permutation(self.shown)
         self.network.train()
         seen, total, tally = 0, 0.0, _SolverTally()
         for indices in self._batches(order):
             self._set_rate(seen / len(order))
-            if self.steering is not None:
-                self.steering.at((self.epoch + seen / len(order)) / self.config.epochs)
+            if self.solver_schedule is not None:
+                self.solver_schedule.at((self.epoch + seen / len(order)) / self.config.epochs)
             total += self._step(indices, tally) * len(indices)
             seen += len(indices)
             if progress:
                 progress(seen / len(order))
-        return {"train_loss": total / seen, **tally.means(self.team)}
+        return {"train_loss": total / seen, **tally.means(self.processes)}
 
     def _step(self, indices: np.ndarray, tally: _SolverTally) -> float:
         """One step of the optimizer by the structures of a batch; the loss before it."""
-        share = self.team.share(indices, self.dataset.store.n_rows)
-        with drawn_for_all(self.network, share):
-            loss = self._loss(share) * share.weight  # times one, if this process has all
+        shard = self.processes.shard(indices, self.dataset.store.n_rows)
+        with synchronized_dropout(self.network, shard):
+            loss = self._loss(shard) * shard.weight  # times one, if this process has all
         self.optimizer.zero_grad()
         if math.isfinite(loss.detach()):  # an adjoint is not solved for from NaN; others are told by the sum
             loss.backward()
-        value = self.team.add_up(list(self.network.parameters()), loss.detach())
+        value = self.processes.sum_gradients(list(self.network.parameters()), loss.detach())
         if not math.isfinite(value):
             raise self._diverged()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.optimizer.step()
         self.average.update_parameters(self.network)
-        tally.add(self.network, share.weight)
+        tally.add(self.network, shard.weight)
         return value
 
     def _waiting(self, seconds: float) -> dict[str, float]:
         """Fraction of the training time in which processes waited for gradients of others, or sent them, on average; nothing
         of one alone.
         """
-        if self.team.alone:
+        if self.processes.is_single:
             return {}
-        return {"waiting": float(self.team.sum(np.array([self.team.waited / seconds]))[0]) / self.team.size}
+        return {
+            "waiting": float(self.processes.sum(np.array([self.processes.comm_seconds / seconds]))[0])
+            / self.processes.size
+        }
 
     def _align(self) -> None:
-        """Gives all processes the state of the first."""
+        """Gives all ranks the weights and the optimizer's state of rank 0."""
         modules = [*self.network.state_dict().values(), *self.average.state_dict().values()]
         moments = [value for state in self.optimizer.state.values() for name, value in state.items() if name != "step"]
-        self.team.same_as_lead([tensor for tensor in (*modules, *moments) if tensor.is_floating_point()])
+        self.processes.broadcast_from_rank0([tensor for tensor in (*modules, *moments) if tensor.is_floating_point()])
 
     def _require_work_for_all(self, largest: int) -> None:
-        """Checks that a batch of so many structures can be dealt out to all processes."""
-        if largest < self.team.size:
+        """Checks that a batch of so many structures gives every process something to do."""
+        if largest < self.processes.size:
             raise UsageError(
                 "too_many_processes",
-                f"no batch holds more than {largest} structure{'s' * (largest > 1)}, too few for {self.team.size} processes "
+                f"no batch holds more than {largest} structure{'s' * (largest > 1)}, too few for {self.processes.size} processes "
                 f"(max_rows={self.config.max_rows}, max_images={self.config.max_images})",
                 "raise max_rows and max_images, or start fewer processes",
             )
@@ -176,11 +179,11 @@ class Trainer:
     def _batches(self, order: np.ndarray) -> Any:
         return row_batches(self.dataset.store.n_rows, order, self.config.max_rows, self.config.max_images)
 
-    def _loss(self, share: Share) -> Tensor:
-        """Mean over the structures of a share."""
-        indices = share.indices
-        batch = self._strained(ImageBatch.from_store(self.dataset.store, indices).to(self.device), share)
-        keys = indices if self.steering is not None and self.steering.remembers else None
+    def _loss(self, shard: RankShard) -> Tensor:
+        """Mean over the structures of a shard."""
+        indices = shard.indices
+        batch = self._strained(ImageBatch.from_store(self.dataset.store, indices).to(self.device), shard)
+        keys = indices if self.solver_schedule is not None and self.solver_schedule.remembers else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.solving.bfloat16):
             output = self.network(batch, keys)
         labels = torch.from_numpy(self.dataset.labels[indices]).to(self.device)
@@ -191,14 +194,14 @@ class Trainer:
         classes = functional.cross_entropy(output.scores, labels, label_smoothing=self.config.label_smoothing)
         return classes + self.config.estimate_weight * pinball
 
-    def _strained(self, batch: ImageBatch, share: Share) -> ImageBatch:
-        """The share's structures, each swollen or shrunk a little: lattice parameters of PBE and of experiment, of which
-        users ask, differ by a percent or two.
+    def _strained(self, batch: ImageBatch, shard: RankShard) -> ImageBatch:
+        """The shard's structures, each expanded or compressed a little: lattice parameters of PBE and of experiment, which
+        users bring, differ by a percent or two.
         """
         if not self.config.strain:
             return batch
-        noise = torch.randn(share.images, device=self.device)
-        factor = 1.0 + self.config.strain * noise[share.places.to(self.device)]
+        noise = torch.randn(shard.batch_size, device=self.device)
+        factor = 1.0 + self.config.strain * noise[shard.positions.to(self.device)]
         return replace(batch, distance=batch.distance * factor[batch.sample].unsqueeze(1))
 
     def _rate(self, fraction: float) -> float:
@@ -216,7 +219,7 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         indices = self.dataset.sides["validation"]
         labels = self.dataset.labels[indices]
-        outputs = ask_together(self.average.module, self.dataset.store, indices, self.team)
+        outputs = ask_together(self.average.module, self.dataset.store, indices, self.processes)
         if not (np.isfinite(outputs.scores).all() and np.isfinite(outputs.quantiles).all()):
             raise self._diverged()
         p = Calibration().probabilities(outputs.scores)
@@ -264,8 +267,8 @@ class Trainer:
     def use_best(self) -> None:
         """Puts the parameters of the best epoch back, and the solver and gradient of the configuration."""
         self.network.load_state_dict(self.best)
-        if self.steering is not None:
-            self.steering.end()
+        if self.solver_schedule is not None:
+            self.solver_schedule.end()
 
 
 class _SolverTally:
@@ -278,7 +281,7 @@ class _SolverTally:
         self.weights: list[float] = []
 
     def add(self, network: EquilibriumNetwork, weight: float) -> None:
-        """What the solver did at a step on a share of this weight."""
+        """Adds what the solver did in a step on a shard of this weight."""
         layer = network.equilibrium
         self.weights.append(weight)
         if isinstance(layer, Stack):
@@ -295,11 +298,11 @@ class _SolverTally:
             }
         )
 
-    def means(self, team: Team) -> dict[str, float]:
+    def means(self, processes: ProcessGroup) -> dict[str, float]:
         """Means over the batches, over all processes."""
         found = {}
         for name in self.rows[0]:
             values = np.array([row[name] for row in self.rows], dtype=float)
-            of_shares = not name.endswith("evaluations")  # a fraction of them
-            found[name] = float(np.mean(team.sum(values * self.weights) if of_shares else team.largest(values)))
+            is_fraction = not name.endswith("evaluations")  # a fraction of them
+            found[name] = float(np.mean(processes.sum(values * self.weights) if is_fraction else processes.max(values)))
         return found

@@ -11,10 +11,8 @@ from typing import Any
 
 from andersonn.errors import InputError
 from andersonn.inference.prediction import Failure, Prediction
-from andersonn.inference.predictor import Predictor
+from andersonn.inference.predictor import BATCH_SIZE, Predictor
 
-AT_ONCE = 256
-"""Structures in a batch, about."""
 log = logging.getLogger(__name__)
 Question = tuple[str, list[Any], "Future[list[Prediction | Failure]]"]
 
@@ -60,7 +58,7 @@ class Answerer:
         while question is not None:
             taken.append(question)
             count += len(question[1])
-            if count >= AT_ONCE or self._questions.empty():
+            if count >= BATCH_SIZE or self._questions.empty():
                 return taken, True
             question = self._questions.get()
         return taken, False
@@ -68,7 +66,7 @@ class Answerer:
     def _answer(self, task: str, questions: list[Question]) -> None:
         together = [item for _, ready, _ in questions for item in ready]
         try:
-            answers = list(self.scientists[task].answer(together))
+            answers = self.scientists[task].answer(together)
         except Exception:
             log.exception("a batch of %d structures failed; each question is asked alone", len(together))
             answers = [answer for _, ready, _ in questions for answer in self._alone(task, ready)]
@@ -83,7 +81,7 @@ class Answerer:
         found: list[Prediction | Failure] = []
         for item in ready:
             try:
-                found += list(self.scientists[task].answer([item]))
+                found += self.scientists[task].answer([item])
             except Exception as error:
                 told = InputError("internal", f"{type(error).__name__}: {error}", "this is a defect; please report it")
                 found.append(Failure(item[0], told.as_dict()))

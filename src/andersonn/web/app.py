@@ -75,7 +75,7 @@ async def explain(
     task: str, items: Brought, lab: Own, structure: Annotated[int, Query(ge=0, description="which of the file's")] = 0
 ) -> Response:
     """The answer to one structure and the contribution of every atom, the same as `andersonn explain --format json`."""
-    return _json(await lab.look("explain", task, items, structure))
+    return _json(await lab.inspect("explain", task, items, structure))
 
 
 @api.post("/inspect/{task}", response_model=Look, responses=REFUSALS, summary="One structure in all its views")
@@ -85,33 +85,22 @@ async def inspect(
     """The answer with structure, network, graph image, probabilities at other thresholds, and Anderson beside forward
     iteration on this input.
     """
-    return _json(await lab.look("inspect", task, items, structure))
+    return _json(await lab.inspect("inspect", task, items, structure))
 
 
 @api.get("/tasks", summary="Tasks, classes, thresholds, limits")
 async def tasks(lab: Own) -> Response:
-    """What can be asked. Waits for the models."""
+    """What can be asked, and what cannot since a model is missing or damaged. Waits for the models."""
     await lab.ready()
-    found = [
-        {
-            "name": name,
-            "classes": scientist.task.classes,
-            "thresholds": scientist.task.thresholds,
-            "quantity": scientist.task.quantity,
-            "unit": scientist.task.unit,
-            "first_threshold_is_fixed": scientist.task.zero_is_class,
-            "periodic": scientist.task.periodic,
-            "model": scientist.name,
-        }
-        for name, scientist in lab.scientists.items()
-    ]
-    return _json({"tasks": sorted(found, key=lambda row: row["name"]), "limits": lab.limits.as_dict()})
+    found = [pages.about(lab.scientists[name]) for name in sorted(lab.scientists)]
+    return _json({"tasks": found, "unavailable": lab.unavailable, "limits": lab.limits.as_dict()})
 
 
 @api.get("/examples", summary="Structures to try")
-async def examples() -> Response:
-    """Each with task and text."""
-    return _json(pages.examples())
+async def examples(lab: Own) -> Response:
+    """Each with task and text. Waits for the models."""
+    await lab.ready()
+    return _json([example for example in pages.examples() if example["task"] in lab.scientists])
 
 
 @api.get("/cards/{task}", responses={404: {"model": Refused}}, summary="Model card")
@@ -209,7 +198,7 @@ def _http(_: Request, error: Exception) -> Response:
 
 
 def _missing(request: Request, _: Exception) -> Response:
-    told = unknown("page", request.url.path, ["/", "/api/predict/conduction", "/api/tasks", "/openapi.json"])
+    told = unknown("page", request.url.path, ["/", "/api/tasks", "/api/examples", "/openapi.json"])
     return _json({"error": told.as_dict()}, 404)
 
 

@@ -26,16 +26,29 @@ from andersonn.models import ImageBatch, members_of
 from andersonn.structures.image import NodeNeighborImage
 
 STEPS = 150
-"""Cuts on the grid, about; three times the highest trained threshold is the last."""
+"""Cuts on the grid, about."""
+ROUND = tuple(m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5))
+"""Steps that a grid may have."""
 NARROW = 1e-3
 """Least distance, in the task's unit, of the median from the end of the interval."""
 
 
+def shown_range(task: Task) -> tuple[float, float]:
+    """Where the page's axis of the quantity begins and ends, in the task's unit: from 0 to three times the highest
+    threshold; where a threshold is negative or the highest is 0, as far beyond the thresholds to either side.
+    """
+    first, last = task.thresholds[0], task.thresholds[-1]
+    if first >= 0.0 and last > 0.0:
+        return 0.0, 3.0 * last
+    beyond = 2.0 * (max(last - first, abs(first), abs(last)) or 1.0)
+    return max(first - beyond, task.lowest), min(last + beyond, task.highest)
+
+
 def grid(task: Task) -> np.ndarray:
-    """Cuts in the task's unit, float64 ``[G]``, at round steps from 0."""
-    highest = 3.0 * task.thresholds[-1]
-    step = min((0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0), key=lambda s: abs(highest / s - STEPS))
-    return np.round(np.arange(0.0, highest + step / 2, step), 6)
+    """Cuts in the task's unit, float64 ``[G]``, at round steps over the :func:`shown_range`."""
+    lowest, highest = shown_range(task)
+    step = min(ROUND, key=lambda s: abs((highest - lowest) / s - STEPS))
+    return np.round(np.arange(lowest, highest + step / 2, step), 6)
 
 
 def boundary(

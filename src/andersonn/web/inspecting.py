@@ -1,4 +1,4 @@
-"""Looking closely at one structure, in a process apart with models of its own: its picture, how its fixed point is found,
+"""Inspecting one structure, in a worker process with models of its own: its picture, how its fixed point is found,
 which atoms drove the answer. See :class:`andersonn.workers.pool.Worker` for how it is asked.
 """
 
@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from andersonn.comparison.own.contenders import contenders
-from andersonn.comparison.own.curves import problems, residual_curves
 from andersonn.data.imaging import images_for
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError
 from andersonn.inference.forward import MAX_ROWS
+from andersonn.inference.model_bundle import Artifact
 from andersonn.inference.prediction import Failure
 from andersonn.inference.predictor import Predictor
+from andersonn.measuring.contenders import contenders
+from andersonn.measuring.curves import residual_curves
+from andersonn.measuring.problems import problems
 from andersonn.structures.graph import AtomBondGraph
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.structure import Structure
@@ -31,18 +33,19 @@ REPEATS = 5
 
 
 def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """An explanation, or a look.
+    """An explanation or an inspection.
 
     Args:
         payload: ``what`` (``"explain"`` or ``"inspect"``), ``task``, ``structure`` (which of the item's, from 0) and an item
             as :meth:`andersonn.web.inputs.Item.as_payload` gives it.
-        settings: as for :func:`andersonn.web.reading.read`, and ``models`` (name → folder, or None for the shipped one).
+        settings: as for :func:`andersonn.web.reading.read`, and ``models`` (task → ``folder`` of its model, and ``name``
+            that answers give it).
 
     Raises:
         InputError: the item cannot be read, has no such structure, or the task is not about its kind.
     """
     confine(settings["folder"])
-    scientist = _scientist(payload["task"], settings["models"][payload["task"]])
+    scientist = _scientist(**settings["models"][payload["task"]])
     found = structures_of(payload, settings)
     if not 0 <= payload["structure"] < len(found):
         raise InputError(
@@ -95,9 +98,9 @@ def convergence(scientist: Predictor, image: NodeNeighborImage) -> dict[str, Any
 
 
 @cache
-def _scientist(task: str, folder: str | None) -> Predictor:
+def _scientist(folder: str, name: str) -> Predictor:
     torch.set_num_threads(1)
-    return Predictor.load(Path(folder) if folder else task)
+    return Predictor(Artifact.load(Path(folder)), name, Path(folder))
 
 
 def _sound(answer: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The laboratory behind the routes: models, processes that read and look, and the way of a question through them."""
+"""The laboratory behind the routes: models, processes that read and inspect, and the way of a question through them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from andersonn.errors import InputError, unknown
+from andersonn.errors import InputError, UsageError, unknown
 from andersonn.scientists.registry import registered
-from andersonn.web.inputs import Item, from_smiles
-from andersonn.web.lanes import Gate, Lane
-from andersonn.web.limits import Limits, Refusal, too_many
+from andersonn.web import pages
+from andersonn.web.inputs import Item, from_file, from_smiles
+from andersonn.web.limits import ConcurrencyLimit, Limits, Refusal, too_many
 from andersonn.web.packing import unpacked
+from andersonn.web.worker_pool import AsyncWorkerPool
 
 if TYPE_CHECKING:
     from andersonn.inference.predictor import Predictor
@@ -25,17 +26,23 @@ class Lab:
 
     Args:
         limits: on what it takes.
-        models: folders of own models, each in place of the shipped one of its task.
+        models: folders of own models, each in place of the one that comes with its task.
+
+    Attributes:
+        scientists: by task; filled when the models are loaded.
+        unavailable: tasks that cannot be asked about: ``name``, ``summary``, and ``kind``, ``message`` and ``hint`` of what
+            is missing.
     """
 
     def __init__(self, limits: Limits, models: list[Path] | None = None) -> None:
         self.limits, self._models = limits, models or []
-        self.folders: dict[str, str | None] = {name: None for name, spec in registered().items() if spec.trained}
         self.scientists: dict[str, Predictor] = {}
-        self._questions, self._looks = Gate(limits.waiting, "questions"), Gate(limits.working, "looks and explanations")
+        self.unavailable: list[dict[str, str]] = []
+        self._questions = ConcurrencyLimit(limits.waiting, "questions")
+        self._inspections = ConcurrencyLimit(limits.working, "inspections and explanations")
         self._answerer: Answerer | None = None
-        self._reading: Lane | None = None
-        self._working: Lane | None = None
+        self._reading: AsyncWorkerPool | None = None
+        self._working: AsyncWorkerPool | None = None
         self._place = tempfile.TemporaryDirectory(prefix="andersonn-web-", ignore_cleanup_errors=True)
         self._ready: asyncio.Task[None] | None = None
         self._warming: asyncio.Task[None] | None = None
@@ -56,20 +63,17 @@ class Lab:
         await asyncio.shield(self._ready)
 
     def folder(self, task: str) -> Path:
-        """Where the model of a task lies.
+        """Where the model of a task lies, once the models are loaded.
 
         Raises:
-            UsageError: there is no such task.
+            UsageError: there is no such task, or no model of it.
         """
-        from andersonn.scientists.registry import weights_folder
-
-        own = self.folders.get(task)
-        return Path(own) if own else weights_folder(task)
+        return self._folder_of(self._scientist(task))
 
     def counts(self) -> dict[str, int]:
         """What waits, and what was asked of the models so far."""
         asked = self._answerer
-        waiting = {"waiting": self._questions.inside, "working": self._looks.inside}
+        waiting = {"waiting": self._questions.inside, "working": self._inspections.inside}
         return waiting | {"batches": asked.batches if asked else 0, "structures": asked.structures if asked else 0}
 
     async def close(self) -> None:
@@ -77,9 +81,9 @@ class Lab:
         if self._ready is not None:
             self._ready.cancel()
             await asyncio.gather(self._ready, return_exceptions=True)
-        for lane in (self._reading, self._working):
-            if lane is not None:
-                await asyncio.to_thread(lane.close)
+        for pool in (self._reading, self._working):
+            if pool is not None:
+                await asyncio.to_thread(pool.close)
         if self._warming is not None:  # stopped in the midst of it, it fails, which is nobody's fault
             await asyncio.gather(self._warming, return_exceptions=True)
         if self._answerer is not None:
@@ -93,9 +97,10 @@ class Lab:
             Refusal: too many at once, or the queue is full.
             UsageError: there is no such task.
         """
-        self._check(task, items)
+        _check(items, self.limits)
         with self._questions.entered():
             await self.ready()
+            self._scientist(task)
             assert self._answerer is not None
             read = await asyncio.gather(*(self._read(task, item) for item in items))
             rows = [row for rows in read for row in rows]
@@ -104,30 +109,36 @@ class Lab:
             answers = iter(await self._answerer.answer(task, [row["ready"] for row in rows if "ready" in row]))
             return [next(answers).as_dict() if "ready" in row else row for row in rows]
 
-    async def look(self, what: str, task: str, items: list[Item], structure: int) -> dict[str, Any]:
-        """An explanation (``"explain"``) or a close look (``"inspect"``) at one structure of one input.
+    async def inspect(self, what: str, task: str, items: list[Item], structure: int) -> dict[str, Any]:
+        """An explanation (``"explain"``) or an inspection (``"inspect"``) of one structure of one input.
 
         Raises:
             Refusal: there is not exactly one input, or the queue is full.
             InputError: as :func:`andersonn.web.inspecting.work`.
             UsageError: there is no such task.
         """
-        self._check(task, items)
+        _check(items, self.limits)
         if len(items) > 1:
-            raise too_many("inputs to look at", len(items), 1)
+            raise too_many("inputs to inspect", len(items), 1)
         (item,) = items
-        with self._looks.entered():
+        with self._inspections.entered():
             await self.ready()
+            self._scientist(task)
             assert self._working is not None
             return await self._working.ask({"what": what, "task": task, "structure": structure, **item.as_payload()})
 
-    def _check(self, task: str, items: list[Item]) -> None:
-        if task not in self.folders:
-            raise unknown("task", task, self.folders)
-        if not items:
-            raise Refusal(422, "no_input", "there is nothing to ask about", "send files, text or smiles")
-        if len(items) > self.limits.files:
-            raise too_many("inputs", len(items), self.limits.files)
+    def _scientist(self, task: str) -> Predictor:
+        """Who answers for a task.
+
+        Raises:
+            UsageError: there is no such task, or no model of it.
+        """
+        if task in self.scientists:
+            return self.scientists[task]
+        for row in self.unavailable:
+            if row["name"] == task:
+                raise UsageError(row["kind"], row["message"], row["hint"])
+        raise unknown("task", task, self.scientists)
 
     async def _read(self, task: str, item: Item) -> list[dict[str, Any]]:
         assert self._reading is not None
@@ -142,11 +153,21 @@ class Lab:
     async def _start(self) -> None:
         await asyncio.to_thread(self._load)
         limits, settings = self.limits, self._settings()
-        self._reading = Lane("andersonn.web.reading:read", settings, limits.readers, limits.read_seconds)
-        self._working = Lane("andersonn.web.inspecting:work", settings, 1, limits.work_seconds)
-        first = {"task": "polarity", **from_smiles("CCO").as_payload()}
+        self._reading = AsyncWorkerPool("andersonn.web.reading:read", settings, limits.readers, limits.read_seconds)
+        self._working = AsyncWorkerPool("andersonn.web.inspecting:work", settings, 1, limits.work_seconds)
+        first = self._first_question()
         await self._reading.warm(first)
         self._warming = asyncio.create_task(self._working.warm({"what": "inspect", "structure": 0, **first}))
+
+    def _first_question(self) -> dict[str, Any]:
+        """An example of a scientist that is there, with which processes load what they need."""
+        for example in pages.examples():
+            if example["task"] in self.scientists:
+                smiles, name, text = (example.get(part, "") for part in ("smiles", "file", "text"))
+                item = from_smiles(smiles) if smiles else from_file(name, text.encode())
+                return {"task": example["task"], **item.as_payload()}
+        # Nobody gives an example: a question that may be refused, but is understood.
+        return {"task": next(iter(self.scientists)), **from_smiles("C").as_payload()}
 
     def _load(self) -> None:
         import torch
@@ -157,10 +178,17 @@ class Lab:
         torch.set_num_threads(1)  # reading keeps the other cores busy, and batches are small
         for folder in self._models:
             own = Predictor.load(folder)
-            self.scientists[own.task.name], self.folders[own.task.name] = own, str(folder.resolve())
-        for task, own in self.folders.items():
-            if own is None:
-                self.scientists[task] = Predictor.load(task)
+            self.scientists[own.task.name] = own
+        for name, spec in registered().items():
+            if name in self.scientists:
+                continue
+            try:
+                self.scientists[name] = Predictor.of_spec(spec)
+            except UsageError as error:  # untrained or damaged; the others can answer all the same
+                words = {"name": name, "summary": spec.task.summary or spec.task.quantity_words}
+                self.unavailable.append(words | error.as_dict())
+        if not self.scientists:
+            raise UsageError("untrained", "no scientist has a model", "train one and name its folder with --model")
         self._answerer = Answerer(self.scientists)
 
     def _settings(self) -> dict[str, Any]:
@@ -174,7 +202,28 @@ class Lab:
             for name, scientist in self.scientists.items()
         }
         bounds = {"atoms": self.limits.atoms, "structures": self.limits.structures}
-        return {"tasks": tasks, "models": self.folders, "folder": self._place.name, **bounds}
+        models = {
+            name: {"folder": str(self._folder_of(scientist)), "name": scientist.name}
+            for name, scientist in self.scientists.items()
+        }
+        return {"tasks": tasks, "models": models, "folder": self._place.name, **bounds}
+
+    @staticmethod
+    def _folder_of(scientist: Predictor) -> Path:
+        assert scientist.folder is not None
+        return scientist.folder.resolve()
+
+
+def _check(items: list[Item], limits: Limits) -> None:
+    """Whether there are neither too few inputs nor too many.
+
+    Raises:
+        Refusal: there are.
+    """
+    if not items:
+        raise Refusal(422, "no_input", "there is nothing to ask about", "send files, text or smiles")
+    if len(items) > limits.files:
+        raise too_many("inputs", len(items), limits.files)
 
 
 def _row(item: Item, row: dict[str, Any]) -> dict[str, Any]:

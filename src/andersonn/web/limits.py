@@ -1,7 +1,9 @@
-"""What the web lab takes on, and how it says that something is too much."""
+"""Limits of the web lab, and how it refuses what exceeds them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 
 from andersonn.errors import AndersonnError, UsageError
@@ -17,9 +19,9 @@ class Limits:
         structures: in one request; a file may hold many.
         atoms: of one structure.
         read_seconds: for reading and imaging one file.
-        work_seconds: for one explanation, or one look at a structure and its convergence.
+        work_seconds: for one explanation or one inspection of a structure and its convergence.
         waiting: questions to the model at a time; further ones get 429.
-        working: explanations and looks at a time; further ones get 429.
+        working: explanations and inspections at a time; further ones get 429.
         readers: processes that read.
         connections: open at a time; a further one takes the place of one that is quiet.
         head_seconds: in which a client has to say what it asks for.
@@ -59,6 +61,36 @@ class Refusal(AndersonnError):
     def __init__(self, status: int, kind: str, message: str, hint: str = "") -> None:
         super().__init__(kind, message, hint)
         self.status = status
+
+
+class ConcurrencyLimit:
+    """Admits so many at a time and refuses others at once, instead of a queue that grows.
+
+    Args:
+        most: inside at a time.
+        what: they are called in the refusal.
+
+    Attributes:
+        inside: how many are inside now.
+    """
+
+    def __init__(self, most: int, what: str) -> None:
+        self.most, self.what, self.inside = most, what, 0
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Counts one in; all of it happens in the event loop, so that no lock is needed.
+
+        Raises:
+            Refusal: 429.
+        """
+        if self.inside >= self.most:
+            raise busy(self.what, self.most)
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1
 
 
 def too_many(what: str, found: int, most: int) -> Refusal:

@@ -12,6 +12,8 @@ from andersonn.scientists.registry import registered
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
+    from andersonn.inference.predictor import Predictor
+
 STATIC = Path(__file__).parent / "static"
 PACKAGED = Path(__file__).parent / "shelf"
 """Where an installed package has the documents; in a clone they are in the repository."""
@@ -31,16 +33,40 @@ def shelf(name: str) -> str:
     raise UsageError("no_document", f"this installation has no {name}", "install the package again")
 
 
+def about(scientist: Predictor) -> dict[str, Any]:
+    """What a page has to know of a scientist: its model's task, in its own words."""
+    from andersonn.web.boundary import shown_range
+
+    task = scientist.task
+    return {
+        "name": task.name,
+        "summary": task.summary or task.quantity_words,
+        "classes": task.classes,
+        "thresholds": task.thresholds,
+        "quantity": task.quantity,
+        "quantity_words": task.quantity_words,
+        "unit": task.unit,
+        "range": shown_range(task),
+        "first_threshold_is_fixed": task.zero_is_class,
+        "periodic": task.periodic,
+        "model": scientist.name,
+        "explained_at_once": scientist.artifact.config.model.head == "dipole",  # no atoms are removed for it
+    }
+
+
 @cache
 def examples() -> list[dict[str, Any]]:
-    """Each with ``name``, ``task`` and either ``file`` and ``text``, or ``smiles``."""
+    """Of all registered scientists, each with ``name``, ``task`` and either ``file`` and ``text``, or ``smiles``."""
     found = []
-    listed = ((spec.name, *example) for spec in registered().values() for example in spec.examples.items())
-    for task, name, source in listed:
-        if source.startswith("examples/"):
-            found.append({"name": name, "task": task, "file": Path(source).name, "text": shelf(source)})
-        else:
-            found.append({"name": name, "task": task, "smiles": source})
+    for spec in registered().values():
+        for name, source in spec.examples.items():
+            example = {"name": name, "task": spec.name}
+            if "\n" in source:
+                found.append(example | {"file": name, "text": source})
+            elif source.startswith("examples/"):
+                found.append(example | {"file": Path(source).name, "text": shelf(source)})
+            else:
+                found.append(example | {"smiles": source})
     return found
 
 

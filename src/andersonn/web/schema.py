@@ -24,7 +24,7 @@ class Refused(BaseModel):
 class Estimate(BaseModel):
     """Of the quantity under the class."""
 
-    quantity: str = Field(description="its unit in the name", examples=["band_gap_eV"])
+    quantity: str = Field(description="as the column of labels is named, its unit in the name")
     value: float
     interval90: tuple[float, float]
 
@@ -48,7 +48,7 @@ class Answer(BaseModel):
     notes: list[str] | None = Field(None, description="how the input was read or made; no reason to doubt the answer")
     warnings: list[str] | None = Field(None, description="reasons to doubt the answer")
     domain: dict[str, Any] | None = Field(None, description="distance, limit, inside")
-    voids: dict[str, float] | None = Field(None, description="porosity alone: what was computed of the voids")
+    voids: dict[str, float] | None = Field(None, description="of models that read the pores: what was computed of them")
     error: Problem | None = None
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from andersonn.errors import UsageError
-from andersonn.io.files import cannot_write, from_json, require_encodable
+from andersonn.io.files import cannot_write, from_json, in_use, require_encodable
 from andersonn.io.locks import Held, held
 
 log = logging.getLogger(__name__)
@@ -73,13 +73,9 @@ class Journal:
             self._held.enter_context(held(real.with_name(f".{real.name}.lock")))
             self._stream = self._held.enter_context(path.open("a+b"))
         except Held:
-            raise UsageError(
-                "in_use", f"another run is writing {str(path)!r}", "wait for it, or choose another --out"
-            ) from None
+            raise in_use(path) from None
         except OSError as error:
-            raise UsageError(
-                "not_writable", f"cannot write {str(path)!r}: {error.strerror}", "choose another --out"
-            ) from None
+            raise cannot_write(path, error) from None
 
     def _write(self, content: bytes) -> None:
         assert self._stream is not None

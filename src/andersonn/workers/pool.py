@@ -1,16 +1,19 @@
-"""Subprocesses that may abort or hang without harm, and several of them side by side."""
+"""Processes that may crash or hang without harm to this one, and pools of them; see :mod:`andersonn.workers`."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import queue
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from queue import SimpleQueue
+from types import TracebackType
 from typing import Any, TypeVar
 
 from andersonn import launch
@@ -18,19 +21,19 @@ from andersonn.errors import InputError
 from andersonn.sanitize import lines_of
 
 STARTING = 120.0
-"""Seconds that a worker may take to import its libraries."""
+"""Seconds that a worker may take to start and import its libraries."""
 T, R = TypeVar("T"), TypeVar("R")
 
 
 class Worker:
-    """One subprocess, started when first asked and again after it died.
+    """One process that answers JSON payloads, one at a time. It starts when first asked, and again after it died.
 
     Args:
         compute: ``"module:function"``, see :data:`andersonn.workers.process.Compute`.
         settings: handed to the function with every payload; must be JSON.
-        threads: that the libraries in it may use.
-        gigabytes: of address space that it may take beyond what it has after importing the function's module; None for
-            no bound. What needs more is an InputError of kind ``out_of_memory``, or ends the process.
+        threads: that numerical libraries in the process may use.
+        gigabytes: limit on its address space beyond what it has after importing the function's module, on Linux; None for
+            no limit. A payload that needs more is an InputError of kind ``out_of_memory``, or ends the process.
     """
 
     def __init__(
@@ -41,18 +44,18 @@ class Worker:
         self._process: subprocess.Popen[str] | None = None
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = threading.Event()
 
     def ask(self, payload: dict[str, Any], seconds: float) -> dict[str, Any]:
         """The function's result for one payload.
 
         Args:
             payload: JSON.
-            seconds: after which the process is killed.
+            seconds: time limit, after which the process is killed. Starting it has a limit of its own, :data:`STARTING`.
 
         Raises:
-            InputError: the function raised (its kind), the process died (``aborted``), or took too long
-                (``timed_out``).
+            InputError: the function raised (its kind, or ``failed`` for an error that is not ours), the process died
+                (``aborted``) or took too long (``timed_out``), or the worker is closed (``stopped``).
         """
         if self._process is None or self._process.poll() is not None:
             self._start()
@@ -60,14 +63,18 @@ class Worker:
 
     def close(self) -> None:
         """Ends the process, also from another thread while it is asked; it cannot be asked again."""
-        with self._lock:
-            self._closed = True
+        self._closed.set()
+        with self._lock:  # a process that is being started now is there when the lock is free
             self._kill()
+
+    def wait(self, seconds: float) -> None:
+        """Waits so long before the next try, or until the worker is closed."""
+        self._closed.wait(seconds)
 
     def _start(self) -> None:
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self._threads))
         with self._lock:
-            if self._closed:
+            if self._closed.is_set():
                 raise InputError("stopped", "the run was stopped", "the same command goes on")
             self._process = launch.start(
                 "andersonn.workers.process",
@@ -136,51 +143,74 @@ class Worker:
         process.wait()
 
 
-def side_by_side(
-    items: Iterable[T], handle: Callable[[Worker, T], R], make_worker: Callable[[], Worker], workers: int
-) -> Iterator[R]:
-    """What ``handle`` returns for each item, in the order of completion.
+class WorkerPool:
+    """Workers for one function, each asked by its own thread: payloads wait in a queue until a worker is free.
+
+    Use it as a context manager, or call :meth:`close`.
 
     Args:
-        items: read as workers become free, never far ahead.
-        handle: given a worker of its own thread and an item; what it raises ends the run.
-        make_worker: called once a thread.
-        workers: how many threads with a worker each.
+        compute, settings, threads, gigabytes: as of :class:`Worker`.
+        processes: how many workers.
     """
-    source, reading = iter(items), threading.Lock()
-    results: queue.Queue[tuple[str, Any]] = queue.Queue()
-    pool = [make_worker() for _ in range(workers)]
-    stop = threading.Event()
 
-    def work(worker: Worker) -> None:
-        try:
-            while not stop.is_set():
-                with reading:
-                    item = next(source, stop)
-                if item is stop:
-                    break
-                results.put(("result", handle(worker, item)))  # type: ignore[arg-type]
-        except BaseException as error:
-            results.put(("error", error))
-        finally:
-            results.put(("end", None))
+    def __init__(
+        self,
+        compute: str,
+        settings: dict[str, Any],
+        processes: int,
+        threads: int = 1,
+        gigabytes: float | None = None,
+    ) -> None:
+        self.processes = processes
+        self._workers = [Worker(compute, settings, threads, gigabytes) for _ in range(processes)]
+        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._threads = ThreadPoolExecutor(processes, thread_name_prefix=compute)
 
-    threads = [threading.Thread(target=work, args=(worker,), daemon=True) for worker in pool]
-    try:
-        for thread in threads:
-            thread.start()
-        running = len(threads)
-        while running:
-            kind, value = results.get()
-            if kind == "error":
-                raise value
-            if kind == "end":
-                running -= 1
-            else:
-                yield value
-    finally:
-        stop.set()
-        for worker in pool:
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def submit(self, payload: dict[str, Any], seconds: float) -> Future[dict[str, Any]]:
+        """The promised result of :meth:`Worker.ask`, by the next free worker. ``seconds`` count from when it is asked."""
+        return self.lend(lambda worker, _: worker.ask(payload, seconds), None)
+
+    def lend(self, use: Callable[[Worker, T], R], item: T) -> Future[R]:
+        """The promised result of ``use(worker, item)``, called in a thread with a worker of its own: for an item that
+        takes several questions to the same process.
+        """
+        return self._threads.submit(self._use, use, item)
+
+    def map_unordered(self, use: Callable[[Worker, T], R], items: Iterable[T]) -> Iterator[R]:
+        """What ``use(worker, item)`` returns for each item, in the order of completion.
+
+        Args:
+            use: as of :meth:`lend`; what it raises ends the iteration.
+            items: read in the calling thread, at most two a worker ahead: their source may be larger than memory.
+        """
+        source, finished, pending = iter(items), SimpleQueue[Future[R]](), 0
+        while True:
+            for item in islice(source, 2 * self.processes - pending):
+                self.lend(use, item).add_done_callback(finished.put)
+                pending += 1
+            if not pending:
+                return
+            result = finished.get().result()
+            pending -= 1
+            yield result
+
+    def close(self) -> None:
+        """Ends the processes, also those at work, and drops what waits: both raise InputError or are cancelled."""
+        for worker in self._workers:
             worker.close()
-        for thread in threads:
-            thread.join(5.0)
+        self._threads.shutdown(cancel_futures=True)
+
+    def _use(self, use: Callable[[Worker, T], R], item: T) -> R:
+        worker = self._idle.get()
+        try:
+            return use(worker, item)
+        finally:
+            self._idle.put(worker)

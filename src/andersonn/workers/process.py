@@ -1,9 +1,9 @@
-"""The subprocess that computes: ``python -m andersonn.workers.process``, one JSON object a line each way.
+"""A worker process: ``python -m andersonn.workers.process``. It reads and writes one JSON object a line.
 
-The first line names the function (``{"compute": "module:function", "settings": {...}, "gigabytes": number or null}``)
-and the memory it may take once its module is imported; each further line is a payload for it. Every line is answered by ``{"result": {...}}`` or ``{"error": {"kind", "message", "hint"}}``. What
-the function or a library prints goes to stderr, never between the answers; an abort of the library ends only this
-process.
+The first line names the function and its limits: ``{"compute": "module:function", "settings": {...}, "gigabytes": number or
+null}``; the memory limit counts from when the function's module is imported. Each further line is a payload. Every line is
+answered by ``{"result": {...}}`` or ``{"error": {"kind", "message", "hint"}}``. What the function or a library prints goes
+to stderr, never between the answers. If a library aborts, only this process ends.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from andersonn.errors import AndersonnError
-from andersonn.workers.bounds import bound_memory, die_first, die_with_the_parent
+from andersonn.workers.process_limits import kill_with_parent, limit_memory, prefer_oom_kill
 
 Compute = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
 """(payload, settings) → result, all of them JSON."""
@@ -29,14 +29,14 @@ def named(compute: str) -> Compute:
 
 
 def answer(compute: Compute, payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """The result for one payload, or the error in its place."""
+    """``{"result": ...}`` for one payload, or ``{"error": ...}`` with what the function raised."""
     try:
         return {"result": compute(payload, settings)}
     except AndersonnError as error:
         return {"error": error.as_dict()}
     except MemoryError:
         return {"error": _error("out_of_memory", "the computation ran out of memory", "use fewer --workers")}
-    except Exception as error:  # libraries raise whatever a broken structure runs into; one input must not end the run
+    except Exception as error:  # libraries raise anything on a broken structure; one input must not end the run
         return {"error": _error("failed", f"{type(error).__name__}: {error}", "look at the structure in a viewer")}
 
 
@@ -45,15 +45,15 @@ def _error(kind: str, message: str, hint: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Answers lines until there are no more."""
-    die_with_the_parent()
-    die_first()
+    """Answers lines until stdin closes."""
+    kill_with_parent()
+    prefer_oom_kill()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # C++ libraries print to descriptor 1 whatever sys.stdout is
     first = json.loads(sys.stdin.readline())
     compute, settings = named(first["compute"]), first["settings"]
     if first["gigabytes"] is not None:
-        bound_memory(first["gigabytes"])
+        limit_memory(first["gigabytes"])
     print(json.dumps({"result": {}}), file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(answer(compute, json.loads(line), settings)), file=answers, flush=True)

@@ -24,16 +24,16 @@ def carbon(
     watts: float | None = typer.Option(
         None, help="Assumed power of the machine, if the run's energy was not measured."
     ),
-    saving: str | None = typer.Option(None, help="Share saved; default what the report says."),
+    saving: str | None = typer.Option(None, help="Fraction saved; default: from the report."),
     fleet: str | None = typer.Option(None, help="Energy of all data centers, TWh a year."),
-    share: str | None = typer.Option(None, help="Share of it spent on fixed-point iteration."),
-    intensity: str | None = typer.Option(None, help="Of the grid, g CO2 a kWh."),
+    share: str | None = typer.Option(None, help="Fraction of that energy spent on fixed-point iteration."),
+    intensity: str | None = typer.Option(None, help="Carbon intensity of the grid, g CO2 per kWh."),
     format: Format = FORMAT,
     out: Path | None = OUT,
 ) -> None:
     """Does the sums."""
-    from andersonn.comparison.own import carbon as comparison
-    from andersonn.comparison.own.report import carbon_rows
+    from andersonn.measuring import carbon as comparison
+    from andersonn.measuring.report import carbon_rows
 
     named = {"saving": saving, "fleet": fleet, "share": share, "intensity": intensity}
     given = {name: text for name, text in named.items() if text is not None}
@@ -53,8 +53,8 @@ def carbon(
 
 def _energies(run: dict[str, Any]) -> list[str]:
     """One line a solver, or one for all of which the same is known."""
-    from andersonn.comparison.own.contenders import NAMES
-    from andersonn.comparison.own.report import energy_words
+    from andersonn.measuring.contenders import NAMES
+    from andersonn.measuring.report import energy_words
 
     who: dict[str, list[str]] = {}
     for name, row in run.items():

@@ -18,9 +18,9 @@ from andersonn.cli.measure.shared import (
     tell,
 )
 
-HELP = """Your model on your structures with Anderson, with Anderson that decides by itself, and with forward iteration.
+HELP = """Compares predictions of your model with Anderson, with the automatic choice, and with Picard iteration.
 
-All to the same tolerance, in turn, one round uncounted. Labels are not needed. It says in words whether Anderson pays.
+All to the same tolerance, in turn, after one round that is not counted. Needs no labels. Says in words whether Anderson pays.
 
 Example: andersonn measure inference conduction --data crystals.parquet --limit 1000 --out runs/inference"""
 
@@ -28,13 +28,13 @@ Example: andersonn measure inference conduction --data crystals.parquet --limit 
 def inference(
     task: str = typer.Argument(help="Task, such as conduction."),
     data: list[Path] = typer.Option(..., help="Parquet file of structures; may be repeated."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     limit: int | None = typer.Option(None, min=1, help="Only so many structures, drawn by --seed."),
     side: str = typer.Option("all", help="all, or train, validation or test: sides of the model's own split."),
     rtol: float | None = typer.Option(None, help="Relative residual to reach; default the model's own."),
     compact: bool = typer.Option(True, help="Structures that have converged leave the batch, with every solver."),
     repeats: int = typer.Option(5, min=1, help="Timed rounds."),
-    seed: int = typer.Option(0, min=0, help="Of the draw."),
+    seed: int = typer.Option(0, min=0, help="Seed of the random selection."),
     device: str = DEVICE,
     threads: int = THREADS,
     energy: bool = ENERGY,
@@ -42,14 +42,14 @@ def inference(
     out: Path | None = OUT,
 ) -> None:
     """Runs the comparison."""
-    from andersonn.comparison.own import inference as comparison
-    from andersonn.comparison.own.report import inference_rows
     from andersonn.data.merging import read_records
     from andersonn.inference.predictor import load_for
+    from andersonn.measuring import inference as comparison
+    from andersonn.measuring.report import inference_rows
 
     plan = comparison.Plan(limit, side, rtol, compact, repeats, threads, seed, energy)
     require_device(device)
     require_writable(out)
     result = comparison.compare(load_for(task, model, device), read_records(data), plan, Bars())
     save(result, out)
-    tell(result, *inference_rows(result["solvers"]), format, out)
+    tell(result, *inference_rows(result), format, out)

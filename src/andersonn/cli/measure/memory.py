@@ -12,7 +12,7 @@ import typer
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
 from andersonn.cli.measure.shared import DEVICE, OUT, THREADS, require_device, require_writable, save, show
 
-HELP = """Peak memory of a training step against depth: the equilibrium layer beside explicit stacks of the same cell.
+HELP = """Peak memory of a training step by depth: the equilibrium layer compared with explicit stacks of the same cell.
 
 Without TASK, the convolutional cell of the implicit-layers tutorial. With one, its cell on structures: the embedded
 crystals for conduction, those of --data for other tasks. A fresh process for each point: a few minutes.
@@ -27,19 +27,19 @@ UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB
 
 def memory(
     task: str | None = typer.Argument(None, help="Task, such as conduction."),
-    depths: str | None = typer.Option(None, help="Such as 1,10,100; default 1,2,5,10,20,50,100,200."),
+    depths: str | None = typer.Option(None, help="Such as 1,10,100; default: 1,2,5,10,20,50,100,200."),
     data: list[Path] | None = typer.Option(None, help="Parquet file of structures; may be repeated."),
-    model: Path | None = typer.Option(None, help="Folder of a trained model; default the weights that come along."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     batch: int | None = typer.Option(
-        None, min=1, help="Structures, or images, in the step; default 16, with --budget 1 of each size."
+        None, min=1, help="Structures or images per step; default: 16, with --budget 1 of each size."
     ),
-    seed: int = typer.Option(0, min=0, help="Of the structures, or of the images; a budget has none."),
+    seed: int = typer.Option(0, min=0, help="Seed of the structures or images; not used with --budget."),
     budget: str | None = typer.Option(None, help="Memory that a step may take, such as 500MB or 2GB."),
     rows: str | None = typer.Option(
         None,
-        help="With --budget, sizes by rows of the images, such as 300,3000; the largest structure where too large.",
+        help="With --budget, sizes as numbers of image rows, such as 300,3000; too large ones use the largest structure.",
     ),
-    deepest: int | None = typer.Option(None, min=1, help="With --budget, the deepest step that is tried; default 200."),
+    deepest: int | None = typer.Option(None, min=1, help="With --budget, the largest depth to try; default: 200."),
     variants: bool = typer.Option(
         False, "--variants", help="Also Anderson with short or half-precision windows, or none in the backward pass."
     ),
@@ -68,8 +68,8 @@ def memory(
 
 def _by_depth(options: dict[str, Any], format: Format, out: Path | None) -> None:
     """Peaks by depth."""
-    from andersonn.comparison.own import memory as comparison
-    from andersonn.comparison.own.memory_report import memory_rows
+    from andersonn.measuring import memory as comparison
+    from andersonn.measuring.report import memory_rows
 
     result = _measured(comparison.measure, comparison.Plan(**options), out)
     if format is Format.json:
@@ -83,13 +83,14 @@ def _by_depth(options: dict[str, Any], format: Format, out: Path | None) -> None
 
 def _within(options: dict[str, Any], format: Format, out: Path | None) -> None:
     """What fits in a budget, by size."""
-    from andersonn.comparison.own import budget as comparison
-    from andersonn.comparison.own.memory_report import budget_rows
     from andersonn.errors import UsageError
+    from andersonn.measuring import budget as comparison
+    from andersonn.measuring.memory import Plan
+    from andersonn.measuring.report import budget_rows
 
     if options["task"] is None:
         raise UsageError("no_task", "a budget is asked about structures, and no task is named", "name one: porosity")
-    result = _measured(comparison.measure, comparison.BudgetPlan(**options), out)
+    result = _measured(comparison.measure, Plan(batch=options.pop("batch", 1), **options), out)
     if format is Format.json:
         print_json(result)
     elif format is Format.csv:
@@ -105,7 +106,7 @@ def _within(options: dict[str, Any], format: Format, out: Path | None) -> None:
 
 
 def _measured(measure: Callable[[Any, Bars], dict[str, Any]], plan: Any, out: Path | None) -> dict[str, Any]:
-    """What was measured by a plan, saved if there is a folder for it, which is tried before."""
+    """Runs a measurement; saves it if there is a folder, which is checked first."""
     require_device(plan.device)
     require_writable(out)
     result = measure(plan, Bars())

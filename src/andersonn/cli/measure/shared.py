@@ -12,7 +12,7 @@ from andersonn.cli.console import Format, print_csv, print_json
 OUT = typer.Option(None, help="Folder for report.html and report.json.")
 DEVICE = typer.Option("cpu", help="Such as cpu or cuda.")
 ENERGY = typer.Option(False, "--energy", help="Measure energy too, where this machine has counters or codecarbon.")
-THREADS = typer.Option(1, min=1, help="Of torch.")
+THREADS = typer.Option(1, min=1, help="Threads of torch.")
 
 
 def require_device(device: str) -> None:
@@ -37,8 +37,8 @@ def require_writable(out: Path | None) -> None:
 
 def save(result: dict[str, Any], out: Path | None) -> None:
     """Writes report.json and report.html, which is drawn from it."""
-    from andersonn.comparison.own.report import render
     from andersonn.io.files import write_json, write_text
+    from andersonn.measuring.report import render
 
     if out is not None:
         write_json(out / "report.json", result)

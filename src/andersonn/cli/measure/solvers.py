@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json, tell
-from andersonn.cli.measure.shared import require_device, require_writable
+from andersonn.cli.measure.shared import DEVICE, THREADS, require_device, require_writable, show
 
-HELP = """Solvers of fixed points beside torchdeq's, jaxopt's, scipy's and the implicit-layers tutorial's.
+HELP = """The solvers of this package side by side: evaluations of f, time and status.
 
-Evaluations of f, time and status on each problem. The quick set takes one to two minutes, the full one hours.
-Peers that are not installed are listed as such; `andersonn doctor` says how to get them.
+Without TASK, on standard problems: the quick set takes a minute, the full one hours. With one, on the cell of its model and
+your structures. Beside other libraries' solvers: benchmarks/solvers.py in the repository.
 
-Example: andersonn measure solvers --out runs/solvers"""
+Example: andersonn measure solvers --out runs/solvers
+Example: andersonn measure solvers conduction --data crystals.parquet --batch 32"""
 
-QUICK = {"max_evaluations": 200, "repeats": 3, "seconds": 0.05}
+QUICK = {"max_evaluations": 200, "repeats": 3}
 """How the quick set is kept short."""
 
 
@@ -30,91 +30,47 @@ class Set(StrEnum):
 
 
 def solvers(
-    set: Set = typer.Option(Set.quick, "--set", help="quick: small sizes. full: all precisions and batches."),
-    problem: list[str] | None = typer.Option(None, help="Only this problem; may be given several times."),
-    seed: int = typer.Option(0, min=0, help="Of the problems."),
-    device: str = typer.Option("cpu", help="Such as cpu or cuda."),
-    threads: int = typer.Option(1, min=1, help="Of torch."),
+    task: str | None = typer.Argument(None, help="Task whose model's cell is solved, such as conduction."),
+    set: Set = typer.Option(Set.quick, "--set", help="quick: few runs, small. full: all precisions and batches."),
+    problem: list[str] | None = typer.Option(None, help="Only this standard problem; may be given several times."),
+    data: list[Path] | None = typer.Option(None, help="Parquet file of structures; may be repeated."),
+    model: Path | None = typer.Option(None, help="Folder of a trained model; default the shipped weights."),
+    batch: int = typer.Option(16, min=1, help="Structures, with TASK."),
+    seed: int = typer.Option(0, min=0, help="Of the problems, or of the draw of structures."),
+    device: str = DEVICE,
+    threads: int = THREADS,
     format: Format = FORMAT,
     out: Path | None = typer.Option(None, help="Folder for report.md, report.json and residuals.png."),
 ) -> None:
-    """Runs the contest."""
-    from andersonn.comparison import contest, problems
+    """Runs the comparison."""
+    from andersonn.errors import UsageError
+    from andersonn.measuring import solvers as comparison
 
-    cases = problems.quick_cases() if set is Set.quick else problems.full_cases()
-    if problem:
-        cases = problems.only(cases, problem)
-    _require_cases(cases, device)
+    if task is None and (data or model):
+        raise UsageError("no_task", "data and model belong to a task, and none is named", "name one: conduction")
+    if task is not None and problem:
+        raise UsageError("bad_option", "--problem names a standard problem, and a task is named too", "leave one out")
+    require_device(device)
     require_writable(out)
+    if task is None:
+        cases = comparison.standard_cases(set.value, problem or (), seed, device)
+    else:
+        cases = comparison.own_cases(task, model, [str(file) for file in data or ()], batch, seed, device)
     limits = QUICK if set is Set.quick else {}
-    result = contest.run(contest.Plan(cases, seed=seed, device=device, threads=threads, **limits), progress=Bars())
+    result = comparison.measure(cases, device=device, threads=threads, seed=seed, progress=Bars(), **limits)
     if out:
-        words = "".join(f" --problem '{name}'" for name in problem or ())
-        save(
-            result,
-            out,
-            f"andersonn measure solvers --set {set.value}{words} --seed {seed} --device {device} --threads {threads}",
-        )
+        words = [task or "", f"--set {set.value}", *(f"--problem '{name}'" for name in problem or ())]
+        words += [*(f"--data {file}" for file in data or ()), f"--model {model}" if model else ""]
+        words += [f"--batch {batch}" if task else "", f"--seed {seed} --device {device} --threads {threads}"]
+        comparison.save(result, out, " ".join(word for word in ("andersonn measure solvers", *words) if word))
     if format is Format.json:
         print_json({name: value for name, value in result.items() if name != "curves"})
     elif format is Format.csv:
         print_csv(result["rows"], result["rows"][0])
     else:
-        _table(result)
+        for rtol in result["setting"]["tolerances"]:
+            head, body = comparison.solver_rows(result, rtol)
+            show([f"to a residual of {rtol:.0e}", *head[1:]], body, [], None)
+        tell(result["verdict"])
         if out:
             tell(f"report: {out / 'report.md'}")
-
-
-def _require_cases(cases: list[Any], device: str) -> None:
-    """Refuses what cannot run, before anything does."""
-    from andersonn.errors import UsageError
-
-    if not cases:
-        raise UsageError("empty_set", "the quick set has no such problem: it takes too long", "use --set full")
-    require_device(device)
-
-
-def save(result: dict[str, Any], folder: Path, command: str) -> None:
-    """Writes report.md, report.json and residuals.png."""
-    from andersonn.comparison.figure import figure
-    from andersonn.comparison.report import markdown
-    from andersonn.io.files import write_json, write_text, write_whole
-
-    picture = figure(result)
-    write_whole(folder / "residuals.png", lambda name: Path(name).write_bytes(picture))
-    write_json(folder / "report.json", result)
-    write_text(folder / "report.md", markdown(result, command, "residuals.png"))
-
-
-def _table(result: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from andersonn.comparison.claims import cases, power
-    from andersonn.comparison.report import VERDICTS, spell
-
-    console = Console()
-    for rtol in result["setting"]["tolerances"]:
-        table = Table("problem", "full window", box=None, header_style="bold", pad_edge=False)
-        table.title, table.title_justify = f"evaluations and time to a residual of {power(rtol)}", "left"
-        table.add_column("best of ours", overflow="fold")
-        table.add_column("best peer", overflow="fold")
-        for case in cases(row for row in result["rows"] if row["rtol"] == rtol):
-            first = case.rows[0]
-            cells = [
-                f"{first['problem']}, {first['dtype']}, {first['batch']}",
-                str(first["optimal_evaluations"] or "–"),
-            ]
-            for ours in (True, False):
-                solved = [r for r in case.rows if r["ours"] is ours and r["seconds"] is not None]
-                best = min(solved, key=lambda row: row["seconds"], default=None)
-                words = "none" if best is None else f"{best['evaluations']} · {spell(best['seconds'])} {best['solver']}"
-                cells.append(words)
-            table.add_row(*map(escape, cells))
-        console.print(table)
-        console.print()
-    for claim in result["claims"]:
-        verdict = VERDICTS[claim["met"]].strip("*")
-        line = f"{verdict:<12} {claim['claim']} ({claim['whose']}; {claim['target']}): {claim['measured']}"
-        console.print(line, highlight=False, markup=False)

@@ -9,10 +9,10 @@ import typer
 from andersonn.cli.console import FORMAT, Bars, Format
 from andersonn.cli.measure.shared import ENERGY, OUT, THREADS, require_device, require_writable, save, tell
 
-HELP = """Your network trained twice on your data: with Anderson in both passes, and with forward iteration in both.
+HELP = """Trains your network twice on your data: with Anderson in both passes, and with Picard iteration in both.
 
-Same data, batches, first weights and tolerances, an epoch in turn. Options are key=value words as for train. No model is
-kept. It says in words whether Anderson pays.
+Same data, batches, first weights and tolerances, epochs in turn. Options are key=value as for train. No model is
+kept. Says in words whether Anderson pays.
 
 Example: andersonn measure training conduction --data crystals.parquet --epochs 10 --limit 2000 --out runs/training"""
 
@@ -23,11 +23,11 @@ def training(
     data: list[Path] = typer.Option(..., help="Parquet file of records; may be repeated."),
     config: Path | None = typer.Option(None, help="TOML or JSON file of options."),
     epochs: int | None = typer.Option(None, min=1, help="Passes over the training data, of each run."),
-    limit: int | None = typer.Option(None, min=10, help="Only so many records, drawn by the seed."),
+    limit: int | None = typer.Option(None, min=10, help="Use only this many records, drawn by --seed."),
     target: float | None = typer.Option(
-        None, help="Validation accuracy to race to, such as 0.8; default the lower of the two best."
+        None, help="Validation accuracy to reach, such as 0.8; default: the lower of the two best."
     ),
-    device: str | None = typer.Option(None, help="Such as cpu or cuda; default the configuration's."),
+    device: str | None = typer.Option(None, help="Such as cpu or cuda; default: from the configuration."),
     threads: int = THREADS,
     energy: bool = ENERGY,
     format: Format = FORMAT,
@@ -43,9 +43,9 @@ def training(
     words = [f"{name}={value}" for name, value in named.items() if value is not None]
     options = config_of(spec, config, [*(overrides or []), *words])
 
-    from andersonn.comparison.own import training as comparison
-    from andersonn.comparison.own.report import training_rows
     from andersonn.data.merging import read_records
+    from andersonn.measuring import training as comparison
+    from andersonn.measuring.report import training_rows
     from andersonn.models.device import pick_device
 
     require_device(str(pick_device(options.device)))
@@ -53,4 +53,4 @@ def training(
     records = read_records(data, labels=(chosen.quantity,))
     result = comparison.compare(chosen, records, options, target, threads, energy, Bars())
     save(result, out)
-    tell(result, *training_rows(result["solvers"]), format, out)
+    tell(result, *training_rows(result), format, out)

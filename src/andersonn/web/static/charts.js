@@ -1,5 +1,5 @@
 // Charts as SVG: the estimate against its thresholds, convergence, contributions. Each has its numbers as text too.
-import { atomName, diverging, fixed, h, percent, quantity, words } from "/static/dom.js";
+import { atomName, diverging, fixed, h, percent, quantityAndUnit, words } from "/static/dom.js";
 
 /** Width of a chart in its own units, about pixels, so that letters stay readable on a phone. */
 const chartWidth = () => Math.max(310, Math.min(560, window.innerWidth - 70));
@@ -15,31 +15,33 @@ export function probabilityBars(probabilities) {
 }
 
 /** The estimate with its interval on an axis that the thresholds divide into classes. */
-export function estimateAxis(estimate, classes, cuts, highest) {
+export function estimateAxis(task, estimate, cuts) {
   const [width, height, left] = [chartWidth(), 92, 12];
   const right = width - 12;
-  const top = Math.max(highest, estimate.interval90[1] * 1.05);
-  const at = (value) => left + (right - left) * Math.min(1, Math.max(0, value) / top);
-  const [name, unit] = quantity(estimate.quantity);
-  const ends = [0, ...cuts, top];
-  const bands = classes.map((label, k) => {
+  const [lowest, highest] = task.range;
+  const [low, high] = estimate.interval90;
+  const room = 0.05 * (highest - lowest);
+  const bottom = low < lowest ? low - room : lowest;
+  const top = high > highest ? high + room : highest;
+  const at = (value) => left + (right - left) * Math.min(1, Math.max(0, (value - bottom) / (top - bottom)));
+  const ends = [bottom, ...cuts, top];
+  const bands = task.classes.map((label, k) => {
     const [from, to] = [at(ends[k]), at(ends[k + 1])];
-    const room = to - from;
-    const fits = room > 6.4 * label.length;
+    const width = to - from;
+    const fits = width > 6.4 * label.length;
     return h("g", {},
-      h("rect", { x: from, y: 30, width: Math.max(0, room - 1), height: 22, rx: 3, fill: "var(--paper)", stroke: "var(--line)" }),
+      h("rect", { x: from, y: 30, width: Math.max(0, width - 1), height: 22, rx: 3, fill: "var(--paper)", stroke: "var(--line)" }),
       fits ? h("text", { x: (from + to) / 2, y: 22, "text-anchor": "middle" }, words(label)) : "");
   });
-  const marks = ticks(0, top, 6).map((value) => h("g", {},
+  const marks = ticks(bottom, top, 6).map((value) => h("g", {},
     h("line", { x1: at(value), x2: at(value), y1: 52, y2: 57, stroke: "var(--soft)" }),
     h("text", { x: at(value), y: 71, "text-anchor": "middle" }, `${+value.toFixed(6)}`)));
-  const [low, high] = estimate.interval90;
-  const text = `${name} ${fixed(estimate.value)} ${unit}, 90 % interval ${fixed(low)} to ${fixed(high)} ${unit}`;
+  const text = `${task.quantity_words} ${fixed(estimate.value)} ${task.unit}, 90 % interval ${fixed(low)} to ${fixed(high)} ${task.unit}`;
   return h("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": text }, bands, marks,
     cuts.map((cut) => h("line", { x1: at(cut), x2: at(cut), y1: 26, y2: 58, stroke: "var(--ink)", "stroke-width": 2, "stroke-dasharray": "4 3" })),
     h("line", { x1: at(low), x2: at(high), y1: 41, y2: 41, stroke: "var(--accent)", "stroke-width": 5, "stroke-linecap": "round", opacity: 0.55 }),
     h("circle", { cx: at(estimate.value), cy: 41, r: 7, fill: "var(--accent)", stroke: "var(--card)", "stroke-width": 2 }),
-    h("text", { x: (left + right) / 2, y: 88, "text-anchor": "middle" }, `${name} / ${unit}`));
+    h("text", { x: (left + right) / 2, y: 88, "text-anchor": "middle" }, quantityAndUnit(task)));
 }
 
 /** Residual against evaluations of both solvers, on a logarithmic scale. */

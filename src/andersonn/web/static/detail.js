@@ -1,7 +1,7 @@
 // One structure in all its views.
 import { look } from "/static/api.js";
 import { contributionBars, convergenceChart, estimateAxis, probabilityBars } from "/static/charts.js";
-import { fixed, h, quantity, words } from "/static/dom.js";
+import { fixed, h, words } from "/static/dom.js";
 import { graphImage } from "/static/image.js";
 import { network } from "/static/network.js";
 import { shortName } from "/static/table.js";
@@ -35,7 +35,7 @@ export class Detail {
       if (turn !== this.turn) return;
       waiting.remove();
       this.views(found);
-      const few = found.answer.n_atoms <= MOST_EXPLAINED || task.name === "polarity";
+      const few = found.answer.n_atoms <= MOST_EXPLAINED || task.explained_at_once;
       if (few) await this.explain(turn);
     } catch (problem) {
       if (turn === this.turn) waiting.replaceChildren(problemBox(problem));
@@ -48,9 +48,7 @@ export class Detail {
     this.axis = h("div", { id: "axis" });
     this.rule = h("p", { class: "soft", id: "rule" });
     this.className = h("p", { class: "class", id: "class" });
-    const [name, unit] = quantity(this.task.quantity);
-    const highest = Math.round(3 * this.task.thresholds.at(-1) * 100) / 100;
-    this.highest = highest;
+    const { quantity_words: name, unit } = this.task;
     const { domain, estimate, solver } = answer;
     const place = domain
       ? h("span", { class: `badge ${domain.inside ? "in" : "out"}`, id: "domain" }, `${domain.inside ? "inside" : "outside"} the model's domain`)
@@ -65,7 +63,7 @@ export class Detail {
       h("div", {},
         h("p", { class: "soft", style: { margin: "0 0 4px" } }, `${name}: `, h("b", { class: "strong" }, `${fixed(estimate.value)} ${unit}`), `, 90 % interval ${fixed(estimate.interval90[0])} to ${fixed(estimate.interval90[1])} ${unit}`),
         this.axis,
-        sliders(this.task, this.cuts, highest, (cuts) => { this.cuts = cuts; this.judge(); this.moved(cuts); }),
+        sliders(this.task, this.cuts, (cuts) => { this.cuts = cuts; this.judge(); this.moved(cuts); }),
         h("small", {}, evaluations),
         answer.warnings.length ? h("ul", { class: "warnings", "aria-label": "Warnings" }, answer.warnings.map((text) => h("li", {}, text))) : null,
         answer.notes.length ? h("ul", { class: "notes", "aria-label": "Notes" }, answer.notes.map((text) => h("li", {}, text))) : null));
@@ -77,7 +75,7 @@ export class Detail {
     const { task, cuts } = this;
     const { answer } = this.entry;
     const trained = asTrained(task, cuts);
-    this.axis.replaceChildren(estimateAxis(answer.estimate, task.classes, cuts, this.highest));
+    this.axis.replaceChildren(estimateAxis(task, answer.estimate, cuts));
     if (!trained && !this.boundary) { // not there yet: only the estimate can tell
       this.className.textContent = words(classByEstimate(task, answer, cuts));
       this.probabilities.replaceChildren();
@@ -119,7 +117,7 @@ export class Detail {
       if (turn !== this.turn) return;
       this.values = found.contributions.map((row) => row.value);
       this.byValue.disabled = false;
-      const what = found.method === "dipole" ? `Parts of the dipole moment, which add up to ${fixed(found.total)} D` : `Fall of the log-odds of ${words(found.class)} when the atom is removed`;
+      const what = found.method === "dipole" ? `Parts of the ${this.task.quantity_words}, which add up to ${fixed(found.total)} ${this.task.unit}` : `Fall of the log-odds of ${words(found.class)} when the atom is removed`;
       const own = found.warnings.filter((text) => !this.entry.answer.warnings.includes(text));
       this.explained.replaceChildren(title, h("p", { class: "soft" }, `${what}. Red adds, blue subtracts.`), contributionBars(found),
         found.contributions.length > 12 ? h("small", {}, `the 12 largest of ${found.contributions.length}; all are colors of the structure`) : "",

@@ -23,11 +23,8 @@ export const percent = (p) => `${(100 * p).toFixed(p > 0.9995 || p < 0.0005 ? 0 
 
 export const words = (name) => name.replaceAll("_", " ");
 
-/** "band_gap_eV" → ["band gap", "eV"] */
-export function quantity(name) {
-  const names = { band_gap_eV: ["band gap", "eV"], dipole_D: ["dipole moment", "D"], pld_A: ["pore-limiting diameter", "Å"] };
-  return names[name] ?? [words(name), ""];
-}
+/** The quantity of a task with its unit, such as "band gap / eV". */
+export const quantityAndUnit = (task) => (task.unit ? `${task.quantity_words} / ${task.unit}` : task.quantity_words);
 
 /** The value of a color variable of the page, as it is now. */
 export const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

@@ -1,13 +1,13 @@
 // The lab: what is asked, and what is shown of the answers.
 import { get, predict, Problem } from "/static/api.js";
 import { Detail, problemBox } from "/static/detail.js";
-import { $, h, quantity, words } from "/static/dom.js";
+import { $, h, words } from "/static/dom.js";
 import { showPage } from "/static/pages.js";
 import { Table } from "/static/table.js";
 
 const MOST_PROBLEMS = 5;
-const OTHER = { not_periodic: ["polarity"], periodic: ["conduction", "porosity"] };
-const state = { tasks: {}, task: "conduction", cuts: {}, question: null, turn: 0 };
+const REFUSED = { not_periodic: true, periodic: false }; // error → "periodic" of tasks that refuse such a structure
+const state = { tasks: {}, task: null, cuts: {}, question: null, turn: 0 };
 const detail = new Detail($("detail"), (cuts) => { state.cuts[state.task] = cuts; table.moved(cuts); });
 const table = new Table($("table"), choose);
 
@@ -28,7 +28,7 @@ async function ask(question) {
     return;
   }
   const task = state.tasks[state.task];
-  say(`Asking about ${task.name} …`);
+  say(`Asking about ${words(task.name)} …`);
   $("problems").replaceChildren();
   detail.clear();
   table.show(task, [], []);
@@ -68,9 +68,9 @@ function excess({ files = [] }) {
 
 /** A way out when the question was not about this kind of structure. */
 function instead(error) {
-  const others = OTHER[error.kind];
-  if (!others) return null;
-  return h("p", {}, others.map((name) => h("button", { type: "button", click: () => { setTask(name); ask(state.question); } }, `Ask about ${name} instead`)));
+  if (!(error.kind in REFUSED)) return null;
+  const others = Object.values(state.tasks).filter((task) => task.periodic !== REFUSED[error.kind]).map((task) => task.name);
+  return h("p", {}, others.map((name) => h("button", { type: "button", click: () => { setTask(name); ask(state.question); } }, `Ask about ${words(name)} instead`)));
 }
 
 /** Files with names that differ, so that each answer can be told whose it is. */
@@ -105,11 +105,13 @@ function setTask(name) {
   document.querySelector(`#tasks input[value="${name}"]`).checked = true;
 }
 
-function drawTasks(tasks) {
-  const about = { conduction: "crystals: metal, semiconductor or insulator", polarity: "molecules: weakly or strongly polar", porosity: "frameworks: how wide the pores are" };
+function drawTasks(tasks, unavailable) {
   $("tasks").replaceChildren(...tasks.map((task) => h("label", {},
     h("input", { type: "radio", name: "task", value: task.name, checked: task.name === state.task, change: () => { state.task = task.name; if (state.question) ask(state.question); } }),
-    h("span", {}, words(task.name), h("small", {}, about[task.name] ?? quantity(task.quantity)[0])))));
+    h("span", {}, words(task.name), h("small", {}, task.summary)))),
+  ...unavailable.map((task) => h("label", { class: "unavailable", title: `${task.message}: ${task.hint}` },
+    h("input", { type: "radio", disabled: true }),
+    h("span", {}, words(task.name), h("small", {}, `${task.kind === "untrained" ? "untrained" : "its model cannot be read"}: ${task.summary}`)))));
 }
 
 function drawExamples(examples) {
@@ -169,11 +171,12 @@ async function begin() {
   listen();
   route();
   try {
-    drawExamples(await get("/api/examples"));
-    const { tasks, limits } = await get("/api/tasks");
+    const { tasks, unavailable, limits } = await get("/api/tasks");
     state.limits = limits;
     state.tasks = Object.fromEntries(tasks.map((task) => [task.name, task]));
-    drawTasks(tasks);
+    state.task = tasks[0].name;
+    drawTasks(tasks, unavailable);
+    drawExamples(await get("/api/examples"));
     $("limits").textContent = `At most ${limits.megabytes} MB, ${limits.files} files, ${limits.structures} structures at a time, ${limits.atoms} atoms each. Nothing is kept or sent on.`;
   } catch (problem) {
     $("problems").replaceChildren(problemBox(problem));

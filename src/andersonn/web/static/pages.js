@@ -2,11 +2,11 @@
 import { get, getText } from "/static/api.js";
 import { $, h, words } from "/static/dom.js";
 
-/** Shows the page of a location such as "cards/polarity". */
+/** Shows the page of a location such as "cards/TASK". */
 export async function showPage(page, part) {
   const place = $(page);
   try {
-    if (page === "cards") await cards(place, part || "conduction");
+    if (page === "cards") await cards(place, part);
     else if (page === "report" && !place.childElementCount) place.replaceChildren(text(await getText("/api/report")));
     else if (page === "api" && !place.childElementCount) place.replaceChildren(documentation(await get("/openapi.json")));
   } catch (problem) {
@@ -14,11 +14,12 @@ export async function showPage(page, part) {
   }
 }
 
-async function cards(place, task) {
-  const names = ["conduction", "polarity", "porosity"];
+async function cards(place, part) {
+  if (!place.childElementCount) place.replaceChildren(h("p", { class: "soft" }, "loading …"));
+  const names = (await get("/api/tasks")).tasks.map((found) => found.name);
+  const task = part || names[0];
   const tabs = h("nav", { class: "tabs", "aria-label": "Model cards" }, names.map((name) =>
-    h("a", { href: `#cards/${name}`, "aria-current": name === task ? "page" : null }, name)));
-  if (!place.childElementCount) place.replaceChildren(tabs, h("p", { class: "soft" }, "loading …"));
+    h("a", { href: `#cards/${name}`, "aria-current": name === task ? "page" : null }, words(name))));
   const html = await getText(`/api/cards/${encodeURIComponent(task)}?format=html`);
   place.replaceChildren(tabs, text(html));
 }

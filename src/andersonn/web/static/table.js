@@ -1,5 +1,5 @@
 // Several answers: a table that sorts, and the same as CSV.
-import { fixed, h, percent, quantity, words } from "/static/dom.js";
+import { fixed, h, percent, quantityAndUnit, words } from "/static/dom.js";
 import { asTrained, classByEstimate } from "/static/thresholds.js";
 
 const CSV = ["input", "id", "formula", "task", "class", "probability", "quantity", "value", "low90", "high90", "n_atoms", "status", "inside_domain", "notes", "warnings", "error"];
@@ -30,7 +30,6 @@ export class Table {
   }
 
   columns() {
-    const [name, unit] = quantity(this.task.quantity);
     const moved = !asTrained(this.task, this.cuts);
     const label = (a) => (moved ? classByEstimate(this.task, a, this.cuts) : a.class);
     return [
@@ -38,7 +37,7 @@ export class Table {
       { title: "formula", value: (a) => a.formula, text: (a) => a.formula },
       { title: moved ? "class, by the estimate" : "class", value: (a) => this.task.classes.indexOf(label(a)), text: (a) => words(label(a)) },
       { title: "p", value: (a) => (moved ? 0 : a.probabilities[a.class]), text: (a) => (moved ? "–" : percent(a.probabilities[a.class])), number: true },
-      { title: `${name} / ${unit}`, value: (a) => a.estimate.value, text: (a) => fixed(a.estimate.value), number: true },
+      { title: quantityAndUnit(this.task), value: (a) => a.estimate.value, text: (a) => fixed(a.estimate.value), number: true },
       { title: "90 % interval", value: (a) => a.estimate.interval90[1] - a.estimate.interval90[0], text: (a) => a.estimate.interval90.map((x) => fixed(x)).join(" … "), number: true },
       { title: "atoms", value: (a) => a.n_atoms, text: (a) => `${a.n_atoms}`, number: true },
       { title: "domain", value: (a) => a.domain?.distance ?? -1, text: (a) => (a.domain ? (a.domain.inside ? "inside" : "outside") : "unknown") },

@@ -1,5 +1,5 @@
 // Moving the cuts between classes. At the trained cuts all is as the model says; elsewhere a rule of the API's "boundary" holds.
-import { fixed, h, quantity, words } from "/static/dom.js";
+import { fixed, h, words } from "/static/dom.js";
 
 /** Whether the cuts are where the model was trained. */
 export const asTrained = (task, cuts) => cuts.every((cut, k) => cut === task.thresholds[k]);
@@ -21,7 +21,7 @@ export function classByEstimate(task, answer, cuts) {
 export const RULES = {
   trained: "calibrated on validation data",
   uncalibrated: "not calibrated",
-  model: "moved thresholds: by the model's own distribution of |μ|; its calibration was not tested there",
+  model: "moved thresholds: by the model's own distribution of the quantity; its calibration was not tested there",
   estimate: "moved thresholds: from the estimate and its interval, not calibrated",
 };
 
@@ -29,9 +29,10 @@ export const RULES = {
  * Sliders for the cuts of a task.
  * @param changed called with the new cuts
  */
-export function sliders(task, cuts, highest, changed) {
-  const [name, unit] = quantity(task.quantity);
-  const step = highest > 12 ? 0.1 : 0.05;
+export function sliders(task, cuts, changed) {
+  const { unit } = task;
+  const [lowest, highest] = task.range;
+  const step = roundStep((highest - lowest) / 140);
   const movable = cuts.map((cut, k) => k).filter((k) => !(k === 0 && task.first_threshold_is_fixed));
   const outputs = {};
   const inputs = {};
@@ -46,8 +47,8 @@ export function sliders(task, cuts, highest, changed) {
   const rows = movable.map((k) => {
     outputs[k] = h("output", {}, `${fixed(cuts[k])} ${unit}`);
     inputs[k] = h("input", {
-      type: "range", min: step, max: highest, step: "any", value: cuts[k], "data-cut": k,
-      "aria-label": `${name} between ${words(task.classes[k])} and ${words(task.classes[k + 1])}`,
+      type: "range", min: lowest + step, max: highest, step: "any", value: cuts[k], "data-cut": k,
+      "aria-label": `${task.quantity_words} between ${words(task.classes[k])} and ${words(task.classes[k + 1])}`,
       keydown: (event) => {
         const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
         if (!by) return;
@@ -60,14 +61,20 @@ export function sliders(task, cuts, highest, changed) {
   });
   function move(k, value) {
     const near = Math.abs(value - task.thresholds[k]) < step / 2 ? task.thresholds[k] : Math.round(value / step) * step;
-    const low = k > 0 ? cuts[k - 1] + step : step;
+    const low = k > 0 ? cuts[k - 1] + step : lowest + step;
     const high = k + 1 < cuts.length ? cuts[k + 1] - step : highest;
     const next = [...cuts];
-    next[k] = +Math.min(Math.max(near, low), high).toFixed(4);
+    next[k] = +Math.min(Math.max(near, low), high).toFixed(6);
     set(next);
   }
   back.disabled = asTrained(task, cuts);
   return h("div", { class: "sliders" }, h("div", { class: "row" }, h("b", {}, "Thresholds"), back), rows);
+}
+
+/** The largest of 1, 2, 5, 10, … that is no larger than a number, at any power of ten. */
+function roundStep(number) {
+  const power = 10 ** Math.floor(Math.log10(number));
+  return [5, 2, 1].map((k) => k * power).find((step) => step <= number);
 }
 
 function interpolated({ cuts, above }, cut) {

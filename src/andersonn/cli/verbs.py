@@ -1,0 +1,72 @@
+"""``andersonn VERB``: the verbs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from andersonn import __version__
+from andersonn.cli import (
+    card,
+    data,
+    demo,
+    doctor,
+    draw,
+    evaluate,
+    explain,
+    label,
+    measure,
+    predict,
+    screen,
+    serve,
+    train,
+)
+from andersonn.cli.task_list import TASKS, CommandWithTasks, GroupWithTasks
+
+
+class Verbs(GroupWithTasks):
+    """All verbs. typer would take any broken pipe for a reader of the output that went away, and end without a word."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: D102
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # of a worker or a connection: those of the output never come here
+            raise ConnectionError(f"a process or connection ended too early: {error}") from error
+
+
+ABOUT = "Artificial life and materials scientists on equilibrium networks, solved by Anderson extrapolation."
+app = typer.Typer(
+    cls=Verbs,
+    help=f"{ABOUT}\n\nTasks:\n{TASKS}",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo", help=demo.HELP)(demo.demo)
+app.command("train", cls=CommandWithTasks, help=train.HELP)(train.train)
+app.command("predict", cls=CommandWithTasks, help=predict.HELP)(predict.predict)
+app.command("evaluate", cls=CommandWithTasks, help=evaluate.HELP)(evaluate.evaluate)
+app.command("screen", help=screen.HELP)(screen.screen)
+app.command("explain", help=explain.HELP)(explain.explain)
+app.command("draw", help=draw.HELP)(draw.draw)
+app.command("card", help=card.HELP)(card.card)
+app.command("doctor", help=doctor.HELP)(doctor.doctor)
+app.command("serve", help=serve.HELP)(serve.serve)
+app.add_typer(measure.app, name="measure")
+app.add_typer(label.app, name="label")
+app.add_typer(data.app, name="data")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"andersonn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass

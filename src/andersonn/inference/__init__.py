@@ -1,0 +1,1 @@
+"""Answers of a trained model: bundle, forward pass, calibration, applicability domain, early exit, explanations."""

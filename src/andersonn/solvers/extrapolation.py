@@ -1,0 +1,235 @@
+"""The extrapolated step of Anderson's method with a fixed window, its options, and its mixing parameter β."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from andersonn.solvers.layout import NUMPY_DTYPES, Block, Layout, NumpyLayout, tensor_of
+from andersonn.solvers.options import options, require_choice, require_count, require_number
+from andersonn.solvers.secant_window import SecantWindow
+from andersonn.solvers.solver import Evaluation, Solver, Stepper
+from andersonn.solvers.window import NumpyWindow, TorchWindow, Window
+
+WINDOW_DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+LEAST_BETA, LOWER_BETA, RAISE_BETA = 0.1, 0.5, 1.25
+
+
+@options
+class AndersonOptions(Solver):
+    """The options of :class:`~andersonn.solvers.Anderson`, which documents them, and their checks.
+
+    They are apart from it because both of its steppers need them: :class:`Extrapolation` and
+    :class:`~andersonn.solvers.automatic.AutomaticExtrapolation`.
+    """
+
+    window: int | Literal["auto"] = 5
+    mixing: float | tuple[float, ...] | Literal["adaptive"] = 1.0
+    ridge: float | None = None
+    type: Literal["I", "II"] = "II"
+    period: int = 1
+    restart: int | None = None
+    safeguard: float | None = 4.0
+    max_condition: float | None = None
+    sketch: int = 1
+    window_dtype: Literal["float64", "float32", "bfloat16", "float16"] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.window != "auto":
+            require_count("window", self.window, other='"auto"')
+        elif self.period != 1:
+            raise ValueError('window="auto" decides the period as well; leave it out, or give a window')
+        Mixing.check(self.mixing)
+        require_choice("type", self.type, ("I", "II"))
+        require_count("period", self.period)
+        require_count("sketch", self.sketch)
+        if self.ridge is not None:
+            require_number("ridge", self.ridge)
+        if self.restart is not None:
+            require_count("restart", self.restart)
+        if self.safeguard is not None:
+            require_number("safeguard", self.safeguard, above=1)
+        if self.max_condition is not None:
+            require_number("max_condition", self.max_condition, above=1)
+        if self.window_dtype is not None:
+            require_choice("window_dtype", self.window_dtype, WINDOW_DTYPES)
+        if self.sketch > 1 and (self.type == "I" or self.mixing != 1.0):
+            raise ValueError(
+                "sketch works with type II and mixing 1.0 only: the others need all coordinates; set sketch=1"
+            )
+
+
+class Extrapolation(Stepper):
+    """The stepper of a fixed window, which is allocated when it is first needed.
+
+    Attributes:
+        period: extrapolates at every period-th evaluation; may be changed during a solve.
+        gamma: coefficients of the latest extrapolation, ``[B, filled]``.
+    """
+
+    def __init__(self, options: AndersonOptions, layout: Layout, like: Tensor) -> None:
+        self.options, self.layout, self.like = options, layout, like
+        self.ridge = 10 * torch.finfo(like.dtype).eps if options.ridge is None else options.ridge
+        self.mixing = Mixing(options.mixing, layout.samples, like.device)
+        self.window: Window | None = None
+        self.gamma: Tensor | np.ndarray | None = None
+        self.before: tuple[Block, Block] | None = None  # residual and value that the next difference is taken from
+        self.least: Tensor | np.ndarray | None = None  # residual norm of each sample so far
+        self.period, self.since_extrapolation = options.period, 0
+
+    def advance(self, now: Evaluation, out: Block) -> Block:
+        """An extrapolated step at every period-th call, else a Picard step."""
+        self.since_extrapolation += 1
+        if self.before is None or self.since_extrapolation < self.period:
+            if self.before is None:
+                self.before = (now.r, now.g)
+            return now.picard_step(self.mixing.present, out)
+        self.since_extrapolation = 0
+        window = self._pushed(now)
+        self.before = (now.r, now.g)
+        if self.options.safeguard is not None:
+            self._safeguard(now.norms[:, 0])
+        self.gamma = gamma = window.coefficients(self.ridge, self.options.max_condition)
+        window.extrapolate(gamma, now.g, out)
+        if not self.mixing.undamped:
+            self._damp(window, gamma, now, out)
+        return out
+
+    def take_over(self, history: Iterable[tuple[Block, Block]]) -> None:
+        """Fills the window from residuals and values of Picard steps, oldest first (of more than ``restart`` the latest);
+        the next step extrapolates.
+        """
+        pairs = list(history)
+        for r, g in pairs[-(self.options.restart or len(pairs)) :]:
+            if self.before is not None:
+                self._window().push(self.before[0], r, self.before[1], g)
+            self.before = (r, g)
+        self.since_extrapolation = self.period - 1
+
+    def _damp(self, window: Window, gamma: Tensor | np.ndarray, now: Evaluation, out: Block) -> None:
+        """Subtracts (1 − β) (r − Σ γ_i Δr_i)."""
+        factor = self.mixing.damping(window, gamma, now.norms[:, 0])
+        if factor is not None:
+            reduced = window.reduced_residual(gamma, now.r)
+            out.t.addcmul_(reduced, self.layout.to_rows(factor).to(reduced.dtype).unsqueeze(1), value=-1.0)
+
+    def _pushed(self, now: Evaluation) -> Window:
+        window = self._window()
+        if self.options.restart is not None and window.pushed >= self.options.restart:
+            window.clear()
+        r_before, g_before = self.before
+        window.push(r_before, now.r, g_before, now.g)
+        return window
+
+    def _window(self) -> Window:
+        if self.window is None:
+            self.window = self._empty_window()
+        return self.window
+
+    def _empty_window(self) -> Window:
+        options = self.options
+        size = min(options.window, options.max_steps, options.restart or options.window)
+        dtype = WINDOW_DTYPES.get(options.window_dtype, self.like.dtype)
+        with torch.inference_mode(False):
+            if options.type == "I":
+                return SecantWindow(size, self.layout, self.like, dtype)
+            if isinstance(self.layout, NumpyLayout) and dtype in NUMPY_DTYPES and options.sketch == 1:
+                return NumpyWindow(size, self.layout, self.like, dtype)
+            return TorchWindow(size, self.layout, self.like, dtype, options.sketch)
+
+    def _safeguard(self, size: Tensor | np.ndarray) -> None:
+        """Clears the window of samples whose residual has grown too far beyond its least."""
+        if self.least is None:
+            self.least = size
+            return
+        self.window.forget(size > self.options.safeguard * self.least)
+        self.least = torch.fmin(self.least, size) if isinstance(size, Tensor) else np.fmin(self.least, size)
+
+    def blocks_in_use(self) -> tuple[Block, ...]:
+        """Residual and value that the next difference is taken from."""
+        return self.before or ()
+
+    def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
+        """Goes on with these samples alone."""
+        self.layout = layout
+        if self.before is not None:
+            self.before = tuple(layout.block(each.shaped.index_select(0, rows)) for each in self.before)
+        if self.window is not None:
+            self.window.compact(samples, rows, layout)
+        if self.least is not None:
+            self.least = self.least[samples if isinstance(self.least, Tensor) else samples.numpy()]
+        self.mixing.compact(samples)
+
+
+class Mixing:
+    """β of each extrapolation: constant, by schedule, or adapted to each sample.
+
+    Args:
+        rule: a number, a schedule (tuple; the last value is kept), or ``"adaptive"``: for a linear f the residual after a
+            step is (1 − β + β J) r̄, with r̄ what the least squares left of the one before. If it is longer than r̄, the
+            step has expanded, and the sample's β is halved; else it grows by a quarter, to 1 at most.
+        samples: B.
+        device: of the state.
+    """
+
+    def __init__(self, rule: float | tuple[float, ...] | str, samples: int, device: torch.device) -> None:
+        self.adaptive = rule == "adaptive"
+        self.schedule = (1.0,) if self.adaptive else (rule if isinstance(rule, tuple) else (rule,))
+        self.taken = 0
+        self.beta = torch.ones(samples, dtype=torch.float64, device=device) if self.adaptive else None
+        self.remaining: Tensor | None = None
+
+    @staticmethod
+    def check(rule: object) -> None:
+        """Raises a ValueError unless it is a rule."""
+        if rule == "adaptive":
+            return
+        values = rule if isinstance(rule, tuple) else (rule,)
+        if not values or isinstance(rule, str):
+            raise ValueError(f'mixing must be a number, a tuple of numbers, or "adaptive", not {rule!r}')
+        for value in values:
+            require_number("mixing", value, above=0, most=1)
+
+    @property
+    def undamped(self) -> bool:
+        """Whether β is always 1."""
+        return self.schedule == (1.0,) and not self.adaptive
+
+    @property
+    def present(self) -> float:
+        """β of Picard steps: the schedule's present value."""
+        return self.schedule[min(self.taken, len(self.schedule) - 1)]
+
+    def damping(self, window: Window, gamma: Tensor | np.ndarray, size: Tensor | np.ndarray) -> Tensor | None:
+        """1 − β of this extrapolation for each sample, ``[B]``, or None if it is 0 for all.
+
+        Args:
+            window: of the extrapolation.
+            gamma: its coefficients, ``[B, filled]``.
+            size: ‖r‖, ``[B]``.
+        """
+        beta = self.present
+        self.taken += 1
+        if not self.adaptive:
+            return None if beta == 1.0 else torch.full_like(tensor_of(size), 1.0 - beta)
+        if self.remaining is not None:
+            grown = torch.where(tensor_of(size) > self.remaining, LOWER_BETA * self.beta, RAISE_BETA * self.beta)
+            self.beta = grown.clamp(LEAST_BETA, 1.0)
+        self.remaining = tensor_of(window.remaining(gamma, size))
+        return 1.0 - self.beta
+
+    def compact(self, samples: Tensor) -> None:
+        """Goes on with these samples alone."""
+        if self.adaptive:
+            self.beta = self.beta[samples]
+            self.remaining = None if self.remaining is None else self.remaining[samples]

@@ -1,0 +1,138 @@
+"""What is learned of a network after its training: calibration, test metrics, applicability domain, early exit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from andersonn.config import TrainConfig
+from andersonn.data.store import Progress as Count
+from andersonn.data.tasks import Task
+from andersonn.inference.calibration import Calibration
+from andersonn.inference.domain import Domain
+from andersonn.inference.early_exit import Anytime
+from andersonn.inference.forward import Outputs, ask
+from andersonn.models import Ensemble, EquilibriumNetwork
+from andersonn.progress import Progress
+from andersonn.training.baselines import baselines
+from andersonn.training.calibration_fitting import fit_calibration
+from andersonn.training.dataset import Dataset
+from andersonn.training.domain_fitting import describe_domain, fit_domain
+from andersonn.training.early_exit_fitting import fit_anytime
+from andersonn.training.forward import ask_records
+from andersonn.training.metrics import classification_metrics, estimate_metrics
+
+
+class FitReport(NamedTuple):
+    """What :func:`calibrate_and_test` finds.
+
+    Attributes:
+        calibration: fitted on the validation split.
+        metrics: of the validation and the test split.
+        domain: the applicability domain.
+        domain_metadata: see :func:`~andersonn.training.domain_fitting.describe_domain`.
+        anytime: the early-exit rule, if one saves work.
+    """
+
+    calibration: Calibration
+    metrics: dict[str, Any]
+    domain: Domain
+    domain_metadata: dict[str, Any]
+    anytime: Anytime | None
+
+    def for_card(self) -> dict[str, Any]:
+        """What goes into ``model.json`` besides the calibration and the metrics."""
+        return {"domain": self.domain_metadata, "anytime": None if self.anytime is None else self.anytime.as_dict()}
+
+
+def calibrate_and_test(
+    network: EquilibriumNetwork | Ensemble,
+    dataset: Dataset,
+    task: Task,
+    config: TrainConfig,
+    scale: float,
+    progress: Progress,
+) -> FitReport:
+    """Fits calibration, domain and early exit on the validation split, and tests on the test split.
+
+    Args:
+        network: trained, in evaluation mode.
+        dataset: all records.
+        task: gives the classes.
+        config: says over how many conformers predictions are averaged.
+        scale: see :class:`~andersonn.inference.calibration.Calibration`.
+        progress: listener.
+    """
+    progress.start("calibration, test, domain and baselines", 4)
+    validation, test = dataset.sides["validation"], dataset.sides["test"]
+    outputs = ask_records(network, dataset, validation, config.conformers, _part(progress, 0))
+    values, generated = dataset.values[validation], dataset.made[validation]
+    calibration = fit_calibration(outputs.scores, outputs.quantiles, values, task, scale, generated)
+    negative = task.lowest < 0.0 and bool((dataset.values[dataset.usable] < 0.0).any())
+    calibration = replace(calibration, signed=negative)
+    progress.update(1)
+    metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task)}
+    tested = ask_records(network, dataset, test, config.conformers, _part(progress, 1))
+    progress.update(2)
+    domain = fit_domain(network, dataset, outputs, config.seed)
+    one_each = outputs if config.conformers == 1 else ask(network, dataset.store, validation)
+    anytime = fit_anytime(network, dataset.store, validation, one_each)
+    progress.update(3)
+    beside = baselines(dataset, task)
+    metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, beside)
+    metrics["test"]["baselines"] = beside(test)
+    progress.finish()
+    return FitReport(calibration, metrics, domain, describe_domain(domain, tested, dataset.labels[test]), anytime)
+
+
+def _part(progress: Progress, done: int) -> Count:
+    """Progress within the part after ``done`` parts, while conformers are made."""
+    return lambda made, of: progress.update(done + made / of, f"conformers of {made} of {of} molecules")
+
+
+def answer_metrics(
+    outputs: Outputs, calibration: Calibration, values: np.ndarray, task: Task, made: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Class and estimate metrics of calibrated outputs against the true values; ``made`` as in
+    :meth:`~andersonn.inference.calibration.Calibration.probabilities`.
+    """
+    estimates, intervals = calibration.estimates(outputs.quantiles, made)
+    probabilities = calibration.probabilities(outputs.scores, made)
+    return {
+        **classification_metrics(task.class_of(values), probabilities, task.classes),
+        **estimate_metrics(values, intervals, estimates),
+    }
+
+
+def metrics_by_file(
+    outputs: Outputs,
+    calibration: Calibration,
+    dataset: Dataset,
+    chosen: np.ndarray,
+    task: Task,
+    beside: Callable[[np.ndarray], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """:func:`answer_metrics` of the records at ``chosen``; if they come from several files, also of each file's, under
+    ``by_file``.
+
+    Args:
+        outputs: of the records at ``chosen``.
+        calibration: of the outputs.
+        dataset: all records.
+        chosen: indices of the records that are tested.
+        task: gives the classes.
+        beside: what :func:`baselines` returns, to be set beside each file's metrics.
+    """
+    values, made, files = dataset.values[chosen], dataset.made[chosen], dataset.records.files
+    metrics = answer_metrics(outputs, calibration, values, task, made)
+    if files is None:
+        return metrics
+    metrics["by_file"] = {}
+    for name in dict.fromkeys(files[chosen].tolist()):
+        part = np.flatnonzero(files[chosen] == name)
+        found = answer_metrics(outputs.part(part), calibration, values[part], task, made[part])
+        metrics["by_file"][name] = found | ({"baselines": beside(chosen[part])} if beside else {})
+    return metrics
