@@ -1,4 +1,4 @@
-"""Composition features for the random-forest baseline that every accuracy is set beside."""
+"""Composition features for the random-forest baseline that accuracies are compared with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from andersonn.structures import elements
 
 def composition_features(Z: np.ndarray) -> np.ndarray:
     """Fraction-weighted mean, spread, smallest and largest of each element property, and the fraction of every
-    element: float64 ``[4 · 10 + 103]``. Structure does not enter.
+    element: float64 ``[4 · 10 + 103]``. Positions do not enter.
 
     Args:
         Z: atomic numbers ``[n]``.

@@ -15,25 +15,25 @@ from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.readers.molecules.embedding import FURTHER_PROTOCOL
 
 CHUNK = 50
-"""Records a process takes at a time: conformers of one take a tenth of a second."""
+"""Records that a process takes at a time: the conformers of one take a tenth of a second."""
 NOT_MADE = {"kind": "no_conformer", "message": "this conformer could not be made", "hint": "the others do without it"}
 
 
 @dataclass(frozen=True, eq=False)
 class Further:
-    """Images of further conformers of the structures of another store.
+    """Images of further conformers of the structures of a store.
 
     Attributes:
-        store: M images; those of conformers that could not be made have no rows.
-        of: index in the other store of the structure that each shows, int64 ``[M]``.
+        store: M images; conformers that could not be generated have no nodes.
+        of: index of the structure of each image in that store, int64 ``[M]``.
     """
 
     store: ImageStore
     of: np.ndarray
 
     def those_of(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What there is of the structures at ``indices``: numbers of images ``[m]``, and the position in ``indices`` of
-        what each shows ``[m]``.
+        """The images of the structures at ``indices``: their numbers ``[m]``, and the position in ``indices`` of the structure of
+        each ``[m]``.
         """
         order = np.argsort(indices, kind="stable")
         place = np.searchsorted(indices, self.of, sorter=order)
@@ -45,8 +45,8 @@ class Further:
 def further_of_records(
     records: Records, indices: np.ndarray, recipe: ImageRecipe, count: int, progress: Progress | None = None
 ) -> Further | None:
-    """Up to ``count`` further conformers of those of the records at ``indices``, all of them sound, whose geometry is made
-    from SMILES: as kept from an earlier call, or made now. None if there are none.
+    """Up to ``count`` further conformers of each of the records at ``indices`` whose geometry is generated from SMILES; cached on
+    disk. The records must be sound. None if there are no such records.
     """
     made = indices[records.is_null("positions")[indices]]
     if count < 1 or not len(made):

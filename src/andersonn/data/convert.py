@@ -55,7 +55,7 @@ def to_records(
         Number of records, and why each structure that is not among them was left out.
 
     Raises:
-        UsageError: nothing is known of how the source's files become records.
+        UsageError: this source has no conversion to records.
         InputError: the files are not as expected.
     """
     readers = {"qm9": (QM9, _qm9), "core-mof": (CORE, _core)}

@@ -1,4 +1,4 @@
-"""Files over HTTP: retried, resumed where they broke off, checked, and never seen half written."""
+"""Files over HTTP: retried, resumed after an interruption, checked, and moved into place only when complete."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def fetch_file(
 
     Args:
         url: http or https.
-        path: where it shall stand; it appears whole and checked, or not at all.
+        path: where to write; the file appears complete and checked, or not at all.
         checksum: ``"sha256:…"`` or ``"md5:…"``.
         size: bytes it must have.
         patience: tries and pauses.
         progress: called with (bytes, bytes in all; 0 if unknown).
 
     Raises:
-        InputError: the server refuses, no try succeeds, or size or checksum are wrong; what came wrong is deleted.
+        InputError: the server refuses, no try succeeds, or size or checksum are wrong; then the partial file is deleted.
     """
     patience = patience or Patience()
     part = path.with_name(path.name + ".part")

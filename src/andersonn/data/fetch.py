@@ -1,4 +1,4 @@
-"""A source's files in the cache: fetched once, checked each time they are asked for."""
+"""A source's files in the cache: fetched once, checked at each use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from andersonn.sanitize import lines_of
 FIGSHARE = "https://api.figshare.com/v2"
 MANIFEST = "manifest.json"
 NO_NAME = re.compile(r"^\.|^$|[/\\:\x00-\x1f\x7f]")
-"""In what a listing calls a file: paths on any system, hidden files, controls."""
+"""File names in a listing that are refused: paths on any system, hidden files, control characters."""
 
 
 def offline_wanted() -> bool:

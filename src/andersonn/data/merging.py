@@ -1,4 +1,4 @@
-"""Several files of records as one, without the same molecule on two sides of a split."""
+"""Several files of records as one, without the same molecule in two splits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def merged(parts: Sequence[Records]) -> Records:
     """One table of the records of several files, in their order, with a column ``file``.
 
     Groups that hold the same molecule, told by its SMILES without stereo, become one group, named as the first of them
-    in the alphabet: files name groups differently, and a molecule must not stand on two sides of a split.
+    in the alphabet: files name groups differently, and a molecule must not be in two splits.
 
     Raises:
         UsageError: there are no files, or the same column is of different types in two of them.

@@ -1,4 +1,4 @@
-"""Labels in another unit than the task's: told by their size, with the factor that corrects them."""
+"""Detects labels in another unit than the task's by their size, and gives the conversion factor."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 
 MOST_STRAY = 0.01
-"""Share of labels that may be beyond what the quantity can be; more is no slip of single records but another unit."""
+"""Largest share of labels above the highest possible value; with more, the whole column is in another unit."""
 FEWEST_STRAY = 3
-"""Minimum number of implausible labels before all are taken to be in another unit."""
+"""Fewest labels above the highest possible value before the column is taken to be in another unit."""
 ENOUGH = 20
-"""Labels from which on the largest one and the median tell the unit."""
+"""Number of labels from which on the largest one and the median indicate the unit."""
 
 
 def check_unit(task: Task, values: np.ndarray) -> str:
     """Whether labels have the size that they have in the task's unit.
 
     Args:
-        task: whose quantity they are of; one without ``highest`` and ``other_units`` is not checked.
+        task: of the labels; without ``highest`` and ``other_units`` nothing is checked.
         values: the labels ``[N]`` in ``task.unit``, NaN where there is none.
 
     Returns:

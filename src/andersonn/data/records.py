@@ -1,4 +1,4 @@
-"""Labelled structures in Parquet files: one record a structure, columns as in docs/data.md."""
+"""Labelled structures in Parquet files: one record for each structure, columns as in docs/data.md."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ COLUMNS = ("id", "group", *LISTS)
 SPLITS = ("train", "validation", "test")
 T = TypeVar("T")
 FIRST_PROTOCOL = "RDKit ETKDGv3 (seed 7), MMFF94"
-"""Part of :attr:`Records.digest` since 0.1.0, however geometries are made now, so that models still know their records."""
+"""Part of :attr:`Records.digest` since 0.1.0. It must not change with the protocol, or older models would not recognize the
+records that they were trained on.
+"""
 
 
 def content_of(values: np.ndarray) -> bytes:
-    """Numbers as bytes, for hashes: one NaN for all kinds of NaN."""
+    """Numbers as bytes for hashing, all NaNs alike."""
     return np.where(np.isnan(values), np.nan, values).tobytes()
 
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """A table of structures, read column-wise and made into Structures one by one.
+    """A table of structures, read by columns; each Structure is made when asked for.
 
     Attributes:
         table: columns ``id, group, atomic_numbers, positions, cell`` and labels; perhaps ``smiles``, from which
@@ -181,7 +183,7 @@ class Records:
 
     @cached_property
     def groups(self) -> list[str]:
-        """Split keys: all records of a group go to one side."""
+        """Split keys: all records of a group belong to the same split."""
         return [str(x) for x in self.table["group"].to_pylist()]
 
     @cached_property
@@ -206,14 +208,14 @@ class Records:
 
     @cached_property
     def problems(self) -> dict[int, str]:
-        """Record index → why it cannot be used, as far as reading its table showed."""
+        """Record index → why the record cannot be used, as found when its table was read."""
         if "problem" not in self.table.column_names:
             return {}
         return {k: text for k, text in enumerate(self.table["problem"].to_pylist()) if text is not None}
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the structures (without labels, groups and splits), by which a model recognizes its records."""
+        """SHA-256 of the structures as given, without labels, groups and splits: by it a model recognizes its training records."""
         sink = pa.BufferOutputStream()
         table = self.table.select(["id", "atomic_numbers", "positions", "cell"]).replace_schema_metadata()
         table = table.combine_chunks()
@@ -229,7 +231,7 @@ class Records:
 
     @property
     def made_digest(self) -> str:
-        """:attr:`digest`, and how geometries are made where none is given: the key of stored images."""
+        """SHA-256 of :attr:`digest` and of how missing geometries are generated: the key of cached images."""
         if self._smiles is None or not self.is_null("positions").any():
             return self.digest
         return hashlib.sha256(f"{self.digest} {CONFORMER_PROTOCOL}".encode()).hexdigest()

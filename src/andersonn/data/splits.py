@@ -1,4 +1,4 @@
-"""Splits by group: all records of a group (a formula, a scaffold, a refcode family) stand on one side."""
+"""Splits by group: all records of a group (a formula, a scaffold, a refcode family) belong to the same split."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from andersonn.data.records import SPLITS, Records
 
 @dataclass(frozen=True)
 class SplitRule:
-    """Sends each group to a side by a hash of its name and the seed, so that a group keeps its side when records are
-    added, removed or reordered. It is also the group ``split`` of the options of a training run.
+    """Assigns each group to a split by a hash of its name and the seed: a group keeps its split when records are added, removed
+    or reordered. These are also the options ``split`` of a training run.
 
     Attributes:
         split_seed: another seed gives another split.
@@ -38,36 +38,35 @@ class SplitRule:
         return "validation" if position < self.test + self.validation else "train"
 
     def sides(self, groups: Sequence[str]) -> np.ndarray:
-        """The side of each group, as strings."""
+        """The split of each group, as strings."""
         known = {group: self.side(group) for group in set(groups)}
         return np.array([known[group] for group in groups])
 
 
 def split_of(records: Records, rule: SplitRule) -> dict[str, np.ndarray]:
-    """Indices of the records in each split: by the file's ``split`` column if it has one, else by the rule."""
+    """Indices of the records of each split: by the file's ``split`` column if it has one, else by the rule."""
     sides = _sides(records, rule)
     return {side: np.flatnonzero(sides == side) for side in SPLITS}
 
 
 def split_by(records: Records) -> str:
-    """By what :func:`split_of` divides these records, for the model card."""
+    """What :func:`split_of` splits these records by, for the model card."""
     return "split column" if records.split_column is not None else "hash of group"
 
 
 def split_digest(records: Records, rule: SplitRule) -> str:
-    """SHA-256 of the structures in their order and of the side each stands on.
+    """SHA-256 of the structures in their order and of the split of each; labels do not enter.
 
-    A model keeps it, so that a file can be recognized later as the one it was trained on, divided as it was then.
-    Labels do not enter.
+    It is stored with a model, so that its training file and splits can be recognized later.
 
     Args:
-        records: what is divided.
-        rule: how, unless the records have a ``split`` column.
+        records: to be split.
+        rule: used unless the records have a ``split`` column.
     """
     sides = "\n".join(_sides(records, rule).tolist())
     return hashlib.sha256(f"{records.digest}\n{sides}".encode()).hexdigest()
 
 
 def _sides(records: Records, rule: SplitRule) -> np.ndarray:
-    """The side of each record, as strings ``[N]``."""
+    """The split of each record, as strings ``[N]``."""
     return records.split_column if records.split_column is not None else rule.sides(records.groups)

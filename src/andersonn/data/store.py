@@ -1,7 +1,7 @@
-"""Graph images of many structures in flat arrays, made once and kept on disk.
+"""Images of many structures in flat arrays; for training, cached on disk.
 
-A store is keyed by the hash of the structures and of the image recipe: a changed file or recipe makes another store,
-never reads a stale one.
+The key of a cached store is a hash of the structures and of the image recipe, so that a changed file or recipe never reads an
+outdated store. A prediction concatenates its images in memory (:meth:`ImageStore.from_images`) and touches no file.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ PER_ROW = ("Z", "neighbor_index", "distance", "weight", "bonded", "multiplicity"
 
 
 def _per_row(recipe: ImageRecipe) -> tuple[str, ...]:
-    """Names of the arrays that images of a recipe bring, one entry a row."""
+    """Names of the arrays of images of a recipe that have one entry for each node."""
     return (*PER_ROW, *(["position"] if recipe.positions else []), *(["of_row"] if recipe.row_channels else []))
 
 
 def _per_image(recipe: ImageRecipe) -> dict[str, type]:
-    """Names and types of what images of a recipe bring once each."""
+    """Names and types of the values of images of a recipe that occur once for each structure."""
     return ({"charge": np.int32} if recipe.positions else {}) | (
         {"of_whole": np.float32} if recipe.whole_channels else {}
     )
@@ -50,22 +50,23 @@ def _per_image(recipe: ImageRecipe) -> dict[str, type]:
 
 @dataclass(frozen=True, eq=False)
 class ImageStore:
-    """Images of N structures, rows concatenated; structure s owns rows ``offsets[s]`` to ``offsets[s + 1]``.
+    """Images of N structures with R nodes in all; structure s owns nodes ``offsets[s]`` to ``offsets[s + 1]``.
 
     Attributes:
         offsets: int64 ``[N + 1]``.
         Z: uint8 ``[R]``.
-        neighbor_index: row within the structure, int32 ``[R, K]``.
+        neighbor_index: node within the structure, int32 ``[R, K]``.
         distance: Å, float32 ``[R, K]``.
         weight: float32 ``[R, K]``.
         bonded: bool ``[R, K]``.
-        multiplicity: atoms a row stands for, int32 ``[R]``.
-        rejected: record index → error; a rejected record has no rows.
-        recipe: how the images were made.
-        position: Å, float32 ``[R, 3]``, and
-        charge: in units of e, int32 ``[N]``: both None unless the recipe asks for positions.
-        of_row: the recipe's ``row_channels``, float32 ``[R, C]``, and
-        of_whole: its ``whole_channels``, float32 ``[N, G]``, zeros where rejected: both None if there are none.
+        multiplicity: number of atoms that a node stands for, int32 ``[R]``.
+        rejected: record index → error; a rejected record has no nodes.
+        recipe: settings of the images.
+        position: Å, float32 ``[R, 3]``; None unless the recipe asks for positions.
+        charge: in e, int32 ``[N]``; None unless the recipe asks for positions.
+        of_row: channels of nodes, named by the recipe's ``row_channels``, float32 ``[R, C]``; None if there are none.
+        of_whole: channels of structures, named by ``whole_channels``, float32 ``[N, G]``, zeros where rejected; None if there
+            are none.
     """
 
     offsets: np.ndarray
@@ -87,14 +88,14 @@ class ImageStore:
 
     @property
     def n_rows(self) -> np.ndarray:
-        """Rows of each structure, int64 ``[N]``."""
+        """Number of nodes of each structure, int64 ``[N]``."""
         return np.diff(self.offsets)
 
     @classmethod
     def from_images(
         cls, images: Sequence[NodeNeighborImage], recipe: ImageRecipe, rejected: dict[int, dict[str, str]] | None = None
     ) -> ImageStore:
-        """Concatenates images; rejected ones must already be left out or empty."""
+        """Concatenates images in memory; rejected ones must already be left out or empty."""
         rows = np.array([len(image) for image in images], dtype=np.int64)
         arrays = {name: np.concatenate([getattr(image, name) for image in images]) for name in _per_row(recipe)}
         for name, dtype in _per_image(recipe).items():
@@ -114,11 +115,11 @@ class ImageStore:
         """Images of all records; unsound records are rejected, not fatal.
 
         Args:
-            records: what to image.
-            recipe: how.
-            workers: processes; default one a core, in this process when there are few records.
+            records: the structures.
+            recipe: settings of the images.
+            workers: number of processes; default: one for each core, or this process alone if there are few records.
             progress: called with (records done, records in all).
-            make: gives the images of some records, as many of each; default one of each.
+            make: makes the images of some records, equally many of each; default: one of each.
             chunk: records that a process takes at a time; default :data:`CHUNK`.
 
         Raises:
@@ -162,8 +163,7 @@ class ImageStore:
 
         Args:
             path: of the file.
-            mapped: whether its arrays are the file itself, mapped read-only: processes on one machine that map it hold it in
-                memory once, and the system may drop what is not in use.
+            mapped: whether to memory-map the arrays read-only: processes on one machine then share the memory.
 
         Raises:
             ValueError: its content is not what was saved.
@@ -173,7 +173,7 @@ class ImageStore:
             recipe = ImageRecipe(**notes["recipe"])
             names = ("offsets", *_per_row(recipe), *_per_image(recipe))
             arrays = _mapped(path, names) if mapped else {name: file.get_tensor(name) for name in names}
-        if notes.get("crc32", (found := _checksum(arrays))) != found:  # those of before had none
+        if notes.get("crc32", (found := _checksum(arrays))) != found:  # older stores had none
             raise ValueError("its checksum is wrong")
         rejected = {int(i): error for i, error in notes["rejected"].items()}
         return cls(**arrays, rejected=rejected, recipe=recipe)
@@ -198,7 +198,7 @@ CHUNK = 500
 
 
 def _checksum(arrays: dict[str, np.ndarray]) -> int:
-    """Of the content of arrays in their order, against silent corruption on disk."""
+    """Checksum of the content of arrays in their order, against corruption on disk."""
     found = 0
     for array in arrays.values():
         found = zlib.crc32(array.reshape(-1).view(np.uint8).data, found)
@@ -208,7 +208,7 @@ def _checksum(arrays: dict[str, np.ndarray]) -> int:
 def image_store(
     records: Records, recipe: ImageRecipe, workers: int | None = None, progress: Progress | None = None
 ) -> ImageStore:
-    """The image store of these records: read from disk if it exists, else made and saved."""
+    """The store of these records under this recipe: read from the cache, else made and cached."""
     return kept(_key(records, recipe), lambda: ImageStore.build(records, recipe, workers, progress))
 
 
@@ -224,7 +224,7 @@ def shared_image_store(
         progress: called with (records done, records in all) while it is made.
 
     Raises:
-        UsageError: there is none, or it could not be kept.
+        UsageError: there is none, or it could not be cached.
     """
     path = _path(_key(records, recipe))
     try:
@@ -252,7 +252,7 @@ def _path(key: str) -> Path:
 
 
 def kept(key: str, build: Callable[[], ImageStore]) -> ImageStore:
-    """The store kept under a key; built and kept if there is none."""
+    """The store cached under a key; built and cached if there is none."""
     path = _path(key)
     try:
         return ImageStore.load(path)
@@ -287,7 +287,7 @@ def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
 
 
 def no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
-    """The image of a rejected record: of one atom, with its row taken away."""
+    """The image of a rejected record: no nodes."""
     lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), replace(recipe, voids=False))
     if recipe.row_channels:
         shapes = (1, len(recipe.row_channels)), len(recipe.whole_channels)

@@ -1,4 +1,4 @@
-"""Labelled tables (CSV, TSV, Excel, Parquet) → records; missing columns are generated, with a note."""
+"""Labelled tables (CSV, TSV, Excel, Parquet) → records. Missing names and groups are generated, and reported."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def read_table(
 ) -> Records:
     """The records of a file.
 
-    Columns are told by their usual names or by ``columns``. Without a column ``id``, rows are numbered as a spreadsheet
-    numbers them; without ``group``, it is made: the scaffold of a molecule given as SMILES, else the reduced formula.
+    Columns are found by their usual names or by ``columns``. Without a column ``id``, rows are named by their number, as in a
+    spreadsheet. Without ``group``, it is the scaffold of a molecule given as SMILES, else the reduced formula.
 
     Args:
         path: a Parquet file of records, or a table of any kind with a column of SMILES, of files, or of atoms.
@@ -185,7 +185,7 @@ def _structure(read: Callable[[], list[Structure | InputError]]) -> tuple[Struct
 
 
 def _made_group(smiles: str | None, atoms: Any, id: str) -> str:
-    """The split key as our own data have it: the scaffold of a molecule, the reduced formula of anything else."""
+    """The split key as in the published data sets: the scaffold of a molecule, else the reduced formula."""
     found = scaffold(smiles) if smiles else None
     if found is None and atoms is not None and len(atoms) and all(0 < z <= elements.MAX_Z for z in atoms):
         found = elements.formula(np.asarray(atoms, dtype=np.int64))
@@ -240,7 +240,7 @@ def _number(value: Any, decimal_comma: bool) -> tuple[float | None, str]:
 def _tell(
     path: Path, names: Sequence[str], chosen: dict[str, str], has_id: bool, has_group: bool, of_smiles: bool, say: Say
 ) -> None:
-    """Reports which columns were chosen and generated."""
+    """Reports which columns were chosen and what was generated."""
     told = [f"column {of!r} is read as {name}" for name, of in chosen.items() if of != name]
     if not has_id:
         told.append("rows are named by their number")

@@ -1,4 +1,4 @@
-"""The tasks: which measured quantity, cut where, makes which classes."""
+"""Tasks: a quantity, and the thresholds that cut it into classes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Task:
         classes: names in rising order of the quantity, one more than there are thresholds.
         thresholds: rising cuts in ``unit``.
         zero_is_class: the lowest class is the quantity being exactly zero; ``thresholds[0]`` must then be 0.
-        periodic: the task is about crystals, and molecules are refused (True), or about molecules, and crystals are
-            refused (False), or about both (None).
-        lowest, highest: bounds of what the quantity can be, in ``unit``; a label beyond them is a mistake.
+        periodic: True: the task is about crystals and refuses molecules. False: the other way round. None: it takes both.
+        lowest, highest: bounds of the quantity, in ``unit``; a label beyond them is an error.
         other_units: units in which the quantity is often given → the factor that makes ``unit`` of it.
-        usual_largest: between these, in ``unit``, lies the largest label of most data sets; by it another unit is told. None: not known.
-        usual_median: the same of the median of the labels that are not zero.
-        noun: the quantity as words, without its unit, such as ``"band gap"``; by default made of ``quantity``.
-        summary: one line on what is asked, for lists of tasks, such as ``"crystals: metal, semiconductor or insulator"``.
+        usual_largest: range of the largest label of most data sets, in ``unit``, to detect labels in another unit; None if not
+            known.
+        usual_median: range of the median of the labels that are not zero.
+        noun: the quantity in words, without its unit, such as ``"band gap"``; default: derived from ``quantity``.
+        summary: one line for lists of tasks, such as ``"crystals: metal, semiconductor or insulator"``.
         reference: where true values come from, in a word for tables, such as ``"DFT"``.
         geometric_baselines: column that :mod:`andersonn.structures.pores` computes and that estimates the quantity → its title
             in tables of results. Cut at the thresholds, it is a baseline.

@@ -1,4 +1,4 @@
-"""A picture of a structure whose atoms are colored by a number of each: what they contributed to an answer."""
+"""A picture of a structure with its atoms colored by their contributions to a prediction."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PALETTE = "RdBu_r"
 NAMED = 12
 """Bars, and at most as many atoms named in a large structure."""
 ALL_NAMED = 24
-"""Structures of at most this many balls have every atom named."""
+"""Up to this many balls, every atom is named."""
 SMALLEST = np.array([7.0, 4.5])
 """Å: width and height of paper that are always shown."""
 LEAST = 1e-3

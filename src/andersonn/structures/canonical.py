@@ -1,9 +1,9 @@
-"""Which atoms see the same surroundings, and an order of atoms that does not depend on the file.
+"""Atoms with equal surroundings, and an order of atoms that does not depend on the file.
 
-Color refinement (Weisfeiler and Leman, 1968): atoms start with the color of their element; again and again each
-takes a new color made of its own and those of its neighbors with their distances, until no color splits. Atoms of one
-color then have equal surroundings to any depth, so every message-passing network, an equilibrium one included, gives
-them equal states. Ranks are made of distances and elements alone: numbering, rotation and origin cannot change them.
+Color refinement (Weisfeiler and Leman, 1968): each atom starts with the color of its element. In each round its new color is
+computed from its own color, the colors of its neighbors and their distances, until the number of colors stays the same. Atoms
+of one color then have equal surroundings to any depth, and every message-passing network gives them equal states. Ranks depend
+on distances and elements alone, not on numbering, rotation or origin.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 TIE = 1e-4
-"""Distances that differ by less than this (Å) with nothing between them count as equal."""
+"""Å. Sorted distances count as equal to the next one if they differ by less."""
 WIDEST_TIE = 5e-4
-"""No two distances further apart than this (Å) ever count as equal, however many lie between."""
+"""Å. Distances that differ by more never count as equal, even if a chain of close distances connects them."""
 
 
 def tied_ranks(values: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ class Bonds:
 
     @classmethod
     def of(cls, structure: Structure) -> Bonds:
-        """Those of a molecule; nothing is said of its cell."""
+        """The bonds of a molecule. A cell is used for periodic images if there is one."""
         radius = elements.column("covalent_radius_A")[structure.Z]
         pairs = pairs_within(structure.xyz, structure.cell, float(2 * radius.max()) + BOND_TOLERANCE)
         near = pairs[2] <= radius[pairs[0]] + radius[pairs[1]] + BOND_TOLERANCE

@@ -1,4 +1,4 @@
-"""What of a molecule's electrons and bonds speaks against it: a net charge, unpaired electrons, hydrogens that lack."""
+"""Warnings from a molecule's electrons and bonds: a net charge, unpaired electrons, missing hydrogens, wrong lengths."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SHORT = 0.86
 DOUBLE = 0.93
 """A carbon with two neighbors has a double bond, whose length is below this fraction: 0.87 in allene, 0.92 in benzene."""
 BENT = np.cos(np.radians(140.0))
-"""Cosine of the angle at a carbon with two neighbors; one that is bent more is no alkyne, allene or nitrile."""
+"""Cosine of an angle. A carbon with two neighbors at a smaller angle is no alkyne, allene or nitrile."""
 FLAT = 0.02
-"""Å from the best plane, up to which atoms lie in it; files round to 0.0001 Å."""
+"""Å. Atoms this close to the best plane lie in it; files round to 0.0001 Å."""
 UNPAIRED = "unpaired electrons"
-"""How warnings begin that readers write, who know the bonds."""
+"""Warnings about unpaired electrons that readers write, who know the bonds, begin like this."""
 PLENTY = 20_000
-"""Atoms; the bonds of larger molecules are not looked at one by one."""
+"""Atoms. The bonds of larger molecules are not examined."""
 
 
 def electron_count(structure: Structure) -> int:
@@ -36,19 +36,19 @@ def electron_count(structure: Structure) -> int:
 
 
 def judged(structure: Structure) -> Structure:
-    """The structure with all that speaks against it among its warnings."""
+    """The structure with the warnings of :func:`doubts_of` added to its own."""
     new = tuple(text for text in doubts_of(structure) if text not in structure.warnings)
     return replace(structure, warnings=structure.warnings + new) if new else structure
 
 
 def is_ordinary(structure: Structure) -> bool:
-    """Whether nothing tells of a charge or of unpaired electrons; so of all crystals."""
+    """Whether there is no sign of a charge or of unpaired electrons. Always true for crystals, which are not examined."""
     told = any(text.startswith(UNPAIRED) for text in structure.warnings)
     return structure.periodic or not (told or _by_count(structure) or _by_bonds(structure)[0])
 
 
 def doubts_of(structure: Structure) -> tuple[str, ...]:
-    """What its electrons and, where it has no list of bonds, its distances say against a molecule; nothing of crystals."""
+    """Warnings from a molecule's count of electrons and, if the file lists no bonds, from its distances; none for crystals."""
     if structure.periodic:
         return ()
     electrons, geometry = _by_bonds(structure)
@@ -74,7 +74,7 @@ def _by_count(structure: Structure) -> list[str]:
 
 
 def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
-    """What bonds by distance tell of electrons, and of the geometry; nothing where the structure has its own bonds."""
+    """Warnings about electrons and about the geometry, from bonds by distance; none if the structure lists its own bonds."""
     electrons: list[str] = []
     geometry: list[str] = []
     if structure.bonds is not None or not 1 < len(structure) <= PLENTY:

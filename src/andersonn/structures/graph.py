@@ -23,7 +23,7 @@ class AtomBondGraph:
         i, j: int64 ``[m]``, atoms of each pair.
         distance: float64 ``[m]`` in Å.
         vector: float64 ``[m, 3]`` in Å, from atom i to the image of atom j.
-        bonded: bool ``[m]``: as the structure's own bonds have it; without those, distance ≤ sum of covalent radii +
+        bonded: bool ``[m]``: by the bonds of the file if it lists them, else whether distance ≤ sum of covalent radii +
             0.45 Å.
     """
 

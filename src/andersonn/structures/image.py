@@ -1,6 +1,7 @@
-"""Atom-bond network → node-neighbor image, the one representation that every equilibrium network here reads.
+"""Atom-bond network → node-neighbor image, the input of every network here.
 
-Row i is an atom, column k its k-th nearest neighbor with periodic images counted. See :class:`NodeNeighborImage`.
+Row i is a node (an atom, or atoms with equal surroundings), column k its k-th neighbor slot, periodic images counted. See
+:class:`NodeNeighborImage`.
 """
 
 from __future__ import annotations
@@ -25,25 +26,23 @@ from andersonn.structures.pores.radii import probe_radii
 from andersonn.structures.structure import Structure
 
 FORMAT = 2
-"""Raised whenever the same recipe would give another image, or other structures would be refused, so that stores of
-older images are not read.
-"""
+"""Increased whenever the same recipe gives another image, or refuses other structures, so that cached images are made again."""
 
 
 @dataclass(frozen=True)
 class ImageRecipe:
-    """How to make an image. Two images can be compared, or fed to one network, only if their recipes are equal. It is also the
-    group ``image`` of the options of a training run; values from there are checked against the bounds below.
+    """Settings of an image. Images can be compared, or fed to one network, only if their recipes are equal. They are also the
+    options ``image`` of a training run; values from there are checked against the bounds below.
 
     Attributes:
-        columns: K, the most neighbors an atom shows.
-        reach: Å beyond which nothing is a neighbor.
-        fade: the fraction of the cut-off distance over which a neighbor's weight falls from 1 to 0.
-        fold: merge atoms with equal surroundings into one row with a multiplicity.
-        positions: also keep where each row's atom is and the total charge: what a vector, such as a dipole, is made
-            of. For molecules only, and without folding, since merged atoms have more than one position.
-        voids: probe the room between the atoms too, for the channels that a graph cannot see. For crystals only.
-        oxidation: count electrons over the formula too: oxidation states that balance.
+        columns: K, the number of neighbor slots of a node.
+        reach: the cutoff in Å: atoms further apart are no neighbors.
+        fade: width of the envelope, as a fraction of the cutoff: there a neighbor's weight falls from 1 to 0.
+        fold: merge atoms with equal surroundings into one node with a multiplicity.
+        positions: also keep the position of each node and the total charge, from which a dipole is computed. For molecules
+            only, and without ``fold``, since merged atoms have more than one position.
+        voids: add channels of the pores between the atoms, which a graph does not contain. For crystals only.
+        oxidation: add channels of oxidation states that balance over the formula.
 
     Raises:
         UsageError: positions are asked for together with folding or with voids.
@@ -76,7 +75,7 @@ class ImageRecipe:
         """A short hash that changes with any setting, with the image format and with the element table."""
         settings = asdict(self)
         for option in ("positions", "voids", "oxidation"):
-            if not settings[option]:  # then the key is that of the time before the option: stores of then are as good
+            if not settings[option]:  # the key of versions without the option: their cached images stay valid
                 del settings[option]
         if self.voids:
             settings["voids"] = [void_probe.FORMAT, probe_radii()[1:].tobytes().hex()]
@@ -87,46 +86,46 @@ class ImageRecipe:
 
     @property
     def row_channels(self) -> tuple[str, ...]:
-        """Names of what ``of_row`` holds; empty if it is None."""
+        """Names of the channels of nodes in ``of_row``; empty if it is None."""
         return (*(oxidation.BY_ATOM if self.oxidation else ()), *(void_probe.BY_ATOM if self.voids else ()))
 
     @property
     def whole_channels(self) -> tuple[str, ...]:
-        """Names of what ``of_whole`` holds; empty if it is None."""
+        """Names of the channels of the whole structure in ``of_whole``; empty if it is None."""
         return (*(oxidation.BY_STRUCTURE if self.oxidation else ()), *(void_probe.BY_STRUCTURE if self.voids else ()))
 
 
 @dataclass(frozen=True, eq=False)
 class NodeNeighborImage:
-    """The node-neighbor tensor of a structure, with n rows and K columns.
+    """The node-neighbor tensor of a structure: n nodes with K neighbor slots each.
 
-    The order of rows (by electronegativity, then surroundings) and of columns (by distance, then the neighbor's own
-    rank) depends on distances and elements alone: it is invariant under renumbering, rotation, translation and choice
-    of the periodic origin. **A shell of equal distances is never cut**: the first neighbor left out sets the cut-off,
-    and weights fade to zero there, so that the image changes continuously when atoms move.
+    The order of nodes (by electronegativity, then surroundings) and of neighbor slots (by distance, then the neighbor's
+    rank) depends on distances and elements alone: it is invariant under renumbering, rotation, translation and choice of
+    the periodic origin. **A shell of equal distances is never cut**: the cutoff of a node is the distance of the first
+    neighbor that has no slot. Weights fall to zero there, so that the image changes continuously when atoms move.
 
     Attributes:
-        Z: atomic numbers of the rows, uint8 ``[n]``.
-        neighbor_index: row of the k-th neighbor, int32 ``[n, K]``; 0 where absent.
-        distance: Å, float32 ``[n, K]``; 0 where absent.
-        neighbor_vector: Å, from the atom to its neighbor, float32 ``[n, K, 3]``; 0 where absent.
-        weight: 0 … 1, float32 ``[n, K]``; 0 where absent: the mask.
+        Z: atomic numbers of the nodes, uint8 ``[n]``.
+        neighbor_index: node in the k-th neighbor slot, int32 ``[n, K]``; 0 where empty.
+        distance: Å, float32 ``[n, K]``; 0 where empty.
+        neighbor_vector: Å, from the atom to its neighbor, float32 ``[n, K, 3]``; 0 where empty.
+        weight: 0 … 1, float32 ``[n, K]``; 0 where empty: the mask.
         bonded: bool ``[n, K]``.
-        color: int32 ``[n]``; rows of one color have equal surroundings to any depth.
-        multiplicity: how many atoms of the structure the row stands for, int32 ``[n]``.
-        atom_row: row of each atom of the structure, int32 ``[atoms]``, in the order of the file.
+        color: int32 ``[n]``; nodes of one color have equal surroundings to any depth.
+        multiplicity: number of atoms of the structure that a node stands for, int32 ``[n]``.
+        atom_row: node of each atom of the structure, int32 ``[atoms]``, in the order of the file.
         id: the structure's name.
-        recipe: how it was made.
-        position: Å, from the mean of all atoms, float32 ``[n, 3]``, and
-        charge: total charge in units of e: both None unless the recipe asks for positions.
-        of_row: the recipe's ``row_channels``, float32 ``[n, C]``, and
-        of_whole: its ``whole_channels``, float32 ``[G]``: both None unless it asks for voids or oxidation states.
+        recipe: its settings.
+        position: Å, from the mean of all atoms, float32 ``[n, 3]``; None unless the recipe asks for positions.
+        charge: total charge in e; None unless the recipe asks for positions.
+        of_row: channels of nodes, named by the recipe's ``row_channels``, float32 ``[n, C]``; None if there are none.
+        of_whole: channels of the whole structure, named by ``whole_channels``, float32 ``[G]``; None if there are none.
 
     Examples:
         >>> import andersonn as an
         >>> water = an.Structure([8, 1, 1], [[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]])
         >>> image = an.NodeNeighborImage.from_structure(water)
-        >>> image.Z.tolist(), image.multiplicity.tolist()  # both hydrogens share a row
+        >>> image.Z.tolist(), image.multiplicity.tolist()  # both hydrogens share a node
         ([1, 8], [2, 1])
     """
 
@@ -151,12 +150,12 @@ class NodeNeighborImage:
 
     @property
     def n_atoms(self) -> int:
-        """Atoms of the structure, however many rows they share."""
+        """Number of atoms of the structure, also where several share a node."""
         return len(self.atom_row)
 
     @property
     def mask(self) -> np.ndarray:
-        """Which entries hold a neighbor, bool ``[n, K]``."""
+        """Which neighbor slots are filled, bool ``[n, K]``."""
         return self.weight > 0
 
     @classmethod
@@ -167,7 +166,7 @@ class NodeNeighborImage:
 
     @classmethod
     def from_graph(cls, graph: AtomBondGraph, recipe: ImageRecipe | None = None) -> NodeNeighborImage:
-        """The image of a graph. The graph must hold ``recipe.columns + 1`` neighbors an atom, or all within reach."""
+        """The image of a graph. The graph must hold ``recipe.columns + 1`` neighbors of each atom, or all within the cutoff."""
         recipe = recipe or ImageRecipe()
         if recipe.positions:
             _require_molecule(graph.structure)
@@ -179,7 +178,7 @@ class NodeNeighborImage:
         return image.folded() if recipe.fold else image
 
     def _with_channels(self, structure: Structure) -> NodeNeighborImage:
-        """The unfolded image with the channels a graph cannot see; atoms of one color get the mean of theirs."""
+        """The image, not yet folded, with the channels that a graph does not contain; atoms of one color get the mean of theirs."""
         parts: list[Oxidation | Voids] = []
         if self.recipe.oxidation:
             parts.append(Oxidation.of(structure.Z))
@@ -193,8 +192,8 @@ class NodeNeighborImage:
         return replace(self, of_row=mean[self.color].astype(np.float32), of_whole=whole)
 
     def folded(self) -> NodeNeighborImage:
-        """The image with one row a color. Message passing on it gives each atom exactly the state it has on the whole
-        image, because atoms of one color have equal states; a supercell folds to the image of its primitive cell.
+        """The image with one node for each color. Message passing gives each node the same state as without folding, because
+        atoms of one color have equal states. A supercell folds to the image of its primitive cell.
         """
         _, first = np.unique(self.color, return_index=True)
         return replace(
@@ -217,7 +216,7 @@ class NodeNeighborImage:
         ``distance_A``, ``distance_per_radii`` (1 at the sum of covalent radii), ``weight``, ``bonded``, and each of
         :data:`andersonn.structures.elements.FEATURES` (standardized) for the atom (``atom_…``) and its neighbor
         (``neighbor_…``). Also the recipe's ``row_channels`` of the atom (``atom_…``) and its ``whole_channels``
-        (``whole_…``), the same in all pixels.
+        (``whole_…``), which are the same in all slots.
         """
         table, mask = elements.feature_table(), self.mask
         radius = elements.column("covalent_radius_A")
@@ -273,8 +272,8 @@ def _nearest(graph: AtomBondGraph, recipe: ImageRecipe) -> tuple[np.ndarray, np.
 
 
 def _show_part_of_shell(graph: AtomBondGraph, pairs: slice, pair: np.ndarray, distance: np.ndarray) -> None:
-    """For an atom whose nearest shell alone is larger than K (a metal in a C60 cage): its first K members by element,
-    in place, since an atom that shows no neighbor at all would be worse than a shell that is cut.
+    """Fills the slots of an atom whose nearest shell has more than K members (a metal in a C60 cage) with the first K by
+    element, in place. This cuts the shell, but an atom without any neighbor would be worse.
     """
     shell = np.arange(pairs.start, pairs.stop)[graph.distance[pairs] - distance[0] <= TIE]
     element = elements.column("electronegativity")[graph.structure.Z[graph.j[shell]]]
@@ -297,7 +296,7 @@ def _ordered(
     weight: np.ndarray,
     recipe: ImageRecipe,
 ) -> NodeNeighborImage:
-    """The image with rows and columns in canonical order."""
+    """The image with nodes and neighbor slots in canonical order."""
     Z, present = graph.structure.Z, weight > 0
     pair, distance = np.where(present, pair, 0), np.where(present, distance, 0.0)
     # A lone atom has no pairs at all: one dummy entry keeps the indexing below valid, masked by `present`.
@@ -345,5 +344,5 @@ def _canonical_rank(
     total = weight.sum(axis=1)
     mean = np.divide((weight * distance).sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
     of_color = np.full(color.max() + 1, np.inf)
-    np.minimum.at(of_color, color, mean)  # one value a color, so that ranking by it never splits a color
+    np.minimum.at(of_color, color, mean)  # one value for each color: ranking by it never splits a color
     return dense_ranks(element, tied_ranks(of_color)[color], color)

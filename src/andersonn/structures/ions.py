@@ -1,4 +1,4 @@
-"""Ions told by distances: groups of a certain charge, and metals with more ligands than they can hold."""
+"""Ions recognized by distances: groups of known charge, and metals with more ligands than their charge allows."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ HELD = {
     72: 4, 23: 5, 41: 5, 73: 5, 24: 6, 42: 6, 74: 6, 25: 7, 43: 7, 75: 7, 26: 3, 44: 8, 76: 8, 27: 3, 45: 6, 77: 6, 28: 2,
     46: 4, 78: 6, 29: 2, 47: 2, 79: 5, 30: 2, 48: 2, 80: 2, 92: 6,
 }  # fmt: skip
-"""Charges of halides and oxides that an atom of a metal holds at most, beside fluoride and oxide."""
+"""Atomic number of a metal → highest oxidation state with fluoride and oxide."""
 HELD_WITH_HEAVY = {23: 4, 24: 4, 25: 3, 44: 4, 76: 5, 45: 4, 77: 4, 78: 4, 79: 3, 83: 3}
-"""The same beside chloride, bromide and iodide, where it is less."""
+"""The same with chloride, bromide and iodide, if lower."""
 
 
 def charge_of_groups(bonds: Bonds) -> int:
-    """Charge in e that groups of certain charge make: ammonium, carboxylate, sulfate, phosphate, lone ions and others; 0
-    where there are metals but those of the alkali.
+    """Total charge in e of the groups with a known charge (ammonium, carboxylate, sulfate, phosphate, lone ions and others);
+    0 if the molecule holds a metal other than an alkali metal.
     """
     Z, count = bonds.Z, bonds.count
     if not np.isin(Z, (*METALLOIDS, *ALKALI)).all():
@@ -60,7 +60,7 @@ def is_bare_nitrogen(bonds: Bonds) -> np.ndarray:
 
 
 def crowded_metals(bonds: Bonds) -> list[int]:
-    """Atoms of metals that have more halides and oxides than they can hold, and no other neighbors: centers of ions."""
+    """Metal atoms whose only neighbors are more halides and oxides than their highest oxidation state allows: complex ions."""
     Z, count = bonds.Z, bonds.count
     halide, oxide = np.isin(Z, HALOGENS) & (count == 1), np.isin(Z, (OXYGEN, S)) & (count == 1)
     charge = _to(bonds, halide) + 2 * _to(bonds, oxide)
@@ -74,7 +74,7 @@ def crowded_metals(bonds: Bonds) -> list[int]:
 
 
 def crowded_told(metal: int, bonds: Bonds) -> str:
-    """The warning on such an atom."""
+    """The warning about an atom of :func:`crowded_metals`."""
     symbol = elements.symbols()[bonds.Z[metal]]
     return f"{symbol}{metal + 1} has more halides and oxides than it can hold: an ion whose charge is not given"
 

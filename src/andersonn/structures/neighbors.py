@@ -35,7 +35,8 @@ def pairs_within(xyz: np.ndarray, cell: np.ndarray | None, radius: float) -> Pai
     import vesin  # imported here: it loads its compiled library
 
     _refuse_crowds(xyz, cell, radius)
-    if _mostly_empty(xyz, cell, radius):
+    extent = np.ptp(xyz, axis=0) if cell is None else _heights(cell)
+    if _mostly_empty(np.maximum(extent / radius, 1.0)):
         return _pairs_by_tree(xyz, cell, radius)
     box = np.zeros((3, 3)) if cell is None else cell
     search = vesin.NeighborList(cutoff=radius, full_list=True, n_threads=1)
@@ -43,10 +44,9 @@ def pairs_within(xyz: np.ndarray, cell: np.ndarray | None, radius: float) -> Pai
     return i.astype(np.int64), j.astype(np.int64), distance, vector
 
 
-def _mostly_empty(xyz: np.ndarray, cell: np.ndarray | None, radius: float) -> bool:
-    extent = np.ptp(xyz, axis=0) if cell is None else _heights(cell)
-    cells = np.maximum(extent / radius, 1.0)
-    return bool(cells.prod() > MOST_CELLS or cells.prod() > FLATTEST_LIST * cells.min() ** 3)
+def _mostly_empty(bins: np.ndarray) -> bool:
+    """Whether a cell list of so many bins in the three directions is too large or too flat for vesin."""
+    return bool(bins.prod() > MOST_CELLS or bins.prod() > FLATTEST_LIST * bins.min() ** 3)
 
 
 def _heights(cell: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Whether a crystal's electrons can be shared out: oxidation states that balance, by counting over the whole formula.
+"""Oxidation states of a crystal whose charges sum to zero, found over the whole formula.
 
-A salt whose usual oxidation states sum to zero has filled shells and a gap; one electron too many or too few usually
-makes a metal. A network that hears its neighbors cannot count over a formula, so the count comes with the image.
+A salt whose usual oxidation states sum to zero has filled shells and a band gap; one electron too many or too few usually
+makes a metal. Message passing cannot count electrons over a whole formula, so the counts are channels of the image.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import numpy as np
 from andersonn.structures import elements
 
 FORMAT = 1
-"""Raised whenever the same structure would give other numbers, so that stores of older ones are not read."""
+"""Increased whenever the same structure would give other numbers, so that cached images are computed again."""
 BY_ATOM = ("oxidation_state", "state_rarity")
 """Channels of an atom: the state its element has in the assignment of :func:`assign`; how rare that state is."""
 BY_STRUCTURE = ("charge_left", "neutral_rarity", "excess_rarity", "usual_charge", "odd_electrons")
-"""Channels of a structure, charges in e an atom: charge that no assignment removes; mean rarity of the states of the best
-neutral assignment (:data:`UNHEARD` if there is none); that minus the least one without asking for neutrality; charge if
-each element had its most frequent state; 1 if the formula unit has an odd number of electrons.
+"""Channels of a structure, charges in e per atom: the smallest total charge of any assignment; the mean rarity of the best
+neutral assignment (:data:`UNHEARD` if there is none); that rarity minus the lowest one of any assignment; the charge if each
+element had its most frequent state; 1 if the formula unit has an odd number of electrons.
 """
 UNHEARD = 8.0
-"""Rarity that stands for states nobody has seen: 1 in 3,000."""
+"""Rarity of states that are not in the table: a frequency of 1 in 3,000."""
 
 
 class Oxidation(NamedTuple):
@@ -43,7 +43,7 @@ class Oxidation(NamedTuple):
 
     @classmethod
     def of(cls, Z: np.ndarray) -> Oxidation:
-        """Those of atoms with the numbers ``Z [n]``. A multiple of a formula gives the same."""
+        """Oxidation states for atomic numbers ``Z [n]``; a multiple of a formula gives the same numbers."""
         kinds, element, counts = np.unique(Z, return_inverse=True, return_counts=True)
         counts = counts // np.gcd.reduce(counts)
         by_element, by_structure = assign(tuple(kinds.tolist()), tuple(counts.tolist()))
@@ -52,8 +52,8 @@ class Oxidation(NamedTuple):
 
 @cache
 def _table() -> tuple[tuple[tuple[int, float], ...], ...]:
-    """Of each atomic number: its states with their rarities, −log of the share of occurrences (one of half an atom is
-    added to each, since small counts are chance). Noble gases without compounds have state 0.
+    """By atomic number: (state, rarity) of each state. Rarity is −log of its frequency, with 0.5 added to each count because
+    small counts are noise. Noble gases without compounds have state 0.
     """
     counts: list[dict[int, float]] = [{} for _ in range(elements.MAX_Z + 1)]
     for row in csv.DictReader(io.StringIO(_text())):
@@ -75,9 +75,8 @@ def table_hash() -> str:
 
 @lru_cache(maxsize=4096)
 def assign(kinds: tuple[int, ...], counts: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Oxidation states of a formula, one an element: of the assignments that leave the least charge the one with the
-    least mean rarity, found over all sums of charge (dynamic programming, so also formulas of a dozen elements take
-    milliseconds).
+    """Oxidation states of a formula, one for each element: the assignment with the smallest total charge; among several, the
+    one with the lowest mean rarity. Dynamic programming over the total charge: a dozen elements take milliseconds.
 
     Args:
         kinds: atomic numbers of the elements, each once.

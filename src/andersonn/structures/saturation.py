@@ -9,7 +9,7 @@ from andersonn.structures.distance_bonds import Bonds
 
 H, B, C, N, OXYGEN, SI, P, S = 1, 5, 6, 7, 8, 14, 15, 16
 NEEDS = {B: 3, C: 4, N: 3, OXYGEN: 2, SI: 4, P: 3, S: 2, 32: 4, 33: 3, 34: 2}
-"""Bonds with which an atom is content, however long they are."""
+"""Atomic number → number of bonds that satisfy the atom, whatever their lengths."""
 TRIPLE = 0.83
 """An atom's only bond is triple up to this fraction of the sum of the covalent radii: 0.79 in a nitrile; 0.87 if double."""
 DOUBLE = {OXYGEN: 0.925, S: 0.95, 34: 0.95, N: 0.9}
@@ -22,8 +22,8 @@ PYRIDINE = 0.925
 
 
 def unsaturated(bonds: Bonds) -> np.ndarray:
-    """Indices of the atoms that need further bonds, such as those to hydrogens that a file lacks. Of metals, halogens and
-    noble gases nothing is said.
+    """Indices of the atoms that need further bonds, such as those to hydrogens that a file lacks. Metals,
+    halogens and noble gases are not examined.
     """
     radius = elements.column("covalent_radius_A")
     found = []

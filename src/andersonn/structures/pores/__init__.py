@@ -1,4 +1,4 @@
-"""What a graph of atoms cannot see: the room between them."""
+"""Pores of a crystal: diameters of cavities and windows, free volume. A graph of atoms does not contain them."""
 
 from andersonn.structures.pores.probe import BY_ATOM, BY_STRUCTURE, DENSITY, Voids
 

@@ -1,4 +1,4 @@
-"""The periodic power diagram of a crystal: its vertices are where spheres fit between atoms, its edges the ways on.
+"""The periodic power diagram of a crystal: spheres fit between the atoms at its vertices and move along its edges.
 
 The power of a point against an atom of radius r at distance d is d² − r². Each atom owns the points whose power against
 it is least: a Voronoi diagram that respects radii (Aurenhammer, *SIAM J. Comput.* 16, 78, 1987), as in Zeo++ (Willems
@@ -17,11 +17,11 @@ from andersonn.errors import InputError
 JITTER = 1e-5
 """Å by which atoms are moved at random, so that no five lie on one sphere and the triangulation is unique."""
 FEW = 20
-"""Atoms in a cell. Moving so few can leave some of their images on one sphere, as the corners of a cube are of one atom."""
+"""Atoms in a cell. With fewer, images of the same atoms can stay on one sphere, as the corners of a cube do."""
 SAMPLES = 400
-"""Points of the cell at which the largest cavity is guessed."""
+"""Points of the cell for a first estimate of the largest cavity."""
 SPARE = 0.9
-"""Å by which cavities are usually larger than guessed."""
+"""Å. Cavities are usually larger than the estimate by at most this."""
 LEVEL = 1e-9
 """How far down the normal of a facet must point for the facet to belong to the lower side of the hull."""
 BASE = 1 << 12

@@ -1,4 +1,4 @@
-"""The widest way through a periodic network: how large a sphere gets from one end of the crystal to the other."""
+"""Pore-limiting diameters: the largest sphere that can percolate through the crystal in 1, 2 and 3 directions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def widest_ways(neighbor: np.ndarray, shift: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """Greatest width at which 1, 2 and 3 independent directions are open, float64 ``[3]``, falling.
+    """Largest width that percolates in 1, 2 and 3 independent directions, float64 ``[3]``, decreasing.
 
     A maximum spanning tree gives each node a place in the unfolded crystal. An edge outside the tree closes a ring with
     it; if the ring ends on another copy of its start, it leads through the crystal. No edge of such a ring within the

@@ -1,4 +1,4 @@
-"""Structure → numbers about the room between its atoms, by atom and for the whole."""
+"""Crystal → numbers that describe its pores, for each atom and for the whole structure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from andersonn.structures.pores.windows import touching_windows
 from andersonn.structures.structure import Structure
 
 FORMAT = 2
-"""Raised whenever the same structure would give other numbers, so that stores of older ones are not read."""
+"""Increased whenever the same structure would give other numbers, so that cached images are computed again."""
 BY_ATOM = ("void_A", "window_A", "free_volume_A3")
 """Channels of an atom: diameter of the widest sphere that touches it and fits between all atoms; diameter of the widest
-window it stands at; room around it that no atom fills.
+window it borders on; free volume around it.
 """
 DENSITY = ("atoms_per_nm3", "mass_g_cm3", "packing")
 """Channels of a structure that need no probe: number density, mass density, volume of covalent spheres over that of the
@@ -32,16 +32,16 @@ one direction against the surfaces of atoms (:mod:`~andersonn.structures.pores.w
 atoms.
 """
 DISTINCT = 0.05
-"""Å: a window between two vertices nearer to each other than this divides one void, and is none."""
+"""Å. Two vertices closer than this belong to one cavity: what lies between them is no window."""
 POINTS = ((0.0, 4.0, 3), (4.0, 7.0, 5), (7.0, 12.0, 8), (12.0, np.inf, 14))
-"""Longest edge of a tetrahedron, from and to, in Å, and the divisions of its edges at which the room in it is sampled."""
+"""Longest edge of a tetrahedron, from and to, in Å, and the divisions of its edges for sampling the free volume."""
 NM3, G_CM3 = 1000.0, 1.66053907
 """Å⁻³ in nm⁻³; u Å⁻³ in g cm⁻³."""
 
 
 @dataclass(frozen=True, eq=False)
 class Voids:
-    """What a graph of atoms does not tell of a crystal.
+    """Descriptors of a crystal's pores.
 
     Attributes:
         by_atom: :data:`BY_ATOM` of each atom, float32 ``[n, 3]``.
@@ -53,7 +53,7 @@ class Voids:
 
     @classmethod
     def of(cls, structure: Structure) -> Voids:
-        """Probes a crystal.
+        """The pores of a crystal.
 
         Raises:
             InputError: the structure is not periodic, or its cell is too flat.
@@ -113,7 +113,7 @@ def _largest(diagram: PowerDiagram, n: int) -> tuple[np.ndarray, np.ndarray]:
     apart = diagram.apart > DISTINCT
     rims = diagram.atoms[:, FACES][apart]
     np.maximum.at(window, rims.ravel(), np.repeat(diagram.window[apart], 3))
-    void = np.where(np.isfinite(void), void, 0.0)  # a small atom wholly inside a large one borders on nothing
+    void = np.where(np.isfinite(void), void, 0.0)  # a small atom inside a large one borders on no cavity
     return 2.0 * void, 2.0 * np.where(np.isfinite(window), window, void)
 
 
@@ -134,7 +134,7 @@ def _samples(divisions: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _free_volumes(diagram: PowerDiagram, radius: np.ndarray, n: int) -> np.ndarray:
-    """Å³ around each atom, nearer to its surface than to others, that no atom fills: ``[n]``.
+    """Free volume of each atom in Å³ ``[n]``: outside all atoms, and nearer to its surface than to any other.
 
     By points in the tetrahedra of the triangulation, which move along with the atoms, so that neither the choice of the
     cell nor that of the origin matters. Larger tetrahedra get more of them.
@@ -151,7 +151,7 @@ def _free_volumes(diagram: PowerDiagram, radius: np.ndarray, n: int) -> np.ndarr
 def _free_of(
     atoms: np.ndarray, corners: np.ndarray, square: np.ndarray, radius: np.ndarray, n: int, divisions: int
 ) -> np.ndarray:
-    """The same of some tetrahedra alone, given the squared distances between their corners ``[T, 4, 4]``."""
+    """Free volumes within some tetrahedra, given the squared distances between their corners ``[T, 4, 4]``."""
     volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
     # |Σ w_k p_k − p_i|² from the squared distances between corners (Lagrange), much cheaper than from points.
     weights, share = _samples(divisions)

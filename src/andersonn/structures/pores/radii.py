@@ -1,4 +1,4 @@
-"""How large atoms are to a probe: the radii that Zeo++ uses by default, so that our diameters mean what its do.
+"""Atomic radii for pores: those that Zeo++ uses by default, so that diameters can be compared with its.
 
 They are the van der Waals radii of the Cambridge Crystallographic Data Centre's table of elemental radii: Bondi
 (*J. Phys. Chem.* 68, 441, 1964), hydrogen by Rowland and Taylor (*J. Phys. Chem.* 100, 7384, 1996), and 2.00 Å where
@@ -15,7 +15,7 @@ import numpy as np
 from andersonn.structures import elements
 
 ELSEWHERE = 2.0
-"""Å: radius of the elements that the table lacks."""
+"""Å: radius of the elements that are not in the table."""
 RADII = {
     "H": 1.09, "He": 1.40, "Li": 1.82, "C": 1.70, "N": 1.55, "O": 1.52, "F": 1.47, "Ne": 1.54, "Na": 2.27, "Mg": 1.73,
     "Si": 2.10, "P": 1.80, "S": 1.80, "Cl": 1.75, "Ar": 1.88, "K": 2.75, "Ni": 1.63, "Cu": 1.40, "Zn": 1.39, "Ga": 1.87,

@@ -1,4 +1,4 @@
-"""Window widths measured against the surfaces of the atoms instead of by powers.
+"""Window widths measured from the surfaces of the atoms instead of in the power diagram.
 
 Where radii differ, an edge of the power diagram runs a little beside the ridge of the true clearance: windows then come
 out up to about 0.5 Å too narrow. Here each window is the sphere that touches the surfaces of its three atoms, and each

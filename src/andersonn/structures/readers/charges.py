@@ -1,4 +1,4 @@
-"""Charge and spin as the field writes them: in words beside the atoms, in ASE's ``info``, as numbers of the atoms."""
+"""Charge and spin multiplicity: from comment lines, from ASE's ``info`` and calculator, from charges and moments of atoms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from andersonn.structures.electrons import UNPAIRED
 
 COMMENT = "andersonn_comment"
-"""Key of ASE's ``info`` under which a reader hands on the words beside the atoms."""
+"""Key of ASE's ``info`` under which a reader stores the comment line."""
 CHARGE_KEYS = (
     "charge",
     "chrg",
@@ -49,7 +49,7 @@ BOTH = re.compile(
 """Charge and multiplicity together, as ``Charge and multiplicity: 1 1`` and ORCA's ``* xyz 1 1``."""
 OTHER_CHARGES = ("partial", "point", "no", "nuclear", "atomic", "atom", "core", "from", "image", "background", "surface", "to",
                  "without", "effective", "elementary", "mulliken", "uncertain", "old", "previous", "former")  # fmt: skip
-"""Words before ``charge`` that make it another's, or none."""
+"""Words before ``charge`` by which it is not the charge of the molecule."""
 OF_THE_MOLECULE = (
     "total",
     "net",
@@ -66,7 +66,7 @@ OF_THE_MOLECULE = (
     "at",
     "in",
 )
-"""Words before ``charge`` that a number may follow without a sign of equality."""
+"""Words before ``charge`` after which a number may follow without an equals sign."""
 OTHER_Q = (
     "momentum",
     "vector",
@@ -80,7 +80,7 @@ OTHER_Q = (
     "parameter",
     "steinhardt",
 )
-"""Words beside ``q=`` that make it no charge."""
+"""Words near ``q=`` by which it is not a charge."""
 SPOKEN = re.compile(
     rf"(?<![\w.])(?:mol(?:ecular)?_)?charged?(?: (?:of|is|was|to|state|value|equals|total|number))?[^\w,.;]{{0,5}}({NUMBER})",
     re.IGNORECASE,
@@ -89,23 +89,23 @@ SPOKEN = re.compile(
 PAIR = re.compile(r"([-+]?\d) ?[, ] ?([1-9])")
 """Charge and multiplicity as Gaussian has them, alone on their line, whose spaces are single ones."""
 NOT_UNDERSTOOD = "not understood"
-"""Key of words that speak of a charge in another way."""
+"""Key of a text that mentions a charge in another way."""
 LARGEST = 50
-"""Larger charges and multiplicities are numbers of another meaning."""
+"""Larger charges and multiplicities are taken for other numbers."""
 SPIN = 0.1
-"""Bohr magnetons: atoms of smaller moments have no unpaired electron."""
+"""Bohr magnetons: atoms with smaller magnetic moments have no unpaired electron."""
 WHOLE = 0.05
-"""e: charges of atoms that add up to within this of a whole number make that charge."""
+"""e: charges of atoms that add up to a whole number within this tolerance give the total charge."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What a file or object says of its electrons.
+    """What a file or object states about its electrons.
 
     Attributes:
-        charge: in e; None if it does not say.
-        multiplicity: 2S + 1; None if it does not say.
-        warnings: where it contradicts itself or says nothing that could be.
+        charge: in e; None if not stated.
+        multiplicity: 2S + 1; None if not stated.
+        warnings: on contradictory or impossible statements.
     """
 
     charge: int | None = None
@@ -114,8 +114,8 @@ class Told:
 
 
 def told_by_ase(atoms: Any) -> Told:
-    """What an ASE ``Atoms`` of a molecule says: in ``info``, in the comment of its file, by initial charges and magnetic
-    moments.
+    """Charge and multiplicity of an ASE ``Atoms`` of a molecule: from ``info``, the comment of its file, its calculator, initial
+    charges and magnetic moments.
     """
     info = getattr(atoms, "info", None) or {}
     Z = int(np.sum(atoms.get_atomic_numbers()))
@@ -132,11 +132,11 @@ def told_by_ase(atoms: Any) -> Told:
 
 
 def told_by_text(text: str, nuclear: int) -> Told:
-    """What words beside the atoms say, such as ``charge=1 multiplicity=2``, ``charge: -1``, or ``0 1`` alone.
+    """Charge and multiplicity from a comment line, such as ``charge=1 multiplicity=2``, ``charge: -1``, or ``0 1`` alone.
 
     Args:
         text: one line.
-        nuclear: sum of the atomic numbers: by it spins are told from multiplicities.
+        nuclear: sum of the atomic numbers; its parity tells spins from multiplicities.
     """
     return _agreed(_words(text, nuclear), nuclear)
 
@@ -160,7 +160,7 @@ def _words(text: str, nuclear: int) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _counts(match: re.Match[str], text: str) -> bool:
-    """Whether a key and its number tell of the whole molecule's electrons."""
+    """Whether a key and its number are about the whole molecule."""
     key, binds = match[1].lower(), match[2].strip()
     if key == "q":
         return binds in ("=", ":") and not any(word in text.lower() for word in OTHER_Q)
@@ -176,7 +176,7 @@ def _counts(match: re.Match[str], text: str) -> bool:
 
 
 def _of_calculator(atoms: Any) -> dict[str, Any]:
-    """What the parameters of an ASE calculator say, but for what may be their defaults: no charge, a singlet."""
+    """Charge and multiplicity among the parameters of an ASE calculator; possible defaults (0, singlet) are left out."""
     parameters = getattr(getattr(atoms, "calc", None), "parameters", None)
     if not isinstance(parameters, Mapping):
         return {}
@@ -186,7 +186,7 @@ def _of_calculator(atoms: Any) -> dict[str, Any]:
 
 
 def _of_atoms(atoms: Any) -> dict[str, Any]:
-    """Charge and multiplicity by numbers of the atoms, if there are such numbers and they add up to whole ones."""
+    """Charge and number of unpaired electrons summed over the atoms, if the sums are whole numbers."""
     found: dict[str, Any] = {}
     arrays = getattr(atoms, "arrays", {})
     results = getattr(getattr(atoms, "calc", None), "results", None) or {}
@@ -206,7 +206,7 @@ def _of_atoms(atoms: Any) -> dict[str, Any]:
 
 
 def _agreed(places: list[tuple[str, Mapping[str, Any]]], nuclear: int) -> Told:
-    """What the first place that says something says; a warning where a further one says otherwise."""
+    """The statement of the first place that makes one; a warning where a later one contradicts it."""
     warnings: list[str] = []
     charges: list[int] = []
     origin: dict[int, str] = {}
@@ -241,7 +241,7 @@ def _multiplicity(stated: Mapping[str, Any], electrons: int) -> int | None:
             number = _number(stated[key]) if key in stated else None
             if number is None or not 0 <= number <= LARGEST:
                 continue
-            if add is None:  # S, 2S and 2S + 1 are all called spin: the parity of the electrons tells
+            if add is None:  # S, 2S and 2S + 1 are all called spin: the parity of the electrons decides
                 number = 2 * number + 1 if number != round(number) else number + (round(number) + electrons + 1) % 2
             else:
                 number += add

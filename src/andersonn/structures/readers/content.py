@@ -69,7 +69,7 @@ DAMAGE = (
 DICTIONARY = 256 << 20
 """Bytes that unpacking xz may take; the tightest packing of the usual program takes 65 MiB."""
 MOST_PARTS = 100_000
-"""Structures that are read of one file: each takes about 2 KB, however small it is."""
+"""Most structures of one file: each takes at least about 2 KB."""
 LONGEST_NAME = 200
 
 
@@ -204,7 +204,7 @@ def unpacked_content(content: bytes, name: str, megabytes: float) -> bytes:
 
 
 def unpacked(stream: BinaryIO, packing: str) -> BinaryIO:
-    """A stream of unpacked bytes. It can be sought: forwards by reading on, backwards by beginning again.
+    """A stream of unpacked bytes. Seeking forwards reads on; seeking backwards starts again.
 
     Args:
         stream: at its beginning.
@@ -229,16 +229,17 @@ def read_parts(what: str, parts: Mapping[str, Callable[[str], Structure]], name:
     """The structures of a file's parts, or what is wrong with a part.
 
     Args:
-        what: a part is called in messages, such as ``"frame"``.
-        parts: a part's name → what makes its structure, given the structure's id.
-        name: of the file; the id of a structure that is alone. Several add the names of their parts.
+        what: word for a part in messages, such as ``"frame"``.
+        parts: name of a part → function that reads it, called with an id for the structure.
+        name: of the file: the id of a single structure. The ids of several are ``name:part``.
 
     Raises:
         InputError: the only part is unsound.
     """
     refuse_more_parts(len(parts))
     if len(parts) == 1:
-        return [make(name) for make in parts.values()]
+        (make,) = parts.values()
+        return [make(name)]
     found: list[Structure | InputError] = []
     for part, make in parts.items():
         try:
@@ -249,7 +250,7 @@ def read_parts(what: str, parts: Mapping[str, Callable[[str], Structure]], name:
 
 
 def refuse_more_parts(count: int) -> None:
-    """Readers ask while they take a file apart.
+    """Refuses files of too many structures. Readers call it while they split a file.
 
     Raises:
         InputError: there are more than :data:`MOST_PARTS`.
@@ -268,7 +269,7 @@ def _short(part: str) -> str:
 
 
 class _Xz(io.RawIOBase):
-    """Unpacks xz in bounded memory: a few bytes can announce a dictionary of 4 GB, which Python's own files accept.
+    """Unpacks xz in bounded memory: a few bytes can announce a dictionary of 4 GB, which ``lzma.LZMAFile`` would allocate.
 
     Args:
         stream: at its beginning; may be of several streams of xz, as ``cat`` joins them.

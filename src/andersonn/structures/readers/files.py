@@ -33,7 +33,7 @@ def read_file(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES
 
 
 def read_each(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES) -> list[Structure | InputError]:
-    """As :func:`read_file`, but in a file of several structures an unsound one gives its error in its place.
+    """As :func:`read_file`, but of several structures, an unsound one is replaced by its error.
 
     Raises:
         InputError: the file as a whole cannot be read, or its only structure is unsound.
@@ -43,7 +43,7 @@ def read_each(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES
 
 
 def read_content(content: bytes, path: Path) -> list[Structure | InputError]:
-    """As :func:`read_each`, of what a file of that name holds; nothing is read from disk.
+    """As :func:`read_each`, for the content of a file of that name; nothing is read from disk.
 
     Raises:
         InputError: the content as a whole cannot be read, or its only structure is unsound.

@@ -1,4 +1,4 @@
-"""Whatever a caller may name or hold: files, folders, tables, SMILES, text and objects, one stream of sources."""
+"""Whatever a caller gives (files, folders, tables, SMILES, text, objects) → one stream of sources, each then read on its own."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ from andersonn.structures.readers.tables.table import (
     table_of_object,
     table_of_text,
 )
-from andersonn.structures.readers.texts import read_one_file
+from andersonn.structures.readers.texts import read_structures
 from andersonn.structures.structure import Structure
 
 
 def listed(inputs: Any) -> Iterable[Any]:
-    """Inputs of a call that takes one or many."""
+    """The inputs of a call that takes one or many, as an iterable."""
     one = isinstance(inputs, (str, bytes, bytearray, os.PathLike, Structure, Mapping)) or not isinstance(
         inputs, Iterable
     )
@@ -59,11 +59,11 @@ def listed(inputs: Any) -> Iterable[Any]:
 
 
 def sources(inputs: Iterable[Any], columns: Columns = USUAL_COLUMNS) -> Iterator[tuple[str, Any]]:
-    """(name, what to read) of each input; folders become their files, and tables their rows.
+    """(name, source) of each input, to be read by :func:`structures_of`; folders become their files, and tables their rows.
 
     Args:
         inputs: files, folders, SMILES, perhaps with a name behind them, text of files, tables, dicts, objects.
-        columns: of tables, where they have no usual names.
+        columns: names of the columns of tables, if unusual.
     """
     for position, item in enumerate(inputs):
         if isinstance(item, Smiles):
@@ -90,8 +90,8 @@ def sources(inputs: Iterable[Any], columns: Columns = USUAL_COLUMNS) -> Iterator
 
 
 def from_lines(lines: Iterable[str], columns: Columns) -> Iterator[Any]:
-    """What stands on stdin, as inputs: a name of a file or SMILES a line, or, if the first line names the columns of one, a
-    table, read as it comes.
+    """The lines of stdin as inputs: each a file name or SMILES; or, if the first line holds column names, one table, read as
+    a stream.
     """
     lines = iter(lines)
     first = next((line for line in lines if line.strip()), "")
@@ -168,7 +168,7 @@ def _of_table(
 
 
 def _is_numbers(thing: Any) -> bool:
-    """Whether an object is an array of numbers, which is no list of structures."""
+    """Whether an object is an array of numbers: not a list of structures."""
     return getattr(getattr(thing, "dtype", None), "kind", "") in tuple("biufc") and hasattr(thing, "__array__")
 
 
@@ -205,7 +205,11 @@ def one_structure(item: Any, position: int) -> Structure:
 
 
 def structures_of(name: str, source: Any) -> list[Structure | InputError]:
-    """What one source holds; a function is one that gives it."""
+    """The structures of one source of :func:`sources`, with an error in the place of each unsound one.
+
+    Raises:
+        InputError: the source as a whole cannot be read.
+    """
     if isinstance(source, InputError):
         raise source
     if inspect.isfunction(source) or isinstance(source, partial):
@@ -213,7 +217,7 @@ def structures_of(name: str, source: Any) -> list[Structure | InputError]:
     if isinstance(source, Smiles):
         return [_from_word(source) if isinstance(source, _Word) else from_smiles(source)]
     if isinstance(source, os.PathLike):
-        return read_one_file(Path(source))
+        return read_structures(content_of(Path(source)), Path(source))
     if is_missing(source):
         raise InputError(
             "unknown_object", "there is no structure: the value is missing", "leave it out, or complete it"
@@ -225,7 +229,7 @@ def structures_of(name: str, source: Any) -> list[Structure | InputError]:
 
 
 def _from_word(text: str) -> Structure:
-    """The molecule of a word; one that is no SMILES was perhaps meant as a file."""
+    """The molecule of a string; the error for one that is not SMILES says that there is no such file either."""
     try:
         return from_smiles(text)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""ASE, pymatgen and RDKit objects → Structure, told by what they offer: no library is imported that is not in use."""
+"""ASE, pymatgen and RDKit objects → Structure. They are recognized by their methods, so that no library need be imported."""
 
 from __future__ import annotations
 

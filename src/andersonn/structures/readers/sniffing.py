@@ -1,4 +1,4 @@
-"""The format of text whose name does not tell it."""
+"""The format of a text, guessed from its content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DELIMITERS = re.compile(r"[,;\t|]")
 def sniffed(text: str) -> str | None:
     """The format that a text seems to be in, as :func:`~andersonn.structures.readers.format_of` names it, or None.
 
-    A list of SMILES is told by the letters alone, so that nearly every single line of words without blanks seems to be one.
+    A list of SMILES is recognized by its letters alone: nearly every line without blanks looks like one.
     """
     text = text[:HEAD].lstrip("\ufeff").lstrip("\r\n")
     lines = lines_of(text)

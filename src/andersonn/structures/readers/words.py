@@ -1,4 +1,4 @@
-"""Words of tables of atoms: which element one names, and numbers as other programs than Python write them."""
+"""Elements and numbers, as programs write them in tables of atoms."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ HEAVY = re.compile(r"\biso=0{0,3}[23](?!\d)", re.IGNORECASE)
 """Deuterium and tritium as Gaussian writes them: H(Iso=2)."""
 MASS = re.compile(r"\d{1,3}([A-Z][a-z]?)")
 GHOST = re.compile(r"x|xx|bq\d*|du\d*|lp\d*|tv|q|gh|gh\(.*|@.*|.*-bq\d*|bq[a-z]{1,2}\d*", re.IGNORECASE)
-"""Names of what is no atom: basis functions without a nucleus, dummies, lone pairs, lattice vectors among the atoms."""
+"""Names of entries that are no atoms: ghost atoms (basis functions only), dummies, lone pairs, lattice vectors."""
 REMOTE = re.compile(r"[HCNOS][ABDEGHZ]")
-"""Capitals that are an element (CA, CD, HG, NB), or, with a number, an atom's place in a biomolecule (alpha carbon)."""
+"""Capital letters that mean an element (CA, CD, HG, NB) or the position of an atom in a biomolecule (alpha carbon)."""
 UNKNOWN_HINT = "give the symbols of elements from hydrogen to lawrencium"
 DUMMY_HINT = "remove ghost and dummy atoms, or replace them by real ones"
 ISOTOPES = "deuterium and tritium were read as hydrogen"
@@ -27,7 +27,7 @@ LABELS = "atoms such as {} were read by the element in their label"
 
 
 def decimal(word: str) -> str:
-    """A number as Python reads it; a word that is none, as it is.
+    """A number in Python's notation; any other word unchanged.
 
     The minus of typesetting (U+2212) is taken for a minus.
     """
@@ -38,7 +38,7 @@ def decimal(word: str) -> str:
 
 
 def symbols_of(words: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Symbols of elements, and notes about how they were told.
+    """Symbols of elements, and notes about how they were recognized.
 
     A word may be a symbol in any case, D or T, an atomic number, a symbol with a mass number (``13C``) or a label such as
     ``O1``.
@@ -59,7 +59,7 @@ def symbols_of(words: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def _symbol(word: str) -> tuple[str, str]:
-    """The symbol a word means, and what is to be said about that."""
+    """The symbol that a word means, and a note about it or an empty text."""
     table = elements.atomic_number()
     number = ATOMIC_NUMBER.fullmatch(word)
     if number and 1 <= int(number[1]) <= elements.MAX_Z:

@@ -1,4 +1,4 @@
-"""POSCAR and CONTCAR of VASP: laid out and checked here, the plain form of it read by ASE."""
+"""POSCAR, CONTCAR and XDATCAR of VASP: checked and normalized here, then read by ASE."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEAD = 5
 
 
 class _Head(NamedTuple):
-    """What stands before the atoms.
+    """The lines before the atoms.
 
     Attributes:
         numbers: the scale or three of them, and three lattice vectors.

@@ -1,4 +1,4 @@
-"""Whether a molecule's coordinates are a geometry: drawings marked as 3-D, lengths in another unit."""
+"""Whether a molecule's coordinates are a 3-D geometry in Å, or a flat drawing, or in another unit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TETRAHEDRAL = (5, 6, 7, 14, 15, 16, 22, 32, 33, 34, 40, 50, 51, 52, 72, 82)
 """Atomic numbers whose four neighbors never lie in one plane with them; those of palladium, platinum and xenon do."""
 HALOGENS, HIGHEST = (17, 35, 53), 7
-"""Those have four neighbors out of one plane where their valence is the highest, as in perchloric acid."""
+"""Atomic numbers, and the valence at which their four neighbors do not lie in one plane, as in perchloric acid."""
 IN_PLANE = 0.08
 """Å from the best plane: drawings have some noise, or none."""
 PYRAMIDS = ((15, 3), (33, 3), (16, 4), (34, 4))
@@ -68,12 +68,12 @@ def _is_drawn(mol: Mol, xyz: np.ndarray) -> bool:
         return True
     rings = [ring for ring in mol.GetRingInfo().AtomRings() if len(ring) == 5]
     if any(sum(_is_tetrahedral(mol.GetAtomWithIdx(k)) for k in ring) >= 4 for ring in rings):
-        return True  # of cyclopentanes none is flat
+        return True  # no cyclopentane is flat
     return _has_drawn_lengths(mol, xyz) or _has_one_length(mol, xyz)
 
 
 def forget_planes(mol: Mol) -> None:
-    """Takes back what RDKit concluded of a drawing's flat centers, in place: that they are square."""
+    """Removes the square-planar stereochemistry that RDKit derives from a flat drawing, in place."""
     from rdkit import Chem
 
     tetrahedral = (Chem.CHI_UNSPECIFIED, Chem.CHI_TETRAHEDRAL_CW, Chem.CHI_TETRAHEDRAL_CCW)
@@ -84,10 +84,10 @@ def forget_planes(mol: Mol) -> None:
 
 
 def check_unit(mol: Mol) -> None:
-    """Bonds must be about as long as such bonds are.
+    """Checks that bonds have usual lengths.
 
     Raises:
-        InputError: they are not, as where lengths are in bohr or nm.
+        InputError: they do not, as when lengths are in bohr or nm.
     """
     ratios = _ratios(mol, mol.GetConformer().GetPositions(), METALLOIDS)
     ratio = float(np.median(ratios)) if ratios.size else 1.0
@@ -159,7 +159,7 @@ def _has_drawn_lengths(mol: Mol, xyz: np.ndarray) -> bool:
 
 
 def _has_one_length(mol: Mol, xyz: np.ndarray) -> bool:
-    """Whether all bonds are equally long, hydrogens' too, though they should not be so long, and no unit explains it."""
+    """Whether all bonds, also to hydrogen, have one unusual length that no other unit explains."""
     i, j = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]).reshape(-1, 2).T
     lengths, ratios = np.linalg.norm(xyz[i] - xyz[j], axis=1), _ratios(mol, xyz, METALLOIDS)
     if len(lengths) < 2 or not ratios.size or np.ptp(lengths) > ALIKE * lengths.mean():

@@ -1,4 +1,4 @@
-"""3-D geometries of molecules that have none, the same for every way to write a molecule."""
+"""Generates 3-D geometries for molecules without one. The result does not depend on how the molecule is written."""
 
 from __future__ import annotations
 
@@ -15,33 +15,32 @@ if TYPE_CHECKING:
 CONFORMER_SEED = 7
 EMBEDDING = f"RDKit ETKDGv3 (seed {CONFORMER_SEED}, canonical order)"
 CONFORMER_PROTOCOL = f"{EMBEDDING}, MMFF94"
-"""Changed whenever geometries would come out otherwise, so that stores of older ones are not read."""
+"""Changed whenever other geometries would be generated, so that cached images of older ones are not read."""
 FURTHER_SEED = CONFORMER_SEED + 1
 FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others from seed {FURTHER_SEED}"
 """The same for further conformers. RDKit embeds the k-th from k times the seed, so none repeats the first."""
 FORCE_FIELD_STEPS = 2000
 MOST_PLACED = 200
-"""Atoms, hydrogens included. Larger molecules are not embedded: that takes minutes, and their conformer is a guess."""
+"""Atoms, hydrogens included. Larger molecules are refused: embedding takes minutes, and one conformer says little."""
 WORK = 2.5e6
-"""Attempts at a conformer in one of two ways, times the cube of the atoms, between :data:`FEWEST` and :data:`MOST`: up to about
-2 s of a core. Distance geometry can be busy for hours with a molecule that has no conformer. Those that have one take few
-attempts in one of the ways: given 64, 2,996 of 3,000 small molecules took up to 8, two took 64, and two were not placed; 154
-peptides of up to 200 atoms took 1 or 2.
+"""Attempts times the cube of the number of atoms, about 2 s of one core, see :func:`attempts`. Without a limit, distance
+geometry can run for hours on a molecule that has no conformer. Others need few attempts: with 64, 2,996 of 3,000 small
+molecules took up to 8, two took 64 and two failed; 154 peptides of up to 200 atoms took 1 or 2.
 """
 FEWEST, MOST = 3, 100
 LONGEST_SECONDS = 60
-"""For all attempts at a conformer in one way, by the clock: a guard against halting, far from what they take."""
+"""Time limit for all attempts at a conformer in one way; a safeguard, far above what they usually take."""
 
 
 def embed(mol: Mol, count: int, seed: int) -> str:
-    """Gives a molecule up to ``count`` conformers, relaxed, in place of those it has.
+    """Replaces the conformers of a molecule by up to ``count`` generated and relaxed ones.
 
-    They are made of the molecule as its canonical SMILES writes it, and brought back to the order of its own atoms: distance
-    geometry and the choice among open stereo isomers depend on the order of atoms.
+    They are generated in the atom order of the canonical SMILES, then mapped back: distance geometry, and the isomer that it
+    picks where stereo centers are not given, depend on the order of atoms.
 
     Args:
         mol: sanitized, with explicit hydrogens.
-        count: how many are wanted; the first ones are the same for every count, where all come out.
+        count: how many are wanted; if all succeed, the first ones are the same for every count.
         seed: RDKit makes the k-th from k times the seed.
 
     Returns:
@@ -68,14 +67,12 @@ def embed(mol: Mol, count: int, seed: int) -> str:
 
 
 def attempts(atoms: int) -> int:
-    """How often a conformer of a molecule of so many atoms is tried in each of two ways: never by the clock, so that what is
-    refused does not depend on the machine.
-    """
+    """Attempts at a conformer in each of two ways, by the number of atoms. No clock: the result must not depend on the machine."""
     return int(min(max(WORK / atoms**3, FEWEST), MOST))
 
 
 def canonical(mol: Mol) -> tuple[Mol, list[int]]:
-    """The molecule as read from its canonical SMILES, and where in it each atom of ``mol`` is.
+    """The molecule as read from its canonical SMILES, and the index in it of each atom of ``mol``.
 
     Where the SMILES reads back as another molecule or isomer (a few cages and inositols; it does not tell the sense of
     hindered axes), only the order of the atoms is taken from it.

@@ -41,8 +41,8 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: 
     Args:
         mol: not necessarily sanitized; hydrogens may be implicit.
         id: name of the structure.
-        notes: what is already known and worth saying.
-        warnings: what is already known and speaks against it.
+        notes: that the structure gets, before those made here.
+        warnings: the same.
 
     Raises:
         InputError: a valence is impossible, an atom is no element, several molecules have no geometry, no conformer is
@@ -124,7 +124,7 @@ def finished(
     conformer: int = -1,
     warnings: tuple[str, ...] = (),
 ) -> Structure:
-    """The structure of a molecule that has all its hydrogens, in one of its conformers (the first by default)."""
+    """The structure of a molecule with explicit hydrogens, in one of its conformers (the first by default)."""
     from rdkit import Chem
 
     bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]
@@ -145,7 +145,7 @@ def finished(
 
 
 def _unpaired(mol: Mol) -> tuple[str, ...]:
-    """Atoms with unpaired electrons by their bonds, where the count of all electrons does not tell of them."""
+    """A warning about unpaired electrons on several atoms; a single one is found by the odd number of electrons."""
     open_ = [atom for atom in mol.GetAtoms() if atom.GetNumRadicalElectrons()]
     if sum(atom.GetNumRadicalElectrons() for atom in open_) < 2:
         return ()  # one makes an odd count
@@ -155,7 +155,7 @@ def _unpaired(mol: Mol) -> tuple[str, ...]:
 
 
 def check_elements(mol: Mol) -> None:
-    """Each atom must be an element: RDKit's tables end with the known ones. Each bond must have an order.
+    """Checks that each atom is an element and each bond has an order; RDKit also allows placeholders and queries.
 
     Raises:
         InputError: one is not or has none, or there are no atoms.
@@ -202,7 +202,7 @@ def sanitize(mol: Mol) -> None:
 
 
 def _stereo(mol: Mol) -> None:
-    """Finds which isomer it is, in place; of a drawing wedges and double bonds tell it."""
+    """Assigns stereochemistry, in place; for a drawing, from wedges and double bonds."""
     from rdkit import Chem
 
     if mol.GetNumConformers() and not mol.GetConformer().Is3D():
@@ -231,7 +231,7 @@ def _check_embeddable(mol: Mol) -> None:
 
 
 def _embed(mol: Mol) -> tuple[str, ...]:
-    """Gives a molecule with explicit hydrogens a geometry, in place; says how."""
+    """Generates a geometry for a molecule with explicit hydrogens, in place; returns notes on it."""
     how = embed(mol, 1, CONFORMER_SEED)
     if not how:
         raise InputError(
@@ -243,12 +243,12 @@ def _embed(mol: Mol) -> tuple[str, ...]:
 
 
 def further_conformers(structure: Structure, count: int) -> list[Structure]:
-    """Other conformers of a molecule whose geometry was made, made in the same way from other seeds; where stereo centers
-    are open, also of other isomers. The first ones are the same for every ``count``.
+    """Further conformers of a molecule whose geometry was generated, from other seeds; where stereo centers are not given,
+    also of other isomers. The first ones are the same for every ``count``.
 
     Args:
-        structure: as :func:`to_structure` made it.
-        count: how many are wanted; those that fail are left out. There are none if ``made_from`` is not known.
+        structure: as :func:`to_structure` returns it; without ``made_from`` there are no further conformers.
+        count: how many are wanted; those that fail are left out.
     """
     if count < 1 or structure.made_from is None:
         return []

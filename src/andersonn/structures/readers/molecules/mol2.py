@@ -31,7 +31,7 @@ WHOLE = 0.1
 
 @dataclass
 class Record:
-    """What the lines of a record say.
+    """The content of a record.
 
     Attributes:
         symbols, types, xyz, partial: of each atom: element, SYBYL or GAFF type, position in Å, partial charge in e.
@@ -58,7 +58,7 @@ class Record:
 
 
 def mol_of(text: str) -> tuple[Mol, tuple[str, ...]]:
-    """The unsanitized molecule of a record, hydrogens left implicit where the file lacks them, and what speaks against it.
+    """The unsanitized molecule of a record, hydrogens left implicit where the file lacks them, and warnings.
 
     Raises:
         InputError: a line is broken, an atom type is unknown, or it cannot be told where hydrogens belong.

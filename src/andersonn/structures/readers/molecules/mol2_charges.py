@@ -1,4 +1,4 @@
-"""Formal charges of a molecule whose file has atom types and bonds, and hydrogens only perhaps."""
+"""Formal charges of a MOL2 molecule from atom types and bonds; its hydrogens may be missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rdkit.Chem import Atom, Mol, RWMol
 
 VALENCE = {"H": 1, "B": 3, "C": 4, "N": 3, "O": 2, "F": 1, "Si": 4, "P": 3, "S": 2, "Cl": 1, "Se": 2, "Br": 1, "I": 1}
-"""Bonds of a neutral atom with the fewest."""
+"""Lowest valence of a neutral atom."""
 MOST = {"C": 4, "N": 4, "P": 5, "S": 6, "Se": 6, "Cl": 7, "Br": 7, "I": 7, "As": 5}
 """Bonds of the centers of oxygen groups; of nitrogen with its positive charge."""
 IONS = {
@@ -26,17 +26,17 @@ HYDROGEN_HINT = "add the hydrogens to the file, or write the bonds of its rings 
 
 
 def settle(mol: RWMol, types: list[str], formal: dict[int, int], total: int | None) -> tuple[str, ...]:
-    """Writes aromatic bonds of groups as single and double ones, and gives atoms the formal charges that types and bonds tell,
-    in place. What bonds then lack are hydrogens, left implicit.
+    """Writes aromatic bonds of charged groups as single and double bonds, and assigns formal charges by types and bonds, in
+    place. Valences that are then free are implicit hydrogens.
 
     Args:
         mol: unsanitized, all atoms neutral.
         types: of each atom.
         formal: charges by atom that the file gives.
-        total: charge of the molecule that the file gives, if any; it decides where otherwise hydrogens would be added.
+        total: charge of the molecule, if the file gives it; then a free valence may be a charge instead of a hydrogen.
 
     Returns:
-        What speaks against the charges.
+        Warnings about the charges.
 
     Raises:
         InputError: it cannot be told which atom of an aromatic ring lacks a hydrogen.
@@ -96,7 +96,7 @@ def _write_ends(mol: RWMol, types: list[str], formal: dict[int, int]) -> None:
         own = {bond.GetIdx() for bond in ends}
         rest = sum(b.GetBondTypeAsDouble() for b in center.GetBonds() if b.GetIdx() not in own)
         most = 4 if center.GetSymbol() in ("S", "Se") and center.GetDegree() < 4 else MOST[center.GetSymbol()]
-        room = int(most - rest - len(ends))  # of them so many are double
+        room = int(most - rest - len(ends))  # number of double bonds among them
         ends.sort(key=lambda bond: formal.get(bond.GetOtherAtom(center).GetIdx(), 0) < 0)
         for k, bond in enumerate(ends):
             bond.SetBondType(BondType.DOUBLE if k < room else BondType.SINGLE)
@@ -139,7 +139,7 @@ def _hydrogens(atom: Atom) -> int:
 
 
 def _charge_of(atom: Atom, kind: str) -> int:
-    """The formal charge that an atom's type and its bonds, all the file lists, tell; 0 where bonds lack."""
+    """The formal charge of an atom by its type and the listed bonds; 0 if bonds are missing."""
     symbol, bonds = atom.GetSymbol(), _bonds(atom)
     if atom.GetFormalCharge():
         return atom.GetFormalCharge()

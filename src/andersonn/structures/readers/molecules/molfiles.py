@@ -23,7 +23,7 @@ RECORD_END = "$$$$"
 MOL2_TAG = "@<TRIPOS>MOLECULE"
 MOL2_START = re.compile(r"@<TRIPOS>MOLECULE", re.IGNORECASE)
 Parser = Callable[[str], "tuple[Mol, tuple[str, ...]]"]
-"""A record → its unsanitized molecule, and what speaks against it."""
+"""A record → its unsanitized molecule, and warnings."""
 MOL_HINT = "line 4 of a MOL block counts atoms and bonds; a line for each must follow, and M  END"
 
 

@@ -24,7 +24,7 @@ HYDROGEN_HINT = (
 
 
 def parse_pdb(text: str, name: str) -> list[Structure | InputError]:
-    """The models of a PDB file, or what is wrong with one. Water is left out, of alternatives the first is kept."""
+    """The models of a PDB file, or what is wrong with one. Water is left out; the first of alternative conformations is kept."""
     # The format is ASCII in fixed columns: another character would take the place of several.
     text, notes = with_elements(text.encode("ascii", "replace").decode())
     try:
@@ -101,10 +101,10 @@ def _structure(found: gemmi.Structure, index: int, notes: tuple[str, ...], id: s
 
 
 def _is_water(found: gemmi.Structure) -> bool:
-    """Whether the model is of water alone, which then is what is asked about.
+    """Whether the model holds nothing but water, which then is not left out.
 
     Raises:
-        InputError: it is, and a molecule lacks its hydrogens, as in structures by X-rays.
+        InputError: it holds nothing but water, and a molecule lacks hydrogens, as in X-ray structures.
     """
     residues = [residue for chain in found[0] for residue in chain]
     if not residues or not all(residue.is_water() for residue in residues):
@@ -120,8 +120,8 @@ def _is_water(found: gemmi.Structure) -> bool:
 
 
 def _keep_first_alternatives(model: gemmi.Model) -> None:
-    """Of alternatives, which the file marks as such, the first stays. Atoms of one name without a mark are all meant:
-    files of ligands often have no better names than the elements.
+    """Removes all but the first of alternative locations, in place. Atoms of equal names without a mark of alternatives are
+    kept: files of ligands often name atoms by their elements only.
     """
     for chain in model:
         names: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Elements of PDB atoms whose element columns are empty, where the name alone does not tell.
+"""Elements of PDB atoms whose element columns are empty and whose names are ambiguous.
 
 By the format a name's symbol ends in column 14, so that ``BR1`` begins in column 13 and ``CA`` of an amino acid in 14. Many
 files do not keep to it: ``_BR1`` reads as boron. Where a name may stand for an element of one letter or of two, the
@@ -23,8 +23,8 @@ LONG = 2.5
 SHORTEST, LONGEST = 0.77, 1.12
 """A bond's length over the sum of the covalent radii: 0.79 in a nitrile, 1.05 in a long single bond."""
 CLEAR, UNCLEAR = 0.035, 0.06
-"""Of two elements that both fit, one is taken if its bonds deviate from single ones by at most the first, and the other's by
-at least the second.
+"""If two elements fit, one is chosen if its bonds deviate from single bonds by at most CLEAR and the other's by at least
+UNCLEAR.
 """
 MOST_BONDS = {"H": 1, "C": 4, "N": 4, "O": 3, "F": 1, "B": 4}
 
@@ -38,7 +38,7 @@ ATOM = ("ATOM  ", "HETATM")
 
 @dataclass
 class _Line:
-    """An atom's line: where it is in the file, what its name may stand for, and what it is, once known."""
+    """An atom's line: its place in the file, the elements that its name may mean, and its element once known."""
 
     at: int
     name: str
@@ -50,10 +50,10 @@ class _Line:
 
 
 def with_elements(text: str) -> tuple[str, tuple[str, ...]]:
-    """The text of a PDB file with the elements that had to be told by distances, and a note on them.
+    """The text of a PDB file with the elements that were found by distances, and a note on them.
 
     Raises:
-        InputError: a name may stand for two elements, and nothing tells which.
+        InputError: a name may mean two elements, and neither columns nor distances decide.
     """
     lines = text.split("\n")
     if all(line[76:78].strip().isalpha() for line in lines if line.startswith(ATOM)):

@@ -15,9 +15,7 @@ from andersonn.structures.structure import Structure
 
 
 def list_layout(first: str) -> Layout | None:
-    """How the lines of a list of SMILES are taken apart, if its first line names columns; None if each line is SMILES,
-    then perhaps a name.
-    """
+    """The layout of a list of SMILES whose first line names columns; None if each line is SMILES, optionally with a name."""
     return None if first.lstrip().startswith("#") else Layout.of_list(first)
 
 

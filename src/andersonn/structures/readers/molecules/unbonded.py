@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
 NO_BONDS = "the file lists no bonds; its atoms are taken as they are"
 CLOSE = 1.15
-"""Distance over the sum of the covalent radii, up to which atoms of two molecules should have a bond; in strong hydrogen
-bonds it is above 1.4.
-"""
+"""Two atoms closer than this times the sum of their covalent radii should be bonded; strong hydrogen bonds are above 1.4."""
 TOTAL_CHARGE = "andersonn_total_charge"
-"""Property of a molecule: its charge, where that of the atoms is not known."""
+"""Property of an RDKit molecule: its total charge, if formal charges of atoms are not known."""
 
 
 def lists_no_bonds(mol: Mol) -> bool:

@@ -25,7 +25,7 @@ TEXTS = ("cifstring", "cifstr", "ciftext", "cifcontent", "cifdata", "xyz", "xyzs
          "structurestring")  # fmt: skip
 """Usual names of columns of the text of files."""
 MAYBE = (*TEXTS, "mol", "molecule", "molecules", "structure", "structures", "compound", "drug", "ligand", "atoms")
-"""Names of columns of SMILES, files, text or objects, or of names: what they hold decides."""
+"""Names of columns that may hold SMILES, files, text, objects or mere names; their values decide."""
 IDS = ("id", "name", "title", "compoundid", "moleculeid", "molid", "molname", "moleculename", "compoundname", "cid",
        "chemblid", "moleculechemblid", "zincid", "materialid", "mpid", "refcode", "identifier", "inchikey")  # fmt: skip
 NAME = re.compile(r"(?:^|[\W_])(?:id|ID|Id|name|Name|NAME)$|[a-z](?:ID|Id|Name)$")
@@ -46,7 +46,7 @@ class Columns(NamedTuple):
 
 
 USUAL_COLUMNS = Columns()
-"""No column is named: their usual names tell them."""
+"""No column is named by the user: columns are found by their usual names."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def plain(name: str) -> str:
 
 
 def is_smiles_name(name: str) -> bool:
-    """Whether a column of that name holds SMILES; no name of a file is one of a column."""
+    """Whether a column of that name holds SMILES. Names of files, such as ``a.smiles``, are no column names."""
     return (
         len(name) < 60
         and "smiles" in plain(name)

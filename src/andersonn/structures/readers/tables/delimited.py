@@ -1,4 +1,4 @@
-"""Text of tables: where a record ends, what parts its fields, and what they hold."""
+"""CSV and other delimited text: records, delimiters, fields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from andersonn.structures.readers.tables.columns import Columns, is_smiles_name
 
 DELIMITERS = ",\t;|"
 LONGEST_RECORD = 1 << 16
-"""Characters of a record of several lines: a quote that is not closed by then is taken for a letter."""
+"""Characters. A quote that is not closed within a record of this length is read as a plain character."""
 HINT = "a field that holds the delimiter or a line end must stand in double quotes"
 
 

@@ -1,4 +1,4 @@
-"""From a row of a table to what can be read: SMILES, a file, atoms, an object."""
+"""A row of a table → its structures: from SMILES, a file, text, atoms or an object."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATH_HINT = "name files of structures on this machine, relative to the folder of
 def row_sources(
     table: Table, asked: Columns, folder: Path | None, name: Callable[[str], str]
 ) -> Iterator[tuple[str, Callable[[], Made] | InputError]]:
-    """(name, what makes its structures) of each row, or an error in its place.
+    """(name, function that reads its structures) of each row; an error in the place of a row that cannot be read.
 
     Args:
         table: read as it is asked for.

@@ -23,7 +23,7 @@ SAMPLE = 20
 MOST_EXCEL = 512 << 20
 """Bytes that a workbook may have unpacked; it is read as a stream."""
 Row = tuple[str, Sequence[Any] | InputError]
-"""What a row is called, and its values or what is wrong with it."""
+"""Name of a row, and its values or its error."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Table:
     decimal_comma: bool = False
 
     def sample(self) -> list[Sequence[Any]]:
-        """The values of the first rows, which are not used up."""
+        """The values of the first rows; they stay in ``rows``."""
         first = list(itertools.islice(self.rows, SAMPLE))
         self.rows = itertools.chain(first, self.rows)
         return [values for _, values in first if not isinstance(values, InputError)]
@@ -162,7 +162,7 @@ def _bad_parquet(what: str, error: Exception) -> InputError:
 
 
 def is_table(thing: Any) -> bool:
-    """Whether an object is a table of pandas, polars or Arrow, told by what it offers."""
+    """Whether an object is a table of pandas, polars or Arrow, recognized by its methods."""
     arrow = hasattr(thing, "to_batches") and hasattr(thing, "schema")
     return hasattr(thing, "itertuples") or hasattr(thing, "iter_rows") or arrow
 

@@ -1,4 +1,4 @@
-"""Cells that the comment of an xyz frame gives in other words than ``Lattice="…"``."""
+"""Cells in the comment of an xyz frame in another form than ``Lattice="…"``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FEWEST = 3
 
 
 class CommentCell(NamedTuple):
-    """What a comment says of a cell.
+    """A cell in a comment.
 
     Attributes:
         vectors: lattice vectors as rows ``[3, 3]``; None if a cell is announced whose numbers are not understood.

@@ -1,4 +1,4 @@
-"""What the comment of an xyz frame says: a cell, columns, a charge, a unit, or nothing but words."""
+"""The comment line of an xyz frame: cell, columns, charge, unit, or just words."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ MEASURED = frozenset(
     {"energy", "free_energy", "forces", "stress", "stresses", "virial", "dipole", "charges", "magmom", "magmoms", "energies",
      "dielectric_tensor", "born_effective_charges", "polarization"}
 )  # fmt: skip
-"""Results of calculations, which ASE checks for their shape and which say nothing of the atoms."""
+"""Results of calculations. They do not describe the atoms, and ASE would check their shapes."""
 COLUMNS_HINT = "write Properties=species:S:1:pos:R:3 and name:type:columns for what else each atom has, or leave it out"
 
 
 @dataclass(frozen=True)
 class Comment:
-    """A comment, understood.
+    """A parsed comment.
 
     Attributes:
         said: for ASE: cell, periodicity, columns and whatever else has the form ``key=value``.
@@ -46,11 +46,11 @@ class Comment:
 
     @classmethod
     def read(cls, line: str, columns: int) -> Comment:
-        """A comment that is no ``key=value`` text is taken as words, but a cell or columns that it announces must be sound.
+        """Parses a comment. Text without ``key=value`` is ignored, but a cell or columns that it announces must be valid.
 
         Args:
             line: the comment.
-            columns: that each atom has, at least.
+            columns: smallest number of columns of an atom.
 
         Raises:
             InputError: ``Lattice`` or ``Properties`` cannot be understood or does not fit the columns.

@@ -1,4 +1,4 @@
-"""xyz and extended xyz: frames are laid out and their words made plain here, then read by ASE."""
+"""xyz and extended xyz: frames are split and normalized here, then read by ASE."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VECTOR = "VEC"
 
 @dataclass
 class _Frame:
-    """Lines of a frame, the first and the comment included, and how many of text followed it."""
+    """Lines of a frame, count and comment included; ``left_out``: number of lines of text after it."""
 
     lines: list[str]
     left_out: int = 0
@@ -50,7 +50,7 @@ def parse_xyz(text: str, name: str) -> list[Structure | InputError]:
 
 
 def atom_count(line: str) -> int | None:
-    """The number of atoms that a frame's first line tells; None if it is no such line."""
+    """The number of atoms by the first line of a frame; None for any other line."""
     found = COUNT.fullmatch(line)
     if not found or (found[2] and NUMBER.fullmatch(found[2].split()[0])):
         return None
@@ -58,8 +58,8 @@ def atom_count(line: str) -> int | None:
 
 
 def _frames(lines: list[str]) -> Iterator[_Frame]:
-    """Blank lines before and after frames are skipped, and so is text after one, as raw QM9 files have it: it is counted.
-    An atom too many makes the frame unsound, since its count is wrong; atoms behind such text are a frame without a count.
+    """Splits lines into frames. Blank lines are skipped; so is text after a frame, as in raw QM9 files, but its lines are counted.
+    A frame with more atoms than its count gets an error; atoms after such text are a frame without a count.
     """
     at, frame = 0, None
     while at < len(lines):
@@ -147,7 +147,7 @@ def _structure(frame: _Frame, name: str) -> Structure:
     if frame.left_out:
         s = "s" if frame.left_out > 1 else ""
         notes.append(f"{frame.left_out} line{s} of text after the atoms {'were' if s else 'was'} not read")
-    atoms.info[COMMENT] = frame.lines[1]  # it may tell a charge
+    atoms.info[COMMENT] = frame.lines[1]  # it may state a charge
     declared = declared_unit(frame.lines[1], remark)
     structure = in_angstrom(atoms, declared, name, scale_cell=cell is None or not cell.angstrom)
     return replace(structure, notes=(*structure.notes, *notes), warnings=(*structure.warnings, *warned))
@@ -161,7 +161,7 @@ def _is_tinker(lines: list[str]) -> bool:
 
 
 def _make_plain(rows: list[list[str]], comment: Comment) -> list[str]:
-    """Makes numbers and symbols such as ASE reads them, in place; returns notes."""
+    """Rewrites numbers and symbols as ASE reads them, in place; returns notes."""
     at, need = comment.species, max(comment.species or 0, comment.position + 2) + 1
     for k, row in enumerate(rows):
         if len(row) < need:

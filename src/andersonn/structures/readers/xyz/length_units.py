@@ -1,4 +1,4 @@
-"""The unit of length that the words of an xyz file declare, and coordinates in it turned into Å where bonds bear it out."""
+"""The unit of length that an xyz file declares; coordinates are converted to Å if bond lengths confirm the unit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST = 1000
 NEAR = 80
 """Characters before a unit that say what is in it."""
 ANGSTROM = {"bohr": 0.529177210903, "nm": 10.0, "pm": 0.01, "Å": 1.0}
-"""Unit → how many Å it has."""
+"""Unit → its length in Å."""
 NAMES = {
     "bohr": "bohr", "bohrs": "bohr", "bohr units": "bohr", "au": "bohr", "a.u.": "bohr", "a.u": "bohr", "atomic unit": "bohr",
     "atomic units": "bohr", "atomic_units": "bohr", "atomic_unit": "bohr", "nm": "nm", "nanometer": "nm", "nanometers": "nm",
@@ -78,11 +78,11 @@ UNITS = ("unit", "units")
 OTHER = re.compile(
     r" {0,3}(?:for\b(?! {0,3}(?:coord|geom|pos|length|dist))|to\b|converted\b|wavelength\b|basis\b|level\b)"
 )
-"""Behind a unit: it is that of something else, or was before."""
+"""Words after a unit by which it is the unit of something else, or a former unit."""
 ATOMIC = ("au", "a.u.", "a.u")
 """May be the unit of any quantity."""
 SHORT = ("au", "pm", "nm")
-"""May mean something else than a length."""
+"""May mean something other than a length."""
 
 
 class Declared(NamedTuple):
@@ -90,7 +90,7 @@ class Declared(NamedTuple):
 
     Attributes:
         unit: a key of :data:`ANGSTROM`.
-        clear: whether it can be nothing but the unit of the coordinates.
+        clear: whether it can only be the unit of the coordinates.
     """
 
     unit: str
@@ -150,8 +150,8 @@ def _how_declared(before: str, after: str, word: str) -> bool | None:
 
 
 def in_angstrom(atoms: Any, declared: Declared | None, name: str, scale_cell: bool = True) -> Structure:
-    """The structure of an ASE ``Atoms`` in a declared unit of length. It is turned into Å only where lengths as given can not
-    be in Å and those turned can; where neither can be judged, as of a single atom, if the unit is declared clearly.
+    """The structure of an ASE ``Atoms`` in a declared unit of length. It is converted to Å only if the lengths cannot be in Å as
+    given, but can be after conversion; where bonds do not decide, as for a single atom, if the declaration is clear.
 
     Args:
         atoms: as the file has them.

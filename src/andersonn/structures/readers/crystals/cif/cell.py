@@ -50,7 +50,7 @@ class Operations:
 
     Attributes:
         matrices: ``[m, 3, 4]`` on fractional coordinates, rotation and translation.
-        flaw: why they are no group, such as ``"a product of two of them is not listed"``; empty if they are one.
+        flaw: why they are not a group, such as ``"a product of two of them is not listed"``; empty if they are.
         number: of the space group, 0 if its setting is in no table.
         repaired: what was completed, or empty.
     """
@@ -116,7 +116,7 @@ def operations_of(symbol: str) -> Operations:
 
 
 def common_share(part: Operations, whole: Operations) -> tuple[float, float]:
-    """Of the operations of a list, the share that a group has, and the share whose rotation it has."""
+    """Share of the operations of ``part`` that are in ``whole``, and share whose rotation is in ``whole``."""
     return (
         float(np.isin(keys_of(part.matrices), keys_of(whole.matrices)).mean()),
         float(np.isin(_turns(part.matrices), _turns(whole.matrices)).mean()),
@@ -245,17 +245,16 @@ def _number(matrices: np.ndarray) -> int:
     return group.number if group else 0
 
 
-def _turns(matrices: np.ndarray) -> np.ndarray:
-    """A number for each rotation."""
-    return (np.rint(matrices[:, :, :3]).astype(np.int64).reshape(-1, 9) + LARGEST_ENTRY) @ 9 ** np.arange(
-        9, dtype=np.int64
-    )
-
-
 def keys_of(matrices: np.ndarray) -> np.ndarray:
     """A number for each operation, the same for those that differ by a translation of the lattice."""
     shift = np.rint(matrices[:, :, 3] * COMMON).astype(np.int64) % COMMON
     return _turns(matrices) + 9**9 * (shift @ np.array([1, COMMON, COMMON**2]))
+
+
+def _turns(matrices: np.ndarray) -> np.ndarray:
+    """A number for each rotation."""
+    digits = np.rint(matrices[:, :, :3]).astype(np.int64).reshape(-1, 9) + LARGEST_ENTRY
+    return digits @ 9 ** np.arange(9, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -332,7 +331,7 @@ class Sites:
 
 @dataclass(frozen=True)
 class Cell:
-    """The atoms of a unit cell, and what is to be told of how they were found."""
+    """The atoms of a unit cell, and notes and warnings on how they were found."""
 
     atoms: Atoms
     notes: tuple[str, ...] = ()
@@ -340,7 +339,7 @@ class Cell:
 
 
 def without_repetitions(atoms: Atoms, sites: Sites) -> Atoms:
-    """Atoms of which each stands once, where a file lists images of a site as sites too."""
+    """The atoms without duplicates: some files list symmetry images of a site as sites, too."""
     first, second = close_pairs(atoms, sites)
     same = (atoms.Z[first] == atoms.Z[second]) & (atoms.site[first] != atoms.site[second])
     kept = np.ones(len(atoms), bool)

@@ -59,8 +59,8 @@ class Block:
         name: as the file has it; a name that several blocks have is numbered.
         items: its single items and loops, under the names of CIF 1.
         columns: lower-case names of all items → how many values each has.
-        notes: what of it breaks the syntax of CIF and was read nevertheless.
-        last: whether it ends with its atom sites and the file with it, as files do that are cut short.
+        notes: on breaches of the CIF syntax that were repaired.
+        last: whether it is the last block and ends with its atom sites: then the file may be cut short.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Block:
 
 @dataclass
 class Draft:
-    """A data block in the making: items by their lower-case names, and what was repaired."""
+    """A data block under construction: items by their lower-case names, and what was repaired."""
 
     name: str
     pairs: dict[str, tuple[str, str]] = field(default_factory=dict)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
 
 import gemmi
 import numpy as np
@@ -17,7 +16,7 @@ from andersonn.structures.readers.crystals.cif.document import Block, number
 from andersonn.structures.structure import MOST_ATOMS
 
 TOLERANCE = 0.005
-"""By how much shares of elements may differ: room for rounded formulas of partly occupied sites."""
+"""Largest difference in the share of an element; formulas of partly occupied sites are rounded."""
 TOKEN = re.compile(r"([A-Z][a-z]?)|(\d{1,6}\.?\d{0,6}|\.\d{1,6})|([()\[\]{}])")
 SEPARATOR = re.compile(r"[,;\u00b7]| \+ ")
 CHARGE = re.compile(r" \d{0,2}[+-](?![^ ,;)])")
@@ -35,8 +34,8 @@ class Formula:
     Attributes:
         text: as the file has it.
         counts: atomic number → atoms in a formula unit, hydrogen aside.
-        hydrogen: the same of hydrogen and deuterium.
-        units: formula units in a cell, None if the file does not say.
+        hydrogen: atoms of hydrogen and deuterium in a formula unit.
+        units: formula units in a cell (Z); None if not stated.
     """
 
     text: str
@@ -133,27 +132,21 @@ def _counted(text: str) -> dict[str, float]:
 
 def heavy_atoms(Z: np.ndarray) -> Counter[int]:
     """Atomic number → how many atoms there are, hydrogen aside."""
-    counts = np.bincount(Z)
-    return Counter({z: int(counts[z]) for z in np.flatnonzero(counts).tolist() if z != 1})
+    numbers, counts = np.unique(Z[Z != 1], return_counts=True)
+    return Counter(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a file says of how many atoms its cell has.
+    """What a file states about the number of atoms in its cell.
 
     Attributes:
         formula: the stated formula, or None.
-        texts: multiplicities of the sites ``[n]`` as they are written, or None.
+        multiplicities: of the sites ``[n]``, 0 where not stated; None if none is stated.
     """
 
     formula: Formula | None = None
-    texts: list[str] | None = None
-
-    @cached_property
-    def multiplicities(self) -> np.ndarray | None:
-        """Of each site ``[n]``, 0 where none is stated; None if there is none at all."""
-        values = np.nan_to_num([number(text) for text in self.texts or []], nan=0.0, posinf=0.0, neginf=0.0)
-        return values if values.any() else None
+    multiplicities: np.ndarray | None = None
 
     def total(self, atoms: Atoms) -> bool | None:
         """Whether formula and formula units make the atoms, None if they are not stated."""
@@ -171,6 +164,15 @@ class Evidence:
         return bool((counts == stated)[stated > 0].all())
 
 
+def stated_evidence(block: Block, sites: int) -> Evidence:
+    """What a block states, given how many sites it lists."""
+    texts = block.column("_atom_site_symmetry_multiplicity")
+    values = np.zeros(0)
+    if texts is not None and len(texts) == sites:
+        values = np.nan_to_num([number(text) for text in texts], nan=0.0, posinf=0.0, neginf=0.0)
+    return Evidence(stated_formula(block), values if values.any() else None)
+
+
 def doubt(atoms: Atoms, evidence: Evidence) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """A note or a warning where formula and formula units make another number of atoms.
 
@@ -178,9 +180,10 @@ def doubt(atoms: Atoms, evidence: Evidence) -> tuple[tuple[str, ...], tuple[str,
         InputError: multiplicities do so, too.
     """
     formula = evidence.formula
-    if formula is None or evidence.total(atoms) is None:
+    holds = None if formula is None else formula.total_holds(atoms.Z)
+    if formula is None or holds is None:
         return (), _check_multiplicities(atoms, evidence)
-    if evidence.total(atoms):
+    if holds:
         return (), ()
     stated = sum(formula.totals()[-1].values())
     there = int((atoms.Z != 1).sum())

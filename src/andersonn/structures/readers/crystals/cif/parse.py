@@ -13,7 +13,7 @@ from andersonn.structures.readers.content import read_parts
 from andersonn.structures.readers.crystals.cif import disputes, lax
 from andersonn.structures.readers.crystals.cif.cell import Atoms, Cell, Sites, read_operations, without_repetitions
 from andersonn.structures.readers.crystals.cif.document import Block, ends_with_sites, named_block, number, parsed
-from andersonn.structures.readers.crystals.cif.evidence import Evidence, Formula, doubt, squeezed, stated_formula
+from andersonn.structures.readers.crystals.cif.evidence import Evidence, Formula, doubt, squeezed, stated_evidence
 from andersonn.structures.readers.crystals.cif.missing import hydrogen_told_elsewhere, what_is_missing
 from andersonn.structures.readers.crystals.cif.sites import (
     COORDINATES,
@@ -58,11 +58,8 @@ def _structure(block: Block, name: str) -> Structure:
     said = stated(block, unit_cell)
     _check_coordinates(block)
     sites, small, notes = _listed_sites(block, unit_cell, mended)
-    formula = stated_formula(block)
-    multiplicities = block.column("_atom_site_symmetry_multiplicity")
-    if multiplicities is not None and len(multiplicities) != len(sites.Z):
-        multiplicities = None
-    cell = _whole_cell(sites, said, Evidence(formula, multiplicities))
+    evidence = stated_evidence(block, len(sites.Z))
+    formula, cell = evidence.formula, _whole_cell(sites, said, evidence)
     if len(cell.atoms) > len(sites.Z) and around_special_position(block):
         raise InputError(
             "disordered",

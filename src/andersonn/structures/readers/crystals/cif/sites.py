@@ -16,14 +16,14 @@ COORDINATES = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 FULL_OCCUPANCY = 0.999
 MOST_OCCUPANCY = 1.05
 PERCENT = 100
-"""Occupancies from here on may be shares in percent."""
+"""Occupancies of at least this may be given in percent."""
 MOST_COMPARISONS = 4_000_000
 FIRST_LETTERS = re.compile(r"[A-Za-z]{0,2}")
 UNDEFINED = ("", "?", ".", "0")
 TYPE = re.compile(r"\^?(\d{0,3})\^?([A-Za-z]{1,12})([^A-Za-z].{0,20}|)")
 """An isotope, letters, and what stands behind them."""
 SCATTERING = ("val", "va", "v", "iso", "mof", "I", "II", "III", "IV", "V", "VI", "VII")
-"""Letters behind an element that name no further one: states of valence, isolated atoms, oxidation states."""
+"""Letters after an element that are no second element: valence states, isolated atoms, oxidation states."""
 MARK = re.compile(
     r"[_^]?\(?(?:\d{0,2}(?:\.\d{1,3})?[+-]{1,4}|\d{0,2}[+-]\d{1,2}(?:\.\d{1,3})?|\d{1,4}|1\.0{1,4}|[IV]{1,4})\)?\^?"
     r"|_[A-Z]?(?:_[a-zM])?|_[a-z0-9_]{1,6}|\d{1,3}(?:f\d{1,2}|mof)|\d{1,4}[ADEGJLMQRTXZa-z]['\"*]{0,2}|\d{0,4}[*'\"?^]{1,2}|\(\d{1,4}\)"
@@ -39,7 +39,7 @@ SECOND = re.compile(r"[0-9]{0,4}([A-Z][a-z]?)")
 SUFFIXES = "BC"
 """Letters of elements that more often count sites of one element: FeA, FeB, FeC."""
 HYDRATE = re.compile(r"H[23]O|[A-Z][a-z]?-[A-Z]")
-"""A group of atoms, or a hydrogen that is named after its oxygen."""
+"""Labels of a group of atoms, or of a hydrogen named after its oxygen."""
 SHOWN = 30
 
 
@@ -138,7 +138,9 @@ def drop_what_is_no_atom(block: Block, cell: gemmi.UnitCell) -> tuple[str, ...]:
 
 
 def _keep_one_alternative(block: Block, cell: gemmi.UnitCell) -> list[str]:
-    """Of each assembly of alternatives the first; its other groups never stand beside it. Groups that keep their distance are no alternatives."""
+    """Keeps the first group of each disorder assembly, in place; returns notes. Groups that do not come close to each other are no
+    alternatives: all are kept.
+    """
     groups = [_name(text) for text in block.column("_atom_site_disorder_group") or []]
     if not any(groups):
         return []
@@ -167,7 +169,7 @@ def _keep_one_alternative(block: Block, cell: gemmi.UnitCell) -> list[str]:
 
 
 def _touch(block: Block, cell: gemmi.UnitCell, some: list[int], others: list[int]) -> bool:
-    """Whether atoms of two lists of sites cannot stand beside each other: too close, or bonded where no metal is."""
+    """Whether two lists of sites exclude each other: some atoms are too close, or bonded without a metal."""
     if len(some) * len(others) > MOST_COMPARISONS:
         return True
     symbols = block.column("_atom_site_type_symbol") or block.column("_atom_site_label") or []
@@ -312,7 +314,7 @@ def guessed_elements(block: Block, small: gemmi.SmallStructure, has_formula: boo
 
 
 def refused(label: str, text: str, read: Read) -> InputError:
-    """What to say of a site that is no single element."""
+    """The error for a site that is not a single element."""
     if read.several:
         return InputError(
             "unknown_element",

@@ -38,10 +38,11 @@ SILENT = re.compile(
     r"|_space_group_symop_magn_\S*_id|\S*mxmymz|_symmetry_(?:point_group\S*|special\S*|crystal_system|lattice\S*)|_space_group_wyckoff\S*"
     r"|_space_group_symop_generator_xyz"
 )
-"""Items in whose names symmetry stands and from which no atom follows."""
+"""Items about symmetry that do not determine any atom."""
 NUMBER = re.compile(r"(?:no\.?|nr\.?|#)? ?\(?(\d{1,3})(?:\.0{0,9})?\)?", re.IGNORECASE)
 TRIPLET = re.compile(r"[^,]{0,40}[xyzXYZ][^,]{0,40},[^,]{1,40},[^,]{1,40}(?:,.{0,60})?", re.DOTALL)
 LONGEST_SYMBOL = 60
+SUBSCRIPTS = {0x2080 + k: str(k) for k in range(10)}
 HTML = re.compile(r"</?(?:sub|sup|i|b)>|[~_$\\]|\boverline\b|\bbar\b", re.IGNORECASE)
 CHOICE_BEHIND = re.compile(
     r"(?P<symbol>.*?)[ :]{0,3}(?:\(?(?:origin|o|choice)(?: ?choice)? ?)?(?P<choice>[12]|[sz]|[hr][sz]?|hexagonal|rhombohedral|obverse)"
@@ -64,11 +65,10 @@ class Stated:
         centerings: translations to combine them with, as magnetic CIF has them.
         groups: the space groups that its names and its number may mean: none, one, or several to choose from.
         called: how the file calls the group, for messages.
-        dispute: what its names contradict each other in, or empty.
+        dispute: the names that contradict each other, or empty.
         modulated: whether the structure is modulated.
-        strange: names of items of symmetry that are not understood.
-        magnetic: whether the operations are magnetic ones.
-        notes: what is to be told of how they were found.
+        strange: names of symmetry items that are not understood.
+        notes: on how the operations were found.
     """
 
     texts: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Stated:
 
 
 def stated(block: Block, cell: gemmi.UnitCell) -> Stated:
-    """What a block says of its symmetry.
+    """The symmetry that a block states.
 
     Raises:
         InputError: the number of the space group is none, or a name is known in no spelling and nothing else is stated.
@@ -126,7 +126,7 @@ def _same_kind(a: Operations, b: Operations) -> bool:
 
 
 def _operations(block: Block, names: list[str]) -> tuple[tuple[str, ...], tuple[str, ...], list[str], set[str]]:
-    """Operations, centerings, what is to be told of them, and the items used."""
+    """Operations, centerings, notes on them, and the items used."""
     magnetic = [name for name in names if "magn" in name and "mxmymz" not in name and "ssg" not in name]
     lists = {name: _triplets(block, name) for name in magnetic}
     centerings = [name for name in magnetic if lists[name] and re.search("cent(?:e?r)ing|centring", name)]
@@ -155,7 +155,7 @@ def _list(block: Block, name: str) -> tuple[str, ...]:
 
 
 def _larger(lists: dict[str, tuple[str, ...]], names: list[str]) -> tuple[str, list[str]]:
-    """Of two lists the one that holds the other, and what is to be told of it.
+    """The one of two lists that contains the other, and notes on it.
 
     Raises:
         InputError: neither holds the other.
@@ -302,7 +302,7 @@ def _plain(symbol: str) -> str:
     for dash in "\u2212\u2013\u2010\u2011\u00af":
         text = text.replace(dash, "-")
     text = re.sub("(\\d)[\u0304\u0305]", r"-\1", text)
-    text = text.translate({0x2080 + k: str(k) for k in range(10)})
+    text = text.translate(SUBSCRIPTS)
     text = re.sub(r"\\?(?:overline|bar) ?\{? ?([1346]) ?\}?", r"-\1", text)
     text = re.sub(r"([1-6]) ?\( ?([1-5]) ?\)", r"\1\2", text)
     text = re.sub(r"([2346]) ?(?:~|_\{?|<sub>) ?([1-5]) ?(?:~|\}|</sub>)?", r"\1\2", text, flags=re.IGNORECASE)
