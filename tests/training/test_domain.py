@@ -21,7 +21,7 @@ from andersonn.scientists.conduction import CONDUCTION
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.training.corruptions import corruptions
 from andersonn.training.dataset import prepare
-from andersonn.training.domain_fitting import _telling, describe_domain
+from andersonn.training.domain_fitting import _classifier, describe_domain
 from andersonn.training.recalibrate import recalibrate
 from andersonn.training.run import train
 from tests.conftest import random_structure
@@ -92,8 +92,8 @@ def test_spoiled_states_are_told_from_sound_ones():
         return rng.normal(size=(n, 6)) + np.sign(rng.normal(size=(n, 1))) * direction * (6.0 if spoiled else 0.0)
 
     shown = states(600, False), states(600, True)
-    first, bias, odds, odds_bias = told = _telling(*shown, 0)
-    assert all(np.array_equal(one, other) for one, other in zip(told, _telling(*shown, 0), strict=True))
+    first, bias, odds, odds_bias = told = _classifier(*shown, 0)
+    assert all(np.array_equal(one, other) for one, other in zip(told, _classifier(*shown, 0), strict=True))
     zero = np.zeros((1, 6))
     domain = Domain(zero[0], np.eye(6), zero, np.full(1, 1e9), first, bias, odds, odds_bias, np.ones(2), np.ones(1))
     assert (domain.distance(states(200, True)) > np.log(2)).mean() > 0.9  # even odds
