@@ -20,6 +20,7 @@ import pytest
 from andersonn import sanitize
 from andersonn.errors import InputError, did_you_mean
 from andersonn.sanitize import lines_of
+from andersonn.structures.readers.sniffing import sniffed
 from andersonn.web import inputs, pages
 
 try:
@@ -59,7 +60,7 @@ def test_each_pattern_takes_time_in_proportion(pattern_found):
 @pytest.mark.parametrize(
     "function",
     [
-        sanitize.visible, sanitize.redacted, sanitize.harmless, sanitize.cell, lines_of, sanitize.first_line, inputs.guess, inputs.printed,
+        sanitize.visible, sanitize.redacted, sanitize.harmless, sanitize.cell, lines_of, sanitize.first_line, sniffed, inputs.printed,
         inputs.from_text, lambda text: inputs.from_file(text, b""), lambda text: inputs.from_file(text + "/x.cif", b"").stem,
         lambda text: inputs.collected([], text, [text]), lambda text: InputError("x", text, text),
         lambda text: did_you_mean(text, ["polarity", "conduction"]), lambda text: inputs.ending_of(text.encode(errors="replace"), "x"),
