@@ -102,7 +102,8 @@ class Predictor:
             smiles_column: of tables, if it has no usual name.
             path_column: of files, relative to the table's own folder.
         """
-        return list(self.answers(listed(inputs), Columns(smiles_column, path_column)))
+        batches = self._batches(listed(inputs), Columns(smiles_column, path_column))
+        return [answer for batch in batches for answer in self.answer(batch)]
 
     def answers(
         self,
@@ -118,6 +119,13 @@ class Predictor:
             columns: of tables, where they have no usual names.
             progress: called with (input, inputs read so far, structures read so far).
         """
+        for batch in self._batches(inputs, columns, progress):
+            yield from self.answer(batch)
+
+    def _batches(
+        self, inputs: Iterable[Any], columns: Columns, progress: Callable[[str, int, int], None] | None = None
+    ) -> Iterator[list[Ready | Failure]]:
+        """What is read of the inputs, about :data:`BATCH_SIZE` structures at a time; see :meth:`answers`."""
         waiting: list[Ready | Failure] = []
         read = 0
         try:
@@ -128,12 +136,12 @@ class Predictor:
                 if progress:
                     progress(name, number, read)
                 if len(waiting) >= BATCH_SIZE:
-                    ready, waiting = waiting, []
-                    yield from self.answer(ready)
+                    full, waiting = waiting, []
+                    yield full
         except KeyboardInterrupt:
-            yield from self.answer(waiting)
+            yield waiting
             raise
-        yield from self.answer(waiting)
+        yield waiting
 
     def explain(self, inputs: Any) -> list[Explanation | Failure]:
         """Which atoms drove the answer: a contribution of every atom, as :mod:`andersonn.inference.explain` defines
