@@ -20,7 +20,7 @@ from andersonn.data.splits import SplitRule, split_of
 from andersonn.structures.readers.molecules.smiles import constitution
 from andersonn.training.calibrate_and_test import answer_metrics
 from andersonn.training.dataset import prepare
-from andersonn.training.forward import ask_records
+from andersonn.training.forward import forward_records
 
 PATH = resources.files("andersonn.data") / "sets/biomolecules.parquet"
 LARGE = 10
@@ -56,12 +56,12 @@ def main() -> None:
     given = parser.parse_args()
     scientist = Scientist.load(given.model or "polarity")
     records = Records.read(PATH, (scientist.task.quantity,))
-    artifact = scientist.artifact
-    dataset = prepare(records, artifact.task, artifact.config)
+    bundle = scientist.bundle
+    dataset = prepare(records, bundle.task, bundle.config)
     rows = []
     for name, part in parts_of(records, given.known).items():
-        outputs = ask_records(artifact.network, dataset, part, artifact.config.conformers)
-        found = answer_metrics(outputs, artifact.calibration, dataset.values[part], artifact.task, dataset.made[part])
+        outputs = forward_records(bundle.network, dataset, part, bundle.config.conformers)
+        found = answer_metrics(outputs, bundle.calibration, dataset.values[part], bundle.task, dataset.made[part])
         majority = np.bincount(dataset.labels[part]).max() / len(part)
         rows.append({"part": name, "majority": float(majority)} | found)
     if given.json:

@@ -162,14 +162,14 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     scientist, rng = Scientist.load(given.model), np.random.default_rng(given.seed)
-    facts = scientist.artifact.provenance["domain"]
+    facts = scientist.bundle.provenance["domain"]
     fifths = ", ".join(f"{x:.3f}" for x in facts["accuracy_by_fifth"])
     print(
         f"test side, n = {facts['n']}: {100 * facts['outside']:.2f} % outside; accuracy outside {facts['accuracy_outside']},"
     )
     print(f"inside {facts['accuracy_inside']}, by fifths of distance {fifths}\n")
     records = read_records(given.data, (scientist.task.quantity,))
-    sides = prepare(records, scientist.task, scientist.artifact.config).sides
+    sides = prepare(records, scientist.task, scientist.bundle.config).sides
     test = []
     for i in rng.permutation(sides["test"]):
         structure = records[int(i)]

@@ -29,8 +29,8 @@ from acceleration import NETWORKS
 from andersonn import Scientist
 from andersonn.config import config_of
 from andersonn.data.merging import read_records
-from andersonn.inference.early_exit import ask_anytime
-from andersonn.inference.forward import Outputs, ask
+from andersonn.inference.early_exit import forward_early_exit
+from andersonn.inference.forward import Outputs, forward
 from andersonn.io.files import write_json
 from andersonn.measuring.setting import cpu_name
 from andersonn.models import EquilibriumNetwork
@@ -38,7 +38,7 @@ from andersonn.models.network import StateGuess
 from andersonn.scientists.registry import find
 from andersonn.solvers import Anderson, ForwardIteration, Solver
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.early_exit_fitting import fit_anytime
+from andersonn.training.early_exit_fitting import fit_early_exit
 from andersonn.training.first_state import fit_first_state
 from andersonn.training.trainer import Trainer
 from readings import FILES, STUDY, read, run_or_show
@@ -55,10 +55,10 @@ def networks(
 ) -> tuple[EquilibriumNetwork, Dataset, dict[str, np.ndarray]]:
     """A trained network, a dataset of its images, and some records of each side of its own split."""
     if kind == "shipped":
-        artifact = Scientist.load(task).artifact
+        bundle = Scientist.load(task).bundle
         files = [next(folder / file for folder in folders if (folder / file).exists()) for file in FILES[task]]
-        dataset = prepare(read_records(files, labels=(artifact.task.quantity,)), artifact.task, artifact.config)
-        network = artifact.network
+        dataset = prepare(read_records(files, labels=(bundle.task.quantity,)), bundle.task, bundle.config)
+        network = bundle.network
     else:
         dataset = read(task, folders)
         config = config_of(find(task), overrides=[*STUDY[task]["options"], "device=cpu", *NETWORKS[kind]])
@@ -83,9 +83,9 @@ class Ways:
         self.layer.initializer = self.guess
         fit_first_state(network, self.store, sides["train"], seed=0)
         chosen = sides["validation"]
-        self.guessed = fit_anytime(network, self.store, chosen, ask(network, self.store, chosen))
+        self.guessed = fit_early_exit(network, self.store, chosen, forward(network, self.store, chosen))
         self.layer.initializer = None
-        self.rule = fit_anytime(network, self.store, chosen, ask(network, self.store, chosen))
+        self.rule = fit_early_exit(network, self.store, chosen, forward(network, self.store, chosen))
 
     def all(self) -> dict[str, Asked]:
         """Name → how."""
@@ -103,9 +103,9 @@ class Ways:
             "anderson, bfloat16": self.solved(self.own, around=partial(torch.autocast, "cpu", torch.bfloat16)),
         }
         if self.rule is not None:
-            found["anderson, anytime"] = self.solved(self.own, way=partial(ask_anytime, rule=self.rule))
+            found["anderson, anytime"] = self.solved(self.own, way=partial(forward_early_exit, rule=self.rule))
         if self.guessed is not None:
-            both = {"initializer": self.guess, "way": partial(ask_anytime, rule=self.guessed)}
+            both = {"initializer": self.guess, "way": partial(forward_early_exit, rule=self.guessed)}
             found["anderson, anytime and learned first state"] = self.solved(self.own, **both)
         return found
 
@@ -114,7 +114,7 @@ class Ways:
         solver: Solver,
         start: Callable[[torch.Tensor], torch.Tensor] | None = None,
         initializer: torch.nn.Module | None = None,
-        way: Callable[..., Outputs] = ask,
+        way: Callable[..., Outputs] = forward,
         around: Callable[[], AbstractContextManager] = nullcontext,
     ) -> Asked:
         """Answers with a solver, perhaps from another first state, in another way, inside a context."""

@@ -32,7 +32,7 @@ import torch
 from andersonn.config import TrainConfig, config_of
 from andersonn.data.merging import read_records
 from andersonn.data.tasks import Task
-from andersonn.inference.forward import ask
+from andersonn.inference.forward import forward
 from andersonn.io.files import write_json, write_text
 from andersonn.measuring.setting import cpu_name
 from andersonn.scientists.registry import find
@@ -126,7 +126,7 @@ def tested(trainer: Trainer, sides: tuple[str, ...]) -> dict[str, Any]:
         chosen = dataset.sides[side]
         values, made = dataset.values[chosen], dataset.made[chosen]
         begin = time.process_time()
-        outputs = ask(trainer.network, dataset.store, chosen)
+        outputs = forward(trainer.network, dataset.store, chosen)
         found["per_second"] = len(chosen) / (time.process_time() - begin)
         if calibration is None:
             calibration = fit_calibration(outputs.scores, outputs.quantiles, values, trainer.task, trainer.scale, made)

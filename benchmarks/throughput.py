@@ -122,7 +122,7 @@ def loss_of(output: Any, labels: Tensor, values: Tensor, config: TrainConfig) ->
 
 def contestants(scientist: Scientist, folded: ImageStore, whole: ImageStore) -> dict[str, Contestant]:
     """Name → what runs, the CGCNN-style network first."""
-    config, shipped = scientist.artifact.config, scientist.artifact.network
+    config, shipped = scientist.bundle.config, scientist.bundle.network
     torch.manual_seed(0)
     twin = CrystalGraphNetwork(config.model.width, len(CONDUCTION.classes))
     forward = with_forward_iteration(shipped)
@@ -158,13 +158,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Both tables."""
     torch.set_num_threads(arguments.threads)
     scientist = Scientist.load("conduction")
-    config = scientist.artifact.config
+    config = scientist.bundle.config
     records = read(arguments.records, arguments.crystals)
     folded = ImageStore.build(records, config.image)
     whole = ImageStore.build(records, replace(config.image, fold=False))
     values = records.label(CONDUCTION.quantity)
     labels = CONDUCTION.class_of(values)
-    values = (values / scientist.artifact.calibration.scale).astype(np.float32)
+    values = (values / scientist.bundle.calibration.scale).astype(np.float32)
     runners = contestants(scientist, folded, whole)
     n, rows = folded.n_rows, whole.n_rows
     training, prediction = {}, {}

@@ -41,7 +41,7 @@ def left(scientist: Scientist, structure: Structure, draws: list[np.ndarray], la
         images = [NodeNeighborImage.from_structure(without(structure, atoms), recipe) for atoms in draws]
     else:
         images = [left_without(structure, atoms, recipe) for atoms in draws]
-    return log_odds(scientist.artifact, images, scientist.task.classes.index(label), structure.made_geometry)
+    return log_odds(scientist.bundle, images, scientist.task.classes.index(label), structure.generated_geometry)
 
 
 def main() -> None:

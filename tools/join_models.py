@@ -12,7 +12,7 @@ from pathlib import Path
 from andersonn.cli.console import Bars
 from andersonn.data.merging import read_records
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.io.files import write_json
 from andersonn.training.recalibrate import join
 
@@ -26,15 +26,15 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     given = parser.parse_args()
     try:
-        parts = [Artifact.load(folder) for folder in given.models]
+        parts = [ModelBundle.load(folder) for folder in given.models]
         joined = join(parts, read_records(given.data, (parts[0].task.quantity,)), given.options, Bars())
     except UsageError as error:
         sys.exit(f"{error.message} ({error.hint})")
     given.out.mkdir(parents=True, exist_ok=True)
     joined.save(given.out)
     write_json(given.out / "metrics.json", joined.provenance["metrics"])
-    for name, artifact in {**dict(zip(map(str, given.models), parts, strict=True)), "joined": joined}.items():
-        test = artifact.provenance["metrics"]["test"]
+    for name, bundle in {**dict(zip(map(str, given.models), parts, strict=True)), "joined": joined}.items():
+        test = bundle.provenance["metrics"]["test"]
         told = (f"{key} {test[key]:.4f}" for key in ("accuracy", "balanced_accuracy", "mae", "ece"))
         print(f"{name}: {', '.join(told)}")
 

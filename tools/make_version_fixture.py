@@ -52,7 +52,7 @@ def records_of(task: str) -> Records:
     if task == "conduction":
         return taken(records, np.arange(len(records)), "band_gap_eV")
     store = image_store(records, config_of(find(task)).image)  # pore diameters from geometry
-    values = store.of_whole[:, store.recipe.whole_channels.index("pld_A")].astype(float)
+    values = store.of_whole[:, store.recipe.graph_channels.index("pld_A")].astype(float)
     table = records.table.append_column("pld_A", pa.array(values))
     return taken(Records(table, records.source), np.arange(len(records)), "pld_A")
 

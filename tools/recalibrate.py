@@ -12,7 +12,7 @@ from pathlib import Path
 from andersonn.cli.console import Bars
 from andersonn.data.merging import read_records
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.io.files import write_json
 from andersonn.training.recalibrate import recalibrate
 
@@ -26,14 +26,14 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     given = parser.parse_intermixed_args()
     try:
-        old = Artifact.load(given.model, given.device)
+        old = ModelBundle.load(given.model, given.device)
         new = recalibrate(old, read_records(given.data, (old.task.quantity,)), given.options, Bars())
     except UsageError as error:
         sys.exit(f"{error.message} ({error.hint})")
     new.save(given.model)
     if (given.model / "metrics.json").exists():
         write_json(given.model / "metrics.json", new.provenance["metrics"])
-    before, after = (artifact.provenance["metrics"]["test"] for artifact in (old, new))
+    before, after = (bundle.provenance["metrics"]["test"] for bundle in (old, new))
     for name, part in {"all": after, **after.get("by_file", {})}.items():
         was = before if name == "all" else before["by_file"][name]
         told = (f"{key} {was[key]:.4f} → {part[key]:.4f}" for key in ("accuracy", "mae", "ece", "interval90_coverage"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.training.recalibrate import each_seed
 
 
@@ -17,11 +17,11 @@ def main():
     if len(folders) < 2:
         sys.exit(__doc__)
     try:
-        artifacts = [Artifact.load(folder) for folder in folders]
-        found = each_seed(artifacts)
+        bundles = [ModelBundle.load(folder) for folder in folders]
+        found = each_seed(bundles)
     except UsageError as error:
         sys.exit(f"{error.message} ({error.hint})")
-    model = artifacts[0]
+    model = bundles[0]
     replace(model, provenance=model.provenance | {"each_seed": found}).save(folders[0])
     for run in found:
         print(run["seed"], {name: round(run["test"][name], 4) for name in ("accuracy", "balanced_accuracy", "mae")})

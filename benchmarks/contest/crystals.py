@@ -21,7 +21,7 @@ def message_cell(dtype: torch.dtype, batch: int, seed: int, device: str = "cpu")
     """The cell of the conduction scientist on ``batch`` crystals, drawn by ``seed`` from the embedded sample (Materials
     Project); state ``[R, 128]``, R rows of all crystals together.
     """
-    network = lead(Predictor.load("conduction").artifact.network).eval()
+    network = lead(Predictor.load("conduction").bundle.network).eval()
     store = _images(seed, 2 * batch)
     usable = np.flatnonzero(store.n_rows > 0)
     if len(usable) < batch:

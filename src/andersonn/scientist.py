@@ -64,4 +64,4 @@ class Scientist(Predictor):
         Raises:
             UsageError: the folder holds a model already, or cannot be written to.
         """
-        export(self.artifact, self.folder, Path(folder), licence)
+        export(self.bundle, self.folder, Path(folder), licence)

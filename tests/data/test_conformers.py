@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from andersonn.data import conformers, imaging
-from andersonn.data.conformers import Further, further_of_records
+from andersonn.data.conformers import ExtraConformers, extra_conformers_of
 from andersonn.data.imaging import further_images
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, cache_folder, image_store
@@ -40,32 +40,32 @@ def records() -> Records:
 
 
 def test_of_records_whose_geometry_is_made(records):
-    found = further_of_records(records, np.array([3, 1, 0]), RECIPE, 2)
+    found = extra_conformers_of(records, np.array([3, 1, 0]), RECIPE, 2)
     assert found.of.tolist() == [3, 3, 0, 0]
     for position, smiles, k in ((0, "OCCCO", 0), (1, "OCCCO", 1), (3, "NCCO", 1)):
         image = NodeNeighborImage.from_structure(further_conformers(from_smiles(smiles), 2)[k], RECIPE)
         rows = slice(*found.store.offsets[position : position + 2])
         assert np.array_equal(found.store.distance[rows], image.distance)
         assert np.array_equal(found.store.position[rows], image.position)
-    assert further_of_records(records, np.array([1]), RECIPE, 2) is None
-    assert further_of_records(records, EVERY, RECIPE, 0) is None
+    assert extra_conformers_of(records, np.array([1]), RECIPE, 2) is None
+    assert extra_conformers_of(records, EVERY, RECIPE, 0) is None
 
 
 def test_kept_apart_from_the_images_of_the_records(records, monkeypatch):
     image_store(records, RECIPE)
     made, real = [], conformers.further_images
     monkeypatch.setattr(conformers, "further_images", lambda *a: made.append(1) or real(*a))
-    first = further_of_records(records, EVERY, RECIPE, 2)
+    first = extra_conformers_of(records, EVERY, RECIPE, 2)
     assert len(made) == 4
-    second = further_of_records(records, EVERY, RECIPE, 2)
+    second = extra_conformers_of(records, EVERY, RECIPE, 2)
     assert len(made) == 4
     assert np.array_equal(first.store.distance, second.store.distance)
     assert np.array_equal(first.of, second.of)
-    further_of_records(records, EVERY, RECIPE, 3)
-    further_of_records(records, EVERY[:3], RECIPE, 2)
-    further_of_records(records, EVERY, ImageRecipe(columns=6), 2)
+    extra_conformers_of(records, EVERY, RECIPE, 3)
+    extra_conformers_of(records, EVERY[:3], RECIPE, 2)
+    extra_conformers_of(records, EVERY, ImageRecipe(columns=6), 2)
     monkeypatch.setattr(conformers, "FURTHER_PROTOCOL", "another")
-    further_of_records(records, EVERY, RECIPE, 2)
+    extra_conformers_of(records, EVERY, RECIPE, 2)
     assert len(made) == 4 + 4 + 2 + 4 + 4
     names = {path.name for path in (cache_folder() / "images").iterdir()}
     assert len(names) == 6
@@ -75,7 +75,7 @@ def test_kept_apart_from_the_images_of_the_records(records, monkeypatch):
 def test_progress_and_workers(records):
     many = records.take(np.tile(EVERY, 8))
     told = []
-    further_of_records(many, np.arange(len(many)), RECIPE, 1, lambda done, of: told.append((done, of)))
+    extra_conformers_of(many, np.arange(len(many)), RECIPE, 1, lambda done, of: told.append((done, of)))
     assert told == [(32, 32)]
     part, make = many.take(np.arange(10)), partial(conformers._image_chunk, count=1)
     one, two = (ImageStore.build(part, RECIPE, workers=n, make=make, chunk=3) for n in (1, 2))
@@ -86,7 +86,7 @@ def test_progress_and_workers(records):
 def test_those_that_cannot_be_made_leave_gaps(records, monkeypatch):
     real = imaging.further_conformers
     monkeypatch.setattr(imaging, "further_conformers", lambda s, n: [] if s.id == "C" else real(s, n)[: n - 1])
-    found = further_of_records(records, EVERY, RECIPE, 2)
+    found = extra_conformers_of(records, EVERY, RECIPE, 2)
     assert (found.store.n_rows > 0).tolist() == [True, False, False, False, True, False, True, False]
     assert found.store.rejected.keys() == {1, 2, 3, 5, 7}
     images, owner = found.those_of(np.array([4, 2, 0, 1]))
@@ -96,7 +96,7 @@ def test_those_that_cannot_be_made_leave_gaps(records, monkeypatch):
 
 def test_those_of():
     store = ImageStore.from_images(further_images(from_smiles("CCO"), RECIPE, 5), RECIPE)
-    found = Further(store, np.array([7, 3, 7, 9, 0]))
+    found = ExtraConformers(store, np.array([7, 3, 7, 9, 0]))
     images, owner = found.those_of(np.array([9, 2, 7]))
     assert images.tolist() == [0, 2, 3]
     assert owner.tolist() == [2, 2, 0]

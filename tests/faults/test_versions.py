@@ -15,7 +15,7 @@ from andersonn import __version__
 from andersonn.config import TrainConfig
 from andersonn.data.records import Records
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.scientists.registry import find
 from andersonn.training.folder import CHECKPOINT
 from andersonn.training.run import train
@@ -32,7 +32,7 @@ def notes_of(path: Path) -> dict:
         return json.loads(file.metadata()["notes"])
 
 
-def resumed(folder: Path, out: Path, notes: dict) -> Artifact:
+def resumed(folder: Path, out: Path, notes: dict) -> ModelBundle:
     """The run that a kept checkpoint is of, gone on with from a copy."""
     task = find(notes["task"]).task
     records = Records.read(str(folder / "records.parquet"), (task.quantity,))
@@ -94,7 +94,7 @@ def test_models_that_this_version_does_not_read(tmp_path, format, kind):
     card = json.loads((tmp_path / "m/model.json").read_text())
     (tmp_path / "m/model.json").write_text(json.dumps(card | {"format": format}))
     with pytest.raises(UsageError) as caught:
-        Artifact.load(tmp_path / "m")
+        ModelBundle.load(tmp_path / "m")
     assert caught.value.kind == kind
 
 

@@ -49,8 +49,8 @@ def scientist(file, tmp_path_factory) -> Scientist:
 
 def over(scientist: Scientist, conformers: int) -> Scientist:
     """The scientist with another number of conformers."""
-    config = scientist.artifact.config.model_copy(update={"conformers": conformers})
-    return Scientist(replace(scientist.artifact, config=config), scientist.name)
+    config = scientist.bundle.config.model_copy(update={"conformers": conformers})
+    return Scientist(replace(scientist.bundle, config=config), scientist.name)
 
 
 def told(answer) -> list[str]:
@@ -79,7 +79,7 @@ def test_one_conformer_is_answered_as_without_the_option(scientist, monkeypatch)
 
 def test_given_geometries_are_answered_as_ever(scientist, tmp_path):
     made = from_smiles("NCCCO")
-    given = replace(made, made_geometry=False, made_from=None)
+    given = replace(made, generated_geometry=False, source_mol=None)
     several, one = scientist.predict(given)[0], over(scientist, 1).predict(given)[0]
     assert several.as_dict() == one.as_dict()
     assert told(several) == []
@@ -119,7 +119,7 @@ def test_evaluate_and_predict_agree(scientist, file):
     records = Records.read(file, ("dipole_D",))
     metrics = evaluate(scientist, records, "test", baselines=False)
     values = records.label("dipole_D")
-    rule = scientist.artifact.config.split
+    rule = scientist.bundle.config.split
     test = [i for i, group in enumerate(records.groups) if rule.side(group) == "test"]
     answers = scientist.predict([records.ids[i] for i in test])
     assert metrics["n"] == len(test) > 1
@@ -128,7 +128,7 @@ def test_evaluate_and_predict_agree(scientist, file):
     )
     inside = [a.interval90[0] <= values[i] <= a.interval90[1] for a, i in zip(answers, test, strict=True)]
     assert metrics["interval90_coverage"] == pytest.approx(np.mean(inside))
-    assert metrics["mae"] == pytest.approx(scientist.artifact.provenance["metrics"]["test"]["mae"])
+    assert metrics["mae"] == pytest.approx(scientist.bundle.provenance["metrics"]["test"]["mae"])
     assert metrics["mae"] != pytest.approx(evaluate(over(scientist, 1), records, "test", baselines=False)["mae"])
 
 
@@ -152,32 +152,32 @@ def test_explanations_do_not_contradict_the_answer_in_silence(scientist):
 
 def test_a_molecule_without_some_atoms_has_no_other_conformers(scientist):
     left = without(from_smiles("NCCCO"), [0])
-    assert left.made_geometry
+    assert left.generated_geometry
     assert further_conformers(left, 3) == []
 
 
 def test_older_models_answer_as_before(scientist, tmp_path):
-    scientist.artifact.save(tmp_path)
+    scientist.bundle.save(tmp_path)
     card = json.loads((tmp_path / "model.json").read_text())
     assert card["config"].pop("conformers") == 4
     (tmp_path / "model.json").write_text(json.dumps(card))
     old = Scientist.load(tmp_path)
-    assert old.artifact.config.conformers == 1
+    assert old.bundle.config.conformers == 1
     assert old.predict("NCCCO")[0].value == over(scientist, 1).predict("NCCCO")[0].value
 
 
 def test_the_tool_rewrites_a_model(scientist, file, tmp_path, monkeypatch, capsys):
-    scientist.artifact.save(tmp_path)
+    scientist.bundle.save(tmp_path)
     weights = (tmp_path / "model.safetensors").read_bytes()
     shutil.copy(Path(scientist.name) / "metrics.json", tmp_path)
     monkeypatch.setattr(sys, "argv", [str(TOOL), str(tmp_path), "--data", str(file), "conformers=2"])
     runpy.run_path(str(TOOL), run_name="__main__")
     assert "mae" in capsys.readouterr().out
     again = Scientist.load(tmp_path)
-    assert again.artifact.config == over(scientist, 2).artifact.config
+    assert again.bundle.config == over(scientist, 2).bundle.config
     assert (tmp_path / "model.safetensors").read_bytes() == weights
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics == again.artifact.provenance["metrics"] != scientist.artifact.provenance["metrics"]
+    assert metrics == again.bundle.provenance["metrics"] != scientist.bundle.provenance["metrics"]
     assert metrics["test"]["mae"] == pytest.approx(
         evaluate(again, Records.read(file, ("dipole_D",)), "test", baselines=False)["mae"]
     )

@@ -8,11 +8,11 @@ import pytest
 from andersonn import Scientist
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
-from andersonn.inference.early_exit import Anytime, ask_anytime, lead_of
-from andersonn.inference.forward import ask
+from andersonn.inference.early_exit import EarlyExit, forward_early_exit, lead_of
+from andersonn.inference.forward import forward
 from andersonn.solvers import Status
 from andersonn.structures.image import NodeNeighborImage
-from andersonn.training.early_exit_fitting import fit_anytime
+from andersonn.training.early_exit_fitting import fit_early_exit
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +30,12 @@ def halves(indices):
 
 def test_fewer_evaluations_and_the_same_classes_on_structures_not_learned_from(asked):
     scientist, store, indices = asked
-    network = scientist.artifact.network
+    network = scientist.bundle.network
     learned, fresh = halves(indices)
-    rule = fit_anytime(network, store, learned, ask(network, store, learned))
+    rule = fit_early_exit(network, store, learned, forward(network, store, learned))
     assert rule.rtol > 10 * network.config.solver.rtol
     assert 0.3 < rule.settled < 1
-    full, early = ask(network, store, fresh), ask_anytime(network, store, fresh, rule)
+    full, early = forward(network, store, fresh), forward_early_exit(network, store, fresh, rule)
     assert (full.scores.argmax(axis=1) == early.scores.argmax(axis=1)).mean() >= 0.99
     assert early.steps.mean() < 0.8 * full.steps.mean()
     settled = early.residual > network.config.solver.rtol
@@ -48,26 +48,26 @@ def test_fewer_evaluations_and_the_same_classes_on_structures_not_learned_from(a
 
 def test_a_margin_beyond_all_leads_gives_the_full_answers(asked):
     scientist, store, indices = asked
-    network = scientist.artifact.network
-    full = ask(network, store, indices)
-    early = ask_anytime(network, store, indices, Anytime(0.1, 1e9, 100, 0.0))
+    network = scientist.bundle.network
+    full = forward(network, store, indices)
+    early = forward_early_exit(network, store, indices, EarlyExit(0.1, 1e9, 100, 0.0))
     np.testing.assert_array_equal(early.scores, full.scores)
     assert network.equilibrium.solver.rtol == network.config.solver.rtol
 
 
 def test_no_rule_from_too_few_structures(asked):
     scientist, store, indices = asked
-    network, few = scientist.artifact.network, indices[:20]
-    assert fit_anytime(network, store, few, ask(network, store, few)) is None
+    network, few = scientist.bundle.network, indices[:20]
+    assert fit_early_exit(network, store, few, forward(network, store, few)) is None
 
 
 def test_a_scientist_answers_early_only_if_asked_to(asked, demo_sample):
     scientist, store, indices = asked
-    network, structures = scientist.artifact.network, list(demo_sample.take(np.arange(0, 200, 10)))
-    rule = fit_anytime(network, store, indices, ask(network, store, indices))
-    artifact = replace(scientist.artifact, provenance=scientist.artifact.provenance | {"anytime": rule.as_dict()})
-    full = Scientist(artifact, "own").predict(structures)
-    early = Scientist(artifact, "own", anytime=True).predict(structures)
+    network, structures = scientist.bundle.network, list(demo_sample.take(np.arange(0, 200, 10)))
+    rule = fit_early_exit(network, store, indices, forward(network, store, indices))
+    bundle = replace(scientist.bundle, provenance=scientist.bundle.provenance | {"anytime": rule.as_dict()})
+    full = Scientist(bundle, "own").predict(structures)
+    early = Scientist(bundle, "own", anytime=True).predict(structures)
     assert {answer.solver["status"] for answer in full} == {"converged"}
     settled = [k for k, answer in enumerate(early) if answer.solver["status"] == "settled"]
     assert len(settled) > 10
@@ -75,7 +75,7 @@ def test_a_scientist_answers_early_only_if_asked_to(asked, demo_sample):
         assert early[k].label == full[k].label
         assert early[k].solver["residual"] > 1e-3
         assert early[k].warnings == full[k].warnings
-    bare = replace(artifact, provenance=artifact.provenance | {"anytime": None})
+    bare = replace(bundle, provenance=bundle.provenance | {"anytime": None})
     with pytest.raises(UsageError, match="no rule"):
         Scientist(bare, "own", anytime=True)
 
@@ -83,4 +83,4 @@ def test_a_scientist_answers_early_only_if_asked_to(asked, demo_sample):
 @pytest.mark.parametrize("change", [{"rtol": 0.0}, {"margin": -1.0}, {"n": "many"}, {"more": 1}])
 def test_a_damaged_rule_is_refused(change):
     with pytest.raises(ValueError, match="anytime"):
-        Anytime.from_dict(Anytime(0.1, 0.5, 100, 0.9).as_dict() | change)
+        EarlyExit.from_dict(EarlyExit(0.1, 0.5, 100, 0.9).as_dict() | change)

@@ -36,7 +36,7 @@ def porosity() -> Scientist:
 def left(scientist: Scientist, structure: Structure, draws: list, label: str) -> np.ndarray:
     """Log-odds of a class without the atoms of each draw."""
     images = [left_without(structure, atoms, scientist.recipe) for atoms in draws]
-    return log_odds(scientist.artifact, images, scientist.task.classes.index(label), structure.made_geometry)
+    return log_odds(scientist.bundle, images, scientist.task.classes.index(label), structure.generated_geometry)
 
 
 def effects(scientist: Scientist, explained: Explanation, k: int, rng: np.random.Generator) -> tuple[float, float]:
@@ -140,7 +140,7 @@ def test_removing_the_atoms_named_matters_more_in_molecules(polarity, k):
 def moment(scientist: Scientist, structure: Structure) -> float:
     image = NodeNeighborImage.from_structure(structure, scientist.recipe)
     store = ImageStore.from_images([image], image.recipe)
-    return float(dipole_of(scientist.artifact.network, store, 0).total[0].norm())
+    return float(dipole_of(scientist.bundle.network, store, 0).total[0].norm())
 
 
 def test_a_contribution_is_the_fall_of_the_log_odds(conduction, structures):
@@ -205,7 +205,9 @@ def test_renumbering_renumbers_contributions(conduction, polarity, structures):
     for scientist, structure in ((conduction, structures["SiO2"]), (polarity, molecule)):
         order, turn = rng.permutation(len(structure)), rotation(rng)
         cell = None if structure.cell is None else structure.cell @ turn
-        other = Structure(structure.Z[order], structure.xyz[order] @ turn, cell, made_geometry=structure.made_geometry)
+        other = Structure(
+            structure.Z[order], structure.xyz[order] @ turn, cell, generated_geometry=structure.generated_geometry
+        )
         first, second = scientist.explain([structure, other])
         assert second.values == pytest.approx(first.values[order], abs=0.02)
 

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
 from andersonn.inference.calibration import Calibration
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import EquilibriumNetwork
 from andersonn.scientists.conduction import CONDUCTION
 
@@ -21,7 +21,7 @@ CONFIG = TrainConfig.make(overrides=["model.width=8", "radial=8"])
 def folder(tmp_path):
     """A folder with an untrained model."""
     network = EquilibriumNetwork(CONFIG.model, 3)
-    Artifact(network, CONDUCTION, CONFIG, Calibration(2.0, 1.1, 0.1, True), PROVENANCE).save(tmp_path / "m")
+    ModelBundle(network, CONDUCTION, CONFIG, Calibration(2.0, 1.1, 0.1, True), PROVENANCE).save(tmp_path / "m")
     return tmp_path / "m"
 
 
@@ -34,7 +34,7 @@ def change(folder, **values):
 def refused(folder) -> str:
     """The message with which the model is refused."""
     with pytest.raises(UsageError) as caught:
-        Artifact.load(folder)
+        ModelBundle.load(folder)
     assert caught.value.kind == "bad_model"
     assert repr(str(folder)) in caught.value.message
     assert caught.value.hint
@@ -42,11 +42,11 @@ def refused(folder) -> str:
 
 
 def test_a_sound_folder_is_read(folder):
-    found = Artifact.load(folder)
+    found = ModelBundle.load(folder)
     assert (found.task, found.config, found.provenance) == (CONDUCTION, CONFIG, PROVENANCE)
     assert found.calibration == Calibration(2.0, 1.1, 0.1, True)
     change(folder, thresholds=[0, 2.5])
-    assert Artifact.load(folder).task == CONDUCTION.with_thresholds((0.0, 2.5))
+    assert ModelBundle.load(folder).task == CONDUCTION.with_thresholds((0.0, 2.5))
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_damaged_weights(folder):
 def test_missing_files(folder, tmp_path):
     (folder / "model.safetensors").unlink()
     with pytest.raises(UsageError, match=r"model\.safetensors"):
-        Artifact.load(folder)
+        ModelBundle.load(folder)
     with pytest.raises(UsageError, match="folder that train wrote"):
-        Artifact.load(tmp_path / "none")
+        ModelBundle.load(tmp_path / "none")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_an_absent_gpu_is_told(folder):
     with pytest.raises(UsageError, match="no CUDA"):
-        Artifact.load(folder, "cuda")
+        ModelBundle.load(folder, "cuda")

@@ -161,7 +161,7 @@ def test_lengths_in_another_unit_are_told(scientist, structures):
 
 
 def test_unconverged_answers_say_so(scientist, structures):
-    layer = scientist.artifact.network.equilibrium
+    layer = scientist.bundle.network.equilibrium
     usual, layer.solver = layer.solver, type(layer.solver)(rtol=1e-12, max_steps=1)
     try:
         (answer,) = scientist.predict([structures["SiO2"]])
@@ -176,7 +176,7 @@ def test_evaluation(scientist, demo_sample):
     metrics = evaluate(scientist, records)
     assert metrics["side"] == "test"
     assert metrics["same_file_as_training"]
-    trained = scientist.artifact.provenance["metrics"]["test"]
+    trained = scientist.bundle.provenance["metrics"]["test"]
     assert metrics["n"] == trained["n"]
     assert metrics["accuracy"] == pytest.approx(trained["accuracy"])
     assert metrics["baselines"]["random_forest"]["accuracy"] == trained["baselines"]["random_forest"]["accuracy"]

@@ -10,7 +10,7 @@ import torch
 
 from andersonn import Scientist
 from andersonn.errors import UsageError
-from andersonn.inference.forward import ask
+from andersonn.inference.forward import forward
 from andersonn.measuring import inference, report
 from andersonn.measuring.contenders import BUDGET, contenders
 from andersonn.measuring.inference import Plan, compare
@@ -97,7 +97,7 @@ def test_agreement_comes_from_the_answers(conduction, few, monkeypatch):
     """A quarter of forward iteration's scores turned round must show, and only there."""
 
     def lying(network, store, indices, *rest):
-        outputs = ask(network, store, indices, *rest)
+        outputs = forward(network, store, indices, *rest)
         if isinstance(network.equilibrium.solver.solver, ForwardIteration):
             outputs.scores[: CRYSTALS // 4] *= -1.0
         return outputs
@@ -110,12 +110,12 @@ def test_agreement_comes_from_the_answers(conduction, few, monkeypatch):
 
 
 def test_the_network_is_left_as_it_was(conduction, few):
-    own = conduction.artifact.network.equilibrium.solver
+    own = conduction.bundle.network.equilibrium.solver
     compare(conduction, few, Plan(repeats=1, limit=3))
-    assert conduction.artifact.network.equilibrium.solver is own
-    with pytest.raises(ZeroDivisionError), solving_with(conduction.artifact.network, Anderson()):
+    assert conduction.bundle.network.equilibrium.solver is own
+    with pytest.raises(ZeroDivisionError), solving_with(conduction.bundle.network, Anderson()):
         raise ZeroDivisionError
-    assert conduction.artifact.network.equilibrium.solver is own
+    assert conduction.bundle.network.equilibrium.solver is own
     threads = torch.get_num_threads()
     compare(conduction, few, Plan(repeats=1, limit=3, threads=threads + 1))
     assert torch.get_num_threads() == threads

@@ -10,7 +10,7 @@ from andersonn.config import TrainConfig
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
 from andersonn.models import EquilibriumNetwork, ImageBatch, ModelConfig
-from andersonn.models.encoder import Expansion, row_channels, whole_channels
+from andersonn.models.encoder import Expansion, graph_channels, node_channels
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from tests.conftest import random_structure
 
@@ -19,8 +19,8 @@ from tests.conftest import random_structure
 def test_a_network_reads_every_channel(voids):
     config = ModelConfig(width=16, oxidation=True, voids=voids)
     recipe = ImageRecipe(columns=8, oxidation=True, voids=voids == "all")
-    assert row_channels(config) == recipe.row_channels
-    assert whole_channels(config) == recipe.whole_channels
+    assert node_channels(config) == recipe.node_channels
+    assert graph_channels(config) == recipe.graph_channels
     rng = np.random.default_rng(0)
     images = [NodeNeighborImage.from_structure(random_structure(rng, n), recipe) for n in (5, 8)]
     batch = ImageBatch.from_store(ImageStore.from_images(images, recipe), np.arange(2))

@@ -128,7 +128,7 @@ def test_training_saving_and_answering(options, demo_sample, structures, tmp_pat
     assert [float(row["forward_evaluations"]) for row in rows] == [3.0, 3.0]
     assert not [name for name in rows[0] if name.startswith(("adjoint", "radius")) or name.endswith("unconverged")]
     loaded = Scientist.load(tmp_path / "m")
-    assert loaded.artifact.config == trained.artifact.config
+    assert loaded.bundle.config == trained.bundle.config
     (first,), (answer,) = (each.predict([structures["NaCl"]]) for each in (trained, loaded))
     assert answer.probabilities == first.probabilities
     content = json.loads(json.dumps(answer.as_dict(), allow_nan=False))
@@ -147,7 +147,7 @@ def test_states_that_are_not_finite_are_told(demo_sample, structures, tmp_path):
     config = TrainConfig.make(overrides=[*TINY, "epochs=1"])
     scientist = Scientist.train("conduction", records, config, tmp_path / "m")
     with torch.no_grad():
-        scientist.artifact.network.equilibrium.cell.inject.bias.fill_(math.inf)
+        scientist.bundle.network.equilibrium.cell.inject.bias.fill_(math.inf)
     outputs = scientist.predict([structures["NaCl"]])[0]
     assert outputs.solver["status"] == "nonfinite"
     assert any("no finite state" in warning for warning in outputs.warnings)

@@ -73,17 +73,17 @@ def test_warnings(scientist):
 
 
 def test_metrics_of_each_file(scientist):
-    test = scientist.artifact.provenance["metrics"]["test"]
+    test = scientist.bundle.provenance["metrics"]["test"]
     assert test["by_file"].keys() == {"0.parquet", "1.parquet"}
     assert sum(part["n"] for part in test["by_file"].values()) == test["n"]
     for part in test["by_file"].values():
         assert part["baselines"].keys() == {"majority", "random_forest"}
         assert part["mae"] >= 0
-    assert scientist.artifact.provenance["data"]["file"] == "0.parquet + 1.parquet"
+    assert scientist.bundle.provenance["data"]["file"] == "0.parquet + 1.parquet"
 
 
 def test_saved_models_answer_the_same(scientist, tmp_path):
-    scientist.artifact.save(tmp_path)
+    scientist.bundle.save(tmp_path)
     again = Scientist.load(tmp_path)
     assert again.predict("CC(=O)N")[0].value == scientist.predict("CC(=O)N")[0].value
 

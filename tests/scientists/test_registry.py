@@ -16,7 +16,7 @@ import andersonn
 from andersonn import EquilibriumClassifier, Scientist, ScientistSpec, Task
 from andersonn.cli.main import app
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.scientists import registry
 from andersonn.scientists.registry import broken, by_name, find, registered, shipped, weights_folder
 from andersonn.web import pages
@@ -194,7 +194,7 @@ def test_names_that_come_with_a_model_run_nothing(trap, tmp_path):
     card = json.loads((model / "model.json").read_text())
     (model / "model.json").write_text(json.dumps(card | {"task": trap}))
     with pytest.raises(UsageError, match=r"for the task 'evil.py', which this installation does not know") as found:
-        Artifact.load(model)
+        ModelBundle.load(model)
     assert found.value.kind == "unknown_task"
     with pytest.raises(UsageError):
         by_name(trap)
@@ -207,9 +207,9 @@ def test_names_that_come_with_a_model_run_nothing(trap, tmp_path):
 def test_a_name_that_is_registered_meanwhile(tmp_path):
     """The model keeps its own description, also when it is saved anew."""
     own = Task("polarity", "dipole_D", "D", ("low", "high"), (2.5,), periodic=False, lowest=0.0)
-    artifact = replace(Artifact.load(weights_folder("polarity")), task=own)
-    artifact.provenance["majority_class"] = "low"
-    artifact.save(tmp_path / "m")
+    bundle = replace(ModelBundle.load(weights_folder("polarity")), task=own)
+    bundle.provenance["majority_class"] = "low"
+    bundle.save(tmp_path / "m")
     scientist = Scientist.load(tmp_path / "m")
     assert scientist.task == own
     assert scientist.predict("CCO")[0].label == "low"

@@ -43,7 +43,7 @@ def distances(structure: Structure) -> np.ndarray:
 def test_the_first_geometry_is_that_of_a_single_conformer(smiles):
     found = from_smiles(smiles)
     assert as_set(found.xyz) == as_set(one_by_one(smiles))
-    assert found.made_geometry
+    assert found.generated_geometry
 
 
 def test_a_start_in_space_where_eigenvectors_fail(monkeypatch):
@@ -73,7 +73,7 @@ def test_further_ones_are_other_geometries_of_the_same_molecule():
         assert np.array_equal(other.Z, first.Z)
         assert np.array_equal(other.bonds, first.bonds)
         assert (other.id, other.charge, other.notes) == ("lysine", first.charge, first.notes)
-        assert other.made_geometry
+        assert other.generated_geometry
         assert all(np.abs(shapes[k] - shape).max() > 0.1 for shape in shapes[:k])
         i, j = first.bonds.T
         assert shapes[k][i, j] == pytest.approx(shapes[0][i, j], abs=0.06)
@@ -88,7 +88,7 @@ def test_further_ones_are_reproducible_and_the_same_for_every_count():
 
 def isomer_of(structure: Structure) -> Chem.Mol:
     """The molecule that a geometry was made of, as the isomer that the geometry shows."""
-    mol = Chem.Mol(structure.made_from)
+    mol = Chem.Mol(structure.source_mol)
     mol.RemoveAllConformers()
     conformer = Chem.Conformer(len(structure))
     conformer.SetPositions(structure.xyz)
@@ -127,10 +127,10 @@ def test_given_geometries_have_no_further_ones(tmp_path):
     assert AllChem.EmbedMolecule(mol, randomSeed=1) == 0
     (tmp_path / "a.sdf").write_text(Chem.MolToMolBlock(mol))
     (given,) = read_file(tmp_path / "a.sdf")
-    assert not given.made_geometry
+    assert not given.generated_geometry
     assert further_conformers(given, 3) == []
     made = from_smiles(FLEXIBLE)
-    assert further_conformers(Structure(made.Z, made.xyz, made_geometry=True), 3) == []
+    assert further_conformers(Structure(made.Z, made.xyz, generated_geometry=True), 3) == []
 
 
 def test_one_that_is_unsound_is_left_out(monkeypatch):

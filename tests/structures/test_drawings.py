@@ -46,7 +46,7 @@ def test_drawings_marked_as_geometries(smiles, hydrogens):
             continue  # two atoms are no drawing: they lie in no plane
         for one in (mol, turned(mol), turned(mol, 5.0)):
             found = as_structure(one)
-            assert found.made_geometry, (smiles, length)
+            assert found.generated_geometry, (smiles, length)
             assert DRAWN in found.notes
             assert found.formula == want.formula
             assert np.allclose(np.sort(pairs(found)), np.sort(pairs(want)), atol=1e-3)
@@ -69,7 +69,7 @@ def test_true_geometries_stay(smiles):
     AllChem.MMFFOptimizeMolecule(mol) if AllChem.MMFFHasAllMoleculeParams(mol) else AllChem.UFFOptimizeMolecule(mol)
     for one in (mol, Chem.RemoveHs(mol)):
         found = as_structure(turned(one))
-        assert not found.made_geometry
+        assert not found.generated_geometry
         assert found.formula == from_smiles(smiles).formula
 
 
@@ -82,7 +82,7 @@ def test_true_geometries_stay(smiles):
 )  # fmt: skip
 def test_reported_files(name, formula, made):
     (found,) = read_each(FILES / f"{name}.sdf")
-    assert (found.formula, found.made_geometry, found.warnings) == (formula, made, ())
+    assert (found.formula, found.generated_geometry, found.warnings) == (formula, made, ())
     if name == "zero3d_heavy":
         assert "its file has all atoms in one place" in found.notes
 
@@ -94,8 +94,8 @@ def test_the_isomer_of_a_drawing_is_kept():
         block = Chem.MolToMolBlock(Chem.WedgeMolBonds(mol, mol.GetConformer()) or mol)
         block = block.replace("          2D", "          3D")
         (found,) = read_content(block.encode(), Path("a.mol"))
-        assert found.made_geometry
-        back = Chem.Mol(found.made_from)
+        assert found.generated_geometry
+        back = Chem.Mol(found.source_mol)
         assert Chem.CanonSmiles(Chem.MolToSmiles(Chem.RemoveHs(back))) == Chem.CanonSmiles(smiles)
 
 
@@ -123,7 +123,7 @@ def test_carbon_dioxide_keeps_its_geometry():
     conformer.SetPositions(np.array([[-1.16, 0, 0], [0, 0, 0], [1.16, 0, 0]]))
     conformer.Set3D(True)
     mol.AddConformer(conformer)
-    assert not as_structure(mol).made_geometry
+    assert not as_structure(mol).generated_geometry
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_drawings_of_other_centers_and_with_noise(smiles, noise):
     if noise and smiles in ("O", "OO", "ON=O"):
         return  # nothing but equal lengths tells these
     found = as_structure(mol)
-    assert found.made_geometry
+    assert found.generated_geometry
     assert DRAWN in found.notes
 
 
@@ -172,7 +172,7 @@ SQUARE = [[1, 0, 0], [0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]]
 )
 def test_flat_molecules_of_equal_bonds_stay(smiles, xyz):
     found = as_structure(_placed(smiles, xyz))
-    assert not found.made_geometry
+    assert not found.generated_geometry
 
 
 def test_water_in_bohr_is_no_drawing():

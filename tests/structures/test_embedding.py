@@ -106,7 +106,7 @@ def test_a_molecule_whose_smiles_reads_back_as_another_keeps_its_own(monkeypatch
 def test_properties_of_a_molecule_are_not_read():
     block = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO")).encode() + b"> <n\xe9>\n\xe9\n\n$$$$\n"
     (mol,) = Chem.ForwardSDMolSupplier(io.BytesIO(block))
-    assert as_structure(mol).made_geometry
+    assert as_structure(mol).generated_geometry
 
 
 def test_embedding_is_bounded_by_attempts():
@@ -114,7 +114,7 @@ def test_embedding_is_bounded_by_attempts():
         from_smiles(FULLERENE)
     assert caught.value.kind == "no_conformer"
     mol = Chem.AddHs(Chem.MolFromSmiles(FULLERENE))
-    structure = Structure([6], np.zeros((1, 3)), made_from=mol.ToBinary())
+    structure = Structure([6], np.zeros((1, 3)), source_mol=mol.ToBinary())
     assert further_conformers(structure, 1) == []
 
 

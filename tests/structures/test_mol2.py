@@ -44,7 +44,7 @@ def test_hydrogens_listed_or_only_the_polar_ones(name, smiles):
         return
     found = to_structure(mol)
     assert plain(mol) == plain(Chem.MolFromSmiles(smiles))
-    assert not found.made_geometry
+    assert not found.generated_geometry
     assert found.charge == Chem.GetFormalCharge(Chem.MolFromSmiles(smiles))
     added = len(found) - len(mol.GetAtoms())
     assert any("added" in note for note in found.notes) == bool(added)
@@ -96,7 +96,7 @@ def test_no_charge_is_invented_where_the_file_gives_none(smiles):
 def test_reported_files(name, formula, charge, added):
     (found,) = read_each(FILES / f"{name}.mol2")
     assert (found.formula, found.charge) == (formula, charge)
-    assert not found.made_geometry
+    assert not found.generated_geometry
     assert found.notes == ((f"{added} hydrogen atoms were missing and have been added",) if added else ())
 
 

@@ -16,13 +16,13 @@ import torch
 from andersonn.config import TrainConfig
 from andersonn.demo.experiment import demo_records
 from andersonn.errors import UsageError
-from andersonn.inference.forward import ask
+from andersonn.inference.forward import forward
 from andersonn.models import ImageBatch
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
 from andersonn.training.dataset import prepare
 from andersonn.training.distributed import init_processes
-from andersonn.training.forward import ask_together
+from andersonn.training.forward import forward_distributed
 from andersonn.training.process_group import SINGLE
 from andersonn.training.trainer import Trainer
 
@@ -130,8 +130,8 @@ def few_structures(processes, folder):
     trainer._loss = lambda shard: (weights.append(shard.weight), loss(shard))[1]
     rows = [each.run_epoch() for each in (trainer, alone)]
     together, one = (
-        ask_together(trainer.network, trainer.dataset.store, few, processes),
-        ask(trainer.network, trainer.dataset.store, few),
+        forward_distributed(trainer.network, trainer.dataset.store, few, processes),
+        forward(trainer.network, trainer.dataset.store, few),
     )
     return {
         "apart": apart(trainer, alone),

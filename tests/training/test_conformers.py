@@ -10,15 +10,15 @@ from andersonn.data.imaging import further_images
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
-from andersonn.inference.forward import Outputs, ask, ask_mean, averaged
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.forward import Outputs, averaged, forward, forward_conformers
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.scientists.polarity import POLARITY
 from andersonn.scientists.registry import find
 from andersonn.solvers import Status
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
 from andersonn.training.dataset import prepare
 from andersonn.training.folder import CHECKPOINT
-from andersonn.training.forward import ask_records
+from andersonn.training.forward import forward_records
 from andersonn.training.recalibrate import recalibrate
 from andersonn.training.run import train
 from andersonn.training.trainer import Trainer
@@ -99,25 +99,25 @@ def test_means_of_certainties_are_finite():
 
 def test_records_are_averaged_over_their_conformers(dataset, trained):
     network, indices = trained[3].network, np.array([40, 3, 17])
-    found = ask_records(network, dataset, indices, 3)
+    found = forward_records(network, dataset, indices, 3)
     for k, index in enumerate(indices):
         structure = dataset.records[int(index)]
         images = further_images(structure, dataset.store.recipe, 2)
-        own = ask(network, dataset.store, np.array([index]))
-        others = ask(network, ImageStore.from_images(images, dataset.store.recipe), np.arange(2))
+        own = forward(network, dataset.store, np.array([index]))
+        others = forward(network, ImageStore.from_images(images, dataset.store.recipe), np.arange(2))
         p = softmax(np.concatenate([own.scores, others.scores])).mean(axis=0)
         assert softmax(found.scores)[k] == pytest.approx(p, abs=1e-5)
         expected = np.concatenate([own.quantiles, others.quantiles]).mean(axis=0)
         assert found.quantiles[k] == pytest.approx(expected, abs=1e-5)
-    assert np.abs(found.quantiles - ask(network, dataset.store, indices).quantiles).max() > 1e-3
-    back = ask_records(network, dataset, indices[::-1], 3)
+    assert np.abs(found.quantiles - forward(network, dataset.store, indices).quantiles).max() > 1e-3
+    back = forward_records(network, dataset, indices[::-1], 3)
     assert back.quantiles[::-1] == pytest.approx(found.quantiles, abs=1e-5)
 
 
 def test_one_conformer_is_asked_as_ever(dataset, trained):
     network, side = trained[1].network, dataset.sides["test"]
-    plain = ask(network, dataset.store, side)
-    for found in (ask_records(network, dataset, side, 1), ask_mean(network, dataset.store, side)):
+    plain = forward(network, dataset.store, side)
+    for found in (forward_records(network, dataset, side, 1), forward_conformers(network, dataset.store, side)):
         assert all(np.array_equal(a, b) for a, b in zip(found, plain, strict=True))
 
 
@@ -161,7 +161,7 @@ def test_a_run_may_go_on_with_another_number(records, dataset, tmp_path):
 
 def test_the_option_is_kept_with_the_model_and_checked(trained, tmp_path):
     trained[3].save(tmp_path)
-    assert Artifact.load(tmp_path).config.conformers == 3
+    assert ModelBundle.load(tmp_path).config.conformers == 3
     assert TrainConfig().conformers == 1
     assert config_of(find("polarity")).conformers > 1
     for bad in ("0", "-2", "1.5", "many", "1000"):

@@ -16,7 +16,7 @@ import torch
 from andersonn.config import TrainConfig
 from andersonn.data import store as stores
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.training.checkpoint import write_history
 from andersonn.training.dataset import prepare
@@ -305,7 +305,7 @@ def test_killed_with_two_processes_and_resumed_with_one(records, data, tmp_path)
     time.sleep(1.0)
     assert not (out / "model.json").exists()
     train(CONDUCTION, records, config, out, resume=True)
-    weights = Artifact.load(out).network.state_dict()
+    weights = ModelBundle.load(out).network.state_dict()
     for name, value in undisturbed.network.state_dict().items():
         assert torch.allclose(weights[name], value, atol=1e-4), name
     names = [sorted(p.name for p in (tmp_path / each).iterdir()) for each in ("one", "two")]

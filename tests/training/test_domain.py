@@ -14,8 +14,8 @@ from andersonn.config import TrainConfig
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
 from andersonn.inference.domain import Domain
-from andersonn.inference.forward import ask
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.forward import forward
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import ImageBatch
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.structures.image import NodeNeighborImage
@@ -51,37 +51,37 @@ def arrays(domain):
 
 
 def test_training_saves_a_domain_and_loading_brings_it_back(trained):
-    out, artifact = trained
+    out, bundle = trained
     assert (out / "domain.safetensors").stat().st_size < 300_000
-    found = Artifact.load(out).domain
-    for name, value in arrays(artifact.domain).items():
+    found = ModelBundle.load(out).domain
+    for name, value in arrays(bundle.domain).items():
         assert np.array_equal(getattr(found, name), value), name
     card = json.loads((out / "model.json").read_text())
-    assert card["domain"]["limit"] == artifact.domain.limit
+    assert card["domain"]["limit"] == bundle.domain.limit
     assert card["domain"]["n"] == card["data"]["test"]
     assert len(card["domain"]["accuracy_by_fifth"]) == 5
 
 
 def test_adding_it_later_gives_the_same(trained, records):
-    _, artifact = trained
+    _, bundle = trained
     torch.manual_seed(7)
     before = torch.random.get_rng_state()
-    added = recalibrate(replace(artifact, domain=None), records)
+    added = recalibrate(replace(bundle, domain=None), records)
     assert torch.equal(torch.random.get_rng_state(), before)
-    for name, value in arrays(artifact.domain).items():
+    for name, value in arrays(bundle.domain).items():
         assert np.allclose(getattr(added.domain, name), value, rtol=1e-4, atol=1e-5), name
-    found, expected = added.provenance["domain"], artifact.provenance["domain"]
+    found, expected = added.provenance["domain"], bundle.provenance["domain"]
     assert found.pop("accuracy_by_fifth") == pytest.approx(expected["accuracy_by_fifth"])
     assert found == pytest.approx({name: value for name, value in expected.items() if name != "accuracy_by_fifth"})
 
 
 def test_the_limit_is_a_quantile_of_the_validation_side(trained, records):
-    _, artifact = trained
-    dataset = prepare(records, CONDUCTION, artifact.config)
+    _, bundle = trained
+    dataset = prepare(records, CONDUCTION, bundle.config)
     side = dataset.sides["validation"]
-    distance = artifact.domain.distance(ask(artifact.network, dataset.store, side).states)
+    distance = bundle.domain.distance(forward(bundle.network, dataset.store, side).states)
     assert (distance >= 0).all()
-    assert artifact.domain.limit == pytest.approx(np.quantile(distance, 0.99), rel=1e-4)
+    assert bundle.domain.limit == pytest.approx(np.quantile(distance, 0.99), rel=1e-4)
 
 
 def test_spoiled_states_are_told_from_sound_ones():
@@ -101,8 +101,8 @@ def test_spoiled_states_are_told_from_sound_ones():
 
 
 def test_far_states_are_far_in_every_direction(trained):
-    _, artifact = trained
-    domain = artifact.domain
+    _, bundle = trained
+    domain = bundle.domain
     away = domain.center + 1e3 * np.random.default_rng(0).normal(size=(50, len(domain.center))) * artifact_spread(
         domain
     )
@@ -115,12 +115,12 @@ def artifact_spread(domain):
 
 
 def test_answers_carry_it_and_cost_one_pass(trained, structures):
-    artifact = Artifact.load(trained[0])
-    usual = [answer.domain.distance for answer in Scientist(artifact, "m").predict(list(structures.values()))]
+    bundle = ModelBundle.load(trained[0])
+    usual = [answer.domain.distance for answer in Scientist(bundle, "m").predict(list(structures.values()))]
     middle = np.array([np.median(usual)], dtype=np.float32)
-    scientist = Scientist(replace(artifact, domain=replace(artifact.domain, bound=middle)), "m")
+    scientist = Scientist(replace(bundle, domain=replace(bundle.domain, bound=middle)), "m")
     calls = []
-    artifact.network.register_forward_hook(lambda *_: calls.append(1))
+    bundle.network.register_forward_hook(lambda *_: calls.append(1))
     answers = scientist.predict(list(structures.values()))
     assert len(calls) == 1
     assert [answer.domain.distance for answer in answers] == pytest.approx(usual)
@@ -149,12 +149,12 @@ def test_saving_without_one_leaves_no_old_one_behind(folder, trained):
     bare = {name: value for name, value in trained[1].provenance.items() if name != "domain"}
     replace(trained[1], domain=None, provenance=bare).save(folder)
     assert not (folder / "domain.safetensors").exists()
-    assert Artifact.load(folder).domain is None
+    assert ModelBundle.load(folder).domain is None
 
 
 def broken(folder) -> str:
     with pytest.raises(UsageError) as caught:
-        Artifact.load(folder)
+        ModelBundle.load(folder)
     return caught.value.message
 
 
@@ -214,8 +214,8 @@ def test_corruptions_change_what_they_say(periodic, trained):
 
 
 def test_the_card_says_what_the_domain_is_worth(trained):
-    _, artifact = trained
-    domain = artifact.domain
+    _, bundle = trained
+    domain = bundle.domain
     states = np.repeat(domain.center[None], 10, axis=0).astype(np.float32)
     states[9] += 1e4
     scores = np.tile([1.0, 0.0, 0.0], (10, 1))

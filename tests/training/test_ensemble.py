@@ -9,7 +9,7 @@ import torch
 from andersonn import Scientist
 from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, lead
 from andersonn.training.evaluate import evaluate
 from andersonn.training.recalibrate import join
@@ -26,9 +26,9 @@ def records(demo_sample):
 def parts(records, tmp_path_factory):
     folder = tmp_path_factory.mktemp("parts")
 
-    def trained(seed: int, *options: str) -> Artifact:
+    def trained(seed: int, *options: str) -> ModelBundle:
         config = TrainConfig.make(overrides=[*TINY, f"seed={seed}", *options])
-        return Scientist.train("conduction", records, config, folder / f"{seed}{len(options)}").artifact
+        return Scientist.train("conduction", records, config, folder / f"{seed}{len(options)}").bundle
 
     return {"0": trained(0), "1": trained(1), "wider": trained(2, "model.width=16")}
 
@@ -36,14 +36,14 @@ def parts(records, tmp_path_factory):
 def test_the_mean_of_its_members(parts, records, structures, tmp_path):
     joined = join([parts["0"], parts["1"]], records)
     joined.save(tmp_path)
-    loaded = Artifact.load(tmp_path)
+    loaded = ModelBundle.load(tmp_path)
     assert isinstance(loaded.network, Ensemble)
     assert lead(loaded.network) is loaded.network.members[0]
     chosen = list(structures.values())[:5]
     scientists = [Scientist(parts[name], name) for name in ("0", "1")]
     for scientist in scientists:
-        scientist.artifact = Artifact(
-            scientist.artifact.network, joined.task, joined.config, joined.calibration, joined.provenance
+        scientist.bundle = ModelBundle(
+            scientist.bundle.network, joined.task, joined.config, joined.calibration, joined.provenance
         )
     each = [scientist.predict(chosen) for scientist in scientists]
     for k, answer in enumerate(Scientist(loaded, "joined").predict(chosen)):
@@ -105,4 +105,4 @@ def test_a_damaged_number_of_members(parts, records, tmp_path):
     for members in (3, 0, "two"):
         (tmp_path / "model.json").write_text(json.dumps(card | {"members": members}))
         with pytest.raises(UsageError, match="damaged"):
-            Artifact.load(tmp_path)
+            ModelBundle.load(tmp_path)

@@ -9,7 +9,7 @@ from andersonn import Scientist
 from andersonn.config import TrainConfig
 from andersonn.data.records import Records
 from andersonn.data.splits import split_digest
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.progress import Silent
 from andersonn.training.evaluate import evaluate
 from andersonn.training.folder import SPLIT_KEY
@@ -45,11 +45,11 @@ def scientist(records, tmp_path_factory) -> Scientist:
 
 def without(scientist, *keys, limit=None) -> Scientist:
     """The scientist with keys taken out of its provenance, as older versions wrote it."""
-    old = scientist.artifact
+    old = scientist.bundle
     data = {name: value for name, value in old.provenance["data"].items() if name not in keys}
     config = old.config.model_copy(update={"limit": limit})
     return Scientist(
-        Artifact(old.network, old.task, config, old.calibration, old.provenance | {"data": data}), scientist.name
+        ModelBundle(old.network, old.task, config, old.calibration, old.provenance | {"data": data}), scientist.name
     )
 
 
@@ -91,8 +91,8 @@ def test_other_sides_of_the_training_file_overlap(scientist, records):
 
 
 def test_the_card_keeps_the_digest_of_the_split(scientist, records):
-    kept = scientist.artifact.provenance["data"][SPLIT_KEY]
-    assert kept == split_digest(records, scientist.artifact.config.split)
+    kept = scientist.bundle.provenance["data"][SPLIT_KEY]
+    assert kept == split_digest(records, scientist.bundle.config.split)
 
 
 def test_models_that_do_not_know_their_split(scientist, records):
@@ -105,7 +105,7 @@ def test_models_that_do_not_know_their_split(scientist, records):
     sides[:20] = "test"
     for other in (by_hash, with_column(records, "split", sides), records.take(np.arange(len(records))[::-1])):
         assert side_of(old, other) == UNKNOWN
-    assert side_of(without(scientist, *scientist.artifact.provenance["data"]), records) == UNKNOWN
+    assert side_of(without(scientist, *scientist.bundle.provenance["data"]), records) == UNKNOWN
 
 
 def test_the_forest_is_grown_on_the_training_side_only_if_it_is_the_models(scientist, records):

@@ -33,7 +33,7 @@ def test_an_exported_scientist(task, tmp_path):
     metadata = front_matter(tmp_path / "new")
     assert metadata["license"] == "mit"
     (result,) = metadata["model-index"][0]["results"]
-    test = scientist.artifact.provenance["metrics"]["test"]
+    test = scientist.bundle.provenance["metrics"]["test"]
     assert {m["type"]: m["value"] for m in result["metrics"]}["accuracy"] == round(test["accuracy"], 4)
     page = (tmp_path / "new" / "README.md").read_text()
     assert not re.search(r"\]\((?!https?:)", page)

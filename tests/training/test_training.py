@@ -10,8 +10,8 @@ import torch
 from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
 from andersonn.inference.calibration import Calibration
-from andersonn.inference.forward import ask
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.forward import forward
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import ImageBatch
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.scientists.polarity import POLARITY
@@ -43,7 +43,7 @@ def same_weights(a, b) -> bool:
 
 
 def test_files(trained):
-    out, artifact = trained
+    out, bundle = trained
     written = ["domain.safetensors", "history.csv", "metrics.json", "model.json", "model.safetensors"]
     assert sorted(p.name for p in out.iterdir()) == written
     card = json.loads((out / "model.json").read_text())
@@ -64,16 +64,16 @@ def test_files(trained):
 
 
 def test_a_saved_model_answers_as_before(trained, records):
-    out, artifact = trained
-    dataset = prepare(records, CONDUCTION, artifact.config)
-    loaded = Artifact.load(out)
-    assert same_weights(loaded.network, artifact.network)
+    out, bundle = trained
+    dataset = prepare(records, CONDUCTION, bundle.config)
+    loaded = ModelBundle.load(out)
+    assert same_weights(loaded.network, bundle.network)
     indices = dataset.sides["test"]
     assert np.array_equal(
-        ask(loaded.network, dataset.store, indices).scores, ask(artifact.network, dataset.store, indices).scores
+        forward(loaded.network, dataset.store, indices).scores, forward(bundle.network, dataset.store, indices).scores
     )
-    assert loaded.calibration == artifact.calibration
-    assert loaded.task == artifact.task
+    assert loaded.calibration == bundle.calibration
+    assert loaded.task == bundle.task
 
 
 def test_same_seed_same_model_and_resume_repeats_it(records, tmp_path):

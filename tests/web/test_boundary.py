@@ -19,9 +19,9 @@ def polarity():
 
 
 def asked(scientist, structure):
-    images = images_for(structure, scientist.task, scientist.recipe, scientist.artifact.config.conformers)
+    images = images_for(structure, scientist.task, scientist.recipe, scientist.bundle.config.conformers)
     (answer,) = scientist.answer([("x", structure, images)])
-    return answer, boundary(scientist, answer, images, structure.made_geometry)
+    return answer, boundary(scientist, answer, images, structure.generated_geometry)
 
 
 @pytest.mark.parametrize("smiles", ["CC(=O)Nc1ccc(O)cc1", "CCO"])

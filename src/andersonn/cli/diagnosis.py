@@ -144,7 +144,7 @@ def _cache() -> Finding:
 def _model(spec: ScientistSpec) -> Finding:
     """Whether a scientist can be trained and its model be read."""
     from andersonn.config import config_of
-    from andersonn.inference.model_bundle import WEIGHTS, Artifact, sha256_of
+    from andersonn.inference.model_bundle import WEIGHTS, ModelBundle, sha256_of
     from andersonn.scientists.registry import weights_folder
 
     try:
@@ -156,10 +156,10 @@ def _model(spec: ScientistSpec) -> Finding:
         return Finding("model", spec.name, "missing", "untrained: there are no weights", cure)
     try:
         folder = weights_folder(spec.name)
-        artifact = Artifact.load(folder)
+        bundle = ModelBundle.load(folder)
     except AndersonnError as error:
         return Finding("model", spec.name, "failed", error.message, error.hint)
-    domain = "tells what is unlike its training" if artifact.domain else "cannot tell what is unlike its training"
+    domain = "tells what is unlike its training" if bundle.domain else "cannot tell what is unlike its training"
     return Finding("model", spec.name, "ok", f"sha256 {sha256_of(Path(folder, WEIGHTS))[:16]}, {domain}")
 
 

@@ -104,7 +104,7 @@ def train(
         raise
     if rank > 0:
         return
-    metrics = {"task": spec.name, "model": str(out), **scientist.artifact.provenance["metrics"]["test"]}
+    metrics = {"task": spec.name, "model": str(out), **scientist.bundle.provenance["metrics"]["test"]}
     show_metrics(metrics, scientist.task, format)
     if format is Format.table:
         tell(f"model and metrics are in {out}")

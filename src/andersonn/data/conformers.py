@@ -20,7 +20,7 @@ NOT_MADE = {"kind": "no_conformer", "message": "this conformer could not be made
 
 
 @dataclass(frozen=True, eq=False)
-class Further:
+class ExtraConformers:
     """Images of further conformers of the structures of a store.
 
     Attributes:
@@ -42,9 +42,9 @@ class Further:
         return images, owner[images]
 
 
-def further_of_records(
+def extra_conformers_of(
     records: Records, indices: np.ndarray, recipe: ImageRecipe, count: int, progress: Progress | None = None
-) -> Further | None:
+) -> ExtraConformers | None:
     """Up to ``count`` further conformers of each of the records at ``indices`` whose geometry is generated from SMILES; cached on
     disk. The records must be sound. None if there are no such records.
     """
@@ -58,7 +58,7 @@ def further_of_records(
         f"{part.made_digest[:24]}-{recipe.key}-{protocol}",
         lambda: ImageStore.build(part, recipe, progress=progress, make=make, chunk=CHUNK),
     )
-    return Further(store, np.repeat(made, count))
+    return ExtraConformers(store, np.repeat(made, count))
 
 
 def _image_chunk(records: Records, recipe: ImageRecipe, count: int) -> ImageStore:

@@ -23,7 +23,7 @@ def images_for(structure: Structure, task: Task, recipe: ImageRecipe, conformers
     """
     task.require_kind(structure)
     first = NodeNeighborImage.from_structure(structure, recipe)
-    more = structure.made_geometry and conformers > 1
+    more = structure.generated_geometry and conformers > 1
     return [first, *(further_images(structure, recipe, conformers - 1) if more else [])]
 
 

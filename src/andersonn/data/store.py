@@ -38,13 +38,13 @@ PER_ROW = ("Z", "neighbor_index", "distance", "weight", "bonded", "multiplicity"
 
 def _per_row(recipe: ImageRecipe) -> tuple[str, ...]:
     """Names of the arrays of images of a recipe that have one entry for each node."""
-    return (*PER_ROW, *(["position"] if recipe.positions else []), *(["of_row"] if recipe.row_channels else []))
+    return (*PER_ROW, *(["position"] if recipe.positions else []), *(["of_row"] if recipe.node_channels else []))
 
 
 def _per_image(recipe: ImageRecipe) -> dict[str, type]:
     """Names and types of the values of images of a recipe that occur once for each structure."""
     return ({"charge": np.int32} if recipe.positions else {}) | (
-        {"of_whole": np.float32} if recipe.whole_channels else {}
+        {"of_whole": np.float32} if recipe.graph_channels else {}
     )
 
 
@@ -64,8 +64,8 @@ class ImageStore:
         recipe: settings of the images.
         position: Å, float32 ``[R, 3]``; None unless the recipe asks for positions.
         charge: in e, int32 ``[N]``; None unless the recipe asks for positions.
-        of_row: channels of nodes, named by the recipe's ``row_channels``, float32 ``[R, C]``; None if there are none.
-        of_whole: channels of structures, named by ``whole_channels``, float32 ``[N, G]``, zeros where rejected; None if there
+        of_row: channels of nodes, named by the recipe's ``node_channels``, float32 ``[R, C]``; None if there are none.
+        of_whole: channels of structures, named by ``graph_channels``, float32 ``[N, G]``, zeros where rejected; None if there
             are none.
     """
 
@@ -289,8 +289,8 @@ def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
 def no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
     """The image of a rejected record: no nodes."""
     lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), replace(recipe, voids=False))
-    if recipe.row_channels:
-        shapes = (1, len(recipe.row_channels)), len(recipe.whole_channels)
+    if recipe.node_channels:
+        shapes = (1, len(recipe.node_channels)), len(recipe.graph_channels)
         of_row, of_whole = (np.zeros(shape, dtype=np.float32) for shape in shapes)
         lone = replace(lone, of_row=of_row, of_whole=of_whole)
     names = (*_per_row(recipe), "neighbor_vector", "color", "atom_row")

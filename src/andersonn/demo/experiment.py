@@ -14,7 +14,7 @@ import torch
 from andersonn.config import TrainConfig
 from andersonn.data.records import Records
 from andersonn.demo.compare import REPEATS, SOLVERS, compare_inference
-from andersonn.inference.forward import MAX_ROWS, ask
+from andersonn.inference.forward import MAX_ROWS, forward
 from andersonn.measuring.contenders import contenders
 from andersonn.measuring.curves import residual_curves
 from andersonn.measuring.problems import problems
@@ -94,10 +94,10 @@ def _test(trainer: Trainer) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
     """Metrics on the test side, and the answer to each test record by index."""
     dataset, task = trainer.dataset, trainer.task
     side = dataset.sides["validation"]
-    outputs = ask(trainer.network, dataset.store, side)
+    outputs = forward(trainer.network, dataset.store, side)
     calibration = fit_calibration(outputs.scores, outputs.quantiles, dataset.values[side], task, trainer.scale)
     side = dataset.sides["test"]
-    outputs = ask(trainer.network, dataset.store, side)
+    outputs = forward(trainer.network, dataset.store, side)
     p = calibration.probabilities(outputs.scores)
     values, intervals = calibration.estimates(outputs.quantiles)
     answers = {

@@ -22,8 +22,8 @@ from andersonn.estimators.files import read_estimator, write_estimator
 from andersonn.estimators.options import PATHS, config_from, task_given
 from andersonn.estimators.samples import Samples, samples_of
 from andersonn.estimators.targets import OWN, Sides, Targets, divided
-from andersonn.inference.forward import Outputs, ask_mean
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.forward import Outputs, forward_conformers
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.scientist import Scientist
 from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.dataset import Dataset
@@ -55,10 +55,10 @@ class EquilibriumEstimator(BaseEstimator):
         Raises:
             UsageError: a file is missing or damaged, or the estimator is of another kind.
         """
-        parameters, found, artifact = read_estimator(Path(folder), cls.__name__)
+        parameters, found, bundle = read_estimator(Path(folder), cls.__name__)
         estimator = cls(**parameters)
         estimator._restore(found)
-        estimator.artifact_ = artifact
+        estimator.artifact_ = bundle
         return estimator
 
     def scientist(self) -> Scientist:
@@ -103,7 +103,7 @@ class EquilibriumEstimator(BaseEstimator):
                 if self.verbose:
                     print(" ".join(f"{name}={value:.4g}" for name, value in row.items()))
         trainer.use_best()
-        self.artifact_ = _artifact(trainer, samples, targets, sides)
+        self.artifact_ = _bundle(trainer, samples, targets, sides)
         self.history_ = trainer.history
         self.split_by_ = sides.by
 
@@ -111,7 +111,7 @@ class EquilibriumEstimator(BaseEstimator):
         """Raw outputs of the samples of X, and whose geometry was made."""
         check_is_fitted(self)
         samples = self._samples(X, self.artifact_.config)
-        outputs = ask_mean(self.artifact_.network, samples.store, np.arange(len(samples)), samples.further)
+        outputs = forward_conformers(self.artifact_.network, samples.store, np.arange(len(samples)), samples.further)
         return outputs, samples.made
 
     def __getstate__(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class EquilibriumEstimator(BaseEstimator):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         parts = state.get("artifact_")
-        super().__setstate__(state if parts is None else state | {"artifact_": Artifact.of(*parts)})
+        super().__setstate__(state if parts is None else state | {"artifact_": ModelBundle.of(*parts)})
 
     def __sklearn_tags__(self) -> Any:
         """Samples are structures, not rows of numbers."""
@@ -153,9 +153,9 @@ def _dataset(samples: Samples, targets: Targets, sides: Sides) -> Dataset:
     return Dataset(records, samples.store, targets.values, targets.labels, parts, {})
 
 
-def _artifact(trainer: Trainer, samples: Samples, targets: Targets, sides: Sides) -> Artifact:
+def _bundle(trainer: Trainer, samples: Samples, targets: Targets, sides: Sides) -> ModelBundle:
     network, side, task = trainer.network.eval(), sides.validation, targets.task
-    outputs = ask_mean(network, samples.store, side, samples.further)
+    outputs = forward_conformers(network, samples.store, side, samples.further)
     made = samples.made[side]
     calibration = fit_calibration(outputs.scores, outputs.quantiles, targets.values[side], task, trainer.scale, made)
     negative = task.lowest < 0.0 and bool((targets.values < 0.0).any())
@@ -164,4 +164,4 @@ def _artifact(trainer: Trainer, samples: Samples, targets: Targets, sides: Sides
     data = {"file": "samples in memory", "records": len(samples), **counts, "split_by": sides.by}
     named = targets.measured and task.name != OWN
     provenance = {"data": data, "has_quantity": named, **about(trainer)}
-    return Artifact(network, task, trainer.config, calibration, provenance)
+    return ModelBundle(network, task, trainer.config, calibration, provenance)

@@ -45,7 +45,7 @@ class EquilibriumClassifier(ClassifierMixin, EquilibriumEstimator):
 
     Attributes:
         classes_: in sorted order, as columns of :meth:`predict_proba`.
-        artifact_: the network with its calibration, a :class:`~andersonn.inference.model_bundle.Artifact`.
+        artifact_: the network with its calibration, a :class:`~andersonn.inference.model_bundle.ModelBundle`.
         history_: one row an epoch.
         seed_: the number that ``random_state`` gave.
         split_by_: what was kept together when validation samples were drawn: ``"group"``, ``"formula"`` or ``"sample"``.

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import DAMAGE, Artifact
+from andersonn.inference.model_bundle import DAMAGE, ModelBundle
 from andersonn.io.files import from_json, require_writable, write_json
 
 NAME = "estimator.json"
@@ -39,7 +39,7 @@ def write_estimator(folder: Path, kind: str, estimator: BaseEstimator, found: Ma
     write_json(folder / NAME, content)
 
 
-def read_estimator(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], Artifact]:
+def read_estimator(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, Any], ModelBundle]:
     """Parameters, what fitting found, and the model of an estimator.
 
     Raises:
@@ -60,7 +60,7 @@ def read_estimator(folder: Path, kind: str) -> tuple[dict[str, Any], dict[str, A
         raise UsageError("bad_estimator", f"{NAME} in {str(folder)!r} is damaged: {error}", "copy it again") from None
     if named != kind:
         raise UsageError("other_estimator", f"{str(folder)!r} holds a {named}, not a {kind}", f"use {named}.load")
-    return parameters, found, Artifact.load(folder)
+    return parameters, found, ModelBundle.load(folder)
 
 
 def array_as_json(array: np.ndarray) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class EquilibriumRegressor(RegressorMixin, EquilibriumEstimator):
 
     Attributes:
         offset_: taken from y before learning and added to answers.
-        artifact_: the network with its calibration, a :class:`~andersonn.inference.model_bundle.Artifact`.
+        artifact_: the network with its calibration, a :class:`~andersonn.inference.model_bundle.ModelBundle`.
         history_: one row an epoch.
         seed_: the number that ``random_state`` gave.
         split_by_: what was kept together when validation samples were drawn: ``"group"``, ``"formula"`` or ``"sample"``.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from andersonn.data.conformers import Further
+from andersonn.data.conformers import ExtraConformers
 from andersonn.data.imaging import further_images
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
@@ -38,7 +38,7 @@ class Samples(NamedTuple):
     """
 
     store: ImageStore
-    further: Further | None
+    further: ExtraConformers | None
     made: np.ndarray
     formulas: list[str]
 
@@ -91,7 +91,7 @@ def samples_of(
     further = None
     if others:
         of = np.array([i for _, i in others], dtype=np.int64)
-        further = Further(ImageStore.from_images([image for image, _ in others], recipe), of)
+        further = ExtraConformers(ImageStore.from_images([image for image, _ in others], recipe), of)
     store = ImageStore.from_images(images, recipe)
     formulas = [elements.formula(np.repeat(image.Z, image.multiplicity)) for image in images]
     return Samples(store, further, np.array([is_made for _, is_made in made]), formulas)
@@ -130,4 +130,4 @@ def _images(
         image = NodeNeighborImage.from_structure(structure, recipe)
     except InputError as error:
         raise error.within(f"sample {position}") from None
-    return [image, *further_images(structure, recipe, conformers - 1)], structure.made_geometry
+    return [image, *further_images(structure, recipe, conformers - 1)], structure.generated_geometry

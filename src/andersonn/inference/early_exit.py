@@ -12,12 +12,12 @@ import numpy as np
 from andersonn.data.store import ImageStore
 from andersonn.inference.calibration import is_number
 from andersonn.inference.domain import Domain
-from andersonn.inference.forward import Outputs, ask, solvers_changed
+from andersonn.inference.forward import Outputs, forward, solvers_changed
 from andersonn.models import Ensemble, EquilibriumNetwork
 
 
 @dataclass(frozen=True)
-class Anytime:
+class EarlyExit:
     """When a loose solve decides the class: its logit margin (best score less the next) exceeds, with a safety factor, that of
     every validation structure whose class changed in the full solve, and the change of the margin in 99 % of them.
 
@@ -40,7 +40,7 @@ class Anytime:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Anytime:
+    def from_dict(cls, values: Mapping[str, Any]) -> EarlyExit:
         """As :meth:`as_dict` wrote it.
 
         Raises:
@@ -54,26 +54,26 @@ class Anytime:
         return cls(**values)
 
 
-def ask_anytime(
+def forward_early_exit(
     network: EquilibriumNetwork | Ensemble,
     store: ImageStore,
     indices: np.ndarray,
-    rule: Anytime,
+    rule: EarlyExit,
     domain: Domain | None = None,
 ) -> Outputs:
-    """As :func:`~andersonn.inference.forward.ask`; structures that the loose solve decides keep its outputs and its
+    """As :func:`~andersonn.inference.forward.forward`; structures that the loose solve decides keep its outputs and its
     residual, which is larger than the network's own tolerance. Those outside ``domain`` get the full solve, because the domain
     was fitted on states of full solves.
     """
     with looser(network, rule.rtol):
-        first = ask(network, store, indices)
+        first = forward(network, store, indices)
     decided = lead_of(first.scores) > rule.margin
     if domain is not None:
         decided &= domain.distance(first.states) <= domain.limit
     open_ = np.flatnonzero(~decided)
     if not len(open_):
         return first
-    full = ask(network, store, indices[open_])
+    full = forward(network, store, indices[open_])
     columns = [column.copy() for column in first[:-1]]
     for column, better in zip(columns, full[:-1], strict=True):
         column[open_] = better

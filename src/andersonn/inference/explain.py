@@ -28,8 +28,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from andersonn.data.store import ImageStore
-from andersonn.inference.forward import ask, dipole_of
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.forward import dipole_of, forward
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Prediction
 from andersonn.models.heads import DEBYE_PER_E_ANGSTROM
 from andersonn.structures import elements, oxidation
@@ -100,7 +100,7 @@ class Explanation:
 
 
 def explain(
-    artifact: Artifact,
+    bundle: ModelBundle,
     prediction: Prediction,
     structure: Structure,
     image: NodeNeighborImage,
@@ -109,20 +109,20 @@ def explain(
     """The explanation of an answer.
 
     Args:
-        artifact: the model that gave it.
+        bundle: the model that gave it.
         prediction: the answer.
         structure: what was asked about.
         image: its image.
         progress: called with (atoms removed so far, of how many).
     """
-    if artifact.config.model.head == "dipole":
-        values, total = _by_dipole(artifact, structure, image)
+    if bundle.config.model.head == "dipole":
+        values, total = _by_dipole(bundle, structure, image)
         accident = (
             f"the dipole moment is only {total:.2f} D, so that its direction, and each contribution, is accidental"
         )
         warnings = (*prediction.warnings, *([accident] if total < NO_DIRECTION else []))
         return Explanation(prediction, structure, values, prediction.quantity, total, "dipole", warnings)
-    values, total = _by_deletion(artifact, prediction, structure, image, progress)
+    values, total = _by_deletion(bundle, prediction, structure, image, progress)
     quantity = f"log_odds_of_{prediction.label}"
     return Explanation(prediction, structure, values, quantity, total, "deletion", prediction.warnings)
 
@@ -154,7 +154,7 @@ def without(structure: Structure, atoms: Any) -> Structure:
         held = keep[bonds].all(axis=1)
         bonds, orders = (np.cumsum(keep) - 1)[bonds[held]], None if orders is None else orders[held]
     parts = {"Z": structure.Z[keep], "xyz": structure.xyz[keep], "bonds": bonds, "bond_orders": orders}
-    return replace(structure, **parts, made_from=None)
+    return replace(structure, **parts, source_mol=None)
 
 
 def left_without(structure: Structure, atoms: Any, recipe: ImageRecipe) -> NodeNeighborImage:
@@ -171,53 +171,53 @@ def left_without(structure: Structure, atoms: Any, recipe: ImageRecipe) -> NodeN
     whole, rows, of_whole = Oxidation.of(structure.Z), image.of_row.copy(), image.of_whole.copy()
     of_element = np.zeros((elements.MAX_Z + 1, len(oxidation.BY_ATOM)), dtype=np.float32)
     of_element[structure.Z] = whole.by_atom  # atoms of an element have one state
-    rows[:, [recipe.row_channels.index(name) for name in oxidation.BY_ATOM]] = of_element[image.Z]
-    of_whole[[recipe.whole_channels.index(name) for name in oxidation.BY_STRUCTURE]] = whole.by_structure
+    rows[:, [recipe.node_channels.index(name) for name in oxidation.BY_ATOM]] = of_element[image.Z]
+    of_whole[[recipe.graph_channels.index(name) for name in oxidation.BY_STRUCTURE]] = whole.by_structure
     return replace(image, of_row=rows, of_whole=of_whole)
 
 
-def log_odds(artifact: Artifact, images: list[NodeNeighborImage], label: int, made: bool) -> np.ndarray:
+def log_odds(bundle: ModelBundle, images: list[NodeNeighborImage], label: int, made: bool) -> np.ndarray:
     """ln(p / (1 − p)) of a class by the calibrated probabilities, ``[N]``.
 
     Args:
-        artifact: the model.
+        bundle: the model.
         images: at least one.
         label: index of the class.
         made: whether the geometry was made by a reader.
     """
     store = ImageStore.from_images(images, images[0].recipe)
-    scores = ask(artifact.network, store, np.arange(len(images))).scores
-    p = artifact.calibration.probabilities(scores, np.full(len(images), made))
+    scores = forward(bundle.network, store, np.arange(len(images))).scores
+    p = bundle.calibration.probabilities(scores, np.full(len(images), made))
     p = np.clip(p, 1e-12, None)
     return np.log(p[:, label]) - np.log(np.delete(p, label, axis=1).sum(axis=1))
 
 
 def _by_deletion(
-    artifact: Artifact,
+    bundle: ModelBundle,
     prediction: Prediction,
     structure: Structure,
     image: NodeNeighborImage,
     progress: Progress | None,
 ) -> tuple[np.ndarray, float]:
     """Contributions ``[n]`` and the log-odds of the class answered; one atom of each row is removed."""
-    label = artifact.task.classes.index(prediction.label)
-    (total,) = log_odds(artifact, [image], label, structure.made_geometry)
+    label = bundle.task.classes.index(prediction.label)
+    (total,) = log_odds(bundle, [image], label, structure.generated_geometry)
     if len(structure) == 1:
         return np.array([total]), float(total)
     rows, first = np.unique(image.color[image.atom_row], return_index=True)
     left: list[float] = []
     for start in range(0, len(first), BATCH_SIZE):
         images = [left_without(structure, atom, image.recipe) for atom in first[start : start + BATCH_SIZE]]
-        left.extend(log_odds(artifact, images, label, structure.made_geometry))
+        left.extend(log_odds(bundle, images, label, structure.generated_geometry))
         if progress:
             progress(len(left), len(first))
     by_row = total - np.array(left)
     return by_row[np.searchsorted(rows, image.color[image.atom_row])], float(total)
 
 
-def _by_dipole(artifact: Artifact, structure: Structure, image: NodeNeighborImage) -> tuple[np.ndarray, float]:
+def _by_dipole(bundle: ModelBundle, structure: Structure, image: NodeNeighborImage) -> tuple[np.ndarray, float]:
     """Contributions ``[n]`` in D and |μ| in D."""
-    dipole = dipole_of(artifact.network, ImageStore.from_images([image], image.recipe), 0)
+    dipole = dipole_of(bundle.network, ImageStore.from_images([image], image.recipe), 0)
     charges, local = (part.double().numpy()[image.atom_row] for part in (dipole.charges, dipole.local))
     parts = DEBYE_PER_E_ANGSTROM * _of_charges(structure, charges) + local
     total = parts.sum(axis=0)

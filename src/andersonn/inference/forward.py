@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from andersonn.data.conformers import Further
+from andersonn.data.conformers import ExtraConformers
 from andersonn.data.store import ImageStore
 from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, members_of, row_batches
 from andersonn.models.heads import Dipole
@@ -45,7 +45,7 @@ class Outputs(NamedTuple):
 
 
 @torch.no_grad()
-def ask(
+def forward(
     network: EquilibriumNetwork | Ensemble,
     store: ImageStore,
     indices: np.ndarray,
@@ -93,20 +93,20 @@ def solvers_changed(network: EquilibriumNetwork | Ensemble, change: Callable[[So
             layer.solver = solver
 
 
-def ask_mean(
+def forward_conformers(
     network: EquilibriumNetwork | Ensemble,
     store: ImageStore,
     indices: np.ndarray,
-    further: Further | None = None,
+    further: ExtraConformers | None = None,
 ) -> Outputs:
-    """:func:`ask`, averaged for each structure over its image in ``store`` and those of its further conformers; structures
-    without any keep the outputs of :func:`ask`.
+    """:func:`forward`, averaged for each structure over its image in ``store`` and those of its further conformers; structures
+    without any keep the outputs of :func:`forward`.
     """
-    first = ask(network, store, indices)
+    first = forward(network, store, indices)
     if further is None:
         return first
     images, owner = further.those_of(indices)
-    return averaged(first, ask(network, further.store, images), owner) if len(images) else first
+    return averaged(first, forward(network, further.store, images), owner) if len(images) else first
 
 
 def averaged(first: Outputs, others: Outputs, owner: np.ndarray) -> Outputs:

@@ -18,7 +18,7 @@ from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.inference.calibration import Calibration, is_number
 from andersonn.inference.domain import Domain
-from andersonn.inference.early_exit import Anytime
+from andersonn.inference.early_exit import EarlyExit
 from andersonn.io.files import from_json, require_format, write_json, write_whole
 from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, network_of
 from andersonn.models.device import pick_device
@@ -43,7 +43,7 @@ DAMAGE = (UsageError, TypeError, ValueError, AttributeError, OSError, RuntimeErr
 
 
 @dataclass(frozen=True, eq=False)
-class Artifact:
+class ModelBundle:
     """A network with all that a prediction needs, and its provenance.
 
     Attributes:
@@ -63,10 +63,10 @@ class Artifact:
     domain: Domain | None = None
 
     @property
-    def anytime(self) -> Anytime | None:
+    def anytime(self) -> EarlyExit | None:
         """The early-exit rule; None if the model has none."""
         values = self.provenance.get("anytime")
-        return None if values is None else Anytime.from_dict(values)
+        return None if values is None else EarlyExit.from_dict(values)
 
     def save(self, folder: Path) -> None:
         """Writes the files, each whole or not at all."""
@@ -99,7 +99,7 @@ class Artifact:
         }
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device | str = "cpu") -> Artifact:
+    def load(cls, folder: Path, device: torch.device | str = "cpu") -> ModelBundle:
         """Reads the files.
 
         Raises:
@@ -108,7 +108,7 @@ class Artifact:
         """
         card = read_card(folder)
         try:
-            artifact = cls.of(card, _finite_weights(folder / WEIGHTS))
+            bundle = cls.of(card, _finite_weights(folder / WEIGHTS))
             has_domain = "domain" in card or (folder / DOMAIN).exists()
             domain = Domain.load(folder / DOMAIN, sha256_of(folder / WEIGHTS)) if has_domain else None
         except FileNotFoundError:
@@ -118,11 +118,11 @@ class Artifact:
             raise UsageError(
                 "bad_model", f"the model in {str(folder)!r} is damaged: {_reason(error)}", "copy it again"
             ) from None
-        artifact.network.to(pick_device(str(device)))
-        return replace(artifact, domain=domain)
+        bundle.network.to(pick_device(str(device)))
+        return replace(bundle, domain=domain)
 
     @classmethod
-    def of(cls, card: dict[str, Any], weights: dict[str, torch.Tensor]) -> Artifact:
+    def of(cls, card: dict[str, Any], weights: dict[str, torch.Tensor]) -> ModelBundle:
         """The model that :meth:`card` and :meth:`weights` describe, on the CPU, without a domain.
 
         Raises:
@@ -211,7 +211,7 @@ def _check_provenance(card: dict[str, Any], task: Task) -> None:
     if not isinstance(card["data"], dict):
         raise ValueError("its data is not a group of values")
     if card.get("anytime") is not None:
-        Anytime.from_dict(card["anytime"])
+        EarlyExit.from_dict(card["anytime"])
     if card["majority_class"] not in task.classes:
         raise ValueError(f"its majority_class is {card['majority_class']!r}, not one of {', '.join(task.classes)}")
 

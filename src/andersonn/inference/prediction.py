@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True)
-class Place:
+class DomainScore:
     """Distance of a structure from those of the training. Within ``limit`` it is inside the applicability domain, unless it has
     a charge or an unpaired electron and the training had none.
     """
@@ -69,7 +69,7 @@ class Prediction:
     notes: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
     voids: dict[str, float] = field(default_factory=dict)
-    domain: Place | None = None
+    domain: DomainScore | None = None
     ok: ClassVar[Literal[True]] = True
 
     def as_dict(self) -> dict[str, Any]:

@@ -14,11 +14,11 @@ import numpy as np
 from andersonn.data.imaging import images_for
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError, UsageError
-from andersonn.inference.early_exit import ask_anytime
+from andersonn.inference.early_exit import forward_early_exit
 from andersonn.inference.explain import Explanation, explain, of_one_conformer
-from andersonn.inference.forward import Outputs, ask, averaged
-from andersonn.inference.model_bundle import Artifact
-from andersonn.inference.prediction import Failure, Place, Prediction
+from andersonn.inference.forward import Outputs, averaged, forward
+from andersonn.inference.model_bundle import ModelBundle
+from andersonn.inference.prediction import DomainScore, Failure, Prediction
 from andersonn.inference.warnings import notes_of, trained_electrons, voids_of, warnings_of
 from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import find, registered, shipped, weights_folder
@@ -37,11 +37,11 @@ class Predictor:
     """Answers for one task.
 
     Args:
-        artifact: the trained model.
+        bundle: the trained model.
         name: as predictions give it.
         folder: that it was read from, if any.
         anytime: early exit: stop solving once the class is decided, by the rule fitted on validation structures
-            (:class:`~andersonn.inference.early_exit.Anytime`): fewer evaluations, the same class but for rare cases, and
+            (:class:`~andersonn.inference.early_exit.EarlyExit`): fewer evaluations, the same class but for rare cases, and
             probabilities and estimates of a loose solve, with status ``"settled"``.
 
     Raises:
@@ -49,21 +49,21 @@ class Predictor:
             such rule.
     """
 
-    def __init__(self, artifact: Artifact, name: str, folder: Path | None = None, anytime: bool = False) -> None:
-        if not artifact.provenance.get("has_quantity", True):
+    def __init__(self, bundle: ModelBundle, name: str, folder: Path | None = None, anytime: bool = False) -> None:
+        if not bundle.provenance.get("has_quantity", True):
             raise UsageError(
                 "no_quantity",
                 f"the model {name!r} estimates no quantity, which a scientist does",
                 "use it as an estimator, or fit one with a task on numbers",
             )
-        self.artifact, self.name, self.folder = artifact, name, folder
-        self.anytime = artifact.anytime if anytime else None
+        self.bundle, self.name, self.folder = bundle, name, folder
+        self.anytime = bundle.anytime if anytime else None
         if anytime and self.anytime is None:
             raise UsageError(
                 "no_rule", f"the model {name!r} has no rule for answering early", "leave anytime out, or train it anew"
             )
-        self.task = artifact.task
-        self.recipe = artifact.config.image
+        self.task = bundle.task
+        self.recipe = bundle.config.image
 
     @classmethod
     def load(cls, name: str | os.PathLike[str], device: str = "cpu", anytime: bool = False) -> Self:
@@ -72,7 +72,7 @@ class Predictor:
         """
         if isinstance(name, str) and name in registered():
             return cls.of_spec(registered()[name], device, anytime)
-        return cls(Artifact.load(Path(name), device), str(name), Path(name), anytime)
+        return cls(ModelBundle.load(Path(name), device), str(name), Path(name), anytime)
 
     @classmethod
     def of_spec(cls, spec: ScientistSpec, device: str = "cpu", anytime: bool = False) -> Self:
@@ -83,7 +83,7 @@ class Predictor:
         """
         folder = weights_folder(spec)
         name = f"andersonn/{spec.name}" if spec is shipped().get(spec.name) else str(folder)
-        return cls(Artifact.load(folder, device), name, folder, anytime)
+        return cls(ModelBundle.load(folder, device), name, folder, anytime)
 
     def predict(
         self, inputs: Any, smiles_column: str | None = None, path_column: str | None = None
@@ -167,7 +167,7 @@ class Predictor:
         (prediction,) = self.answer([item])
         try:
             listener = partial(progress, name) if progress else None
-            found = explain(self.artifact, prediction, structure, images[0], listener)
+            found = explain(self.bundle, prediction, structure, images[0], listener)
             if len(images) == 1:
                 return found
             (alone,) = self.answer([(name, structure, images[:1])])
@@ -186,8 +186,8 @@ class Predictor:
         if count < 1 or self.task.periodic:
             reason = f"{count} conformers" if count < 1 else f"{self.task.name} is about crystals, not conformers"
             raise UsageError("bad_option", reason, "conformers are a number from 1, for molecules")
-        config = self.artifact.config.model_copy(update={"conformers": count})
-        return type(self)(replace(self.artifact, config=config), self.name, self.folder, self.anytime is not None)
+        config = self.bundle.config.model_copy(update={"conformers": count})
+        return type(self)(replace(self.bundle, config=config), self.name, self.folder, self.anytime is not None)
 
     def images(self, name: str, source: Any) -> list[Ready | Failure]:
         """The structures of one input with their images, or what is wrong with it or with some of them.
@@ -203,7 +203,7 @@ class Predictor:
                 try:
                     if isinstance(structure, InputError):
                         raise structure
-                    images = images_for(structure, self.task, self.recipe, self.artifact.config.conformers)
+                    images = images_for(structure, self.task, self.recipe, self.bundle.config.conformers)
                     found.append((name, structure, images))
                 except InputError as error:
                     found.append(Failure(name, error.as_dict()))
@@ -218,16 +218,16 @@ class Predictor:
         ready = [item for item in waiting if not isinstance(item, Failure)]
         if not ready:
             return [item for item in waiting if isinstance(item, Failure)]
-        network, calibration, domain = self.artifact.network, self.artifact.calibration, self.artifact.domain
-        forward = ask if self.anytime is None else partial(ask_anytime, rule=self.anytime, domain=domain)
+        network, calibration, domain = self.bundle.network, self.bundle.calibration, self.bundle.domain
+        run = forward if self.anytime is None else partial(forward_early_exit, rule=self.anytime, domain=domain)
         store = ImageStore.from_images([images[0] for _, _, images in ready], self.recipe)
-        outputs = forward(network, store, np.arange(len(ready)))
+        outputs = run(network, store, np.arange(len(ready)))
         conformers = [image for _, _, images in ready for image in images[1:]]
         if conformers:
             owner = np.repeat(np.arange(len(ready)), [len(images) - 1 for _, _, images in ready])
             store = ImageStore.from_images(conformers, self.recipe)
             outputs = averaged(outputs, forward(network, store, np.arange(len(conformers))), owner)
-        generated = np.array([structure.made_geometry for _, structure, _ in ready])
+        generated = np.array([structure.generated_geometry for _, structure, _ in ready])
         p = calibration.probabilities(outputs.scores, generated)
         values, intervals = calibration.estimates(outputs.quantiles, generated)
         distances = None if domain is None else domain.distance(outputs.states)
@@ -253,9 +253,9 @@ class Predictor:
             distance: from the training structures, if the model can tell.
         """
         name, structure, images = item
-        domain, solve = self.artifact.domain, self._solve(outputs)
-        trained = trained_electrons(self.artifact, structure)
-        place = None if domain is None or distance is None else Place(distance, domain.limit, trained)
+        domain, solve = self.bundle.domain, self._solve(outputs)
+        trained = trained_electrons(self.bundle, structure)
+        place = None if domain is None or distance is None else DomainScore(distance, domain.limit, trained)
         return Prediction(
             input=name,
             id=structure.id,
@@ -263,7 +263,7 @@ class Predictor:
             task=self.task.name,
             label=self.task.classes[int(probabilities.argmax())],
             probabilities=dict(zip(self.task.classes, probabilities.tolist(), strict=True)),
-            calibrated=self.artifact.calibration.fitted,
+            calibrated=self.bundle.calibration.fitted,
             quantity=self.task.quantity,
             value=value,
             interval90=(float(interval[0]), float(interval[1])),
@@ -271,8 +271,8 @@ class Predictor:
             model=self.name,
             n_atoms=len(structure),
             solver=solve,
-            notes=tuple(notes_of(self.artifact, structure, images)),
-            warnings=tuple(warnings_of(self.artifact, structure, images, solve, place)),
+            notes=tuple(notes_of(self.bundle, structure, images)),
+            warnings=tuple(warnings_of(self.bundle, structure, images, solve, place)),
             voids=voids_of(images[0]),
             domain=place,
         )
@@ -282,10 +282,10 @@ class Predictor:
         layers count as steps, and there is no residual.
         """
         steps, residual, status = int(outputs.steps[0]), float(outputs.residual[0]), Status(outputs.status[0])
-        options = self.artifact.config.model
+        options = self.bundle.config.model
         early = status is Status.CONVERGED and residual > options.solver.rtol
         return {
-            "name": self.artifact.network.solver_name,
+            "name": self.bundle.network.solver_name,
             "steps": steps,
             "evaluations": steps if options.layers else steps + 1,
             "residual": None if options.layers else residual,

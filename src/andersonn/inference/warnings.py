@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from andersonn.inference.model_bundle import Artifact
-from andersonn.inference.prediction import Place
+from andersonn.inference.model_bundle import ModelBundle
+from andersonn.inference.prediction import DomainScore
 from andersonn.structures import elements
 from andersonn.structures.electrons import doubts_of, is_ordinary
 from andersonn.structures.image import NodeNeighborImage
@@ -25,16 +25,16 @@ BOHR = 0.529177
 
 
 def warnings_of(
-    artifact: Artifact,
+    bundle: ModelBundle,
     structure: Structure,
     images: list[NodeNeighborImage],
     solve: dict[str, Any],
-    place: Place | None,
+    place: DomainScore | None,
 ) -> Iterator[str]:
     """Reasons to trust a prediction less.
 
     Args:
-        artifact: the model.
+        bundle: the model.
         structure: the input.
         images: its image, and those of its further conformers.
         solve: how the fixed point was found, as in the JSON contract.
@@ -42,11 +42,11 @@ def warnings_of(
     """
     yield from dict.fromkeys((*structure.warnings, *doubts_of(structure)))
     image = images[0]
-    recipe, provenance = image.recipe, artifact.provenance
+    recipe, provenance = image.recipe, bundle.provenance
     apart = too_far_apart(image)
     if apart:
         yield apart
-    if not trained_electrons(artifact, structure):
+    if not trained_electrons(bundle, structure):
         yield "the model was trained on neutral molecules without unpaired electrons; treat the answer as unreliable"
     if place is not None and place.distance > place.limit:
         yield (
@@ -72,16 +72,16 @@ def warnings_of(
         yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
 
 
-def trained_electrons(artifact: Artifact, structure: Structure) -> bool:
+def trained_electrons(bundle: ModelBundle, structure: Structure) -> bool:
     """Whether the model was trained on such electrons: neutral and closed-shell, or also others."""
-    return is_ordinary(structure) or artifact.provenance.get(OPEN_SHELLS, 0) >= RARE
+    return is_ordinary(structure) or bundle.provenance.get(OPEN_SHELLS, 0) >= RARE
 
 
-def notes_of(artifact: Artifact, structure: Structure, images: list[NodeNeighborImage]) -> Iterator[str]:
+def notes_of(bundle: ModelBundle, structure: Structure, images: list[NodeNeighborImage]) -> Iterator[str]:
     """How the structure was read or generated, and over how many conformers the prediction is averaged."""
     yield from structure.notes
-    if artifact.config.conformers > 1 and structure.made_geometry:
-        yield _over(len(images), artifact.config.conformers)
+    if bundle.config.conformers > 1 and structure.generated_geometry:
+        yield _over(len(images), bundle.config.conformers)
 
 
 def too_far_apart(image: NodeNeighborImage) -> str:
@@ -103,7 +103,7 @@ def voids_of(image: NodeNeighborImage) -> dict[str, float]:
     """Pore descriptors by name; empty if the pores were not probed."""
     if not image.recipe.voids:
         return {}
-    named = zip(image.recipe.whole_channels, image.of_whole.tolist(), strict=True)
+    named = zip(image.recipe.graph_channels, image.of_whole.tolist(), strict=True)
     return {name: value for name, value in named if name in BY_STRUCTURE}
 
 

@@ -128,7 +128,7 @@ def _file(path: Path, reading: Reading) -> Iterator[Job]:
         if isinstance(item, InputError):
             yield Job(name, f"{path.stem}:{k + 1}", error=item)
             continue
-        if item.made_geometry:
+        if item.generated_geometry:
             error = InputError("no_geometry", "it is drawn flat", "give its SMILES or a file with 3-D positions")
             yield Job(name, item.id, error=error)
             continue

@@ -15,7 +15,7 @@ from andersonn.data.records import SPLITS, Records
 from andersonn.data.splits import split_of
 from andersonn.data.store import ImageStore, image_store
 from andersonn.errors import UsageError, did_you_mean
-from andersonn.inference.forward import MAX_ROWS, Outputs, ask
+from andersonn.inference.forward import MAX_ROWS, Outputs, forward
 from andersonn.inference.predictor import Predictor
 from andersonn.measuring.clock import timing, turns, waiter
 from andersonn.measuring.contenders import FORWARD, contenders
@@ -116,8 +116,8 @@ def _compare(
     scientist: Predictor, store: ImageStore, made: np.ndarray, plan: Plan, progress: Progress
 ) -> dict[str, Any]:
     indices = np.flatnonzero(store.n_rows > 0)
-    network = scientist.artifact.network
-    solvers = contenders(scientist.artifact.config.model.solver, plan.rtol, plan.compact)
+    network = scientist.bundle.network
+    solvers = contenders(scientist.bundle.config.model.solver, plan.rtol, plan.compact)
     rows = _rows(scientist, store, made[indices], solvers, plan, progress)
     first = next(row_batches(store.n_rows, indices, MAX_ROWS))
     curve = residual_curves(problems(network, store, first, MAX_ROWS)[0], solvers, plan.repeats)
@@ -155,20 +155,20 @@ def _rows(
     progress: Progress,
 ) -> dict[str, Any]:
     """Everything about each solver; ``made`` is of the usable structures."""
-    network, indices = scientist.artifact.network, np.flatnonzero(store.n_rows > 0)
+    network, indices = scientist.bundle.network, np.flatnonzero(store.n_rows > 0)
     device = next(network.parameters()).device
     done = 0
 
     def answer(solver: Solver) -> Round:
         nonlocal done
         with solving_with(network, solver) as accounts:
-            found = Round(ask(network, store, indices), accounts)
+            found = Round(forward(network, store, indices), accounts)
         done += 1
         progress.update(min(done, total))  # passes for energy come on top
         return found
 
     def classes(found: Round) -> np.ndarray:
-        return scientist.artifact.calibration.probabilities(found.outputs.scores, made).argmax(axis=1)
+        return scientist.bundle.calibration.probabilities(found.outputs.scores, made).argmax(axis=1)
 
     total = len(solvers) * (plan.repeats + 1) + 1
     progress.start("answering with each solver", total)
@@ -180,7 +180,7 @@ def _rows(
         found = [classes(each) for _, each in rounds[name]]
         energy = _energy(device, rounds[name], things[name]).as_dict() if plan.energy else None
         rows[name] = _row(solver, rounds[name], rounds[FORWARD]) | {
-            **_flops(network, solver, lambda: ask(network, store, indices)),
+            **_flops(network, solver, lambda: forward(network, store, indices)),
             "same_class_as_forward": _agreement(found, plain),
             "same_class_as_tight": _agreement(found, reference),
             "energy": energy,
@@ -194,7 +194,7 @@ def _images(
     """Images of the chosen records, of which of them the geometry was made, and how many cannot be used."""
     chosen = np.arange(len(records))
     if plan.side != "all":
-        chosen = split_of(records, scientist.artifact.config.split)[plan.side]
+        chosen = split_of(records, scientist.bundle.config.split)[plan.side]
     if plan.limit is not None:
         chosen = np.random.default_rng(plan.seed).permutation(chosen)[: plan.limit]
     wrong, why = misfits(records, scientist.task)

@@ -95,7 +95,7 @@ def own_cases(
     """
     scientist = scientist_with_layer(task, model, device)
     store, chosen = images_of(scientist, data, batch, seed)
-    (problem,) = problems(scientist.artifact.network, store, chosen, max_rows=10**9)
+    (problem,) = problems(scientist.bundle.network, store, chosen, max_rows=10**9)
     return [Case(f"cell of {scientist.name}", str(problem.z0.dtype).removeprefix("torch."), batch, lambda: problem)]
 
 

@@ -13,7 +13,7 @@ from andersonn.data.records import Records
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.inference.calibration import Calibration
-from andersonn.inference.forward import ask
+from andersonn.inference.forward import forward
 from andersonn.measuring.clock import timing
 from andersonn.measuring.contenders import BUDGET, FORWARD
 from andersonn.measuring.energy import Energy, Meter, meter_for, total
@@ -194,7 +194,7 @@ def _of(dataset: Dataset) -> dict[str, Any]:
 
 def _classes(trainer: Trainer) -> np.ndarray:
     """Class of each validation structure at the best epoch."""
-    outputs = ask(trainer.network, trainer.dataset.store, trainer.dataset.sides["validation"])
+    outputs = forward(trainer.network, trainer.dataset.store, trainer.dataset.sides["validation"])
     return Calibration().probabilities(outputs.scores).argmax(axis=1)
 
 

@@ -70,7 +70,7 @@ def scientist_with_layer(task: str, model: str | None, device: str) -> Predictor
         UsageError: there is none, or its network is a stack.
     """
     scientist = load_for(task, model, device)
-    require_equilibrium(scientist.artifact.config.model)
+    require_equilibrium(scientist.bundle.config.model)
     return scientist
 
 
@@ -103,10 +103,10 @@ def images_of(scientist: Predictor, files: Sequence[str], count: int, seed: int)
 def step_input(scientist: Predictor, store: ImageStore, images: np.ndarray, device: str) -> StepInput:
     """A scientist's cell on some images, its input as the encoder gives it in training."""
     batch = ImageBatch.from_store(store, images).to(device)
-    network = lead(scientist.artifact.network)
+    network = lead(scientist.bundle.network)
     cell = network.equilibrium.cell
     x = cell.prepare(network.encoder(batch), batch)
-    return StepInput(cell, map_leaves(_cut, x), cell.offsets(batch), scientist.artifact.config.model.solver)
+    return StepInput(cell, map_leaves(_cut, x), cell.offsets(batch), scientist.bundle.config.model.solver)
 
 
 def _cut(leaf: Any) -> Any:

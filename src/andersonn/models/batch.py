@@ -79,8 +79,8 @@ class ImageBatch:
         sample: image of each row, int64 ``[R]``.
         position: Å, float32 ``[R, 3]``, and
         charge: total charge in units of e, float32 ``[B]``: both None unless the images' recipe asks for positions.
-        of_row: the recipe's ``row_channels``, float32 ``[R, C]``, and
-        of_whole: its ``whole_channels``, float32 ``[B, G]``: both None if there are none.
+        of_row: the recipe's ``node_channels``, float32 ``[R, C]``, and
+        of_whole: its ``graph_channels``, float32 ``[B, G]``: both None if there are none.
     """
 
     Z: Tensor

@@ -68,7 +68,7 @@ class ImageEncoder(nn.Module):
         spacing: ``"even"`` Gaussians of the distance d, or ``"near"``: Gaussians of exp(-d / 2.5 Å), which are sharpest
             at the lengths of bonds.
         directions: channels of :class:`~andersonn.models.directions.Directions`; 0 for distances alone.
-        channels: names of the node features besides the graph, see :func:`row_channels`.
+        channels: names of the node features besides the graph, see :func:`node_channels`.
     """
 
     def __init__(
@@ -125,13 +125,13 @@ class ImageEncoder(nn.Module):
         return Features(rows, functional.silu(pixels), share)
 
 
-def row_channels(config: ModelConfig) -> tuple[str, ...]:
-    """Names of the node features that a network reads besides the graph: the first of the images' ``row_channels``."""
+def node_channels(config: ModelConfig) -> tuple[str, ...]:
+    """Names of the node features that a network reads besides the graph: the first of the images' ``node_channels``."""
     return (*(oxidation.BY_ATOM if config.oxidation else ()), *SEEN[config.voids][0])
 
 
-def whole_channels(config: ModelConfig) -> tuple[str, ...]:
-    """Names of the graph-level features that a network reads: the first of the images' ``whole_channels``."""
+def graph_channels(config: ModelConfig) -> tuple[str, ...]:
+    """Names of the graph-level features that a network reads: the first of the images' ``graph_channels``."""
     return (*(oxidation.BY_STRUCTURE if config.oxidation else ()), *SEEN[config.voids][1])
 
 

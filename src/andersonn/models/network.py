@@ -13,7 +13,7 @@ from andersonn.implicit import Equilibrium, ImplicitGradient
 from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.convolution_cell import ConvolutionCell
-from andersonn.models.encoder import Expansion, Features, ImageEncoder, row_channels, whole_channels
+from andersonn.models.encoder import Expansion, Features, ImageEncoder, graph_channels, node_channels
 from andersonn.models.heads import DipoleHead
 from andersonn.models.message_cell import MessageCell
 from andersonn.models.stack import Stack
@@ -55,7 +55,7 @@ class EquilibriumNetwork(nn.Module):
         self.config = config
         width = config.width
         self.encoder = ImageEncoder(
-            width, config.radial, config.embedding_dropout, config.spacing, config.directions, row_channels(config)
+            width, config.radial, config.embedding_dropout, config.spacing, config.directions, node_channels(config)
         )
         self.equilibrium = _core(config)
         self.n_classes = n_classes
@@ -63,7 +63,7 @@ class EquilibriumNetwork(nn.Module):
             self.dipole = DipoleHead(width, n_classes, config.dropout)
             return
         self.attention = nn.Linear(width, 1)
-        whole = whole_channels(config)
+        whole = graph_channels(config)
         self.head = nn.Sequential(
             nn.Linear((POOLINGS + bool(whole)) * width, 2 * width),
             nn.SiLU(),

@@ -85,12 +85,12 @@ class ImageRecipe:
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
-    def row_channels(self) -> tuple[str, ...]:
+    def node_channels(self) -> tuple[str, ...]:
         """Names of the channels of nodes in ``of_row``; empty if it is None."""
         return (*(oxidation.BY_ATOM if self.oxidation else ()), *(void_probe.BY_ATOM if self.voids else ()))
 
     @property
-    def whole_channels(self) -> tuple[str, ...]:
+    def graph_channels(self) -> tuple[str, ...]:
         """Names of the channels of the whole structure in ``of_whole``; empty if it is None."""
         return (*(oxidation.BY_STRUCTURE if self.oxidation else ()), *(void_probe.BY_STRUCTURE if self.voids else ()))
 
@@ -118,8 +118,8 @@ class NodeNeighborImage:
         recipe: its settings.
         position: Å, from the mean of all atoms, float32 ``[n, 3]``; None unless the recipe asks for positions.
         charge: total charge in e; None unless the recipe asks for positions.
-        of_row: channels of nodes, named by the recipe's ``row_channels``, float32 ``[n, C]``; None if there are none.
-        of_whole: channels of the whole structure, named by ``whole_channels``, float32 ``[G]``; None if there are none.
+        of_row: channels of nodes, named by the recipe's ``node_channels``, float32 ``[n, C]``; None if there are none.
+        of_whole: channels of the whole structure, named by ``graph_channels``, float32 ``[G]``; None if there are none.
 
     Examples:
         >>> import andersonn as an
@@ -173,7 +173,7 @@ class NodeNeighborImage:
         pair, distance, cutoff = _nearest(graph, recipe)
         weight = _fade(distance, cutoff, recipe.fade)
         image = _ordered(graph, pair, distance, cutoff, weight, recipe)
-        if recipe.row_channels:
+        if recipe.node_channels:
             image = image._with_channels(graph.structure)
         return image.folded() if recipe.fold else image
 
@@ -215,7 +215,7 @@ class NodeNeighborImage:
 
         ``distance_A``, ``distance_per_radii`` (1 at the sum of covalent radii), ``weight``, ``bonded``, and each of
         :data:`andersonn.structures.elements.FEATURES` (standardized) for the atom (``atom_…``) and its neighbor
-        (``neighbor_…``). Also the recipe's ``row_channels`` of the atom (``atom_…``) and its ``whole_channels``
+        (``neighbor_…``). Also the recipe's ``node_channels`` of the atom (``atom_…``) and its ``graph_channels``
         (``whole_…``), which are the same in all slots.
         """
         table, mask = elements.feature_table(), self.mask
@@ -230,9 +230,9 @@ class NodeNeighborImage:
         for c, name in enumerate(elements.FEATURES):
             planes[f"atom_{name}"] = np.broadcast_to(table[own, c], mask.shape)
             planes[f"neighbor_{name}"] = table[other, c]
-        for c, name in enumerate(self.recipe.row_channels):
+        for c, name in enumerate(self.recipe.node_channels):
             planes[f"atom_{name}"] = np.broadcast_to(self.of_row[:, None, c], mask.shape)
-        for c, name in enumerate(self.recipe.whole_channels):
+        for c, name in enumerate(self.recipe.graph_channels):
             planes[f"whole_{name}"] = np.full(mask.shape, self.of_whole[c])
         return {name: np.where(mask, plane, 0.0).astype(np.float32) for name, plane in planes.items()}
 
@@ -240,7 +240,7 @@ class NodeNeighborImage:
 def channel_names(recipe: ImageRecipe) -> list[str]:
     """Names of the channels of images of a recipe, in the order of :meth:`NodeNeighborImage.channels`."""
     lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), ImageRecipe(columns=1))
-    rows, whole = recipe.row_channels, recipe.whole_channels
+    rows, whole = recipe.node_channels, recipe.graph_channels
     return [*lone.channels(), *(f"atom_{name}" for name in rows), *(f"whole_{name}" for name in whole)]
 
 

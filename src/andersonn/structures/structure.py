@@ -64,8 +64,8 @@ class Structure:
     notes: tuple[str, ...] = ()
     bonds: np.ndarray | None = None
     bond_orders: np.ndarray | None = None
-    made_geometry: bool = False
-    made_from: bytes | None = None
+    generated_geometry: bool = False
+    source_mol: bytes | None = None
     warnings: tuple[str, ...] = ()
     multiplicity: int | None = None
     charge_given: bool = False

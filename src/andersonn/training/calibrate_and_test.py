@@ -13,16 +13,16 @@ from andersonn.data.store import Progress as Count
 from andersonn.data.tasks import Task
 from andersonn.inference.calibration import Calibration
 from andersonn.inference.domain import Domain
-from andersonn.inference.early_exit import Anytime
-from andersonn.inference.forward import Outputs, ask
+from andersonn.inference.early_exit import EarlyExit
+from andersonn.inference.forward import Outputs, forward
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.progress import Progress
 from andersonn.training.baselines import baselines
 from andersonn.training.calibration_fitting import fit_calibration
 from andersonn.training.dataset import Dataset
 from andersonn.training.domain_fitting import describe_domain, fit_domain
-from andersonn.training.early_exit_fitting import fit_anytime
-from andersonn.training.forward import ask_records
+from andersonn.training.early_exit_fitting import fit_early_exit
+from andersonn.training.forward import forward_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 
 
@@ -41,7 +41,7 @@ class FitReport(NamedTuple):
     metrics: dict[str, Any]
     domain: Domain
     domain_metadata: dict[str, Any]
-    anytime: Anytime | None
+    anytime: EarlyExit | None
 
     def for_card(self) -> dict[str, Any]:
         """What goes into ``model.json`` besides the calibration and the metrics."""
@@ -68,18 +68,18 @@ def calibrate_and_test(
     """
     progress.start("calibration, test, domain and baselines", 4)
     validation, test = dataset.sides["validation"], dataset.sides["test"]
-    outputs = ask_records(network, dataset, validation, config.conformers, _part(progress, 0))
+    outputs = forward_records(network, dataset, validation, config.conformers, _part(progress, 0))
     values, generated = dataset.values[validation], dataset.made[validation]
     calibration = fit_calibration(outputs.scores, outputs.quantiles, values, task, scale, generated)
     negative = task.lowest < 0.0 and bool((dataset.values[dataset.usable] < 0.0).any())
     calibration = replace(calibration, signed=negative)
     progress.update(1)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task)}
-    tested = ask_records(network, dataset, test, config.conformers, _part(progress, 1))
+    tested = forward_records(network, dataset, test, config.conformers, _part(progress, 1))
     progress.update(2)
     domain = fit_domain(network, dataset, outputs, config.seed)
-    one_each = outputs if config.conformers == 1 else ask(network, dataset.store, validation)
-    anytime = fit_anytime(network, dataset.store, validation, one_each)
+    one_each = outputs if config.conformers == 1 else forward(network, dataset.store, validation)
+    anytime = fit_early_exit(network, dataset.store, validation, one_each)
     progress.update(3)
     beside = baselines(dataset, task)
     metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, beside)

@@ -102,7 +102,7 @@ class Dataset:
         count of electrons says where they were counted.
         """
         features = np.stack([composition_features(Z) for Z in atomic_numbers(self.records, indices)])
-        shown = [c for c, name in enumerate(self.store.recipe.whole_channels) if name in BESIDE_COMPOSITION]
+        shown = [c for c, name in enumerate(self.store.recipe.graph_channels) if name in BESIDE_COMPOSITION]
         return np.hstack([features, self.store.of_whole[indices][:, shown]]) if shown else features
 
     @property
@@ -118,7 +118,7 @@ class Dataset:
 
     def computed(self, indices: np.ndarray, task: Task) -> dict[str, np.ndarray]:
         """What geometry alone says of a task's quantity: name of the channel → values ``[n]``; empty if it says nothing."""
-        channels = self.store.recipe.whole_channels
+        channels = self.store.recipe.graph_channels
         names = [name for name in channels if name in task.geometric_baselines]
         return {name: self.store.of_whole[indices, channels.index(name)].astype(float) for name in names}
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from andersonn.inference.domain import LIMIT, Domain, squared_distances
-from andersonn.inference.forward import Outputs, ask
+from andersonn.inference.forward import Outputs, forward
 from andersonn.models import EquilibriumNetwork
 from andersonn.training.corruptions import corruptions
 from andersonn.training.dataset import Dataset
@@ -41,7 +41,7 @@ def fit_domain(network: EquilibriumNetwork, dataset: Dataset, validation: Output
         seed: of the sample, the corruptions and the first weights.
     """
     chosen = _sample(dataset, np.random.default_rng(seed))
-    states = ask(network, dataset.store, chosen).states.astype(np.float64)
+    states = forward(network, dataset.store, chosen).states.astype(np.float64)
     center, axes = _whitening(states)
     points = (states - center) @ axes
     k = min(COORDINATES, axes.shape[1])
@@ -124,7 +124,7 @@ def _corrupted(network: EquilibriumNetwork, dataset: Dataset, chosen: np.ndarray
     random = torch.Generator().manual_seed(seed)
     elements = torch.from_numpy(np.unique(dataset.store.Z).astype(np.int64))
     ways = list(corruptions(elements, random, dataset.store.recipe.oxidation).values())[: len(chosen)]
-    parts = [ask(network, dataset.store, chosen[k :: len(ways)], change=way).states for k, way in enumerate(ways)]
+    parts = [forward(network, dataset.store, chosen[k :: len(ways)], change=way).states for k, way in enumerate(ways)]
     return np.concatenate(parts).astype(np.float64)
 
 

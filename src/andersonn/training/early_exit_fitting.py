@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from andersonn.data.store import ImageStore
-from andersonn.inference.early_exit import Anytime, lead_of, looser
-from andersonn.inference.forward import Outputs, ask
+from andersonn.inference.early_exit import EarlyExit, lead_of, looser
+from andersonn.inference.forward import Outputs, forward
 from andersonn.models import Ensemble, EquilibriumNetwork
 
 CANDIDATES = (0.3, 0.1, 0.03)
@@ -19,9 +19,9 @@ ENOUGH = 100
 """Validation structures below which no rule is learned."""
 
 
-def fit_anytime(
+def fit_early_exit(
     network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, full: Outputs
-) -> Anytime | None:
+) -> EarlyExit | None:
     """The rule that takes the fewest evaluations on validation structures; None if none takes fewer than the full solve, if
     there are too few structures, or if the network is an explicit stack.
 
@@ -29,7 +29,7 @@ def fit_anytime(
         network: in evaluation mode.
         store: images.
         indices: validation structures.
-        full: what :func:`~andersonn.inference.forward.ask` says of them.
+        full: what :func:`~andersonn.inference.forward.forward` says of them.
     """
     if network.config.layers or len(indices) < ENOUGH:
         return None
@@ -39,12 +39,12 @@ def fit_anytime(
         if rtol <= network.config.solver.rtol:
             continue
         with looser(network, rtol):
-            loose = ask(network, store, indices)
+            loose = forward(network, store, indices)
         margin = _margin(loose.scores, full.scores)
         decided = lead_of(loose.scores) > margin
         taken = float((loose.steps + 1 + ~decided * needed).mean())
         if np.isfinite(margin) and taken < least:
-            best, least = Anytime(rtol, margin, len(indices), float(decided.mean())), taken
+            best, least = EarlyExit(rtol, margin, len(indices), float(decided.mean())), taken
     return best
 
 

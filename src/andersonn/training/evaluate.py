@@ -10,7 +10,7 @@ from andersonn.data.records import Records
 from andersonn.data.splits import split_by, split_digest
 from andersonn.errors import UsageError
 from andersonn.inference.forward import Outputs
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.predictor import Predictor
 from andersonn.progress import Progress, Silent
 from andersonn.solvers import Status
@@ -18,7 +18,7 @@ from andersonn.training.baselines import forest_cross_validated, forest_metrics,
 from andersonn.training.calibrate_and_test import metrics_by_file
 from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.folder import SPLIT_KEY
-from andersonn.training.forward import ask_records
+from andersonn.training.forward import forward_records
 
 SIDES = ("auto", "all", "train", "validation", "test")
 
@@ -46,14 +46,14 @@ def evaluate(
         UsageError: no record is usable.
     """
     progress = progress or Silent()
-    task, artifact = scientist.task, scientist.artifact
+    task, bundle = scientist.task, scientist.bundle
     progress.start("graph images", len(records))
-    config = artifact.config.model_copy(update={"limit": None})
+    config = bundle.config.model_copy(update={"limit": None})
     dataset = prepare(records, task, config, lambda done, _: progress.update(done))
     progress.finish()
     if dataset.doubt:
         progress.say(f"warning: {dataset.doubt}")
-    same = _divided_as_in_training(artifact, dataset)
+    same = _divided_as_in_training(bundle, dataset)
     if not same:
         progress.say("these are not the training records on the same sides: the model may have been trained on some")
     if side == "auto":
@@ -61,7 +61,7 @@ def evaluate(
     chosen = np.sort(dataset.usable) if side == "all" else dataset.sides[side]
     if not len(chosen):
         raise UsageError("no_records", f"no usable record on side {side!r} of {records.source!r}", "give other records")
-    outputs = _asked(artifact, dataset, chosen, progress)
+    outputs = _asked(bundle, dataset, chosen, progress)
     metrics = {
         "task": task.name,
         "model": scientist.name,
@@ -71,10 +71,10 @@ def evaluate(
         "same_file_as_training": same,
         "trained_on": _trained_on(same, side),
         "unusable": len(dataset.unusable),
-        **metrics_by_file(outputs, artifact.calibration, dataset, chosen, task),
-        "solver": _solver_summary(artifact, outputs),
+        **metrics_by_file(outputs, bundle.calibration, dataset, chosen, task),
+        "solver": _solver_summary(bundle, outputs),
     }
-    majority = task.classes.index(artifact.provenance["majority_class"])
+    majority = task.classes.index(bundle.provenance["majority_class"])
     metrics["baselines"] = {"majority": majority_metrics(dataset.labels[chosen], majority, task.classes)}
     metrics["baselines"] |= geometric_rules(dataset, chosen, task)
     if baselines:
@@ -84,24 +84,24 @@ def evaluate(
     return metrics
 
 
-def _asked(artifact: Artifact, dataset: Dataset, chosen: np.ndarray, progress: Progress) -> Outputs:
+def _asked(bundle: ModelBundle, dataset: Dataset, chosen: np.ndarray, progress: Progress) -> Outputs:
     progress.start("predictions", len(chosen))
-    conformers, n = artifact.config.conformers, len(chosen)
-    outputs = ask_records(
-        artifact.network, dataset, chosen, conformers, lambda done, of: progress.update(n * done / of)
+    conformers, n = bundle.config.conformers, len(chosen)
+    outputs = forward_records(
+        bundle.network, dataset, chosen, conformers, lambda done, of: progress.update(n * done / of)
     )
     progress.finish()
     return outputs
 
 
-def _divided_as_in_training(artifact: Artifact, dataset: Dataset) -> bool:
+def _divided_as_in_training(bundle: ModelBundle, dataset: Dataset) -> bool:
     """Whether these are the records the model was trained on, in the same order and on the same sides."""
-    trained, records = artifact.provenance.get("data", {}), dataset.records
+    trained, records = bundle.provenance.get("data", {}), dataset.records
     if SPLIT_KEY in trained:
-        return trained[SPLIT_KEY] == split_digest(records, artifact.config.split)
+        return trained[SPLIT_KEY] == split_digest(records, bundle.config.split)
     # Models of before that key: the same structures, divided by the same means into sides of the same sizes.
     same = trained.get("sha256_of_structures") == records.digest and trained.get("split_by") == split_by(records)
-    if artifact.config.limit is not None:  # then the sizes are those of a sample
+    if bundle.config.limit is not None:  # then the sizes are those of a sample
         return same
     return same and all(trained.get(name) == len(indices) for name, indices in dataset.sides.items())
 
@@ -115,10 +115,10 @@ def _trained_on(same: bool, side: str) -> str:
     return "test side kept apart" if side == "test" else "known overlap"
 
 
-def _solver_summary(artifact: Artifact, outputs: Outputs) -> dict[str, Any]:
-    explicit = bool(artifact.config.model.layers)
+def _solver_summary(bundle: ModelBundle, outputs: Outputs) -> dict[str, Any]:
+    explicit = bool(bundle.config.model.layers)
     return {
-        "name": artifact.network.solver_name,
+        "name": bundle.network.solver_name,
         "mean_steps": float(outputs.steps.mean()),
         "converged": None if explicit else float((outputs.status == Status.CONVERGED).mean()),
     }

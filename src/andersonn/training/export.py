@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import CARD, Artifact, task_of
+from andersonn.inference.model_bundle import CARD, ModelBundle, task_of
 from andersonn.io.files import require_writable, write_text
 from andersonn.training.card import NOTES, licences_of, page_of
 
@@ -21,12 +21,12 @@ RELATIVE = re.compile(r"\[([^\[\]]+)\]\(\.\./[^()]+\)")
 """Links of a model card into this repository, which lead nowhere on a hub."""
 
 
-def export(artifact: Artifact, source: Path | None, folder: Path, licence: str = OURS) -> None:
+def export(bundle: ModelBundle, source: Path | None, folder: Path, licence: str = OURS) -> None:
     """Writes ``model.safetensors``, ``model.json``, ``domain.safetensors`` if there is a domain, ``notes.md`` if the source
     has one, ``README.md`` (metadata in YAML, a snippet, the model card) and, for the MIT licence, its text as ``LICENSE``.
 
     Args:
-        artifact: the model.
+        bundle: the model.
         source: the folder it was read from, if any.
         folder: made if needed; must not hold a model.
         licence: SPDX identifier of the licence that the weights are given under. What the training data ask for is listed in
@@ -38,25 +38,25 @@ def export(artifact: Artifact, source: Path | None, folder: Path, licence: str =
     if (folder / CARD).exists():
         raise UsageError("taken", f"{str(folder)!r} already holds a model", "choose another folder or delete it")
     require_writable(folder)
-    artifact.save(folder)
+    bundle.save(folder)
     for name in (NOTES, NOTICE):
         if source and (source / name).exists():
             write_text(folder / name, (source / name).read_text(encoding="utf-8"))
     if licence.lower() == OURS:
         text = resources.files("andersonn.scientists").joinpath("licence.txt").read_text(encoding="utf-8")
         write_text(folder / "LICENSE", text)
-    write_text(folder / "README.md", readme_of(artifact, folder, licence))
+    write_text(folder / "README.md", readme_of(bundle, folder, licence))
 
 
-def readme_of(artifact: Artifact, folder: Path, licence: str) -> str:
+def readme_of(bundle: ModelBundle, folder: Path, licence: str) -> str:
     """The README of an exported model.
 
     Args:
-        artifact: the model.
+        bundle: the model.
         folder: where it was written, with its notes.
         licence: SPDX identifier.
     """
-    card = artifact.card()
+    card = bundle.card()
     tested = "test" in card.get("metrics", {})
     page = RELATIVE.sub(r"\1", page_of(folder)) if tested else _untested(card)
     metadata = {
@@ -68,7 +68,7 @@ def readme_of(artifact: Artifact, folder: Path, licence: str) -> str:
     if tested:
         metadata["model-index"] = [_index(card)]
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in metadata.items()]
-    return "\n".join(["---", *lines, "---", "", page.rstrip(), "", _usage(artifact), ""])
+    return "\n".join(["---", *lines, "---", "", page.rstrip(), "", _usage(bundle), ""])
 
 
 def _tags(card: dict[str, Any]) -> list[str]:
@@ -111,8 +111,8 @@ tested**: no structures were kept apart for that.
 """
 
 
-def _usage(artifact: Artifact) -> str:
-    inputs = '["CCO", "molecule.sdf"]' if artifact.task.periodic is False else '["crystal.cif", "POSCAR"]'
+def _usage(bundle: ModelBundle) -> str:
+    inputs = '["CCO", "molecule.sdf"]' if bundle.task.periodic is False else '["crystal.cif", "POSCAR"]'
     return f"""## Use
 
 ```python
@@ -123,4 +123,4 @@ for answer in scientist.predict({inputs}):
     print(answer.as_dict())
 ```
 
-`andersonn predict {artifact.task.name} FILES… --model path/to/this/folder` does the same in a shell."""
+`andersonn predict {bundle.task.name} FILES… --model path/to/this/folder` does the same in a shell."""

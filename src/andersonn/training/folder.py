@@ -9,7 +9,7 @@ from andersonn.data.records import Records
 from andersonn.data.splits import split_digest
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import CARD, Artifact
+from andersonn.inference.model_bundle import CARD, ModelBundle
 from andersonn.progress import Progress
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -25,15 +25,15 @@ def is_finished(out: Path) -> bool:
     return (out / CARD).exists() and not (out / CHECKPOINT).exists()
 
 
-def finished(out: Path, task: Task, records: Records, config: TrainConfig, progress: Progress) -> Artifact:
+def finished(out: Path, task: Task, records: Records, config: TrainConfig, progress: Progress) -> ModelBundle:
     """The finished model in a folder, if a run of this task, these records and options made it.
 
     Raises:
         UsageError: another run made it, or it is damaged.
     """
-    artifact = Artifact.load(out)
-    changed, made_of = differing(config, artifact.config), artifact.provenance["data"]
-    if artifact.task.name != task.name:
+    bundle = ModelBundle.load(out)
+    changed, made_of = differing(config, bundle.config), bundle.provenance["data"]
+    if bundle.task.name != task.name:
         other = "task"
     elif changed:
         other = f"options {', '.join(changed)}"
@@ -43,7 +43,7 @@ def finished(out: Path, task: Task, records: Records, config: TrainConfig, progr
         other = f"data: values of {task.quantity}"
     else:
         progress.say(f"{out} holds the finished model of this run: nothing is left to do")
-        return artifact
+        return bundle
     raise UsageError(
         "taken", f"{str(out)!r} holds a model made with other {other}", "choose another --out or delete it"
     )

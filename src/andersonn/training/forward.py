@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from andersonn.data.conformers import further_of_records
+from andersonn.data.conformers import extra_conformers_of
 from andersonn.data.store import ImageStore, Progress
-from andersonn.inference.forward import Outputs, ask, ask_mean
+from andersonn.inference.forward import Outputs, forward, forward_conformers
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.training.dataset import Dataset
 from andersonn.training.process_group import ProcessGroup
 
 
-def ask_together(
+def forward_distributed(
     network: EquilibriumNetwork, store: ImageStore, indices: np.ndarray, processes: ProcessGroup
 ) -> Outputs:
-    """:func:`ask` by all processes, each for its shard. All get the outputs of all structures, except for ``states``, which
+    """:func:`forward` by all processes, each for its shard. All get the outputs of all structures, except for ``states``, which
     are ``[n, 0]`` if there are several processes.
     """
     if processes.is_single:
-        return ask(network, store, indices)
+        return forward(network, store, indices)
     shard = processes.shard(indices, store.n_rows)
-    own = ask(network, store, shard.indices)
+    own = forward(network, store, shard.indices)
     columns = (own.scores, own.quantiles, *(column[:, None] for column in (own.steps, own.residual, own.status)))
     table = np.zeros((len(indices), sum(column.shape[1] for column in columns)))
     if shard.weight:  # else its structure is another rank's
@@ -33,14 +33,14 @@ def ask_together(
     return Outputs(scores, quantiles, np.zeros((len(indices), 0), dtype=np.float32), *whole, evaluations)
 
 
-def ask_records(
+def forward_records(
     network: EquilibriumNetwork | Ensemble,
     dataset: Dataset,
     indices: np.ndarray,
     conformers: int,
     progress: Progress | None = None,
 ) -> Outputs:
-    """:func:`ask_mean` about records of a dataset, over up to so many conformers of those whose geometry is made.
+    """:func:`forward_conformers` about records of a dataset, over up to so many conformers of those whose geometry is made.
 
     Args:
         network: in evaluation mode.
@@ -49,5 +49,5 @@ def ask_records(
         conformers: at most, the one of the dataset included.
         progress: called with (records done, records in all) while conformers are made, unless they were kept.
     """
-    further = further_of_records(dataset.records, indices, dataset.store.recipe, conformers - 1, progress)
-    return ask_mean(network, dataset.store, indices, further)
+    further = extra_conformers_of(dataset.records, indices, dataset.store.recipe, conformers - 1, progress)
+    return forward_conformers(network, dataset.store, indices, further)

@@ -10,7 +10,7 @@ from andersonn.config import AFTER_TRAINING, TrainConfig, differing
 from andersonn.data.records import Records
 from andersonn.data.splits import split_digest
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import Ensemble, EquilibriumNetwork, members_of, network_of
 from andersonn.progress import Progress, Silent
 from andersonn.training.calibrate_and_test import calibrate_and_test
@@ -20,12 +20,12 @@ from andersonn.training.folder import SPLIT_KEY
 
 
 def recalibrate(
-    artifact: Artifact, records: Records, overrides: Iterable[str] = (), progress: Progress | None = None
-) -> Artifact:
+    bundle: ModelBundle, records: Records, overrides: Iterable[str] = (), progress: Progress | None = None
+) -> ModelBundle:
     """The model with some options changed, calibrated and tested, and its domain fitted, as at the end of its training.
 
     Args:
-        artifact: the model.
+        bundle: the model.
         records: those it was trained on, in the same order.
         overrides: ``key=value`` words; only options of :data:`~andersonn.config.AFTER_TRAINING`.
         progress: listener.
@@ -34,40 +34,40 @@ def recalibrate(
         UsageError: another option is changed, or the records are others or divided otherwise.
     """
     progress = progress or Silent()
-    config = TrainConfig.make(artifact.config.model_dump(mode="json"), overrides)
-    entering = differing(artifact.config, config)
+    config = TrainConfig.make(bundle.config.model_dump(mode="json"), overrides)
+    entering = differing(bundle.config, config)
     if entering:
         raise UsageError(
             "bad_option",
             f"{', '.join(entering)} would need a new training",
             f"change only {', '.join(sorted(AFTER_TRAINING))}, or train anew",
         )
-    if artifact.provenance["data"].get(SPLIT_KEY) != split_digest(records, config.split):
+    if bundle.provenance["data"].get(SPLIT_KEY) != split_digest(records, config.split):
         raise UsageError(
             "other_data",
             f"{records.source!r} is not what the model was trained on",
             "give the same files in the same order",
         )
     progress.start("graph images", len(records))
-    dataset = prepare(records, artifact.task, config, lambda done, _: progress.update(done))
+    dataset = prepare(records, bundle.task, config, lambda done, _: progress.update(done))
     progress.finish()
-    scale = artifact.calibration.scale
-    network = _with_options(artifact, config)
+    scale = bundle.calibration.scale
+    network = _with_options(bundle, config)
     fit_first_state(network, dataset.store, dataset.sides["train"], config.seed)
-    report = calibrate_and_test(network, dataset, artifact.task, config, scale, progress)
+    report = calibrate_and_test(network, dataset, bundle.task, config, scale, progress)
     notes = (
         {"metrics": report.metrics} | report.for_card() | {"parameters": sum(p.numel() for p in network.parameters())}
     )
-    changed = {"network": network, "config": config, "provenance": artifact.provenance | notes}
-    return replace(artifact, calibration=report.calibration, domain=report.domain, **changed)
+    changed = {"network": network, "config": config, "provenance": bundle.provenance | notes}
+    return replace(bundle, calibration=report.calibration, domain=report.domain, **changed)
 
 
-def _with_options(artifact: Artifact, config: TrainConfig) -> EquilibriumNetwork | Ensemble:
+def _with_options(bundle: ModelBundle, config: TrainConfig) -> EquilibriumNetwork | Ensemble:
     """The network with the same weights, and with a learned first state if that is an option now."""
-    if config.model == artifact.config.model:
-        return artifact.network
-    old, members = artifact.network, len(members_of(artifact.network))
-    network = network_of(config.model, len(artifact.task.classes), members).to(next(old.parameters()).device)
+    if config.model == bundle.config.model:
+        return bundle.network
+    old, members = bundle.network, len(members_of(bundle.network))
+    network = network_of(config.model, len(bundle.task.classes), members).to(next(old.parameters()).device)
     missing, unexpected = network.load_state_dict(old.state_dict(), strict=False)
     if any("initializer" not in name for name in (*missing, *unexpected)):
         raise RuntimeError(f"{missing} and {unexpected} do not fit")
@@ -75,14 +75,14 @@ def _with_options(artifact: Artifact, config: TrainConfig) -> EquilibriumNetwork
 
 
 def join(
-    artifacts: Sequence[Artifact], records: Records, overrides: Iterable[str] = (), progress: Progress | None = None
-) -> Artifact:
+    bundles: Sequence[ModelBundle], records: Records, overrides: Iterable[str] = (), progress: Progress | None = None
+) -> ModelBundle:
     """An :class:`~andersonn.models.Ensemble` of models that differ in their seed alone, calibrated and tested anew.
 
     Its provenance is that of the first, with what :func:`each_seed` tells of all.
 
     Args:
-        artifacts: at least two models, none an ensemble itself, trained on the same records.
+        bundles: at least two models, none an ensemble itself, trained on the same records.
         records: those they were trained on, in the same order.
         overrides: as for :func:`recalibrate`.
         progress: listener.
@@ -90,32 +90,32 @@ def join(
     Raises:
         UsageError: they do not fit together, or as for :func:`recalibrate`.
     """
-    first = artifacts[0]
-    if len(artifacts) < 2 or not all(isinstance(each.network, EquilibriumNetwork) for each in artifacts):
+    first = bundles[0]
+    if len(bundles) < 2 or not all(isinstance(each.network, EquilibriumNetwork) for each in bundles):
         raise UsageError("bad_members", "an ensemble is made of two or more single models", "give their folders")
     provenance = first.provenance | {
-        "parameters": sum(each.provenance["parameters"] for each in artifacts),
-        "each_seed": each_seed(artifacts),
+        "parameters": sum(each.provenance["parameters"] for each in bundles),
+        "each_seed": each_seed(bundles),
     }
-    joined = replace(first, network=Ensemble([each.network for each in artifacts]).eval(), provenance=provenance)
+    joined = replace(first, network=Ensemble([each.network for each in bundles]).eval(), provenance=provenance)
     return recalibrate(joined, records, overrides, progress)
 
 
-def each_seed(artifacts: Sequence[Artifact]) -> list[dict[str, Any]]:
+def each_seed(bundles: Sequence[ModelBundle]) -> list[dict[str, Any]]:
     """``seed`` and ``test`` metrics of each of some models that differ in their seed alone.
 
     Raises:
         UsageError: they differ in more, or two have one seed.
     """
-    seeds = [each.config.seed for each in artifacts]
+    seeds = [each.config.seed for each in bundles]
     if len(set(seeds)) < len(seeds):
         raise UsageError("bad_members", f"seeds {seeds} are not all different", "train with seed=0, seed=1, …")
-    for each in artifacts[1:]:
-        _require_alike(artifacts[0], each)
-    return [{"seed": each.config.seed, "test": each.provenance["metrics"]["test"]} for each in artifacts]
+    for each in bundles[1:]:
+        _require_alike(bundles[0], each)
+    return [{"seed": each.config.seed, "test": each.provenance["metrics"]["test"]} for each in bundles]
 
 
-def _require_alike(first: Artifact, other: Artifact) -> None:
+def _require_alike(first: ModelBundle, other: ModelBundle) -> None:
     mine, theirs = (each.config.model_dump(mode="json") | {"seed": 0} for each in (first, other))
     differing = [name for name in mine if mine[name] != theirs[name]]
     if first.task != other.task:

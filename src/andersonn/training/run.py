@@ -11,7 +11,7 @@ import numpy as np
 from andersonn.config import TrainConfig
 from andersonn.data.records import Records
 from andersonn.data.tasks import Task
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.io.files import alone_in, require_writable, write_json
 from andersonn.models.device import pick_device
 from andersonn.progress import Progress, Silent
@@ -34,7 +34,7 @@ def train(
     out: Path,
     resume: bool = False,
     progress: Progress | None = None,
-) -> Artifact:
+) -> ModelBundle:
     """Trains a task's network, keeps the epoch with the lowest validation loss, calibrates it on the validation split, tests it
     once on the test split, fits its applicability domain, and writes ``model.safetensors``, ``domain.safetensors``,
     ``model.json``, ``metrics.json``, ``history.csv`` and, if records were unusable, ``unusable.csv`` to ``out``.
@@ -88,7 +88,7 @@ def _train(
     resume: bool,
     progress: Progress,
     processes: ProcessGroup,
-) -> Artifact:
+) -> ModelBundle:
     """:func:`train` as one of the processes, in a folder that is theirs; rank 0 alone writes."""
     progress.start("graph images", len(records))
     dataset = prepare(records, task, config, lambda done, _: progress.update(done), processes)
@@ -107,11 +107,11 @@ def _train(
     trainer.use_best()
     with processes.all_or_none():
         if processes.is_rank0:
-            artifact = finish(trainer, progress, records)
-            artifact.save(out)
-            write_json(out / "metrics.json", artifact.provenance["metrics"])
+            bundle = finish(trainer, progress, records)
+            bundle.save(out)
+            write_json(out / "metrics.json", bundle.provenance["metrics"])
             (out / CHECKPOINT).unlink(missing_ok=True)
-    return artifact if processes.is_rank0 else Artifact.load(out, str(trainer.device))
+    return bundle if processes.is_rank0 else ModelBundle.load(out, str(trainer.device))
 
 
 def _resume(trainer: Trainer, out: Path, progress: Progress) -> None:
@@ -145,10 +145,10 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
     progress.finish()
 
 
-def finish(trainer: Trainer, progress: Progress, records: Records) -> Artifact:
+def finish(trainer: Trainer, progress: Progress, records: Records) -> ModelBundle:
     """Calibrates and tests a trained network, and fits its applicability domain."""
     network, config = trainer.network.eval(), trainer.config
     fit_first_state(network, trainer.dataset.store, trainer.dataset.sides["train"], config.seed)
     report = calibrate_and_test(network, trainer.dataset, trainer.task, config, trainer.scale, progress)
     provenance = provenance_of(trainer, records, report.metrics) | report.for_card()
-    return Artifact(network, trainer.task, config, report.calibration, provenance, report.domain)
+    return ModelBundle(network, trainer.task, config, report.calibration, provenance, report.domain)

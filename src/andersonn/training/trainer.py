@@ -23,7 +23,7 @@ from andersonn.inference.forward import Outputs
 from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, Stack, row_batches
 from andersonn.models.device import pick_device
 from andersonn.training.dataset import Dataset
-from andersonn.training.forward import ask_together
+from andersonn.training.forward import forward_distributed
 from andersonn.training.metrics import classification_metrics
 from andersonn.training.process_group import SINGLE, ProcessGroup
 from andersonn.training.rank_shard import RankShard, synchronized_dropout
@@ -219,7 +219,7 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         indices = self.dataset.sides["validation"]
         labels = self.dataset.labels[indices]
-        outputs = ask_together(self.average.module, self.dataset.store, indices, self.processes)
+        outputs = forward_distributed(self.average.module, self.dataset.store, indices, self.processes)
         if not (np.isfinite(outputs.scores).all() and np.isfinite(outputs.quantiles).all()):
             raise self._diverged()
         p = Calibration().probabilities(outputs.scores)

@@ -66,7 +66,7 @@ def boundary(
         ``rule``, ``cuts`` ``[G]`` and ``above`` ``[G]``, falling.
     """
     cuts = grid(scientist.task)
-    if scientist.artifact.config.model.head == "dipole":
+    if scientist.bundle.config.model.head == "dipole":
         rule, above = "model", _of_dipole_head(scientist, images, made, cuts)
     else:
         rule, above = "estimate", above_by_estimate(prediction, scientist.task, cuts)
@@ -92,7 +92,7 @@ def _of_dipole_head(scientist: Predictor, images: list[NodeNeighborImage], made:
     store = ImageStore.from_images(images, scientist.recipe)
     batch = ImageBatch.from_store(store, np.arange(len(images)))
     found = np.zeros((len(cuts), 2))
-    members = members_of(scientist.artifact.network)
+    members = members_of(scientist.bundle.network)
     for member in members:
         rows, features, _ = member.solved(batch)
         unit = float(member.dipole.unit)
@@ -104,4 +104,4 @@ def _of_dipole_head(scientist: Predictor, images: list[NodeNeighborImage], made:
         finally:
             member.set_units(unit, scientist.task.thresholds)
     scores = np.log(np.maximum(found, 1e-300))
-    return scientist.artifact.calibration.probabilities(scores, np.full(len(cuts), made))[:, 1]
+    return scientist.bundle.calibration.probabilities(scores, np.full(len(cuts), made))[:, 1]

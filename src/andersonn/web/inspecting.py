@@ -15,7 +15,7 @@ from andersonn.data.imaging import images_for
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError
 from andersonn.inference.forward import MAX_ROWS
-from andersonn.inference.model_bundle import Artifact
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Failure
 from andersonn.inference.predictor import Predictor
 from andersonn.measuring.contenders import contenders
@@ -68,7 +68,7 @@ def inspect(scientist: Predictor, structure: Structure, shown: str) -> dict[str,
     Raises:
         InputError: the task is not about its kind.
     """
-    images = images_for(structure, scientist.task, scientist.recipe, scientist.artifact.config.conformers)
+    images = images_for(structure, scientist.task, scientist.recipe, scientist.bundle.config.conformers)
     (answer,) = scientist.answer([(shown, structure, images)])
     _sound(answer)
     graph = AtomBondGraph.from_structure(structure, scientist.recipe.columns + 1, scientist.recipe.reach)
@@ -77,7 +77,7 @@ def inspect(scientist: Predictor, structure: Structure, shown: str) -> dict[str,
         "structure": structure_view(structure, graph),
         "graph": graph_view(graph),
         "image": image_view(images[0]),
-        "boundary": boundary(scientist, answer, images, structure.made_geometry),
+        "boundary": boundary(scientist, answer, images, structure.generated_geometry),
         "convergence": convergence(scientist, images[0]),
     }
 
@@ -86,11 +86,11 @@ def convergence(scientist: Predictor, image: NodeNeighborImage) -> dict[str, Any
     """Residual at each evaluation of Anderson and of forward iteration on this image, of conformers the first; None if the
     network is a stack of layers.
     """
-    options = scientist.artifact.config.model
+    options = scientist.bundle.config.model
     if options.layers:
         return None
     store = ImageStore.from_images([image], image.recipe)
-    (problem,) = problems(scientist.artifact.network, store, np.array([0]), MAX_ROWS)
+    (problem,) = problems(scientist.bundle.network, store, np.array([0]), MAX_ROWS)
     solvers = contenders(options.solver)
     solvers.pop("auto")  # on a problem this small it would show its own overhead
     found = residual_curves(problem, solvers, REPEATS)
@@ -100,7 +100,7 @@ def convergence(scientist: Predictor, image: NodeNeighborImage) -> dict[str, Any
 @cache
 def _scientist(folder: str, name: str) -> Predictor:
     torch.set_num_threads(1)
-    return Predictor(Artifact.load(Path(folder)), name, Path(folder))
+    return Predictor(ModelBundle.load(Path(folder)), name, Path(folder))
 
 
 def _sound(answer: Any) -> dict[str, Any]:

@@ -196,7 +196,7 @@ class Lab:
         tasks = {
             name: {
                 "recipe": asdict(scientist.recipe),
-                "conformers": scientist.artifact.config.conformers,
+                "conformers": scientist.bundle.config.conformers,
                 "task": scientist.task.as_dict(),
             }
             for name, scientist in self.scientists.items()

@@ -50,7 +50,7 @@ def about(scientist: Predictor) -> dict[str, Any]:
         "first_threshold_is_fixed": task.zero_is_class,
         "periodic": task.periodic,
         "model": scientist.name,
-        "explained_at_once": scientist.artifact.config.model.head == "dipole",  # no atoms are removed for it
+        "explained_at_once": scientist.bundle.config.model.head == "dipole",  # no atoms are removed for it
     }
 
 

@@ -55,7 +55,7 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: 
         if lists_no_bonds(mol):
             return as_listed(mol, id, (*notes, NO_BONDS), warnings)
         sanitize(mol)
-        given, made_from = has_geometry(mol), None
+        given, source_mol = has_geometry(mol), None
         drawn = why_no_geometry(mol) if given else ""
         if drawn:
             mol.GetConformer().Set3D(False)
@@ -75,11 +75,11 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: 
         if given:
             notes += (hydrogens_added(added),) if added else ()
         else:
-            made_from = whole.ToBinary()
+            source_mol = whole.ToBinary()
             notes += _embed(whole)
         if len(Chem.GetMolFrags(whole)) > 1:
             notes += (f"{len(Chem.GetMolFrags(whole))} separate molecules are taken together",)
-    return finished(whole, id, notes, made_from, warnings=warnings)
+    return finished(whole, id, notes, source_mol, warnings=warnings)
 
 
 def hydrogens_added(count: int) -> str:
@@ -120,7 +120,7 @@ def finished(
     mol: Mol,
     id: str,
     notes: tuple[str, ...],
-    made_from: bytes | None = None,
+    source_mol: bytes | None = None,
     conformer: int = -1,
     warnings: tuple[str, ...] = (),
 ) -> Structure:
@@ -136,8 +136,8 @@ def finished(
         notes=notes,
         bonds=np.array(bonds, dtype=np.int64).reshape(-1, 2),
         bond_orders=np.array([b.GetBondTypeAsDouble() for b in mol.GetBonds()]),
-        made_geometry=made_from is not None,
-        made_from=made_from,
+        generated_geometry=source_mol is not None,
+        source_mol=source_mol,
         warnings=(*warnings, *_unpaired(mol)),
         charge_given=True,
     )
@@ -250,11 +250,11 @@ def further_conformers(structure: Structure, count: int) -> list[Structure]:
         structure: as :func:`to_structure` returns it; without ``made_from`` there are no further conformers.
         count: how many are wanted; those that fail are left out.
     """
-    if count < 1 or structure.made_from is None:
+    if count < 1 or structure.source_mol is None:
         return []
     from rdkit import Chem, rdBase
 
-    mol, found = Chem.Mol(structure.made_from), []
+    mol, found = Chem.Mol(structure.source_mol), []
     with rdBase.BlockLogs():
         try:
             embed(mol, count, FURTHER_SEED)
@@ -263,7 +263,7 @@ def further_conformers(structure: Structure, count: int) -> list[Structure]:
             return []
     for number in [conformer.GetId() for conformer in mol.GetConformers()]:
         try:
-            found.append(finished(mol, structure.id, structure.notes, structure.made_from, number))
+            found.append(finished(mol, structure.id, structure.notes, structure.source_mol, number))
         except InputError:  # atoms of this one overlap
             log.debug("conformer %d of %s is unsound", number, structure.id)
     return found
