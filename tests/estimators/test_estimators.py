@@ -113,7 +113,7 @@ def test_a_task_of_ones_own(crystals, tmp_path):
     for own, reason in (
         (card["own_task"] | {"name": "conduction"}, "its own task is named 'conduction'"),
         (card["own_task"] | {"code": "1"}, "unexpected keyword argument 'code'"),
-        ({"name": "width_of_gap"}, "model.json has no classes"),
+        ({"name": "width_of_gap"}, "the description of the task has no quantity"),
     ):
         (tmp_path / "model.json").write_text(json.dumps(card | {"own_task": own}))
         with pytest.raises(UsageError, match=reason):
