@@ -128,8 +128,9 @@ def through_ase(form: str, name: str, **options: object) -> Callable[[Structure,
 
 def cif_by_gemmi(s: Structure, rng: Random) -> Structure:
     small = gemmi.SmallStructure()
-    small.cell = gemmi.UnitCell(*_atoms(s).cell.cellpar())
-    small.spacegroup = gemmi.SpaceGroup("P 1")
+    small.cell.set(*_atoms(s).cell.cellpar())
+    small.spacegroup_hm = "P 1"
+    small.determine_and_set_spacegroup("H")
     for k, (Z, position) in enumerate(zip(s.Z, s.xyz @ np.linalg.inv(s.cell), strict=True)):
         site = gemmi.SmallStructure.Site()
         site.element = gemmi.Element(int(Z))
