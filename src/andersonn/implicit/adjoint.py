@@ -92,8 +92,9 @@ def solve_adjoint(tape: Tape, gradient: Tensor) -> Tensor:
 
 def adjoint_map(tape: Tape, g: Tensor) -> AdjointMap:
     """The system's map; it can leave samples out if f can and its tensors are unchanged since it was recorded."""
-    subsettable = isinstance(tape.f, SubsettableBoundCell) and tape.f.unchanged()
-    return SubsettableAdjointMap(tape.value, tape.z, g, tape.f) if subsettable else AdjointMap(tape.value, tape.z, g)
+    if isinstance(tape.f, SubsettableBoundCell) and tape.f.unchanged():
+        return SubsettableAdjointMap(tape.value, tape.z, g, tape.f)
+    return AdjointMap(tape.value, tape.z, g)
 
 
 class AdjointMap:
@@ -163,9 +164,10 @@ def refuse_unknown(value: Tensor, leaves: list[Tensor]) -> None:
             )
 
 
-def _graph(root: torch.autograd.graph.Node, ends: set) -> set:
+def _graph(root: torch.autograd.graph.Node, ends: set[torch.autograd.graph.Node]) -> set[torch.autograd.graph.Node]:
     """All nodes that a node leads to, not going on beyond ``ends``."""
-    seen, to_visit = set(), [root]
+    seen: set[torch.autograd.graph.Node] = set()
+    to_visit: list[torch.autograd.graph.Node | None] = [root]
     while to_visit:
         node = to_visit.pop()
         if node is None or node in seen:

@@ -60,6 +60,7 @@ class BoundCell:
             x = map_leaves(_widened, self.x) if self.widened else self.x
             state = z if self.tree is None else self.tree.unpack(z)
             if self.replaced:
+                assert isinstance(self.cell, nn.Module)
                 value = torch.func.functional_call(self.cell, self.weights, (state, x))
             else:
                 value = self.cell(state, x)

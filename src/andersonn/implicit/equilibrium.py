@@ -87,7 +87,7 @@ class Equilibrium(nn.Module):
         self.warm_starts, self.initializer, self.monitor = warm_starts, initializer, monitor
         self.last: FixedPoint | None = None
         self.last_adjoint: FixedPoint | None = None
-        self._guess: tuple[Any, Tensor | None] | None = None
+        self._guess: tuple[Tensor, Tensor, Tensor | None] | None = None
 
     def forward(self, x: Any, z0: Any = None, offsets: Tensor | None = None, keys: Keys | None = None) -> Any:
         """Solves for z* and, if gradients are recorded, attaches the backward pass.
@@ -118,20 +118,21 @@ class Equilibrium(nn.Module):
             raise ValueError(
                 "keys name samples in a store, and the layer has none: give it warm_starts=WarmStarts(), or no keys"
             )
+        store = self.warm_starts
         guess = self._guessed(x) if z0 is None and self.initializer is not None else None
         start = next((state for state in (z0, guess) if state is not None), None)
         start = self._default(x) if start is None else detached(start)
         tree = None if isinstance(start, Tensor) else PyTree(start)
         start = start if tree is None else tree.pack(start)
-        if keys is not None and z0 is None:
-            start = self.warm_starts.get(keys, start, offsets)
+        if keys is not None and store is not None and z0 is None:
+            start = store.get(keys, start, offsets)
         f = cell_map(self.cell, x, start, tree, self.compact, self.freeze_randomness)
         with hold_weights():
             solution = self.solver.solve(f, start, offsets)
         if f.autocast.enabled:
             torch.clear_autocast_cache()  # before torch 2.13 it reuses weights cast without gradients
-        if keys is not None:
-            self.warm_starts.put(keys, solution.z, offsets, keep=solution.status != Status.NONFINITE)
+        if keys is not None and store is not None:
+            store.put(keys, solution.z, offsets, keep=solution.status != Status.NONFINITE)
         if self.training and self.monitor is not None:
             self.monitor.observe(f, solution.z, offsets, solution)
         if torch.is_grad_enabled():
@@ -139,8 +140,12 @@ class Equilibrium(nn.Module):
             z = self.gradient.attach(f, Solved(solution.z, offsets, self.solver, record, solution.residual, first))
         else:
             z = solution.z.clone()
-        recorded = guess is not None and self.training and torch.is_grad_enabled()
-        self._guess = (guess if tree is None else tree.pack(guess), solution.z, offsets) if recorded else None
+        recorded = self.training and torch.is_grad_enabled()
+        self._guess = (
+            None
+            if guess is None or not recorded
+            else (guess if tree is None else tree.pack(guess), solution.z, offsets)
+        )
         if tree is not None:
             z, solution = tree.unpack(z), replace(solution, z=tree.unpack(solution.z))
         self.last = solution
@@ -176,15 +181,18 @@ class Equilibrium(nn.Module):
     def _guessed(self, x: Any) -> Any:
         """The initializer's state, recorded in training mode; gradients never reach x."""
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
-            return _at_least_single(self.initializer(detached(x)))
+            initializer = self.initializer
+            assert initializer is not None
+            return _at_least_single(initializer(detached(x)))
 
     def _default(self, x: Any) -> Any:
-        if hasattr(self.cell, "initial"):
-            return _at_least_single(self.cell.initial(x))
+        cell: Any = self.cell
+        if hasattr(cell, "initial"):
+            return _at_least_single(cell.initial(x))
         if isinstance(x, Tensor):
             return _at_least_single(torch.zeros_like(x, requires_grad=False))
         raise TypeError(
-            f"no first state: x is {type(x).__name__}; give z0, or give {type(self.cell).__name__} a method initial(x)"
+            f"no first state: x is {type(x).__name__}; give z0, or give {type(cell).__name__} a method initial(x)"
         )
 
     def _adjoint_hooks(
@@ -195,10 +203,12 @@ class Equilibrium(nn.Module):
 
         def record(solution: FixedPoint, adjoint: bool = True) -> None:
             self.last_adjoint = solution
-            if store is not None and adjoint:
+            if store is not None and keys is not None and adjoint:
                 store.put(keys, solution.z, offsets, "adjoint", solution.status != Status.NONFINITE)
 
         def start(template: Tensor) -> Tensor:
+            assert store is not None
+            assert keys is not None
             return store.get(keys, template, offsets, "adjoint")
 
         return record, None if store is None else start
@@ -208,6 +218,7 @@ def _at_least_single(state: Any) -> Any:
     """A first state in float32 at least under autocast, where x often has a lower precision."""
     first = state if isinstance(state, Tensor) else next(leaves_of(state), None)
     refuse_unsupported(first)
+    assert first is not None
     if not torch.is_autocast_enabled(first.device.type):
         return state
     return map_leaves(lambda leaf: leaf.to(wide(leaf.dtype)), state)

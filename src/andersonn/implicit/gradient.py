@@ -88,7 +88,7 @@ class ImplicitGradient(Gradient):
     def adjoint_solver(self, forward: Solver, residual: Tensor | None = None) -> Solver:
         """The solver of the adjoint system of a layer solved by ``forward`` to the relative residuals ``residual``."""
         rtol = _reached(forward, residual) if self.rtol == "forward" else self.rtol
-        changes = {"rtol": rtol, "max_steps": self.max_steps}
+        changes: dict[str, Any] = {"rtol": rtol, "max_steps": self.max_steps}
         solver = self.solver
         if solver is None:
             solver = forward

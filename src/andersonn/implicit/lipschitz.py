@@ -10,7 +10,7 @@ As any module with a parametrization, one so bounded is copied and saved by its 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -205,8 +205,8 @@ def _checked(module: nn.Module, name: str, limit: float) -> _KernelLayout | None
     return None
 
 
-def _repeats(module: _ConvNd) -> bool:
-    """Whether a circular convolution pads more than keeps the size."""
+def _repeats(module: Any) -> bool:
+    """Whether a circular convolution, or a module with the attributes of one, pads more than keeps the size."""
     if isinstance(module.padding, str):
         return False
     pads = zip(module.padding, module.dilation, module.kernel_size)

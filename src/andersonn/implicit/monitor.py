@@ -12,6 +12,7 @@ from torch import Tensor
 from andersonn.implicit.stability import spectral_radius
 from andersonn.solvers import FixedPoint, Layout
 from andersonn.solvers.options import require_count, require_number
+from andersonn.solvers.pytree import SubsettableMap
 
 
 class WellPosednessWarning(UserWarning):
@@ -105,7 +106,7 @@ class DriftMonitor:
         )
 
     def _restricted(
-        self, f: Callable[[Tensor], Tensor], z: Tensor, offsets: Tensor | None
+        self, f: SubsettableMap, z: Tensor, offsets: Tensor | None
     ) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor | None]:
         """The map, state and offsets of a few samples drawn at random."""
         layout = Layout(z, offsets)

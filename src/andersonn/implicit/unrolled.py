@@ -106,8 +106,9 @@ class _Series(torch.autograd.Function):
                 "NeumannGradient gives first derivatives only; use ImplicitGradient, which gives second ones as well"
             )
         term = total = gradient.to(wide(gradient.dtype))
-        adjoint = AdjointMap(*ctx.tape, total)
+        value, leaf = ctx.tape
+        adjoint = AdjointMap(value, leaf, total)
         for _ in range(ctx.terms - 1):
             term = adjoint.linear(term)
             total = total + term
-        return total.to(ctx.tape[0].dtype), None, None, None
+        return total.to(value.dtype), None, None, None

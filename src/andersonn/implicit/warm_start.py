@@ -162,7 +162,8 @@ class WarmStarts:
             self._bytes += size
             copies[entry] = (target, row)
         if copies:
-            torch._foreach_copy_(*map(list, zip(*copies.values())))  # one launch on a GPU instead of B
+            targets, sources = map(list, zip(*copies.values()))
+            torch._foreach_copy_(targets, sources)  # one launch on a GPU instead of B
 
     def _take(self, entry: tuple[str, Key]) -> Tensor | None:
         state = self._states.pop(entry, None)

@@ -94,6 +94,7 @@ class Costs:
 
     def ratio(self) -> float:
         """Cost of an extrapolation relative to an evaluation."""
+        assert self.extrapolation is not None
         return self.extrapolation / self.evaluation
 
     def measure_bandwidth(self, now: Evaluation, out: Block) -> None:
@@ -153,6 +154,7 @@ class AutomaticExtrapolation(Stepper):
     def _consider_extrapolation(self, evaluations: int) -> None:
         """While taking Picard steps: is it time to extrapolate?"""
         costs, monitor = self.costs, self.monitor
+        assert monitor is not None
         recent = min(evaluations - self.since, STRETCH)
         costs.measure_evaluation(monitor.checks, recent)
         decrease = monitor.log_decrease(max(1, recent // 2 if evaluations < STRETCH else recent))
@@ -174,16 +176,20 @@ class AutomaticExtrapolation(Stepper):
 
     def _review(self, evaluations: int) -> None:
         """While extrapolating: does it pay?"""
-        monitor, costs, period, taken = self.monitor, self.costs, self.inner.period, evaluations - self.since
+        monitor, costs, inner = self.monitor, self.costs, self.inner
+        assert monitor is not None
+        assert inner is not None
+        period, taken = inner.period, evaluations - self.since
         self.next_decision = evaluations + STRETCH
         costs.measure_extrapolation(monitor.checks, taken, period)
+        assert costs.extrapolation is not None
         decrease = monitor.log_decrease(taken, to_least=True)
         speed = decrease / (costs.evaluation + costs.extrapolation / period)
         gains = decrease > 0 and speed >= LEAST_GAIN * self.picard_decrease / costs.evaluation
         if gains or self.gained:  # residuals rise and fall: one bad stretch after a good one is allowed
             self.since, self.gained = evaluations, gains
         elif decrease <= 0 and period > 1 and costs.ratio() <= CHEAP:  # Picard steps in between may diverge
-            self.longest_period = self.inner.period = 1
+            self.longest_period = inner.period = 1
             self.since = evaluations
         else:
             self.tried_speed = speed
@@ -198,6 +204,7 @@ class AutomaticExtrapolation(Stepper):
         self.since, self.next_decision = evaluations, evaluations + STRETCH
 
     def _extrapolate(self, inner: Extrapolation) -> None:
+        assert self.monitor is not None
         self.inner, self.since, self.gained = inner, len(self.monitor.seconds), False
         self.next_decision = self.since + max(self.trial, 3 * inner.period)
         self.keeping = False
@@ -205,6 +212,7 @@ class AutomaticExtrapolation(Stepper):
 
     def _trial_seconds(self) -> float:
         """What a trial of extrapolation costs."""
+        assert self.costs.extrapolation is not None
         return self.trial * self.costs.extrapolation / self._period()
 
     def _period(self) -> int:
@@ -237,6 +245,9 @@ class AutomaticExtrapolation(Stepper):
         inner = self._fresh()
         inner.take_over(self.history)
         proposed = inner.advance(now, out)
+        assert inner.window is not None
+        assert monitor is not None
+        assert costs.extrapolation is not None
         factor = inner.window.remaining(inner.gamma, now.norms[:, 0]) / now.norms[:, 0]
         scores, running = monitor.scores, monitor.running
         worst = float((scores * factor)[running].max()) / float(scores[running].max())
@@ -259,7 +270,10 @@ class AutomaticExtrapolation(Stepper):
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone."""
         self.layout = layout
-        parts = (tuple(layout.block(each.shaped.index_select(0, rows)) for each in pair) for pair in self.history)
-        self.history = deque(parts, maxlen=KEPT_STEPS)
+
+        def part(block: Block) -> Block:
+            return layout.block(block.shaped.index_select(0, rows))
+
+        self.history = deque(((part(r), part(g)) for r, g in self.history), maxlen=KEPT_STEPS)
         if self.inner is not None:
             self.inner.compact(samples, rows, layout)

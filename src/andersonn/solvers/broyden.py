@@ -12,6 +12,8 @@ memory for products and one for the combination. When the memory is full it rest
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -54,7 +56,7 @@ class _BroydenStepper(Stepper):
         self.layout, self.safeguard, self.size = layout, safeguard, size
         with torch.inference_mode(False):
             self.s = torch.empty((size, layout.rows, layout.width), dtype=like.dtype, device=like.device)
-        small = {"dtype": torch.float64, "device": like.device}
+        small: dict[str, Any] = {"dtype": torch.float64, "device": like.device}
         self.gram = torch.zeros(layout.samples, size, size, **small)
         self.least = torch.full((layout.samples,), torch.inf, **small)
         self.n = 0

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.layout import Block, Layout
+from andersonn.solvers.layout import Block, Layout, PerSample
 from andersonn.solvers.result import FixedPoint, Status, Trace
 
 RUNNING = -1
@@ -55,13 +56,13 @@ class ConvergenceMonitor:
         self._best: Block | None = None
         self._finished: Tensor | None = None
         self._row_ids: Tensor | None = None
-        self._unread: list[Tensor | np.ndarray] = []
+        self._unread: list[PerSample] = []
         self._history: list[np.ndarray] = []
         self.seconds: list[float] = []
         self.checks: list[tuple[int, float]] = []
         self.begin = time.perf_counter()
 
-    def record(self, norms: Tensor | np.ndarray) -> None:
+    def record(self, norms: PerSample) -> None:
         """Records the norms ``[b, 2]`` of residual and value of an evaluation, without reading them."""
         self._unread.append(norms)
         self.seconds.append(time.perf_counter() - self.begin)
@@ -149,7 +150,8 @@ class ConvergenceMonitor:
 
     def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The latest norms of residual and value, and their quotient; those of earlier evaluations go into the history."""
-        unread, self._unread = self._unread, []
+        unread: Any = self._unread  # tensors are read as one array
+        self._unread = []
         if isinstance(unread[0], Tensor):
             unread = torch.stack(unread).cpu().numpy()
             self.seconds[-1] = time.perf_counter() - self.begin  # now the work is known to be done
@@ -181,14 +183,16 @@ class ConvergenceMonitor:
             return
         self._all_running = False
         self.running = self.running & ~stopped
+        best = self._best
+        assert best is not None  # no sample stops before the first check, which keeps its state
         if self._finished is None:
             if not self.any_running and self._row_ids is None:
-                self._finished = self._best.t if self._best_is_own else self._best.t.clone()
+                self._finished = best.t if self._best_is_own else best.t.clone()
                 return
-            self._finished = self._best.t.new_empty(self.whole.rows, self.whole.width)
+            self._finished = best.t.new_empty(self.whole.rows, self.whole.width)
         rows = self._rows(stopped)
         to = rows if self._row_ids is None else self._row_ids[rows]
-        self._finished.index_copy_(0, to, self._best.t.index_select(0, rows))
+        self._finished.index_copy_(0, to, best.t.index_select(0, rows))
         nonfinite = self.status[self.active] == Status.NONFINITE
         if not _none(nonfinite):
             self.nonfinite_rows = self._rows(nonfinite)
@@ -199,6 +203,7 @@ class ConvergenceMonitor:
         """
         if self.nonfinite_rows is None:
             return z, own
+        assert self._finished is not None
         if not own:
             out.t.copy_(z.t)
             z = out
@@ -212,12 +217,14 @@ class ConvergenceMonitor:
 
     def compact(self) -> tuple[Tensor, Tensor]:
         """Drops all samples that have stopped from the batch; the indices of those that stay, and of their rows."""
-        samples = torch.from_numpy(np.flatnonzero(self.running)).to(self._best.t.device)
+        best = self._best
+        assert best is not None
+        samples = torch.from_numpy(np.flatnonzero(self.running)).to(best.t.device)
         self.layout, rows = self.layout.subset(samples)
         self.active, self.scores = self.active[self.running], self.scores[self.running]
         self.running = np.ones(len(self.active), dtype=bool)
         self._row_ids = rows if self._row_ids is None else self._row_ids[rows]
-        self._best, self._best_is_own = self.layout.block(self._best.shaped.index_select(0, rows)), True
+        self._best, self._best_is_own = self.layout.block(best.shaped.index_select(0, rows)), True
         self.nonfinite_rows = None
         return samples, rows
 
@@ -226,9 +233,12 @@ class ConvergenceMonitor:
         self.status[self.active[self.running]] = Status.MAX_STEPS
         self._stop(self.running.copy())
         z = self._finished
+        assert z is not None
         trace = Trace(torch.from_numpy(np.stack(self._history)), torch.tensor(self.seconds, dtype=torch.float64))
-        by_sample = (torch.from_numpy(each).to(z.device) for each in (self.status, self.residual, self.steps))
-        return FixedPoint(z.view(self.whole.shape), *by_sample, evaluations, trace)
+        status, residual, steps = (
+            torch.from_numpy(each).to(z.device) for each in (self.status, self.residual, self.steps)
+        )
+        return FixedPoint(z.view(self.whole.shape), status, residual, steps, evaluations, trace)
 
     def _row_mask(self, samples: np.ndarray) -> np.ndarray:
         """The present rows of the samples in a mask ``[b]``, as a mask."""
@@ -236,6 +246,7 @@ class ConvergenceMonitor:
 
     def _rows(self, samples: np.ndarray) -> Tensor:
         """The same as indices, on the state's device."""
+        assert self._best is not None
         return torch.from_numpy(np.flatnonzero(self._row_mask(samples))).to(self._best.t.device)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.layout import NUMPY_DTYPES, Block, Layout, NumpyLayout, tensor_of
+from andersonn.solvers.layout import NUMPY_DTYPES, Block, Layout, NumpyLayout, PerSample, tensor_of
 from andersonn.solvers.options import options, require_choice, require_count, require_number
 from andersonn.solvers.secant_window import NumpySecantWindow, SecantWindow
 from andersonn.solvers.solver import Evaluation, Solver, Stepper
@@ -82,9 +82,9 @@ class Extrapolation(Stepper):
         self.ridge = 10 * torch.finfo(like.dtype).eps if options.ridge is None else options.ridge
         self.mixing = Mixing(options.mixing, layout.samples, like.device)
         self.window: Window | None = None
-        self.gamma: Tensor | np.ndarray | None = None
+        self.gamma: PerSample | None = None
         self.before: tuple[Block, Block] | None = None  # residual and value that the next difference is taken from
-        self.least: Tensor | np.ndarray | None = None  # residual norm of each sample so far
+        self.least: PerSample | None = None  # residual norm of each sample so far
         self.period, self.since_extrapolation = options.period, 0
 
     def advance(self, now: Evaluation, out: Block) -> Block:
@@ -116,7 +116,7 @@ class Extrapolation(Stepper):
             self.before = (r, g)
         self.since_extrapolation = self.period - 1
 
-    def _damp(self, window: Window, gamma: Tensor | np.ndarray, now: Evaluation, out: Block) -> None:
+    def _damp(self, window: Window, gamma: PerSample, now: Evaluation, out: Block) -> None:
         """Subtracts (1 − β) (r − Σ γ_i Δr_i)."""
         factor = self.mixing.damping(window, gamma, now.norms[:, 0])
         if factor is not None:
@@ -127,6 +127,7 @@ class Extrapolation(Stepper):
         window = self._window()
         if self.options.restart is not None and window.pushed >= self.options.restart:
             window.clear()
+        assert self.before is not None
         r_before, g_before = self.before
         window.push(r_before, now.r, g_before, now.g)
         return window
@@ -137,22 +138,24 @@ class Extrapolation(Stepper):
         return self.window
 
     def _empty_window(self) -> Window:
-        options = self.options
+        options, layout = self.options, self.layout
+        assert options.window != "auto"
         size = min(options.window, options.max_steps, options.restart or options.window)
-        dtype = WINDOW_DTYPES.get(options.window_dtype, self.like.dtype)
+        dtype = self.like.dtype if options.window_dtype is None else WINDOW_DTYPES[options.window_dtype]
         with torch.inference_mode(False):
-            in_numpy = isinstance(self.layout, NumpyLayout) and dtype in NUMPY_DTYPES and options.sketch == 1
+            if isinstance(layout, NumpyLayout) and dtype in NUMPY_DTYPES and options.sketch == 1:
+                return (NumpySecantWindow if options.type == "I" else NumpyWindow)(size, layout, self.like, dtype)
             if options.type == "I":
-                return (NumpySecantWindow if in_numpy else SecantWindow)(size, self.layout, self.like, dtype)
-            if in_numpy:
-                return NumpyWindow(size, self.layout, self.like, dtype)
-            return TorchWindow(size, self.layout, self.like, dtype, options.sketch)
+                return SecantWindow(size, layout, self.like, dtype)
+            return TorchWindow(size, layout, self.like, dtype, options.sketch)
 
-    def _safeguard(self, size: Tensor | np.ndarray) -> None:
+    def _safeguard(self, size: PerSample) -> None:
         """Clears the window of samples whose residual has grown too far beyond its least."""
         if self.least is None:
             self.least = size
             return
+        assert self.window is not None
+        assert self.options.safeguard is not None
         self.window.forget(size > self.options.safeguard * self.least)
         self.least = torch.fmin(self.least, size) if isinstance(size, Tensor) else np.fmin(self.least, size)
 
@@ -164,7 +167,8 @@ class Extrapolation(Stepper):
         """Goes on with these samples alone."""
         self.layout = layout
         if self.before is not None:
-            self.before = tuple(layout.block(each.shaped.index_select(0, rows)) for each in self.before)
+            r, g = (layout.block(each.shaped.index_select(0, rows)) for each in self.before)
+            self.before = (r, g)
         if self.window is not None:
             self.window.compact(samples, rows, layout)
         if self.least is not None:
@@ -183,9 +187,12 @@ class Mixing:
         device: of the state.
     """
 
-    def __init__(self, rule: float | tuple[float, ...] | str, samples: int, device: torch.device) -> None:
+    def __init__(
+        self, rule: float | tuple[float, ...] | Literal["adaptive"], samples: int, device: torch.device
+    ) -> None:
         self.adaptive = rule == "adaptive"
-        self.schedule = (1.0,) if self.adaptive else (rule if isinstance(rule, tuple) else (rule,))
+        self.schedule: tuple[float, ...]
+        self.schedule = (1.0,) if rule == "adaptive" else (rule if isinstance(rule, tuple) else (rule,))
         self.taken = 0
         self.beta = torch.ones(samples, dtype=torch.float64, device=device) if self.adaptive else None
         self.remaining: Tensor | None = None
@@ -211,7 +218,7 @@ class Mixing:
         """β of Picard steps: the schedule's present value."""
         return self.schedule[min(self.taken, len(self.schedule) - 1)]
 
-    def damping(self, window: Window, gamma: Tensor | np.ndarray, size: Tensor | np.ndarray) -> Tensor | None:
+    def damping(self, window: Window, gamma: PerSample, size: PerSample) -> Tensor | None:
         """1 − β of this extrapolation for each sample, ``[B]``, or None if it is 0 for all.
 
         Args:
@@ -221,7 +228,7 @@ class Mixing:
         """
         beta = self.present
         self.taken += 1
-        if not self.adaptive:
+        if self.beta is None:
             return None if beta == 1.0 else torch.full_like(tensor_of(size), 1.0 - beta)
         if self.remaining is not None:
             grown = torch.where(tensor_of(size) > self.remaining, LOWER_BETA * self.beta, RAISE_BETA * self.beta)
@@ -231,6 +238,6 @@ class Mixing:
 
     def compact(self, samples: Tensor) -> None:
         """Goes on with these samples alone."""
-        if self.adaptive:
+        if self.beta is not None:
             self.beta = self.beta[samples]
             self.remaining = None if self.remaining is None else self.remaining[samples]

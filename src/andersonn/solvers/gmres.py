@@ -8,6 +8,7 @@ equivalent on such maps (Walker and Ni 2011, theorem 2.2); GMRES keeps one vecto
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ class GMRES(Solver):
         super().__post_init__()
         require_count("window", self.window)
 
-    def stepper(self, layout: Layout, like: Tensor) -> None:
+    def stepper(self, layout: Layout, like: Tensor) -> NoReturn:
         """There is none: a step of GMRES is a whole cycle."""
         raise TypeError("GMRES takes cycles, not steps; call solve")
 
@@ -81,7 +82,7 @@ class _Cycle:
         size, m = norms[:, 0], options.window
         self.basis = torch.empty((m + 1, *r.shape), dtype=r.dtype, device=r.device)
         self._normalize(r, size, 0)
-        small = {"dtype": torch.float64, "device": r.device}
+        small: dict[str, Any] = {"dtype": torch.float64, "device": r.device}
         self.triangle = torch.zeros(layout.samples, m, m, **small)
         self.right = torch.zeros(layout.samples, m + 1, **small)
         self.right[:, 0] = torch.nan_to_num(size, nan=0.0, posinf=0.0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -29,19 +30,25 @@ PART = 2**20
 HOST = ("cpu",)
 """Types of device whose memory the host can read without waiting."""
 
+PerSample: TypeAlias = Any
+"""Numbers by sample: all tensors, or in numpy all arrays, throughout one solve."""
+
 
 class Block:
     """The memory of one state as a matrix ``[R, D]``.
 
     Attributes:
         t: as a tensor.
-        a: the same memory as an array, or None where the state is not worked on in numpy.
+        a: the same memory as an array, or None where the state is not worked on in numpy (only what belongs to
+            :class:`NumpyLayout` reads it, so its type is left open there rather than checked at every step).
         shaped: the same memory in the shape that f takes and returns.
         counted: whether torch counts its own writes to it (not for tensors made in inference mode; numpy's writes are
             never counted).
     """
 
     __slots__ = ("a", "counted", "shaped", "t")
+
+    a: np.ndarray | Any
 
     def __init__(self, t: Tensor, shaped: Tensor, a: np.ndarray | None = None) -> None:
         self.t, self.shaped, self.a = t, shaped, a
@@ -82,6 +89,7 @@ class Layout:
 
     def _divide(self) -> None:
         """Finds which sample owns each row."""
+        assert self.lengths is not None
         count = torch.arange(len(self.lengths), device=self.lengths.device)
         self._sample_of_row = torch.repeat_interleave(count, self.lengths, output_size=self.rows)
 
@@ -118,7 +126,7 @@ class Layout:
         """Repeats each sample's value for its rows: ``[B, …]`` → ``[R, …]``."""
         return per_sample if self.lengths is None else per_sample[self._sample_of_row]
 
-    def subset(self, samples: Tensor) -> tuple[Layout, Tensor]:
+    def subset(self, samples: Tensor) -> tuple[Self, Tensor]:
         """The layout of some samples alone, and the rows they own: int64 ``[R']``, in the order of ``samples``."""
         part = copy.copy(self)
         part.samples = len(samples)
@@ -163,6 +171,7 @@ class NumpyLayout(Layout):
 
     def _divide(self) -> None:
         super()._divide()
+        assert self.lengths is not None
         self._sample_of_row_array = self._sample_of_row.numpy()
         self._starts = (self.lengths.cumsum(0) - self.lengths).numpy()
 
@@ -264,7 +273,7 @@ def _checked_lengths(offsets: Tensor, rows: int) -> Tensor:
     return lengths.to(torch.int64)
 
 
-def refuse_unsupported(state: Tensor) -> None:
+def refuse_unsupported(state: object) -> None:
     """Checks that a first state is one whose iteration can be monitored.
 
     Raises:

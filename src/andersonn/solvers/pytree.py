@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 KINDS = "a tensor, or a dict, list, tuple or named tuple of such"
+
+
+class SubsettableMap(Protocol):
+    """A map that can leave samples out."""
+
+    def __call__(self, state: Any, /) -> Any:
+        """Its value."""
+
+    def subset(self, samples: Tensor, rows: Tensor) -> Callable[[Any], Any]:
+        """The map of some samples alone; see ``compact`` of :class:`~andersonn.solvers.Solver`."""
 
 
 class PyTree:
@@ -87,6 +97,8 @@ class _LiftedMap:
 
 
 class _SubsettableLiftedMap(_LiftedMap):
+    f: SubsettableMap
+
     def subset(self, samples: Tensor, rows: Tensor) -> Callable[[Tensor], Tensor]:
         return self.tree.lift(self.f.subset(samples, rows))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ class SecantWindow(TorchWindow):
 
     def __init__(self, size: int, layout: Layout, like: Tensor, dtype: torch.dtype | None = None) -> None:
         super().__init__(size, layout, like, dtype)
-        kind = {"dtype": torch.float64, "device": like.device}
+        kind: dict[str, Any] = {"dtype": torch.float64, "device": like.device}
         self.lengths = torch.zeros(layout.samples, 2, size, **kind)
         gram = torch.zeros(layout.samples, size, size, **kind)
         self.equations = NormalEquations(gram, torch.zeros(layout.samples, size, **kind))

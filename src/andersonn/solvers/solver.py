@@ -10,16 +10,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from andersonn.solvers.convergence_monitor import ConvergenceMonitor
-from andersonn.solvers.layout import Block, Layout, layout_of, refuse_unsupported
+from andersonn.solvers.layout import Block, Layout, PerSample, layout_of, refuse_unsupported
 from andersonn.solvers.options import options, require_count, require_number
-from andersonn.solvers.pytree import PyTree
+from andersonn.solvers.pytree import PyTree, SubsettableMap
 from andersonn.solvers.result import FixedPoint
 
 Map = Callable[[Tensor], Tensor]
@@ -35,7 +35,7 @@ class Evaluation(NamedTuple):
     z: Block
     g: Block
     r: Block
-    norms: Tensor | np.ndarray
+    norms: PerSample
 
     def picard_step(self, mixing: float, out: Block) -> Block:
         """Z + mixing · r: ``g`` itself, or in ``out``."""
@@ -154,7 +154,8 @@ class _Buffers:
     """Blocks of the state's size, reused in turn."""
 
     def __init__(self, layout: Layout, like: Tensor) -> None:
-        self.layout, self.kind = layout, {"dtype": like.dtype, "device": like.device}
+        self.layout = layout
+        self.kind: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
         self.blocks: list[Block] = []
 
     def take(self, *busy: Block) -> Block:
@@ -167,10 +168,10 @@ class _Buffers:
         return self.blocks[-1]
 
 
-def worth_compacting(f: Map, monitor: ConvergenceMonitor, share: float) -> bool:
+def worth_compacting(f: Map, monitor: ConvergenceMonitor, share: float) -> TypeGuard[SubsettableMap]:
     """Whether at most this share of the batch still runs, and f can leave samples out."""
     running, size = np.count_nonzero(monitor.running), len(monitor.running)
-    return running < size and running <= share * size and hasattr(f, "subset")
+    return bool(running < size and running <= share * size and hasattr(f, "subset"))
 
 
 def evaluate(f: Map, z: Block, layout: Layout, past: Sequence[Block]) -> Block:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.layout import Block, Layout, NumpyLayout, tensor_of
+from andersonn.solvers.layout import Block, Layout, NumpyLayout, PerSample, tensor_of
 
 SKETCH_LINE = 16
 """Neighboring coordinates that a sketch takes together: a cache line of float32."""
@@ -167,7 +167,7 @@ class Window:
         self.pushed += 1
         self.equations.update(slot, *self._store(slot, r_before, r, g_before, g))
 
-    def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor | np.ndarray:
+    def coefficients(self, ridge: float, max_condition: float | None = None) -> PerSample:
         """γ = argmin ‖r − Σ γ_i ΔF_i‖ of each sample, float64 ``[B, filled]``.
 
         The system is scaled to a unit diagonal, so that ``ridge`` is relative whatever the size of the residuals
@@ -177,11 +177,11 @@ class Window:
         newest_first = [(self.pushed - 1 - i) % self.size for i in range(self.filled)]
         return self.equations.solve(ridge, newest_first, max_condition)
 
-    def remaining(self, gamma: Tensor | np.ndarray, size: Tensor | np.ndarray) -> Tensor | np.ndarray:
+    def remaining(self, gamma: PerSample, size: PerSample) -> PerSample:
         """‖r − Σ γ_i ΔF_i‖, from the normal equations alone: ``[B]``, given ‖r‖."""
         return self.equations.remaining(gamma, size)
 
-    def forget(self, samples: Tensor | np.ndarray) -> None:
+    def forget(self, samples: PerSample) -> None:
         """Forgets the past of some samples, a mask ``[B]``."""
         self.equations.forget(samples)
 
@@ -190,17 +190,15 @@ class Window:
         self.pushed = 0
         self.equations.clear()
 
-    def _store(
-        self, slot: int, r_before: Block, r: Block, g_before: Block, g: Block
-    ) -> tuple[Tensor | np.ndarray, Tensor | np.ndarray]:
+    def _store(self, slot: int, r_before: Block, r: Block, g_before: Block, g: Block) -> tuple[PerSample, PerSample]:
         """Writes the newest differences; ⟨ΔF_i, ΔF_new⟩ ``[B, filled]`` and ⟨r, ΔF_new⟩ ``[B]``."""
         raise NotImplementedError
 
-    def extrapolate(self, gamma: Tensor | np.ndarray, g: Block, out: Block) -> None:
+    def extrapolate(self, gamma: PerSample, g: Block, out: Block) -> None:
         """``out = g − Σ γ_i ΔG_i``, row by row."""
         raise NotImplementedError
 
-    def reduced_residual(self, gamma: Tensor | np.ndarray, r: Block) -> Tensor:
+    def reduced_residual(self, gamma: PerSample, r: Block) -> Tensor:
         """R − Σ γ_i ΔF_i, row by row: ``[R, D]``."""
         raise NotImplementedError
 
@@ -223,7 +221,7 @@ class NumpyWindow(Window):
     def __init__(self, size: int, layout: NumpyLayout, like: Tensor, dtype: torch.dtype | None = None) -> None:
         self.size = size
         self.equations = HostNormalEquations(layout.samples, size)
-        buffer = {"dtype": dtype or like.dtype, "device": like.device}
+        buffer: dict[str, Any] = {"dtype": dtype or like.dtype, "device": like.device}
         shape = (size, layout.rows, layout.width)
         self.dF, self.dG = (torch.empty(shape, **buffer).numpy() for _ in range(2))  # torch aligns its memory
         self._fit(layout)
@@ -246,8 +244,9 @@ class NumpyWindow(Window):
         """R − Σ γ_i ΔF_i, row by row: ``[R, D]``."""
         return combined(self.layout, r.t, -torch.from_numpy(gamma), torch.from_numpy(self.dF[: self.filled]))
 
-    def compact(self, samples: Tensor, rows: Tensor, layout: NumpyLayout) -> None:
+    def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone."""
+        assert isinstance(layout, NumpyLayout)
         self.dF, self.dG = (torch.from_numpy(each).index_select(1, rows).numpy() for each in (self.dF, self.dG))
         self.equations.compact(samples)
         self._fit(layout)
@@ -275,7 +274,7 @@ class TorchWindow(Window):
             raise ValueError(
                 f"a sketch of 1/{sketch} needs rows of {SKETCH_LINE * sketch} numbers, not {layout.width}; lower it"
             )
-        buffer = {"dtype": dtype or like.dtype, "device": like.device}
+        buffer: dict[str, Any] = {"dtype": dtype or like.dtype, "device": like.device}
         self.dF = torch.empty((size, layout.rows, SKETCH_LINE * self.lines if sketch > 1 else layout.width), **buffer)
         self.dG = torch.empty((size, layout.rows, layout.width), **buffer)
         self.equations = self._empty_equations(like.device)
@@ -283,7 +282,7 @@ class TorchWindow(Window):
     def _empty_equations(self, device: torch.device) -> NormalEquations | HostNormalEquations:
         if self.layout.on_host:
             return HostNormalEquations(self.layout.samples, self.size)
-        kind = {"dtype": torch.float64, "device": device}
+        kind: dict[str, Any] = {"dtype": torch.float64, "device": device}
         gram = torch.zeros(self.layout.samples, self.size, self.size, **kind)
         return NormalEquations(gram, torch.zeros(self.layout.samples, self.size, **kind))
 
@@ -304,7 +303,7 @@ class TorchWindow(Window):
         lines = state[:, : self.lines * self.sketch * SKETCH_LINE]
         return lines.view(len(state), self.lines, self.sketch, SKETCH_LINE)[:, :, 0].reshape(len(state), -1)
 
-    def extrapolate(self, gamma: Tensor | np.ndarray, g: Block, out: Block) -> None:
+    def extrapolate(self, gamma: PerSample, g: Block, out: Block) -> None:
         """``out = g − Σ γ_i ΔG_i``, row by row."""
         combined(self.layout, g.t, -tensor_of(gamma), self.dG[: self.filled], out.t)
 
