@@ -33,7 +33,7 @@ def described(model: type) -> dict[str, tuple[Any, str]]:
     return found
 
 
-def _fields(model: type) -> list[tuple[str, Any, str]]:
+def _fields(model: type[Any]) -> list[tuple[str, Any, str]]:
     if issubclass(model, BaseModel):
         return [(name, field.default, field.description or "") for name, field in model.model_fields.items()]
     hints = get_type_hints(model, include_extras=True)

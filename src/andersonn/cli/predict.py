@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from itertools import chain
@@ -70,12 +70,14 @@ def predict(
     columns = Columns(smiles_column, path_column)
     scientist = load_for(task, model, anytime=anytime)
     failures: list[Failure] = []
-    show = {Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: _csv}[format]
+    shows: dict[Format, Callable[[Iterator[Prediction | Failure]], None]] = {
+        Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: _csv,
+    }  # fmt: skip
     count = partial(_count, inputs or [], smiles or [], columns)
     reading = Reading(count, quiet=format is not Format.table and sys.stdout.isatty())
     chosen = chain(paths(inputs or [], columns), map(Smiles, smiles or []))
     try:
-        show(watched(_closing(scientist.answers(chosen, columns, reading.tell), reading), on_error, failures))
+        shows[format](watched(_closing(scientist.answers(chosen, columns, reading.tell), reading), on_error, failures))
     finally:
         reading.finish()
     raise typer.Exit(1 if failures else 0)

@@ -91,7 +91,8 @@ class Shard:
 
 def shards(chunks: Iterable[Chunk], size: int) -> Iterator[Shard]:
     """Groups chunks, each of at most ``size`` inputs, into shards of at most ``size`` inputs, in order."""
-    number, waiting, count = 0, [], 0
+    number, count = 0, 0
+    waiting: list[Chunk] = []
     for chunk in chunks:
         if waiting and count + chunk.count > size:
             yield Shard(number, tuple(waiting))

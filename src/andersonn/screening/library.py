@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -113,7 +113,7 @@ class Library:
         else:
             yield whole
 
-    def _of_records(self, whole: Chunk, stream: BinaryIO) -> Iterator[Chunk]:
+    def _of_records(self, whole: Chunk, stream: IO[bytes]) -> Iterator[Chunk]:
         if whole.kind == SMI:
             layout = list_layout(stream.readline(LONGEST_RECORD).decode("utf-8", errors="replace"))
             stream.seek(0)
@@ -139,8 +139,10 @@ class Library:
             how = json.dumps({"layout": layout.as_text(), "roles": asdict(roles)})
             stream.seek(len(header))
             for span in spans(stream, TABLE, self.size, layout.delimiter):
-                place = {"offset": len(header) + span.offset, "length": span.length}
-                yield replace(whole, **place, first=span.first + 1, count=span.count, layout=how)
+                yield replace(
+                    whole, offset=len(header) + span.offset, length=span.length, first=span.first + 1, count=span.count,
+                    layout=how,
+                )  # fmt: skip
 
     def _of_table(self, whole: Chunk) -> Iterator[Chunk]:
         with opened(whole.uri) as stream:
@@ -166,28 +168,31 @@ class Library:
                 member = replace(whole, name=f"{whole.name}/{printable(name)}", member=number)
                 if (wrong := _unsafe(name)) or (info.external_attr >> 16) & 0o170000 == 0o120000:
                     yield refused(member, wrong or _link(name))
-                elif _is_split(name):
+                elif (kind := _split_kind(name)) is not None:
                     with archive.open(info) as text:
-                        yield from self._of_records(replace(member, kind=kind_of(name)), text)
+                        yield from self._of_records(replace(member, kind=kind), text)
                 else:
                     yield refused(member, too_large(name)) if info.file_size > LIMIT else member
 
     def _of_tar(self, whole: Chunk) -> Iterator[Chunk]:
         with (
             unpacked(whole.uri, whole.packing) as stream,
-            tarfile.open(fileobj=BoundedStream(stream), mode="r:") as archive,
+            tarfile.open(fileobj=cast("IO[bytes]", BoundedStream(stream)), mode="r:") as archive,
         ):
             while (info := archive.next()) is not None:
-                archive.members.clear()  # else a million members stay in memory
+                # Else a million members stay in memory.
+                archive.members.clear()  # type: ignore[attr-defined]  # typeshed does not list it
                 name = info.name
                 if info.isdir() or not _wanted(name):
                     continue
                 member = replace(whole, name=f"{whole.name}/{printable(name)}", offset=info.offset_data)
                 if (wrong := _unsafe(name)) or not info.isreg() or info.issparse():
                     yield refused(member, wrong or _link(name))
-                elif _is_split(name):
-                    with archive.extractfile(info) as text:  # type: ignore[union-attr]
-                        yield from self._of_records(replace(member, kind=kind_of(name)), text)
+                elif (kind := _split_kind(name)) is not None:
+                    content = archive.extractfile(info)
+                    assert content is not None  # it is a regular file
+                    with content:
+                        yield from self._of_records(replace(member, kind=kind), content)
                 elif info.size > LIMIT:
                     yield refused(member, too_large(name))
                 else:
@@ -209,9 +214,10 @@ def _sound_rows(layout: Layout, lines: Iterable[str]) -> list[list[str]]:
     return [row for row in found if row]
 
 
-def _is_split(name: str) -> bool:
-    """Whether an archive's member is text of many records; one that is packed once more is read whole."""
-    return kind_of(name) in RECORDS and bare(PurePosixPath(name)) == PurePosixPath(name)
+def _split_kind(name: str) -> str | None:
+    """The kind of an archive's member that is text of many records, else None; one that is packed once more is read whole."""
+    kind = kind_of(name)
+    return kind if kind in RECORDS and bare(PurePosixPath(name)) == PurePosixPath(name) else None
 
 
 def decoded(line: bytes) -> str:

@@ -108,7 +108,8 @@ class Reader:
             yield from self._table(chunk, content)
             return
         layout = Layout.from_text(chunk.layout) if chunk.layout else None
-        make = {SDF: _molecule, SMI: partial(_line, layout)}.get(chunk.kind, _frame)
+        makers: dict[str, Callable[[bytes, Path, int], Parsed]] = {SDF: _molecule, SMI: partial(_line, layout)}
+        make = makers.get(chunk.kind, _frame)
         path = _path(chunk.name)
         for span in spans(BytesIO(content), chunk.kind, 1):
             number = chunk.first + span.first - 1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -26,10 +26,10 @@ class Span(NamedTuple):
     offset: int
     length: int
     first: int
-    count: int
+    count: int  # type: ignore[assignment]  # in place of a tuple's method
 
 
-def spans(stream: BinaryIO, kind: str, size: int, delimiter: str = ",") -> Iterator[Span]:
+def spans(stream: IO[bytes], kind: str, size: int, delimiter: str = ",") -> Iterator[Span]:
     """Spans of ``size`` records, fewer at the end and where they have more than :data:`LIMIT` bytes. A record of SMILES is a
     line, also an empty one.
 
@@ -39,7 +39,10 @@ def spans(stream: BinaryIO, kind: str, size: int, delimiter: str = ",") -> Itera
         size: records.
         delimiter: of the fields of a table.
     """
-    ends = {SDF: _record_ends, SMI: _line_ends, TABLE: partial(_row_ends, delimiter)}.get(kind, _frame_ends)
+    ways: dict[str, Callable[[IO[bytes]], Iterator[list[int]]]] = {
+        SDF: _record_ends, SMI: _line_ends, TABLE: partial(_row_ends, delimiter),
+    }  # fmt: skip
+    ends = ways.get(kind, _frame_ends)
     begin, first, count, last = 0, 1, 0, 0
     for block in ends(stream):
         for end in block:
@@ -51,13 +54,13 @@ def spans(stream: BinaryIO, kind: str, size: int, delimiter: str = ",") -> Itera
         yield Span(begin, last - begin, first, count)
 
 
-def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
     """Whole lines, some megabytes at a time."""
     while block := stream.read(BLOCK):
         yield block if block.endswith(b"\n") else block + stream.readline(LIMIT)
 
 
-def _line_ends(stream: BinaryIO) -> Iterator[list[int]]:
+def _line_ends(stream: IO[bytes]) -> Iterator[list[int]]:
     at = 0
     for block in _blocks(stream):
         ends = (np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == 10) + 1 + at).tolist()
@@ -65,7 +68,7 @@ def _line_ends(stream: BinaryIO) -> Iterator[list[int]]:
         yield ends if block.endswith(b"\n") else [*ends, at]
 
 
-def _record_ends(stream: BinaryIO) -> Iterator[list[int]]:
+def _record_ends(stream: IO[bytes]) -> Iterator[list[int]]:
     at, open_record = 0, False
     for block in _blocks(stream):
         ends = [at + match.end() for match in RECORD_END.finditer(block)]
@@ -77,7 +80,7 @@ def _record_ends(stream: BinaryIO) -> Iterator[list[int]]:
         yield [at]
 
 
-def _row_ends(delimiter: str, stream: BinaryIO) -> Iterator[list[int]]:
+def _row_ends(delimiter: str, stream: IO[bytes]) -> Iterator[list[int]]:
     at, ends = 0, []
     lines = (line.decode("latin-1") for line in iter(partial(stream.readline, LIMIT), b""))  # one letter a byte
     for record in records(lines, delimiter):
@@ -89,7 +92,7 @@ def _row_ends(delimiter: str, stream: BinaryIO) -> Iterator[list[int]]:
     yield ends
 
 
-def _frame_ends(stream: BinaryIO) -> Iterator[list[int]]:
+def _frame_ends(stream: IO[bytes]) -> Iterator[list[int]]:
     """Frames of xyz files, with the text behind each, as their reader splits them. After a first line that should count
     atoms and does not, all is one frame, which its reader will refuse.
     """

@@ -105,8 +105,9 @@ def _names(
     for k, atom in enumerate(shown):
         ink = "white" if abs(scale(values[atom]) - 0.5) > 0.3 else INK
         weight = "bold" if atom in largest else "normal"
+        x, y = flat[k]
         axes.text(
-            *flat[k], atom_name(structure, atom), ha="center", va="center", fontsize=7.5, color=ink,
+            x, y, atom_name(structure, atom), ha="center", va="center", fontsize=7.5, color=ink,
             fontweight=weight, zorder=3 + 1e-4 * depth[k],
         )  # fmt: skip
 

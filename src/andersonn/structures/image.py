@@ -231,8 +231,10 @@ class NodeNeighborImage:
             planes[f"atom_{name}"] = np.broadcast_to(table[own, c], mask.shape)
             planes[f"neighbor_{name}"] = table[other, c]
         for c, name in enumerate(self.recipe.node_channels):
+            assert self.of_row is not None  # its recipe names channels
             planes[f"atom_{name}"] = np.broadcast_to(self.of_row[:, None, c], mask.shape)
         for c, name in enumerate(self.recipe.graph_channels):
+            assert self.of_whole is not None  # the same
             planes[f"whole_{name}"] = np.full(mask.shape, self.of_whole[c])
         return {name: np.where(mask, plane, 0.0).astype(np.float32) for name, plane in planes.items()}
 

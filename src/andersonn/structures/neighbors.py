@@ -83,13 +83,14 @@ def _pairs_by_tree(xyz: np.ndarray, cell: np.ndarray | None, radius: float) -> P
         fractional = xyz @ np.linalg.inv(cell)
         wrap = -np.floor(fractional)
         inside = fractional + wrap
-        own, shifts = [], []
+        owners: list[np.ndarray] = []
+        shifts: list[np.ndarray] = []
         for step in np.ndindex(*(2 * np.ceil(margin).astype(int) + 1)):
             moved = inside + (step - np.ceil(margin))
             near = np.flatnonzero(((moved >= -margin) & (moved < 1.0 + margin)).all(axis=1))
-            own.append(near)
+            owners.append(near)
             shifts.append(wrap[near] + step - np.ceil(margin))
-        own, shift = np.concatenate(own), np.concatenate(shifts)
+        own, shift = np.concatenate(owners), np.concatenate(shifts)
         xyz = xyz[own] + shift @ cell
         first = np.flatnonzero((shift == wrap[own]).all(axis=1))
     found = cKDTree(xyz[first]).sparse_distance_matrix(cKDTree(xyz), radius, output_type="ndarray")

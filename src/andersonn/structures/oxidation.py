@@ -101,6 +101,6 @@ def assign(kinds: tuple[int, ...], counts: tuple[int, ...]) -> tuple[np.ndarray,
     neutral = min(sums[0][0], UNHEARD) if left == 0 else UNHEARD
     excess = min(neutral - sums[usual][0], UNHEARD)
     odd = sum(z * count for z, count in zip(kinds, counts, strict=True)) % 2
-    chosen = [_table()[z][k] for z, k in zip(kinds, sums[left][1], strict=True)]
+    states = [_table()[z][k] for z, k in zip(kinds, sums[left][1], strict=True)]
     whole = [abs(left) / atoms, neutral, excess, usual / atoms, odd]
-    return np.array(chosen, dtype=np.float32), np.array(whole, dtype=np.float32)
+    return np.array(states, dtype=np.float32), np.array(whole, dtype=np.float32)

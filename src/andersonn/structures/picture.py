@@ -14,6 +14,7 @@ from andersonn.structures.structure import Structure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 VIEW = np.radians([-72.0, 12.0])
@@ -80,7 +81,8 @@ def draw_graph(axes: Axes, graph: AtomBondGraph) -> None:
     sizes = 40.0 if len(structure) <= 60 else 12.0
     colors = [elements.colors()[z] for z in structure.Z]
     order = np.argsort(depth)
-    axes.scatter(*flat[order].T, s=sizes, c=[colors[a] for a in order], edgecolors=INK, linewidths=0.6, zorder=3)
+    x, y = flat[order].T
+    axes.scatter(x, y, s=sizes, c=[colors[a] for a in order], edgecolors=INK, linewidths=0.6, zorder=3)
     frame(axes, flat, 1.0, f"atom-bond network: {graph.n_bonds} bonds")
 
 
@@ -124,7 +126,7 @@ def draw_image(axes: Axes, image: NodeNeighborImage) -> None:
     bar.outline.set_visible(False)
 
 
-def _pixel_symbols(axes: Axes, image: NodeNeighborImage, scale: object) -> None:
+def _pixel_symbols(axes: Axes, image: NodeNeighborImage, scale: Normalize) -> None:
     for row, column in zip(*np.nonzero(image.mask), strict=True):
         symbol = elements.symbols()[image.Z[image.neighbor_index[row, column]]]
         shade = float(scale(image.distance[row, column])) * image.weight[row, column]
@@ -181,7 +183,7 @@ def ball(axes: Axes, center: np.ndarray, radius: float, color: str | np.ndarray,
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Circle
 
-    base = np.array(to_rgb(color))
+    base: np.ndarray = np.array(to_rgb(color))  # type: ignore[arg-type]  # it takes arrays too
     for shrink, light in ((1.0, 0.0), (0.72, 0.28), (0.4, 0.55)):
         shift = (1.0 - shrink) * 0.45 * radius * np.array([-1.0, 1.0])
         tone = base + light * 0.7 * (1.0 - base) if light else 0.82 * base

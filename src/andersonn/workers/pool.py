@@ -22,7 +22,8 @@ from andersonn.sanitize import lines_of
 
 STARTING = 120.0
 """Seconds that a worker may take to start and import its libraries."""
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Worker:
@@ -39,7 +40,7 @@ class Worker:
     def __init__(
         self, compute: str, settings: dict[str, Any], threads: int = 1, gigabytes: float | None = None
     ) -> None:
-        self._first = {"compute": compute, "settings": settings, "gigabytes": gigabytes}
+        self._first: dict[str, Any] = {"compute": compute, "settings": settings, "gigabytes": gigabytes}
         self._threads = threads
         self._process: subprocess.Popen[str] | None = None
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115

@@ -55,7 +55,8 @@ def solvers(
     if task is None:
         cases = comparison.standard_cases(set.value, problem or (), seed, device)
     else:
-        cases = comparison.own_cases(task, model, [str(file) for file in data or ()], batch, seed, device)
+        folder = None if model is None else str(model)
+        cases = comparison.own_cases(task, folder, [str(file) for file in data or ()], batch, seed, device)
     limits = QUICK if set is Set.quick else {}
     result = comparison.measure(cases, device=device, threads=threads, seed=seed, progress=Bars(), **limits)
     if out:

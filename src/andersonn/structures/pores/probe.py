@@ -94,6 +94,7 @@ def _probed(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray) -> tuple[np.n
 def densities(structure: Structure) -> np.ndarray:
     """:data:`DENSITY` of a periodic structure, float64 ``[3]``."""
     Z, volume = structure.Z, structure.volume
+    assert volume is not None  # it is periodic
     balls = 4.0 / 3.0 * np.pi * (elements.column("covalent_radius_A")[Z] ** 3).sum()
     return np.array([NM3 * len(Z) / volume, G_CM3 * _masses()[Z].sum() / volume, balls / volume])
 

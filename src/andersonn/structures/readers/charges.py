@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -205,7 +205,7 @@ def _of_atoms(atoms: Any) -> dict[str, Any]:
     return found
 
 
-def _agreed(places: list[tuple[str, Mapping[str, Any]]], nuclear: int) -> Told:
+def _agreed(places: Sequence[tuple[str, Mapping[str, Any]]], nuclear: int) -> Told:
     """The statement of the first place that makes one; a warning where a later one contradicts it."""
     warnings: list[str] = []
     charges: list[int] = []

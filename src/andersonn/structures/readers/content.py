@@ -211,10 +211,10 @@ def unpacked(stream: BinaryIO, packing: str) -> BinaryIO:
         packing: ``gz``, ``bz2`` or ``xz``; empty if it is not packed.
     """
     if packing == "gz":
-        return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
+        return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]  # a BinaryIO in all but its name
     if packing == "bz2":
-        return bz2.BZ2File(stream)
-    return io.BufferedReader(_Xz(stream)) if packing == "xz" else stream  # type: ignore[return-value]
+        return bz2.BZ2File(stream)  # type: ignore[return-value]  # the same
+    return io.BufferedReader(_Xz(stream)) if packing == "xz" else stream
 
 
 def damaged(name: str, error: BaseException) -> InputError:

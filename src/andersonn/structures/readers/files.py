@@ -25,10 +25,11 @@ def read_file(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES
     Raises:
         InputError: the file is missing, empty, too large, not text, in no known format, or a structure in it is unsound.
     """
-    found = read_each(path, max_megabytes)
-    for item in found:
+    found: list[Structure] = []
+    for item in read_each(path, max_megabytes):
         if isinstance(item, InputError):
             raise item
+        found.append(item)
     return found
 
 

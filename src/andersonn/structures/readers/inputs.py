@@ -76,15 +76,11 @@ def sources(inputs: Iterable[Any], columns: Columns = USUAL_COLUMNS) -> Iterator
             yield from _of_path(item, columns)
         elif isinstance(item, Mapping):
             label = f"input {position + 1}"
-            yield from _of_table(
-                lambda item=item: table_of_mapping(item), columns, label, lambda k, of=label: f"{of}:{k}" if k else of
-            )
+            yield from _of_table(partial(table_of_mapping, item), columns, label, partial(_row_name, label))
         elif isinstance(item, Table):
-            yield from _of_table(lambda item=item: item, columns, item.what, lambda k, of=item.what: f"{of}:{k}")
+            yield from _of_table(item, columns, item.what, partial("{}:{}".format, item.what))
         elif is_table(item):
-            yield from _of_table(
-                lambda item=item: table_of_object(item), columns, f"input {position + 1}", lambda k: f"row {k}"
-            )
+            yield from _of_table(partial(table_of_object, item), columns, f"input {position + 1}", lambda k: f"row {k}")
         else:
             yield getattr(item, "id", "") or f"input {position + 1}", item
 
@@ -136,7 +132,7 @@ def _of_path(item: str | os.PathLike[str], columns: Columns) -> Iterator[tuple[s
         yield name, Path(item)
 
 
-def _of_text(item: str | bytes, name: str, columns: Columns) -> Iterator[tuple[str, Any]]:
+def _of_text(item: str | bytes | bytearray, name: str, columns: Columns) -> Iterator[tuple[str, Any]]:
     """The text of a file; of a table, its rows."""
     try:
         if not isinstance(item, str):
@@ -154,17 +150,26 @@ def _of_text(item: str | bytes, name: str, columns: Columns) -> Iterator[tuple[s
 
 
 def _of_table(
-    read: Callable[[], Table], columns: Columns, name: str, of_row: Callable[[str], str], folder: Path | None = Path()
+    read: Table | Callable[[], Table],
+    columns: Columns,
+    name: str,
+    of_row: Callable[[str], str],
+    folder: Path | None = Path(),
 ) -> Iterator[tuple[str, Any]]:
     nothing = True
     try:
-        for source in row_sources(read(), columns, folder, of_row):
+        table = read if isinstance(read, Table) else read()
+        for source in row_sources(table, columns, folder, of_row):
             nothing = False
             yield source
         if nothing:
             yield name, InputError("no_atoms", f"{name!r} holds no rows", "write a row for each structure")
     except InputError as error:
         yield name, error
+
+
+def _row_name(of: str, k: str) -> str:
+    return f"{of}:{k}" if k else of
 
 
 def _is_numbers(thing: Any) -> bool:

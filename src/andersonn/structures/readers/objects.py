@@ -48,7 +48,11 @@ def _from_ase(atoms: Any, id: str) -> Structure:
     if cell is not None:
         return Structure(Z, xyz, cell, id=id)
     told = told_by_ase(atoms)
-    says = {"charge": told.charge or 0, "charge_given": told.charge is not None, "multiplicity": told.multiplicity}
+    says: dict[str, Any] = {
+        "charge": told.charge or 0,
+        "charge_given": told.charge is not None,
+        "multiplicity": told.multiplicity,
+    }
     return judged(Structure(Z, xyz, id=id, warnings=told.warnings, **says))
 
 
@@ -68,7 +72,11 @@ def _from_pymatgen(thing: Any, id: str) -> Structure:
     Z, xyz = np.array(thing.atomic_numbers), np.array(thing.cart_coords)
     if cell is not None:
         return Structure(Z, xyz, cell, id=id, charge=charge)
-    says = {"charge": charge, "charge_given": bool(charge), "multiplicity": getattr(thing, "spin_multiplicity", None)}
+    says: dict[str, Any] = {
+        "charge": charge,
+        "charge_given": bool(charge),
+        "multiplicity": getattr(thing, "spin_multiplicity", None),
+    }
     return judged(Structure(Z, xyz, id=id, **says))
 
 

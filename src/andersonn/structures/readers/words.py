@@ -47,7 +47,8 @@ def symbols_of(words: Iterable[str]) -> tuple[list[str], list[str]]:
         InputError: a word names no element, or may name two.
     """
     known: dict[str, tuple[str, str]] = {}
-    symbols, notes = [], {}
+    symbols: list[str] = []
+    notes: dict[str, str] = {}
     for word in words:
         if word not in known:
             known[word] = _symbol(word)

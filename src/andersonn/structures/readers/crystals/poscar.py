@@ -100,7 +100,9 @@ def _head(lines: list[str]) -> _Head:
         raise InputError("bad_poscar", f"the POSCAR has {len(words)} lines", HINT)
     if words[HEAD] and all(word.isdigit() for word in words[HEAD]):
         raise InputError("bad_poscar", "the POSCAR has no line of element symbols (VASP 4)", "add it as line 6")
-    at, species, counts = HEAD, [], []
+    at = HEAD
+    species: list[str] = []
+    counts: list[int] = []
     while at < len(words) and not (words[at] and words[at][0][0].isdigit()):
         species += words[at]
         at += 1

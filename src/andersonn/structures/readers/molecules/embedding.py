@@ -89,7 +89,7 @@ def canonical(mol: Mol) -> tuple[Mol, list[int]]:
     text = Chem.MolToSmiles(named)
     order = [int(number) for number in re.findall(r"\d+", named.GetProp("_smilesAtomOutputOrder"))]
     options = Chem.SmilesParserParams()
-    options.removeHs = False
+    options.removeHs = False  # type: ignore[assignment]  # RDKit's stubs take the class for the type of its options
     twin = Chem.MolFromSmiles(text, options)
     numbers = [named.GetAtomWithIdx(k).GetAtomicNum() for k in order]
     same = twin is not None and [atom.GetAtomicNum() for atom in twin.GetAtoms()] == numbers
@@ -97,8 +97,8 @@ def canonical(mol: Mol) -> tuple[Mol, list[int]]:
     if axes or not same or Chem.MolToSmiles(twin) != text:
         twin = Chem.RenumberAtoms(named, order)
     place = [0] * len(order)
-    for k, atom in enumerate(order):
-        place[atom] = k
+    for k, index in enumerate(order):
+        place[index] = k
     return twin, place
 
 
@@ -111,11 +111,11 @@ def _placed(mol: Mol, count: int, seed: int) -> list[int]:
     from rdkit.Chem import rdDistGeom
 
     options = rdDistGeom.ETKDGv3()
-    options.randomSeed = seed
-    options.maxIterations = attempts(mol.GetNumAtoms())
-    options.timeout = LONGEST_SECONDS * count
+    options.randomSeed = seed  # type: ignore[assignment]  # RDKit's stubs take the class for the type of its options
+    options.maxIterations = attempts(mol.GetNumAtoms())  # type: ignore[assignment]  # as above
+    options.timeout = LONGEST_SECONDS * count  # type: ignore[assignment]  # as above
     # Cages and crowded molecules need a start in space, not by eigenvectors.
-    for options.useRandomCoords in (False, True):
+    for options.useRandomCoords in (False, True):  # type: ignore[assignment]  # as above
         begin = time.monotonic()
         try:
             numbers = list(rdDistGeom.EmbedMultipleConfs(mol, count, options))
@@ -136,14 +136,14 @@ def _placed(mol: Mol, count: int, seed: int) -> list[int]:
 
 def _relaxed(mol: Mol) -> str:
     """Relaxes all conformers, in place; says how they were made."""
-    from rdkit.Chem import AllChem
+    from rdkit.Chem import rdForceFieldHelpers as fields
 
-    if AllChem.MMFFHasAllMoleculeParams(mol):
-        AllChem.MMFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
+    if fields.MMFFHasAllMoleculeParams(mol):
+        fields.MMFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
         return CONFORMER_PROTOCOL
     with contextlib.suppress(RuntimeError):  # it knows the atoms, but perhaps not a bond
-        if AllChem.UFFHasAllMoleculeParams(mol):
-            AllChem.UFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
+        if fields.UFFHasAllMoleculeParams(mol):
+            fields.UFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
             return f"{EMBEDDING} and UFF, since MMFF94 does not know all its atoms; less exact"
     return f"{EMBEDDING} alone, since no force field knows all its atoms; less exact"
 

@@ -254,7 +254,7 @@ def further_conformers(structure: Structure, count: int) -> list[Structure]:
         return []
     from rdkit import Chem, rdBase
 
-    mol, found = Chem.Mol(structure.source_mol), []
+    mol, found = Chem.Mol(structure.source_mol), []  # type: ignore[call-overload]  # RDKit's stubs forget bytes
     with rdBase.BlockLogs():
         try:
             embed(mol, count, FURTHER_SEED)

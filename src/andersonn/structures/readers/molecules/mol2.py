@@ -79,7 +79,8 @@ def _parsed(text: str) -> Record:
     if "ATOM" not in sections:
         raise InputError("bad_mol2", "the record has no @<TRIPOS>ATOM", HINT)
     header = sections.get("MOLECULE", [])
-    record, place = Record(), {}
+    record = Record()
+    place: dict[str, int] = {}
     record.charged = "NO_CHARGES" not in "".join(header[3:4]).upper()
     for line in sections["ATOM"]:
         _atom(line, record, place)

@@ -29,7 +29,8 @@ MOL_HINT = "line 4 of a MOL block counts atoms and bonds; a line for each must f
 
 def parse_sdf(text: str, name: str) -> list[Structure | InputError]:
     """The molecules of an SDF or MOL file, V2000 or V3000, or what is wrong with one."""
-    records, lines = [], []
+    records: list[str] = []
+    lines: list[str] = []
     for line in lines_of(text):
         if line.rstrip() == RECORD_END:
             records.append("\n".join(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import gemmi
 import numpy as np
@@ -17,6 +18,9 @@ from andersonn.structures.readers.molecules.from_rdkit import check_elements, fi
 from andersonn.structures.readers.molecules.pdb_elements import with_elements
 from andersonn.structures.saturation import unsaturated
 from andersonn.structures.structure import Structure
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Atom
 
 HYDROGEN_HINT = (
     "add hydrogens to the file, or give the ligand as SDF, MOL or SMILES, which say how its atoms are bonded"
@@ -38,7 +42,8 @@ def parse_pdb(text: str, name: str) -> list[Structure | InputError]:
 
 def parse_mmcif(text: str, name: str) -> list[Structure | InputError]:
     """The models of an mmCIF file's blocks, coordinate entries and chemical components alike; see :func:`parse_pdb`."""
-    document, models = parsed(text), {}
+    document = parsed(text)
+    models: dict[str, tuple[gemmi.Structure, int]] = {}
     if isinstance(document, InputError):
         raise document
     for block in document:
@@ -202,6 +207,6 @@ def _completed(found: gemmi.Structure, id: str, notes: tuple[str, ...]) -> Struc
     return finished(whole, id, notes)
 
 
-def _residue(atom: object) -> tuple[str, str, str]:
+def _residue(atom: Atom) -> tuple[str, str, str]:
     info = atom.GetPDBResidueInfo()
     return info.GetResidueName().strip(), str(info.GetResidueNumber()), info.GetChainId().strip()

@@ -144,7 +144,7 @@ def _molecule(text: str) -> Mol:
     if len(text) > LONGEST:
         raise InputError("bad_smiles", f"{len(text)} characters are too many for a SMILES", HINT)
     options = Chem.SmilesParserParams()
-    options.sanitize, options.removeHs, options.parseName = False, False, False
+    options.sanitize, options.removeHs, options.parseName = False, False, False  # type: ignore[assignment]  # RDKit's stubs are wrong here
     with rdBase.BlockLogs():
         mol = Chem.MolFromSmiles(text, options)
     if mol is None:

@@ -157,8 +157,9 @@ def _matrix(text: str) -> list[list[float]]:
         and all(TIME_REVERSAL.fullmatch(p) or _is_moment(p) for p in parts[3:])
     ):
         rows = [_row(part) for part in (*parts[:2], parts[2].rstrip("';"))]
-        if all(row is not None for row in rows):
-            return rows
+        found = [row for row in rows if row is not None]
+        if len(found) == len(rows):
+            return found
     raise InputError("bad_symmetry", f"unreadable symmetry operation {text[:60]!r}", "write it like x,y,z")
 
 
@@ -171,6 +172,7 @@ def _row(part: str) -> list[float] | None:
     row, position = [0.0, 0.0, 0.0, 0.0], 0
     while position < len(part):
         found = TERM.match(part, position)
+        assert found is not None  # it may match nothing
         sign, number, axis = found[1], found[2], found[3]
         if not (number or axis) or number == "." or (position and not sign):
             return None

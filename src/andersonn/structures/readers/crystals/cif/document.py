@@ -220,7 +220,7 @@ def named_block(items: gemmi.cif.Block, notes: tuple[str, ...] = (), keep: objec
     draft = Draft(items.name)
     for item in items:
         if item.pair is not None:
-            draft.add_pair(current_name(item.pair[0]), item.pair[1])
+            draft.add_pair(current_name(item.pair[0]), item.pair[1])  # type: ignore[index]  # gemmi's stubs call a pair an object
         elif item.loop is not None:
             draft.add_loop([current_name(tag) for tag in item.loop.tags], list(item.loop.values))
     items = draft.built()
@@ -231,7 +231,7 @@ def _columns(items: gemmi.cif.Block) -> dict[str, int]:
     found: dict[str, int] = {}
     for item in items:
         if item.pair is not None:
-            found[item.pair[0].lower()] = 1
+            found[item.pair[0].lower()] = 1  # type: ignore[index]  # gemmi's stubs call a pair an object
         elif item.loop is not None:
             length = item.loop.length()
             found.update((tag.lower(), length) for tag in item.loop.tags)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import gemmi
 import numpy as np
@@ -103,9 +104,11 @@ def formula_in(block: Block, text: str | None) -> Formula | None:
 
 def _counted(text: str) -> dict[str, float]:
     """Symbol → count, with brackets and numbers before or behind them, as in ``Mg (O H)2`` and ``C H O Zn, 0.5(C7 H8)``."""
-    total: Counter[str] = Counter()
+    total: Any = Counter()  # of floats, which the type of a Counter does not foresee
     for part in SEPARATOR.split(text):
-        levels, factors, last = [Counter()], [1.0], None
+        levels: list[Any] = [Counter()]
+        last: Any = None
+        factors = [1.0]
         for symbol, factor, bracket in TOKEN.findall(CHARGE.sub(" ", part)):
             if factor and last:
                 for name, count in last.items():

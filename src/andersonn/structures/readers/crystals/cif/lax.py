@@ -275,7 +275,9 @@ class _Scanner:
                 yield Word(quoted(inner), line, False, flaw)
             else:
                 end = self._end_of_list(start) if first in "[{" else start
-                position = WORD.match(text, max(start, end - 1)).end()
+                word = WORD.match(text, max(start, end - 1))
+                assert word is not None  # no space is there
+                position = word.end()
                 yield Word(text[start:position] if end == start else quoted(text[start:position]), line, end == start)
             line += text.count("\n", start, position)
 

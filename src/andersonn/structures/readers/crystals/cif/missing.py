@@ -81,7 +81,7 @@ def what_is_missing(formula: Formula, Z: np.ndarray, last: bool) -> tuple[tuple[
         bare = formula.hydrogen and (Z == 6).any() and not (Z == 1).any()
         return (note,), (("the file's formula has hydrogen, but its sites have none",) if bare else ())
     hint = "correct _chemical_formula_sum, or complete the sites"
-    if last and sum(found.values()):
+    if last and found.total():
         hint = "the file may be cut short; complete its sites, or correct _chemical_formula_sum"
     raise InputError("incomplete", f"the sites make {made} but the file's formula is {formula.text}", hint)
 

@@ -67,7 +67,8 @@ def _structure(block: Block, name: str) -> Structure:
             "order the structure first: keep one alternative in a cell without that symmetry",
         )
     notes, doubts = notes + cell.notes, cell.warnings + guessed_elements(block, small, formula is not None)
-    atoms, once = cell.atoms, ()
+    atoms = cell.atoms
+    once: tuple[str, ...] = ()
     while True:
         try:
             absent, lacks = _absent(block, formula, atoms)
@@ -135,7 +136,8 @@ def _whole_cell(sites: Sites, said: Stated, evidence: Evidence) -> Cell:
 
 def _absent(block: Block, formula: Formula | None, atoms: Atoms) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Notes and warnings on what the file states but gives no positions of: solvent, hydrogen."""
-    missing, lacks = (), ()
+    missing: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
     if formula is None:
         lacks = hydrogen_told_elsewhere(block, atoms.Z)
     elif not formula.holds(atoms.Z):
@@ -150,7 +152,7 @@ def _absent(block: Block, formula: Formula | None, atoms: Atoms) -> tuple[tuple[
 def _small(block: Block) -> gemmi.SmallStructure:
     for name in NUMBERS:  # the parser takes plain digits only; the number is read elsewhere
         item = block.items.find_pair_item(name)
-        if item is not None and not item.pair[1].isdecimal():
+        if item is not None and not item.pair[1].isdecimal():  # type: ignore[index]  # gemmi's stubs call a pair an object
             block.items.set_pair(name, "?")
     try:
         return gemmi.make_small_structure_from_block(block.items)

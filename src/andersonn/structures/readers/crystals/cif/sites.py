@@ -105,7 +105,7 @@ def of_label(label: str, Z: int) -> Read:
 def _known_part(text: str) -> bool:
     """Whether it begins with the symbol of an element, R of ``C_R`` aside."""
     found = ELEMENT.match(text)
-    return bool(found) and found[0] in elements.atomic_number()
+    return found is not None and found[0] in elements.atomic_number()
 
 
 def _names_several(text: str) -> bool:
@@ -175,7 +175,8 @@ def _touch(block: Block, cell: gemmi.UnitCell, some: list[int], others: list[int
     symbols = block.column("_atom_site_type_symbol") or block.column("_atom_site_label") or []
     columns = [block.column(f"_atom_site_fract_{x}") or [] for x in "xyz"]
     fractional = np.array([[number(text) for text in column] for column in columns]).T
-    found = [gemmi.Element(FIRST_LETTERS.match(gemmi.cif.as_string(text))[0].capitalize()) for text in symbols]
+    letters = [FIRST_LETTERS.match(gemmi.cif.as_string(text)) for text in symbols]  # it matches any text
+    found = [gemmi.Element(first[0].capitalize()) for first in letters if first is not None]
     found = [one if one.atomic_number else gemmi.Element(one.name[:1]) for one in found]
     radii = np.array([one.covalent_r for one in found])
     metals = np.array([one.is_metal for one in found])

@@ -186,7 +186,8 @@ def _groups(block: Block, cell: gemmi.UnitCell) -> tuple[tuple[gemmi.SpaceGroup,
     rhombohedral = not hexagonal and abs(cell.alpha - cell.gamma) < 1 and abs(cell.alpha - 90) > 1
     symbols = [found for name in SYMBOLS if (found := block.value(name)) and found not in "?."]
     choice = (block.value(*CHOICE) or "")[:1]
-    by_symbol, symbol = (), ""
+    by_symbol: tuple[gemmi.SpaceGroup, ...] = ()
+    symbol = ""
     for symbol in symbols:
         by_symbol = groups_called(symbol, hexagonal, rhombohedral)
         if len(by_symbol) > 1 and choice in ("1", "2"):
@@ -197,7 +198,7 @@ def _groups(block: Block, cell: gemmi.UnitCell) -> tuple[tuple[gemmi.SpaceGroup,
     by_hall = group_of_hall(hall) if hall and hall not in "?." else None
     number = _number(block)
     by_number = settings_of(number) if number else ()
-    said = [(f"{symbol!r}", by_symbol)] if by_symbol else []
+    said: list[tuple[str, tuple[gemmi.SpaceGroup, ...]]] = [(f"{symbol!r}", by_symbol)] if by_symbol else []
     said += [(f"Hall symbol {hall!r}", (by_hall,))] if by_hall else []
     said += [(f"number {number}", by_number)] if by_number else []
     unknown = symbols[0] if symbols and not by_symbol else hall if hall and hall not in "?." and not by_hall else ""
