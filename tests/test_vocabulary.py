@@ -12,21 +12,11 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/andersonn"
 GLOSSARY = ROOT / "docs/glossary.md"
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *SOURCE.rglob("*.md")} - {GLOSSARY})
-PENDING = {
-    "comparison",
-    "demo",
-    "implicit",
-    "inference",
-    "models",
-    "scientists",
-    "solvers",
-    "structures",
-    "training",
-    "web",
-}
+PENDING: set[str] = set()
 """Packages that are still to be rewritten. Take one out when it is clean; never add one."""
 ALLOWED = {
     "docs/solver_contest.md": {"forward iteration", "judged"},  # written by a program from a measured run
+    "src/andersonn/measuring/solvers.py": {"forward iteration"},  # a solver's name in reports that were written before
 }
 """Retired words that a file may hold, because something outside of it pins them."""
 

@@ -99,7 +99,7 @@ def test_inference(few, tmp_path):
     assert [row["name"] for row in rows] == ["anderson", "auto", "forward"]
     assert float(rows[0]["seconds_low"]) <= float(rows[0]["seconds"]) <= float(rows[0]["seconds_high"])
     done = CliRunner().invoke(app, [*words, "--limit", "5"])
-    assert "forward iteration" in done.stdout
+    assert "Picard iteration" in done.stdout
     assert "too few to compare times" in " ".join(done.stdout.split())
 
 

@@ -54,7 +54,7 @@ def test_crossover_is_told_either_way():
         "crossovers": {"anderson": None},
         "mixing_penalties": {"anderson": 0.2},
     }
-    assert "forward iteration is first at the lowest residual" in crossover_sentence(curve)
+    assert "Picard iteration is first at the lowest residual" in crossover_sentence(curve)
     assert "not paid back for good" in residual_figure(curve)
     curve["crossovers"]["anderson"] = {"residual": 1e-3, "seconds": 0.01}
     assert "paid back after 10.0 ms" in crossover_sentence(curve)

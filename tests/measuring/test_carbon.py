@@ -70,7 +70,7 @@ def test_where_anderson_costs_more_nothing_is_saved(inference):
     inference |= {"pays": False, "speedup_time": 0.8, "speedup_time_quartiles": [0.7, 0.9]}
     found = account(inference)
     assert found["projection"]["saved_mt"]["high"] < 0
-    assert "use forward iteration" in found["verdict"]
+    assert "use Picard iteration" in found["verdict"]
     assert "was not distinguishable from noise" in found["projection"]["assumptions"]["saving"]["source"]
     assert "nothing is saved" in report.render(found)
 

@@ -94,7 +94,7 @@ def test_without_leaving_every_call_is_for_all_rows(conduction, few):
 
 
 def test_agreement_comes_from_the_answers(conduction, few, monkeypatch):
-    """A quarter of forward iteration's scores turned round must show, and only there."""
+    """A quarter of Picard iteration's scores turned round must show, and only there."""
 
     def lying(network, store, indices, *rest):
         outputs = forward(network, store, indices, *rest)

@@ -85,7 +85,7 @@ def test_a_target_that_is_not_reached_gives_no_speed_up(some, config):
     found = compare(CONDUCTION, some, config.model_copy(update={"epochs": 1}), target=1.0)
     assert found["speedup_time"] is found["speedup_evaluations"] is None
     assert found["speedup_epoch"] > 0
-    assert "Anderson and forward iteration never reached a validation accuracy of 100.0 %" in found["verdict"]
+    assert "Anderson and Picard iteration never reached a validation accuracy of 100.0 %" in found["verdict"]
     assert "never" in report.render(found)
 
 

@@ -364,7 +364,7 @@ def test_alone_without_a_launcher(nowhere):
         ({"RANK": "0", "WORLD_SIZE": "2"}, "LOCAL_RANK, MASTER_ADDR, MASTER_PORT is not set"),
         ({"WORLD_SIZE": "4"}, "WORLD_SIZE=4 announces several processes, but RANK"),
         ({"RANK": "0"}, "WORLD_SIZE"),
-        (place(5, 2, "1"), "no process of a team"),
+        (place(5, 2, "1"), "no process of a process group"),
         (place("first", 2, "1"), "RANK=first"),
     ],
 )

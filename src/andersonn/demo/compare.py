@@ -1,4 +1,4 @@
-"""Anderson extrapolation beside forward iteration on one trained network, to several tolerances."""
+"""Anderson extrapolation beside Picard iteration on one trained network, to several tolerances."""
 
 from __future__ import annotations
 

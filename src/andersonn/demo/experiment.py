@@ -31,7 +31,7 @@ from andersonn.training.trainer import Trainer
 EXAMPLES_PER_CLASS = 2
 EXAMPLE_ROWS = (2, 9)
 """Examples are the first test crystals of each class with an image of so many rows: neither trivial nor too tall."""
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "epochs": 16,
     "max_rows": 768,
     "max_images": 64,

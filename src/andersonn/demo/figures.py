@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from andersonn.measuring.plots import INK, STYLE, svg
 
@@ -14,8 +15,7 @@ def confusion_figure(confusion: list[list[int]], classes: tuple[str, ...]) -> st
     counts = np.array(confusion, dtype=float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with rc_context(STYLE):
-        figure = Figure(figsize=(4.1, 3.2), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.15)  # a browser's font may be wider
+        figure = Figure(figsize=(4.1, 3.2), layout=ConstrainedLayoutEngine(w_pad=0.15))  # a browser's font may be wider
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (row, column), share in np.ndenumerate(shares):

@@ -24,6 +24,7 @@ from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.data.store import image_store
 from andersonn.errors import UsageError
+from andersonn.inference.predictor import Predictor
 from andersonn.measuring.by_rows import ByRows
 from andersonn.measuring.memory import NO_RESET, Plan, in_process, plan_of
 from andersonn.measuring.peak_memory import limited, out_of_memory, peak_bytes
@@ -55,9 +56,10 @@ def measure(plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
         UsageError: the structures, the model or the device cannot be used.
     """
     progress = progress or Silent()
-    scientist = scientist_with_layer(plan.task, plan.model, plan.device)
+    scientist = _scientist(plan)
     records = read_records(plan.data)
-    by_rows, seen = ByRows(records, scientist.recipe), {}
+    by_rows = ByRows(records, scientist.recipe)
+    seen: dict[tuple[int, ...], int] = {}
     for size in sorted(set(plan.rows)):
         chosen = by_rows.find(size, plan.batch)
         if len(chosen) < plan.batch:
@@ -66,10 +68,10 @@ def measure(plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
     measured = kinds(plan.variants)
     progress.start("what fits in the budget", len(seen) * len(measured))
     sizes: list[dict[str, Any]] = []
-    for chosen in sorted(seen, key=lambda them: sum(map(by_rows.rows, them))):
-        part = records.take(np.array(chosen))
+    for drawn in sorted(seen, key=lambda them: sum(map(by_rows.rows, them))):
+        part = records.take(np.array(drawn))
         found = _described(_posed(plan, part)) | {
-            "atoms": [int(by_rows.atoms[i]) for i in chosen],
+            "atoms": [int(by_rows.atoms[i]) for i in drawn],
             "ids": list(part.ids),
         }
         found["kinds"] = kinds_found = {}
@@ -97,9 +99,14 @@ def _described(posed: StepInput) -> dict[str, Any]:
     return {"rows": rows, "width": width, "needed": {name: steps_needed(posed, name) for name in LAYERS}}
 
 
+def _scientist(plan: Plan) -> Predictor:
+    assert plan.task is not None  # a plan with a budget has data, and with data a task
+    return scientist_with_layer(plan.task, plan.model, plan.device)
+
+
 def _posed(plan: Plan, records: Records) -> StepInput:
     """The cell on these structures; their images are kept for the processes."""
-    scientist = scientist_with_layer(plan.task, plan.model, plan.device)
+    scientist = _scientist(plan)
     store = image_store(records, scientist.recipe)
     return step_input(scientist, store, np.arange(len(records)), plan.device)
 
@@ -143,6 +150,7 @@ def bisected(fits: Any, deepest: int) -> None:
 
 def probe(posed: StepInput, kind: str, depth: int, plan: Plan) -> dict[str, Any]:
     """One step of a depth under the limit: whether it ended, and its peak if it did."""
+    assert plan.budget is not None  # else peaks are measured, by :mod:`andersonn.measuring.memory`
     posed, found = posed.without_gradients(), {"depth": depth, "fits": True, "bytes": None}
     try:
         with limited(plan.budget, plan.device):

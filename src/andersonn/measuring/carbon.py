@@ -71,6 +71,7 @@ def account(
     elif report is None:
         raise UsageError("no_saving", "there is no saving to project", "give --from REPORT.json or --saving 0.25")
     else:
+        assert run is not None  # there is a report
         chosen["saving"] = _saving(report, run)
     projection = project(**chosen)
     result = {
@@ -104,10 +105,12 @@ def _saving(report: dict[str, Any], run: dict[str, Energy]) -> Assumption:
     """From measured energies if there are any, else from times, to which energy is taken to be proportional."""
     speedup, (low, high) = _speedup(report)
     ours, plain = run["anderson"], run[FORWARD]
-    what = f"Anderson beside forward iteration, {report['measure']} for {report['task']}, n = {report['n']}"
+    what = f"Anderson beside Picard iteration, {report['measure']} for {report['task']}, n = {report['n']}"
     if not report["pays"]:
         what += "; the gain in time there was not distinguishable from noise"
     if ours.how == plain.how == MEASURED:
+        assert ours.kwh is not None  # as Energy checks
+        assert plain.kwh is not None
         ratio = plain.kwh / ours.kwh
         levels = {"low": min(low, ratio), "mid": ratio, "high": max(high, ratio)}
         return saving_of(levels, f"energies measured: {what}; the ends from the quartiles of times")

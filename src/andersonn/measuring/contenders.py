@@ -1,14 +1,15 @@
-"""Who is compared: the model's Anderson, the automatic choice, and plain forward iteration, to equal tolerance."""
+"""Who is compared: the model's Anderson, the automatic choice, and plain Picard iteration, to equal tolerance."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from andersonn.models import SolverConfig
 from andersonn.solvers import Anderson, ForwardIteration, Solver
 
 FORWARD = "forward"
-NAMES = {"anderson": "Anderson", "auto": "Anderson, auto", FORWARD: "forward iteration"}
+NAMES = {"anderson": "Anderson", "auto": "Anderson, auto", FORWARD: "Picard iteration"}
 BUDGET = 200
 """Steps that each may take at least: a solver cut off before the tolerance would look faster than it is."""
 
@@ -16,7 +17,7 @@ BUDGET = 200
 def contenders(config: SolverConfig, rtol: float | None = None, compact: bool = True) -> dict[str, Solver]:
     """The three solvers; they differ in how they step alone.
 
-    Forward iteration is undamped: damping slows it down wherever it converges without. All may leave converged samples
+    Picard iteration is undamped: damping slows it down wherever it converges without. All may leave converged samples
     out of the batch.
 
     Args:
@@ -25,9 +26,13 @@ def contenders(config: SolverConfig, rtol: float | None = None, compact: bool = 
         compact: whether samples that have converged leave the batch.
     """
     own = config.model_copy(update={"name": "anderson"}).build()
-    common = {
+    common: dict[str, Any] = {
         "rtol": own.rtol if rtol is None else rtol,
         "max_steps": max(BUDGET, own.max_steps),
         "compact": own.compact if compact else 0.0,
     }
-    return {"anderson": replace(own, **common), "auto": Anderson("auto", **common), FORWARD: ForwardIteration(**common)}
+    return {
+        "anderson": replace(own, **common),
+        "auto": Anderson(window="auto", **common),
+        FORWARD: ForwardIteration(**common),
+    }

@@ -58,7 +58,7 @@ def crossover(costlier: Curve, plain: Curve, floor: float = 0.0) -> dict[str, fl
 
 
 def residual_curves(problem: FixedPointProblem, solvers: Mapping[str, Solver], repeats: int) -> dict[str, Any]:
-    """Residual against time of some solvers on one problem, and where each has overtaken forward iteration for good.
+    """Residual against time of some solvers on one problem, and where each has overtaken Picard iteration for good.
 
     The residual is that of the slowest structure of the batch, which decides when the batch is done. No structure leaves
     the batch, so that every evaluation is of the same size and the cost of mixing can be told.
@@ -69,18 +69,18 @@ def residual_curves(problem: FixedPointProblem, solvers: Mapping[str, Solver], r
         repeats: interleaved runs after one that does not count; times are medians over them.
 
     Returns:
-        ``curves`` (``seconds`` and ``residual`` at each evaluation), ``crossovers`` (None where forward iteration is ahead
+        ``curves`` (``seconds`` and ``residual`` at each evaluation), ``crossovers`` (None where Picard iteration is ahead
         at the lowest residual), ``seconds_per_evaluation`` and ``mixing_penalties``: by how much an evaluation with its step
-        costs more than one of forward iteration, as a share.
+        costs more than one of Picard iteration, as a share.
     """
-    exact = {"rtol": CURVE_FLOOR, "max_steps": CURVE_STEPS, "compact": 0.0, "check_every": 1}
+    exact: dict[str, Any] = {"rtol": CURVE_FLOOR, "max_steps": CURVE_STEPS, "compact": 0.0, "check_every": 1}
     things = {name: (lambda s=replace(solver, **exact): problem.solve(s)) for name, solver in solvers.items()}
     found = turns(things, repeats, synchronize=waiter(problem.z0.device))
     curves = {name: _curve([solution for _, solution in rounds]) for name, rounds in found.items()}
     costs = {name: float(np.median(np.diff(curve.seconds))) for name, curve in curves.items() if len(curve.seconds) > 1}
     points = {name: crossover(curves[name], curves[FORWARD], CURVE_FLOOR) for name in curves if name != FORWARD}
     return {
-        "structures": len(problem.offsets) - 1,
+        "structures": problem.samples,
         "curves": {
             name: {
                 "seconds": curve.seconds.tolist(),

@@ -25,7 +25,7 @@ from andersonn.measuring.instrumented import InstrumentedSolver, solving_with
 from andersonn.measuring.problems import problems
 from andersonn.measuring.setting import setting, threads_of
 from andersonn.measuring.verdict import inference_verdict
-from andersonn.models import EquilibriumNetwork, row_batches
+from andersonn.models import Ensemble, EquilibriumNetwork, row_batches
 from andersonn.progress import Progress, Silent
 from andersonn.solvers import ForwardIteration, Solver, Status
 from andersonn.training.dataset import misfits
@@ -80,7 +80,7 @@ class Round:
 
 
 def compare(scientist: Predictor, records: Records, plan: Plan, progress: Progress | None = None) -> dict[str, Any]:
-    """Answers the structures with Anderson, with the automatic choice and with forward iteration.
+    """Answers the structures with Anderson, with the automatic choice and with Picard iteration.
 
     Times are those of whole predictions from graph images in memory: batches, encoder, solve and head. Reading files
     and making images are not in them.
@@ -92,7 +92,7 @@ def compare(scientist: Predictor, records: Records, plan: Plan, progress: Progre
         progress: listener.
 
     Returns:
-        JSON-able data: ``speedup_time`` (forward iteration's seconds ÷ Anderson's, median over the rounds), ``speedup_solve``
+        JSON-able data: ``speedup_time`` (Picard iteration's seconds ÷ Anderson's, median over the rounds), ``speedup_solve``
         (the same of solver and cell alone), ``speedup_explained`` (what that makes of a whole prediction), ``speedup_evaluations`` (mean evaluations a structure, forward ÷ Anderson),
         ``agreement`` (share of structures that both put in the same class), ``solvers`` (name → all numbers of one),
         ``curve`` (see :func:`~andersonn.measuring.curves.residual_curves`), ``recommendation``, ``pays`` (whether a
@@ -242,7 +242,7 @@ def _row(solver: Solver, rounds: list[tuple[float, Round]], plain: list[tuple[fl
 
 
 def _times(rounds: list[tuple[float, Round]], plain: list[tuple[float, Round]]) -> dict[str, Any]:
-    """Seconds, and ratios to forward iteration's in the same round.
+    """Seconds, and ratios to Picard iteration's in the same round.
 
     ``speedup_explained`` is what the solves alone make of a whole prediction, all else taking its median time: all else is
     the same work with every solver, so what the measured ratio has beyond this is noise.
@@ -283,7 +283,7 @@ def _energy(device: torch.device, rounds: list[tuple[float, Round]], answer: Cal
     return meter_for(str(device)).run(work)[1].over(passes)
 
 
-def _flops(network: EquilibriumNetwork, solver: Solver, answer: Callable[[], object]) -> dict[str, int]:
+def _flops(network: EquilibriumNetwork | Ensemble, solver: Solver, answer: Callable[[], object]) -> dict[str, int]:
     """Floating-point operations of a pass, in all and in its solves. Matrix products alone, which torch can count:
     products and sums by element are not among them.
     """

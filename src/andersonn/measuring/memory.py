@@ -205,8 +205,9 @@ def growth(rows: list[dict[str, Any]], kind: str) -> float | None:
 
 def plan_of(text: str) -> Plan:
     """The plan that :func:`in_process` wrote."""
-    values = json.loads(text)
-    return Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    values: dict[str, Any] = json.loads(text)
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return Plan(**values | lists)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from andersonn.measuring.training_step import LABELS, STACK, VARIANTS
 COLORS = {"anderson": "#0072B2", "auto": "#009E73", FORWARD: "#D55E00"}
 MARKERS = {"anderson": "o", "auto": "^", FORWARD: "s"}
 INK, FAINT, GRID = "#1f2933", "#9aa5b1", "#e4e7eb"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9.5,
     "axes.edgecolor": FAINT,
@@ -120,7 +120,7 @@ def training_figure(training: dict[str, Any], target: float | None = None) -> st
         accuracy.set_ylabel("validation accuracy / %")
         accuracy.legend(frameon=False, loc="lower right")
         radius.axhline(1.0, color=INK, linewidth=0.8)
-        radius.text(1, 1.02, "forward iteration diverges above 1", fontsize=8.5, color=INK)
+        radius.text(1, 1.02, "Picard iteration diverges above 1", fontsize=8.5, color=INK)
         radius.set_ylim(0, 1.15)
         radius.set_xlabel("epoch")
         radius.set_ylabel("spectral radius")
@@ -270,7 +270,7 @@ def _short(value: float) -> str:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Forward iteration first, so that the others are drawn over it."""
+    """Picard iteration first, so that the others are drawn over it."""
     names = list(names)
     return [name for name in (FORWARD, "anderson", "auto") if name in names]
 

@@ -63,14 +63,14 @@ def problems(
     """
     require_equilibrium(network.config)
     network = lead(network).eval()
-    cell = network.equilibrium.cell
+    cell: Any = network.equilibrium.cell
     device = next(network.parameters()).device
     found = []
     for part in row_batches(store.n_rows, indices, max_rows):
         batch = ImageBatch.from_store(store, part).to(device)
         x = cell.prepare(network.encoder(batch), batch)
         z0 = cell.initial(x)
-        f = cell_map(cell, x, z0, nest=None, compact=None, frozen=None)
+        f = cell_map(cell, x, z0, tree=None, compact=None, frozen=None)
         found.append(FixedPointProblem(f, z0, cell.offsets(batch)))
     return found
 
@@ -127,7 +127,7 @@ def poisson(dtype: torch.dtype, batch: int, seed: int, device: str = "cpu", grid
 
     q is random, one for each sample; the Jacobian is symmetric with radius cos(π h), 0.9952 for 31 × 31 points.
     """
-    place = {"dtype": dtype, "device": device}
+    place: dict[str, Any] = {"dtype": dtype, "device": device}
     source = (normal(seed, batch, grid, grid) / (grid + 1) ** 2).to(**place)
     return FixedPointProblem(
         Formula(_poisson, (neighbors_on_a_line(grid, **place),), (source,)), torch.zeros(batch, grid, grid, **place)
@@ -176,7 +176,7 @@ def tanh_map(
         scale: s.
         size: unknowns of a sample.
     """
-    place = {"dtype": dtype, "device": device}
+    place: dict[str, Any] = {"dtype": dtype, "device": device}
     A = (radius * matrix(size, seed)).to(**place)
     b = (drive * normal(seed + 1, batch, size)).to(**place)
     s = torch.tensor(scale, **place)

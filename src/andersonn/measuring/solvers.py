@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ SOLVERS: dict[str, Solver] = {
     "Anderson m=5": Anderson(window=5),
     "Anderson m=20": Anderson(window=20),
     "Anderson m=10, period 2": Anderson(window=10, period=2),
-    "Anderson auto": Anderson("auto"),
+    "Anderson auto": Anderson(window="auto"),
     "Broyden m=200": Broyden(window=200),
 }
 TOLERANCES = (1e-3, 1e-5)
@@ -70,7 +71,7 @@ def standard_cases(which: str, names: Sequence[str] = (), seed: int = 0, device:
         if name not in STANDARD:
             raise unknown("problem", name, list(STANDARD))
     return [
-        Case(name, dtype, batch, lambda make=make, dtype=dtype, batch=batch: make(DTYPES[dtype], batch, seed, device))
+        Case(name, dtype, batch, partial(make, DTYPES[dtype], batch, seed, device))
         for name, make in STANDARD.items()
         for dtype, batch in SETS[which]
         if not names or name in names
@@ -121,7 +122,7 @@ def measure(
         progress: listener.
 
     Returns:
-        JSON-able data: ``solvers`` (names), ``rows`` (see :func:`_row`), ``speedup_evaluations`` and ``speedup_time`` (forward
+        JSON-able data: ``solvers`` (names), ``rows`` (see :func:`_row`), ``speedup_evaluations`` and ``speedup_time`` (Picard
         iteration's need ÷ the least of the others', median over the cases that both solve; None if there are none),
         ``agreement`` (share of the runs converged to 1e-5 that agree with the most accurate one of their case), ``curves``
         (largest residual of the batch after each evaluation), ``verdict`` and ``setting``.
@@ -206,8 +207,10 @@ def _compare_states(rows: dict[str, dict[str, Any]], found: dict[str, FixedPoint
     solved = [name for name in rows if rows[name]["status"] == "converged"]
     best = found[min(solved, key=lambda name: rows[name]["residual"])].z if solved else None
     for name, row in rows.items():
-        far = relative_size(found[name].z - best, best, problem.lengths).max().item() if name in solved else None
-        row["distance"] = far
+        if best is None or name not in solved:
+            row["distance"] = None
+        else:
+            row["distance"] = relative_size(found[name].z - best, best, problem.lengths).max().item()
 
 
 def _speedups(rows: list[dict[str, Any]]) -> dict[str, float | None]:
@@ -236,7 +239,7 @@ def _best(case: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
 def _verdict(result: dict[str, Any]) -> str:
     cases = by_case(result["rows"])
     alone = sum(_best(case) is not None and case[FORWARD]["seconds"] is None for case in cases)
-    words = f"Of {len(cases)} cases (problem and tolerance) {alone} are solved by others and not by forward iteration. "
+    words = f"Of {len(cases)} cases (problem and tolerance) {alone} are solved by others and not by Picard iteration. "
     if result["speedup_time"] is None:
         return words + "There is none that both solve."
     return words + (

@@ -1,9 +1,10 @@
-"""Training side by side: one network trained with Anderson in both passes, its twin with forward iteration in both."""
+"""Training side by side: one network trained with Anderson in both passes, its twin with Picard iteration in both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from andersonn.config import SolvingConfig, TrainConfig
 from andersonn.data.records import Records
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
+from andersonn.implicit import Equilibrium
 from andersonn.inference.calibration import Calibration
 from andersonn.inference.forward import forward
 from andersonn.measuring.clock import timing
@@ -31,7 +33,7 @@ def pair_of(config: TrainConfig) -> dict[str, TrainConfig]:
     """The two configurations: they differ in the solver, at the same final tolerances, and in the options ``solving``, which
     are the first one's alone.
 
-    Both may take enough steps to reach the tolerance: one that is cut off before it would look faster than it is. Forward
+    Both may take enough steps to reach the tolerance: one that is cut off before it would look faster than it is. Picard
     iteration is undamped: damping slows it down wherever it converges without.
     """
     solver, pair = config.model.solver, {}
@@ -73,6 +75,8 @@ class Accounts:
     def add(self, trainer: Trainer) -> None:
         """The batch that was trained on just now."""
         layer = trainer.network.equilibrium
+        assert isinstance(layer, Equilibrium)  # stacks are refused
+        assert layer.last is not None
         self.batches[-1] += 1
         self.forward[-1] += layer.last.evaluations
         self.forward_unconverged += int((~layer.last.converged).sum())
@@ -103,7 +107,7 @@ def train_in_turn(
             if meter is None:
                 row = trainer.run_epoch(told)
             else:
-                row, energy = meter.run(lambda trainer=trainer, told=told: trainer.run_epoch(told))
+                row, energy = meter.run(partial(trainer.run_epoch, told))
                 accounts[name].energies.append(energy)
             progress.update(done + 1, f"validation accuracy {row['validation_accuracy']:.3f}")
     progress.finish()

@@ -33,11 +33,11 @@ VARIANTS: dict[str, tuple[dict[str, Any], bool]] = {
     "plain adjoint": ({}, True),
     "bfloat16, plain adjoint": ({"window_dtype": "bfloat16"}, True),
 }
-"""Forms of the layer with Anderson that need less memory: what differs in the solver of both passes, and whether forward iteration
+"""Forms of the layer with Anderson that need less memory: what differs in the solver of both passes, and whether Picard iteration
 solves the adjoint problem, during which the window and the tape are both in memory."""
 LABELS = {
     STACK: "explicit stack",
-    FORWARD: "layer, forward iteration",
+    FORWARD: "layer, Picard iteration",
     "anderson": "layer, Anderson",
     **{name: f"layer, Anderson, {name}" for name in VARIANTS},
 }
@@ -55,7 +55,8 @@ class StepInput:
     @property
     def state(self) -> Tensor:
         """The first state: what the cell says, else zeros shaped as the input."""
-        return self.cell.initial(self.x) if hasattr(self.cell, "initial") else torch.zeros_like(self.x)
+        initial = getattr(self.cell, "initial", None)
+        return torch.zeros_like(self.x) if initial is None else initial(self.x)
 
     def without_gradients(self) -> StepInput:
         """The same before any backward pass."""
@@ -88,7 +89,7 @@ def images_of(scientist: Predictor, files: Sequence[str], count: int, seed: int)
     """
     task = scientist.task.name
     if not files and task != CONDUCTION.name:
-        raise UsageError("no_data", f"no structures for {task} come along", "give --data FILE.parquet")
+        raise UsageError("no_data", f"no structures for {task} are included", "give --data FILE.parquet")
     records = read_records(files or (str(resources.files("andersonn.demo") / "crystals.parquet"),))
     chosen = np.random.default_rng(seed).permutation(len(records))[: 2 * count]  # some may be unusable
     store = image_store(records.take(np.sort(chosen)), scientist.recipe)
@@ -104,7 +105,7 @@ def step_input(scientist: Predictor, store: ImageStore, images: np.ndarray, devi
     """A scientist's cell on some images, its input as the encoder gives it in training."""
     batch = ImageBatch.from_store(store, images).to(device)
     network = lead(scientist.bundle.network)
-    cell = network.equilibrium.cell
+    cell: Any = network.equilibrium.cell
     x = cell.prepare(network.encoder(batch), batch)
     return StepInput(cell, map_leaves(_cut, x), cell.offsets(batch), scientist.bundle.config.model.solver)
 
@@ -135,6 +136,8 @@ def step(posed: StepInput, kind: str, depth: int) -> dict[str, int]:
     forward, adjoint = _solvers(posed.config, kind, depth)
     layer = Equilibrium(posed.cell, forward, ImplicitGradient(solver=adjoint))
     layer(posed.x, offsets=posed.offsets).square().sum().backward()
+    assert layer.last is not None  # both passes have run
+    assert layer.last_adjoint is not None
     return {"forward_evaluations": layer.last.evaluations, "adjoint_evaluations": layer.last_adjoint.evaluations}
 
 
@@ -142,7 +145,7 @@ def _solvers(config: SolverConfig, kind: str, depth: int) -> tuple[Solver, Solve
     if kind not in LABELS:
         raise UsageError("bad_kind", f"{kind!r} is no kind of training step", f"name one of {', '.join(LABELS)}")
     changes, plain = VARIANTS.get(kind, ({}, False))
-    budget = {"rtol": 0.0, "max_steps": depth}
+    budget: dict[str, Any] = {"rtol": 0.0, "max_steps": depth}
     forward = replace(contenders(config)["anderson" if kind in VARIANTS else kind], **budget, **changes)
     return forward, ForwardIteration(**budget) if plain else None
 
@@ -156,7 +159,7 @@ def _stack(posed: StepInput, depth: int) -> Tensor:
 
 
 def steps_needed(posed: StepInput, name: str) -> int | None:
-    """Updates that forward iteration (so many layers has a stack that comes as near to the fixed point) or Anderson takes
+    """Updates that Picard iteration (so many layers has a stack that comes as near to the fixed point) or Anderson takes
     until the worst sample meets the model's own tolerance; None if it does not within their budget.
     """
     solver = contenders(posed.config)[name]

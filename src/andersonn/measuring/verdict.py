@@ -12,7 +12,7 @@ ENOUGH = 5
 USE = {
     "anderson": "use Anderson (model.solver.name=anderson)",
     "auto": 'use Anderson("auto"), which decides by itself',
-    FORWARD: "use forward iteration (model.solver.name=forward)",
+    FORWARD: "use Picard iteration (model.solver.name=forward)",
 }
 
 
@@ -21,12 +21,12 @@ def crossover_sentence(curve: dict[str, Any], name: str = "anderson") -> str:
     if name not in curve["mixing_penalties"]:
         return "One evaluation was enough: there is nothing to extrapolate, and nothing to tell of costs."
     penalty = (
-        f"A step of {NAMES[name]} costs {100 * curve['mixing_penalties'][name]:+.0f} % of a step of forward iteration"
+        f"A step of {NAMES[name]} costs {100 * curve['mixing_penalties'][name]:+.0f} % of a step of Picard iteration"
     )
     point = curve["crossovers"][name]
     if point is None:
         return (
-            f"{penalty}, and on this cell the evaluations it saves never pay for that for good: forward iteration is "
+            f"{penalty}, and on this cell the evaluations it saves never pay for that for good: Picard iteration is "
             "first at the lowest residual reached."
         )
     return (
@@ -46,7 +46,7 @@ def inference_verdict(result: dict[str, Any]) -> dict[str, Any]:
     if plain["unconverged"] > rows[solving]["unconverged"]:
         choice = solving
         parts.append(
-            f"Forward iteration left {plain['unconverged']} of {result['n']} structures unsolved within "
+            f"Picard iteration left {plain['unconverged']} of {result['n']} structures unsolved within "
             f"{result['max_steps']} steps, {NAMES[choice]} {rows[choice]['unconverged']}: the speed-ups compare unequal work."
         )
     else:
@@ -54,12 +54,12 @@ def inference_verdict(result: dict[str, Any]) -> dict[str, Any]:
         parts.append(_by_time(NAMES[best], rows[best], bool(paying)))
     if rows[best]["unconverged"] > plain["unconverged"]:
         parts.append(
-            f"{NAMES[best]} left {rows[best]['unconverged']} structures unsolved, forward iteration {plain['unconverged']}."
+            f"{NAMES[best]} left {rows[best]['unconverged']} structures unsolved, Picard iteration {plain['unconverged']}."
         )
     if result["agreement"] < 1.0:
         changed = round((1.0 - result["agreement"]) * result["n"])
         parts.append(
-            f"{changed} of {result['n']} structures get another class with Anderson than with forward iteration: at a "
+            f"{changed} of {result['n']} structures get another class with Anderson than with Picard iteration: at a "
             f"tolerance of {result['rtol']:.0e} their class depends on how exactly the fixed point is solved."
         )
     parts.append(f"For this model and these structures: {USE[choice]}.")
@@ -67,7 +67,7 @@ def inference_verdict(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pays(row: dict[str, Any]) -> bool:
-    """Fewer evaluations, and a solve and a prediction faster than forward iteration's by more than chance."""
+    """Fewer evaluations, and a solve and a prediction faster than Picard iteration's by more than chance."""
     by_time = all(ahead_by_more_than_chance(row[key], row["repeats"]) for key in ("rounds_won", "solve_rounds_won"))
     return row["speedup_evaluations"] > 1.0 and by_time
 
@@ -76,7 +76,7 @@ def _by_time(name: str, row: dict[str, Any], pays: bool) -> str:
     """Why a solver is chosen by time, or not."""
     low, high = row["speedup_time_quartiles"]
     ratio = f"{row['speedup_time']:.2f} times [{low:.2f}–{high:.2f}]"
-    ratio += f" as fast as with forward iteration in {row['repeats']} rounds"
+    ratio += f" as fast as with Picard iteration in {row['repeats']} rounds"
     solve = f"solver and cell alone {row['speedup_solve']:.2f} times, which explains {row['speedup_explained']:.2f}"
     saved = f"{row['speedup_evaluations']:.2f} times fewer evaluations a structure"
     if pays:
@@ -99,7 +99,7 @@ def training_verdict(result: dict[str, Any]) -> dict[str, Any]:
     rows = result["solvers"]
     low, high = result["speedup_epoch_quartiles"]
     epochs = len(rows["anderson"]["history"])
-    ratio = f"{result['speedup_epoch']:.2f} times [{low:.2f}–{high:.2f}] as fast as with forward iteration"
+    ratio = f"{result['speedup_epoch']:.2f} times [{low:.2f}–{high:.2f}] as fast as with Picard iteration"
     saved = f"{result['speedup_epoch_evaluations']:.2f} times fewer evaluations of the cell in both passes together"
     pays = result["speedup_epoch_evaluations"] > 1.0 and ahead_by_more_than_chance(result["epochs_won"], epochs)
     if pays:
@@ -114,7 +114,7 @@ def training_verdict(result: dict[str, Any]) -> dict[str, Any]:
     failed = {name: rows[name]["forward_unconverged"] + rows[name]["adjoint_unconverged"] for name in rows}
     if any(failed.values()):
         parts.append(
-            f"Solves that did not reach their tolerance: {failed['anderson']} with Anderson, {failed[FORWARD]} with forward "
+            f"Solves that did not reach their tolerance: {failed['anderson']} with Anderson, {failed[FORWARD]} with Picard "
             f"iteration, of {2 * rows[FORWARD]['solves']}."
         )
     choice = "anderson" if pays else FORWARD
@@ -131,7 +131,7 @@ def _race(result: dict[str, Any]) -> str:
     epochs = {name: row["epochs_to_target"] for name, row in result["solvers"].items()}
     return (
         f"To {goal} it took {result['speedup_evaluations']:.2f} times fewer evaluations and {result['speedup_time']:.2f} times "
-        f"less time (epoch {epochs['anderson']} with Anderson, {epochs[FORWARD]} with forward iteration; one run, told in whole "
+        f"less time (epoch {epochs['anderson']} with Anderson, {epochs[FORWARD]} with Picard iteration; one run, told in whole "
         "epochs)."
     )
 
@@ -179,12 +179,12 @@ def budget_verdict(result: dict[str, Any]) -> dict[str, str]:
     if short:
         row = short[0]
         parts.append(
-            f"Forward iteration needs {row['needed'][FORWARD]} steps to the model's own tolerance at {row['rows']:,} rows: a "
+            f"Picard iteration needs {row['needed'][FORWARD]} steps to the model's own tolerance at {row['rows']:,} rows: a "
             "stack so deep does not fit there, and the layer does."
         )
     else:
         parts.append(
-            "A stack as deep as forward iteration needs steps to the model's own tolerance fits wherever that was found: at this "
+            "A stack as deep as Picard iteration needs steps to the model's own tolerance fits wherever that was found: at this "
             "budget no answer of this model is out of a stack's reach."
         )
     return {"verdict": " ".join(parts)}
@@ -216,7 +216,7 @@ def carbon_verdict(result: dict[str, Any]) -> dict[str, str]:
     saved, ceiling = found["saved_mt"], found["ceiling_mt"]
     if saved["high"] <= 0:
         parts = [
-            "Nothing is saved at these numbers: Anderson would cost energy here. For this work use forward iteration."
+            "Nothing is saved at these numbers: Anderson would cost energy here. For this work use Picard iteration."
         ]
     else:
         parts = [

@@ -16,7 +16,7 @@ class SolverConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    name: Literal["anderson", "forward"] = Field("anderson", description="Anderson extrapolation or forward iteration")
+    name: Literal["anderson", "forward"] = Field("anderson", description="Anderson extrapolation or Picard iteration")
     window: int = Field(Anderson.window, ge=1, description="past differences that Anderson combines")
     mixing: float = Field(Anderson.mixing, gt=0, le=1, description="β; 1 is undamped")
     rtol: float = Field(Anderson.rtol, gt=0, description="relative residual at which a sample has converged")

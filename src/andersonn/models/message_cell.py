@@ -35,7 +35,7 @@ class MessageCell(nn.Module):
     ``gain``. It follows that
 
     - the cell is a contraction by ``gain`` in the Euclidean norm over atoms, so with gain < 1 the fixed point exists,
-      is unique, and forward iteration finds it, whatever the weights (a row that stands for m atoms carries √m z, so
+      is unique, and Picard iteration finds it, whatever the weights (a row that stands for m atoms carries √m z, so
       that this norm is the state's own and folding changes nothing that a solver sees);
     - its Jacobian, a projection by relu times a symmetric matrix, has real eigenvalues only, the case in which
       extrapolation over a window gains most (for linear maps it is then as good as conjugate gradients, while against

@@ -1,4 +1,4 @@
-"""Whether lengths can be in Å, judged by the shortest distance between atoms."""
+"""Whether lengths can be in Å, decided by the shortest distance between atoms."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _place() -> tuple[int, int, int]:
         rank = size = local = -1
     if not (0 <= rank < size and 0 <= local < size):
         values = ", ".join(f"{name}={told[name]}" for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-        raise UsageError("no_team", f"{values}: no process of a team", LAUNCH_HINT)
+        raise UsageError("no_team", f"{values}: no process of a process group", LAUNCH_HINT)
     return rank, size, local
 
 

@@ -16,7 +16,7 @@ from andersonn.training.card import NOTES, licences_of, page_of
 NOTICE = "NOTICE.md"
 """Where the weights of a model say what their training data ask for."""
 OURS = "mit"
-"""SPDX identifier, in the small letters of hubs, of the licence whose text comes along."""
+"""SPDX identifier, in the small letters of hubs, of the licence whose text is included."""
 RELATIVE = re.compile(r"\[([^\[\]]+)\]\(\.\./[^()]+\)")
 """Links of a model card into this repository, which lead nowhere on a hub."""
 

@@ -139,7 +139,7 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
         progress.update(trainer.epoch, f"validation accuracy {row['validation_accuracy']:.3f}")
         if row.get("radius_max", 0.0) >= 1.0:
             progress.say(
-                f"epoch {trainer.epoch}: spectral radius {row['radius_max']:.2f} ≥ 1 on some structure, so forward "
+                f"epoch {trainer.epoch}: spectral radius {row['radius_max']:.2f} ≥ 1 on some structure, so Picard "
                 "iteration diverges there; lower model.gain"
             )
     progress.finish()

@@ -82,7 +82,7 @@ async def explain(
 async def inspect(
     task: str, items: Brought, lab: Own, structure: Annotated[int, Query(ge=0, description="which of the file's")] = 0
 ) -> Response:
-    """The answer with structure, network, graph image, probabilities at other thresholds, and Anderson beside forward
+    """The answer with structure, network, graph image, probabilities at other thresholds, and Anderson beside Picard
     iteration on this input.
     """
     return _json(await lab.inspect("inspect", task, items, structure))

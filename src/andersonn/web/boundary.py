@@ -4,7 +4,7 @@ Two rules, told apart in every result:
 
 ``model``, for a dipole head. The head takes |μ| for the center of a logistic distribution of a learned width and gives a
     class the mass between its cuts, so that other cuts can be asked of the same head. The temperature, and the doubt about
-    a made geometry, are those that were fitted at the trained cut; at another they have not been tested.
+    a generated geometry, are those that were fitted at the trained cut; at another they have not been tested.
 
 ``estimate``, for all other heads, whose classes are learned at fixed cuts. Estimate and 90 % interval are taken for the
     median and the 5 % and 95 % points of a distribution that is logistic to either side. Not calibrated as classes. Where
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
@@ -95,6 +96,7 @@ def _of_dipole_head(scientist: Predictor, images: list[NodeNeighborImage], made:
     members = members_of(scientist.bundle.network)
     for member in members:
         rows, features, _ = member.solved(batch)
+        assert isinstance(member.dipole.unit, Tensor)
         unit = float(member.dipole.unit)
         try:
             for k, cut in enumerate(cuts.tolist()):

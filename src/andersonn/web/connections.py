@@ -5,7 +5,7 @@ answer.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -37,7 +37,8 @@ class _LimitedProtocol(H11Protocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._close_timer: asyncio.TimerHandle | None = None
         self._idle_since = self.loop.time()
-        open_now = [each for each in self.connections if not each.transport.is_closing() or each._has_unsent()]
+        everyone = cast("set[_LimitedProtocol]", self.connections)  # of this server, which speaks no other protocol
+        open_now = [each for each in everyone if not each.transport.is_closing() or each._has_unsent()]
         if len(open_now) > self.limits.connections:
             idle = [other for other in open_now if other is not self and other._is_idle()]
             if idle:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from andersonn.web.boundary import boundary
 from andersonn.web.reading import confine, structures_of
 from andersonn.web.view import graph_view, image_view, structure_view
 
+T = TypeVar("T")
 REPEATS = 5
 """Runs of each solver whose times are medians."""
 
@@ -58,7 +59,7 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         raise structure
     if payload["what"] == "explain":
         (explanation,) = scientist.explain([structure])
-        return _sound(explanation) | {"input": payload["shown"]}
+        return _sound(explanation).as_dict() | {"input": payload["shown"]}
     return inspect(scientist, structure, payload["shown"])
 
 
@@ -70,7 +71,7 @@ def inspect(scientist: Predictor, structure: Structure, shown: str) -> dict[str,
     """
     images = images_for(structure, scientist.task, scientist.recipe, scientist.bundle.config.conformers)
     (answer,) = scientist.answer([(shown, structure, images)])
-    _sound(answer)
+    answer = _sound(answer)
     graph = AtomBondGraph.from_structure(structure, scientist.recipe.columns + 1, scientist.recipe.reach)
     return {
         "answer": answer.as_dict(),
@@ -83,7 +84,7 @@ def inspect(scientist: Predictor, structure: Structure, shown: str) -> dict[str,
 
 
 def convergence(scientist: Predictor, image: NodeNeighborImage) -> dict[str, Any] | None:
-    """Residual at each evaluation of Anderson and of forward iteration on this image, of conformers the first; None if the
+    """Residual at each evaluation of Anderson and of Picard iteration on this image, of conformers the first; None if the
     network is a stack of layers.
     """
     options = scientist.bundle.config.model
@@ -103,7 +104,7 @@ def _scientist(folder: str, name: str) -> Predictor:
     return Predictor(ModelBundle.load(Path(folder)), name, Path(folder))
 
 
-def _sound(answer: Any) -> dict[str, Any]:
+def _sound(answer: T | Failure) -> T:
     if isinstance(answer, Failure):
         raise InputError(*(answer.error[key] for key in ("kind", "message", "hint")))
-    return answer.as_dict()
+    return answer

@@ -76,5 +76,5 @@ def _split(item: Structure | NodeNeighborImage, prefix: str) -> tuple[dict[str, 
     return {prefix + name: np.ascontiguousarray(value) for name, value in arrays.items()}, rest
 
 
-def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}

@@ -78,6 +78,4 @@ class Look(BaseModel):
     boundary: dict[str, Any] = Field(
         description="probability of the quantity being above each of many cuts, and by which rule"
     )
-    convergence: dict[str, Any] | None = Field(
-        description="residual at each evaluation, Anderson and forward iteration"
-    )
+    convergence: dict[str, Any] | None = Field(description="residual at each evaluation, Anderson and Picard iteration")

@@ -1,4 +1,4 @@
-"""Files, strings and foreign objects → :class:`~andersonn.structures.structure.Structure`.
+"""Files, strings and objects of other libraries → :class:`~andersonn.structures.structure.Structure`.
 
 The way of an input: ``inputs`` (whatever a caller names → a stream of sources) → ``texts`` (the format of a file → its parser)
 → a parser. Parsers are grouped by what they read: ``crystals``, ``molecules``, ``xyz``, ``tables``; ``objects`` reads those of

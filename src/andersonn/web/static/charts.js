@@ -48,7 +48,7 @@ export function estimateAxis(task, estimate, cuts) {
 export function convergenceChart({ curves, rtol }) {
   const [width, height, left, top, bottom] = [chartWidth(), 270, 48, 12, 226];
   const right = width - 12;
-  const shown = { anderson: ["Anderson", "var(--one)"], forward: ["forward iteration", "var(--two)"] };
+  const shown = { anderson: ["Anderson", "var(--one)"], forward: ["Picard iteration", "var(--two)"] };
   const values = Object.values(curves).flatMap((curve) => curve.residual.filter((r) => r > 0));
   const floor = Math.floor(Math.log10(Math.min(rtol, ...values)));
   const roof = Math.ceil(Math.log10(Math.max(1, ...values)));

@@ -105,7 +105,7 @@ export class Detail {
       h("section", { class: "card", id: "network" }, h("h3", {}, `Atom-bond network: ${found.graph.bonds} bonds`), network(found.structure, found.graph)),
       h("section", { class: "card full", id: "image" }, h("h3", {}, "Graph image: what the network reads"), graphImage(found.image)),
       this.explained,
-      h("section", { class: "card", id: "convergence" }, h("h3", {}, "Anderson beside forward iteration, on this input"),
+      h("section", { class: "card", id: "convergence" }, h("h3", {}, "Anderson beside Picard iteration, on this input"),
         convergence ? convergenceChart(convergence) : h("p", { class: "soft" }, "This model is a stack of layers; it looks for no fixed point.")));
   }
 

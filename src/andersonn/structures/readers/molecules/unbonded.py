@@ -63,7 +63,7 @@ def missing_bonds_told(mol: Mol, pairs: list[tuple[int, int]]) -> str:
 
 
 def as_listed(mol: Mol, id: str, notes: tuple[str, ...], warnings: tuple[str, ...]) -> Structure:
-    """The atoms as an xyz file would have them: without bonds, no hydrogens added, judged by distances.
+    """The atoms as an xyz file would have them: without bonds, no hydrogens added, and checked as those are.
 
     Raises:
         InputError: atoms overlap.

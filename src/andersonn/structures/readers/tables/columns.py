@@ -80,7 +80,7 @@ class Roles:
         Args:
             names: of its columns.
             asked: the user's choice.
-            rows: some of its rows, by which columns are judged whose names may mean several things.
+            rows: some of its rows, which decide between the meanings of ambiguous column names.
             what: the table, for messages.
 
         Raises:

@@ -19,7 +19,7 @@ from andersonn.structures.readers.tables.delimited import Layout, records
 
 EXCEL, PARQUET = (".xlsx", ".xlsm"), (".parquet", ".pq")
 SAMPLE = 20
-"""Rows by which columns are judged."""
+"""Rows that decide what a column is."""
 MOST_EXCEL = 512 << 20
 """Bytes that a workbook may have unpacked; it is read as a stream."""
 Row = tuple[str, Sequence[Any] | InputError]

@@ -92,14 +92,14 @@ def _structure(block: Block, name: str) -> Structure:
 
 
 def _listed_sites(
-    block: Block, unit_cell: gemmi.UnitCell, mended: list[str]
+    block: Block, unit_cell: gemmi.UnitCell, rewritten: list[str]
 ) -> tuple[Sites, gemmi.SmallStructure, tuple[str, ...]]:
     """The sites of a block, the parser's view of them, and notes on what was left out or read in an unusual form.
 
     Args:
         block: its loop of sites is changed in place.
         unit_cell: of the block.
-        mended: numbers of the cell that were written anew.
+        rewritten: numbers of the cell that were written anew.
     """
     notes = (*block.notes, *drop_what_is_no_atom(block, unit_cell))
     _label_sites(block)
@@ -107,11 +107,11 @@ def _listed_sites(
     fractional, occupancies = _positions(small)
     if not np.isfinite(fractional).all() or not (occupancies >= FULL_OCCUPANCY).all():
         more = _mend_sites(block)
-        mended += more
+        rewritten += more
         small = _small(block) if more else small
         fractional, occupancies = _positions(small)
-    if mended:
-        notes += (f"{len(mended)} numbers are written in an unusual way, such as {mended[0][:20]!r}",)
+    if rewritten:
+        notes += (f"{len(rewritten)} numbers are written in an unusual way, such as {rewritten[0][:20]!r}",)
     Z = check_sites(small, fractional, occupancies, block)
     return Sites(Z, fractional, small.cell), small, notes + many_times(small, occupancies)
 
