@@ -20,7 +20,7 @@ from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.structure import Structure
 
 Ready = tuple[str, Structure, list[NodeNeighborImage]]
-BYTES = "made_from"
+BYTES = "source_mol"
 """The one field of a structure that is bytes: as JSON, base 64."""
 TEXTS = ("notes", "warnings")
 """Its fields that are tuples of text: as JSON, lists."""
