@@ -34,7 +34,7 @@ def message_cell(dtype: torch.dtype, batch: int, seed: int, device: str = "cpu")
     x = x._replace(**{name: getattr(x, name).to(device, dtype) for name in ("injection", "filters", "own", "mix")})
     x = x._replace(neighbors=x.neighbors.to(device))
     z0 = cell.initial(x)
-    f = cell_map(cell, x, z0, nest=None, compact=True, frozen=False)
+    f = cell_map(cell, x, z0, tree=None, compact=True, frozen=False)
     return FixedPointProblem(f, z0, cell.offsets(images).to(device))
 
 

@@ -45,7 +45,7 @@ def _pose(cell: TutorialCell, x: Tensor, dtype: torch.dtype, device: str) -> Fix
     fresh.load_state_dict(cell.state_dict())
     fresh = fresh.to(device, dtype).requires_grad_(False)
     x = x.to(device, dtype)
-    return FixedPointProblem(cell_map(fresh, x, x, nest=None, compact=True, frozen=False), torch.zeros_like(x))
+    return FixedPointProblem(cell_map(fresh, x, x, tree=None, compact=True, frozen=False), torch.zeros_like(x))
 
 
 class DigitNetwork(nn.Module):

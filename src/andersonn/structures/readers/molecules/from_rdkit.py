@@ -247,7 +247,7 @@ def further_conformers(structure: Structure, count: int) -> list[Structure]:
     also of other isomers. The first ones are the same for every ``count``.
 
     Args:
-        structure: as :func:`to_structure` returns it; without ``made_from`` there are no further conformers.
+        structure: as :func:`to_structure` returns it; without ``source_mol`` there are no further conformers.
         count: how many are wanted; those that fail are left out.
     """
     if count < 1 or structure.source_mol is None:
