@@ -28,7 +28,7 @@ def test_every_pairing_is_a_row():
             assert row["seconds_least"] <= row["seconds"] <= row["seconds_most"]
     plain = [row for row in found["rows"] if row["solver"] == FORWARD and row["problem"] == "small equation"]
     assert [(row["status"], row["evaluations"]) for row in plain] == [("1 max_steps", None)] * 2
-    assert "3 are solved by others and not by forward iteration" in found["verdict"]
+    assert "3 are solved by others and not by Picard iteration" in found["verdict"]
 
 
 def test_a_false_status_is_found_out(monkeypatch):

@@ -77,9 +77,9 @@ def forward_early_exit(
     columns = [column.copy() for column in first[:-1]]
     for column, better in zip(columns, full[:-1], strict=True):
         column[open_] = better
-    steps = Outputs._fields.index("steps")
-    columns[steps][open_] += first.steps[open_] + 1  # the loose solve took evaluations, too
-    return Outputs(*columns, first.evaluations + full.evaluations)
+    scores, quantiles, states, steps, residual, status = columns
+    steps[open_] += first.steps[open_] + 1  # the loose solve took evaluations, too
+    return Outputs(scores, quantiles, states, steps, residual, status, first.evaluations + full.evaluations)
 
 
 def lead_of(scores: np.ndarray) -> np.ndarray:

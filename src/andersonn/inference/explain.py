@@ -153,8 +153,8 @@ def without(structure: Structure, atoms: Any) -> Structure:
     if bonds is not None:
         held = keep[bonds].all(axis=1)
         bonds, orders = (np.cumsum(keep) - 1)[bonds[held]], None if orders is None else orders[held]
-    parts = {"Z": structure.Z[keep], "xyz": structure.xyz[keep], "bonds": bonds, "bond_orders": orders}
-    return replace(structure, **parts, source_mol=None)
+    Z, xyz = structure.Z[keep], structure.xyz[keep]
+    return replace(structure, Z=Z, xyz=xyz, bonds=bonds, bond_orders=orders, source_mol=None)
 
 
 def left_without(structure: Structure, atoms: Any, recipe: ImageRecipe) -> NodeNeighborImage:
@@ -168,6 +168,8 @@ def left_without(structure: Structure, atoms: Any, recipe: ImageRecipe) -> NodeN
     image = NodeNeighborImage.from_structure(without(structure, atoms), recipe)
     if not recipe.oxidation:
         return image
+    assert image.of_row is not None  # as the recipe asks for oxidation states
+    assert image.of_whole is not None
     whole, rows, of_whole = Oxidation.of(structure.Z), image.of_row.copy(), image.of_whole.copy()
     of_element = np.zeros((elements.MAX_Z + 1, len(oxidation.BY_ATOM)), dtype=np.float32)
     of_element[structure.Z] = whole.by_atom  # atoms of an element have one state

@@ -11,7 +11,8 @@ import torch
 
 from andersonn.data.conformers import ExtraConformers
 from andersonn.data.store import ImageStore
-from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, members_of, row_batches
+from andersonn.implicit import Equilibrium
+from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, Stack, members_of, row_batches
 from andersonn.models.heads import Dipole
 from andersonn.solvers import Solver
 
@@ -41,7 +42,14 @@ class Outputs(NamedTuple):
 
     def part(self, positions: np.ndarray) -> Outputs:
         """The outputs of some of the structures."""
-        return Outputs(*(column[positions] for column in self[:-1]), self.evaluations)
+        return self._replace(
+            scores=self.scores[positions],
+            quantiles=self.quantiles[positions],
+            states=self.states[positions],
+            steps=self.steps[positions],
+            residual=self.residual[positions],
+            status=self.status[positions],
+        )
 
 
 @torch.no_grad()
@@ -76,13 +84,18 @@ def forward(
         evaluations += solve.evaluations
     if was_training:
         network.train()
-    return Outputs(*(np.concatenate(column) for column in zip(*columns, strict=True)), evaluations)
+    whole = (np.concatenate(column) for column in zip(*columns, strict=True))
+    scores, quantiles, states, steps, residual, status = whole
+    return Outputs(scores, quantiles, states, steps, residual, status, evaluations)
 
 
 @contextmanager
 def solvers_changed(network: EquilibriumNetwork | Ensemble, change: Callable[[Solver], Any]) -> Iterator[None]:
     """Inside this block the network, or each member of an ensemble, solves with ``change(solver)`` instead of its solver."""
-    layers = [member.equilibrium for member in members_of(network)]
+    layers: list[Equilibrium] = []
+    for member in members_of(network):
+        assert not isinstance(member.equilibrium, Stack)  # which has no solver
+        layers.append(member.equilibrium)
     own = [layer.solver for layer in layers]
     for layer, solver in zip(layers, own, strict=True):
         layer.solver = change(solver)
@@ -123,16 +136,12 @@ def averaged(first: Outputs, others: Outputs, owner: np.ndarray) -> Outputs:
     np.logaddexp.at(log_p, owner, _log_softmax(others.scores))
     np.add.at(quantiles, owner, others.quantiles)
     np.add.at(states, owner, others.states)
-    worst = []
-    for column, added in (
-        (first.steps, others.steps),
-        (first.residual, others.residual),
-        (first.status, others.status),
-    ):
-        worst.append(column.copy())
-        np.maximum.at(worst[-1], owner, added)
+    steps, residual, status = first.steps.copy(), first.residual.copy(), first.status.copy()
+    for column, added in ((steps, others.steps), (residual, others.residual), (status, others.status)):
+        np.maximum.at(column, owner, added)
     scores = np.where(n > 1, log_p - np.log(n), first.scores)
-    return Outputs(scores, quantiles / n, states / n.astype(np.float32), *worst, first.evaluations + others.evaluations)
+    evaluations = first.evaluations + others.evaluations
+    return Outputs(scores, quantiles / n, states / n.astype(np.float32), steps, residual, status, evaluations)
 
 
 def _log_softmax(scores: np.ndarray) -> np.ndarray:

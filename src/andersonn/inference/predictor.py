@@ -165,12 +165,14 @@ class Predictor:
     def _explanation(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
         name, structure, images = item
         (prediction,) = self.answer([item])
+        assert isinstance(prediction, Prediction)  # what has images gets one
         try:
             listener = partial(progress, name) if progress else None
             found = explain(self.bundle, prediction, structure, images[0], listener)
             if len(images) == 1:
                 return found
             (alone,) = self.answer([(name, structure, images[:1])])
+            assert isinstance(alone, Prediction)
             return replace(found, warnings=(*found.warnings, of_one_conformer(prediction, alone)))
         except InputError as error:  # of the structure with an atom removed
             return Failure(name, error.as_dict())

@@ -103,6 +103,7 @@ def voids_of(image: NodeNeighborImage) -> dict[str, float]:
     """Pore descriptors by name; empty if the pores were not probed."""
     if not image.recipe.voids:
         return {}
+    assert image.of_whole is not None  # as the pores were probed
     named = zip(image.recipe.graph_channels, image.of_whole.tolist(), strict=True)
     return {name: value for name, value in named if name in BY_STRUCTURE}
 

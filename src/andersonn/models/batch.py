@@ -25,7 +25,7 @@ class Neighbors(NamedTuple):
         starts: where the entries that point to row j begin in ``order``, int64 ``[R]``.
     """
 
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # hides the method of tuples, which nothing calls
     order: Tensor
     starts: Tensor
 
@@ -123,7 +123,8 @@ class ImageBatch:
     def to(self, device: torch.device | str) -> ImageBatch:
         """The batch on another device."""
         values = (getattr(self, field.name) for field in fields(self))
-        return ImageBatch(*(None if value is None else value.to(device) for value in values))
+        moved: Iterator[Any] = (None if value is None else value.to(device) for value in values)
+        return ImageBatch(*moved)
 
     def neighbor_vectors(self) -> Tensor:
         """Å, from each atom to its neighbors, ``[R, K, 3]``; zeros where there is no neighbor.

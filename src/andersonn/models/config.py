@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,15 +17,16 @@ class SolverConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: Literal["anderson", "forward"] = Field("anderson", description="Anderson extrapolation or Picard iteration")
-    window: int = Field(Anderson.window, ge=1, description="past differences that Anderson combines")
-    mixing: float = Field(Anderson.mixing, gt=0, le=1, description="β; 1 is undamped")
+    window: int = Field(cast("int", Anderson.window), ge=1, description="past differences that Anderson combines")
+    mixing: float = Field(cast("float", Anderson.mixing), gt=0, le=1, description="β; 1 is undamped")
     rtol: float = Field(Anderson.rtol, gt=0, description="relative residual at which a sample has converged")
     max_steps: int = Field(Anderson.max_steps, ge=1, description="updates at most")
 
     def build(self) -> Solver:
         """The solver."""
-        common = {"mixing": self.mixing, "rtol": self.rtol, "max_steps": self.max_steps}
-        return Anderson(window=self.window, **common) if self.name == "anderson" else ForwardIteration(**common)
+        if self.name == "forward":
+            return ForwardIteration(mixing=self.mixing, rtol=self.rtol, max_steps=self.max_steps)
+        return Anderson(window=self.window, mixing=self.mixing, rtol=self.rtol, max_steps=self.max_steps)
 
 
 class ModelConfig(BaseModel):

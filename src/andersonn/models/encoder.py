@@ -71,6 +71,9 @@ class ImageEncoder(nn.Module):
         channels: names of the node features besides the graph, see :func:`node_channels`.
     """
 
+    centers: Tensor
+    properties: Tensor
+
     def __init__(
         self,
         width: int,
@@ -98,7 +101,8 @@ class ImageEncoder(nn.Module):
         self.pixel_from_own = nn.Linear(width, width)
         self.pixel_from_neighbor = nn.Linear(width, width, bias=False)
         self.directions = Directions(directions, width, radial) if directions else None
-        self.expansion = self.from_channels = None
+        self.expansion: Expansion | None = None
+        self.from_channels: nn.Linear | None = None
         if channels:
             self.expansion = Expansion(channels)
             self.from_channels = nn.Linear(self.expansion.features, width)
@@ -112,7 +116,7 @@ class ImageEncoder(nn.Module):
         share = batch.weight / batch.weight.sum(dim=1, keepdim=True).clamp_min(1e-6)
         radial = (self._place(batch.distance).unsqueeze(-1) - self.centers).square_().mul_(-self.sharpness).exp_()
         atoms = self.dropout(self.embedding(batch.Z)) + self.from_properties(self.properties[batch.Z])
-        if self.expansion is not None:
+        if self.expansion is not None and self.from_channels is not None:
             atoms = atoms + self.from_channels(self.expansion(batch.of_row))
         seen = (self.filter(radial) * batch.neighbors.gather(atoms)).mul_(share.unsqueeze(-1)).sum(dim=1)
         rows, pixels = atoms + self.merge(torch.cat([atoms, seen], dim=1)), self.pixel_from_distance(radial)
@@ -142,6 +146,10 @@ class Expansion(nn.Module):
     Args:
         names: of the channels read; a length's name ends in ``_A``, that of a state in ``_state``.
     """
+
+    unit: Tensor
+    centers: Tensor
+    each_state: Tensor
 
     def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__()

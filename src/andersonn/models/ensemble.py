@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -32,12 +33,12 @@ class Ensemble(nn.Module):
     @property
     def config(self) -> ModelConfig:
         """The options of every member."""
-        return self.members[0].config
+        return lead(self).config
 
     @property
     def solver_name(self) -> str:
         """How answers name what made the states."""
-        return self.members[0].solver_name
+        return lead(self).solver_name
 
     def forward(self, batch: ImageBatch) -> Output:
         """Scores and quantiles of a batch. The record of the solve is the worst of the members' for each structure; its
@@ -55,13 +56,14 @@ def _worst(solutions: Sequence[FixedPoint]) -> FixedPoint:
         return torch.stack([getattr(solution, name) for solution in solutions]).amax(dim=0)
 
     evaluations = sum(solution.evaluations for solution in solutions)
-    worst = {name: most(name) for name in ("status", "residual", "steps")}
-    return replace(solutions[0], evaluations=evaluations, **worst)
+    return replace(
+        solutions[0], evaluations=evaluations, status=most("status"), residual=most("residual"), steps=most("steps")
+    )
 
 
 def members_of(network: EquilibriumNetwork | Ensemble) -> list[EquilibriumNetwork]:
     """The members of an ensemble, or the network itself."""
-    return list(network.members) if isinstance(network, Ensemble) else [network]
+    return cast("list[EquilibriumNetwork]", list(network.members)) if isinstance(network, Ensemble) else [network]
 
 
 def lead(network: EquilibriumNetwork | Ensemble) -> EquilibriumNetwork:

@@ -52,6 +52,9 @@ class DipoleHead(nn.Module):
         dropout: of the pooled features that give the widths, while training.
     """
 
+    unit: Tensor
+    cuts: Tensor
+
     def __init__(self, width: int, n_classes: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.register_buffer("unit", torch.ones(()))
@@ -103,6 +106,7 @@ class DipoleHead(nn.Module):
 
     def _dipole(self, merged: Tensor, features: Features, batch: ImageBatch) -> Dipole:
         vectors = batch.neighbor_vectors()
+        assert batch.position is not None  # else there are no vectors
         charges = self._charges(merged, batch)
         pair = self.from_own(merged).unsqueeze(1) + batch.neighbors.gather(self.from_neighbor(merged))
         passed = self.to_passed(functional.silu(pair + self.from_pixel(features.pixels)))
@@ -115,6 +119,7 @@ class DipoleHead(nn.Module):
 
     def _charges(self, merged: Tensor, batch: ImageBatch) -> Tensor:
         """Charges ``[R]``; what they lack of the total charge goes to the rows by a learned softness."""
+        assert batch.charge is not None  # which comes with positions
         raw, softness = self.to_charge(merged).split(1, dim=1)
         softness = functional.softplus(softness)
         sums = batch.sum_rows(torch.cat([raw, softness], dim=1))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -16,12 +16,12 @@ from andersonn.models.convolution_cell import ConvolutionCell
 from andersonn.models.encoder import Expansion, Features, ImageEncoder, graph_channels, node_channels
 from andersonn.models.heads import DipoleHead
 from andersonn.models.message_cell import MessageCell
-from andersonn.models.stack import Stack
+from andersonn.models.stack import Cell, Stack
 from andersonn.solvers import FixedPoint
 
 QUANTILES = (0.05, 0.5, 0.95)
 POOLINGS = 5
-CELLS = {"message": MessageCell, "convolution": ConvolutionCell}
+CELLS: dict[str, type[Cell]] = {"message": MessageCell, "convolution": ConvolutionCell}
 
 
 class Output(NamedTuple):
@@ -88,17 +88,19 @@ class EquilibriumNetwork(nn.Module):
     @property
     def solver_name(self) -> str:
         """Name of the solver, or of the stack, as predictions give it."""
-        return self.equilibrium.name if self.config.layers else self.equilibrium.solver.name
+        return self.equilibrium.name if isinstance(self.equilibrium, Stack) else self.equilibrium.solver.name
 
     def solved(self, batch: ImageBatch, keys: np.ndarray | None = None) -> tuple[Tensor, Features, FixedPoint]:
         """States of the rows ``[R, D]``, what the cell read, and the record of the solve; ``keys`` as in :meth:`forward`."""
-        cell = self.equilibrium.cell
+        cell = cast("Cell", self.equilibrium.cell)
         features = self.encoder(batch)
-        if self.config.layers:
+        if isinstance(self.equilibrium, Stack):
             z, solution = self.equilibrium.solve(features, batch)
         else:
             x = cell.prepare(features, batch)
-            z, solution = self.equilibrium.solve(x, offsets=cell.offsets(batch), keys=keys)
+            z, solution = self.equilibrium.solve(
+                x, offsets=cell.offsets(batch), keys=cast("Sequence[int] | None", keys)
+            )
         return cell.rows(z, batch, features), features, solution
 
     def forward(self, batch: ImageBatch, keys: np.ndarray | None = None) -> Output:
@@ -110,7 +112,8 @@ class EquilibriumNetwork(nn.Module):
         """
         rows, features, solution = self.solved(batch, keys)
         if self.config.head == "dipole":
-            return Output(*self.dipole(rows, features, batch), solution)
+            scores, quantiles, states = self.dipole(rows, features, batch)
+            return Output(scores, quantiles, states, solution)
         values, states = self._answer(self._pool(rows, features.rows, batch), batch)
         low, middle, high = values[:, self.n_classes :].split(1, dim=1)
         spread = torch.nn.functional.softplus
@@ -123,6 +126,7 @@ class EquilibriumNetwork(nn.Module):
         """
         if self.whole is None:
             return self.head(pooled), pooled
+        assert batch.of_whole is not None  # by the recipe that goes with these options
         read = torch.cat([pooled, self.from_whole(self.whole(batch.of_whole))], dim=1)
         return self.head(read) + self.past_head(self.whole.scaled(batch.of_whole)), read
 
@@ -162,11 +166,11 @@ class StateGuess(nn.Module):
         width: D.
     """
 
-    def __init__(self, cell: nn.Module, width: int) -> None:
+    def __init__(self, cell: Cell, width: int) -> None:
         super().__init__()
-        self._first = cell.initial
+        self._first: Callable[[Any], Tensor] = cell.initial
         # No bias, so that blank pixels stay blank. No random numbers are drawn, so that the other weights do not depend on the option.
-        self.linear = nn.utils.skip_init(nn.Linear, width, width, bias=False)
+        self.linear: nn.Linear = nn.utils.skip_init(nn.Linear, width, width, bias=False)
         nn.init.zeros_(self.linear.weight).requires_grad_(False)
 
     def forward(self, x: object) -> Tensor:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from andersonn.models.batch import ImageBatch
+from andersonn.models.convolution_cell import ConvolutionCell
 from andersonn.models.encoder import Features
+from andersonn.models.message_cell import MessageCell
 from andersonn.solvers import FixedPoint, Status, Trace
+
+Cell = MessageCell | ConvolutionCell
+"""What a network iterates."""
 
 
 class Stack(nn.Module):
@@ -31,7 +37,7 @@ class Stack(nn.Module):
     name = "explicit"
     """Stands where answers name the solver."""
 
-    def __init__(self, cells: Sequence[nn.Module], layers: int) -> None:
+    def __init__(self, cells: Sequence[Cell], layers: int) -> None:
         super().__init__()
         if len(cells) not in (1, layers):
             raise ValueError(f"{layers} layers take 1 cell or {layers}, not {len(cells)}")
@@ -45,7 +51,7 @@ class Stack(nn.Module):
         x = self.cell.prepare(features, batch)
         z = self.cell(torch.zeros_like(x.injection), x)
         for layer in range(self.layers - 1):
-            cell = self.later[layer] if self.later else self.cell
+            cell = cast("Cell", self.later[layer]) if self.later else self.cell
             x = cell.prepare(features, batch) if self.later else x
             z = cell(z, x)
         return z, self._record(z.detach(), self.cell.offsets(batch))

@@ -31,14 +31,14 @@ def fit_calibration(
         scale: see :class:`Calibration`.
         made: whose geometry was generated, bool ``[N]``; if there are enough of both, each kind is fitted alone.
     """
-    apart = made is not None and min(made.sum(), (~made).sum()) >= ENOUGH
-    given = ~made if apart else np.ones(len(values), dtype=bool)
+    apart = made if made is not None and min(made.sum(), (~made).sum()) >= ENOUGH else None
+    given = np.ones(len(values), dtype=bool) if apart is None else ~apart
     labels, outside = task.class_of(values), _outside(quantiles * scale, values)
     usual = Calibration(scale, _temperature(scores[given], labels[given]), _margin(outside[given]), fitted=True)
-    if not apart:
+    if apart is None:
         return usual
-    temperature, doubt = _temperature_and_doubt(scores[made], labels[made])
-    return replace(usual, made_temperature=temperature, made_margin=_margin(outside[made]), made_doubt=doubt)
+    temperature, doubt = _temperature_and_doubt(scores[apart], labels[apart])
+    return replace(usual, made_temperature=temperature, made_margin=_margin(outside[apart]), made_doubt=doubt)
 
 
 def _loss(scores: np.ndarray, labels: np.ndarray, log_temperature: float, doubt: float = 0.0) -> float:

@@ -85,8 +85,8 @@ def results_table(card: dict[str, Any], test: dict[str, Any]) -> str:
     rows = {f"**{what}** ({card['config']['model']['cell']} cell)": test}
     titles = {f"cut_{name}": title for name, title in task_of(card).geometric_baselines.items()} | BASELINES
     rows |= {title.format(features=features): baselines[key] for key, title in titles.items() if key in baselines}
-    titles = ["", "accuracy", "balanced", "ROC-AUC", *cut, "calibration error"]
-    lines = ["| " + " | ".join(titles).lstrip() + " |", "|---" * len(titles) + "|"]
+    head = ["", "accuracy", "balanced", "ROC-AUC", *cut, "calibration error"]
+    lines = ["| " + " | ".join(head).lstrip() + " |", "|---" * len(head) + "|"]
     for name, row in rows.items():
         numbers = [row["accuracy"], row["balanced_accuracy"], row["roc_auc"], *(row["above"][first] for _ in cut)]
         lines.append(f"| {name} | " + " | ".join(map(_number, [*numbers, row["ece"]])) + " |")

@@ -30,7 +30,8 @@ ROW: Kinds = {
     "accuracy": NUMBER, "balanced_accuracy": NUMBER, "roc_auc": NUMBER_OR_NONE, "ece": NUMBER, "above": dict,
 }  # fmt: skip
 """Of a model's test and of each baseline."""
-TEST: Kinds = ROW | {
+TEST: Kinds = {
+    **ROW,
     "n": int, "mae": NUMBER, "interval90_coverage": NUMBER, "interval90_width": NUMBER, "confusion": list,
 }  # fmt: skip
 DOMAIN: Kinds = {

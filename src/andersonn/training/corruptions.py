@@ -63,6 +63,8 @@ def corruptions(elements: Tensor, random: torch.Generator, oxidation: bool = Fal
 
 def _recounted(batch: ImageBatch) -> ImageBatch:
     """The batch with the oxidation states of its new elements."""
+    assert batch.of_row is not None  # the images bring oxidation states
+    assert batch.of_whole is not None
     of_row, of_whole = batch.of_row.clone(), batch.of_whole.clone()
     times, Z, ends = batch.multiplicity.long().numpy(), batch.Z.numpy(), batch.offsets.tolist()
     for b, (begin, end) in enumerate(pairwise(ends)):

@@ -103,7 +103,10 @@ class Dataset:
         """
         features = np.stack([composition_features(Z) for Z in atomic_numbers(self.records, indices)])
         shown = [c for c, name in enumerate(self.store.recipe.graph_channels) if name in BESIDE_COMPOSITION]
-        return np.hstack([features, self.store.of_whole[indices][:, shown]]) if shown else features
+        if not shown:
+            return features
+        assert self.store.of_whole is not None  # as there are channels
+        return np.hstack([features, self.store.of_whole[indices][:, shown]])
 
     @property
     def features(self) -> str:
@@ -120,12 +123,20 @@ class Dataset:
         """What geometry alone says of a task's quantity: name of the channel → values ``[n]``; empty if it says nothing."""
         channels = self.store.recipe.graph_channels
         names = [name for name in channels if name in task.geometric_baselines]
+        if not names:
+            return {}
+        assert self.store.of_whole is not None  # as there are channels
         return {name: self.store.of_whole[indices, channels.index(name)].astype(float) for name in names}
 
 
 def atomic_numbers(records: Records, indices: np.ndarray) -> list[np.ndarray]:
     """Atomic numbers of some usable records, without making their structures."""
-    return [records.atomic_numbers(int(i)) for i in indices]
+    found = []
+    for i in indices:
+        Z = records.atomic_numbers(int(i))
+        assert Z is not None  # else the record were not usable
+        found.append(Z)
+    return found
 
 
 def misfits(records: Records, task: Task) -> tuple[np.ndarray, str]:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from andersonn.inference.domain import LIMIT, Domain, squared_distances
 from andersonn.inference.forward import Outputs, forward
-from andersonn.models import EquilibriumNetwork
+from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.training.corruptions import corruptions
 from andersonn.training.dataset import Dataset
 
@@ -31,7 +31,7 @@ FLOOR = 1e-3
 """Least fraction of the largest spread by which a coordinate is whitened."""
 
 
-def fit_domain(network: EquilibriumNetwork, dataset: Dataset, validation: Outputs, seed: int) -> Domain:
+def fit_domain(network: EquilibriumNetwork | Ensemble, dataset: Dataset, validation: Outputs, seed: int) -> Domain:
     """The domain of a trained network.
 
     Args:
@@ -119,7 +119,7 @@ def _groups(points: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return centers, radii
 
 
-def _corrupted(network: EquilibriumNetwork, dataset: Dataset, chosen: np.ndarray, seed: int) -> np.ndarray:
+def _corrupted(network: EquilibriumNetwork | Ensemble, dataset: Dataset, chosen: np.ndarray, seed: int) -> np.ndarray:
     """States of the chosen structures, each with one of the corruptions in turn, ``[n, S]``."""
     random = torch.Generator().manual_seed(seed)
     elements = torch.from_numpy(np.unique(dataset.store.Z).astype(np.int64))

@@ -59,7 +59,7 @@ def readme_of(bundle: ModelBundle, folder: Path, licence: str) -> str:
     card = bundle.card()
     tested = "test" in card.get("metrics", {})
     page = RELATIVE.sub(r"\1", page_of(folder)) if tested else _untested(card)
-    metadata = {
+    metadata: dict[str, Any] = {
         "license": licence.lower(),
         "library_name": "andersonn",
         "pipeline_tag": "graph-ml",

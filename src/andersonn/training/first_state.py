@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 
 from andersonn.data.store import ImageStore
-from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, members_of, row_batches
+from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, Stack, members_of, row_batches
+from andersonn.models.network import StateGuess
+
+if TYPE_CHECKING:
+    from andersonn.models.stack import Cell
 
 STRUCTURES = 400
 """Training structures used: enough for a matrix of a hundred rows."""
@@ -35,15 +41,17 @@ def fit_first_state(network: EquilibriumNetwork | Ensemble, store: ImageStore, i
     device = next(network.parameters()).device
     for member in members_of(network):
         layer = member.equilibrium
-        if member.config.layers or layer.initializer is None:
+        if isinstance(layer, Stack) or not isinstance(layer.initializer, StateGuess):
             continue
+        cell = cast("Cell", layer.cell)
         solver = replace(layer.solver, rtol=min(RTOL, layer.solver.rtol))
-        gram = toward = 0.0
+        width = member.config.width
+        gram, toward = torch.zeros(2, width, width, dtype=torch.float64, device=device)
         for part in row_batches(store.n_rows, chosen, ROWS):
             batch = ImageBatch.from_store(store, part).to(device)
-            x = layer.cell.prepare(member.encoder(batch), batch)
-            first = layer.cell.initial(x)
-            z = solver.solve(lambda z, cell=layer.cell, x=x: cell(z, x), first, layer.cell.offsets(batch)).z
+            x: Any = cell.prepare(member.encoder(batch), batch)
+            first = cell.initial(x)
+            z = solver.solve(partial(cell, x=x), first, cell.offsets(batch)).z
             s, rest = (values.flatten(end_dim=-2).double() for values in (first, z - first))
             gram, toward = gram + s.T @ s, toward + s.T @ rest
         ridge = RIDGE * gram.diagonal().mean().clamp_min(1e-12) * torch.eye(len(gram), device=device)

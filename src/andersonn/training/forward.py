@@ -29,8 +29,15 @@ def forward_distributed(
     table = processes.sum(table)
     scores, quantiles, steps, residual, status = np.split(table, np.cumsum([own.scores.shape[1], 3, 1, 1]), axis=1)
     evaluations = int(processes.sum(np.array([own.evaluations]))[0])
-    whole = (column[:, 0].astype(kind) for column, kind in ((steps, int), (residual, float), (status, int)))
-    return Outputs(scores, quantiles, np.zeros((len(indices), 0), dtype=np.float32), *whole, evaluations)
+    return Outputs(
+        scores,
+        quantiles,
+        np.zeros((len(indices), 0), dtype=np.float32),
+        steps[:, 0].astype(int),
+        residual[:, 0].astype(float),
+        status[:, 0].astype(int),
+        evaluations,
+    )
 
 
 def forward_records(

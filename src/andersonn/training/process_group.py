@@ -180,7 +180,7 @@ class ProcessGroup:
             dist.all_reduce(vote, dist.ReduceOp.MIN, group=self._long_group)
         return bool(vote)
 
-    def _reduced(self, values: np.ndarray, how: dist.ReduceOp) -> np.ndarray:
+    def _reduced(self, values: np.ndarray, how: dist.ReduceOp.RedOpType) -> np.ndarray:
         if self.is_single:
             return values
         tensor = torch.tensor(values, device=self.device)

@@ -79,7 +79,8 @@ def _range_of_voids(dataset: Dataset, train: np.ndarray) -> dict[str, Any]:
     if not dataset.store.recipe.voids:
         return {}
     columns = [dataset.store.recipe.graph_channels.index(name) for name in BY_STRUCTURE]
-    values = dataset.store.of_whole[np.ix_(train, columns)].astype(float)
+    assert dataset.store.of_whole is not None  # as there are channels
+    values = dataset.store.of_whole[np.ix_(train, np.array(columns))].astype(float)
     ends = zip(values.min(axis=0).tolist(), values.max(axis=0).tolist(), strict=True)
     return {"range_of_voids": {name: list(pair) for name, pair in zip(BY_STRUCTURE, ends, strict=True)}}
 

@@ -98,7 +98,7 @@ def synchronized_dropout(network: EquilibriumNetwork, shard: RankShard) -> Itera
     of_images = (shard.batch_size, shard.positions)
     dropouts = [module for module in network.modules() if isinstance(module, nn.Dropout)]
     for dropout in dropouts:
-        dropout.forward = partial(
+        dropout.forward = partial(  # type: ignore[method-assign]  # of this instance, inside the block
             _dropout_of_part, dropout, *(of_rows if dropout is network.encoder.dropout else of_images)
         )
     try:

@@ -58,8 +58,14 @@ def recalibrate(
     notes = (
         {"metrics": report.metrics} | report.for_card() | {"parameters": sum(p.numel() for p in network.parameters())}
     )
-    changed = {"network": network, "config": config, "provenance": bundle.provenance | notes}
-    return replace(bundle, calibration=report.calibration, domain=report.domain, **changed)
+    return replace(
+        bundle,
+        network=network,
+        config=config,
+        calibration=report.calibration,
+        provenance=bundle.provenance | notes,
+        domain=report.domain,
+    )
 
 
 def _with_options(bundle: ModelBundle, config: TrainConfig) -> EquilibriumNetwork | Ensemble:
@@ -91,13 +97,14 @@ def join(
         UsageError: they do not fit together, or as for :func:`recalibrate`.
     """
     first = bundles[0]
-    if len(bundles) < 2 or not all(isinstance(each.network, EquilibriumNetwork) for each in bundles):
+    networks = [each.network for each in bundles if isinstance(each.network, EquilibriumNetwork)]
+    if len(bundles) < 2 or len(networks) < len(bundles):
         raise UsageError("bad_members", "an ensemble is made of two or more single models", "give their folders")
     provenance = first.provenance | {
         "parameters": sum(each.provenance["parameters"] for each in bundles),
         "each_seed": each_seed(bundles),
     }
-    joined = replace(first, network=Ensemble([each.network for each in bundles]).eval(), provenance=provenance)
+    joined = replace(first, network=Ensemble(networks).eval(), provenance=provenance)
     return recalibrate(joined, records, overrides, progress)
 
 

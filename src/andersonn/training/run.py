@@ -130,8 +130,11 @@ def run_epochs(trainer: Trainer, out: Path, progress: Progress) -> None:
     progress.start("training", trainer.config.epochs)
     progress.update(trainer.epoch)
     while not trainer.done:
-        before = trainer.epoch
-        row = trainer.run_epoch(lambda fraction, before=before: progress.update(before + fraction))
+
+        def listener(fraction: float, before: int = trainer.epoch) -> None:
+            progress.update(before + fraction)
+
+        row = trainer.run_epoch(listener)
         with trainer.processes.all_or_none():
             if trainer.processes.is_rank0:
                 save_checkpoint(out / CHECKPOINT, trainer)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from andersonn.training.metrics import classification_metrics
 from andersonn.training.process_group import SINGLE, ProcessGroup
 from andersonn.training.rank_shard import RankShard, synchronized_dropout
 from andersonn.training.solver_schedule import SolverSchedule
+
+if TYPE_CHECKING:
+    from andersonn.models.stack import Cell
 
 BatchProgress = Callable[[float], None]
 RADIUS_SAMPLE = 32
@@ -77,7 +80,8 @@ class Trainer:
         self._require_work_for_all(max(sizes))
         decay = max(0.0, 1.0 - 1.0 / (config.averaging * len(sizes))) if config.averaging else 0.0
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay)).eval()
-        self.solver_schedule = None if config.model.layers else SolverSchedule(self.network.equilibrium, config)
+        layer = self.network.equilibrium
+        self.solver_schedule = None if isinstance(layer, Stack) else SolverSchedule(layer, config)
         self.history: list[dict[str, float]] = []
         self.epoch = 0
         self.best_loss = math.inf
@@ -219,7 +223,8 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         indices = self.dataset.sides["validation"]
         labels = self.dataset.labels[indices]
-        outputs = forward_distributed(self.average.module, self.dataset.store, indices, self.processes)
+        average = cast("EquilibriumNetwork", self.average.module)
+        outputs = forward_distributed(average, self.dataset.store, indices, self.processes)
         if not (np.isfinite(outputs.scores).all() and np.isfinite(outputs.quantiles).all()):
             raise self._diverged()
         p = Calibration().probabilities(outputs.scores)
@@ -249,8 +254,8 @@ class Trainer:
             return {}
         indices = self.dataset.sides["validation"][:RADIUS_SAMPLE]
         batch = ImageBatch.from_store(self.dataset.store, indices).to(self.device)
-        network = self.average.module
-        cell = network.equilibrium.cell
+        network = cast("EquilibriumNetwork", self.average.module)
+        cell = cast("Cell", network.equilibrium.cell)
         with torch.no_grad():
             x, offsets = cell.prepare(network.encoder(batch), batch), cell.offsets(batch)
             z = network.equilibrium(x, offsets=offsets)
@@ -288,13 +293,14 @@ class _SolverTally:
             self.rows.append({"forward_evaluations": layer.layers})
             return
         forward, adjoint = layer.last, layer.last_adjoint
-        solved = adjoint is not None  # a gradient of one step solves nothing
+        assert forward is not None  # a step solves
         self.rows.append(
             {
                 "forward_evaluations": forward.evaluations,
-                "adjoint_evaluations": adjoint.evaluations if solved else 0,
+                # A gradient of one step solves nothing.
+                "adjoint_evaluations": 0 if adjoint is None else adjoint.evaluations,
                 "forward_unconverged": float((~forward.converged).double().mean()),
-                "adjoint_unconverged": float((~adjoint.converged).double().mean()) if solved else 0.0,
+                "adjoint_unconverged": 0.0 if adjoint is None else float((~adjoint.converged).double().mean()),
             }
         )
 
