@@ -119,7 +119,10 @@ def test_the_reference_has_every_public_name(site):
     import andersonn
 
     ids = Page((site / "api.html").read_text(encoding="utf-8")).ids
-    assert {f"andersonn.{name}" for name in andersonn.__all__} <= ids
+    known = {getattr(andersonn, name): name for name in andersonn.__all__ if f"andersonn.{name}" in ids}
+    assert [
+        name for name in andersonn.__all__ if getattr(andersonn, name) not in known
+    ] == []  # an alias is on its class's entry
 
 
 def test_lists_and_tables_are_not_taken_for_running_text(site):

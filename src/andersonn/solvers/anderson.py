@@ -87,5 +87,12 @@ def fixed_point(
     Raises:
         TypeError, ValueError: f does not keep shape, dtype or device, or changes memory it must leave alone; the state
             is empty or not floating-point.
+
+    Examples:
+        >>> import torch
+        >>> import andersonn as an
+        >>> solution = an.fixed_point(torch.cos, torch.zeros(2, 3), an.Anderson(rtol=1e-6))
+        >>> round(solution.z[0, 0].item(), 4), solution.all_converged
+        (0.7391, True)
     """
     return (Anderson() if solver is None else solver).solve(f, z0, offsets)
