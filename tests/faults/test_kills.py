@@ -45,6 +45,7 @@ def forked(steps: list[int], out: Path, words: list[str]) -> list[int]:
     return [int(line) for line in done.stdout.splitlines() if line.isdigit()]
 
 
+@pytest.mark.timeout(1500)
 def test_killed_at_three_steps_and_resumed_it_is_the_same_model(data, model, tmp_path):
     out = tmp_path / "killed"
     command = training(data, out, "--resume")
