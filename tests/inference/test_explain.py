@@ -56,6 +56,7 @@ def deletion_test(scientist: Scientist, structures: list[Structure], share: floa
     return np.array([effects(scientist, e, k, rng) for e, k in zip(explained, sizes, strict=True)])
 
 
+@pytest.mark.slow  # a forward pass for every atom of some hundred structures
 @pytest.mark.parametrize("share", [None, 0.25])
 def test_removing_the_atoms_named_matters_more_in_crystals(conduction, demo_sample, share):
     order = np.random.default_rng(0).permutation(len(demo_sample))
@@ -66,6 +67,7 @@ def test_removing_the_atoms_named_matters_more_in_crystals(conduction, demo_samp
     assert (found[:, 0] > found[:, 1]).mean() > (0.95 if share is None else 0.6)
 
 
+@pytest.mark.slow
 def test_removing_the_atom_named_matters_more_in_frameworks(porosity):
     structures = [answer.structure for answer in porosity.explain([FRAMEWORKS])]
     found = deletion_test(porosity, structures)
@@ -122,6 +124,7 @@ SMALL = [
 """Molecules as those of QM9."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2])
 def test_removing_the_atoms_named_matters_more_in_molecules(polarity, k):
     rng = np.random.default_rng(0)
