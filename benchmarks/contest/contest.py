@@ -20,7 +20,8 @@ from andersonn.progress import Progress, Silent
 from andersonn.sanitize import first_line
 from andersonn.solvers import FixedPoint, Status
 from contest.claims import claims, speedups
-from contest.contestants import Contestant, everyone, reference
+from contest.contestants import Contestant, reference
+from contest.peers import everyone
 from contest.problems import Case
 from contest.recorder import Record
 
@@ -104,7 +105,7 @@ def run(
 
     Args:
         plan: what to run.
-        contestants: default :func:`~contest.contestants.everyone`.
+        contestants: default :func:`~contest.peers.everyone`.
         progress: listener.
 
     Returns:

@@ -85,13 +85,6 @@ OURS: tuple[Contestant, ...] = (
 LARGEST_WINDOW = 100
 
 
-def everyone() -> tuple[Contestant, ...]:
-    """All contestants, ours first."""
-    from contest.peers import PEERS
-
-    return (*OURS, *PEERS)
-
-
 def reference(window: int, rtol: float) -> Ours:
     """Anderson over its whole history: in float64 the best a method can do that combines past values (for linear maps it
     is GMRES: H. F. Walker and P. Ni, SIAM J. Numer. Anal. 49, 1715 (2011), theorem 2.2).

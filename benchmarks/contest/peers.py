@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from andersonn.measuring.problems import FixedPointProblem, Formula, relative_residual
-from contest.contestants import Contestant
+from contest.contestants import OURS, Contestant
 from contest.recorder import Enough, Record, stop_after
 from contest.tutorial import tutorial_anderson
 
@@ -208,3 +208,8 @@ PEERS: tuple[Contestant, ...] = (
 )
 RIVALS = ("torchdeq Anderson m=6", "tutorial Anderson m=5")
 """The Anderson methods that evaluations are to be halved against."""
+
+
+def everyone() -> tuple[Contestant, ...]:
+    """All contestants, ours first."""
+    return (*OURS, *PEERS)

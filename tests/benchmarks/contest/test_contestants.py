@@ -8,8 +8,8 @@ import torch
 
 from andersonn.measuring.problems import FixedPointProblem, Formula
 from andersonn.solvers import ForwardIteration
-from contest.contestants import AUTO, INSTALL, OURS, Ours, everyone
-from contest.peers import PEERS, JaxoptPeer, TorchPeer
+from contest.contestants import AUTO, INSTALL, OURS, Ours
+from contest.peers import PEERS, JaxoptPeer, TorchPeer, everyone
 from contest.recorder import Record
 from contest.tutorial import tutorial_anderson
 
