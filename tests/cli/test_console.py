@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from andersonn.cli import main as program
-from andersonn.cli import system_errors
+from andersonn.cli import system_errors, verbs
 from andersonn.cli.console import Bars, _duration, _rate
 
 
@@ -18,7 +18,7 @@ def failing():
 
 
 def run_failing(monkeypatch, capsys) -> str:
-    monkeypatch.setattr(program, "app", failing)
+    monkeypatch.setattr(verbs, "app", failing)
     with pytest.raises(SystemExit) as left:
         program.main()
     assert left.value.code == 1

@@ -13,6 +13,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from andersonn.cli import main as program
+from andersonn.cli import verbs
 from andersonn.cli.console import Bars
 from andersonn.data import materials_project
 from andersonn.errors import InputError, UsageError
@@ -84,7 +85,7 @@ def test_an_unexpected_error_logs_no_secret(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("ANDERSONN_CACHE", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["andersonn", "screen", f"s3://u:{SECRET}@b/x"])
-    monkeypatch.setattr(program, "app", failing)
+    monkeypatch.setattr(verbs, "app", failing)
     with pytest.raises(SystemExit):
         program.main()
     (log,) = (tmp_path / "logs").iterdir()

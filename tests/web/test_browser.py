@@ -122,7 +122,7 @@ def test_a_bad_paste_is_told_and_the_right_task_offered(page):
     page.fill("#text", "hello, world!")
     page.get_by_role("button", name="Ask", exact=True).click()
     page.wait_for_selector(".problem")
-    assert "no known format" in page.inner_text(".problem")
+    assert "no valid SMILES" in page.inner_text(".problem")
     page.fill("#text", "CCO")
     page.get_by_role("button", name="Ask", exact=True).click()
     page.get_by_role("button", name="Ask about polarity instead").click()
