@@ -102,7 +102,7 @@ def test_agreement_comes_from_the_answers(conduction, few, monkeypatch):
             outputs.scores[: CRYSTALS // 4] *= -1.0
         return outputs
 
-    monkeypatch.setattr(inference, "ask", lying)
+    monkeypatch.setattr(inference, "forward", lying)
     found = compare(conduction, few, Plan(repeats=1))
     assert found["agreement"] == 0.75
     assert found["solvers"]["auto"]["same_class_as_forward"] == 0.75
