@@ -52,7 +52,6 @@ def test_a_sound_folder_is_read(folder):
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"task": "pores"}, "no task 'pores'"),
         ({"task": ["conduction"]}, "damaged"),
         ({"task": None}, "model.json has no task"),
         ({"thresholds": ["a", "b"]}, "thresholds"),
