@@ -57,4 +57,7 @@ def test_crossover_is_told_either_way():
     assert "Picard iteration is first at the lowest residual" in crossover_sentence(curve)
     assert "not paid back for good" in residual_figure(curve)
     curve["crossovers"]["anderson"] = {"residual": 1e-3, "seconds": 0.01}
-    assert "paid back after 10.0 ms" in crossover_sentence(curve)
+    assert "took 20 % longer than a step of Picard iteration. From 10.0 ms on it leads" in crossover_sentence(curve)
+    for penalty, words in ((-0.17, "took 17 % less than"), (0.001, "took no longer than")):
+        curve["mixing_penalties"]["anderson"] = penalty
+        assert words in crossover_sentence(curve)

@@ -17,20 +17,22 @@ USE = {
 
 
 def crossover_sentence(curve: dict[str, Any], name: str = "anderson") -> str:
-    """Where mixing is paid back, in words."""
+    """From when on the solver leads, in words."""
     if name not in curve["mixing_penalties"]:
         return "One evaluation was enough: there is nothing to extrapolate, and nothing to tell of costs."
-    penalty = (
-        f"A step of {NAMES[name]} costs {100 * curve['mixing_penalties'][name]:+.0f} % of a step of Picard iteration"
+    more = 100 * curve["mixing_penalties"][name]
+    took = (
+        f"{more:.0f} % longer than" if more >= 0.5 else "no longer than" if more > -0.5 else f"{-more:.0f} % less than"
     )
+    penalty = f"A step of {NAMES[name]} took {took} a step of Picard iteration"
     point = curve["crossovers"][name]
     if point is None:
         return (
-            f"{penalty}, and on this cell the evaluations it saves never pay for that for good: Picard iteration is "
-            "first at the lowest residual reached."
+            f"{penalty}, and on this cell it never leads to the end: Picard iteration is first at the lowest residual "
+            "reached."
         )
     return (
-        f"{penalty}. That is paid back after {1e3 * point['seconds']:.1f} ms: for every residual under "
+        f"{penalty}. From {1e3 * point['seconds']:.1f} ms on it leads: for every residual under "
         f"{point['residual']:.2g}, {NAMES[name]} is there first."
     )
 
