@@ -84,3 +84,16 @@ def test_a_scientist_answers_early_only_if_asked_to(asked, demo_sample):
 def test_a_damaged_rule_is_refused(change):
     with pytest.raises(ValueError, match="anytime"):
         EarlyExit.from_dict(EarlyExit(0.1, 0.5, 100, 0.9).as_dict() | change)
+
+
+def test_further_conformers_exit_early_too(monkeypatch):
+    counts = []
+
+    def counted(network, store, indices, **options):
+        counts.append(len(indices))
+        return forward_early_exit(network, store, indices, **options)
+
+    monkeypatch.setattr("andersonn.inference.predictor.forward_early_exit", counted)
+    (found,) = Scientist.load("polarity", anytime=True).predict(["CCO"])
+    assert found.ok
+    assert counts == [1, 5]  # its first conformer, then the five others

@@ -228,7 +228,7 @@ class Predictor:
         if conformers:
             owner = np.repeat(np.arange(len(ready)), [len(images) - 1 for _, _, images in ready])
             store = ImageStore.from_images(conformers, self.recipe)
-            outputs = averaged(outputs, forward(network, store, np.arange(len(conformers))), owner)
+            outputs = averaged(outputs, run(network, store, np.arange(len(conformers))), owner)
         generated = np.array([structure.generated_geometry for _, structure, _ in ready])
         p = calibration.probabilities(outputs.scores, generated)
         values, intervals = calibration.estimates(outputs.quantiles, generated)
