@@ -25,7 +25,7 @@ from andersonn.estimators.targets import OWN, Sides, Targets, divided
 from andersonn.inference.forward import Outputs, forward_conformers
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.scientist import Scientist
-from andersonn.training.calibration_fitting import fit_calibration
+from andersonn.training.calibration_fitting import fit_calibration, takes_negative_values
 from andersonn.training.dataset import Dataset
 from andersonn.training.provenance import about
 from andersonn.training.trainer import Trainer
@@ -158,8 +158,7 @@ def _bundle(trainer: Trainer, samples: Samples, targets: Targets, sides: Sides) 
     outputs = forward_conformers(network, samples.store, side, samples.further)
     made = samples.made[side]
     calibration = fit_calibration(outputs.scores, outputs.quantiles, targets.values[side], task, trainer.scale, made)
-    negative = task.lowest < 0.0 and bool((targets.values < 0.0).any())
-    calibration = replace(calibration, signed=targets.measured and negative)
+    calibration = replace(calibration, signed=targets.measured and takes_negative_values(task, targets.values))
     counts = {"train": len(sides.train), "validation": len(side), "test": 0}
     data = {"file": "samples in memory", "records": len(samples), **counts, "split_by": sides.by}
     named = targets.measured and task.name != OWN

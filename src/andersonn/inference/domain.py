@@ -1,6 +1,6 @@
 """The applicability domain: how far a structure is from those a model was trained on, by the input of the network's head.
 
-Two scores, each of which finds cases that the other misses (docs/domain.md has the numbers):
+Two scores: each finds cases that the other misses (docs/domain.md has the numbers):
 
 ``far``: distance to the nearest cluster of training states, whitened, over the usual distance of that cluster's own states.
 ``corrupted``: likeness to states of training structures that were corrupted (expanded, compressed, displaced, with elements

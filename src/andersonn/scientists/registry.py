@@ -51,9 +51,10 @@ def by_name(name: str) -> ScientistSpec:
     Raises:
         UsageError: there is none.
     """
-    if name not in registered():
-        raise unknown("task", name, registered())
-    return registered()[name]
+    known = registered()
+    if name not in known:
+        raise unknown("task", name, known)
+    return known[name]
 
 
 def find(scientist: str | ScientistSpec) -> ScientistSpec:

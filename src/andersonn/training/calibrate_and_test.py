@@ -18,7 +18,7 @@ from andersonn.inference.forward import Outputs, forward
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.progress import Progress
 from andersonn.training.baselines import baselines
-from andersonn.training.calibration_fitting import fit_calibration
+from andersonn.training.calibration_fitting import fit_calibration, takes_negative_values
 from andersonn.training.dataset import Dataset
 from andersonn.training.domain_fitting import describe_domain, fit_domain
 from andersonn.training.early_exit_fitting import fit_early_exit
@@ -71,8 +71,7 @@ def calibrate_and_test(
     outputs = forward_records(network, dataset, validation, config.conformers, _part(progress, 0))
     values, generated = dataset.values[validation], dataset.made[validation]
     calibration = fit_calibration(outputs.scores, outputs.quantiles, values, task, scale, generated)
-    negative = task.lowest < 0.0 and bool((dataset.values[dataset.usable] < 0.0).any())
-    calibration = replace(calibration, signed=negative)
+    calibration = replace(calibration, signed=takes_negative_values(task, dataset.values[dataset.usable]))
     progress.update(1)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task)}
     tested = forward_records(network, dataset, test, config.conformers, _part(progress, 1))

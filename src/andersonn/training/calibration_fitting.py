@@ -13,6 +13,11 @@ ENOUGH = 200
 """Validation structures of a kind from which it gets a calibration of its own."""
 
 
+def takes_negative_values(task: Task, values: np.ndarray) -> bool:
+    """Whether estimates may be negative: the task allows it, and some of the values are."""
+    return task.lowest < 0.0 and bool((values < 0.0).any())
+
+
 def fit_calibration(
     scores: np.ndarray,
     quantiles: np.ndarray,

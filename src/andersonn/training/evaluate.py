@@ -20,8 +20,6 @@ from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.folder import SPLIT_KEY
 from andersonn.training.forward import forward_records
 
-SIDES = ("auto", "all", "train", "validation", "test")
-
 
 def evaluate(
     scientist: Predictor, records: Records, side: str = "auto", baselines: bool = True, progress: Progress | None = None

@@ -73,11 +73,7 @@ def readme_of(bundle: ModelBundle, folder: Path, licence: str) -> str:
 
 def _tags(card: dict[str, Any]) -> list[str]:
     about = {True: ["materials-science", "crystals"], False: ["chemistry", "molecules"], None: ["chemistry"]}
-    return [*about[_periodic(card)], "deep-equilibrium-model", "anderson-acceleration", card["task"]]
-
-
-def _periodic(card: dict[str, Any]) -> bool | None:
-    return task_of(card).periodic
+    return [*about[task_of(card).periodic], "deep-equilibrium-model", "anderson-acceleration", card["task"]]
 
 
 def _index(card: dict[str, Any]) -> dict[str, Any]:
