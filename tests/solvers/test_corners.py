@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from andersonn.solvers import Anderson, Broyden, FixedPointIteration, Layout
-from andersonn.solvers.automatic import Costs
+from andersonn.solvers import Anderson, Broyden, FixedPointIteration
 from andersonn.solvers.layout import layout_of
 from tests.solvers.problems import affine, tanh_map
 
@@ -96,20 +95,6 @@ def test_automatic_choice_while_samples_leave(every):
     found = Anderson("auto", rtol=1e-8, max_steps=800, check_every=every).solve(Rates(rates), torch.zeros_like(rates))
     assert found.all_converged
     assert torch.allclose(found.z, 1 / (1 - rates), rtol=1e-5)
-
-
-def test_costs_count_work_that_is_known_to_be_done():
-    """Between two checks an accelerator's marks say when work was queued; the time of an evaluation is that of checks."""
-    costs = Costs(Layout(torch.zeros(2, 3)), torch.zeros(2, 3))
-    checks = [(1 + 8 * k, 1e-3 * (1 + 8 * k)) for k in range(5)]
-    costs.measure_evaluation(checks, 16)
-    assert costs.evaluation == pytest.approx(1e-3)
-    costs.measure_extrapolation([(n, 2 * t) for n, t in checks], 16, 2)
-    assert costs.extrapolation == pytest.approx(2e-3)
-    each = [(n + 1, 1e-3 * n + 5e-4 * (n // 2)) for n in range(20)]  # every second one costs half as much again
-    costs.measure_evaluation([(n, 1e-3 * n) for n in range(10)], 8)
-    costs.measure_extrapolation(each, 16, 2)
-    assert costs.extrapolation == pytest.approx(5e-4)
 
 
 @pytest.mark.parametrize("options", [{}, {"max_condition": 1e6}], ids=str)

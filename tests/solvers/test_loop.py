@@ -11,8 +11,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from andersonn.solvers import GMRES, Anderson, Broyden, FixedPointIteration, Layout, Status, fixed_point
 from andersonn.solvers.convergence_monitor import ConvergenceMonitor
-from andersonn.solvers.layout import layout_of
-from andersonn.solvers.solver import Evaluation
 from tests.solvers.problems import affine, tanh_map
 
 SOLVERS = [
@@ -262,28 +260,6 @@ def test_large_states_are_solved_as_small_ones(solver, ragged, monkeypatch):
     assert torch.equal(small.steps, large.steps)
     assert torch.allclose(small.z, large.z, rtol=1e-9)
     assert torch.allclose(small.trace.residual, large.trace.residual, rtol=1e-3)
-
-
-def test_kept_picard_steps_fill_the_window_as_they_would_have():
-    """An extrapolation over kept Picard steps is the least-squares combination of them all."""
-    f, z0, _ = affine(30, 3, 0.9)
-    layout = layout_of(z0)
-    states = [z0]
-    for _ in range(5):
-        states.append(f(states[-1]))
-    pairs = [(layout.block(f(z) - z), layout.block(f(z))) for z in states]
-    stepper = Anderson(window=10).stepper(layout, z0)
-    stepper.take_over(pairs[:-1])
-    r, g = pairs[-1]
-    norms = torch.stack([r.t.norm(dim=1), g.t.norm(dim=1)], dim=1).numpy()
-    out = stepper.advance(Evaluation(layout.block(states[-1]), g, r, norms), layout.block(torch.empty_like(z0)))
-    for b in range(3):
-        dF = torch.stack([(pairs[k + 1][0].t - pairs[k][0].t)[b] for k in range(5)], dim=1)
-        dG = torch.stack([(pairs[k + 1][1].t - pairs[k][1].t)[b] for k in range(5)], dim=1)
-        gamma = torch.linalg.lstsq(dF, r.t[b].unsqueeze(1)).solution[:, 0]
-        assert torch.allclose(out.t[b], g.t[b] - dG @ gamma, rtol=1e-6)
-        left = (r.t[b] - dF @ gamma).norm()
-        assert stepper.window.remaining(stepper.gamma, norms[:, 0])[b] == pytest.approx(left.item(), rel=1e-4)
 
 
 def test_half_precision_and_transposed_values():

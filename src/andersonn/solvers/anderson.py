@@ -17,6 +17,7 @@ from torch import Tensor
 
 from andersonn.solvers.automatic import AutomaticExtrapolation
 from andersonn.solvers.extrapolation import AndersonOptions, Extrapolation
+from andersonn.solvers.guarded import Guarded
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.options import options
 from andersonn.solvers.result import FixedPoint
@@ -30,15 +31,16 @@ class Anderson(AndersonOptions):
     There are two methods, each a stepper of its own: :class:`~andersonn.solvers.extrapolation.Extrapolation` with a fixed
     window, and :class:`~andersonn.solvers.automatic.AutomaticExtrapolation` for ``window="auto"``. They share this one class
     of options, and the window alone chooses between them: so ``replace(solver, window=...)`` changes from either to the
-    other, and options compare, print, copy and pickle alike.
+    other, and options compare, print, copy and pickle alike. A guard watches both
+    (:class:`~andersonn.solvers.guard.Guard`): where extrapolation makes no progress, a sample takes other steps.
 
     Attributes:
-        window: m, how many past differences to combine; ``"auto"`` measures what an evaluation and an extrapolation cost and
-            how fast residuals fall, and decides window, period, β and whether to extrapolate at all.
+        window: m, how many past differences to combine; ``"auto"`` decides window, period, β and whether to extrapolate at
+            all, from counts of what an evaluation and an extrapolation cost and from how fast residuals fall.
         mixing: β in (0, 1]; 1 is the undamped step. A tuple is a schedule, its last value kept; ``"adaptive"`` lowers a
             sample's β when a step expands what the extrapolation had left, and raises it again when it does not.
         ridge: regularization relative to the unit diagonal of the scaled Gram matrix; None takes ten times the
-            rounding unit of the state's dtype.
+            rounding unit of the state's dtype, 1e-8 at least.
         type: ``"II"`` (least squares) or ``"I"`` (orthogonality to the steps).
         period: extrapolate at every period-th evaluation only, with Picard steps in between (alternating
             Anderson–Picard: Pratapa, Suryanarayana and Pask, J. Comput. Phys. 306, 43 (2016)); extrapolation then costs that
@@ -46,6 +48,9 @@ class Anderson(AndersonOptions):
         restart: clear the window after this many extrapolations; None: the oldest difference makes room for the newest.
         safeguard: a sample whose residual exceeds this multiple of its least so far clears its window and takes a Picard
             step; None: never. Without it long windows can cycle forever on maps with kinks, such as relu's.
+        patience: a sample whose residual has not halved within so many evaluations goes back to its best iterate and takes
+            Broyden's steps, then damped Picard steps, then extrapolated ones again; each kind for as long as it makes
+            progress. So it also goes on from a step that led to NaN or infinity. None: never.
         max_condition: leave out columns, older ones first, that depend on the others to within 1 / max_condition; None: the
             ridge alone deals with them.
         sketch: take the Gram matrix from one in so many coordinates, for cells as cheap as a pass over the window.
@@ -62,7 +67,8 @@ class Anderson(AndersonOptions):
 
     def stepper(self, layout: Layout, like: Tensor) -> Stepper:
         """A fresh stepper, chosen by the window."""
-        return (AutomaticExtrapolation if self.window == "auto" else Extrapolation)(self, layout, like)
+        inner = (AutomaticExtrapolation if self.window == "auto" else Extrapolation)(self, layout, like)
+        return inner if self.patience is None else Guarded(inner, self.patience, layout, like)
 
 
 def fixed_point(

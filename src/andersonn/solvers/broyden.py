@@ -46,12 +46,12 @@ class Broyden(Solver):
         if self.safeguard is not None:
             require_number("safeguard", self.safeguard, above=1)
 
-    def stepper(self, layout: Layout, like: Tensor) -> _BroydenStepper:
+    def stepper(self, layout: Layout, like: Tensor) -> BroydenStepper:
         """The quasi-Newton step with the steps it keeps."""
-        return _BroydenStepper(min(self.window, self.max_steps), self.safeguard, layout, like)
+        return BroydenStepper(min(self.window, self.max_steps), self.safeguard, layout, like)
 
 
-class _BroydenStepper(Stepper):
+class BroydenStepper(Stepper):
     def __init__(self, size: int, safeguard: float | None, layout: Layout, like: Tensor) -> None:
         self.layout, self.safeguard, self.size = layout, safeguard, size
         with torch.inference_mode(False):

@@ -28,6 +28,7 @@ class ConvergenceMonitor:
         layout: of the whole batch.
         rtol, atol: a sample has converged when ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖.
         max_seconds: when to give up, or None.
+        recoveries: how often a sample may have a value that is not finite and go on all the same.
 
     Attributes:
         layout: of the present batch; samples that have stopped may have left it.
@@ -35,12 +36,15 @@ class ConvergenceMonitor:
         running: which of them have not stopped, bool ``[b]``.
         scores: of the present batch at the latest check: relative residuals, or, with ``atol``, multiples of what is
             allowed, ``[b]``.
+        sizes: ‖f(z) − z‖ of the present batch at the latest check, ``[b]``.
         seconds: since the start, at each evaluation.
         checks: evaluations and seconds at each check, when the work is known to be done.
         nonfinite_rows: rows of samples that stopped because they were not finite, or None.
     """
 
-    def __init__(self, layout: Layout, rtol: float, atol: float, max_seconds: float | None) -> None:
+    def __init__(
+        self, layout: Layout, rtol: float, atol: float, max_seconds: float | None, recoveries: int = 0
+    ) -> None:
         self.whole = self.layout = layout
         self.rtol, self.atol, self.max_seconds = rtol, atol, max_seconds
         n = layout.samples
@@ -50,8 +54,9 @@ class ConvergenceMonitor:
         self.residual = np.full(n, np.inf)
         self.score = np.full(n, np.inf)
         self.steps = np.zeros(n, dtype=np.int64)
+        self.recoveries = np.full(n, recoveries)
         self.nonfinite_rows: Tensor | None = None
-        self.scores = self.score
+        self.scores = self.sizes = self.score
         self._all_running = True  # no sample of the whole batch has stopped
         self._best: Block | None = None
         self._finished: Tensor | None = None
@@ -75,6 +80,7 @@ class ConvergenceMonitor:
             ValueError: ``step`` is 0 and the initial state is not finite.
         """
         sizes, lengths, relative = self._read()
+        self.sizes = sizes
         self.checks.append((len(self.seconds), self.seconds[-1]))
         score, limit = relative, self.rtol
         if self.atol > 0:  # the best iterate must not contradict what has converged
@@ -118,7 +124,10 @@ class ConvergenceMonitor:
             self.score, self.residual = self.score.copy(), self.residual.copy()
         who = self.active[better]
         self.score[who], self.residual[who], self.steps[who] = score[better], relative[better], step
-        stopped = self.running & (done | ~finite)
+        broken = self.running & ~finite
+        forgiven = broken & (self.recoveries[self.active] > 0) & (step > 0)
+        self.recoveries[self.active[forgiven]] -= 1
+        stopped = (self.running & done) | (broken & ~forgiven)
         if not _none(stopped):
             self.status[self.active[done]] = Status.CONVERGED
             self.status[self.active[stopped & ~finite]] = Status.NONFINITE
@@ -142,6 +151,12 @@ class ConvergenceMonitor:
             for row in self._history[-evaluations - 1 :: 1 if to_least else evaluations]
         ]
         return math.log(worst[0] / min(worst[1:])) / evaluations
+
+    @property
+    def best(self) -> Block:
+        """The best iterate of each sample of the present batch so far."""
+        assert self._best is not None
+        return self._best
 
     @property
     def any_running(self) -> bool:
@@ -221,7 +236,8 @@ class ConvergenceMonitor:
         assert best is not None
         samples = torch.from_numpy(np.flatnonzero(self.running)).to(best.t.device)
         self.layout, rows = self.layout.subset(samples)
-        self.active, self.scores = self.active[self.running], self.scores[self.running]
+        self.active = self.active[self.running]
+        self.scores, self.sizes = self.scores[self.running], self.sizes[self.running]
         self.running = np.ones(len(self.active), dtype=bool)
         self._row_ids = rows if self._row_ids is None else self._row_ids[rows]
         self._best, self._best_is_own = self.layout.block(best.shaped.index_select(0, rows)), True
@@ -242,7 +258,7 @@ class ConvergenceMonitor:
 
     def _row_mask(self, samples: np.ndarray) -> np.ndarray:
         """The present rows of the samples in a mask ``[b]``, as a mask."""
-        return samples if self.layout.lengths is None else np.repeat(samples, self.layout.lengths.cpu().numpy())
+        return self.layout.row_mask(samples)
 
     def _rows(self, samples: np.ndarray) -> Tensor:
         """The same as indices, on the state's device."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -21,6 +20,9 @@ WINDOW_DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+LEAST_RIDGE = 1e-8
+"""In double precision as well: where the window is as long as the state has unknowns, its columns depend on each other, and a
+smaller ridge lets rounding choose among the combinations."""
 LEAST_BETA, LOWER_BETA, RAISE_BETA = 0.1, 0.5, 1.25
 
 
@@ -39,6 +41,7 @@ class AndersonOptions(Solver):
     period: int = 1
     restart: int | None = None
     safeguard: float | None = 4.0
+    patience: int | None = 30
     max_condition: float | None = None
     sketch: int = 1
     window_dtype: Literal["float64", "float32", "bfloat16", "float16"] | None = None
@@ -59,6 +62,8 @@ class AndersonOptions(Solver):
             require_count("restart", self.restart)
         if self.safeguard is not None:
             require_number("safeguard", self.safeguard, above=1)
+        if self.patience is not None:
+            require_count("patience", self.patience)
         if self.max_condition is not None:
             require_number("max_condition", self.max_condition, above=1)
         if self.window_dtype is not None:
@@ -73,24 +78,29 @@ class Extrapolation(Stepper):
     """The stepper of a fixed window, which is allocated when it is first needed.
 
     Attributes:
-        period: extrapolates at every period-th evaluation; may be changed during a solve.
+        interval: extrapolates at every so many evaluations; may be changed during a solve.
         gamma: coefficients of the latest extrapolation, ``[B, filled]``.
     """
 
-    def __init__(self, options: AndersonOptions, layout: Layout, like: Tensor) -> None:
-        self.options, self.layout, self.like = options, layout, like
-        self.ridge = 10 * torch.finfo(like.dtype).eps if options.ridge is None else options.ridge
+    def __init__(self, options: AndersonOptions, layout: Layout, like: Tensor, longest: int = 0) -> None:
+        self.options, self.layout, self.like, self.longest = options, layout, like, longest
+        self.ridge = max(10 * torch.finfo(like.dtype).eps, LEAST_RIDGE) if options.ridge is None else options.ridge
         self.mixing = Mixing(options.mixing, layout.samples, like.device)
         self.window: Window | None = None
         self.gamma: PerSample | None = None
         self.before: tuple[Block, Block] | None = None  # residual and value that the next difference is taken from
         self.least: PerSample | None = None  # residual norm of each sample so far
-        self.period, self.since_extrapolation = options.period, 0
+        self.interval, self.since_extrapolation = options.period, 0
+
+    @property
+    def period(self) -> int:
+        """Evaluations between two extrapolations."""
+        return self.interval
 
     def advance(self, now: Evaluation, out: Block) -> Block:
         """An extrapolated step at every period-th call, else a Picard step."""
         self.since_extrapolation += 1
-        if self.before is None or self.since_extrapolation < self.period:
+        if self.before is None or self.since_extrapolation < self.interval:
             if self.before is None:
                 self.before = (now.r, now.g)
             return now.picard_step(self.mixing.present, out)
@@ -105,17 +115,6 @@ class Extrapolation(Stepper):
             self._damp(window, gamma, now, out)
         return out
 
-    def take_over(self, history: Iterable[tuple[Block, Block]]) -> None:
-        """Fills the window from residuals and values of Picard steps, oldest first (of more than ``restart`` the latest);
-        the next step extrapolates.
-        """
-        pairs = list(history)
-        for r, g in pairs[-(self.options.restart or len(pairs)) :]:
-            if self.before is not None:
-                self._window().push(self.before[0], r, self.before[1], g)
-            self.before = (r, g)
-        self.since_extrapolation = self.period - 1
-
     def _damp(self, window: Window, gamma: PerSample, now: Evaluation, out: Block) -> None:
         """Subtracts (1 − β) (r − Σ γ_i Δr_i)."""
         factor = self.mixing.damping(window, gamma, now.norms[:, 0])
@@ -127,6 +126,8 @@ class Extrapolation(Stepper):
         window = self._window()
         if self.options.restart is not None and window.pushed >= self.options.restart:
             window.clear()
+        elif window.filled == window.size < self.longest:
+            window.grow(min(2 * window.size, self.longest))
         assert self.before is not None
         r_before, g_before = self.before
         window.push(r_before, now.r, g_before, now.g)
@@ -158,6 +159,12 @@ class Extrapolation(Stepper):
         assert self.options.safeguard is not None
         self.window.forget(size > self.options.safeguard * self.least)
         self.least = torch.fmin(self.least, size) if isinstance(size, Tensor) else np.fmin(self.least, size)
+
+    def forget(self, samples: np.ndarray) -> None:
+        """Clears the window of these samples."""
+        if self.window is not None:
+            mask = samples if self.layout.on_host else torch.from_numpy(samples).to(self.like.device)
+            self.window.forget(mask)
 
     def blocks_in_use(self) -> tuple[Block, ...]:
         """Residual and value that the next difference is taken from."""

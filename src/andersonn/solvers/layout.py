@@ -160,6 +160,10 @@ class Layout:
         torch.sub(one.t, other.t, out=out.t)
         return out
 
+    def row_mask(self, samples: np.ndarray) -> np.ndarray:
+        """The rows of the samples in a mask ``[B]``, as a mask ``[R]`` on the host."""
+        return samples if self.lengths is None else np.repeat(samples, self.lengths.cpu().numpy())
+
     def copy_rows(self, source: Block, target: Block, rows: np.ndarray) -> None:
         """Copies the rows in a mask ``[R]`` from one block to the other."""
         index = torch.from_numpy(np.flatnonzero(rows)).to(target.t.device)

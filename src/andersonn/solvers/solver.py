@@ -8,7 +8,8 @@ non-finite values, the best iterate, budgets, the trace, and dropping samples th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import field, replace
 from typing import Any, NamedTuple, TypeGuard
 
@@ -46,7 +47,13 @@ class Evaluation(NamedTuple):
 
 
 class Stepper:
-    """Proposes the next state; this base class keeps nothing."""
+    """Proposes the next state; this base class keeps nothing.
+
+    Attributes:
+        recoveries: how often a sample may run into NaN or infinity and go on, since the stepper goes back to a finite state.
+    """
+
+    recoveries = 0
 
     def advance(self, now: Evaluation, out: Block) -> Block:
         """The next state: ``out`` with it written there, or ``now.g`` itself."""
@@ -58,6 +65,19 @@ class Stepper:
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone; their rows, and the layout that they have then."""
+
+    @contextmanager
+    def counting(self, f: Map, state: Tensor) -> Iterator[None]:
+        """Around the first evaluation of a solve: for a stepper that needs to know what it costs."""
+        yield
+
+    @property
+    def period(self) -> int:
+        """Evaluations between two extrapolations, which a guard's patience is counted in; 0 while it makes none."""
+        return 1
+
+    def forget(self, samples: np.ndarray) -> None:
+        """Starts afresh for the samples in a mask ``[B]``."""
 
     def observe(self, monitor: ConvergenceMonitor) -> None:
         """Called after each check, before ``advance``."""
@@ -119,14 +139,15 @@ class Solver(ABC):
         A sample converges at the first state checked with ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖, and keeps that state.
         """
         stepper = self.stepper(layout, z0)
-        monitor = ConvergenceMonitor(layout, self.rtol, self.atol, self.max_seconds)
+        monitor = ConvergenceMonitor(layout, self.rtol, self.atol, self.max_seconds, stepper.recoveries)
         every = self.check_every or (1 if z0.device.type == "cpu" else CHECK_EVERY_ON_DEVICE)
         buffers = _Buffers(layout, z0)
         z, own, g = buffers.take(), True, None  # own: z is memory of ours, not what f returned
         z.t.copy_(layout.flat(z0.detach()))
         for step in range(self.max_steps + 1):
             in_use = (*stepper.blocks_in_use(), *monitor.blocks_in_use())
-            g = evaluate(f, z, monitor.layout, in_use if g is None else (g, *in_use))
+            with stepper.counting(f, z.shaped) if step == 0 else nullcontext():
+                g = evaluate(f, z, monitor.layout, in_use if g is None else (g, *in_use))
             with np.errstate(all="ignore"):  # of samples that overflow
                 r = monitor.layout.subtract(g, z, buffers.take(z, *in_use))
                 norms = monitor.layout.block_norms(r, g)

@@ -71,6 +71,11 @@ class NormalEquations:
         self.gram *= keep.view(-1, 1, 1)
         self.projection *= keep.view(-1, 1)
 
+    def grow(self, more: int) -> None:
+        """Makes room for as many columns more."""
+        self.gram = torch.nn.functional.pad(self.gram, (0, more, 0, more))
+        self.projection = torch.nn.functional.pad(self.projection, (0, more))
+
     def clear(self) -> None:
         """Clears the equations of all samples."""
         self.gram.zero_()
@@ -132,6 +137,11 @@ class HostNormalEquations:
         if np.count_nonzero(samples):
             self.gram[samples], self.projection[samples] = 0.0, 0.0
 
+    def grow(self, more: int) -> None:
+        """As :meth:`NormalEquations.grow`."""
+        self.gram = np.pad(self.gram, ((0, 0), (0, more), (0, more)))
+        self.projection = np.pad(self.projection, ((0, 0), (0, more)))
+
     def clear(self) -> None:
         """As :meth:`NormalEquations.clear`."""
         self.gram.fill(0.0)
@@ -154,6 +164,8 @@ class Window:
     layout: Layout
     size: int
     equations: NormalEquations | HostNormalEquations
+    dF: Any
+    dG: Any
     pushed = 0
 
     @property
@@ -184,6 +196,14 @@ class Window:
     def forget(self, samples: PerSample) -> None:
         """Forgets the past of some samples, a mask ``[B]``."""
         self.equations.forget(samples)
+
+    def grow(self, size: int) -> None:
+        """Makes room for more differences, before the oldest is overwritten."""
+        assert self.pushed == self.size
+        more = size - self.size
+        self.dF, self.dG = (_longer(each, more) for each in (self.dF, self.dG))
+        self.equations.grow(more)
+        self.size = size
 
     def clear(self) -> None:
         """Forgets the past of all samples."""
@@ -346,6 +366,15 @@ def combined(layout: Layout, start: Tensor, weights: Tensor, many: Tensor, out: 
         return out
     place = None if out is None else out.unsqueeze(1)
     return torch.baddbmm(start.unsqueeze(1), by_row, many.transpose(0, 1), out=place).squeeze(1)
+
+
+def _longer(buffer: Any, more: int) -> Any:
+    """A copy of ``[m, R, D]`` with room for as many states more."""
+    tensor = tensor_of(buffer)
+    with torch.inference_mode(False):
+        grown = tensor.new_empty((len(tensor) + more, *tensor.shape[1:]))
+        grown[: len(tensor)] = tensor
+    return grown.numpy() if isinstance(buffer, np.ndarray) else grown
 
 
 def _inner_products(many: Tensor, one: Tensor) -> Tensor:
