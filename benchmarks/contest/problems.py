@@ -129,7 +129,7 @@ PROBLEMS: tuple[Problem, ...] = (
 
 
 def quick_cases() -> list[Case]:
-    """One to two minutes on two slow cores, a third of it jax compiling."""
+    """Some minutes on two slow cores, much of it jax compiling."""
     return [Case(problem, dtype, batch) for problem in PROBLEMS for dtype, batch in problem.quick]
 
 
