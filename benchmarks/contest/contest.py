@@ -255,13 +255,21 @@ def _compare_runs(attempt: Attempt, runs: list[Timed]) -> None:
 
 
 def _inspect(attempt: Attempt, found: FixedPoint, posed: FixedPointProblem, rtol: float) -> None:
-    """Whether statuses are true: all states finite, exactly the converged ones solved (but for rounding)."""
+    """Whether statuses are true, and all states finite."""
     attempt.finite = bool(found.z.isfinite().all())
-    residual = relative_residual(found.z, posed.f(found.z), posed.lengths)
+    residual, true = inspect(found, posed, rtol)
     attempt.residual = _digits(residual.max().item())
+    attempt.honest = attempt.finite and bool(true.all())
+
+
+def inspect(found: FixedPoint, posed: FixedPointProblem, rtol: float) -> tuple[Tensor, Tensor]:
+    """Relative residuals ``[B]`` of the state returned, computed again, and bool ``[B]``, whether a sample's status is true:
+    exactly the converged ones are solved, but for rounding.
+    """
+    residual = relative_residual(found.z, posed.f(found.z), posed.lengths)
     room = ROUNDING * torch.finfo(found.z.dtype).eps
     solved = torch.where(found.converged, residual <= rtol * SLACK + room, residual > rtol / SLACK - room)
-    attempt.honest = attempt.finite and bool(solved.all())
+    return residual, solved
 
 
 def _ended(found: FixedPoint) -> str:

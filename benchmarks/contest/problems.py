@@ -9,11 +9,23 @@ from functools import partial
 import torch
 
 from andersonn.errors import unknown
-from andersonn.measuring.problems import FixedPointProblem, poisson, tanh_map
+from andersonn.measuring.problems import FixedPointProblem, gaussian_matrix, poisson, tanh_map
+from contest.cells import bfloat16_map, monotone_cell, multiscale, relu_cell, rounded_map, transformer
 from contest.crystals import message_cell
 from contest.equations import bratu, logistic_regression, value_iteration
+from contest.games import logit_game, mixture, sinkhorn
+from contest.graphs import graph_network, pagerank
 from contest.images import random_cell, trained_cell
-from contest.random_maps import outlier_matrix, symmetric_matrix
+from contest.physics import fisher, hartree, turing
+from contest.random_maps import (
+    affine_map,
+    outlier_matrix,
+    rotation_matrix,
+    small_tanh_map,
+    symmetric_matrix,
+    triangular_matrix,
+    two_sided_matrix,
+)
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 QUICK = (("float32", 4),)
@@ -32,6 +44,7 @@ class Problem:
         scale: size of the state relative to the plain problem.
         batches: of the full set, each in both precisions.
         quick: (precision, batch) of the quick set; none where it has others like it, or takes too long to make.
+        least_rtol: tolerances below it are not reached, because f rounds its value.
     """
 
     name: str
@@ -41,6 +54,7 @@ class Problem:
     scale: float = 1.0
     batches: tuple[int, ...] = (1, 64, 512)
     quick: tuple[tuple[str, int], ...] = QUICK
+    least_rtol: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,13 @@ def _tanh(radius: float, **options: object) -> Callable[..., FixedPointProblem]:
     return partial(tanh_map, radius=radius, **options)
 
 
+def _affine(radius: float, matrix: Callable[..., object], size: int) -> Callable[..., FixedPointProblem]:
+    return partial(affine_map, radius=radius, matrix=matrix, size=size)
+
+
+FEW = (1, 16, 64)
+"""Batches of problems that have a matrix for each sample, or whose f takes long."""
+
 PROBLEMS: tuple[Problem, ...] = (
     Problem("tanh 0.90", "tanh maps", _tanh(0.90), 0.90, quick=()),
     Problem("tanh 0.95", "tanh maps", _tanh(0.95), 0.95),
@@ -82,11 +103,33 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem("tutorial cell, random", "networks", random_cell, batches=(1, 64), quick=(("float32", 4),)),
     Problem("tutorial cell, trained", "networks", trained_cell, batches=(1, 64), quick=()),
     Problem("message cell, trained", "networks", message_cell, quick=(("float32", 32),)),
+    Problem("affine, spectrum near ±0.99", "affine maps", _affine(0.99, two_sided_matrix, 200), 0.99, batches=FEW),
+    Problem("affine, rotations 0.95", "affine maps", _affine(0.95, rotation_matrix, 200), 0.95, batches=FEW),
+    Problem("affine, rotations 0.995", "affine maps", _affine(0.995, rotation_matrix, 40), 0.995, batches=FEW),
+    Problem("affine, not normal, 0.9", "affine maps", _affine(0.9, triangular_matrix, 64), 0.9, batches=FEW),
+    Problem("affine, 8 unknowns, 1.2", "affine maps", _affine(1.2, gaussian_matrix, 8), 1.2, batches=FEW),
+    Problem("tanh, 8 unknowns, 0.95", "tanh maps", small_tanh_map, 0.95, batches=FEW),
+    Problem("PageRank 0.99", "graphs", pagerank, 0.99, batches=FEW),
+    Problem("graph network, relu", "graphs", graph_network, batches=FEW),
+    Problem("logit game", "games and statistics", logit_game, batches=FEW),
+    Problem("logit game, zero-sum", "games and statistics", partial(logit_game, zero_sum=True), batches=FEW),
+    Problem("Sinkhorn", "games and statistics", sinkhorn, batches=FEW),
+    Problem("EM of a mixture", "games and statistics", mixture, batches=FEW),
+    Problem("Hartree, weak sloshing", "physics", hartree, batches=FEW),
+    Problem("Hartree, strong sloshing", "physics", partial(hartree, repulsion=1.0), batches=FEW),
+    Problem("Fisher's equation 24²", "physics", fisher, batches=FEW),
+    Problem("Turing pattern", "physics", turing, batches=FEW),
+    Problem("transformer, random", "networks", transformer, batches=FEW),
+    Problem("two resolutions, random", "networks", multiscale, batches=FEW),
+    Problem("relu, gain 1.4", "networks", relu_cell, batches=FEW),
+    Problem("relu, monotone operator", "networks", monotone_cell, batches=FEW),
+    Problem("tanh, rounded to 1e-5", "inexact maps", rounded_map, batches=FEW, least_rtol=1e-5),
+    Problem("tanh, bfloat16 product", "inexact maps", bfloat16_map, batches=FEW, least_rtol=5e-3),
 )
 
 
 def quick_cases() -> list[Case]:
-    """One to two minutes on two slow cores, a third of it jax compiling."""
+    """Some minutes on two slow cores, much of it jax compiling."""
     return [Case(problem, dtype, batch) for problem in PROBLEMS for dtype, batch in problem.quick]
 
 
