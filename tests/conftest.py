@@ -8,8 +8,7 @@ from ase.spacegroup import crystal
 
 from andersonn.structures.readers import as_structure
 from andersonn.structures.structure import Structure
-
-torch.set_num_threads(2)
+from tests import forked
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -29,6 +28,12 @@ def put(tmp_path):
         return tmp_path / name
 
     return written
+
+
+@pytest.fixture
+def forked_workers(monkeypatch):
+    """Worker processes are forked from one that has loaded their libraries: each start would take seconds of a core."""
+    monkeypatch.setattr("andersonn.launch.start", forked.worker)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from andersonn.cli import main as program
 from andersonn.cli import system_errors, verbs
 from andersonn.cli.console import Bars, _duration, _rate
+from tests.forked import run
 
 
 def failing():
@@ -86,14 +87,8 @@ def test_words_for_rates_and_times():
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(shell):
     at = {"COMP_WORDS": "andersonn pre", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "andersonn pre"}
-    script = "import sys; sys.argv[0] = 'andersonn'; from andersonn.cli.main import main; main()"
-    found = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, **at, "_ANDERSONN_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    at |= {"_ANDERSONN_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    found = run(env=os.environ | at)
     assert "predict" in found.stdout
     assert "train" not in found.stdout
 

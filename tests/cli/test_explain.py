@@ -2,13 +2,15 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tests.cli.test_cli import run
+from tests.forked import run
 
 STRUCTURES = Path(__file__).parents[2] / "examples/structures"
 
@@ -94,14 +96,24 @@ ASCII_ONLY = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 @pytest.mark.slow  # six programs with pictures; names alone are tested in tests/io/test_file_names.py
 @pytest.mark.parametrize("name", ["quärtz Å→.cif", "日本語.cif", "𠀀" * 55 + ".cif"])
-def test_names_that_the_system_cannot_write(tmp_path, monkeypatch, name):
+def test_names_that_the_system_cannot_write(tmp_path, name):
     """Where the file system is told to be ASCII, or a name would be too long."""
     path, out = tmp_path / name[-80:], tmp_path / "out"
     path.write_bytes((STRUCTURES / "NaCl.cif").read_bytes())
+    command = [
+        sys.executable,
+        "-m",
+        "andersonn.cli.main",
+        "explain",
+        "conduction",
+        path,
+        "--out",
+        out,
+        "--format",
+        "json",
+    ]
     for environment in ({}, ASCII_ONLY):
-        for key, value in environment.items():
-            monkeypatch.setenv(key, value)
-        done = run("explain", "conduction", path, "--out", out, "--format", "json")
+        done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert Path(json.loads(done.stdout)["picture"]).suffix == ".png"
     names = [os.fsencode(each.name) for each in out.iterdir()]

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from andersonn.cli import streams
+from tests.cli import several
+from tests.forked import run, start
 
 ROOT = Path(__file__).parents[2]
 NACL = ROOT / "examples/structures/NaCl.cif"
@@ -28,21 +30,6 @@ CONSOLES = {
 ENCODINGS = {"C": "ascii"}
 posix = pytest.mark.skipif(os.name == "nt", reason="descriptors of a POSIX shell")
 
-
-DRIVER = """
-import json, os, sys
-from andersonn.cli import entry, streams
-streams.prepare()
-ends = []
-for number, words in enumerate(json.loads(sys.argv.pop())):
-    sys.argv[:] = ["andersonn", *(os.fsdecode(word.encode("utf-8")) for word in words)]  # as the system hands them on
-    status = entry._status_of(entry._verbs)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-        stream.buffer.write(bytes([0]) + str(status).encode() + bytes([0]))
-        stream.flush()
-"""
-"""Gives several commands in one process, which loads the models once; each ends with its status between zeros."""
 NAMES = ("Ψ–→.cif", UMLAUT)
 COMMANDS = {
     "json": ["predict", "conduction", "lib", "--format", "json"],
@@ -72,8 +59,8 @@ STATUS |= dict.fromkeys(("wrong task", "wrong verb", "wrong option"), 2)
 
 def on(console):
     """The environment of a console."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "PYTHONIO"))}
-    return kept | CONSOLES[console]
+    others = ("LC_", "PYTHONIO") if console == "C" else "PYTHONIO"
+    return {key: value for key, value in os.environ.items() if not key.startswith(others)} | CONSOLES[console]
 
 
 @pytest.fixture(scope="module", params=CONSOLES)
@@ -89,9 +76,15 @@ def ended(console, tmp_path_factory):
     (folder / "lib" / UMLAUT).write_bytes(NACL.read_bytes())
     (folder / "lib" / NAMES[0]).write_text("data_ψ\n", encoding="utf-8")
     words = json.dumps(list(COMMANDS.values()))
-    done = subprocess.run([sys.executable, "-c", DRIVER, words], env=on(console), cwd=folder, capture_output=True)
+    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+        given = {"env": on(console), "cwd": folder, "stdout": out, "stderr": err}
+        if console == "C":  # the names of files too are what Python takes the environment for when it starts
+            subprocess.run([sys.executable, several.__file__, words], **given)
+        else:
+            start(words, call="tests.cli.several:without_workers", **given).wait()
     encoding = ENCODINGS.get(console, console)
-    out, err = (text.decode(encoding).replace("\r\n", "\n").split("\0") for text in (done.stdout, done.stderr))
+    texts = ((folder / name).read_bytes().decode(encoding) for name in ("stdout", "stderr"))
+    out, err = (text.replace("\r\n", "\n").split("\0") for text in texts)
     assert len(out) == 2 * len(COMMANDS) + 1, err[-1]
     found = {name: (int(out[2 * k + 1]), out[2 * k], err[2 * k]) for k, name in enumerate(COMMANDS)}
     return found | {"folder": folder}
@@ -150,7 +143,7 @@ def test_names_in_any_bytes_on_stdin(tmp_path):
     Path(os.fsdecode(name)).write_bytes(NACL.read_bytes())
     for console in ("utf-8", "ascii"):
         words = ["predict", "conduction", "-", "--format", "json"]
-        done = subprocess.run([*PROGRAM, *words], env=on(console), input=name + b"\n", capture_output=True)
+        done = run(*words, env=on(console), stdin=os.fsdecode(name) + "\n")
         assert json.loads(done.stdout)["class"] == "insulator"
 
 
@@ -165,8 +158,7 @@ def test_marks_of_our_texts_stay_legible():
 
 def test_who_asks_for_another_handler_gets_it():
     environment = os.environ | {"PYTHONIOENCODING": "ascii:replace"}
-    done = subprocess.run([*PROGRAM, "predict", "conduction", str(NACL)], env=environment, capture_output=True)
-    assert b" ? " in done.stdout
+    assert " ? " in run("predict", "conduction", NACL, env=environment).stdout
 
 
 READERS = {
@@ -184,12 +176,12 @@ READERS = {
 @pytest.mark.parametrize("case", READERS)
 def test_a_reader_that_goes_away_is_no_failure(case, tmp_path):
     """As in ``andersonn … | head -1``, at the worst moment: before the first line."""
-    process = subprocess.Popen(
-        [*PROGRAM, *READERS[case]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    )
-    process.stdout.close()
-    said = process.stderr.read()
-    assert process.wait() == 0, said
+    unread, out = os.pipe()
+    os.close(unread)
+    done = run(*READERS[case], stdout=out, cwd=tmp_path)
+    os.close(out)
+    said = done.stderr
+    assert done.returncode == 0, said
     assert "Traceback" not in said
     assert "Broken" not in said
     assert "Exception ignored" not in said
@@ -205,7 +197,7 @@ def test_head():
 @posix
 def test_wrong_calls_stay_wrong_though_nobody_reads():
     for words, status in ((["predict", "nothing", "x"], 2), (["nothing"], 2), (["predict", "polarity", "no.sdf"], 1)):
-        process = subprocess.Popen([*PROGRAM, *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        process = start(*words, stderr=subprocess.PIPE)
         process.stderr.close()
         assert process.wait() == status
 
@@ -218,10 +210,7 @@ def test_work_is_done_though_nobody_follows_its_progress(demo_sample, tmp_path):
     data = tmp_path / "records.parquet"
     pq.write_table(demo_sample.take(np.arange(0, len(demo_sample), 30)).table, data)
     small = ["epochs=1", "model.width=12", "columns=8", "radial=8"]
-    process = subprocess.Popen(
-        [*PROGRAM, "train", "conduction", "--data", data, "--out", tmp_path / "m", *small],
-        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = start("train", "conduction", "--data", data, "--out", tmp_path / "m", *small, stderr=subprocess.PIPE)
     process.stderr.close()
     assert process.wait() == 0
     assert (tmp_path / "m/model.safetensors").exists()
@@ -231,7 +220,7 @@ def test_work_is_done_though_nobody_follows_its_progress(demo_sample, tmp_path):
 @pytest.mark.parametrize("words", [["card", "porosity"], ["--help"], ["predict", "conduction", NACL], ["--version"]])
 def test_a_full_disk_is_told(words):
     with open("/dev/full", "w") as full:
-        done = subprocess.run([*PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+        done = run(*words, stdout=full)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -241,15 +230,23 @@ def test_a_full_disk_is_told(words):
 @pytest.mark.parametrize(
     ("closed", "words", "status"),
     [
-        (">&-", ["predict", "conduction", str(NACL)], 0),
-        ("2>&-", ["predict", "conduction", "nowhere.cif", str(NACL)], 1),
-        ("<&- >&- 2>&-", ["predict", "conduction", "-", "-f", "csv"], 0),
-        ("<&- >&- 2>&-", ["nothing"], 2),
+        (["stdout"], ["predict", "conduction", NACL], 0),
+        (["stderr"], ["predict", "conduction", "nowhere.cif", NACL], 1),
+        (["stdin", "stdout", "stderr"], ["predict", "conduction", "-", "-f", "csv"], 0),
     ],
 )
 def test_streams_that_were_closed(closed, words, status, tmp_path):
-    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "-", *PROGRAM, *words], capture_output=True, text=True)
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+        process = start(*words, **{"stdout": out, "stderr": err} | dict.fromkeys(closed))
+        assert process.wait() == status
+    assert "Traceback" not in (tmp_path / "err").read_text()
+    if closed == ["stderr"]:
+        assert "nowhere" not in (tmp_path / "out").read_text()  # what belongs on stderr
+
+
+@posix
+@pytest.mark.parametrize(("closed", "words", "status"), [(">&-", "--version", 0), ("<&- >&- 2>&-", "nothing", 2)])
+def test_streams_that_a_shell_closed(closed, words, status):
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "-", *PROGRAM, words], capture_output=True, text=True)
     assert done.returncode == status
     assert "Traceback" not in done.stderr
-    if closed == "2>&-":
-        assert "nowhere" not in done.stdout  # what belongs on stderr

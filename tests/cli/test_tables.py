@@ -2,17 +2,12 @@
 
 import gzip
 import json
-import subprocess
-import sys
 
 import pytest
 
+from tests.forked import run
+
 SMALL = ["epochs=1", "model.width=12", "columns=8", "radial=8", "conformers=1"]
-
-
-def run(*words, stdin=""):
-    command = [sys.executable, "-m", "andersonn.cli.main", *map(str, words)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=280)
 
 
 def answers(done):

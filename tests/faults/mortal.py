@@ -1,4 +1,4 @@
-"""The program, killed at its n-th step on the files of a folder: ``python -m tests.faults.mortal N FOLDER WORDS…``."""
+"""The program, killed at its n-th step on the files of a folder: called with the words ``N FOLDER WORDS…``."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ def die_at(step: int, folder: str) -> None:
     sys.addaudithook(watch)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Runs the program, unless it is killed before."""
+    from andersonn.cli import main as program
+
     die_at(int(sys.argv[1]), sys.argv[2])
     sys.argv[1:] = sys.argv[3:]
-    from andersonn.cli.main import main
+    program.main()
 
+
+if __name__ == "__main__":
     main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -16,41 +15,19 @@ import pytest
 
 from tests.faults.conftest import few
 from tests.faults.runs import ONE_THREAD, PROGRAM, andersonn, content, training
+from tests.forked import start
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no such signals")
 KILLS = 50
-FORKS = """
-import json, os, sys
-import scipy.stats, sklearn.ensemble, torch._dynamo  # what training imports late
-from andersonn.cli import main
-from andersonn import Scientist
-from tests.faults.mortal import die_at
-steps, out, words = json.loads(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
-for step in steps:  # forked, since imports take seconds
-    child = os.fork()
-    if not child:
-        die_at(step, out)
-        sys.argv[1:] = words
-        main.main()
-        os._exit(0)
-    print(os.waitpid(child, 0)[1], flush=True)
-"""
-
-
-def forked(steps: list[int], out: Path, words: list[str]) -> list[int]:
-    """How the same command ended each time it was killed before one of these steps on its files."""
-    code = [sys.executable, "-c", FORKS, json.dumps(steps), str(out), json.dumps(words)]
-    done = subprocess.run(code, capture_output=True, text=True, env=ONE_THREAD)
-    assert not done.stderr.count("Traceback"), done.stderr
-    return [int(line) for line in done.stdout.splitlines() if line.isdigit()]
+MORTAL = "tests.faults.mortal:main"
 
 
 @pytest.mark.timeout(1500)
 def test_killed_at_three_steps_and_resumed_it_is_the_same_model(data, model, tmp_path):
     out = tmp_path / "killed"
     command = training(data, out, "--resume")
-    ends = forked([5, 25, 50, 10**9, 10**9], out, command)
-    assert ends == [signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, 0, 0]
+    ends = [start(step, out, *command, call=MORTAL).wait() for step in (5, 25, 50, 10**9, 10**9)]
+    assert ends == [-signal.SIGKILL, -signal.SIGKILL, -signal.SIGKILL, 0, 0]
     assert content(out) == content(model)
 
 

@@ -23,6 +23,7 @@ from andersonn.io import files
 from andersonn.structures.image import ImageRecipe
 from andersonn.training.folder import CHECKPOINT
 from tests.faults.runs import ONE_THREAD, PROGRAM, content, training
+from tests.forked import run, start
 
 NACL = Path(__file__).parents[2] / "examples/structures/NaCl.cif"
 
@@ -232,11 +233,12 @@ def test_a_damaged_or_absent_image_cache(demo_sample, tmp_path, monkeypatch, cap
 @pytest.mark.parametrize("words", [("data", "list", "-f", "json"), ("card", "porosity")])
 def test_a_reader_that_goes_away(words):
     """As in ``andersonn data list | head -0``."""
-    process = subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stdout.close()
-    said = process.stderr.read()
-    assert process.wait() in (0, 1)
-    assert said == ""
+    unread, out = os.pipe()
+    os.close(unread)
+    done = run(*words, stdout=out)
+    os.close(out)
+    assert done.returncode in (0, 1)
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("verb", ["train", pytest.param("evaluate", marks=pytest.mark.slow)])
@@ -245,12 +247,13 @@ def test_an_interrupt_from_the_keyboard(data, model, tmp_path, verb):
         "train": training(data, tmp_path / "m", "epochs=500"),
         "evaluate": ["evaluate", "conduction", "--data", str(data), "--model", str(model), "--side", "all"],
     }[verb]
-    environment = ONE_THREAD | {"ANDERSONN_CACHE": str(tmp_path / "cache")}
-    process = subprocess.Popen([*PROGRAM, *words], stdout=subprocess.DEVNULL, stderr=-1, text=True, env=environment)
-    said = process.stderr.readline()  # the first of a bar
-    process.send_signal(signal.SIGINT)
-    said += process.communicate()[1]
-    assert process.returncode == 130, said
+    environment = os.environ | {"ANDERSONN_CACHE": str(tmp_path / "cache")}
+    process = start(*words, stderr=subprocess.PIPE, env=environment)
+    with process.stderr as stream:
+        said = stream.readline()  # the first of a bar
+        process.send_signal(signal.SIGINT)
+        said += stream.read()
+    assert process.wait() == 130, said
     assert "Traceback" not in said
     assert not list(tmp_path.rglob("*.tmp"))
     assert not (tmp_path / "m/.lock").exists()

@@ -90,6 +90,7 @@ def test_a_full_disk(program, tight, data, verb):
     assert [path.name for path in tight.rglob("*") if path.is_file()] == ["filler"]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_screening_on_a_full_disk_goes_on_when_there_is_room(program, tight):
     command = ("screen", "conduction", NACL.parent, "--shard-size", "1", "--workers", "1", "--out")
     end = program(*command, tight / "x")

@@ -1,8 +1,6 @@
 """The polarity scientist end to end: trained on a handful of molecules, asked in every way."""
 
 import json
-import subprocess
-import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +11,7 @@ from andersonn.config import TrainConfig, config_of
 from andersonn.errors import UsageError
 from andersonn.scientists.registry import find, registered
 from andersonn.structures.readers import Smiles
+from tests.forked import run
 from tests.inference.test_predictor import KEYS
 
 SMALL = ["epochs=1", "model.width=8", "model.directions=4", "radial=8", "image.columns=8"]
@@ -102,10 +101,6 @@ def test_recipes(tmp_path):
 
 
 def test_command_line(files, tmp_path):
-    def run(*words, stdin=""):
-        command = [sys.executable, "-m", "andersonn.cli.main", *map(str, words)]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=240)
-
     data = ["--data", files[0], "--data", files[1]]
     done = run("train", "polarity", *data, "--out", tmp_path / "m", "-f", "json", *SMALL)
     assert done.returncode == 0, done.stderr

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from andersonn.scientists.registry import weights_folder
 from andersonn.screening import Screening, Settings
+from tests import forked
 from tests.workers.fakes import InThisProcess
 
 WATER = """{title}
@@ -49,31 +49,29 @@ def screening(waters, tmp_path_factory) -> Screening:
     waters.write_text(text)
     out = tmp_path_factory.mktemp("out") / "whole"
     done = Screening(SETTINGS, str(waters), out, shard_size=10, top=3, by="-value", workers=2)
-    done.run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("andersonn.launch.start", forked.worker)
+        done.run()
     return done
 
 
-KILLED = """
-import os, signal, sys
-import torch
-from andersonn.cli.main import main
-from andersonn.workers import pool
-from andersonn.workers.journal import Journal
-from tests.workers.fakes import InThisProcess
+def mortal() -> None:
+    """The program, killed before the third row that it would keep; what workers do is done in its own process."""
+    from andersonn.cli.main import main
+    from andersonn.workers import pool
+    from andersonn.workers.journal import Journal
 
-torch.set_num_threads(1)
-pool.Worker = InThisProcess
-append, appended = Journal.append, []
+    pool.Worker = InThisProcess
+    append, appended = Journal.append, []
 
-def append_or_die(self, row):
-    if len(appended) == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    appended.append(row)
-    append(self, row)
+    def append_or_die(self, row):
+        if len(appended) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        appended.append(row)
+        append(self, row)
 
-Journal.append = append_or_die
-main()
-"""
+    Journal.append = append_or_die
+    main()
 
 
 def words(library: Path, out: Path) -> list[str]:
@@ -86,9 +84,7 @@ def words(library: Path, out: Path) -> list[str]:
 def killed(waters, tmp_path_factory) -> Path:
     """The folder of the same run, killed when two shards were done, and the third written but not in the journal."""
     out = tmp_path_factory.mktemp("killed") / "o"
-    command = [sys.executable, "-c", KILLED, *words(waters, out)]
-    done = subprocess.run(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    assert done.returncode == -signal.SIGKILL
+    assert forked.start(*words(waters, out), call="tests.screening.conftest:mortal").wait() == -signal.SIGKILL
     return out
 
 

@@ -15,6 +15,7 @@ from tests.screening import fakes
 from tests.screening.conftest import SETTINGS, content, library
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_inputs_that_end_their_process_cost_only_themselves(tmp_path, monkeypatch):
     monkeypatch.setattr(executors, "COMPUTE", fakes.COMPUTE)
     monkeypatch.setenv("FAKES", str(tmp_path))
@@ -28,6 +29,7 @@ def test_inputs_that_end_their_process_cost_only_themselves(tmp_path, monkeypatc
     assert ids == ["l:a", "l:b", "l:c"]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_worker_killed_once_changes_nothing(tmp_path, monkeypatch, request):
     lib = library(tmp_path / "l.sdf", ["a", "once", "b"])
     monkeypatch.setattr(executors, "COMPUTE", fakes.COMPUTE)
@@ -40,6 +42,7 @@ def test_a_worker_killed_once_changes_nothing(tmp_path, monkeypatch, request):
     assert content(tmp_path / "o") == content(tmp_path / "quiet")
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_model_that_cannot_be_loaded_convicts_no_input(tmp_path):
     worker = executors.new_worker(replace(SETTINGS, model=str(tmp_path)))
     try:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from andersonn import launch
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src/andersonn"
@@ -145,32 +146,22 @@ def test_the_trap_works(hostile, surroundings):
     assert imported(surroundings) != ""
 
 
-def test_verbs_that_ask(hostile, surroundings):
-    codes, _ = run(
+def test_verbs(hostile, surroundings):
+    """All in one process, which imports each module once, from the same folder as each by itself would."""
+    small = ["epochs=1", "model.width=8", "columns=8", "radial=8", "max_rows=400", "device=cpu"]
+    codes, said = run(
         hostile, surroundings,
         ["--version"], ["predict", "conduction", "quartz.cif", "sub"], ["predict", "polarity", "--smiles", "CCO", "-f", "json"],
         ["explain", "conduction", "quartz.cif"], ["draw", "quartz.cif", "--out", "quartz.png"], ["card", "polarity"],
         ["doctor"], ["data", "list"], ["data", "info", "qm9"], ["data", "get", "qm9", "--offline"],
         ["evaluate", "conduction", "--data", "few.parquet", "--side", "all", "--no-baselines"],
-    )  # fmt: skip
-    assert codes == [0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0]  # of the folder, molecules are no crystals
-
-
-def test_verbs_that_start_processes(hostile, surroundings):
-    codes, said = run(
-        hostile, surroundings,
-        ["screen", "conduction", "sub", "--out", "screened", "--workers", "2"],
-        ["measure", "memory", "--depths", "1,2", "--batch", "1", "--out", "memory"],
+        ["train", "conduction", "--data", "few.parquet", "--out", "model", *small],
+        ["screen", "conduction", "sub", "--out", "screened", "--workers", "1"],
+        ["measure", "memory", "--depths", "1", "--batch", "1", "--out", "memory"],
         ["label", "pore", "mof-5.cif", "--out", "pores.parquet"], ["label", "dipole", "--smiles", "O", "--out", "dipoles.parquet"],
     )  # fmt: skip
-    assert codes[:2] == [1, 0], said  # molecules are no crystals
-    assert set(codes[2:]) <= {0, 2}  # 2 where the extra is not installed
-
-
-def test_training(hostile, surroundings):
-    small = ["epochs=1", "model.width=8", "columns=8", "radial=8", "max_rows=400", "device=cpu"]
-    codes, said = run(hostile, surroundings, ["train", "conduction", "--data", "few.parquet", "--out", "model", *small])
-    assert codes == [0], said
+    assert codes[:14] == [0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0], said  # of the folder, molecules are no crystals
+    assert set(codes[14:]) <= {0, 2}  # 2 where the extra is not installed
 
 
 def test_what_is_used_as_a_library(hostile, surroundings):
@@ -186,6 +177,7 @@ def test_what_is_used_as_a_library(hostile, surroundings):
     assert done.stdout.split() == ["insulator"], done.stderr
 
 
+@pytest.mark.slow  # seconds for a server; that it starts its processes as other verbs do is tested below
 def test_the_web_lab(hostile, surroundings):
     command = [sys.executable, "-P", "-m", "andersonn.cli.main", "serve", "--port", "0"]
     serving = subprocess.Popen(command, cwd=hostile, env=surroundings, stderr=subprocess.PIPE, text=True)
@@ -201,9 +193,13 @@ def test_the_web_lab(hostile, surroundings):
     assert imported(surroundings) == ""
 
 
-@pytest.mark.parametrize("way", ["module", "script"])
+@pytest.mark.parametrize("way", [pytest.param("module", marks=pytest.mark.slow), "script"])
 @pytest.mark.parametrize(
-    "paths", ["", f"{os.pathsep}{os.pathsep}.{os.pathsep}HERE"], ids=["clean", "empty, dot and here"]
+    "paths",
+    [
+        pytest.param("", id="clean", marks=pytest.mark.slow),
+        pytest.param(f"{os.pathsep}{os.pathsep}.{os.pathsep}HERE", id="empty, dot and here"),
+    ],
 )
 def test_a_search_path_that_holds_the_current_folder(tmp_path, surroundings, way, paths):
     """The files that Python itself loads before any line of ours are out of our hands; all others are not."""
@@ -242,9 +238,8 @@ def test_a_package_in_the_current_folder_is_still_found(surroundings):
         sys.executable,
         "-m",
         "andersonn.cli.main",
-        "predict",
-        "conduction",
-        str(EXAMPLES / "structures/quartz.cif"),
+        "data",
+        "list",
     ]
     code = f"import andersonn; assert andersonn.__file__.startswith({str(SOURCE)!r})"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT / "src", env=surroundings, check=True)
@@ -255,18 +250,10 @@ def test_a_package_in_the_current_folder_is_still_found(surroundings):
 def test_pictures_do_not_take_the_settings_of_the_folder(hostile, surroundings, tmp_path):
     (tmp_path / "clean").mkdir()
     (tmp_path / "clean/quartz.cif").write_bytes((hostile / "quartz.cif").read_bytes())
-    for folder, name in ((hostile, "a.png"), (tmp_path / "clean", "b.png")):
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "andersonn.cli.main",
-            "draw",
-            "quartz.cif",
-            "--out",
-            str(tmp_path / name),
-        ]
-        assert subprocess.run(command, cwd=folder, env=surroundings).returncode == 0
+    words = ["draw", "quartz.cif", "--out"]
+    command = [sys.executable, "-P", "-m", "andersonn.cli.main", *words, str(tmp_path / "a.png")]
+    assert subprocess.run(command, cwd=hostile, env=surroundings).returncode == 0
+    assert forked.run(*words, tmp_path / "b.png", cwd=tmp_path / "clean").returncode == 0
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert imported(surroundings) == ""
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ from andersonn.structures.readers import content as contents
 from andersonn.structures.readers import read_content, read_each, read_file
 from andersonn.structures.structure import MOST_ATOMS, Structure
 from tests.conftest import random_structure
+from tests.forked import run
 from tests.fuzz.corpus import COMPONENT, SYMMETRIC
 from tests.structures.test_readers import POSCAR
 
@@ -296,17 +296,7 @@ class TestNotAFile:
         (tmp_path / "huge.xyz").write_text("1\nProperties=pos:R:1000000000\nNa 0 0 0\n")
         (tmp_path / "folder.cif").mkdir()
         words = [tmp_path, tmp_path / "none.cif", "/dev/zero", tmp_path / "folder.cif"]
-        command = [
-            sys.executable,
-            "-m",
-            "andersonn.cli.main",
-            "predict",
-            "conduction",
-            *map(str, words),
-            "--format",
-            "json",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+        done = run("predict", "conduction", *words, "--format", "json")
         assert done.returncode == 1, done.stderr
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         kinds = {row["input"].rpartition("/")[2]: row.get("error", {}).get("kind") or row["class"] for row in rows}

@@ -1,5 +1,5 @@
-"""One of several processes that train together: ``python -m tests.training.distributed_worker FOLDER CHECK…``, with its place in
-the environment as torchrun sets it. Writes what each check found to ``FOLDER/CHECK.RANK.json``.
+"""One of several processes that train together, forked with the words ``FOLDER CHECK…`` and its place in the environment as
+torchrun sets it. Writes what each check found to ``FOLDER/CHECK.RANK.json``.
 """
 
 from __future__ import annotations
@@ -194,5 +194,6 @@ def main(folder: Path, *checks: str) -> None:
             (folder / f"{check}.{processes.rank}.json").write_text(json.dumps(found))
 
 
-if __name__ == "__main__":
+def of_words() -> None:
+    """:func:`main` with the words of the command."""
     main(Path(sys.argv[1]), *sys.argv[2:])

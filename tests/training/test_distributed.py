@@ -25,9 +25,11 @@ from andersonn.training.process_group import SINGLE, ProcessGroup
 from andersonn.training.rank_shard import balanced_partition, shard_of, synchronized_dropout
 from andersonn.training.run import CHECKPOINT, train
 from andersonn.training.trainer import Trainer
+from tests.forked import start
 from tests.training.distributed_worker import SMALL, apart, doubled, some_records
 
 ROOT = Path(__file__).parents[2]
+WORKER = "tests.training.distributed_worker:of_words"
 CPU = torch.device("cpu")
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -59,18 +61,18 @@ def place(rank, size, port):
 def run_checks(folder, *checks, size=2):
     """What each process found, by check, and its exit status and errors."""
     port = free_port()
+    said = [(folder / f"said.{rank}").open("w+") for rank in range(size)]
     workers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.training.distributed_worker", str(folder), *checks],
-            cwd=ROOT, env=os.environ | place(rank, size, port), stderr=subprocess.PIPE, text=True,
-        )
+        start(folder, *checks, call=WORKER, cwd=ROOT, env=os.environ | place(rank, size, port), stderr=said[rank])
         for rank in range(size)
-    ]  # fmt: skip
+    ]
     try:
-        ends = [(worker.communicate(timeout=200)[1], worker.returncode) for worker in workers]
+        statuses = [worker.wait(timeout=200) for worker in workers]
     finally:
-        for worker in workers:
+        for worker, stream in zip(workers, said):
             worker.kill()
+            stream.close()
+    ends = [(Path(stream.name).read_text(), status) for stream, status in zip(said, statuses)]
     files = {check: [folder / f"{check}.{rank}.json" for rank in range(size)] for check in checks}
     found = {
         check: [json.loads(file.read_text()) if file.exists() else None for file in each]
@@ -246,16 +248,36 @@ needs_proc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="fi
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
 
 
-def test_the_command_under_torchrun(data, tmp_path):
+def under_torchrun(*given):
+    """Whether all went well, and what was said on both streams, of a command that torchrun starts twice."""
+    done = subprocess.run(command(*given), env=os.environ | ENVIRONMENT, capture_output=True, text=True, timeout=200)
+    return done.returncode == 0, done.stdout, done.stderr
+
+
+def as_by_torchrun(out, data, *more):
+    """The same of two commands that find their places in the environment, without the launcher, which starts slowly."""
+    port, words = free_port(), ["train", "conduction", "--data", data, "--out", out, *SMALL, *more]
+    streams = [(data.parent / name).open("a+") for name in ("stdout", "stderr")]
+    for stream in streams:
+        stream.truncate(0)
+    two = [
+        start(*words, env=os.environ | place(rank, 2, port), **dict(zip(("stdout", "stderr"), streams)))
+        for rank in (0, 1)
+    ]
+    ends = [each.wait(200) for each in two]
+    for stream in streams:
+        stream.close()
+    return not any(ends), *(Path(stream.name).read_text() for stream in streams)
+
+
+@pytest.mark.parametrize("launch", [as_by_torchrun, pytest.param(under_torchrun, marks=pytest.mark.slow)])
+def test_the_command_in_two_processes(data, tmp_path, launch):
     out = tmp_path / "two"
-    done = subprocess.run(
-        command(out, data, "--format", "json"),
-        env=os.environ | ENVIRONMENT, capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()  # of one process alone
+    well, said, told = launch(out, data, "--format", "json")
+    assert well, told
+    (line,) = said.splitlines()  # of one process alone
     assert json.loads(line)["task"] == "conduction"
-    assert done.stderr.count("training: 100 %") == 1
+    assert told.count("training: 100 %") == 1
     names = ["domain.safetensors", "history.csv", "metrics.json", "model.json", "model.safetensors"]
     assert sorted(p.name for p in out.iterdir()) == names
     assert json.loads((out / "model.json").read_text())["processes"] == 2
@@ -263,13 +285,11 @@ def test_the_command_under_torchrun(data, tmp_path):
         rows = list(csv.DictReader(stream))
     assert len(rows) == 3
     assert all(0 < float(row["waiting"]) < 1 for row in rows)
-    again = subprocess.run(
-        command(out, data), env=os.environ | ENVIRONMENT, capture_output=True, text=True, timeout=200
-    )
-    assert again.returncode != 0
-    assert again.stderr.count("error: ") == 1
-    assert "error: process 0 of 2: " in again.stderr
-    assert "already holds a model" in again.stderr
+    well, _, told = launch(out, data)
+    assert not well
+    assert told.count("error: ") == 1
+    assert "error: process 0 of 2: " in told
+    assert "already holds a model" in told
 
 
 def workers_of(parent):

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.forked import start
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -16,15 +18,14 @@ WAIT = 240.0
 
 
 class Serving:
-    """A server in a process of its own, as a user starts it."""
+    """A server in a process of its own."""
 
     def __init__(self, *options: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [sys.executable, "-m", "andersonn.cli.main", "serve", "--port", str(port), *options]
         self.url = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.process = start("serve", "--port", port, *options, stderr=subprocess.PIPE)
         self.client = httpx.Client(base_url=self.url, timeout=WAIT)
         self._await()
 
@@ -48,7 +49,7 @@ class Serving:
 
     def close(self) -> None:
         self.client.close()
-        self.process.terminate()
+        self.process.send_signal(signal.SIGTERM)
         self.process.wait(WAIT)
         self.process.stderr.close()
 

@@ -169,8 +169,10 @@ class StateGuess(nn.Module):
     def __init__(self, cell: Cell, width: int) -> None:
         super().__init__()
         self._first: Callable[[Any], Tensor] = cell.initial
-        # No bias, so that blank pixels stay blank. No random numbers are drawn, so that the other weights do not depend on the option.
-        self.linear: nn.Linear = nn.utils.skip_init(nn.Linear, width, width, bias=False)
+        # No bias, so that blank pixels stay blank. The other weights do not depend on the option, since the state of the random
+        # numbers is put back. (nn.utils.skip_init draws none, but imports sympy: most of a second for each command.)
+        with torch.random.fork_rng(devices=[]):
+            self.linear = nn.Linear(width, width, bias=False)
         nn.init.zeros_(self.linear.weight).requires_grad_(False)
 
     def forward(self, x: object) -> Tensor:
