@@ -18,11 +18,12 @@ from andersonn.structures.readers.content import (
     find_files,
     format_of,
     is_table_name,
+    packing_of,
     printable,
     text_of,
     unpacked_content,
 )
-from andersonn.structures.readers.molecules.smiles import Smiles, from_smiles
+from andersonn.structures.readers.molecules.smiles import Smiles, from_smiles, refuse_second
 from andersonn.structures.readers.molecules.smiles_lists import line_of, list_layout
 from andersonn.structures.readers.objects import as_structure
 from andersonn.structures.readers.sniffing import sniffed
@@ -91,6 +92,9 @@ def from_lines(lines: Iterable[str], columns: Columns) -> Iterator[Any]:
     """
     lines = iter(lines)
     first = next((line for line in lines if line.strip()), "")
+    if wrong := _no_list(first):
+        yield wrong
+        return
     layout = Layout.of(first) if first else None
     header = layout is not None and (layout.has(columns) or _is_header(layout.names, first))
     if header and layout is not None:
@@ -104,6 +108,16 @@ def from_lines(lines: Iterable[str], columns: Columns) -> Iterator[Any]:
             found = f"{smiles} {title}".strip()
         if found:
             yield found
+
+
+def _no_list(first: str) -> InputError | None:
+    """What is wrong with stdin whose first line belongs to a packed file or to the text of one."""
+    if packing_of(first.encode("utf-8", "surrogateescape")):
+        cure = "unpack it, as in `gunzip -c FILE | andersonn …`, or name the file"
+        return InputError("not_text", "stdin holds packed data, not lines of text", cure)
+    if first.lower().startswith(("data_", "loop_", "#\\#cif")):
+        return InputError("unknown_format", "stdin holds a CIF, not a list of inputs", "name the file")
+    return None
 
 
 def _is_header(names: Sequence[str], line: str) -> bool:
@@ -220,6 +234,7 @@ def structures_of(name: str, source: Any) -> list[Structure | InputError]:
     if inspect.isfunction(source) or isinstance(source, partial):
         return source()
     if isinstance(source, Smiles):
+        refuse_second(source)
         return [_from_word(source) if isinstance(source, _Word) else from_smiles(source)]
     if isinstance(source, os.PathLike):
         return read_structures(content_of(Path(source)), Path(source))

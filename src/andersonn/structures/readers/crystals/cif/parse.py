@@ -17,7 +17,6 @@ from andersonn.structures.readers.crystals.cif.evidence import Evidence, Formula
 from andersonn.structures.readers.crystals.cif.missing import hydrogen_told_elsewhere, what_is_missing
 from andersonn.structures.readers.crystals.cif.sites import (
     COORDINATES,
-    FULL_OCCUPANCY,
     around_special_position,
     check_sites,
     drop_what_is_no_atom,
@@ -35,11 +34,12 @@ def parse(text: str, name: str) -> list[Structure | InputError]:
     """The structures of all data blocks that hold atoms, or what is wrong with a block; several blocks add their own
     names to ``name``.
     """
+    text, told = lax.with_quotes(text)
     document = parsed(text)
     if isinstance(document, InputError):
-        blocks = [named_block(draft.built(), draft.notes()) for draft in lax.read(text, document)]
+        blocks = [named_block(draft.built(), told + draft.notes()) for draft in lax.read(text, document)]
     else:
-        blocks = [named_block(items, keep=document) for items in document]
+        blocks = [named_block(items, told, keep=document) for items in document]
     if blocks:
         blocks[-1].last = ends_with_sites(blocks[-1].items)
     blocks = [block for block in blocks if _holds_sites(block)]
@@ -104,14 +104,15 @@ def _listed_sites(
     notes = (*block.notes, *drop_what_is_no_atom(block, unit_cell))
     _label_sites(block)
     small = _small(block)
-    fractional, occupancies = _positions(small)
-    if not np.isfinite(fractional).all() or not (occupancies >= FULL_OCCUPANCY).all():
+    fractional, occupancies = _positions(small, block)
+    if not np.isfinite(fractional).all() or not np.isfinite(occupancies).all():
         more = _mend_sites(block)
         rewritten += more
         small = _small(block) if more else small
-        fractional, occupancies = _positions(small)
+        fractional, occupancies = _positions(small, block)
     if rewritten:
-        notes += (f"{len(rewritten)} numbers are written in an unusual way, such as {rewritten[0][:20]!r}",)
+        many = "1 number is" if len(rewritten) == 1 else f"{len(rewritten)} numbers are"
+        notes += (f"{many} written in an unusual way, such as {rewritten[0][:20]!r}",)
     Z = check_sites(small, fractional, occupancies, block)
     return Sites(Z, fractional, small.cell), small, notes + many_times(small, occupancies)
 
@@ -235,10 +236,15 @@ def _label_sites(block: Block) -> None:
         labels[row] = symbol
 
 
-def _positions(small: gemmi.SmallStructure) -> tuple[np.ndarray, np.ndarray]:
-    """Fractional coordinates ``[n, 3]`` and occupancies ``[n]``."""
+def _positions(small: gemmi.SmallStructure, block: Block) -> tuple[np.ndarray, np.ndarray]:
+    """Fractional coordinates ``[n, 3]`` and occupancies ``[n]``, NaN where they are no numbers; the parser takes such
+    occupancies for 1.
+    """
     fractional = np.array([site.fract.tolist() for site in small.sites]).reshape(-1, 3)
-    return fractional, np.array([site.occ for site in small.sites])
+    texts = block.column("_atom_site_occupancy")
+    if texts is None or len(texts) != len(small.sites):
+        return fractional, np.array([site.occ for site in small.sites])
+    return fractional, np.array([1.0 if gemmi.cif.is_null(text) else gemmi.cif.as_number(text) for text in texts])
 
 
 def _attached_hydrogens(block: Block, atoms: Atoms) -> int:
