@@ -17,8 +17,7 @@ from pydantic import ConfigDict, Field
 
 from andersonn.errors import InputError, UsageError
 from andersonn.structures import elements, oxidation
-from andersonn.structures.canonical import TIE, dense_ranks, refine, tied_ranks
-from andersonn.structures.graph import AtomBondGraph
+from andersonn.structures.graph import TIE, AtomBondGraph, dense_ranks, refine, tied_ranks
 from andersonn.structures.oxidation import Oxidation
 from andersonn.structures.pores import Voids
 from andersonn.structures.pores import probe as void_probe

@@ -40,7 +40,6 @@ from andersonn.structures.readers.tables.delimited import Layout
 from andersonn.structures.readers.tables.rows import read_text, row_sources
 from andersonn.structures.readers.tables.table import (
     Table,
-    is_table,
     table_of,
     table_of_mapping,
     table_of_object,
@@ -55,7 +54,7 @@ def listed(inputs: Any) -> Iterable[Any]:
     one = isinstance(inputs, (str, bytes, bytearray, os.PathLike, Structure, Mapping)) or not isinstance(
         inputs, Iterable
     )
-    one = one or isinstance(inputs, Table) or is_table(inputs) or _is_numbers(inputs)
+    one = one or isinstance(inputs, Table) or _is_table(inputs) or _is_numbers(inputs)
     return [inputs] if one or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords") else inputs
 
 
@@ -80,7 +79,7 @@ def sources(inputs: Iterable[Any], columns: Columns = USUAL_COLUMNS) -> Iterator
             yield from _of_table(partial(table_of_mapping, item), columns, label, partial(_row_name, label))
         elif isinstance(item, Table):
             yield from _of_table(item, columns, item.what, partial("{}:{}".format, item.what))
-        elif is_table(item):
+        elif _is_table(item):
             yield from _of_table(partial(table_of_object, item), columns, f"input {position + 1}", lambda k: f"row {k}")
         else:
             yield getattr(item, "id", "") or f"input {position + 1}", item
@@ -180,6 +179,12 @@ def _of_table(
             yield name, InputError("no_atoms", f"{name!r} holds no rows", "write a row for each structure")
     except InputError as error:
         yield name, error
+
+
+def _is_table(thing: Any) -> bool:
+    """Whether an object is a table of pandas, polars or Arrow, recognized by its methods."""
+    arrow = hasattr(thing, "to_batches") and hasattr(thing, "schema")
+    return hasattr(thing, "itertuples") or hasattr(thing, "iter_rows") or arrow
 
 
 def _row_name(of: str, k: str) -> str:

@@ -52,15 +52,6 @@ SWALLOWED = re.compile(
     r"^[ \t]*(?:loop_|data_|_cell_|_atom_site_|_symmetry_|_space_group_)", re.IGNORECASE | re.MULTILINE
 )
 """Lines within a text that show that its end was lost."""
-LIST = re.compile(
-    r"(?:^[ \t]*(?:loop_[ \t]+)?_(?:space_group_symop|symmetry_equiv)\S{1,60}[ \t\r]*\n)+", re.IGNORECASE | re.MULTILINE
-)
-"""The names of the items in a list of symmetry operations, each on a line."""
-SUM = r" ?[-+]? ?[\d./*xyz]+(?: ?[-+] ?[\d./*xyz]+)* ?"
-BARE = re.compile(rf"{SUM},{SUM},{SUM}", re.IGNORECASE)
-"""A symmetry operation with blanks."""
-NUMBERED = re.compile(r"\d{1,3}[.:)]? ")
-LONGEST_ROW = 200
 ENDLESS = "a text has no end"
 OPEN = "a quote is not closed"
 COMMA = "a comma stands behind a quoted value"
@@ -71,44 +62,6 @@ SPACE = re.compile(r"(?:\s+|#[^\n]*)+")
 BRACKET = re.compile(r"[\[\]{}]")
 CLOSED = {mark: re.compile(rf"{mark}(?=\s|\Z)") for mark in "'\""}
 CLOSED_BY_A_COMMA = {mark: re.compile(rf"{mark}[,;](?=\s|\Z)") for mark in "'\""}
-
-
-def with_quotes(text: str) -> tuple[str, tuple[str, ...]]:
-    """The text of a CIF with quotes around symmetry operations such as ``x, y+1/2, z`` that lack them and fill a row of their
-    list; and a note where that was so. Without quotes, their parts are values of their own.
-    """
-    pieces, at = [], 0
-    for header in LIST.finditer(text):
-        names = header[0].lower().replace("loop_", "").split()
-        column = next((k for k, name in enumerate(names) if name.endswith("xyz")), None)
-        place = header.end()
-        while column is not None and place < len(text):
-            end = text.find("\n", place)
-            end = end if end >= 0 else len(text)
-            row = text[place : min(end, place + LONGEST_ROW + 1)]
-            words = row.split()
-            if words and (words[0][0] in "_;" or HEADER.match(words[0])):
-                break
-            quoted_row = _quoted_row(words, column, len(names)) if len(row) <= LONGEST_ROW else None
-            if quoted_row:
-                pieces += [text[at:place], quoted_row]
-                at = end
-            place = end + 1
-    if not pieces:
-        return text, ()
-    told = "the file breaks the syntax of CIF and was read nevertheless: symmetry operations with blanks lack quotes"
-    return "".join([*pieces, text[at:]]), (told,)
-
-
-def _quoted_row(words: list[str], column: int, width: int) -> str | None:
-    """A row of a list of operations, the one in a column in quotes; None if that needs none, or is no operation."""
-    comment = next((k for k, word in enumerate(words) if word[0] == "#"), len(words))
-    behind = comment - (width - 1 - column)
-    operation = " ".join(words[column:behind])
-    bare = NUMBERED.sub("", operation, count=1) if width == 1 else operation
-    if behind - column < 2 or not BARE.fullmatch(bare):
-        return None
-    return " ".join([*words[:column], f"'{operation}'", *words[behind:]])
 
 
 def read(text: str, error: InputError) -> list[Draft]:
