@@ -14,7 +14,7 @@ from andersonn.structures.readers.tables.columns import Columns, is_smiles_name
 
 DELIMITERS = ",\t;|"
 LONGEST_RECORD = 1 << 20
-"""Characters, as many as a CIF of 10,000 atoms has. A quote that is not closed within so many spoils its own line alone."""
+"""Characters, as many as a CIF of 10,000 atoms has. A quote that is not closed within so many affects its own line alone."""
 HINT = "a field that holds the delimiter or a line end must stand in double quotes"
 
 
