@@ -14,10 +14,10 @@ import pytest
 
 from andersonn import Scientist
 from andersonn.config import config_of
-from andersonn.data import imaging
 from andersonn.data.records import Records
 from andersonn.inference.explain import of_one_conformer, without
 from andersonn.scientists.registry import find
+from andersonn.structures import image
 from andersonn.structures.readers import from_smiles
 from andersonn.structures.readers.molecules import embedding
 from andersonn.structures.readers.molecules.from_rdkit import further_conformers
@@ -72,7 +72,7 @@ def test_the_answer_is_the_mean_over_conformers(scientist):
 
 def test_one_conformer_is_answered_as_without_the_option(scientist, monkeypatch):
     one = over(scientist, 1).predict(["NCCCO", "CCO"])
-    monkeypatch.setattr(imaging, "further_images", lambda *a: [])
+    monkeypatch.setattr(image, "further_images", lambda *a: [])
     plain = over(scientist, 1).predict(["NCCCO", "CCO"])
     assert [a.as_dict() for a in one] == [a.as_dict() for a in plain]
 

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
-from andersonn.inference.calibration import Calibration
+from andersonn.inference.fitted import Calibration
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import EquilibriumNetwork
 from andersonn.scientists.conduction import CONDUCTION

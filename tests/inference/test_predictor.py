@@ -9,9 +9,9 @@ from ase.io import write as ase_write
 
 from andersonn import Failure, Prediction, Scientist
 from andersonn.config import TrainConfig
-from andersonn.data.imaging import images_for
 from andersonn.errors import UsageError
 from andersonn.scientists.conduction import CONDUCTION
+from andersonn.structures.image import images_for
 from andersonn.training.evaluate import evaluate
 
 KEYS = {

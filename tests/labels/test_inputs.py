@@ -209,3 +209,11 @@ def test_sdf_with_drawings_marked_as_3d_or_without_hydrogens():
     assert whole.structure.formula == "C2H6O"
     (bohr,) = jobs([str(files / "bohr_units.sdf")], Reading())
     assert bohr.error.kind == "wrong_unit"
+
+
+@needs_rdkit
+@pytest.mark.parametrize("text", ["CCO,CCC", "CCO;CCC", "CCO, CCC"])
+def test_one_text_of_two_molecules_is_refused(text):
+    (job,) = jobs([text], Reading(smiles=True))
+    assert job.error.kind == "several"
+    assert "'CCC'" in job.error.message

@@ -105,3 +105,18 @@ def test_workbooks_are_named(tmp_path):
     book.active.append(["CCO"])
     book.save(tmp_path / "x.xlsx")
     assert read(tmp_path / "x.xlsx") == [(None, "unknown_format")]
+
+
+@pytest.mark.parametrize("column", ["cif", "cif_string", "structure", "CIF text"])
+def test_text_of_files_in_parquet_is_refused_by_name(tmp_path, column):
+    pq.write_table(pa.table({"id": ["a"], column: ["data_x\n_cell_length_a 5\n"]}), tmp_path / "lib.parquet")
+    ((chunk,),) = [shard.chunks for shard in shards(Library(str(tmp_path / "lib.parquet"), 3).chunks(), 3)]
+    assert column in chunk.error["message"]
+    assert "CSV" in chunk.error["hint"]
+
+
+def test_long_text_of_a_structure_in_csv(tmp_path):
+    write(tmp_path / "NaCl.cif", bulk("NaCl", "rocksalt", a=5.64))
+    text = (tmp_path / "NaCl.cif").read_text().replace('"', "'") + "# a remark\n" * 20_000
+    (tmp_path / "lib.csv").write_text("id,cif_string\n" + "".join(f'{name},"{text}"\n' for name in "ab"))
+    assert read(tmp_path / "lib.csv", 1) == [(2, "a"), (3, "b")]

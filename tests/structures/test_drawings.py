@@ -178,3 +178,28 @@ def test_flat_molecules_of_equal_bonds_stay(smiles, xyz):
 def test_water_in_bohr_is_no_drawing():
     with pytest.raises(InputError, match="in bohr"):
         as_structure(_placed("O", np.divide([[0, 0, 0.1193], [0, 0.7632, -0.477], [0, -0.7632, -0.477]], 0.529177)))
+
+
+@pytest.mark.parametrize("smiles", ["C=C", "C#C", "C#N", "CCO", "C", "O", "CC"])
+@pytest.mark.parametrize("hydrogens", [True, False])
+def test_small_drawings_with_noise(smiles, hydrogens):
+    mol = drawn(smiles, hydrogens)
+    xyz = mol.GetConformer().GetPositions()
+    xyz[:, 2] = np.random.default_rng(3).uniform(-0.05, 0.05, len(xyz))
+    mol.GetConformer().SetPositions(xyz)
+    (found,) = read_content(Chem.MolToMolBlock(mol).encode(), Path("a.mol"))
+    if hydrogens or smiles in ("C=C", "C#C", "C#N", "CCO"):
+        assert DRAWN in found.notes
+    lengths = np.linalg.norm(found.xyz[:, None] - found.xyz[None], axis=2)
+    shortest = lengths[np.triu_indices(len(lengths), 1)].min()
+    assert 0.9 < shortest < 1.12
+
+
+@pytest.mark.parametrize("smiles", ["C=C", "C#C", "C#N", "c1ccccc1", "O", "[C-]#[O+]"])
+def test_flat_molecules_stay_also_without_hydrogens(smiles):
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    AllChem.EmbedMolecule(mol, randomSeed=1)
+    AllChem.MMFFOptimizeMolecule(mol)
+    for kept in (mol, Chem.RemoveHs(mol)):
+        (found,) = read_content(Chem.MolToMolBlock(kept).encode(), Path("a.mol"))
+        assert not found.generated_geometry

@@ -4,8 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from andersonn.structures import elements
-from andersonn.structures.canonical import dense_ranks, tied_ranks
-from andersonn.structures.graph import AtomBondGraph
+from andersonn.structures.graph import AtomBondGraph, dense_ranks, tied_ranks
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.structure import Structure
 from tests.conftest import random_structure, rotation

@@ -13,7 +13,7 @@ from ase.io import write as ase_write
 
 from andersonn.errors import InputError
 from andersonn.structures.readers import Columns, Smiles, find_files, listed, read_each, sources, structures_of
-from andersonn.structures.readers.content import unpacked_content
+from andersonn.structures.readers.content import left_out, unpacked_content
 from andersonn.structures.readers.inputs import from_lines
 from andersonn.structures.readers.tables.columns import Roles
 from andersonn.structures.readers.tables.delimited import LONGEST_RECORD, Layout, records
@@ -317,14 +317,62 @@ def test_a_column_of_names_alone_is_one_of_files(put):
 
 @pytest.mark.parametrize("text", ["CCO,CCC", "CCO;CCC", '"CCO",CCC', "CCO, CCC", "CCO,CCC\nO,water\n"])
 def test_a_second_molecule_in_place_of_a_name_is_told(text, put):
-    for item in (text, put("list.smi", text)):
-        (name, source), *_ = sources([item])
-        first = structures_of(name, source)[0]
-        assert len(first) == 9
-        assert any("'CCC'" in told and "taken for the name" in told for told in first.warnings)
+    (name, source), *_ = sources([put("list.smi", text)])
+    first = structures_of(name, source)[0]
+    assert len(first) == 9
+    assert any("'CCC'" in told and "taken for the name" in told for told in first.warnings)
+
+
+@pytest.mark.parametrize("text", ["CCO,CCC", "CCO;CCC", '"CCO",CCC', "CCO, CCC", Smiles("CCO,CCC")])
+def test_one_text_of_two_molecules_is_refused(text):
+    ((name, source),) = sources([text])
+    with pytest.raises(InputError, match="'CCO' and 'CCC'") as caught:
+        structures_of(name, source)
+    assert caught.value.kind == "several"
 
 
 @pytest.mark.parametrize("text", ["CCO,ethanol", "CCO,OCC", "CCO,1.5", "CCO CO", "CCO 2,3-x", "CCO", "OC(=O)C,CH3COOH"])
 def test_names_are_names(text):
     (name, source), *_ = sources([text])
     assert structures_of(name, source)[0].warnings == ()
+
+
+def test_long_text_of_a_structure_in_a_field(put):
+    long = SALT + "# a remark\n" * 20_000
+    assert 3 * (1 << 16) < len(long) < LONGEST_RECORD
+    assert asked([put("a.csv", f'id,cif_string\na,"{long}"\nb,"{SALT}"\n')])[0][1:] == ("a", 8)
+
+
+@pytest.mark.parametrize(
+    "text", ['id,smiles\n"a,CCO\nb,CCC\n', 'smiles,id\n"CCO,a\nCCC,b\n', 'id,smiles\na,"CCO\nb,CCC\n']
+)
+def test_a_quote_that_is_not_closed_is_named(text, put):
+    (name, source), *rest = sources([put("a.csv", text)])
+    with pytest.raises(InputError, match="a double quote is not closed"):
+        structures_of(name, source)
+    assert [len(structures_of(*item)[0]) for item in rest] == [11]
+    ((name, source),) = sources([put("b.csv", text.replace("\n", '\n"', 1) if text[0] == '"' else '"' + text)])
+    with pytest.raises(InputError, match="a double quote is not closed"):
+        structures_of(name, source)
+
+
+@pytest.mark.parametrize(
+    ("first", "told"), [(b"\x1f\x8b\x08\x08ab\n", "packed"), (b"BZh91AY&SYx\n", "packed"), (b"data_x\n", "CIF")]
+)
+def test_files_instead_of_a_list_on_stdin(first, told):
+    lines = io.StringIO(first.decode("utf-8", "surrogateescape") + "more\n")
+    ((name, source),) = sources(from_lines(lines, Columns()))
+    with pytest.raises(InputError, match=told):
+        structures_of(name, source)
+
+
+def test_what_is_left_out_of_a_folder_is_counted(tmp_path):
+    for name in ("a.cif", "b.xyz.gz", "c.txt", "d.txt", "e.png", "README", ".hidden"):
+        (tmp_path / name).write_text("x")
+    assert left_out(tmp_path).endswith(": 2 .txt, 1 no ending, 1 .png")
+    for k in range(7):
+        (tmp_path / f"x.e{k}").write_text("x")
+    assert left_out(tmp_path).endswith("5 others")
+    (tmp_path / "sound").mkdir()
+    (tmp_path / "sound/a.cif").write_text("x")
+    assert left_out(tmp_path / "sound") == ""

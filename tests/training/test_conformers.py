@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from andersonn.config import TrainConfig, config_of
-from andersonn.data.imaging import further_images
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
@@ -15,6 +14,7 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.scientists.polarity import POLARITY
 from andersonn.scientists.registry import find
 from andersonn.solvers import Status
+from andersonn.structures.image import further_images
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
 from andersonn.training.dataset import prepare
 from andersonn.training.folder import CHECKPOINT

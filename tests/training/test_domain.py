@@ -13,7 +13,7 @@ from andersonn import Scientist
 from andersonn.config import TrainConfig
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
-from andersonn.inference.domain import Domain
+from andersonn.inference.fitted import Domain
 from andersonn.inference.forward import forward
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import ImageBatch

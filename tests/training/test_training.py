@@ -9,7 +9,7 @@ import torch
 
 from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
-from andersonn.inference.calibration import Calibration
+from andersonn.inference.fitted import Calibration
 from andersonn.inference.forward import forward
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import ImageBatch

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from andersonn import Scientist
-from andersonn.data.imaging import images_for
+from andersonn.structures.image import images_for
 from andersonn.structures.readers import from_smiles
 from andersonn.web.boundary import boundary, grid
 
@@ -19,7 +19,7 @@ def polarity():
 
 
 def asked(scientist, structure):
-    images = images_for(structure, scientist.task, scientist.recipe, scientist.bundle.config.conformers)
+    images = images_for(structure, scientist.recipe, scientist.bundle.config.conformers)
     (answer,) = scientist.answer([("x", structure, images)])
     return answer, boundary(scientist, answer, images, structure.generated_geometry)
 

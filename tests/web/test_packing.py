@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from andersonn.data.imaging import images_for
 from andersonn.errors import InputError
-from andersonn.scientists.registry import find
-from andersonn.structures.image import ImageRecipe
+from andersonn.structures.image import ImageRecipe, images_for
 from andersonn.structures.readers import from_smiles, read_file
 from andersonn.structures.structure import Structure
 from andersonn.web.packing import packed, unpacked
@@ -26,17 +24,17 @@ def made(name):
         return (
             "smiles",
             structure,
-            images_for(structure, find("polarity").task, ImageRecipe(fold=False, positions=True), 3),
+            images_for(structure, ImageRecipe(fold=False, positions=True), 3),
         )
     if name == "solvent":  # bonds and their orders come from the file
         structure = read_file(EXAMPLES / "molecules/solvents.sdf")[0]
         return (
             "sdf",
             structure,
-            images_for(structure, find("polarity").task, ImageRecipe(fold=False, positions=True), 1),
+            images_for(structure, ImageRecipe(fold=False, positions=True), 1),
         )
     structure = read_file(EXAMPLES / "frameworks/calcium-oxalate.cif")[0]
-    return "cif", structure, images_for(structure, find("porosity").task, ImageRecipe(voids=True, oxidation=True), 1)
+    return "cif", structure, images_for(structure, ImageRecipe(voids=True, oxidation=True), 1)
 
 
 def same(a, b):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -15,6 +16,7 @@ import typer
 from andersonn.cli.answers import Reading, print_table
 from andersonn.cli.console import FORMAT, MODEL, PATH_COLUMN, SMILES_COLUMN, TASK, Format, print_csv, print_json
 from andersonn.cli.task_list import TASKS
+from andersonn.sanitize import visible
 
 if TYPE_CHECKING:
     from andersonn.inference.explain import Explanation
@@ -99,13 +101,16 @@ def _count(inputs: list[str], smiles: list[str], columns: Columns) -> int | None
 def paths(inputs: list[str], columns: Columns | None = None) -> Iterator[Any]:
     """The inputs, - replaced by the lines of stdin, or by the table that stands there."""
     from andersonn.structures.readers import USUAL_COLUMNS
+    from andersonn.structures.readers.content import left_out
     from andersonn.structures.readers.inputs import from_lines
 
     for item in inputs:
         if item == "-":
             yield from from_lines(iter(sys.stdin.readline, ""), columns or USUAL_COLUMNS)
-        else:
-            yield item
+            continue
+        if os.path.isdir(item) and (told := left_out(Path(item))):
+            print(f"note: {visible(told)}", file=sys.stderr)
+        yield item
 
 
 def watched(answers: Iterator[Answered], on_error: OnError, failures: list[Failure]) -> Iterator[Answered]:

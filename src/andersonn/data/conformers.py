@@ -8,10 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from andersonn.data.imaging import further_images
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, Progress, kept, no_rows
-from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage, further_images
 from andersonn.structures.readers.molecules.embedding import FURTHER_PROTOCOL
 
 CHUNK = 50

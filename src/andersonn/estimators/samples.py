@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from andersonn.data.conformers import ExtraConformers
-from andersonn.data.imaging import further_images
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError
 from andersonn.structures import elements
-from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage, further_images
 from andersonn.structures.readers import one_structure
 from andersonn.structures.structure import Structure
 from andersonn.workers.parallel import parallel_map

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.data.store import ImageStore
-from andersonn.inference.calibration import is_number
-from andersonn.inference.domain import Domain
+from andersonn.inference.fitted import Domain, is_number
 from andersonn.inference.forward import Outputs, forward, solvers_changed
 from andersonn.models import Ensemble, EquilibriumNetwork
 

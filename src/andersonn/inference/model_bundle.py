@@ -16,9 +16,8 @@ from safetensors.torch import load_file, save_file
 from andersonn.config import TrainConfig
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.inference.calibration import Calibration, is_number
-from andersonn.inference.domain import Domain
 from andersonn.inference.early_exit import EarlyExit
+from andersonn.inference.fitted import Calibration, Domain, is_number
 from andersonn.io.files import from_json, require_format, write_json, write_whole
 from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, network_of
 from andersonn.models.device import pick_device

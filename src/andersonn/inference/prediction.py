@@ -48,7 +48,7 @@ class Prediction:
         notes: how the structure was read or generated, and over how many conformers the answer was averaged.
         warnings: reasons to trust the answer less.
         voids: what was computed, not learned, of the room between the atoms; empty where none was probed.
-        domain: how far the structure is from those of the training, see :mod:`andersonn.inference.domain`; None if the
+        domain: how far the structure is from those of the training, see :mod:`andersonn.inference.fitted`; None if the
             model cannot tell.
     """
 

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from andersonn.data.imaging import images_for
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError, UsageError
 from andersonn.inference.early_exit import forward_early_exit
@@ -23,7 +22,7 @@ from andersonn.inference.warnings import notes_of, trained_electrons, voids_of, 
 from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import find, registered, shipped, weights_folder
 from andersonn.solvers import Status
-from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.image import NodeNeighborImage, images_for
 from andersonn.structures.readers import USUAL_COLUMNS, Columns, listed, sources, structures_of
 from andersonn.structures.structure import Structure
 
@@ -205,7 +204,8 @@ class Predictor:
                 try:
                     if isinstance(structure, InputError):
                         raise structure
-                    images = images_for(structure, self.task, self.recipe, self.bundle.config.conformers)
+                    self.task.require_kind(structure)
+                    images = images_for(structure, self.recipe, self.bundle.config.conformers)
                     found.append((name, structure, images))
                 except InputError as error:
                     found.append(Failure(name, error.as_dict()))

@@ -12,9 +12,8 @@ from andersonn.inference.prediction import DomainScore
 from andersonn.structures import elements
 from andersonn.structures.electrons import doubts_of, is_ordinary
 from andersonn.structures.image import NodeNeighborImage
-from andersonn.structures.lengths import FARTHEST_BOND, expects_bonds, nearest_pair
 from andersonn.structures.pores import BY_STRUCTURE
-from andersonn.structures.structure import Structure
+from andersonn.structures.structure import FARTHEST_BOND, Structure, expects_bonds, nearest_pair
 
 OPEN_SHELLS = "charged_or_open_shell"
 """Key in the provenance: how many training structures have a charge or an odd number of electrons."""
@@ -40,7 +39,7 @@ def warnings_of(
         solve: how the fixed point was found, as in the JSON contract.
         place: distance from the training structures, if the model has an applicability domain.
     """
-    yield from dict.fromkeys((*structure.warnings, *doubts_of(structure)))
+    yield from dict.fromkeys((*structure.warnings, *(() if structure.periodic else doubts_of(structure))))
     image = images[0]
     recipe, provenance = image.recipe, bundle.provenance
     apart = too_far_apart(image)
@@ -73,8 +72,10 @@ def warnings_of(
 
 
 def trained_electrons(bundle: ModelBundle, structure: Structure) -> bool:
-    """Whether the model was trained on such electrons: neutral and closed-shell, or also others."""
-    return is_ordinary(structure) or bundle.provenance.get(OPEN_SHELLS, 0) >= RARE
+    """Whether the model was trained on such electrons: neutral and closed-shell, or also others. Those of crystals are not
+    examined.
+    """
+    return structure.periodic or is_ordinary(structure) or bundle.provenance.get(OPEN_SHELLS, 0) >= RARE
 
 
 def notes_of(bundle: ModelBundle, structure: Structure, images: list[NodeNeighborImage]) -> Iterator[str]:

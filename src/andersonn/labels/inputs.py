@@ -18,7 +18,7 @@ from andersonn.labels.jobs import Job
 from andersonn.structures.readers import find_files, printable, read_each
 from andersonn.structures.readers.molecules.drawings import why_no_geometry
 from andersonn.structures.readers.molecules.from_rdkit import has_geometry, to_structure
-from andersonn.structures.readers.molecules.smiles import scaffold
+from andersonn.structures.readers.molecules.smiles import refuse_second, scaffold
 from andersonn.structures.readers.molecules.smiles_lists import titled_smiles
 
 LIST_COLUMNS = ("name", "smiles", "charge", "multiplicity", "formula", "kind")
@@ -92,6 +92,7 @@ def _of(item: str, reading: Reading) -> Iterator[Job]:
     suffix = path.suffix.lower()
     try:
         if reading.smiles:
+            refuse_second(item)
             yield from _smiles(item, item, item, reading, {})
         elif path.is_dir():
             for file in find_files(path):

@@ -14,7 +14,7 @@ from andersonn.data.records import Records
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.implicit import Equilibrium
-from andersonn.inference.calibration import Calibration
+from andersonn.inference.fitted import Calibration
 from andersonn.inference.forward import forward
 from andersonn.measuring.clock import timing
 from andersonn.measuring.contenders import BUDGET, FORWARD

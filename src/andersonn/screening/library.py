@@ -25,7 +25,7 @@ from andersonn.screening.storage import Found, files_of, opened
 from andersonn.structures.readers import FORMATS, Columns, format_of, is_table_name, printable
 from andersonn.structures.readers.content import DAMAGE, bare, damaged
 from andersonn.structures.readers.molecules.smiles_lists import list_layout
-from andersonn.structures.readers.tables.columns import USUAL_COLUMNS, Roles
+from andersonn.structures.readers.tables.columns import MAYBE, PATHS, USUAL_COLUMNS, Roles, plain
 from andersonn.structures.readers.tables.delimited import LONGEST_RECORD, Layout, records
 from andersonn.structures.readers.tables.table import SAMPLE
 
@@ -148,10 +148,17 @@ class Library:
         with opened(whole.uri) as stream:
             metadata = pq.read_metadata(stream)
         names = metadata.schema.to_arrow_schema().names
-        roles = Roles.of(names, self.columns, (), repr(whole.name))
+        text = next((name for name in names if plain(name) in (*PATHS, *MAYBE)), None)
+        try:
+            roles = Roles.of(names, self.columns, (), repr(whole.name))
+        except InputError:
+            if text is None or any(self.columns):
+                raise
+            roles = Roles(path=names.index(text))
         if roles.path is not None:
-            hint = "give the folder or archive of its files, or save the table as CSV"
-            raise InputError("missing_column", f"{whole.name!r} has neither SMILES nor atoms", hint)
+            told = f"{whole.name!r} has neither SMILES nor atoms, and files or their text, as in {names[roles.path]!r}, are not screened from Parquet"
+            hint = "save the table as CSV, or give the folder of its files; if the column holds SMILES: --smiles-column"
+            raise InputError("missing_column", told, hint)
         called = {"smiles": roles.smiles, "id": roles.id}
         found = {name: names[k] for name, k in called.items() if k is not None and names[k] != name}
         whole = replace(whole, layout=json.dumps(found) if found else "")

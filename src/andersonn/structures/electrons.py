@@ -36,21 +36,19 @@ def electron_count(structure: Structure) -> int:
 
 
 def judged(structure: Structure) -> Structure:
-    """The structure with the warnings of :func:`doubts_of` added to its own."""
+    """A molecule with the warnings of :func:`doubts_of` added to its own."""
     new = tuple(text for text in doubts_of(structure) if text not in structure.warnings)
     return replace(structure, warnings=structure.warnings + new) if new else structure
 
 
 def is_ordinary(structure: Structure) -> bool:
-    """Whether there is no sign of a charge or of unpaired electrons. Always true for crystals, which are not examined."""
+    """Whether a molecule shows no sign of a charge or of unpaired electrons."""
     told = any(text.startswith(UNPAIRED) for text in structure.warnings)
-    return structure.periodic or not (told or _by_count(structure) or _by_bonds(structure)[0])
+    return not (told or _by_count(structure) or _by_bonds(structure)[0])
 
 
 def doubts_of(structure: Structure) -> tuple[str, ...]:
-    """Warnings from a molecule's count of electrons and, if the file lists no bonds, from its distances; none for crystals."""
-    if structure.periodic:
-        return ()
+    """Warnings from a molecule's count of electrons and, if the file lists no bonds, from its distances."""
     electrons, geometry = _by_bonds(structure)
     return (*_by_count(structure), *electrons, *geometry)
 

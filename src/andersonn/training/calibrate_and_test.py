@@ -11,9 +11,8 @@ import numpy as np
 from andersonn.config import TrainConfig
 from andersonn.data.store import Progress as Count
 from andersonn.data.tasks import Task
-from andersonn.inference.calibration import Calibration
-from andersonn.inference.domain import Domain
 from andersonn.inference.early_exit import EarlyExit
+from andersonn.inference.fitted import Calibration, Domain
 from andersonn.inference.forward import Outputs, forward
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.progress import Progress
@@ -63,7 +62,7 @@ def calibrate_and_test(
         dataset: all records.
         task: gives the classes.
         config: says over how many conformers predictions are averaged.
-        scale: see :class:`~andersonn.inference.calibration.Calibration`.
+        scale: see :class:`~andersonn.inference.fitted.Calibration`.
         progress: listener.
     """
     progress.start("calibration, test, domain and baselines", 4)
@@ -96,7 +95,7 @@ def answer_metrics(
     outputs: Outputs, calibration: Calibration, values: np.ndarray, task: Task, made: np.ndarray | None = None
 ) -> dict[str, Any]:
     """Class and estimate metrics of calibrated outputs against the true values; ``made`` as in
-    :meth:`~andersonn.inference.calibration.Calibration.probabilities`.
+    :meth:`~andersonn.inference.fitted.Calibration.probabilities`.
     """
     estimates, intervals = calibration.estimates(outputs.quantiles, made)
     probabilities = calibration.probabilities(outputs.scores, made)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from andersonn.data.tasks import Task
-from andersonn.inference.calibration import Calibration
+from andersonn.inference.fitted import Calibration
 
 ENOUGH = 200
 """Validation structures of a kind from which it gets a calibration of its own."""

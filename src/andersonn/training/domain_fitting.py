@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from andersonn.inference.domain import LIMIT, Domain, squared_distances
+from andersonn.inference.fitted import LIMIT, Domain, squared_distances
 from andersonn.inference.forward import Outputs, forward
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.training.corruptions import corruptions

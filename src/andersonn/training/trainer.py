@@ -18,7 +18,7 @@ from andersonn.config import TrainConfig
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.implicit import spectral_radius
-from andersonn.inference.calibration import Calibration
+from andersonn.inference.fitted import Calibration
 from andersonn.inference.forward import Outputs
 from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, Stack, row_batches
 from andersonn.models.device import pick_device

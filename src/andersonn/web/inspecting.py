@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from andersonn.data.imaging import images_for
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError
 from andersonn.inference.forward import MAX_ROWS
@@ -22,7 +21,7 @@ from andersonn.measuring.contenders import contenders
 from andersonn.measuring.curves import residual_curves
 from andersonn.measuring.problems import problems
 from andersonn.structures.graph import AtomBondGraph
-from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.image import NodeNeighborImage, images_for
 from andersonn.structures.structure import Structure
 from andersonn.web.boundary import boundary
 from andersonn.web.reading import confine, structures_of
@@ -69,7 +68,8 @@ def inspect(scientist: Predictor, structure: Structure, shown: str) -> dict[str,
     Raises:
         InputError: the task is not about its kind.
     """
-    images = images_for(structure, scientist.task, scientist.recipe, scientist.bundle.config.conformers)
+    scientist.task.require_kind(structure)
+    images = images_for(structure, scientist.recipe, scientist.bundle.config.conformers)
     (answer,) = scientist.answer([(shown, structure, images)])
     answer = _sound(answer)
     graph = AtomBondGraph.from_structure(structure, scientist.recipe.columns + 1, scientist.recipe.reach)

@@ -16,10 +16,9 @@ import ase.io.vasp
 import rdkit.Chem.AllChem
 import scipy.spatial
 
-from andersonn.data.imaging import images_for
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError
-from andersonn.structures.image import ImageRecipe
+from andersonn.structures.image import ImageRecipe, images_for
 from andersonn.structures.readers import from_smiles, read_each
 from andersonn.structures.readers.crystals import poscar
 from andersonn.structures.readers.crystals.cif import parse
@@ -57,7 +56,8 @@ def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         try:
             if isinstance(structure, InputError):
                 raise structure
-            ready = (payload["shown"], structure, images_for(structure, chosen, recipe, known["conformers"]))
+            chosen.require_kind(structure)
+            ready = (payload["shown"], structure, images_for(structure, recipe, known["conformers"]))
             found.append({"ready": packed(ready)})
         except InputError as error:
             found.append({"error": error.as_dict()})

@@ -168,4 +168,40 @@ def test_what_a_formula_counts_with_factors_and_brackets():
 
 
 def test_coordinates_that_are_no_numbers_are_shown():
-    assert "0,5" in refusal(salt(sites=SITES + "Na1 Na 0,5 0 0\n")).message
+    assert "0;5" in refusal(salt(sites=SITES + "Na1 Na 0;5 0 0\n")).message
+
+
+@pytest.mark.parametrize("name", ["attached_hydrogens", "Attached_Hydrogens", "attached_hydrogen", "attached_H"])
+@pytest.mark.parametrize("dot", ["_", "."])
+@pytest.mark.parametrize("count", ["2", "2.0", "'2'", "2(1)"])
+def test_attached_hydrogens_under_any_spelling(name, dot, count):
+    loop = SITES + f"_atom_site_{name}\nCa1 Ca 0 0 0 0\nO1 O .5 .5 .5 {count}\n"
+    found = read(salt(P1, sites=loop.replace("_atom_site_", f"_atom_site{dot}")))
+    assert "2 hydrogen atoms are stated as attached" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "label", ["H2O1", "OH1", "Wat1", "OW1", "O1W", "HOH1", "D2O", "OH", "O2H", "O(H)1", "H3O1", "WAT"]
+)
+def test_hydrogen_that_a_label_alone_tells(label):
+    found = read(salt(P1, sites=SITES + f"Ca1 Ca 0 0 0\n{label} O .5 .5 .5\n"))
+    assert (found.formula, len(found)) == ("CaO", 2)
+    assert label in found.warnings[0]
+    assert "no hydrogen" in found.warnings[0]
+    confirmed = salt(P1 + "_chemical_formula_sum 'Ca O'\n", sites=SITES + f"Ca1 Ca 0 0 0\n{label} O .5 .5 .5\n")
+    assert read(confirmed).warnings == ()
+    assert read(salt(P1, sites=SITES + f"{label} O 0 0 0\nH1 H .16 0 0\n")).warnings == ()
+
+
+@pytest.mark.parametrize("label", ["O1", "O12A", "OA1", "Oh", "O1_a", "OM1", "Os1"])
+def test_other_oxygen_labels_tell_of_no_hydrogen(label):
+    element = "Os" if label == "Os1" else "O"
+    found = read(salt(P1, sites=SITES + f"Ca1 Ca 0 0 0\n{label} {element} .5 .5 .5\n"))
+    assert not any("hydrogen" in warning for warning in found.warnings) or label == "Oh"
+
+
+def test_water_as_a_label_without_a_type_is_no_holmium():
+    sites = SITES.replace("_atom_site_type_symbol\n", "")
+    assert refusal(salt(P1, sites=sites + "Ca1 0 0 0\nHOH1 .5 .5 .5\n")).kind == "unknown_element"
+    assert "O1W" in read(salt(P1, sites=sites + "Ca1 0 0 0\nO1W .5 .5 .5\n")).warnings[0]
+    assert any("H2O1" in told for told in read(salt(P1, sites=sites + "Ca1 0 0 0\nH2O1 .5 .5 .5\n")).warnings)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from andersonn.structures.readers import read_content
@@ -103,9 +104,75 @@ def test_uncertainties(length):
     assert found.volume == pytest.approx(5.64**3)
 
 
-def test_fractions_and_commas():
-    assert len(read(salt(sites=SITES + NACL.replace("0.5 0.5 0.5", "1/2 1/2 1/2")))) == 8
-    assert "5,64" in refusal(salt(cell=CELL.replace("5.64", "5,64"))).message
+@pytest.mark.parametrize("text", ["1/2", "0,5", "0,500(3)", "~0.5", "0.5*", "0.5?", "0.500(3)*", "'0.5'", "~,5"])
+def test_unusual_numbers_of_coordinates(text):
+    found = read(salt(sites=SITES + NACL.replace("0.5 0.5 0.5", f"{text} {text} {text}")))
+    assert (len(found), found.formula) == (8, "NaCl")
+    assert "3 numbers are written in an unusual way" in found.notes[0]
+
+
+@pytest.mark.parametrize("text", ["5,64", "5.64*", "~5.64", "5.64?", "5,640(2)", "5.64,", "*5.64", "\u22485.64"])
+def test_unusual_numbers_of_the_cell(text):
+    found = read(salt(cell=CELL.replace("5.64", text)))
+    assert np.allclose(np.diag(found.cell), 5.64)
+    assert any("unusual way" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("text", ["1,234.5", "5.6.4", "<5.64", "5;64", "5.64nm", "c5.64", "5.640d0"])
+def test_what_is_no_number_is_refused_by_name(text):
+    assert text in refusal(salt(cell=CELL.replace("5.64", text))).message
+    coordinates = SITES + f"Na1 Na 0 0 0\nCl1 Cl 0.5 0.5 {text}\n"
+    assert text in refusal(salt(sites=coordinates)).message
+
+
+@pytest.mark.parametrize("text", ["0,5", "0.5*", "~0.5", "'0.5'", "0.5?", "0,5(1)"])
+def test_a_share_of_an_atom_written_in_an_unusual_way_is_no_whole_atom(text):
+    sites = SITES.replace("_fract_z\n", "_fract_z\n_atom_site_occupancy\n")
+    assert refusal(salt(sites=sites + f"Na1 Na 0 0 0 1\nCl1 Cl .5 .5 .5 {text}\n")).kind == "partial_occupancy"
+    assert len(read(salt(sites=sites + "Na1 Na 0 0 0 1,0\nCl1 Cl .5 .5 .5 ?\n"))) == 8
+    assert "abc" in refusal(salt(sites=sites + "Na1 Na 0 0 0 1\nCl1 Cl .5 .5 .5 abc\n")).message
+
+
+COMMA_LISTS = {
+    "alone": ("_symmetry_equiv_pos_as_xyz", "{1}"),
+    "behind a number": ("_symmetry_equiv_pos_site_id\n_symmetry_equiv_pos_as_xyz", "{0} {1}"),
+    "before a number": ("_space_group_symop_operation_xyz\n_space_group_symop_id", "{1} {0}"),
+    "between numbers": (
+        "_space_group_symop_id\n_space_group_symop_operation_xyz\n_space_group_symop_sg_id",
+        "{0} {1} 1",
+    ),
+    "numbered in one column": ("_symmetry_equiv_pos_as_xyz", "{0} {1}"),
+    "with a remark": ("_symmetry_equiv_pos_site_id\n_symmetry_equiv_pos_as_xyz", "{0} {1} # no. {0}"),
+    "with dots": ("_space_group_symop.id\n_space_group_symop.operation_xyz", "{0} {1}"),
+}
+
+
+@pytest.mark.parametrize("how", COMMA_LISTS)
+@pytest.mark.parametrize(
+    "spaced",
+    [
+        lambda text: text.replace(",", ", "),
+        lambda text: text.replace(",", " ,"),
+        lambda text: text.replace(",", " , ").replace("+", " + "),
+        lambda text: text.replace(",", ",\t").upper(),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_operations_with_blanks_and_without_quotes(how, spaced, end):
+    names, row = COMMA_LISTS[how]
+    rows = [row.format(k, spaced(text)) for k, text in enumerate(TRIPLETS, 1)]
+    found = read(salt("loop_\n" + "\n".join([names, *rows]) + "\n").replace("\n", end))
+    assert (len(found), found.formula) == (8, "NaCl")
+    assert "lack quotes" in found.notes[0]
+    quotes = [row.format(k, f"'{spaced(text)}'") if k % 2 else rows[k - 1] for k, text in enumerate(TRIPLETS, 1)]
+    if how != "numbered in one column":
+        assert len(read(salt("loop_\n" + "\n".join([names, *quotes]) + "\n"))) == 8
+
+
+def test_a_list_of_operations_that_breaks_off_is_refused():
+    names = "loop_\n_symmetry_equiv_pos_site_id\n_symmetry_equiv_pos_as_xyz\n"
+    for rows in ("1 x, y, z\n2 -x, -y, \n", "1 x, y, z\n2 x, y\n", "1 x, y, z -x, y, z\n"):
+        assert refusal(salt(names + rows)).kind in ("bad_cif", "bad_symmetry")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import BinaryIO
@@ -71,6 +72,8 @@ DICTIONARY = 256 << 20
 MOST_PARTS = 100_000
 """Most structures of one file: each takes at least about 2 KB."""
 LONGEST_NAME = 200
+MOST_ENDINGS = 5
+"""Ends of names that a message lists."""
 
 
 def format_of(path: PurePath) -> str | None:
@@ -98,16 +101,31 @@ def find_files(folder: Path) -> list[Path]:
     Raises:
         InputError: there is none.
     """
-    found = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(root, name) for name in sorted(names) if not name.startswith(".")]
+    found = _seen(folder)
     files = [path for path in found if format_of(path)]
     if not files:
         tables = [path.name for path in found if is_table_name(path)]
         cure = f"name its table: {str(folder / tables[0])!r}" if tables else f"give files or a folder of {FORMATS}"
         raise InputError("directory", f"the folder {str(folder)!r} holds no structure file", cure)
     return files
+
+
+def left_out(folder: Path) -> str:
+    """How many files under a folder :func:`find_files` leaves out, by the ends of their names; empty if none."""
+    endings = Counter(bare(path).suffix.lower() or "no ending" for path in _seen(folder) if not format_of(path))
+    named = [f"{count} {ending}" for ending, count in endings.most_common(MOST_ENDINGS)]
+    rest = endings.total() - sum(count for _, count in endings.most_common(MOST_ENDINGS))
+    named += [f"{rest} others"] if rest else []
+    return f"files that are no structure files were left out of {str(folder)!r}: {', '.join(named)}" if named else ""
+
+
+def _seen(folder: Path) -> list[Path]:
+    """All files under a folder, hidden ones left out."""
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(root, name) for name in sorted(names) if not name.startswith(".")]
+    return found
 
 
 def printable(path: str | os.PathLike[str]) -> str:

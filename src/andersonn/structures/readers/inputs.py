@@ -18,11 +18,12 @@ from andersonn.structures.readers.content import (
     find_files,
     format_of,
     is_table_name,
+    packing_of,
     printable,
     text_of,
     unpacked_content,
 )
-from andersonn.structures.readers.molecules.smiles import Smiles, from_smiles
+from andersonn.structures.readers.molecules.smiles import Smiles, from_smiles, refuse_second
 from andersonn.structures.readers.molecules.smiles_lists import line_of, list_layout
 from andersonn.structures.readers.objects import as_structure
 from andersonn.structures.readers.sniffing import sniffed
@@ -39,7 +40,6 @@ from andersonn.structures.readers.tables.delimited import Layout
 from andersonn.structures.readers.tables.rows import read_text, row_sources
 from andersonn.structures.readers.tables.table import (
     Table,
-    is_table,
     table_of,
     table_of_mapping,
     table_of_object,
@@ -54,7 +54,7 @@ def listed(inputs: Any) -> Iterable[Any]:
     one = isinstance(inputs, (str, bytes, bytearray, os.PathLike, Structure, Mapping)) or not isinstance(
         inputs, Iterable
     )
-    one = one or isinstance(inputs, Table) or is_table(inputs) or _is_numbers(inputs)
+    one = one or isinstance(inputs, Table) or _is_table(inputs) or _is_numbers(inputs)
     return [inputs] if one or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords") else inputs
 
 
@@ -79,7 +79,7 @@ def sources(inputs: Iterable[Any], columns: Columns = USUAL_COLUMNS) -> Iterator
             yield from _of_table(partial(table_of_mapping, item), columns, label, partial(_row_name, label))
         elif isinstance(item, Table):
             yield from _of_table(item, columns, item.what, partial("{}:{}".format, item.what))
-        elif is_table(item):
+        elif _is_table(item):
             yield from _of_table(partial(table_of_object, item), columns, f"input {position + 1}", lambda k: f"row {k}")
         else:
             yield getattr(item, "id", "") or f"input {position + 1}", item
@@ -91,6 +91,9 @@ def from_lines(lines: Iterable[str], columns: Columns) -> Iterator[Any]:
     """
     lines = iter(lines)
     first = next((line for line in lines if line.strip()), "")
+    if wrong := _no_list(first):
+        yield wrong
+        return
     layout = Layout.of(first) if first else None
     header = layout is not None and (layout.has(columns) or _is_header(layout.names, first))
     if header and layout is not None:
@@ -104,6 +107,16 @@ def from_lines(lines: Iterable[str], columns: Columns) -> Iterator[Any]:
             found = f"{smiles} {title}".strip()
         if found:
             yield found
+
+
+def _no_list(first: str) -> InputError | None:
+    """What is wrong with stdin whose first line belongs to a packed file or to the text of one."""
+    if packing_of(first.encode("utf-8", "surrogateescape")):
+        cure = "unpack it, as in `gunzip -c FILE | andersonn …`, or name the file"
+        return InputError("not_text", "stdin holds packed data, not lines of text", cure)
+    if first.lower().startswith(("data_", "loop_", "#\\#cif")):
+        return InputError("unknown_format", "stdin holds a CIF, not a list of inputs", "name the file")
+    return None
 
 
 def _is_header(names: Sequence[str], line: str) -> bool:
@@ -168,6 +181,12 @@ def _of_table(
         yield name, error
 
 
+def _is_table(thing: Any) -> bool:
+    """Whether an object is a table of pandas, polars or Arrow, recognized by its methods."""
+    arrow = hasattr(thing, "to_batches") and hasattr(thing, "schema")
+    return hasattr(thing, "itertuples") or hasattr(thing, "iter_rows") or arrow
+
+
 def _row_name(of: str, k: str) -> str:
     return f"{of}:{k}" if k else of
 
@@ -220,6 +239,7 @@ def structures_of(name: str, source: Any) -> list[Structure | InputError]:
     if inspect.isfunction(source) or isinstance(source, partial):
         return source()
     if isinstance(source, Smiles):
+        refuse_second(source)
         return [_from_word(source) if isinstance(source, _Word) else from_smiles(source)]
     if isinstance(source, os.PathLike):
         return read_structures(content_of(Path(source)), Path(source))

@@ -58,7 +58,7 @@ def why_no_geometry(mol: Mol) -> str:
         return "its file has all atoms in one place"
     return (
         "its coordinates are a flat drawing"
-        if len(xyz) > 2 and in_one_plane(xyz, IN_PLANE) and _is_drawn(mol, xyz)
+        if len(xyz) > 1 and in_one_plane(xyz, IN_PLANE) and _is_drawn(mol, xyz)
         else ""
     )
 

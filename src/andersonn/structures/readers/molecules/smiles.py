@@ -48,6 +48,21 @@ def from_smiles(text: str, id: str = "") -> Structure:
     return replace(structure, warnings=(*structure.warnings, told))
 
 
+def refuse_second(text: str) -> None:
+    """Refuses a text of two molecules, such as ``CCO,CCC``. In a list the second would be a name.
+
+    Raises:
+        InputError: what stands behind a comma or a semicolon is SMILES of another molecule.
+    """
+    smiles, title = named_smiles(text)
+    if len(title) > 1 and _is_second(text, smiles, title):  # one letter is a name
+        raise InputError(
+            "several",
+            f"{text[:80]!r} holds two molecules, {smiles[:40]!r} and {title[:40]!r}",
+            "give each as an input of its own, or put a blank, not a comma, before a name",
+        )
+
+
 def _is_second(text: str, smiles: str, title: str) -> bool:
     """Whether the name behind a comma or a semicolon is SMILES of another molecule, as where two were meant."""
     if not title or len(title) > LONGEST or not any(mark in text for mark in ",;"):

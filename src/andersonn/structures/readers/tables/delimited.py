@@ -13,15 +13,15 @@ from andersonn.errors import InputError
 from andersonn.structures.readers.tables.columns import Columns, is_smiles_name
 
 DELIMITERS = ",\t;|"
-LONGEST_RECORD = 1 << 16
-"""Characters. A quote that is not closed within a record of this length is read as a plain character."""
+LONGEST_RECORD = 1 << 20
+"""Characters, as many as a CIF of 10,000 atoms has. A quote that is not closed within so many affects its own line alone."""
 HINT = "a field that holds the delimiter or a line end must stand in double quotes"
 
 
 def records(lines: Iterable[str], delimiter: str) -> Iterator[str]:
     """The records of a table: lines, joined where a quoted field goes on.
 
-    A field opens with a quote at its beginning. One that is never closed costs its own line alone.
+    A field opens with a quote at its beginning. One that is never closed costs its own line alone, see :meth:`Layout.fields`.
 
     Args:
         lines: with or without their ends.
@@ -132,7 +132,7 @@ class Layout:
         """The fields of a record, as many as there are columns: missing ones at the end are empty. None of an empty record.
 
         Raises:
-            InputError: there are more.
+            InputError: there are more, or a quote is not closed.
         """
         record = record.rstrip("\r\n")
         if not record.strip(f" {self.delimiter}"):
@@ -149,6 +149,10 @@ class Layout:
 
 
 def _fields(record: str, delimiter: str) -> list[str]:
+    if _stays_open(record, False, delimiter):
+        raise InputError("bad_row", f"a double quote is not closed: {record[:40]!r}", f"close or remove it; {HINT}")
+    if len(record) > csv.field_size_limit():
+        csv.field_size_limit(len(record))
     try:
         return next(csv.reader(io.StringIO(record, newline=""), delimiter=delimiter), [])
     except csv.Error as error:

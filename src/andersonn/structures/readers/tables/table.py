@@ -161,12 +161,6 @@ def _bad_parquet(what: str, error: Exception) -> InputError:
     return InputError("bad_parquet", f"cannot read {what} as Parquet: {error}", "give a whole Parquet file")
 
 
-def is_table(thing: Any) -> bool:
-    """Whether an object is a table of pandas, polars or Arrow, recognized by its methods."""
-    arrow = hasattr(thing, "to_batches") and hasattr(thing, "schema")
-    return hasattr(thing, "itertuples") or hasattr(thing, "iter_rows") or arrow
-
-
 def table_of_object(thing: Any) -> Table:
     """The table of a pandas or polars DataFrame or an Arrow table."""
     what = f"the {type(thing).__name__}"

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from andersonn.errors import InputError
-from andersonn.structures.lengths import may_be_angstrom
 from andersonn.structures.readers.objects import as_structure
-from andersonn.structures.structure import Structure
+from andersonn.structures.structure import Structure, may_be_angstrom
 
 LONGEST = 1000
 """Characters of a comment that are looked at."""

@@ -87,9 +87,9 @@ def read_operations(texts: tuple[str, ...], centerings: tuple[str, ...] = ()) ->
             f"{count:,} symmetry operations; at most {MOST_OPERATIONS} are read",
             "give a smaller cell, or list all its atoms",
         )
-    matrices = _matrices(_joined(texts))
+    matrices = _matrices(texts)
     if centerings:
-        shifts = _matrices(_joined(centerings))
+        shifts = _matrices(centerings)
         product = shifts[:, None, :, :3] @ matrices[None]
         product[..., 3] += shifts[:, None, :, 3]
         matrices = product.reshape(-1, 3, 4)
@@ -123,20 +123,7 @@ def common_share(part: Operations, whole: Operations) -> tuple[float, float]:
     )
 
 
-def _joined(texts: tuple[str, ...]) -> list[str]:
-    """Operations without quotes, ``x, y, z``, arrive word by word."""
-    if all("," in text.strip(",") for text in texts):
-        return list(texts)
-    found, pending = [], ""
-    for text in texts:
-        pending += text
-        if pending.count(",") == 2 and not pending.endswith(","):
-            found.append(pending)
-            pending = ""
-    return list(texts) if pending or len(found) * 2 > len(texts) else found
-
-
-def _matrices(texts: list[str]) -> np.ndarray:
+def _matrices(texts: tuple[str, ...]) -> np.ndarray:
     return np.array([_matrix(text) for text in texts])
 
 

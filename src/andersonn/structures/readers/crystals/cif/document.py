@@ -15,6 +15,9 @@ MOST_VALUES = 10_000_000
 """The parser takes 32 bytes for each, however short it is. A structure of 200,000 atoms with 20 columns has 4 millions."""
 SHOWN_REPAIRS = 4
 UNCERTAINTY = re.compile(r"[(\[\u00b1]|\+/?-")
+ABOUT, MARKED = "~*", "*?,;"
+"""Signs before a number and behind it that leave it as it is."""
+DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+")
 ALIASES = {
     "_space_group_symop_xyz": "_space_group_symop_operation_xyz",
     "_space_group_symop_as_xyz": "_space_group_symop_operation_xyz",
@@ -29,6 +32,9 @@ ALIASES = {
     "_atom_site_frac_y": "_atom_site_fract_y",
     "_atom_site_frac_z": "_atom_site_fract_z",
     "_atom_site_site_symmetry_multiplicity": "_atom_site_symmetry_multiplicity",
+    "_atom_site_attached_hydrogen": "_atom_site_attached_hydrogens",
+    "_atom_site_attached_h": "_atom_site_attached_hydrogens",
+    "_atom_site_number_of_attached_hydrogens": "_atom_site_attached_hydrogens",
     "_cell_z": "_cell_formula_units_Z",
 }
 """Names of the same item, dots already replaced → its usual name in CIF 1."""
@@ -301,12 +307,16 @@ def is_text(name: str) -> bool:
 
 
 def number(text: str) -> float:
-    """A number of a CIF, NaN if it is none: also ``5.640(2``, ``5.640(0.002)``, ``90.0(-)`` and, for a coordinate, ``1/3``."""
+    """A number of a CIF, NaN if it is none: also ``5.640(2``, ``5.640(0.002)``, ``90.0(-)``, ``~5.64``, ``5.640*``, ``5,640``
+    and, for a coordinate, ``1/3``.
+    """
     found = gemmi.cif.as_number(text)
     if found == found or len(text) > 40:
         return found
     text = gemmi.cif.as_string(text).strip()
-    text = UNCERTAINTY.split(text, maxsplit=1)[0].strip().replace("\u2212", "-")
+    text = UNCERTAINTY.split(text.lstrip(ABOUT), maxsplit=1)[0].strip().rstrip(MARKED).replace("\u2212", "-")
+    if DECIMAL_COMMA.fullmatch(text):
+        text = text.replace(",", ".")
     above, slash, below = text.partition("/")
     found = gemmi.cif.as_number(above)
     if slash:

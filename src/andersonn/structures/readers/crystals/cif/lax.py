@@ -21,8 +21,20 @@ from andersonn.structures.readers.crystals.cif.document import (
     quoted,
 )
 
-PLAIN = {0x2212: "-", 0x00B0: " ", 0x00C5: " ", 0x212B: " ", 0x200B: None, 0xFEFF: None, 0x1A: " "}
-"""What a file that breaks the syntax may hold instead of plain signs: a typeset minus, units, marks of no width, Ctrl-Z."""
+PLAIN = {
+    0x2212: "-",
+    0x2248: "~",
+    0x223C: "~",
+    0x00B0: " ",
+    0x00C5: " ",
+    0x212B: " ",
+    0x200B: None,
+    0xFEFF: None,
+    0x1A: " ",
+}
+"""What a file that breaks the syntax may hold instead of plain signs: a typeset minus or "about", units, marks of no width,
+Ctrl-Z.
+"""
 MOST_WORDS = 500_000
 """A larger file is not tried: a structure of 50,000 atoms has as many."""
 MOST_BLOCKS = 10_000

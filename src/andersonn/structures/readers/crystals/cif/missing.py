@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import gemmi
 import numpy as np
 
@@ -23,13 +25,19 @@ OTHER_FORMULAS = (
     "_chemical_formula_analytical",
     "_chemical_formula_iupac",
 )
+NAMED_WITH_HYDROGEN = re.compile(
+    r"(?:[HD][23]O|[HD]O[HD]|O[HD]2?|OW|Wat|Aq|W)(?![a-z])|O\(H|O\d{1,4}(?:W|H2?)(?![a-z])", re.IGNORECASE
+)
+"""Beginnings of labels of oxygen atoms of water and hydroxide."""
 HYDROGEN_WEIGHT = 1.008
 MOST_HYDROGEN = 3
 """Hydrogen atoms for each other atom, where only the weight tells of them."""
 
 
 def hydrogen_told_elsewhere(block: Block, Z: np.ndarray) -> tuple[str, ...]:
-    """A warning where another formula than the sum, or the weight of a formula unit, counts hydrogen that the sites lack."""
+    """A warning where the sites lack hydrogen that another formula than the sum, the weight of a formula unit, or the label of
+    an oxygen atom such as ``H2O1`` tells.
+    """
     if (Z == 1).any():
         return ()
     for name in OTHER_FORMULAS:
@@ -39,7 +47,7 @@ def hydrogen_told_elsewhere(block: Block, Z: np.ndarray) -> tuple[str, ...]:
     weight = gemmi.cif.as_number(block.value("_chemical_formula_weight") or "?")
     found = heavy_atoms(Z)
     if not weight > 0 or not found:
-        return ()
+        return _told_by_labels(block)
     units = gemmi.cif.as_number(block.value("_cell_formula_units_Z") or "?")
     units = units if units > 0 else float(np.gcd.reduce(list(found.values())))
     lack = (weight - sum(gemmi.Element(z).weight * count for z, count in found.items()) / units) / HYDROGEN_WEIGHT
@@ -47,6 +55,17 @@ def hydrogen_told_elsewhere(block: Block, Z: np.ndarray) -> tuple[str, ...]:
         return (
             f"_chemical_formula_weight is {weight:g}: {round(lack)} hydrogen atoms of a formula unit have no positions",
         )
+    return ()
+
+
+def _told_by_labels(block: Block) -> tuple[str, ...]:
+    labels = block.column("_atom_site_label") or []
+    for label, kind in zip(labels, block.column("_atom_site_type_symbol") or labels, strict=False):
+        name = gemmi.cif.as_string(label)
+        if gemmi.cif.as_string(kind)[:1] == "O" and NAMED_WITH_HYDROGEN.match(name):
+            return (
+                f"site {name[:20]} seems to be the oxygen of water or hydroxide, but the sites have no hydrogen atoms",
+            )
     return ()
 
 

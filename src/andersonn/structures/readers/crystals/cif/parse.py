@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +18,6 @@ from andersonn.structures.readers.crystals.cif.evidence import Evidence, Formula
 from andersonn.structures.readers.crystals.cif.missing import hydrogen_told_elsewhere, what_is_missing
 from andersonn.structures.readers.crystals.cif.sites import (
     COORDINATES,
-    FULL_OCCUPANCY,
     around_special_position,
     check_sites,
     drop_what_is_no_atom,
@@ -29,23 +29,72 @@ from andersonn.structures.structure import LARGEST_EXTENT, SMALLEST_CELL_VOLUME,
 
 LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
 ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
+LIST = re.compile(
+    r"(?:^[ \t]*(?:loop_[ \t]+)?_(?:space_group_symop|symmetry_equiv)\S{1,60}[ \t\r]*\n)+", re.IGNORECASE | re.MULTILINE
+)
+"""The names of the items in a list of symmetry operations, each on a line."""
+SUM = r" ?[-+]? ?[\d./*xyz]+(?: ?[-+] ?[\d./*xyz]+)* ?"
+BARE = re.compile(rf"{SUM},{SUM},{SUM}", re.IGNORECASE)
+"""A symmetry operation with blanks."""
+NUMBERED = re.compile(r"\d{1,3}[.:)]? ")
+LONGEST_ROW = 200
+BLOCK_OR_LOOP = re.compile(r"(?:data|save)_|loop_$", re.IGNORECASE)
 
 
 def parse(text: str, name: str) -> list[Structure | InputError]:
     """The structures of all data blocks that hold atoms, or what is wrong with a block; several blocks add their own
     names to ``name``.
     """
+    text, told = _with_quotes(text)
     document = parsed(text)
     if isinstance(document, InputError):
-        blocks = [named_block(draft.built(), draft.notes()) for draft in lax.read(text, document)]
+        blocks = [named_block(draft.built(), told + draft.notes()) for draft in lax.read(text, document)]
     else:
-        blocks = [named_block(items, keep=document) for items in document]
+        blocks = [named_block(items, told, keep=document) for items in document]
     if blocks:
         blocks[-1].last = ends_with_sites(blocks[-1].items)
     blocks = [block for block in blocks if _holds_sites(block)]
     if not blocks:
         raise InputError("no_atoms", "the CIF has no atom sites", "it needs a loop with _atom_site_fract_x, _y, _z")
     return read_parts("block", {block.name: partial(_structure, block) for block in blocks}, name)
+
+
+def _with_quotes(text: str) -> tuple[str, tuple[str, ...]]:
+    """The text of a CIF with quotes around symmetry operations such as ``x, y+1/2, z`` that lack them and fill a row of their
+    list; and a note where that was so. Without quotes, their parts are values of their own.
+    """
+    pieces, at = [], 0
+    for header in LIST.finditer(text):
+        names = header[0].lower().replace("loop_", "").split()
+        column = next((k for k, name in enumerate(names) if name.endswith("xyz")), None)
+        place = header.end()
+        while column is not None and place < len(text):
+            end = text.find("\n", place)
+            end = end if end >= 0 else len(text)
+            row = text[place : min(end, place + LONGEST_ROW + 1)]
+            words = row.split()
+            if words and (words[0][0] in "_;" or BLOCK_OR_LOOP.match(words[0])):
+                break
+            quoted_row = _quoted_row(words, column, len(names)) if len(row) <= LONGEST_ROW else None
+            if quoted_row:
+                pieces += [text[at:place], quoted_row]
+                at = end
+            place = end + 1
+    if not pieces:
+        return text, ()
+    told = "the file breaks the syntax of CIF and was read nevertheless: symmetry operations with blanks lack quotes"
+    return "".join([*pieces, text[at:]]), (told,)
+
+
+def _quoted_row(words: list[str], column: int, width: int) -> str | None:
+    """A row of a list of operations, the one in a column in quotes; None if that needs none, or is no operation."""
+    comment = next((k for k, word in enumerate(words) if word[0] == "#"), len(words))
+    behind = comment - (width - 1 - column)
+    operation = " ".join(words[column:behind])
+    bare = NUMBERED.sub("", operation, count=1) if width == 1 else operation
+    if behind - column < 2 or not BARE.fullmatch(bare):
+        return None
+    return " ".join([*words[:column], f"'{operation}'", *words[behind:]])
 
 
 def _holds_sites(block: Block) -> bool:
@@ -104,14 +153,15 @@ def _listed_sites(
     notes = (*block.notes, *drop_what_is_no_atom(block, unit_cell))
     _label_sites(block)
     small = _small(block)
-    fractional, occupancies = _positions(small)
-    if not np.isfinite(fractional).all() or not (occupancies >= FULL_OCCUPANCY).all():
+    fractional, occupancies = _positions(small, block)
+    if not np.isfinite(fractional).all() or not np.isfinite(occupancies).all():
         more = _mend_sites(block)
         rewritten += more
         small = _small(block) if more else small
-        fractional, occupancies = _positions(small)
+        fractional, occupancies = _positions(small, block)
     if rewritten:
-        notes += (f"{len(rewritten)} numbers are written in an unusual way, such as {rewritten[0][:20]!r}",)
+        many = "1 number is" if len(rewritten) == 1 else f"{len(rewritten)} numbers are"
+        notes += (f"{many} written in an unusual way, such as {rewritten[0][:20]!r}",)
     Z = check_sites(small, fractional, occupancies, block)
     return Sites(Z, fractional, small.cell), small, notes + many_times(small, occupancies)
 
@@ -235,10 +285,15 @@ def _label_sites(block: Block) -> None:
         labels[row] = symbol
 
 
-def _positions(small: gemmi.SmallStructure) -> tuple[np.ndarray, np.ndarray]:
-    """Fractional coordinates ``[n, 3]`` and occupancies ``[n]``."""
+def _positions(small: gemmi.SmallStructure, block: Block) -> tuple[np.ndarray, np.ndarray]:
+    """Fractional coordinates ``[n, 3]`` and occupancies ``[n]``, NaN where they are no numbers; the parser takes such
+    occupancies for 1.
+    """
     fractional = np.array([site.fract.tolist() for site in small.sites]).reshape(-1, 3)
-    return fractional, np.array([site.occ for site in small.sites])
+    texts = block.column("_atom_site_occupancy")
+    if texts is None or len(texts) != len(small.sites):
+        return fractional, np.array([site.occ for site in small.sites])
+    return fractional, np.array([1.0 if gemmi.cif.is_null(text) else gemmi.cif.as_number(text) for text in texts])
 
 
 def _attached_hydrogens(block: Block, atoms: Atoms) -> int:

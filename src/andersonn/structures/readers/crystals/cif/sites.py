@@ -38,7 +38,9 @@ SEVERAL = re.compile(r"[/,|&:;]|[A-Za-z]\)?\+[A-Za-z]|[A-Za-z]0?\.\d")
 SECOND = re.compile(r"[0-9]{0,4}([A-Z][a-z]?)")
 SUFFIXES = "BC"
 """Letters of elements that more often count sites of one element: FeA, FeB, FeC."""
-HYDRATE = re.compile(r"H[23]O|[A-Z][a-z]?-[A-Z]")
+WATER_LABEL = re.compile(r"HOH|H0H")
+"""A label of a whole molecule, which is not holmium."""
+HYDRATE = re.compile(r"[HD][23]O|[A-Z][a-z]?-[A-Z]")
 """Labels of a group of atoms, or of a hydrogen named after its oxygen."""
 SHOWN = 30
 
@@ -90,6 +92,8 @@ def of_label(label: str, Z: int) -> Read:
         Z: the element that the parser takes it for.
     """
     known = elements.atomic_number()
+    if WATER_LABEL.match(label):
+        return Read(0, True)
     if Z < 1 or Z > elements.MAX_Z or SEVERAL.search(label):
         return Read(0, bool(SEVERAL.search(label)) and _names_several(label))
     size = len(elements.symbols()[Z])
@@ -265,6 +269,13 @@ def check_sites(
             "not_finite",
             f"site {site.label[:30]!r} has no complete coordinates{_as_written(block, int(bad[0]))}",
             "write each as a number such as 0.125, or remove the site",
+        )
+    if np.isnan(occupancies[bad[0]]):
+        text = (block.column("_atom_site_occupancy") or [])[int(bad[0])]
+        raise InputError(
+            "not_finite",
+            f"the occupancy of site {site.label[:30]!r} is no number: {text[:40]}",
+            "write it as a share from 0 to 1",
         )
     raise InputError(
         "partial_occupancy",
