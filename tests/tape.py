@@ -1,4 +1,4 @@
-"""What a forward pass keeps for the backward pass."""
+"""What a forward pass keeps for the backward pass, and what is held at all."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def tape_bytes(forward: Callable[[], object]) -> int:
             sizes[storage.data_ptr()] = storage.nbytes()
     del result
     return sum(sizes.values())
+
+
+def live_bytes() -> int:
+    """Bytes of all tensors that Python objects hold."""
+    return sum({storage.data_ptr(): storage.nbytes() for storage in _live_storages()}.values())
 
 
 def _live_storages() -> list[torch.UntypedStorage]:

@@ -20,7 +20,7 @@ from andersonn.measuring.problems import STANDARD, FixedPointProblem, problems, 
 from andersonn.measuring.setting import machine_line, setting, threads_of
 from andersonn.measuring.training_step import images_of, scientist_with_layer
 from andersonn.progress import Progress, Silent
-from andersonn.solvers import Anderson, Broyden, FixedPoint, ForwardIteration, Solver, Status
+from andersonn.solvers import Anderson, Broyden, FixedPoint, ForwardIteration, NewtonKrylov, Solver, Status
 
 FORWARD = "forward iteration"
 SOLVERS: dict[str, Solver] = {
@@ -30,6 +30,7 @@ SOLVERS: dict[str, Solver] = {
     "Anderson m=10, period 2": Anderson(window=10, period=2),
     "Anderson auto": Anderson(window="auto"),
     "Broyden m=200": Broyden(window=200),
+    "Newton-Krylov m=100": NewtonKrylov(window=100),
 }
 TOLERANCES = (1e-3, 1e-5)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -40,7 +41,7 @@ ROUNDING = 4
 AGREEMENT = 1e-2
 """Relative distance within which two solutions agree. At a spectral radius of 0.99 a residual of 1e-5 leaves an error of
 about 1e-3."""
-COLORS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#6A51A3", "#E69F00")
+COLORS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#6A51A3", "#E69F00", "#7A7A7A")
 
 
 class Case(NamedTuple):

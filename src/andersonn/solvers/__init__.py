@@ -5,6 +5,7 @@ from andersonn.solvers.broyden import Broyden
 from andersonn.solvers.fixed_point_iteration import FixedPointIteration, ForwardIteration, Picard
 from andersonn.solvers.gmres import GMRES
 from andersonn.solvers.layout import Layout
+from andersonn.solvers.newton_krylov import NewtonKrylov
 from andersonn.solvers.pytree import Nest, PyTree
 from andersonn.solvers.result import FixedPoint, Status, Trace
 from andersonn.solvers.solver import Solver
@@ -18,6 +19,7 @@ __all__ = [
     "ForwardIteration",
     "Layout",
     "Nest",
+    "NewtonKrylov",
     "Picard",
     "PyTree",
     "Solver",

@@ -6,8 +6,8 @@ identity, in the form that stores nothing but steps: C. T. Kelley, *Iterative Me
 
     p = r;  for j < n − 1:  c_j = ⟨s_j, p⟩ / ‖s_j‖²,  p ← p + c_j s_{j+1};   s_n = p / (1 − ⟨s_{n−1}, p⟩ / ‖s_{n−1}‖²).
 
-The recurrence for c is a triangular system in the Gram matrix of the steps, so that a step costs two passes over the
-memory for products and one for the combination. When the memory is full it restarts.
+The recurrence for c is a triangular system, L c = ⟨s, r⟩ with L_jj = ‖s_j‖² and L_jk = −⟨s_j, s_{k+1}⟩ for k < j, so that
+a step costs two passes over the memory for products and one for the combination. When the memory is full it restarts.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ from andersonn.solvers.options import options, require_count, require_number
 from andersonn.solvers.solver import Evaluation, Solver, Stepper
 from andersonn.solvers.window import combined, row_products
 
-LEAST_PIVOT = 1e-2
-"""Of 1 − c_{n−1}: below it the update is nearly singular and the sample restarts with a Picard step."""
+LEAST_PIVOT = 1e-4
+"""Of 1 − c_{n−1}: below it the update is singular up to the rounding of products in single precision, and the sample restarts
+with a Picard step. Rotations and non-normal maps pass through pivots of some 1e-3, which restarts would waste."""
+FIRST_STEPS = 16
+"""Steps that memory is allocated for at first; as much again is added when they are used up."""
 
 
 @options
@@ -31,8 +34,8 @@ class Broyden(Solver):
     """Limited-memory Broyden, each sample with its own memory.
 
     Attributes:
-        window: steps it keeps, one state each; when they are as many, it restarts. Unlike Anderson extrapolation it needs a
-            long window: on our problems it does badly with fewer steps than the solve takes.
+        window: steps it keeps, one state each, allocated as they come; when they are as many, it restarts. Unlike Anderson
+            extrapolation it needs a long window: on our problems it does badly with fewer steps than the solve takes.
         safeguard: a sample whose residual exceeds this multiple of its least so far restarts with a Picard step; None:
             never (Broyden's residuals are not monotone).
     """
@@ -52,34 +55,43 @@ class Broyden(Solver):
 
 
 class BroydenStepper(Stepper):
+    """Keeps the steps s in ``steps``, and L in ``triangle``, float64 ``[B, capacity, capacity]``.
+
+    A sample has forgotten the steps before its number in ``first``, int64 ``[B]``: their entries of the right-hand side are
+    zeros, so their c are zeros too, whatever L holds.
+    """
+
     def __init__(self, size: int, safeguard: float | None, layout: Layout, like: Tensor) -> None:
         self.layout, self.safeguard, self.size = layout, safeguard, size
-        with torch.inference_mode(False):
-            self.s = torch.empty((size, layout.rows, layout.width), dtype=like.dtype, device=like.device)
+        self.steps: list[Tensor] = []  # parts [number of steps, R, D]: they grow without copies
+        self.kind: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
         small: dict[str, Any] = {"dtype": torch.float64, "device": like.device}
-        self.gram = torch.zeros(layout.samples, size, size, **small)
+        self.triangle = torch.zeros(layout.samples, 0, 0, **small)
         self.least = torch.full((layout.samples,), torch.inf, **small)
+        self.first = torch.zeros(layout.samples, dtype=torch.int64, device=like.device)
         self.n = 0
 
     def advance(self, now: Evaluation, out: Block) -> Block:
         if self.n == self.size:
             self.n = 0
-        n = self.n
-        new = self.s[n]
+            self.first.zero_()
+        n, r = self.n, now.r.t
+        new = self._step(n)
         if n == 0:
-            self.gram.zero_()
-            new.copy_(now.r.t)
+            new.copy_(r)
         else:
             c = self._recurrence(now, n)
             weights, pivot = c[:, : n - 1], 1.0 - c[:, n - 1]
             singular = ~(pivot.abs() > LEAST_PIVOT)
-            pivot = torch.where(singular, 1.0, pivot).unsqueeze(1)
             self._forget(singular)
-            factors = torch.cat([1.0 / pivot, torch.where(singular.unsqueeze(1), 0.0, weights / pivot)], dim=1)
-            torch.mul(now.r.t, self.layout.to_rows(factors[:, :1]).to(new.dtype), out=new)
-            if n > 1:
-                combined(self.layout, new, factors[:, 1:], self.s[1:n], out=new)
-        self._store(n)
+            pivot = torch.where(singular, 1.0, pivot).unsqueeze(1)
+            weights = torch.where(singular.unsqueeze(1), 0.0, weights / pivot)
+            torch.mul(r, self.layout.to_rows(1.0 / pivot).to(new.dtype), out=new)
+            for start, part in self._parts(n):
+                later = max(start, 1)  # c_j weighs s_{j+1}, so s_0 has no weight
+                chosen = weights[:, later - 1 : start + len(part) - 1]
+                combined(self.layout, new, chosen, part[later - start :], out=new)
+        self._extend_triangle(n)
         self.n = n + 1
         torch.add(now.z.t, new, out=out.t)
         return out
@@ -90,25 +102,49 @@ class BroydenStepper(Stepper):
             size = tensor_of(now.norms[:, 0])
             self._forget(size > self.safeguard * self.least)
             self.least = torch.fmin(self.least, size)
-        gram = self.gram[:, :n, :n]
-        square = gram.diagonal(dim1=1, dim2=2)
-        known = square > 0
-        right = torch.where(known, row_products(self.layout, self.s[:n], now.r.t), 0.0)
-        lower = torch.zeros_like(gram)
-        lower[:, 1:, : n - 1] = -gram[:, 1:, 1:].tril()
-        lower = torch.where(known.unsqueeze(2), lower, 0.0)
-        lower.diagonal(dim1=1, dim2=2).copy_(torch.where(known, square, 1.0))
-        solution = torch.linalg.solve_triangular(lower, right.unsqueeze(2), upper=False).squeeze(2)
-        return torch.nan_to_num(solution, nan=0.0, posinf=0.0, neginf=0.0)
-
-    def _store(self, n: int) -> None:
-        row = row_products(self.layout, self.s[: n + 1], self.s[n])
-        self.gram[:, n, : n + 1] = row
-        self.gram[:, : n + 1, n] = row
+        known = torch.arange(n, device=self.first.device) >= self.first.unsqueeze(1)
+        right = torch.where(known, self._products(now.r.t, n), 0.0).unsqueeze(2)
+        c = torch.linalg.solve_triangular(self.triangle[:, :n, :n], right, upper=False).squeeze(2)
+        return torch.nan_to_num(c, nan=0.0, posinf=0.0, neginf=0.0)
 
     def _forget(self, samples: Tensor) -> None:
-        self.gram *= (~samples).to(self.gram.dtype).view(-1, 1, 1)
+        """Of the samples in a mask ``[B]``, all steps so far."""
+        self.first = torch.where(samples, self.n, self.first)
+
+    def _step(self, n: int) -> Tensor:
+        """The memory of s_n, ``[R, D]``; allocated if there is none yet."""
+        capacity = sum(map(len, self.steps))
+        if n == capacity:
+            more = min(max(capacity, FIRST_STEPS), self.size - capacity)
+            with torch.inference_mode(False):
+                self.steps.append(torch.empty((more, self.layout.rows, self.layout.width), **self.kind))
+                grown = self.triangle.new_zeros(self.layout.samples, n + more, n + more)
+            grown[:, :n, :n] = self.triangle
+            self.triangle = grown
+        (start, part), *_ = reversed(self._parts(n + 1))
+        return part[n - start]
+
+    def _parts(self, n: int) -> list[tuple[int, Tensor]]:
+        """s_0 … s_{n−1}: the parts they lie in, and the number of the first step of each."""
+        parts, start = [], 0
+        for part in self.steps:
+            if start < n:
+                parts.append((start, part[: n - start]))
+            start += len(part)
+        return parts
+
+    def _products(self, one: Tensor, n: int) -> Tensor:
+        """⟨s_0, one⟩ … ⟨s_{n−1}, one⟩, float64 ``[B, n]``."""
+        return torch.cat([row_products(self.layout, part, one) for _, part in self._parts(n)], dim=1)
+
+    def _extend_triangle(self, n: int) -> None:
+        """Row n of L. A step without length gets that of the identity: its entry of the right-hand side is zero."""
+        row = self._products(self._step(n), n + 1)
+        moved = row[:, n:] > 0
+        self.triangle[:, n, :n] = torch.where(moved, -row[:, 1:], 0.0)
+        self.triangle[:, n, n:] = torch.where(moved, row[:, n:], 1.0)
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         self.layout = layout
-        self.s, self.gram, self.least = self.s.index_select(1, rows), self.gram[samples], self.least[samples]
+        self.steps = [part.index_select(1, rows) for part in self.steps]
+        self.triangle, self.least, self.first = self.triangle[samples], self.least[samples], self.first[samples]

@@ -64,7 +64,7 @@ class GMRES(Solver):
                 samples, rows = monitor.compact()
                 f = f.subset(samples, rows)
                 z, g, r, norms = z[rows], g[rows], r[rows], norms[samples]
-            cycle = _Cycle(self, monitor.layout, z, g, r, norms)
+            cycle = Cycle(self, monitor.layout, z, g, r, norms)
             for _ in range(min(remaining, self.window)):
                 evaluations += 1
                 if cycle.extend(f, monitor):
@@ -72,7 +72,7 @@ class GMRES(Solver):
             z = cycle.solution()
 
 
-class _Cycle:
+class Cycle:
     """One Arnoldi process. Small quantities are float64: H ``[B, m + 1, m]`` in upper-triangular form by Givens rotations,
     applied to the right-hand side ``[B, m + 1]`` as well.
     """
@@ -94,6 +94,15 @@ class _Cycle:
 
     def extend(self, f: Callable[[Tensor], Tensor], monitor: ConvergenceMonitor) -> bool:
         """One more product; whether every running sample should have converged by the estimated residuals."""
+        self.grow(f)
+        residual, length = self.right[:, self.k].abs(), self._length_of_value()
+        monitor.record(torch.stack([residual, length], dim=1))
+        allowed = self.options.atol + self.options.rtol * length
+        running = torch.from_numpy(monitor.running).to(residual.device)
+        return bool(((residual <= 0.9 * allowed) | ~running).all())
+
+    def grow(self, f: Any) -> None:
+        """One more product. The residual of the solution is then ``right[:, k]``, but for its sign."""
         layout, k = self.layout, self.k
         v = self.basis[k]
         w = v - self._product(f, v)
@@ -108,11 +117,6 @@ class _Cycle:
         self._rotate(column, below)
         self.along.append(row_products(layout, v.unsqueeze(0), self.z)[:, 0])
         self.k = k + 1
-        residual, length = self.right[:, self.k].abs(), self._length_of_value()
-        monitor.record(torch.stack([residual, length], dim=1))
-        allowed = self.options.atol + self.options.rtol * length
-        running = torch.from_numpy(monitor.running).to(residual.device)
-        return bool(((residual <= 0.9 * allowed) | ~running).all())
 
     def _product(self, f: Callable[[Tensor], Tensor], v: Tensor) -> Tensor:
         if hasattr(f, "linear"):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Status(IntEnum):
@@ -33,7 +37,7 @@ class Status(IntEnum):
         }[self]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trace:
     """What happened at each evaluation of f; row t belongs to the t-th.
 
@@ -47,8 +51,34 @@ class Trace:
     residual: Tensor
     seconds: Tensor
 
+    def __repr__(self) -> str:
+        evaluations, samples = self.residual.shape
+        return f"Trace({evaluations} evaluations, {samples} samples, {float(self.seconds[-1]):.3g} s)"
 
-@dataclass(frozen=True, eq=False)
+    def plot(self, ax: Axes | None = None, lines: int = 12) -> Axes:
+        """Draws residuals against evaluations, the residual axis logarithmic; needs matplotlib.
+
+        Args:
+            ax: matplotlib axes to draw in; None: those of a new figure.
+            lines: samples at most that are drawn as a line each; of more, the median and bands of the middle half and of
+                all. A line ends where its sample has stopped. Residuals that are zero have no place on the axis.
+
+        Returns:
+            The axes.
+
+        Examples:
+            >>> import torch
+            >>> import andersonn as an
+            >>> trace = an.fixed_point(torch.cos, torch.zeros(2, 3), an.Anderson(rtol=1e-6)).trace
+            >>> trace.plot().get_xlabel()
+            'evaluations of f'
+        """
+        from andersonn.solvers.trace_plot import draw
+
+        return draw(self.residual, ax, lines)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class FixedPoint:
     """The result of a solve, for each of the B samples.
 
@@ -80,6 +110,16 @@ class FixedPoint:
         """Whether every sample met the tolerance."""
         return bool(self.converged.all())
 
+    def __repr__(self) -> str:
+        status = [int((self.status == each).sum()) for each in Status]
+        ends = [f"{n}/{len(self.status)} {each.name.lower()}" for each, n in zip(Status, status, strict=True) if n]
+        return (
+            f"FixedPoint({', '.join(ends)}, {self.evaluations} evaluations, residual ≤ {self._largest_residual():.1e})"
+        )
+
+    def _largest_residual(self) -> float:
+        return float(torch.nan_to_num(self.residual, nan=float("inf"), posinf=float("inf")).max())
+
     def describe(self) -> str:
         """One line for a person: how many samples ended how, and the cure for those that failed."""
         parts = []
@@ -93,5 +133,4 @@ class FixedPoint:
                         f" ({at_once} at the initial state itself: check f's weights and inputs there; {status.cure})"
                     )
                 parts.append(f"{n} of {len(self.status)} {status.name.lower()}{cure}")
-        worst = float(torch.nan_to_num(self.residual, nan=float("inf"), posinf=float("inf")).max())
-        return f"{'; '.join(parts)}; {self.evaluations} evaluations, largest residual {worst:.2e}"
+        return f"{'; '.join(parts)}; {self.evaluations} evaluations, largest residual {self._largest_residual():.2e}"
