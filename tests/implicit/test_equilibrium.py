@@ -346,7 +346,9 @@ def test_stores_and_records_stay_out_of_copies_and_state_dicts():
     z = layer(inputs(), keys=range(4))
     z.sum().backward()
     twin = pickle.loads(pickle.dumps(layer))
-    assert twin.last is twin.last_adjoint is twin._guess is None
+    assert twin.last is twin.last_adjoint is None
+    with pytest.raises(RuntimeError, match="initializer_loss needs a solve"):
+        twin.initializer_loss()
     assert len(layer.warm_starts) == 8
     assert len(twin.warm_starts) == 0
     assert torch.allclose(twin(inputs()), z)
@@ -366,3 +368,11 @@ def test_training_lowers_a_loss():
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.7 * losses[0]
     assert "solver=Anderson" in repr(layer)
+
+
+def test_what_a_layer_shows():
+    shown = repr(Equilibrium(Tanh(), monitor=DriftMonitor(every=7), compact=True))
+    assert "solver=Anderson(rtol=0.001" in shown
+    assert "gradient=ImplicitGradient(" in shown
+    assert "compact=True, monitor=DriftMonitor(every=7" in shown
+    assert "warm_starts" not in shown

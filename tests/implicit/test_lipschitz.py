@@ -13,6 +13,7 @@ from andersonn.implicit.lipschitz import (
     MonotoneCell,
     MonotoneLinear,
     bound_norm,
+    bound_norms,
     bound_rows,
     convolution_bound,
     hold_weights,
@@ -349,3 +350,36 @@ def test_copies_pickles_and_state_dicts():
     assert torch.equal(pickle.loads(pickle.dumps(monotone))(z, z), monotone(z, z))
     assert "limit=0.3" in str(cell)
     assert "margin=0.1" in str(monotone)
+
+
+def test_every_layer_of_a_module_is_bounded():
+    torch.manual_seed(0)
+    cell = nn.Sequential(
+        nn.Conv1d(2, 4, 3, padding=1),
+        nn.Sequential(nn.Flatten(), nn.Linear(20, 6), nn.GRUCell(6, 6)),
+        bound_norm(nn.Linear(6, 6), limit=0.2),
+        nn.ConvTranspose1d(2, 2, 3),
+    )
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.mul_(10)
+    free = cell[1][2].weight_hh
+    assert bound_norms(cell, limit=0.7) is cell
+    assert torch.linalg.matrix_norm(cell[1][1].weight, 2) <= 0.7 + 1e-6
+    assert torch.linalg.matrix_norm(cell[2].weight, 2) <= 0.2 + 1e-6  # it keeps its own
+    assert len(cell[2].parametrizations.weight) == 1
+    x = torch.randn(1, 2, 50)
+    assert cell[3](x).sub(cell[3](0 * x)).norm() <= 0.7 * x.norm()
+    assert cell[0](x).sub(cell[0](0 * x)).norm() <= 0.7 * x.norm()
+    assert cell[1][2].weight_hh is free
+    bound_norms(cell)  # again: nothing is left to bound
+    assert len(cell[0].parametrizations.weight) == 1
+
+
+def test_a_module_that_cannot_be_bounded_is_left_as_it_is():
+    cell = nn.Sequential(nn.Linear(3, 3), nn.Conv1d(2, 2, 3, padding=1, padding_mode="reflect"))
+    with pytest.raises(ValueError, match="layer '1': .*bound_rows, which allows every padding"):
+        bound_norms(cell)
+    assert isinstance(cell[0].weight, nn.Parameter)
+    with pytest.raises(ValueError, match="no linear or convolutional layer"):
+        bound_norms(nn.GRUCell(3, 3))

@@ -3,7 +3,7 @@
 from andersonn.implicit.equilibrium import Equilibrium
 from andersonn.implicit.gradient import Gradient, ImplicitGradient
 from andersonn.implicit.initializer import LinearInitializer
-from andersonn.implicit.lipschitz import MonotoneCell, MonotoneLinear, bound_norm, bound_rows
+from andersonn.implicit.lipschitz import MonotoneCell, MonotoneLinear, bound_norm, bound_norms, bound_rows
 from andersonn.implicit.monitor import DriftMonitor, WellPosednessWarning
 from andersonn.implicit.schedule import ToleranceSchedule
 from andersonn.implicit.stability import contraction_rate, jacobian_penalty, radius_report, spectral_radius
@@ -26,6 +26,7 @@ __all__ = [
     "WarmStarts",
     "WellPosednessWarning",
     "bound_norm",
+    "bound_norms",
     "bound_rows",
     "contraction_rate",
     "jacobian_penalty",

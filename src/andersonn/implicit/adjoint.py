@@ -152,13 +152,13 @@ def needs_gradient(value: Tensor, z: Tensor, known: Iterable[Tensor]) -> bool:
     return bool(nodes & ends) or any(leaf is not z for leaf in map(_leaf, nodes) if leaf is not None)
 
 
-def refuse_unknown(value: Tensor, leaves: list[Tensor]) -> None:
+def refuse_unknown(value: Tensor, leaves: list[Tensor], what: str = "no second derivative") -> None:
     """Raises a RuntimeError if ``value`` was computed from a tensor with gradients that is none of ``leaves``."""
     found = [value] if value.grad_fn is None else [_leaf(node) for node in _graph(value.grad_fn, set())]
     for leaf in found:
         if leaf is not None and leaf.requires_grad and not any(leaf is other for other in leaves):
             raise RuntimeError(
-                f"no second derivative: the cell uses a tensor of shape {tuple(leaf.shape)} with gradients that the layer "
+                f"{what}: the cell uses a tensor of shape {tuple(leaf.shape)} with gradients that the layer "
                 "does not know; pass it through x (a tensor, or a dict, list, tuple or named tuple of tensors), or "
                 "register it as a parameter of the cell"
             )

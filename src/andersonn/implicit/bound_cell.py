@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from andersonn.implicit.running_statistics import RunningStatistics
 from andersonn.solvers.layout import write_count
 from andersonn.solvers.pytree import PyTree, leaves_of, map_leaves
 
@@ -30,42 +31,61 @@ class BoundCell:
         like: a state; its device is the map's.
         tree: of a state of several parts; the map then takes and returns their matrix.
         frozen: draw the same random numbers at every call.
+        every: all tensors are known, with gradients or without (for transforms, which hide which have gradients).
 
     Attributes:
         known: tensors with gradients that the map is known to depend on: parameters (and buffers) of the cell, then those
             in x, as far as x is a pytree (dict, list, tuple, named tuple) of tensors. Empty where no gradients are recorded.
+        statistics: running statistics of the cell, which an evaluation leaves alone unless their update is due; or None.
     """
 
-    def __init__(self, cell: Callable, x: Any, like: Tensor, tree: PyTree | None = None, frozen: bool = False) -> None:
-        self.cell, self.x, self.tree = cell, x, tree
-        self.autocast = _Autocast.now(like.device.type)
+    def __init__(
+        self,
+        cell: Callable,
+        x: Any,
+        like: Tensor,
+        tree: PyTree | None = None,
+        frozen: bool = False,
+        every: bool = False,
+    ) -> None:
+        self.cell, self.x, self.tree, self.every = cell, x, tree, every
+        self.statistics = RunningStatistics.of(cell)
+        self.autocast = _Autocast.now(autocast_device(like))
         self.randomness = _FixedRandomness(like) if frozen else None
         self.widened = False
         self.replaced = False
         self.weights: dict[str, Tensor] = {}
         self.known: list[Tensor] = []
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or every:
             if isinstance(cell, nn.Module):
-                self.weights = _weights(cell)
+                self.weights = _weights(cell, every)
             tensors = [*self.weights.values(), *tensors_of(x)]
-            self.known = [tensor for tensor in tensors if tensor.requires_grad]
+            self.known = [tensor for tensor in tensors if every or tensor.requires_grad]
             self._versions = [write_count(tensor) for tensor in tensors]
 
     def __call__(self, z: Tensor) -> Tensor:
         """One evaluation."""
-        special = self.autocast.enabled or self.widened or self.replaced or self.tree or self.randomness
+        special = (
+            self.autocast.enabled or self.widened or self.replaced or self.tree or self.randomness or self.statistics
+        )
         if not special and self.autocast.is_ambient():
             return self.cell(z, self.x)
-        with self.autocast.scope(), self.randomness.scope() if self.randomness else nullcontext():
+        with (
+            self.autocast.scope(),
+            self.randomness.scope() if self.randomness else nullcontext(),
+            self.statistics.scope() if self.statistics else nullcontext(),
+        ):
             x = map_leaves(_widened, self.x) if self.widened else self.x
             state = z if self.tree is None else self.tree.unpack(z)
+            if self.widened and self.tree is not None:
+                state = map_leaves(_widened, state)  # parts that have a lower precision than others
             if self.replaced:
                 assert isinstance(self.cell, nn.Module)
                 value = torch.func.functional_call(self.cell, self.weights, (state, x))
             else:
                 value = self.cell(state, x)
             if self.tree is not None:
-                value = self.tree.pack(self.tree.checked(value, len(z)))
+                value = self.tree.pack(self.tree.checked(value, len(z), cast=self.autocast.enabled or self.widened))
         # Solvers refuse a changed dtype, but under autocast the cell cannot help changing it.
         return value.to(z.dtype) if self.autocast.enabled and isinstance(value, Tensor) else value
 
@@ -80,10 +100,13 @@ class BoundCell:
     def on(self, tensors: list[Tensor]) -> BoundCell:
         """The same map on other tensors in place of the known ones."""
         part, fresh = copy.copy(self), iter(tensors)
-        part.weights = {name: next(fresh) if w.requires_grad else w for name, w in self.weights.items()}
-        part.x = map_leaves(lambda leaf: next(fresh) if _has_gradient(leaf) else leaf, self.x)
+        part.weights = {name: next(fresh) if self._is_known(w) else w for name, w in self.weights.items()}
+        part.x = map_leaves(lambda leaf: next(fresh) if self._is_known(leaf) else leaf, self.x)
         part.replaced = isinstance(self.cell, nn.Module)
         return part
+
+    def _is_known(self, leaf: Any) -> bool:
+        return isinstance(leaf, Tensor) and (self.every or leaf.requires_grad)
 
     def unchanged(self) -> bool:
         """Whether the cell and x still hold the tensors, and those the values, that they had when the map was made."""
@@ -126,15 +149,19 @@ def cell_map(
         ValueError: ``compact`` is true, the cell has no ``select``, and x cannot be indexed by the state's rows.
     """
     if frozen is None:
-        frozen = isinstance(cell, nn.Module) and any(
-            isinstance(part, _DropoutNd) and part.training and part.p > 0 for part in cell.modules()
-        )
+        frozen = has_active_dropout(cell)
     selects = hasattr(cell, "select")
     if compact and not selects:
         _check_rows(cell, x, like)
-    # A mask drawn for fewer samples would be another one.
-    divisible = not frozen and (selects if compact is None else compact)
+    # A mask drawn for fewer samples, and the statistics of a smaller batch, would be others.
+    divisible = not frozen and (selects if compact is None else compact) and RunningStatistics.of(cell) is None
     return (SubsettableBoundCell if divisible else BoundCell)(cell, x, like, tree, frozen)
+
+
+def has_active_dropout(cell: Callable) -> bool:
+    """Whether a dropout module of the cell draws random numbers."""
+    parts = cell.modules() if isinstance(cell, nn.Module) else ()
+    return any(isinstance(part, _DropoutNd) and part.training and part.p > 0 for part in parts)
 
 
 @contextmanager
@@ -176,6 +203,11 @@ def tensors_of(tree: Any) -> list[Tensor]:
     if isinstance(tree, Tensor):
         return [tree]
     return [leaf for leaf in leaves_of(tree) if isinstance(leaf, Tensor)]
+
+
+def autocast_device(state: Tensor) -> str:
+    """The type of device whose autocast a state is under; meta tensors, which have none, count as the CPU's."""
+    return "cpu" if state.device.type == "meta" else state.device.type
 
 
 def detached(tree: Any) -> Any:
@@ -235,12 +267,8 @@ class _FixedRandomness:
             torch.get_device_module(self.device).set_rng_state(states[1], self.device)
 
 
-def _weights(cell: nn.Module) -> dict[str, Tensor]:
-    return dict(cell.named_parameters()) | {name: b for name, b in cell.named_buffers() if b.requires_grad}
-
-
-def _has_gradient(leaf: Any) -> bool:
-    return isinstance(leaf, Tensor) and leaf.requires_grad
+def _weights(cell: nn.Module, every: bool = False) -> dict[str, Tensor]:
+    return dict(cell.named_parameters()) | {name: b for name, b in cell.named_buffers() if every or b.requires_grad}
 
 
 def _widened(leaf: Any) -> Any:

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from andersonn.implicit.adjoint import Record, Solved, wide
-from andersonn.implicit.bound_cell import cell_map, detached, hold_weights
+from andersonn.implicit.bound_cell import (
+    BoundCell,
+    autocast_device,
+    cell_map,
+    detached,
+    has_active_dropout,
+    hold_weights,
+)
+from andersonn.implicit.capture import without_graph_capture
+from andersonn.implicit.functional import Problem
 from andersonn.implicit.gradient import Gradient, ImplicitGradient
 from andersonn.implicit.monitor import DriftMonitor
 from andersonn.implicit.warm_start import Keys, WarmStarts
 from andersonn.solvers import Anderson, FixedPoint, Layout, Solver, Status
-from andersonn.solvers.layout import refuse_unsupported
-from andersonn.solvers.pytree import PyTree, leaves_of, map_leaves
+from andersonn.solvers.layout import transform_is_active
+from andersonn.solvers.pytree import PyTree, leaves_of, map_leaves, tree_of
+from andersonn.solvers.result import nothing_to_solve
+
+
+class _Solves:
+    """What a layer keeps of the last solves of one thread."""
+
+    last: FixedPoint | None = None
+    last_adjoint: FixedPoint | None = None
+    guess: tuple[Tensor, Tensor, Tensor | None] | None = None
 
 
 class Equilibrium(nn.Module):
@@ -27,6 +47,12 @@ class Equilibrium(nn.Module):
 
     Under ``torch.autocast`` the cell runs in low precision in the forward solve, its output cast back to the state's
     precision; first states that the layer makes itself are float32 at least.
+
+    Running statistics of batch and instance normalizations in the cell are updated once a forward pass in training mode, by
+    an evaluation at z*; all other evaluations leave them as they are.
+
+    The layer works under the transforms of ``torch.func`` and in forward mode, and in networks under ``torch.compile``
+    without ``fullgraph``; of meta and fake tensors it gives shapes. ``torch.export`` is refused.
 
     Args:
         cell: ``cell(z, x)`` → tensor shaped as z. ``x`` is whatever the cell understands. A cell may have a method
@@ -45,8 +71,8 @@ class Equilibrium(nn.Module):
         monitor: called after every solve in training mode.
 
     Attributes:
-        last: :class:`~andersonn.solvers.FixedPoint` of the last forward solve, its ``z`` detached.
-        last_adjoint: the same for the last linear solve of a backward pass.
+        last: :class:`~andersonn.solvers.FixedPoint` of the last forward solve of the thread that asks, its ``z`` detached.
+        last_adjoint: the same for the last linear solve of a backward pass whose forward pass ran in that thread.
 
     Raises:
         TypeError: an argument has the wrong type.
@@ -85,9 +111,7 @@ class Equilibrium(nn.Module):
         self.gradient = gradient or ImplicitGradient()
         self.compact, self.freeze_randomness = compact, freeze_randomness
         self.warm_starts, self.initializer, self.monitor = warm_starts, initializer, monitor
-        self.last: FixedPoint | None = None
-        self.last_adjoint: FixedPoint | None = None
-        self._guess: tuple[Tensor, Tensor, Tensor | None] | None = None
+        self._by_thread = threading.local()
 
     def forward(self, x: Any, z0: Any = None, offsets: Tensor | None = None, keys: Keys | None = None) -> Any:
         """Solves for z* and, if gradients are recorded, attaches the backward pass.
@@ -108,12 +132,11 @@ class Equilibrium(nn.Module):
         """
         return self.solve(x, z0, offsets, keys)[0]
 
+    @without_graph_capture
     def solve(
         self, x: Any, z0: Any = None, offsets: Tensor | None = None, keys: Keys | None = None
     ) -> tuple[Any, FixedPoint]:
-        """As :meth:`forward`, and the result of this solve beside z* (threads that share a layer overwrite each other's
-        ``last``).
-        """
+        """As :meth:`forward`, and the result of this solve beside z*."""
         if keys is not None and self.warm_starts is None:
             raise ValueError(
                 "keys name samples in a store, and the layer has none: give it warm_starts=WarmStarts(), or no keys"
@@ -122,8 +145,12 @@ class Equilibrium(nn.Module):
         guess = self._guessed(x) if z0 is None and self.initializer is not None else None
         start = next((state for state in (z0, guess) if state is not None), None)
         start = self._default(x) if start is None else detached(start)
-        tree = None if isinstance(start, Tensor) else PyTree(start)
+        if transform_is_active() or forward_ad._current_level >= 0:
+            return self._solve_transformed(x, start, offsets, keys)
+        tree = tree_of(start, offsets)
         start = start if tree is None else tree.pack(start)
+        if start.device.type == "meta" or type(start).__name__ == "FakeTensor":
+            return self._evaluate_shapes(BoundCell(self.cell, x, start, tree), start, offsets)
         if keys is not None and store is not None and z0 is None:
             start = store.get(keys, start, offsets)
         f = cell_map(self.cell, x, start, tree, self.compact, self.freeze_randomness)
@@ -135,21 +162,67 @@ class Equilibrium(nn.Module):
             store.put(keys, solution.z, offsets, keep=solution.status != Status.NONFINITE)
         if self.training and self.monitor is not None:
             self.monitor.observe(f, solution.z, offsets, solution)
+        mine = self._mine
+        z = self._attach(f, solution, mine, offsets, keys)
+        mine.guess = None
+        if guess is not None and self.training and torch.is_grad_enabled():
+            mine.guess = (guess if tree is None else tree.pack(guess), solution.z, offsets)
+        if tree is not None:
+            z, solution = tree.unpack(z), replace(solution, z=tree.unpack(solution.z))
+        mine.last = solution
+        return z, solution
+
+    def _attach(
+        self, f: BoundCell, solution: FixedPoint, mine: _Solves, offsets: Tensor | None, keys: Keys | None
+    ) -> Tensor:
+        """z* with a backward pass where gradients are recorded; one evaluation at z* updates the running statistics."""
+        if f.statistics is not None and len(solution.z):
+            f.statistics.due = True
         if torch.is_grad_enabled():
-            record, first = self._adjoint_hooks(keys, offsets)
+            record, first = self._adjoint_hooks(mine, keys, offsets)
             z = self.gradient.attach(f, Solved(solution.z, offsets, self.solver, record, solution.residual, first))
         else:
             z = solution.z.clone()
-        recorded = self.training and torch.is_grad_enabled()
-        self._guess = (
-            None
-            if guess is None or not recorded
-            else (guess if tree is None else tree.pack(guess), solution.z, offsets)
-        )
-        if tree is not None:
-            z, solution = tree.unpack(z), replace(solution, z=tree.unpack(solution.z))
-        self.last = solution
-        return z, solution
+        if f.statistics is not None and f.statistics.due:
+            with torch.no_grad():
+                f(solution.z)
+        return z
+
+    def _solve_transformed(
+        self, x: Any, start: Any, offsets: Tensor | None, keys: Keys | None
+    ) -> tuple[Any, FixedPoint]:
+        """The same under a function transform or in forward mode."""
+        if keys is not None:
+            raise NotImplementedError(
+                "warm starts cannot be read under torch.func transforms; call the layer without keys"
+            )
+        tree, mine = PyTree(start, offsets), self._mine
+        frozen = has_active_dropout(self.cell) if self.freeze_randomness is None else self.freeze_randomness
+        start = tree.pack(start)
+        f = BoundCell(self.cell, x, start, tree, frozen, every=True)
+
+        def solved(solution: FixedPoint) -> None:
+            mine.last = replace(solution, z=tree.unpack(solution.z))
+
+        record, _ = self._adjoint_hooks(mine, None, None)
+        z = self.gradient.solve_transformed(f, Problem.of(f, offsets, self.solver, solved, record), start)
+        mine.guess = None
+        assert mine.last is not None
+        return tree.unpack(z), mine.last
+
+    def _evaluate_shapes(self, f: BoundCell, start: Tensor, offsets: Tensor | None) -> tuple[Any, FixedPoint]:
+        """One evaluation in place of a solve, of states that hold no numbers (meta and fake tensors)."""
+        z = f(start)
+        if z.shape != start.shape or z.dtype != start.dtype:
+            raise ValueError(
+                f"the cell maps {start.dtype} of shape {tuple(start.shape)} to {z.dtype} of shape {tuple(z.shape)}; it "
+                "must keep both"
+            )
+        samples = len(offsets) - 1 if offsets is not None else (1 if start.dim() < 2 else len(start))
+        result = nothing_to_solve(start, samples)
+        state, kept = (each if f.tree is None else f.tree.unpack(each) for each in (z, result.z))
+        status = torch.full_like(result.status, Status.UNJUDGED)
+        return state, replace(result, z=kept, status=status, residual=torch.full_like(result.residual, torch.nan))
 
     def initializer_loss(self) -> Tensor:
         """How far the initializer's guess was from the solution in the last solve: the mean over samples of
@@ -158,25 +231,58 @@ class Equilibrium(nn.Module):
         Raises:
             RuntimeError: the last solve used no initializer, or was not in training mode with gradients.
         """
-        if self._guess is None:
+        found = self._mine.guess
+        if found is None:
             cure = "give the layer initializer=..." if self.initializer is None else "call the layer without z0"
             raise RuntimeError(
                 f"initializer_loss needs a solve that used an initializer in training mode with gradients on; {cure}"
             )
-        guess, z, offsets = self._guess
+        guess, z, offsets = found
         layout = Layout(z, offsets)
         error, size = (
             layout.to_samples(layout.flat(each).to(wide(each.dtype)).square().sum(dim=1)) for each in (guess - z, z)
         )
-        return (error / torch.where(size > 0, size, 1.0)).mean().to(wide(z.dtype))
+        return ((error / torch.where(size > 0, size, 1.0)).sum() / max(1, layout.samples)).to(wide(z.dtype))
 
     def extra_repr(self) -> str:
         """Shown by print(layer)."""
-        return f"solver={self.solver}, gradient={self.gradient}"
+        others = ("compact", "freeze_randomness", "warm_starts", "monitor")
+        given = {name: getattr(self, name) for name in ("solver", "gradient", *others)}
+        return ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
+
+    @property
+    def last(self) -> FixedPoint | None:
+        """The last forward solve of the thread that asks."""
+        return self._mine.last
+
+    @last.setter
+    def last(self, solution: FixedPoint | None) -> None:
+        self._mine.last = solution
+
+    @property
+    def last_adjoint(self) -> FixedPoint | None:
+        """The last linear solve of a backward pass whose forward pass ran in the thread that asks."""
+        return self._mine.last_adjoint
+
+    @last_adjoint.setter
+    def last_adjoint(self, solution: FixedPoint | None) -> None:
+        self._mine.last_adjoint = solution
+
+    @property
+    def _mine(self) -> _Solves:
+        here = self._by_thread
+        if not hasattr(here, "solves"):
+            here.solves = _Solves()
+        return here.solves
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles hold no results of past solves."""
-        return super().__getstate__() | {"last": None, "last_adjoint": None, "_guess": None}
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_by_thread"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._by_thread = threading.local()
 
     def _guessed(self, x: Any) -> Any:
         """The initializer's state, recorded in training mode; gradients never reach x."""
@@ -196,13 +302,15 @@ class Equilibrium(nn.Module):
         )
 
     def _adjoint_hooks(
-        self, keys: Keys | None, offsets: Tensor | None
+        self, mine: _Solves, keys: Keys | None, offsets: Tensor | None
     ) -> tuple[Record, Callable[[Tensor], Tensor] | None]:
         """The function called with each adjoint, and the one that gives its first value, if a store has one."""
         store = self.warm_starts if keys is not None and self.training else None
 
         def record(solution: FixedPoint, adjoint: bool = True) -> None:
-            self.last_adjoint = solution
+            mine.last_adjoint = (
+                solution  # of the thread of the forward pass: on a GPU the backward pass has one of its own
+            )
             if store is not None and keys is not None and adjoint:
                 store.put(keys, solution.z, offsets, "adjoint", solution.status != Status.NONFINITE)
 
@@ -217,8 +325,6 @@ class Equilibrium(nn.Module):
 def _at_least_single(state: Any) -> Any:
     """A first state in float32 at least under autocast, where x often has a lower precision."""
     first = state if isinstance(state, Tensor) else next(leaves_of(state), None)
-    refuse_unsupported(first)
-    assert first is not None
-    if not torch.is_autocast_enabled(first.device.type):
+    if not isinstance(first, Tensor) or not torch.is_autocast_enabled(autocast_device(first)):
         return state
     return map_leaves(lambda leaf: leaf.to(wide(leaf.dtype)), state)

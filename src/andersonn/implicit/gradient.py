@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from andersonn.implicit.adjoint import Solved, Tape, evaluate_recorded, needs_gradient, solve_adjoint
+from andersonn.implicit.batched_adjoint import adjoint_of_batched, is_batched
 from andersonn.implicit.bound_cell import BoundCell
+from andersonn.implicit.functional import ConstantSolve, ImplicitSolve, Problem
 from andersonn.implicit.second_order import SecondOrder
 from andersonn.solvers import Solver
 from andersonn.solvers.options import options, require_count, require_number
@@ -37,6 +39,17 @@ class Gradient(ABC):
             f: the map, its parameters and inputs captured.
             solved: the forward solve.
         """
+
+    def solve_transformed(self, f: BoundCell, problem: Problem, start: Tensor) -> Tensor:
+        """z* under a function transform or in forward mode, where a solve is a function with rules of its own.
+
+        Args:
+            f: the map, all its tensors known.
+            problem: the same as a pure function, and how it is solved.
+            start: first state, ``[R, D]``.
+        """
+        z = ConstantSolve.apply(problem, start, *f.known)
+        return self.attach(f, Solved(z, problem.offsets, problem.solver, problem.record))
 
 
 @options
@@ -105,6 +118,11 @@ class ImplicitGradient(Gradient):
         solver = self.adjoint_solver(solved.solver, solved.residual)
         return _Adjoint.apply(value, Tape(f, leaf, value, solver, solved), *f.known)
 
+    def solve_transformed(self, f: BoundCell, problem: Problem, start: Tensor) -> Tensor:
+        """See :meth:`Gradient.solve_transformed`."""
+        problem = problem._replace(linear_solver=self.adjoint_solver(problem.solver))
+        return ImplicitSolve.apply(problem, start, *f.known)
+
 
 class _Adjoint(torch.autograd.Function):
     """z* as a function of f(z*); backward replaces the incoming gradient dL/dz* by the adjoint u.
@@ -123,6 +141,9 @@ class _Adjoint(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         tape: Tape = ctx.tape
+        if is_batched(gradient):
+            u = adjoint_of_batched(tape, gradient).to(tape.value.dtype)
+            return u, None, *[None] * (len(ctx.needs_input_grad) - 2)
         if torch.is_grad_enabled():  # create_graph
             z, *known = ctx.saved_tensors
             return None, None, *SecondOrder.apply(gradient, z, tape, *known)

@@ -48,19 +48,48 @@ def bound_norm(module: nn.Module, name: str = "weight", limit: float = 0.9) -> n
             convolution whose padding repeats values and so can expand distances: reflected, replicated, or circular
             beyond what keeps the size).
     """
-    kernel = _checked(module, name, limit)
-    padding = getattr(module, "padding_mode", "zeros")
-    if kernel and padding not in ("zeros", "circular"):
-        raise ValueError(
-            f"the norm of a convolution with padding_mode={padding!r} has no such bound; "
-            "use 'zeros' or 'circular', or bound_rows, which allows every padding"
-        )
-    if padding == "circular" and _repeats(module):
-        raise ValueError(
-            f"circular padding={module.padding} gives more outputs than inputs, some of them twice; "
-            "use padding='same', or bound_rows"
-        )
+    kernel = _checked_norm(module, name, limit)
     parametrize.register_parametrization(module, name, _NormBound(limit, kernel))
+    return module
+
+
+def bound_norms(module: nn.Module, limit: float = 0.9) -> nn.Module:
+    """Holds the spectral norm of every linear and convolutional layer of a module at or under ``limit``.
+
+    A chain of such layers with activations of slopes between 0 and 1 then expands distances by at most the product of the
+    limits. What else the module computes with is left as it is: recurrent units, attention's own matrices, the scale of
+    normalizations. Give these a bound of their own, or none.
+
+    Args:
+        module: a cell, or any module; layers that have a bound keep theirs.
+        limit: bound on the norm of each layer, above 0.
+
+    Returns:
+        ``module``, with parametrizations registered.
+
+    Raises:
+        ValueError: it has no such layer, or one whose norm cannot be bounded (see :func:`bound_norm`); then none is changed.
+
+    Examples:
+        >>> import torch
+        >>> import andersonn as an
+        >>> cell = an.bound_norms(torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Tanh(), torch.nn.Linear(8, 8)), limit=0.9)
+        >>> bool(torch.linalg.matrix_norm(cell[2].weight, 2) <= 0.9)
+        True
+    """
+    layers = {name: part for name, part in module.named_modules() if isinstance(part, nn.Linear | _ConvNd)}
+    if not layers:
+        raise ValueError(
+            f"{type(module).__name__} has no linear or convolutional layer; bound its weights by bound_norm"
+        )
+    free = {name: part for name, part in layers.items() if not _is_bounded(part)}
+    for name, part in free.items():
+        try:
+            _checked_norm(part, "weight", limit)
+        except ValueError as error:
+            raise ValueError(f"layer {name or 'itself'!r}: {error}") from error
+    for part in free.values():
+        bound_norm(part, limit=limit)
     return module
 
 
@@ -203,6 +232,29 @@ def _checked(module: nn.Module, name: str, limit: float) -> _KernelLayout | None
             "or the weight of a convolution module such as nn.Conv2d"
         )
     return None
+
+
+def _checked_norm(module: nn.Module, name: str, limit: float) -> _KernelLayout | None:
+    """The same; refuses convolutions whose padding can expand distances, too."""
+    kernel = _checked(module, name, limit)
+    padding = getattr(module, "padding_mode", "zeros")
+    if kernel and padding not in ("zeros", "circular"):
+        raise ValueError(
+            f"the norm of a convolution with padding_mode={padding!r} has no such bound; "
+            "use 'zeros' or 'circular', or bound_rows, which allows every padding"
+        )
+    if padding == "circular" and _repeats(module):
+        raise ValueError(
+            f"circular padding={module.padding} gives more outputs than inputs, some of them twice; "
+            "use padding='same', or bound_rows"
+        )
+    return kernel
+
+
+def _is_bounded(module: nn.Module) -> bool:
+    """Whether a layer's weight has a bound."""
+    known = getattr(module, "parametrizations", {})
+    return "weight" in known and any(isinstance(each, _Bound) for each in known["weight"])
 
 
 def _repeats(module: Any) -> bool:

@@ -60,7 +60,7 @@ class DriftMonitor:
         self._beyond = False
 
     def observe(self, f: Callable[[Tensor], Tensor], z: Tensor, offsets: Tensor | None, solution: FixedPoint) -> None:
-        """Called after each solve; measures at every ``every``-th.
+        """Called after each solve; measures at every ``every``-th. An empty batch does not count.
 
         Args:
             f: the map, its inputs captured; ``f.subset(samples, rows)``, if it has that, is the map of these alone.
@@ -71,6 +71,8 @@ class DriftMonitor:
         Warns:
             WellPosednessWarning: the largest radius measured is beyond the limit, and was not at the measurement before.
         """
+        if len(solution.status) == 0:
+            return
         self.calls += 1
         if self.calls % self.every:
             return

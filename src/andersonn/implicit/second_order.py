@@ -5,7 +5,8 @@ along changes of g, z* and θ, against cotangents c of h, is
 
     c · δh = w · δg + δ(c · Bᵀ u + w · Jᵀ u),   w = (I − J)⁻¹ B c,
 
-where the last variation is of z* and θ alone, u and w held. So one more linear solve, with J instead of Jᵀ, and one more
+where the last variation is of z* and θ alone, u and w held. Products are those of real numbers: of complex parameters, real
+and imaginary parts count as two. So one more linear solve, with J instead of Jᵀ, and one more
 pass through the layer's own first derivative (for δz*) give it.
 """
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from andersonn.implicit.adjoint import AdjointMap, Tape, refuse_unknown, solve_adjoint, wide
+from andersonn.implicit.batched_adjoint import SECOND, is_batched
 
 
 class SecondOrder(torch.autograd.Function):
@@ -39,6 +41,8 @@ class SecondOrder(torch.autograd.Function):
                 "an equilibrium layer gives first and second derivatives only; drop create_graph from the second backward "
                 "pass, or for third derivatives unroll the solver (call the cell in a loop)"
             )
+        if any(c is not None and is_batched(c) for c in cotangents):
+            raise NotImplementedError(SECOND)
         tape: Tape = ctx.tape
         u, z, *known = ctx.saved_tensors
         leaf, copies, value = _replayed(tape, z, known)
@@ -46,14 +50,19 @@ class SecondOrder(torch.autograd.Function):
             u = u.to(value.dtype).requires_grad_()
             pulled, *h = torch.autograd.grad(value, [leaf, *copies], u, create_graph=True, allow_unused=True)
             weighted = [
-                (c * each).sum() for c, each in zip(cotangents, h, strict=True) if c is not None and each is not None
+                product(c, each) for c, each in zip(cotangents, h, strict=True) if c is not None and each is not None
             ]
             total = torch.stack([term.to(value.dtype) for term in weighted]).sum()
             w = _solve_tangent(tape, pulled, u, torch.autograd.grad(total, u, retain_graph=True)[0])
             if pulled is not None:
-                total = total + (w.to(pulled.dtype) * pulled).sum()
+                total = total + product(w.to(pulled.dtype), pulled)
             dz, *dknown = torch.autograd.grad(total, [leaf, *copies], allow_unused=True, materialize_grads=True)
         return w.to(z.dtype), dz.to(z.dtype), None, *dknown
+
+
+def product(one: Tensor, other: Tensor) -> Tensor:
+    """The inner product of two tensors as real numbers, Re Σ conj(a) b: PyTorch's gradients belong to this one."""
+    return (one.conj() * other).real.sum()
 
 
 def _replayed(tape: Tape, z: Tensor, known: tuple[Tensor, ...] | list[Tensor]) -> tuple[Tensor, list[Tensor], Tensor]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from andersonn.solvers import Layout
 from andersonn.solvers.options import require_count
+from andersonn.solvers.pytree import tree_of
 
 TINY = 1e-300
 """Stands for a residual of zero in logarithms."""
@@ -29,8 +30,9 @@ def spectral_radius(
 
     Args:
         f: the map; each sample's value may depend on its own state only.
-        z: where, usually the solution, ``[B, …]`` or ``[R, …]`` with ``offsets``.
-        offsets: as in :func:`andersonn.solvers.fixed_point`.
+        z: where, usually the solution, ``[B, …]`` or ``[R, …]`` with ``offsets``; it may be complex, or a pytree, as in
+            :func:`andersonn.solvers.fixed_point`.
+        offsets: as there.
         iterations: size of the Krylov space.
         seed: of the random start.
 
@@ -38,7 +40,12 @@ def spectral_radius(
         float64 ``[B]``, on the CPU; NaN for a sample whose Jacobian is not finite.
     """
     require_count("iterations", iterations)
+    tree = tree_of(z, offsets)
+    if tree is not None:
+        f, z = tree.lift(f), tree.pack(z)
     layout = Layout(z, offsets)
+    if z.numel() == 0:
+        return torch.zeros(layout.samples, dtype=torch.float64)
     wide = torch.promote_types(z.dtype, torch.float32)  # half precision holds no orthogonal basis
     with torch.inference_mode(False), torch.enable_grad():
         z = z.detach().clone().requires_grad_()
@@ -139,8 +146,8 @@ def jacobian_penalty(value: Tensor, z: Tensor, samples: int = 1) -> Tensor:
         samples: random vectors to average over; each costs a vector-Jacobian product, forward and backward.
     """
     require_count("samples", samples)
-    total = value.new_zeros(())
+    total = value.real.new_zeros(())
     for _ in range(samples):
         (product,) = torch.autograd.grad(value, z, torch.randn_like(value), create_graph=True)
-        total = total + product.square().sum()
+        total = total + (product.conj() * product).real.sum()
     return total / (samples * value.numel())

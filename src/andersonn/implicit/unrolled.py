@@ -15,6 +15,7 @@ from torch import Tensor
 
 from andersonn.implicit.adjoint import AdjointMap, Solved, evaluate_recorded, needs_gradient, wide
 from andersonn.implicit.bound_cell import BoundCell
+from andersonn.implicit.functional import Problem
 from andersonn.implicit.gradient import Gradient
 from andersonn.solvers.options import options, require_count, require_number
 
@@ -88,6 +89,13 @@ class NeumannGradient(Gradient):
         if not needs_gradient(value, leaf, f.known):
             return solved.z.detach().clone()
         return _Series.apply(value, leaf, self.terms, solved.z.dtype)
+
+    def solve_transformed(self, f: BoundCell, problem: Problem, start: Tensor) -> Tensor:
+        """Refused."""
+        raise NotImplementedError(
+            "NeumannGradient has no rules for torch.func transforms and forward mode; use ImplicitGradient, "
+            "OneStepGradient, or PhantomGradient(steps=terms, mixing=1.0), which gives the same first derivative at z*"
+        )
 
 
 class _Series(torch.autograd.Function):

@@ -83,7 +83,8 @@ def fixed_point(
             nothing more.
         z0: initial state ``[B, …]`` with one sample an entry of dimension 0, or ``[R, …]`` with ``offsets``. A vector
             without offsets is a single sample. A pytree of tensors (dict, list, tuple, named tuple) with equal
-            dimension 0 and dtype is one state of several parts; f then takes and returns such pytrees.
+            dimension 0 is one state of several parts; f then takes and returns such pytrees. States may be complex, and
+            parts may differ in dtype (see :class:`~andersonn.solvers.PyTree`). An empty batch gives an empty result.
         solver: default :class:`Anderson`.
         offsets: int64 ``[B + 1]``: sample b owns rows ``offsets[b]`` to ``offsets[b + 1]`` of the state.
 
@@ -92,7 +93,8 @@ def fixed_point(
 
     Raises:
         TypeError, ValueError: f does not keep shape, dtype or device, or changes memory it must leave alone; the state
-            is empty or not floating-point.
+            is neither floating-point nor complex.
+        NotImplementedError: inside a transform of ``torch.func``; :class:`~andersonn.Equilibrium` has rules for them.
 
     Examples:
         >>> import torch

@@ -61,22 +61,20 @@ class Layout:
     Args:
         state: the initial state; dimension 0 counts samples, or rows if ``offsets`` are given. A vector ``[n]``
             without offsets is one sample of n numbers.
-        offsets: int64 ``[B + 1]``, strictly increasing from 0 to the number of rows, or None.
+        offsets: int64 ``[B + 1]``, strictly increasing from 0 to the number of rows, or None. ``[0]`` is an empty batch.
 
     Raises:
-        TypeError, ValueError, NotImplementedError: the state is empty or of a kind that no solver works on (see
+        TypeError, ValueError, NotImplementedError: the state is of a kind that no solver works on (see
             :func:`refuse_unsupported`), or the offsets do not divide its rows.
     """
 
     def __init__(self, state: Tensor, offsets: Tensor | None = None) -> None:
         refuse_unsupported(state)
-        if state.numel() == 0:
-            raise ValueError(f"the initial state is empty, shape {tuple(state.shape)}; give at least one sample")
         self.shape = state.shape
         if state.dim() == 0 and offsets is not None:
             raise ValueError("a state without dimensions has no rows for offsets to divide")
         self.rows = 1 if state.dim() < 2 and offsets is None else state.shape[0]
-        self.width = state.numel() // self.rows
+        self.width = state.numel() if self.rows == 1 else state.shape[1:].numel()
         self.itemsize = state.element_size()
         self.on_host = state.device.type in HOST
         self.lengths: Tensor | None = None
@@ -95,8 +93,8 @@ class Layout:
 
     def _parts(self) -> list[slice]:
         """The rows in parts that the host's cache holds several of; all at once elsewhere."""
-        at_once = max(1, PART // (self.width * self.itemsize)) if self.on_host else self.rows
-        return [slice(first, first + at_once) for first in range(0, self.rows, at_once)]
+        at_once = max(1, PART // max(1, self.width * self.itemsize)) if self.on_host else self.rows
+        return [slice(first, first + at_once) for first in range(0, self.rows, max(1, at_once))]
 
     def block(self, value: Tensor) -> Block:
         """The memory of a state, given in the shape of f or as ``[R, D]``."""
@@ -269,7 +267,7 @@ def _checked_lengths(offsets: Tensor, rows: int) -> Tensor:
     offsets = torch.as_tensor(offsets)
     if offsets.is_floating_point() or offsets.is_complex() or offsets.dtype == torch.bool:
         raise TypeError(f"offsets must be integers, not {offsets.dtype}")
-    if offsets.dim() != 1 or len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != rows:
+    if offsets.dim() != 1 or len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != rows:
         raise ValueError(f"offsets must be a vector from 0 to the number of rows, {rows}; got {offsets.tolist()[:9]}")
     lengths = offsets.diff()
     if (lengths < 1).any():
@@ -284,17 +282,16 @@ def refuse_unsupported(state: object) -> None:
         TypeError: it is complex, no floating-point tensor, or holds no numbers (meta and fake tensors).
         NotImplementedError: a transform of ``torch.func`` is at work.
     """
-    if _in_transform():
+    if transform_is_active():
         raise NotImplementedError(
-            "the fixed-point solve cannot run inside torch.func transforms (grad, vjp, jvp, jacrev, vmap): it stops by "
-            "reading residuals, which they hide. Use torch.autograd.grad, .backward() or "
-            "torch.autograd.functional.jacobian around it; instead of vmap, give the batch as dimension 0, since every "
-            "sample is solved on its own; for gradients of each sample, call torch.autograd.grad once a sample"
+            "fixed_point and solvers cannot run inside torch.func transforms (grad, vjp, jvp, jacrev, vmap): they stop by "
+            "reading residuals, which those hide. Use Equilibrium, which has rules for them; or instead of vmap give the "
+            "batch as dimension 0, since every sample is solved on its own"
         )
     if isinstance(state, Tensor) and state.is_complex():
         raise TypeError(
-            "complex states are not supported. Solve for real and imaginary parts together: "
-            "f_real = lambda z: torch.view_as_real(f(torch.view_as_complex(z))), from torch.view_as_real(z0)"
+            "this needs a real state; PyTree(state).pack(state) gives that of a complex one (solvers and layers take "
+            "complex states as they are)"
         )
     if not isinstance(state, Tensor) or not state.is_floating_point():
         raise TypeError("the initial state must be a floating-point tensor; convert it with .float() or .double()")
@@ -305,6 +302,7 @@ def refuse_unsupported(state: object) -> None:
         )
 
 
-def _in_transform() -> bool:
+def transform_is_active() -> bool:
+    """Whether a transform of ``torch.func`` is at work."""
     peek = getattr(torch._C._functorch, "peek_interpreter_stack", None)  # PyTorch has no public function for it
     return peek is not None and peek() is not None

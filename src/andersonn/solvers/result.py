@@ -133,4 +133,15 @@ class FixedPoint:
                         f" ({at_once} at the initial state itself: check f's weights and inputs there; {status.cure})"
                     )
                 parts.append(f"{n} of {len(self.status)} {status.name.lower()}{cure}")
+        if not parts:
+            return "no samples; 0 evaluations"
         return f"{'; '.join(parts)}; {self.evaluations} evaluations, largest residual {self._largest_residual():.2e}"
+
+
+def nothing_to_solve(z0: Tensor, samples: int) -> FixedPoint:
+    """The result for a state without numbers: all samples, mostly none, have converged without an evaluation."""
+    device = torch.device("cpu") if z0.device.type == "meta" else z0.device
+    zeros = torch.zeros(samples, dtype=torch.float64, device=device)
+    steps = zeros.to(torch.int64)
+    trace = Trace(torch.zeros(0, samples, dtype=torch.float64, device="cpu"), zeros.new_zeros(0, device="cpu"))
+    return FixedPoint(z0.detach().clone(), steps.to(torch.int8), zeros, steps, 0, trace)

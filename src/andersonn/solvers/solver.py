@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.convergence_monitor import ConvergenceMonitor
-from andersonn.solvers.layout import Block, Layout, PerSample, layout_of, refuse_unsupported
+from andersonn.solvers.layout import Block, Layout, PerSample, layout_of
 from andersonn.solvers.options import options, require_count, require_number
-from andersonn.solvers.pytree import PyTree, SubsettableMap
-from andersonn.solvers.result import FixedPoint
+from andersonn.solvers.pytree import SubsettableMap, tree_of
+from andersonn.solvers.result import FixedPoint, nothing_to_solve
 
 Map = Callable[[Tensor], Tensor]
 CHECK_EVERY_ON_DEVICE = 8
@@ -127,9 +127,10 @@ class Solver(ABC):
     @torch.no_grad()
     def solve(self, f: Callable[[Any], Any], z0: Any, offsets: Tensor | None = None) -> FixedPoint:
         """Solves z = f(z) from ``z0`` without recording gradients; see :func:`andersonn.solvers.fixed_point`."""
-        if isinstance(z0, Tensor):
-            return self._iterate(f, z0, layout_of(z0, offsets))
-        tree = PyTree(z0)
+        tree = tree_of(z0, offsets)
+        if tree is None:
+            layout = layout_of(z0, offsets)
+            return self._iterate(f, z0, layout) if z0.numel() else nothing_to_solve(z0, layout.samples)
         found = self.solve(tree.lift(f), tree.pack(z0), offsets)
         return replace(found, z=tree.unpack(found.z))
 
@@ -231,8 +232,6 @@ def _check_value(value: object, z: Block, layout: Layout) -> None:
         raise TypeError(f"f returned {type(value).__name__}; it must return a tensor shaped as its argument")
     if value.shape != layout.shape:
         raise ValueError(f"f maps shape {tuple(layout.shape)} to {tuple(value.shape)}; it must keep the shape")
-    if value.is_complex():
-        refuse_unsupported(value)
     if value.dtype != z.t.dtype or value.device != z.t.device:
         raise TypeError(
             f"f maps {z.t.dtype} on {z.t.device} to {value.dtype} on {value.device}; it must keep dtype and device "
