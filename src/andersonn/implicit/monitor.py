@@ -83,7 +83,7 @@ class DriftMonitor:
             radius = spectral_radius(f, z.detach(), offsets, self.iterations, seed=self.calls)
         finite = radius[radius.isfinite()]
         median, largest = (float(finite.median()), float(finite.max())) if len(finite) else (float("nan"),) * 2
-        self.history.append(Reading(self.calls, median, largest, float(solution.converged.double().mean())))
+        self.history.append(Reading(self.calls, median, largest, float(solution.converged.float().mean())))
         beyond = largest > self.limit
         if beyond and not self._beyond:
             warnings.warn(WellPosednessWarning(self._message(self.history[-1])), stacklevel=2)

@@ -53,9 +53,9 @@ def spectral_radius(
     if not value.requires_grad:  # f does not depend on z
         return torch.zeros(layout.samples, dtype=torch.float64)
     generator = torch.Generator(device="cpu").manual_seed(seed)
-    start = torch.randn(layout.rows, layout.width, generator=generator, dtype=torch.float64).to(z.device, wide)
-    size = min(iterations, int(layout.width * (layout.lengths.max() if layout.lengths is not None else 1)))
-    hessenberg = torch.zeros(layout.samples, size, size, dtype=torch.float64)
+    start = torch.randn(layout.rows, layout.width, generator=generator, dtype=torch.float64).to(wide).to(z.device)
+    size = min(iterations, layout.width * layout.longest)
+    hessenberg = torch.zeros(layout.samples, size, size, dtype=layout.exact, device=z.device)  # read once, at the end
     basis = [_normalized(layout, start)[0]]
     for k in range(size):
         vector = basis[k].view(layout.shape).to(value.dtype)
@@ -65,12 +65,13 @@ def spectral_radius(
         for _ in range(2):  # orthogonalize twice: once loses orthogonality in single precision
             for i, v in enumerate(basis):
                 overlap = layout.to_samples((w * v).sum(dim=1))
-                hessenberg[:, i, k] += overlap.cpu()
+                hessenberg[:, i, k] += overlap
                 w = w - layout.to_rows(overlap).unsqueeze(1).to(w.dtype) * v
         following, length = _normalized(layout, w, floor=1e-5 * scale)
         if k + 1 < size:
-            hessenberg[:, k + 1, k] = length.cpu()
+            hessenberg[:, k + 1, k] = length
             basis.append(following)
+    hessenberg = hessenberg.cpu().double()
     sound = hessenberg.isfinite().all(dim=2).all(dim=1)
     radius = torch.linalg.eigvals(hessenberg.where(sound[:, None, None], 0.0)).abs().amax(dim=1)
     return radius.where(sound, torch.nan)
@@ -80,7 +81,7 @@ def _normalized(layout: Layout, w: Tensor, floor: Tensor | float = 0.0) -> tuple
     """Unit vectors and lengths by sample; a vector no longer than ``floor`` (an exhausted space) becomes zero."""
     length = layout.norms(w)[:, 0]
     alive = length > floor
-    inverse = torch.where(alive, 1.0 / length.clamp_min(1e-300), 0.0)
+    inverse = torch.where(alive, 1.0 / length.clamp_min(torch.finfo(length.dtype).tiny), 0.0)
     unit = torch.nan_to_num(w * layout.to_rows(inverse).unsqueeze(1).to(w.dtype))
     return unit, torch.where(alive, length, 0.0)
 

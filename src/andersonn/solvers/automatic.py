@@ -58,6 +58,8 @@ class AutomaticExtrapolation(Stepper):
         ratio: cost of an extrapolation relative to an evaluation; 0 until the evaluation is known.
     """
 
+    needs_residuals = True
+
     def __init__(self, options: AndersonOptions, layout: Layout, like: Tensor) -> None:
         self.options, self.layout, self.like = options, layout, like
         state = layout.rows * layout.width * like.element_size()
@@ -156,7 +158,9 @@ class AutomaticExtrapolation(Stepper):
 
     def advance(self, now: Evaluation, out: Block) -> Block:
         """An extrapolated step or a Picard step."""
-        return now.g if self.inner is None else self.inner.advance(now, out)
+        step = now.g if self.inner is None else self.inner.advance(now, out)
+        self.place = None if self.inner is None else self.inner.place
+        return step
 
     def forget(self, samples: np.ndarray) -> None:
         """Clears the window of these samples."""
@@ -172,3 +176,4 @@ class AutomaticExtrapolation(Stepper):
         self.layout = layout
         if self.inner is not None:
             self.inner.compact(samples, rows, layout)
+            self.place = self.inner.place

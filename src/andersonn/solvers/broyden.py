@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,13 +66,14 @@ class BroydenStepper(Stepper):
         self.layout, self.safeguard, self.size = layout, safeguard, size
         self.steps: list[Tensor] = []  # parts [number of steps, R, D]: they grow without copies
         self.kind: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
-        small: dict[str, Any] = {"dtype": torch.float64, "device": like.device}
+        small: dict[str, Any] = {"dtype": layout.exact, "device": like.device}
         self.triangle = torch.zeros(layout.samples, 0, 0, **small)
         self.least = torch.full((layout.samples,), torch.inf, **small)
         self.first = torch.zeros(layout.samples, dtype=torch.int64, device=like.device)
         self.n = 0
 
     def advance(self, now: Evaluation, out: Block) -> Block:
+        """The quasi-Newton step."""
         if self.n == self.size:
             self.n = 0
             self.first.zero_()
@@ -106,6 +108,10 @@ class BroydenStepper(Stepper):
         right = torch.where(known, self._products(now.r.t, n), 0.0).unsqueeze(2)
         c = torch.linalg.solve_triangular(self.triangle[:, :n, :n], right, upper=False).squeeze(2)
         return torch.nan_to_num(c, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def forget(self, samples: np.ndarray) -> None:
+        """Forgets all steps of these samples so far."""
+        self._forget(torch.from_numpy(samples).to(self.first.device))
 
     def _forget(self, samples: Tensor) -> None:
         """Of the samples in a mask ``[B]``, all steps so far."""
@@ -145,6 +151,7 @@ class BroydenStepper(Stepper):
         self.triangle[:, n, n:] = torch.where(moved, row[:, n:], 1.0)
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
+        """Goes on with these samples alone."""
         self.layout = layout
         self.steps = [part.index_select(1, rows) for part in self.steps]
         self.triangle, self.least, self.first = self.triangle[samples], self.least[samples], self.first[samples]

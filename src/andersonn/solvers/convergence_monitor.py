@@ -1,7 +1,14 @@
 """The convergence monitor: which samples have converged, their best iterates, and the trace of a solve.
 
 Norms are computed where the state is; the monitor's few numbers a sample are numpy arrays on the host. A device is asked for
-its norms only at a check (every ``check_every`` evaluations), so in between the host waits for nothing.
+its norms only at a check, which need not be that of the latest evaluation (:class:`~andersonn.solvers.reading.Reading`).
+
+**Samples that affect each other.** Each sample keeps the state at which it converged, so the state returned is put together
+from several evaluations. Where a map may mix samples, that state must itself have been evaluated: samples that have
+converged are held at their states while the others go on, and each check checks them again. The solve is *settled* when
+one evaluation found all samples within the tolerance at the states they keep. If a held sample is found outside, the map mixes
+samples: from then on all iterate together, and converge at one evaluation or not at all. On independent samples none of this costs an
+evaluation. A map with a method ``subset`` says itself that it treats each sample on its own, and nothing is held.
 """
 
 from __future__ import annotations
@@ -15,6 +22,7 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.layout import Block, Layout, PerSample
+from andersonn.solvers.reading import Reading
 from andersonn.solvers.result import FixedPoint, Status, Trace
 
 RUNNING = -1
@@ -28,6 +36,8 @@ class ConvergenceMonitor:
         layout: of the whole batch.
         rtol, atol: a sample has converged when ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖.
         max_seconds: when to give up, or None.
+        independent: whether each sample's value is known to depend on its own state only.
+        late: whether norms are read while the device works on; see ``behind`` of :meth:`check`.
         recoveries: how often a sample may have a value that is not finite and go on all the same.
 
     Attributes:
@@ -39,14 +49,28 @@ class ConvergenceMonitor:
         sizes: ‖f(z) − z‖ of the present batch at the latest check, ``[b]``.
         seconds: since the start, at each evaluation.
         checks: evaluations and seconds at each check, when the work is known to be done.
-        nonfinite_rows: rows of samples that stopped because they were not finite, or None.
+        verified: whether the latest evaluation checked saw the states that all samples keep, as far as it matters: some have
+            converged, and samples may affect each other.
+        mixed: whether samples were found to affect each other.
+        reopened: samples that the latest check set going again, bool ``[b]``, or None.
     """
 
     def __init__(
-        self, layout: Layout, rtol: float, atol: float, max_seconds: float | None, recoveries: int = 0
+        self,
+        layout: Layout,
+        rtol: float,
+        atol: float,
+        max_seconds: float | None,
+        independent: bool = True,
+        late: bool = False,
+        recoveries: int = 0,
     ) -> None:
         self.whole = self.layout = layout
         self.rtol, self.atol, self.max_seconds = rtol, atol, max_seconds
+        self.limit = 1.0 if atol > 0 else rtol  # of scores
+        self.independent, self.late = independent, late
+        self.mixed, self.verified = False, True
+        self.reopened: np.ndarray | None = None
         n = layout.samples
         self.active = np.arange(n)
         self.running = np.ones(n, dtype=bool)
@@ -54,46 +78,57 @@ class ConvergenceMonitor:
         self.residual = np.full(n, np.inf)
         self.score = np.full(n, np.inf)
         self.steps = np.zeros(n, dtype=np.int64)
-        self.recoveries = np.full(n, recoveries)
-        self.nonfinite_rows: Tensor | None = None
         self.scores = self.sizes = self.score
+        self.recoveries = np.full(n, recoveries)
+        self._least_worst = math.inf  # score, of the best state of samples that affect each other
+        self._held: np.ndarray | None = None  # samples that keep their state in the next evaluation, [b]
+        self._held_rows: tuple[Tensor, Tensor] | None = None  # their rows in the present batch and in the whole one
+        self._found_held = True  # whether those two are up to date
+        self._held_in_state: np.ndarray | None = None  # of the latest state
         self._all_running = True  # no sample of the whole batch has stopped
         self._best: Block | None = None
         self._finished: Tensor | None = None
         self._row_ids: Tensor | None = None
-        self._unread: list[PerSample] = []
+        self._unread: list[tuple[PerSample, np.ndarray | None]] = []  # norms, and the samples held in that state
         self._history: list[np.ndarray] = []
         self.seconds: list[float] = []
         self.checks: list[tuple[int, float]] = []
         self.begin = time.perf_counter()
 
     def record(self, norms: PerSample) -> None:
-        """Records the norms ``[b, 2]`` of residual and value of an evaluation, without reading them."""
-        self._unread.append(norms)
+        """Records the norms ``[b, 2]`` of residual and value of an evaluation, without waiting for them."""
+        self._unread.append((Reading(norms) if self.late else norms, self._held_in_state))
         self.seconds.append(time.perf_counter() - self.begin)
 
-    def check(self, step: int, z: Block, own: bool) -> None:
-        """Reads the norms and checks the state ``z`` of every sample still running; if ``own`` is false, z is memory that f
-        returned.
+    def check(self, step: int, z: Block, own: bool, behind: int = 0) -> None:
+        """Reads the norms and checks the state ``z`` of every sample still running.
+
+        Args:
+            step: number of the evaluation, from 0.
+            z: its state.
+            own: false if z is memory that f returned.
+            behind: evaluations recorded since.
 
         Raises:
             ValueError: ``step`` is 0 and the initial state is not finite.
         """
-        sizes, lengths, relative = self._read()
+        (sizes, lengths), held = self._read(behind)
         self.sizes = sizes
-        self.checks.append((len(self.seconds), self.seconds[-1]))
-        score, limit = relative, self.rtol
+        relative = sizes / np.maximum(lengths, TINY)
+        self.checks.append((len(self.seconds) - behind, self.seconds[-1]))
+        score = relative
         if self.atol > 0:  # the best iterate must not contradict what has converged
-            score, limit = sizes / (self.atol + self.rtol * lengths), 1.0
-        usual = self._all_running and np.minimum.reduce(score) > limit and np.maximum.reduce(relative) < np.inf
+            score = sizes / (self.atol + self.rtol * lengths)
+        self.reopened = None
+        usual = self._all_running and np.minimum.reduce(score) > self.limit and np.maximum.reduce(relative) < np.inf
         if usual:
             self._check_without_stops(step, z, own, score, relative)
         else:
-            self._check_with_stops(step, z, own, score, relative, limit)
+            self._check_with_stops(step, z, own, score, relative, held)
         if self.max_seconds is not None and self.seconds[-1] > self.max_seconds:
             self.status[self.active[self.running]] = Status.OUT_OF_TIME
             self._stop(self.running.copy())
-        self.scores = score
+        self.scores = score if usual else np.nan_to_num(score, nan=np.inf, posinf=np.inf)
 
     def _check_without_stops(self, step: int, z: Block, own: bool, score: np.ndarray, relative: np.ndarray) -> None:
         """The fast path: the whole batch runs, is finite, and has not converged."""
@@ -109,16 +144,26 @@ class ConvergenceMonitor:
             self.steps[better] = step
 
     def _check_with_stops(
-        self, step: int, z: Block, own: bool, score: np.ndarray, relative: np.ndarray, limit: float
+        self, step: int, z: Block, own: bool, score: np.ndarray, relative: np.ndarray, held: np.ndarray | None
     ) -> None:
         """The general path: samples have stopped, now or before."""
         finite = np.isfinite(relative)
         if step == 0 and not _all(finite):
             _require_finite(z.t, self.layout)
+        within = finite & (score <= self.limit)
+        if held is not None and not self.independent:
+            converged = self.status == Status.CONVERGED  # of the whole batch: samples are held where none leave it
+            if not _none(converged & held & ~within):
+                self._reopen(converged)
         self._history.append(self._filled(relative))
         sound = self.running & finite
-        done = sound & (score <= limit)
-        better = sound & ((score <= self.score[self.active]) | done)
+        done = sound & within
+        if self.mixed:
+            done, better = self._check_together(done, sound, score)
+        else:
+            better = sound & ((score <= self.score[self.active]) | done)
+        if not self.independent:
+            better, done = self._verify(better, done, within, held)
         self._keep_best(z, better, own)
         if self._all_running:  # these arrays may be entries of the history as well
             self.score, self.residual = self.score.copy(), self.residual.copy()
@@ -127,11 +172,41 @@ class ConvergenceMonitor:
         broken = self.running & ~finite
         forgiven = broken & (self.recoveries[self.active] > 0) & (step > 0)
         self.recoveries[self.active[forgiven]] -= 1
-        stopped = (self.running & done) | (broken & ~forgiven)
+        stopped = done | (broken & ~forgiven)
         if not _none(stopped):
             self.status[self.active[done]] = Status.CONVERGED
             self.status[self.active[stopped & ~finite]] = Status.NONFINITE
             self._stop(stopped)
+
+    def _reopen(self, converged: np.ndarray) -> None:
+        """Sets all samples that had converged going again: one of them, held at its state, is no more within the tolerance."""
+        self.mixed, self.reopened = True, converged
+        self.status[converged] = RUNNING
+        self.running = self.running | converged
+        self._found_held = False
+
+    def _check_together(self, done: np.ndarray, sound: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which samples have converged and which have improved, of samples that affect each other: all or none."""
+        if _all(done[sound]):
+            return done, done
+        worst = float(np.maximum.reduce(score[sound]))
+        better = sound if worst <= self._least_worst else np.zeros_like(sound)
+        self._least_worst = min(worst, self._least_worst)
+        return np.zeros_like(done), better
+
+    def _verify(
+        self, better: np.ndarray, done: np.ndarray, within: np.ndarray, held: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Notes whether this evaluation saw every state that is kept. A sample whose convergence was read late has moved on
+        since; it takes this state where all samples are within the tolerance.
+        """
+        converged = self.status == Status.CONVERGED
+        kept = np.zeros_like(better) if held is None else held & ~self.running
+        moved = converged & ~kept
+        if not _none(moved) and _all(within | (kept & ~converged)):
+            better, done = better | moved, done | moved
+        self.verified = self.mixed or _all(better | kept) or _none(converged | done)
+        return better, done
 
     @property
     def worst_excess(self) -> float:
@@ -139,13 +214,13 @@ class ConvergenceMonitor:
         if self.atol == 0 == self.rtol:
             return math.inf
         worst = self.scores if self._all_running else self.scores[self.running]
-        return float(np.maximum.reduce(worst)) / (1.0 if self.atol > 0 else self.rtol)
+        return float(np.maximum.reduce(worst)) / self.limit
 
     def log_decrease(self, evaluations: int, to_least: bool = False) -> float:
         """Decrease of the logarithm of the worst running sample's relative residual per evaluation, over the latest
         ``evaluations``; ``to_least``: down to the least residual among them, for steps whose residuals rise and fall.
         """
-        now = self.active[self.running]
+        now, evaluations = self.active[self.running], min(evaluations, len(self._history) - 1)
         worst = [
             max(float(row[now].max()), TINY)
             for row in self._history[-evaluations - 1 :: 1 if to_least else evaluations]
@@ -153,7 +228,7 @@ class ConvergenceMonitor:
         return math.log(worst[0] / min(worst[1:])) / evaluations
 
     @property
-    def best(self) -> Block:
+    def best_block(self) -> Block:
         """The best iterate of each sample of the present batch so far."""
         assert self._best is not None
         return self._best
@@ -163,16 +238,22 @@ class ConvergenceMonitor:
         """Whether a sample of the present batch has not stopped."""
         return self._all_running or not _none(self.running)
 
-    def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The latest norms of residual and value, and their quotient; those of earlier evaluations go into the history."""
-        unread: Any = self._unread  # tensors are read as one array
-        self._unread = []
-        if isinstance(unread[0], Tensor):
-            unread = torch.stack(unread).cpu().numpy()
+    def _read(self, behind: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The norms of residual and value of the evaluation ``behind`` the latest, ``[2, b]``, and the samples held in it;
+        those of evaluations before it go into the history.
+        """
+        end = len(self._unread) - behind
+        unread, self._unread = self._unread[:end], self._unread[end:]
+        norms: Any = [each for each, _ in unread]
+        if isinstance(norms[0], Reading):
+            norms = [norms[0].array()]
+        elif isinstance(norms[0], Tensor):  # as one array
+            norms = torch.stack(norms).cpu().double().numpy()
+        if not isinstance(unread[0][0], np.ndarray):
             self.seconds[-1] = time.perf_counter() - self.begin  # now the work is known to be done
-        for norms in unread[:-1]:
-            self._history.append(self._filled(_quotient(norms)))
-        return unread[-1][:, 0], unread[-1][:, 1], _quotient(unread[-1])
+        for each in norms[:-1]:
+            self._history.append(self._filled(each[:, 0] / np.maximum(each[:, 1], TINY)))
+        return norms[-1].T, unread[-1][1]
 
     def _filled(self, relative: np.ndarray) -> np.ndarray:
         """An entry of the history: samples that have stopped, or are not finite, keep the residual they had."""
@@ -192,8 +273,8 @@ class ConvergenceMonitor:
                 self._best, self._best_is_own = self.layout.block(self._best.shaped.clone()), True
             self.layout.copy_rows(z, self._best, self._row_mask(better))
 
-    def _stop(self, stopped: np.ndarray) -> None:
-        """Puts aside the best iterates of samples that have just stopped."""
+    def _stop(self, stopped: np.ndarray, final: bool = False) -> None:
+        """Puts aside the best iterates of samples that have just stopped; ``final``: there is no evaluation to come."""
         if _none(stopped):
             return
         self._all_running = False
@@ -201,29 +282,37 @@ class ConvergenceMonitor:
         best = self._best
         assert best is not None  # no sample stops before the first check, which keeps its state
         if self._finished is None:
-            if not self.any_running and self._row_ids is None:
+            if self._row_ids is None and (final or self.verified) and not self.any_running:
                 self._finished = best.t if self._best_is_own else best.t.clone()
                 return
             self._finished = best.t.new_empty(self.whole.rows, self.whole.width)
         rows = self._rows(stopped)
         to = rows if self._row_ids is None else self._row_ids[rows]
         self._finished.index_copy_(0, to, best.t.index_select(0, rows))
-        nonfinite = self.status[self.active] == Status.NONFINITE
-        if not _none(nonfinite):
-            self.nonfinite_rows = self._rows(nonfinite)
+        self._found_held = False
 
-    def replace_nonfinite(self, z: Block, own: bool, out: Block) -> tuple[Block, bool]:
-        """The next state with finite values in the rows that have run into NaN or infinity, so that f never sees them; in
-        ``out`` if z is memory that f returned.
+    def hold(self, z: Block, own: bool, out: Block) -> tuple[Block, bool]:
+        """The next state with the states that samples keep: of those that failed, so that f sees no NaN or infinity of theirs,
+        and, where samples may affect each other, of all that have stopped. In ``out`` if z is memory that f returned.
         """
-        if self.nonfinite_rows is None:
+        if not self._found_held:
+            held = self.status[self.active] == Status.NONFINITE if self.independent else ~self.running
+            rows = self._rows(held)
+            self._held, self._held_rows, self._found_held = None, None, True
+            if len(rows):
+                self._held, self._held_rows = held, (rows, rows if self._row_ids is None else self._row_ids[rows])
+        self._held_in_state = self._held
+        if self._held_rows is None:
             return z, own
         assert self._finished is not None
         if not own:
             out.t.copy_(z.t)
             z = out
-        ids = self.nonfinite_rows if self._row_ids is None else self._row_ids[self.nonfinite_rows]
-        z.t.index_copy_(0, self.nonfinite_rows, self._finished.index_select(0, ids))
+        rows, ids = self._held_rows
+        if z.a is not None:
+            z.a[rows.numpy()] = self._finished.numpy()[ids.numpy()]
+        else:
+            z.t.index_copy_(0, rows, self._finished.index_select(0, ids))
         return z, True
 
     def blocks_in_use(self) -> list[Block]:
@@ -241,19 +330,34 @@ class ConvergenceMonitor:
         self.running = np.ones(len(self.active), dtype=bool)
         self._row_ids = rows if self._row_ids is None else self._row_ids[rows]
         self._best, self._best_is_own = self.layout.block(best.shaped.index_select(0, rows)), True
-        self.nonfinite_rows = None
+        self._held, self._held_rows, self._found_held, self._held_in_state = None, None, True, None
         return samples, rows
+
+    def check_returned(self, norms: PerSample) -> None:
+        """Takes in the norms of one more evaluation, at the state that :meth:`result` gave: samples not within the tolerance
+        there have not converged.
+        """
+        self._unread, self.late = [(norms, None)], False
+        self.seconds.append(time.perf_counter() - self.begin)
+        (sizes, lengths), _ = self._read(0)
+        relative = sizes / np.maximum(lengths, TINY)
+        score = sizes / (self.atol + self.rtol * lengths) if self.atol > 0 else relative
+        self.status[(self.status == Status.CONVERGED) & ~(score <= self.limit)] = Status.MAX_STEPS
+        self.residual = np.where(np.isfinite(relative), relative, self.residual)
+        self._history.append(self.residual.copy())
 
     def result(self, evaluations: int) -> FixedPoint:
         """The result of the solve; what still runs has run out of steps."""
         self.status[self.active[self.running]] = Status.MAX_STEPS
-        self._stop(self.running.copy())
+        if self.mixed:  # at one state, evaluated with all samples
+            self.status[self.running & (self.score <= self.limit)] = Status.CONVERGED
+        self._stop(self.running.copy(), final=True)
         z = self._finished
         assert z is not None
+        self._history.extend([self.residual.copy()] * (evaluations - len(self._history)))  # not needed, so not read
         trace = Trace(torch.from_numpy(np.stack(self._history)), torch.tensor(self.seconds, dtype=torch.float64))
-        status, residual, steps = (
-            torch.from_numpy(each).to(z.device) for each in (self.status, self.residual, self.steps)
-        )
+        residual = torch.from_numpy(self.residual).to(z.device, self.whole.exact)
+        status, steps = (torch.from_numpy(each).to(z.device) for each in (self.status, self.steps))
         return FixedPoint(z.view(self.whole.shape), status, residual, steps, evaluations, trace)
 
     def _row_mask(self, samples: np.ndarray) -> np.ndarray:
@@ -264,10 +368,6 @@ class ConvergenceMonitor:
         """The same as indices, on the state's device."""
         assert self._best is not None
         return torch.from_numpy(np.flatnonzero(self._row_mask(samples))).to(self._best.t.device)
-
-
-def _quotient(norms: np.ndarray) -> np.ndarray:
-    return norms[:, 0] / np.maximum(norms[:, 1], TINY)
 
 
 def _require_finite(z0: Tensor, layout: Layout) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.layout import NUMPY_DTYPES, Block, Layout, NumpyLayout, PerSample, tensor_of
+from andersonn.solvers.device_window import DTYPES, DeviceWindow
+from andersonn.solvers.layout import NUMPY_DTYPES, Block, Layout, NumpyLayout, PerSample, tensor_of, widest_dtype
 from andersonn.solvers.options import options, require_choice, require_count, require_number
 from andersonn.solvers.secant_window import NumpySecantWindow, SecantWindow
 from andersonn.solvers.solver import Evaluation, Solver, Stepper
@@ -83,7 +84,10 @@ class Extrapolation(Stepper):
     """
 
     def __init__(self, options: AndersonOptions, layout: Layout, like: Tensor, longest: int = 0) -> None:
-        self.options, self.layout, self.like, self.longest = options, layout, like, longest
+        self.options, self.layout, self.like = options, layout, like
+        self.longest = (
+            longest if layout.on_host else 0
+        )  # on an accelerator a longer ring costs as much when it is empty
         self.ridge = max(10 * torch.finfo(like.dtype).eps, LEAST_RIDGE) if options.ridge is None else options.ridge
         self.mixing = Mixing(options.mixing, layout.samples, like.device)
         self.window: Window | None = None
@@ -91,6 +95,14 @@ class Extrapolation(Stepper):
         self.before: tuple[Block, Block] | None = None  # residual and value that the next difference is taken from
         self.least: PerSample | None = None  # residual norm of each sample so far
         self.interval, self.since_extrapolation = options.period, 0
+        if not layout.on_host:
+            self._find_place()
+
+    def _find_place(self) -> None:
+        """On an accelerator residuals are written into the window, where it can hold them."""
+        window = self._window()
+        if isinstance(window, DeviceWindow):
+            self.place = window.place_after(self.before)
 
     @property
     def period(self) -> int:
@@ -103,10 +115,14 @@ class Extrapolation(Stepper):
         if self.before is None or self.since_extrapolation < self.interval:
             if self.before is None:
                 self.before = (now.r, now.g)
+                if self.place is not None:
+                    self._find_place()
             return now.picard_step(self.mixing.present, out)
         self.since_extrapolation = 0
         window = self._pushed(now)
         self.before = (now.r, now.g)
+        if self.place is not None:
+            self._find_place()
         if self.options.safeguard is not None:
             self._safeguard(now.norms[:, 0])
         self.gamma = gamma = window.coefficients(self.ridge, self.options.max_condition)
@@ -148,15 +164,21 @@ class Extrapolation(Stepper):
                 return (NumpySecantWindow if options.type == "I" else NumpyWindow)(size, layout, self.like, dtype)
             if options.type == "I":
                 return SecantWindow(size, layout, self.like, dtype)
+            plain = options.sketch == 1 and dtype == self.like.dtype and options.max_condition is None
+            if not layout.on_host and dtype in DTYPES and plain and self.mixing.undamped:
+                return DeviceWindow(size, layout, self.like)
             return TorchWindow(size, layout, self.like, dtype, options.sketch)
 
     def _safeguard(self, size: PerSample) -> None:
         """Clears the window of samples whose residual has grown too far beyond its least."""
+        assert self.options.safeguard is not None
+        if isinstance(self.window, DeviceWindow):
+            self.window.guard(size, self.options.safeguard)
+            return
         if self.least is None:
             self.least = size
             return
         assert self.window is not None
-        assert self.options.safeguard is not None
         self.window.forget(size > self.options.safeguard * self.least)
         self.least = torch.fmin(self.least, size) if isinstance(size, Tensor) else np.fmin(self.least, size)
 
@@ -178,6 +200,10 @@ class Extrapolation(Stepper):
             self.before = (r, g)
         if self.window is not None:
             self.window.compact(samples, rows, layout)
+        if isinstance(self.window, DeviceWindow):
+            if self.before is not None:
+                self.before = (self.window.places[self.window.last], self.before[1])
+            self._find_place()
         if self.least is not None:
             self.least = self.least[samples if isinstance(self.least, Tensor) else samples.numpy()]
         self.mixing.compact(samples)
@@ -201,7 +227,7 @@ class Mixing:
         self.schedule: tuple[float, ...]
         self.schedule = (1.0,) if rule == "adaptive" else (rule if isinstance(rule, tuple) else (rule,))
         self.taken = 0
-        self.beta = torch.ones(samples, dtype=torch.float64, device=device) if self.adaptive else None
+        self.beta = torch.ones(samples, dtype=widest_dtype(device.type), device=device) if self.adaptive else None
         self.remaining: Tensor | None = None
 
     @staticmethod

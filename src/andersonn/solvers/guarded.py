@@ -23,7 +23,7 @@ class Guarded(Stepper):
     """The steps of ``inner`` for all samples but those that the :class:`Guard` sends elsewhere."""
 
     def __init__(self, inner: Stepper, patience: int, layout: Layout, like: Tensor) -> None:
-        self.recoveries = RECOVERIES
+        self.recoveries, self.needs_residuals = RECOVERIES, True
         self.inner, self.layout, self.like = inner, layout, like
         self.guard = Guard(layout.samples, patience)
         self.start = layout.block(like)
@@ -32,6 +32,21 @@ class Guarded(Stepper):
         self.back: np.ndarray | None = None  # rows that go back to their anchor
         self.damped: tuple[Tensor, Tensor] | None = None  # rows that take damped steps ``[R, 1]``, and their β
         self.groups: list[_BroydenGroup] = []
+
+    @property
+    def place(self) -> Block | None:  # type: ignore[override]  # what the stepper inside says
+        """Where the next residual is to be written."""
+        return self.inner.place
+
+    def unguarded(self) -> Stepper:
+        """The stepper without its guard."""
+        return self.inner
+
+    def forget(self, samples: np.ndarray) -> None:
+        """Starts afresh for these samples."""
+        self.inner.forget(samples)
+        for group in self.groups:
+            group.stepper.forget(samples[group.samples])
 
     def counting(self, f: Map, state: Tensor) -> AbstractContextManager[None]:
         """Around the first evaluation."""
@@ -45,7 +60,7 @@ class Guarded(Stepper):
 
     def _change(self, monitor: ConvergenceMonitor) -> None:
         guard, mask = self.guard, self.layout.row_mask
-        for block, samples in ((self.start, guard.from_start), (monitor.best, guard.from_best)):
+        for block, samples in ((self.start, guard.from_start), (monitor.best_block, guard.from_best)):
             if np.count_nonzero(samples):
                 self._anchor(block, mask(samples))
         self.keep_now, self.back = (
@@ -149,7 +164,7 @@ class _BroydenGroup:
         """Their steps, written to their rows of ``out``."""
         z, g, r = (self.layout.block(block.shaped.index_select(0, self.rows)) for block in (now.z, now.g, now.r))
         part = self.layout.block(torch.empty_like(z.t))
-        self.stepper.advance(Evaluation(z, g, r, now.norms[self.samples]), part)
+        self.stepper.advance(Evaluation(z, g, r, now.norms), part)
         out.t.index_copy_(0, self.rows, part.t)
 
     def of(self, mask: np.ndarray) -> _BroydenGroup | None:

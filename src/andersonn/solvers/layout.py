@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -44,14 +45,15 @@ class Block:
         shaped: the same memory in the shape that f takes and returns.
         counted: whether torch counts its own writes to it (not for tensors made in inference mode; numpy's writes are
             never counted).
+        pair: on an accelerator, memory ``[2, R, D]`` whose first half is this and whose second half is f's value, or None.
     """
 
-    __slots__ = ("a", "counted", "shaped", "t")
+    __slots__ = ("a", "counted", "pair", "shaped", "t")
 
     a: np.ndarray | Any
 
-    def __init__(self, t: Tensor, shaped: Tensor, a: np.ndarray | None = None) -> None:
-        self.t, self.shaped, self.a = t, shaped, a
+    def __init__(self, t: Tensor, shaped: Tensor, a: np.ndarray | None = None, pair: Tensor | None = None) -> None:
+        self.t, self.shaped, self.a, self.pair = t, shaped, a, pair
         self.counted = not t.is_inference()
 
 
@@ -62,27 +64,33 @@ class Layout:
         state: the initial state; dimension 0 counts samples, or rows if ``offsets`` are given. A vector ``[n]``
             without offsets is one sample of n numbers.
         offsets: int64 ``[B + 1]``, strictly increasing from 0 to the number of rows, or None. ``[0]`` is an empty batch.
+        joint: the whole state is one row of one sample, whatever its shape and the offsets.
 
     Raises:
         TypeError, ValueError, NotImplementedError: the state is of a kind that no solver works on (see
             :func:`refuse_unsupported`), or the offsets do not divide its rows.
     """
 
-    def __init__(self, state: Tensor, offsets: Tensor | None = None) -> None:
+    def __init__(self, state: Tensor, offsets: Tensor | None = None, joint: bool = False) -> None:
         refuse_unsupported(state)
         self.shape = state.shape
         if state.dim() == 0 and offsets is not None:
             raise ValueError("a state without dimensions has no rows for offsets to divide")
-        self.rows = 1 if state.dim() < 2 and offsets is None else state.shape[0]
+        self.rows = 1 if joint or (state.dim() < 2 and offsets is None) else state.shape[0]
         self.width = state.numel() if self.rows == 1 else state.shape[1:].numel()
         self.itemsize = state.element_size()
         self.on_host = state.device.type in HOST
-        self.lengths: Tensor | None = None
-        self.samples = self.rows
+        self.lengths: Tensor | None = None  # rows of each sample, and the same on the host
+        self.host_lengths: np.ndarray | None = None
+        self._signs: Tensor | None = None
+        self.samples, self.longest = self.rows, 1  # longest: rows of the sample that has most
         self.parts = self._parts()
-        if offsets is not None:
-            self.lengths = _checked_lengths(offsets, self.rows).to(state.device)
-            self.samples = len(self.lengths)
+        self.exact = torch.float64 if self.on_host else widest_dtype(state.device.type)
+        if offsets is not None and not joint:
+            lengths = _checked_lengths(offsets, self.rows)
+            self.host_lengths = lengths.numpy()
+            self.samples, self.longest = len(lengths), int(lengths.max())
+            self.lengths = lengths.to(state.device)
             self._divide()
 
     def _divide(self) -> None:
@@ -96,9 +104,9 @@ class Layout:
         at_once = max(1, PART // max(1, self.width * self.itemsize)) if self.on_host else self.rows
         return [slice(first, first + at_once) for first in range(0, self.rows, max(1, at_once))]
 
-    def block(self, value: Tensor) -> Block:
-        """The memory of a state, given in the shape of f or as ``[R, D]``."""
-        return Block(*self._matrix(value))
+    def block(self, value: Tensor, pair: Tensor | None = None) -> Block:
+        """The memory of a state, given in the shape of f or as ``[R, D]``; ``pair``: see :class:`Block`."""
+        return Block(*self._matrix(value), None, pair)
 
     def _matrix(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """A contiguous ``[R, D]``, and the same memory in the shape of f."""
@@ -111,11 +119,11 @@ class Layout:
 
     def flat(self, state: Tensor) -> Tensor:
         """``[R, D]`` view (or copy, if not contiguous) of a state."""
-        return state if state.dim() == 2 and len(self.shape) == 2 else state.reshape(self.rows, self.width)
+        return state if tuple(state.shape) == (self.rows, self.width) else state.reshape(self.rows, self.width)
 
     def to_samples(self, per_row: Tensor) -> Tensor:
-        """Sums rows to samples: ``[R, …]`` → ``[B, …]`` in float64."""
-        per_row = per_row.double()
+        """Sums rows to samples: ``[R, …]`` → ``[B, …]`` in float64, or what the device has."""
+        per_row = per_row.to(self.exact)
         if self.lengths is None:
             return per_row
         return torch.segment_reduce(per_row, "sum", lengths=self.lengths, axis=0, unsafe=True)
@@ -133,7 +141,8 @@ class Layout:
         else:
             starts = (self.lengths.cumsum(0) - self.lengths)[samples]
             part.lengths = self.lengths[samples]
-            part.rows = int(part.lengths.sum())
+            part.host_lengths = part.lengths.cpu().numpy()
+            part.rows = int(part.host_lengths.sum())
             part._divide()
             first = part.lengths.cumsum(0) - part.lengths  # of each sample's rows in the part
             rows = torch.arange(part.rows, device=samples.device) + part.to_rows(starts - first)
@@ -143,24 +152,41 @@ class Layout:
 
     def norms(self, *states: Tensor) -> Tensor:
         """Euclidean norms of several ``[R, D]`` states, sample by sample: float64 ``[B, number of states]``."""
-        by_row = torch.stack([_row_norms(state) for state in states], dim=1).double()
+        by_row = torch.stack([_row_norms(state, self.exact) for state in states], dim=1).to(self.exact)
         if self.on_host:
             _repair_extremes(by_row.numpy(), states)
         return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
 
+    def norm(self, state: Tensor) -> Tensor:
+        """As :meth:`norms` on an accelerator, of one state ``[R, D]`` or a pair ``[2, R, D]``: ``[B, 1]`` or ``[B, 2]``."""
+        by_row = _row_norms(state, self.exact)
+        by_row = by_row.unsqueeze(1) if state.dim() == 2 else by_row.T
+        return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
+
     def block_norms(self, *blocks: Block) -> Tensor | np.ndarray:
         """As :meth:`norms`, of blocks; an array on the host, a tensor elsewhere."""
+        if blocks[0].pair is not None:  # both in one operation
+            return self.norm(blocks[0].pair)
         by_sample = self.norms(*(block.t for block in blocks))
         return by_sample.numpy() if self.on_host else by_sample
 
     def subtract(self, one: Block, other: Block, out: Block) -> Block:
-        """``out = one − other``."""
-        torch.sub(one.t, other.t, out=out.t)
+        """``out = one − other``; where it has a pair, the second half is ``one``, in the same operation."""
+        if out.pair is None:
+            torch.sub(one.t, other.t, out=out.t)
+        else:
+            torch.addcmul(one.t, other.t, self._minus(out.pair), out=out.pair)
         return out
 
     def row_mask(self, samples: np.ndarray) -> np.ndarray:
         """The rows of the samples in a mask ``[B]``, as a mask ``[R]`` on the host."""
-        return samples if self.lengths is None else np.repeat(samples, self.lengths.cpu().numpy())
+        return samples if self.host_lengths is None else np.repeat(samples, self.host_lengths)
+
+    def _minus(self, pair: Tensor) -> Tensor:
+        """−1 and 0 for the halves of a pair, made on the device once."""
+        if self._signs is None:
+            self._signs = torch.arange(-1, 1, dtype=pair.dtype, device=pair.device).view(2, 1, 1)
+        return self._signs
 
     def copy_rows(self, source: Block, target: Block, rows: np.ndarray) -> None:
         """Copies the rows in a mask ``[R]`` from one block to the other."""
@@ -177,7 +203,7 @@ class NumpyLayout(Layout):
         self._sample_of_row_array = self._sample_of_row.numpy()
         self._starts = (self.lengths.cumsum(0) - self.lengths).numpy()
 
-    def block(self, value: Tensor) -> Block:
+    def block(self, value: Tensor, pair: Tensor | None = None) -> Block:
         """The memory of a state, as tensor and as array."""
         flat, shaped = self._matrix(value)
         return Block(flat, shaped, flat.numpy())
@@ -212,12 +238,22 @@ class NumpyLayout(Layout):
         target.a[rows] = source.a[rows]
 
 
-def layout_of(state: Tensor, offsets: Tensor | None = None) -> Layout:
+def layout_of(state: Tensor, offsets: Tensor | None = None, joint: bool = False) -> Layout:
     """The layout that a solve of this state is fastest in; arguments and errors as of :class:`Layout`."""
     rows = state.shape[0] if state.dim() > (offsets is None) else 1
     small = state.numel() * state.element_size() <= SMALL and rows <= SMALL_ROWS
     in_numpy = small and state.device.type in HOST and state.dtype in NUMPY_DTYPES
-    return (NumpyLayout if in_numpy else Layout)(state, offsets)
+    return (NumpyLayout if in_numpy else Layout)(state, offsets, joint)
+
+
+@lru_cache
+def widest_dtype(device: str) -> torch.dtype:
+    """The dtype of the solvers' small systems and norms on this type of device: float64, or float32 where it has none."""
+    try:
+        torch.empty(0, dtype=torch.float64, device=device)
+    except (TypeError, RuntimeError):  # MPS
+        return torch.float32
+    return torch.float64
 
 
 def tensor_of(values: Tensor | np.ndarray) -> Tensor:
@@ -230,12 +266,14 @@ def write_count(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
-def _row_norms(state: Tensor) -> Tensor:
+def _row_norms(state: Tensor, exact: torch.dtype) -> Tensor:
     if state.device.type not in HOST:  # without reading values back, which would make the host wait
-        if state.dtype != torch.float64:
-            return torch.linalg.vector_norm(state, dim=1, dtype=torch.float64)
-        top = state.abs().amax(dim=1).clamp(1e-300, 1e300)
-        return torch.linalg.vector_norm(state / top.unsqueeze(1), dim=1) * top
+        if state.dtype != exact and exact == torch.float64:
+            return torch.linalg.vector_norm(state, dim=-1, dtype=exact)
+        state = state.to(exact)
+        limits = torch.finfo(exact)
+        top = state.abs().amax(dim=-1).clamp(limits.tiny, limits.max)
+        return torch.linalg.vector_norm(state / top.unsqueeze(-1), dim=-1) * top
     wide = torch.promote_types(state.dtype, torch.float32)
     return torch.linalg.vector_norm(state, dim=1, dtype=None if wide == state.dtype else wide)
 
@@ -264,7 +302,7 @@ def _scaled_norms(values: np.ndarray) -> np.ndarray:
 
 
 def _checked_lengths(offsets: Tensor, rows: int) -> Tensor:
-    offsets = torch.as_tensor(offsets)
+    offsets = torch.as_tensor(offsets).cpu()  # from a device in one piece
     if offsets.is_floating_point() or offsets.is_complex() or offsets.dtype == torch.bool:
         raise TypeError(f"offsets must be integers, not {offsets.dtype}")
     if offsets.dim() != 1 or len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != rows:

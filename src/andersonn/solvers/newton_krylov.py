@@ -22,7 +22,7 @@ from andersonn.solvers.gmres import GMRES, Cycle
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.options import options, require_choice, require_count
 from andersonn.solvers.result import FixedPoint
-from andersonn.solvers.solver import Map, Solver, Stepper, evaluate, worth_compacting
+from andersonn.solvers.solver import Map, Solver, Stepper, checked_again, evaluate, worth_compacting
 
 PRODUCTS = ("auto", "forward", "differences")
 FIRST_FORCING, FORCING_FACTOR, LARGEST_FORCING = 0.5, 0.9, 0.9
@@ -74,7 +74,7 @@ class _Newton:
 
     def __init__(self, options: NewtonKrylov, f: Map, z0: Tensor, layout: Layout) -> None:
         self.options, self.f, self.products = options, f, options.products
-        self.monitor = ConvergenceMonitor(layout, options.rtol, options.atol, options.max_seconds)
+        self.monitor = ConvergenceMonitor(layout, options.rtol, options.atol, options.max_seconds, hasattr(f, "subset"))
         self.evaluations = 0
         with torch.inference_mode(False):
             self.z = layout.flat(z0.detach()).clone(memory_format=torch.contiguous_format)
@@ -96,7 +96,9 @@ class _Newton:
             self._compact()
             direction, left = self._direction()
             self._search(direction, left)
-        return self.monitor.result(self.evaluations)
+        if self.monitor.verified:
+            return self.monitor.result(self.evaluations)
+        return checked_again(self.f, self.monitor, self.evaluations)
 
     def _evaluate(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """f(z) and the norms, float64 ``[B, 2]``."""
@@ -127,13 +129,12 @@ class _Newton:
         wanted = self._next_forcing() * size
         most = min(self.options.window, self.remaining - 1)
         cycle = Cycle(GMRES(window=most), self.layout, torch.zeros_like(r), r, r, self.norms[:, [0, 0]])
-        at_rest = ~self._running()
-        while cycle.k < most and self.remaining > 1:
-            cycle.grow(self)
-            left = cycle.right[:, cycle.k].abs()
-            if bool(((left <= wanted) | at_rest).all()):
+        at_rest, enough = ~torch.from_numpy(self.monitor.running), wanted.cpu()
+        while cycle.products < most and self.remaining > 1:
+            if cycle.grow(self) and bool(((cycle.right[:, cycle.k].abs() <= enough) | at_rest).all()):
                 break
-        return cycle.solution(), left / size
+        direction = cycle.solution()
+        return direction, cycle.right[:, cycle.k].abs().to(size) / size
 
     def _next_forcing(self) -> Tensor:
         """η of each sample: as exact as quadratic convergence needs, and no more than the tolerance asks for."""

@@ -44,8 +44,8 @@ class Trace:
     Attributes:
         residual: relative residual of every sample, float64 ``[T, B]`` on the CPU; a sample that has stopped keeps the value
             of the state it returned.
-        seconds: time since the start of the solve, float64 ``[T]``. On an asynchronous device the work is known to be done
-            at the solver's checks (``check_every``); in between this is the time at which it was queued.
+        seconds: time since the start of the solve, float64 ``[T]``. On an asynchronous device this is the time at which the
+            work was queued, except at a check of ``check_every``, when it is known to be done.
     """
 
     residual: Tensor
@@ -89,7 +89,8 @@ class FixedPoint:
         status: :class:`Status` values, int8 ``[B]``.
         residual: relative residual ‖f(z) − z‖ / ‖f(z)‖ at the returned z, float64 ``[B]``.
         steps: updates made until the returned z, int64 ``[B]``.
-        evaluations: calls of f, each for all samples that were still in the batch.
+        evaluations: calls of f, each for all samples that were still in the batch: ``max_steps`` + 1 at most, and one more where
+            some samples converged while others ran out of steps (see ``joint`` of :class:`~andersonn.solvers.Solver`).
         trace: history by evaluation.
     """
 
@@ -104,6 +105,12 @@ class FixedPoint:
     def converged(self) -> Tensor:
         """Which samples met the tolerance, bool ``[B]``."""
         return self.status == Status.CONVERGED
+
+    def for_each(self, samples: int) -> FixedPoint:
+        """The same for each of so many samples, of a solve whose state was one sample."""
+        status, residual, steps = (each.expand(samples).clone() for each in (self.status, self.residual, self.steps))
+        trace = Trace(self.trace.residual.expand(-1, samples).clone(), self.trace.seconds)
+        return FixedPoint(self.z, status, residual, steps, self.evaluations, trace)
 
     @property
     def all_converged(self) -> bool:

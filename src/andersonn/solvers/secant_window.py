@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.layout import Block, Layout, NumpyLayout, tensor_of
-from andersonn.solvers.window import NormalEquations, TorchWindow, row_products, subtract_combination
+from andersonn.solvers.normal_equations import NormalEquations
+from andersonn.solvers.window import TorchWindow, row_products, subtract_combination
 
 
 class SecantWindow(TorchWindow):
@@ -24,7 +25,7 @@ class SecantWindow(TorchWindow):
 
     def __init__(self, size: int, layout: Layout, like: Tensor, dtype: torch.dtype | None = None) -> None:
         super().__init__(size, layout, like, dtype)
-        kind: dict[str, Any] = {"dtype": torch.float64, "device": like.device}
+        kind: dict[str, Any] = {"dtype": layout.exact, "device": like.device}
         self.lengths = torch.zeros(layout.samples, 2, size, **kind)
         gram = torch.zeros(layout.samples, size, size, **kind)
         self.equations = NormalEquations(gram, torch.zeros(layout.samples, size, **kind))
@@ -70,6 +71,11 @@ class SecantWindow(TorchWindow):
     def forget(self, samples: Tensor | np.ndarray) -> None:
         """Forgets the past of some samples, a mask ``[B]``."""
         self.equations.forget(tensor_of(samples))
+
+    def grow(self, size: int) -> None:
+        """Makes room for more differences."""
+        self.lengths = torch.nn.functional.pad(self.lengths, (0, size - self.size))
+        super().grow(size)
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone."""

@@ -8,8 +8,8 @@ non-finite values, the best iterate, budgets, the trace, and dropping samples th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from typing import Any, NamedTuple, TypeGuard
 
@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.convergence_monitor import ConvergenceMonitor
+from andersonn.solvers.fixed_length import FixedLengthMonitor
 from andersonn.solvers.layout import Block, Layout, PerSample, layout_of
 from andersonn.solvers.options import options, require_count, require_number
 from andersonn.solvers.pytree import SubsettableMap, tree_of
 from andersonn.solvers.result import FixedPoint, nothing_to_solve
 
 Map = Callable[[Tensor], Tensor]
-CHECK_EVERY_ON_DEVICE = 8
 CHANGED = "f changed its argument, or memory that it had returned before; let it return a new tensor at each call"
 
 
@@ -51,9 +51,13 @@ class Stepper:
 
     Attributes:
         recoveries: how often a sample may run into NaN or infinity and go on, since the stepper goes back to a finite state.
+        place: where the next residual is to be written, or None: anywhere.
+        needs_residuals: whether it looks at the residuals to decide how to step.
     """
 
     recoveries = 0
+    place: Block | None = None
+    needs_residuals = False
 
     def advance(self, now: Evaluation, out: Block) -> Block:
         """The next state: ``out`` with it written there, or ``now.g`` itself."""
@@ -66,10 +70,13 @@ class Stepper:
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone; their rows, and the layout that they have then."""
 
-    @contextmanager
-    def counting(self, f: Map, state: Tensor) -> Iterator[None]:
+    def counting(self, f: Map, state: Tensor) -> AbstractContextManager[None]:
         """Around the first evaluation of a solve: for a stepper that needs to know what it costs."""
-        yield
+        return nullcontext()
+
+    def unguarded(self) -> Stepper:
+        """The same without what looks at residuals to keep it from failing."""
+        return self
 
     @property
     def period(self) -> int:
@@ -77,7 +84,7 @@ class Stepper:
         return 1
 
     def forget(self, samples: np.ndarray) -> None:
-        """Starts afresh for the samples in a mask ``[B]``."""
+        """Starts afresh for the samples in a mask ``[B]``: their next state is another than was proposed."""
 
     def observe(self, monitor: ConvergenceMonitor) -> None:
         """Called after each check, before ``advance``."""
@@ -91,11 +98,16 @@ class Solver(ABC):
         rtol, atol: a sample converges when ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖.
         max_steps: updates of z at most; f is called once more than that at most.
         max_seconds: time after which samples that still run stop with status ``OUT_OF_TIME``; None: no limit.
-        check_every: evaluations between two checks of the residuals. On an accelerator each check makes the host wait;
-            None takes 1 on a CPU, 8 elsewhere. Samples converge only at a check.
+        check_every: evaluations between two checks of the residuals; samples converge only at a check, for which the host
+            waits. None: at every evaluation, and on an accelerator without waiting: residuals are read while the
+            next evaluation runs, so that a solve ends one evaluation after the one it returns. With ``rtol`` and ``atol`` 0 an
+            accelerator then takes all steps and reads nothing (:mod:`~andersonn.solvers.fixed_length`).
         compact: samples that have stopped leave the batch when at most this share of it still runs, if f can leave
             samples out: if it has a method ``subset(samples, rows)`` that takes int64 indices of the samples to keep and of
             their rows, and returns f for those alone. 0: never.
+        joint: treat the whole state as one sample, with one residual: for maps whose samples affect each other, such
+            as graphs whose nodes are rows, or cells with batch normalization. All samples then get the same status, residual and
+            number of steps.
     """
 
     rtol: float = field(default=1e-3, kw_only=True)
@@ -104,6 +116,7 @@ class Solver(ABC):
     max_seconds: float | None = field(default=None, kw_only=True)
     check_every: int | None = field(default=None, kw_only=True)
     compact: float = field(default=0.7, kw_only=True)
+    joint: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         require_number("rtol", self.rtol)
@@ -129,8 +142,9 @@ class Solver(ABC):
         """Solves z = f(z) from ``z0`` without recording gradients; see :func:`andersonn.solvers.fixed_point`."""
         tree = tree_of(z0, offsets)
         if tree is None:
-            layout = layout_of(z0, offsets)
-            return self._iterate(f, z0, layout) if z0.numel() else nothing_to_solve(z0, layout.samples)
+            layout = layout_of(z0, offsets, self.joint)
+            found = self._iterate(f, z0, layout) if z0.numel() else nothing_to_solve(z0, layout.samples)
+            return found.for_each(Layout(z0, offsets).samples) if self.joint else found
         found = self.solve(tree.lift(f), tree.pack(z0), offsets)
         return replace(found, z=tree.unpack(found.z))
 
@@ -140,36 +154,73 @@ class Solver(ABC):
         A sample converges at the first state checked with ‖f(z) − z‖ ≤ atol + rtol · ‖f(z)‖, and keeps that state.
         """
         stepper = self.stepper(layout, z0)
-        monitor = ConvergenceMonitor(layout, self.rtol, self.atol, self.max_seconds, stepper.recoveries)
-        every = self.check_every or (1 if z0.device.type == "cpu" else CHECK_EVERY_ON_DEVICE)
+        late = self.check_every is None and not layout.on_host
+        unlimited = late and self.rtol == self.atol == 0 and self.max_seconds is None
+        fixed_length = unlimited and not stepper.unguarded().needs_residuals
+        monitor = ConvergenceMonitor(
+            layout, self.rtol, self.atol, self.max_seconds, hasattr(f, "subset"), late, stepper.recoveries
+        )
+        if fixed_length:
+            stepper, monitor, late = stepper.unguarded(), FixedLengthMonitor(layout), False
+        unchecked: tuple[int, Block, bool] | None = None  # the evaluation whose norms are being read
         buffers = _Buffers(layout, z0)
         z, own, g = buffers.take(), True, None  # own: z is memory of ours, not what f returned
         z.t.copy_(layout.flat(z0.detach()))
         for step in range(self.max_steps + 1):
-            in_use = (*stepper.blocks_in_use(), *monitor.blocks_in_use())
+            waiting = () if unchecked is None else (unchecked[1],)
+            in_use = (*stepper.blocks_in_use(), *monitor.blocks_in_use(), *waiting)
             with stepper.counting(f, z.shaped) if step == 0 else nullcontext():
                 g = evaluate(f, z, monitor.layout, in_use if g is None else (g, *in_use))
             with np.errstate(all="ignore"):  # of samples that overflow
-                r = monitor.layout.subtract(g, z, buffers.take(z, *in_use))
+                place = stepper.place or buffers.take(z, *in_use, paired=not layout.on_host)
+                r = monitor.layout.subtract(g, z, place)
                 norms = monitor.layout.block_norms(r, g)
                 monitor.record(norms)
                 last = step == self.max_steps
-                checking = last or step % every == 0
+                if late:
+                    now = (step, z, own)
+                    checking = unchecked is not None or last
+                    unchecked = self._check_late(f, monitor, unchecked, now, last)
+                else:
+                    checking = last or step % (self.check_every or 1) == 0
+                    if checking:
+                        monitor.check(step, z, own)
                 if checking:
-                    monitor.check(step, z, own)
-                    if last or not monitor.any_running:
+                    running = monitor.any_running
+                    if last or (monitor.verified and not running):
                         break
-                    stepper.observe(monitor)
+                    if running:
+                        stepper.observe(monitor)
+                    if monitor.reopened is not None:
+                        stepper.forget(monitor.reopened)
                 out = buffers.take(z, r, *stepper.blocks_in_use(), *monitor.blocks_in_use())
                 z = stepper.advance(Evaluation(z, g, r, norms), out)
-                z, own = monitor.replace_nonfinite(z, z is out, out)
+                z, own = monitor.hold(z, z is out, out)
             if checking and worth_compacting(f, monitor, self.compact):
                 samples, rows = monitor.compact()
                 f = f.subset(samples, rows)
                 stepper.compact(samples, rows, monitor.layout)
                 buffers, g = _Buffers(monitor.layout, z.t), None
                 z, own = monitor.layout.block(z.shaped.index_select(0, rows)), True
-        return monitor.result(step + 1)
+        return monitor.result(step + 1) if monitor.verified else checked_again(f, monitor, step + 1)
+
+    def _check_late(
+        self,
+        f: Map,
+        monitor: ConvergenceMonitor,
+        before: tuple[int, Block, bool] | None,
+        now: tuple[int, Block, bool],
+        last: bool,
+    ) -> tuple[int, Block, bool] | None:
+        """Checks the evaluation before the present one, whose norms have arrived meanwhile. Waits for the present one, too, if it
+        is the last one, or if samples leave the batch next. Returns what is still unchecked.
+        """
+        if before is not None:
+            monitor.check(*before, behind=1)
+        if (last or worth_compacting(f, monitor, self.compact)) and (monitor.any_running or not monitor.verified):
+            monitor.check(*now)
+            return None
+        return now
 
 
 class _Buffers:
@@ -180,13 +231,17 @@ class _Buffers:
         self.kind: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
         self.blocks: list[Block] = []
 
-    def take(self, *busy: Block) -> Block:
-        """One that is none of those in ``busy``."""
+    def take(self, *busy: Block, paired: bool = False) -> Block:
+        """One that is none of those in ``busy``; ``paired``: with a pair."""
         for block in self.blocks:
-            if block not in busy:
+            if block not in busy and (block.pair is not None) == paired:
                 return block
         with torch.inference_mode(False):  # tensors made in inference mode do not count how often they are written to
-            self.blocks.append(self.layout.block(torch.empty(self.layout.shape, **self.kind)))
+            if paired:
+                pair = torch.empty(2, self.layout.rows, self.layout.width, **self.kind)
+                self.blocks.append(self.layout.block(pair[0], pair))
+            else:
+                self.blocks.append(self.layout.block(torch.empty(self.layout.shape, **self.kind)))
         return self.blocks[-1]
 
 
@@ -194,6 +249,19 @@ def worth_compacting(f: Map, monitor: ConvergenceMonitor, share: float) -> TypeG
     """Whether at most this share of the batch still runs, and f can leave samples out."""
     running, size = np.count_nonzero(monitor.running), len(monitor.running)
     return bool(running < size and running <= share * size and hasattr(f, "subset"))
+
+
+def checked_again(f: Map, monitor: ConvergenceMonitor, evaluations: int) -> FixedPoint:
+    """The result after one more evaluation. Samples converged while others ran out of steps and have returned to an earlier
+    state; those that converged may depend on them.
+    """
+    layout = monitor.layout
+    z = layout.block(monitor.result(evaluations).z)
+    g = evaluate(f, z, layout, [])
+    with np.errstate(all="ignore"):
+        r = layout.subtract(g, z, layout.block(torch.empty_like(z.t)))
+        monitor.check_returned(layout.block_norms(r, g))
+    return monitor.result(evaluations + 1)
 
 
 def evaluate(f: Map, z: Block, layout: Layout, past: Sequence[Block]) -> Block:

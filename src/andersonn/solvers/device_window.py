@@ -1,0 +1,160 @@
+"""The window of Anderson extrapolation on an accelerator, where a step costs its launches: as few operations as torch allows.
+
+A ring of m + 1 slots holds m pairs of differences (ΔF, ΔG) and the latest pair (r, g), which the solver's loop writes there. A
+step turns the pair before into a difference, in place; one batched product of the ring's first halves with themselves has both the Gram
+matrix and the projections; and one system a sample, of all slots, gives the weights of the combination. The slot q of the
+latest pair takes part in that system as
+
+    [ G + ridge diag G   K p ] [ −γ  ]   [  0  ]
+    [        0            1  ] [ 1/K ] = [ 1/K ]
+
+so that no operation has to take G and p out of the product. K is so large that the latest g, which the combination adds to itself with
+weight 1/K, is unchanged by it. Slots that are empty have zeros; those that a sample has forgotten get a diagonal so large that their
+weight vanishes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from andersonn.solvers.layout import Block, Layout
+from andersonn.solvers.window import Window
+
+DTYPES = (torch.float32, torch.float64)
+"""Dtypes of states: products of half precision need a wider one than the ring's."""
+SCALES = {torch.float64: (1e20, 1e-307, 1e300), torch.float32: (1e12, 1e-37, 1e30)}
+"""K, the diagonal of empty slots and that of forgotten ones, by the dtype of the small systems."""
+
+
+class Tables(NamedTuple):
+    """What the systems have beside the products, for each slot q of the latest pair.
+
+    Attributes:
+        scale: factors of the products, ``[n, n, n]``.
+        constant: added to them, ``[n, n, n]``.
+        forget: from the slots at which a sample forgot its past to what is added for that, ``[n, n, n²]``.
+        unit: right-hand sides, ``[n, n]``.
+    """
+
+    scale: Tensor
+    constant: Tensor
+    forget: Tensor
+    unit: Tensor
+
+
+@lru_cache(maxsize=32)
+def tables_of(n: int, ridge: float, exact: torch.dtype, device: torch.device) -> Tables:
+    """For so many slots; made on the host, and kept, so that only the first solve copies them to the device."""
+    many, empty, forgotten = SCALES[exact]
+    eye = torch.eye(n, dtype=torch.float64, device="cpu")
+    scale, constant = (1.0 + ridge * eye).repeat(n, 1, 1), (empty * eye).repeat(n, 1, 1)
+    forget = eye.new_zeros(n, n, n, n)
+    for q in range(n):
+        scale[q, :, q], scale[q, q], constant[q, q, q] = many, 0.0, 1.0
+        for back in range(
+            1, n
+        ):  # the difference in slot q − back has been there since slot q − back + 1 was the latest
+            column = (q - back) % n
+            for since in range(back):
+                forget[q, (q - since) % n, column, column] = forgotten
+    parts = (scale, constant, forget.reshape(n, n, n * n), eye / many)
+    return Tables(*(part.to(exact).to(device) for part in parts))
+
+
+class DeviceWindow(Window):
+    """The last m differences of residuals and values of a state on an accelerator, of least squares (type II), undamped.
+
+    Args:
+        size: m.
+        layout, like: of the state, float32 or float64.
+
+    Attributes:
+        places: the slots, as blocks of their residuals.
+        last: the slot of the residual that the next difference is taken from.
+    """
+
+    def __init__(self, size: int, layout: Layout, like: Tensor) -> None:
+        self.layout, self.size, self.last = layout, size, -1
+        kind: dict[str, Any] = {"device": like.device}
+        self.ring = torch.zeros(size + 1, 2, layout.rows, layout.width, dtype=like.dtype, **kind)
+        kind["dtype"] = layout.exact
+        self.grown = torch.zeros(size + 1, layout.samples, **kind)  # whether a sample forgot its past then, by slot
+        self.guarded = False  # whether one may have
+        self.least: Tensor | None = None
+        self.copied: Block | None = None
+        self._find_places()
+
+    def _find_places(self) -> None:
+        self.places = [self.layout.block(pair[0], pair) for pair in self.ring]
+
+    def place_after(self, before: tuple[Block, Block] | None) -> Block:
+        """Where the residual (and value) after those go; the loop writes them there in an operation that it makes anyway."""
+        return self.places[0 if before is None else (self._slot(*before) + 1) % len(self.places)]
+
+    def _slot(self, r: Block, g: Block) -> int:
+        """Where these are; copied there if they were not written there, in a window begun in the course of a solve."""
+        if r in self.places:
+            self.last = self.places.index(r)
+        elif r is not self.copied:
+            self.last, self.copied = (self.last + 1) % len(self.places), r
+            torch.stack([r.t, g.t], out=self.ring[self.last])
+        return self.last
+
+    def push(self, r_before: Block, r: Block, g_before: Block, g: Block) -> None:
+        """Adds the newest differences in place of the oldest."""
+        before = self.ring[self._slot(r_before, g_before)]
+        torch.sub(self.ring[self._slot(r, g)], before, out=before)
+        self.pushed += 1
+
+    def guard(self, size: Tensor, factor: float) -> None:
+        """Forgets the past of samples whose residual norm, of ``size [B]``, exceeds ``factor`` times its least so far."""
+        if self.least is None:
+            self.least, self.guarded = size, True
+            self.grown[self.last].zero_()
+            return
+        torch.gt(size, factor * self.least, out=self.grown[self.last])
+        self.least = torch.fmin(self.least, size)
+
+    def forget(self, samples: Tensor) -> None:
+        """Forgets the past of some samples, a mask ``[B]``."""
+        self.guarded = True
+        self.grown[self.last] = torch.maximum(self.grown[self.last], samples.to(self.grown.dtype))
+
+    def clear(self) -> None:
+        """Forgets the past of all samples."""
+        self.pushed, self.guarded = 0, True
+        self.grown[self.last].fill_(1.0)
+
+    def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor:
+        """Weights of the slots' second halves in the combination, ``[B, m + 1]``: −γ, and 0 for that of the latest value. All 0, a
+        Picard step, where products overflow.
+        """
+        q, layout = self.last, self.layout
+        tables = tables_of(self.size + 1, ridge, layout.exact, self.ring.device)
+        residuals = self.ring[:, 0].transpose(0, 1)
+        products = torch.bmm(residuals, residuals.transpose(1, 2))
+        if layout.lengths is not None:
+            products = layout.to_samples(products)
+        constant = tables.constant[q]
+        if self.guarded:
+            flat = torch.addmm(constant.view(1, -1), self.grown.T, tables.forget[q])
+            constant = flat.view(layout.samples, *constant.shape)
+        systems = torch.addcmul(constant, products, tables.scale[q])
+        weights, _ = torch.linalg.solve_ex(systems, tables.unit[q].expand(layout.samples, -1).unsqueeze(2))
+        return weights.squeeze(2).to(self.ring.dtype).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+
+    def extrapolate(self, gamma: Tensor, g: Block, out: Block) -> None:
+        """``out = g − Σ γ_i ΔG_i``, row by row."""
+        by_row = self.layout.to_rows(gamma).unsqueeze(1)
+        torch.baddbmm(g.t.unsqueeze(1), by_row, self.ring[:, 1].transpose(0, 1), out=out.t.unsqueeze(1))
+
+    def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
+        """Goes on with these samples alone."""
+        self.layout, self.ring = layout, self.ring.index_select(2, rows)
+        self.grown = self.grown.index_select(1, samples)
+        self.least = None if self.least is None else self.least[samples]
+        self._find_places()

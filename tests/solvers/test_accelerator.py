@@ -1,0 +1,271 @@
+"""Solvers on a pretend accelerator: what they launch and read, and that they find what they find on the host. Counts, never times."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from andersonn.solvers import GMRES, Anderson, Broyden, FixedPointIteration, Status
+from andersonn.solvers.device_window import DeviceWindow
+from andersonn.solvers.layout import layout_of, widest_dtype
+from andersonn.solvers.window import NumpyWindow
+from tests.pretend_accelerator import PretendAccelerator, host
+
+TOLERANCE = {"rtol": 1e-5, "max_steps": 200}
+OFFSETS = torch.tensor([0, 2, 3, 8])
+SOLVERS = {
+    "Picard": FixedPointIteration(**TOLERANCE),
+    "damped": FixedPointIteration(mixing=0.8, **TOLERANCE),
+    "Anderson": Anderson(**TOLERANCE),
+    "window 20": Anderson(window=20, **TOLERANCE),
+    "period": Anderson(period=2, **TOLERANCE),
+    "restart": Anderson(restart=4, **TOLERANCE),
+    "safeguard": Anderson(safeguard=1.2, **TOLERANCE),
+    "no safeguard": Anderson(safeguard=None, **TOLERANCE),
+    "damped Anderson": Anderson(mixing=0.7, **TOLERANCE),
+    "adaptive": Anderson(mixing="adaptive", **TOLERANCE),
+    "type I": Anderson(type="I", **TOLERANCE),
+    "sketch": Anderson(sketch=4, **TOLERANCE),
+    "condition": Anderson(max_condition=1e4, **TOLERANCE),
+    "bfloat16 window": Anderson(window_dtype="bfloat16", **TOLERANCE),
+    "Broyden": Broyden(**TOLERANCE),
+}
+F_LAUNCHES = 3
+MIXING = {"Picard": 2, "Anderson": 13, "no safeguard": 9, "Broyden": 44}
+"""Operations of an evaluation beside those of f, with no sample held: lower them when it takes fewer."""
+HOLDING = 2
+"""More of them while samples that have converged are held at their states."""
+GMRES_MIXING = 13
+
+
+def problem(dtype=torch.float32, symmetric=True, radius=0.97):
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(128, 128, generator=generator, dtype=torch.float64)
+    weight = weight + weight.T if symmetric else weight
+    weight *= radius / torch.linalg.matrix_norm(weight, 2)
+    shift, z0 = (torch.randn(8, 128, generator=generator, dtype=torch.float64) for _ in range(2))
+    return weight.to(dtype), shift.to(dtype), z0.to(dtype)
+
+
+def tanh(weight, shift):
+    return lambda z: torch.tanh(z @ weight + shift)
+
+
+@pytest.fixture(params=[True, False], ids=["float64", "no float64"])
+def device(request):
+    widest_dtype.cache_clear()
+    with PretendAccelerator(float64=request.param) as entered:
+        yield entered
+    widest_dtype.cache_clear()
+
+
+@pytest.fixture
+def capable():
+    widest_dtype.cache_clear()
+    with PretendAccelerator() as entered:
+        yield entered
+    widest_dtype.cache_clear()
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("offsets", [None, OFFSETS], ids=["dense", "ragged"])
+def test_it_finds_what_the_host_finds_one_evaluation_later(device, name, offsets):
+    weight, shift, z0 = problem()
+    solver = SOLVERS[name]
+    expected = solver.solve(tanh(weight, shift), z0, offsets)
+    f = tanh(device.put(weight), device.put(shift))
+    found = solver.solve(f, device.put(z0), offsets)
+    assert found.all_converged
+    assert found.z.device.type == found.status.device.type == "sim"
+    g = tanh(weight, shift)(host(found.z))
+    layout = layout_of(z0, offsets)
+    sizes, lengths = layout.norms(g - host(found.z), g).T
+    assert torch.allclose(host(found.residual).double(), sizes / lengths, rtol=2e-2)
+    assert torch.allclose(host(found.z), expected.z, atol=3e-4)
+    slack = 1 if device.float64 else 2  # small systems in single precision take other steps
+    assert found.evaluations <= expected.evaluations + slack
+    assert found.trace.residual.shape == (found.evaluations, layout.samples)
+
+
+@pytest.mark.parametrize("name", MIXING)
+def test_launches_and_reads_of_an_evaluation(capable, name):
+    weight, shift, z0 = problem()
+    f, start = tanh(capable.put(weight), capable.put(shift)), capable.put(z0)
+
+    def counts(**options):
+        capable.reset()
+        found = replace(SOLVERS[name], **options).solve(f, start)
+        return capable.launches, capable.reads, found.evaluations
+
+    many, few = counts(rtol=1e-12, max_steps=12), counts(rtol=1e-12, max_steps=7)
+    assert (many[0] - few[0]) / 5 - F_LAUNCHES <= MIXING[name], capable.operations
+    assert many[1] - few[1] <= 5
+    whole = counts()
+    assert whole[0] / whole[2] - F_LAUNCHES <= MIXING[name] + HOLDING, capable.operations
+    assert whole[1] <= whole[2], capable.places
+
+
+def test_a_check_every_few_evaluations_reads_less(capable):
+    weight, shift, z0 = problem()
+    f, start = tanh(capable.put(weight), capable.put(shift)), capable.put(z0)
+    capable.reset()
+    found = Anderson(check_every=8, **TOLERANCE).solve(f, start)
+    assert capable.reads == -(-found.evaluations // 8)
+    assert found.all_converged
+    assert (host(found.steps) % 8 == 0).all()
+
+
+class Affine:
+    """An affine map with products, as an adjoint's is."""
+
+    def __init__(self, weight, shift):
+        self.weight, self.shift = weight, shift
+
+    def __call__(self, z):
+        return self.linear(z) + self.shift
+
+    def linear(self, z):
+        return z @ self.weight
+
+
+def test_launches_of_gmres(capable):
+    weight, shift, z0 = problem()
+    f, start = Affine(capable.put(weight), capable.put(shift)), capable.put(z0)
+    expected = GMRES(**TOLERANCE).solve(Affine(weight, shift), z0)
+    capable.reset()
+    found = GMRES(**TOLERANCE).solve(f, start)
+    assert capable.launches / found.evaluations - 1 <= GMRES_MIXING, capable.operations
+    assert capable.reads <= found.evaluations + 6, capable.places
+    assert found.all_converged
+    assert torch.allclose(host(found.z), expected.z, rtol=1e-3, atol=1e-2)
+    assert found.evaluations <= expected.evaluations + 3  # one late a cycle
+
+
+@pytest.mark.parametrize("offsets", [None, OFFSETS], ids=["dense", "ragged"])
+def test_gmres_without_float64(device, offsets):
+    weight, shift, z0 = problem(radius=0.9)
+    w, b = device.put(weight), device.put(shift)
+    found = GMRES(**TOLERANCE).solve(lambda z: z @ w + b, device.put(z0), offsets if offsets is None else OFFSETS)
+    exact = torch.linalg.solve(torch.eye(128).double() - weight.T.double(), shift.double().T).T
+    if offsets is None:
+        assert found.all_converged
+        assert torch.allclose(host(found.z).double(), exact, rtol=1e-3, atol=1e-3)
+    assert torch.isfinite(host(found.z)).all()
+
+
+def test_automatic_choice_runs_on_a_device(device):
+    weight, shift, z0 = problem()
+    f = tanh(device.put(weight), device.put(shift))
+    for options in ({}, {"mixing": "adaptive"}, {"restart": 3}):
+        found = Anderson("auto", **TOLERANCE, **options).solve(f, device.put(z0))
+        assert found.all_converged
+
+
+class Leaving:
+    """Samples of different rates, which can leave the batch."""
+
+    def __init__(self, weight, shift, rates):
+        self.weight, self.shift, self.rates = weight, shift, rates
+
+    def __call__(self, z):
+        return torch.tanh((z @ self.weight) * self.rates + self.shift)
+
+    def subset(self, samples, rows):
+        return Leaving(self.weight, self.shift[rows], self.rates[rows])
+
+
+@pytest.mark.parametrize("name", ["Picard", "Anderson", "period", "type I", "Broyden"])
+@pytest.mark.parametrize("offsets", [None, OFFSETS], ids=["dense", "ragged"])
+def test_samples_leave_the_batch(device, name, offsets):
+    weight, shift, z0 = problem()
+    rates = torch.linspace(0.1, 1, 8).unsqueeze(1)
+    expected = SOLVERS[name].solve(Leaving(weight, shift, rates), z0, offsets)
+    moved = Leaving(*(device.put(each) for each in (weight, shift, rates)))
+    found = SOLVERS[name].solve(moved, device.put(z0), offsets)
+    assert found.all_converged
+    assert torch.allclose(host(found.z), expected.z, atol=3e-4)
+    if device.float64:
+        assert torch.equal(host(found.steps), expected.steps)
+
+
+def test_a_broken_sample_and_one_that_mixes(device):
+    weight, shift, z0 = problem()
+    inner = tanh(device.put(weight), device.put(shift))
+    broken = torch.zeros(8, 1)
+    broken[3] = float("nan")
+    broken = device.put(broken)
+    found = Anderson(**TOLERANCE).solve(lambda z: inner(z) + broken, device.put(z0))
+    assert host(found.status).tolist() == [0, 0, 0, Status.NONFINITE, 0, 0, 0, 0]
+    assert torch.isfinite(host(found.z)).all()
+    mixing = Anderson(**TOLERANCE).solve(lambda z: 0.5 * inner(z) + 0.4 * z.mean(0, keepdim=True), device.put(z0))
+    z = host(mixing.z)
+    g = 0.5 * tanh(weight, shift)(z) + 0.4 * z.mean(0, keepdim=True)
+    assert mixing.all_converged
+    assert ((g - z).norm(dim=1) <= 1.01e-5 * g.norm(dim=1)).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_dtypes(capable, dtype):
+    weight, shift, z0 = problem(dtype, radius=0.8)
+    f = tanh(capable.put(weight), capable.put(shift))
+    for solver in (Anderson(rtol=2e-2), Broyden(rtol=2e-2), FixedPointIteration(rtol=2e-2)):
+        assert solver.solve(f, capable.put(z0)).all_converged
+
+
+def test_the_ring_gives_the_windows_combination(monkeypatch):
+    """Weights and combination of the ring against the incremental normal equations, over more pushes than slots, to 1e-6."""
+    generator = torch.Generator().manual_seed(0)
+    like = torch.zeros(3, 20, dtype=torch.float64)
+    pairs = [torch.randn(2, 3, 20, generator=generator, dtype=torch.float64) for _ in range(9)]
+    plain = NumpyWindow(4, layout_of(like), like)
+    monkeypatch.setattr("andersonn.solvers.layout.HOST", ())
+    layout = layout_of(like)
+    ring, before = DeviceWindow(4, layout, like), None
+    for n, (r, g) in enumerate(pairs):
+        place = ring.place_after(before)
+        place.pair.copy_(torch.stack([r, g]))
+        now = (place, layout.block(g))
+        if before is not None:
+            ring.push(before[0], now[0], before[1], now[1])
+            ring.guard(torch.tensor([1.0, 9.0 if n == 5 else 1.0, 1.0], dtype=torch.float64), 4.0)
+            blocks = [plain.layout.block(each) for each in (pairs[n - 1][0], r, pairs[n - 1][1], g)]
+            plain.push(*blocks)
+            plain.forget(np.array([False, n == 5, False]))
+            expected, found = torch.empty_like(g), torch.empty_like(g)
+            plain.extrapolate(plain.coefficients(1e-14), blocks[3], plain.layout.block(expected))
+            ring.extrapolate(ring.coefficients(1e-14), now[1], layout.block(found))
+            assert torch.allclose(found, expected, rtol=1e-6, atol=1e-9), n
+        before = now
+
+
+@pytest.mark.parametrize("name", ["Picard", "Anderson", "safeguard", "damped Anderson", "type I", "Broyden"])
+@pytest.mark.parametrize("offsets", [None, OFFSETS], ids=["dense", "ragged"])
+def test_a_solve_of_fixed_length_reads_nothing(device, name, offsets):
+    """What recording it as a CUDA graph needs; it returns what the host's solve returns."""
+    weight, shift, z0 = problem(radius=0.9)
+    solver = replace(SOLVERS[name], rtol=0.0, max_steps=9)
+    f, start = tanh(device.put(weight), device.put(shift)), device.put(z0)
+    solver.solve(f, start, offsets)
+    device.reset()
+    found = solver.solve(f, start)
+    assert device.reads == 0, device.places
+    assert device.uploads == 0
+    found = solver.solve(f, start, offsets)
+    expected = solver.solve(tanh(weight, shift), z0, offsets)
+    assert found.evaluations == 10
+    assert torch.equal(host(found.steps), expected.steps)
+    assert torch.equal(host(found.status), expected.status)
+    assert torch.allclose(host(found.residual).double(), expected.residual, rtol=3e-2)
+    assert torch.allclose(host(found.z), expected.z, atol=1e-3)
+
+
+def test_a_solve_of_fixed_length_tells_what_broke(capable):
+    broken = torch.zeros(3, 1)
+    broken[1] = float("nan")
+    broken, start = capable.put(broken), capable.put(torch.zeros(3, 4))
+    found = FixedPointIteration(rtol=0.0, max_steps=5).solve(lambda z: 0.5 * z + 1.0 + broken, start)
+    assert host(found.status).tolist() == [Status.MAX_STEPS, Status.NONFINITE, Status.MAX_STEPS]
+    assert torch.isfinite(host(found.z)).all()
+    constant = FixedPointIteration(rtol=0.0, max_steps=5).solve(lambda z: torch.ones_like(z), start)
+    assert host(constant.status).tolist() == [Status.CONVERGED] * 3
