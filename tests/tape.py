@@ -38,4 +38,5 @@ def _live_storages() -> list[torch.UntypedStorage]:
     """Of plain tensors: other kinds, such as those that torch.compile leaves behind, may have no memory."""
     gc.collect()
     plain = (torch.Tensor, torch.nn.Parameter)
-    return [found.untyped_storage() for found in gc.get_objects() if type(found) in plain]
+    found = [each for each in gc.get_objects() if type(each) in plain]
+    return [each.untyped_storage() for each in found if not torch._C._functorch.is_functorch_wrapped_tensor(each)]

@@ -244,3 +244,11 @@ def test_what_cannot_be_counted_is_taken_to_cost_much():
     found = Anderson("auto", rtol=1e-8, max_steps=200).solve(InNumpy(), torch.zeros(2, 30, dtype=DOUBLE))
     assert found.all_converged
     assert found.evaluations < 40
+
+
+def test_where_steps_are_few_cost_does_not_matter():
+    """A tiny map, on which Picard steps are cheapest, but too slow for the steps allowed."""
+    f, z0 = tanh_map(8, 4, 0.95)
+    budget = {"rtol": 1e-8, "max_steps": 50}
+    assert not FixedPointIteration(**budget).solve(f, z0).all_converged
+    assert Anderson("auto", **budget).solve(f, z0).all_converged

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -92,13 +92,23 @@ def solve_adjoint(tape: Tape, gradient: Tensor) -> Tensor:
 
 def adjoint_map(tape: Tape, g: Tensor) -> AdjointMap:
     """The system's map; it can leave samples out if f can and its tensors are unchanged since it was recorded."""
+    linear: AdjointMap
     if isinstance(tape.f, SubsettableBoundCell) and tape.f.unchanged():
-        return SubsettableAdjointMap(tape.value, tape.z, g, tape.f)
-    return AdjointMap(tape.value, tape.z, g)
+        linear = SubsettableAdjointMap(tape.value, tape.z, g, tape.f)
+    else:
+        linear = AdjointMap(tape.value, tape.z, g)
+    linear.origin = tape.f
+    return linear
 
 
 class AdjointMap:
-    """u ↦ Jᵀ u + g with J = ∂value/∂z, on the tape that leads from z to value."""
+    """u ↦ Jᵀ u + g with J = ∂value/∂z, on the tape that leads from z to value.
+
+    Attributes:
+        origin: the map whose transposed Jacobian it is, where that is known.
+    """
+
+    origin: BoundCell | None = None
 
     def __init__(self, value: Tensor, z: Tensor, g: Tensor) -> None:
         self.value, self.z, self.g = value, z, g
@@ -106,6 +116,10 @@ class AdjointMap:
     def __call__(self, u: Tensor) -> Tensor:
         """Jᵀ u + g."""
         return self.g + self.linear(u)
+
+    def cost_key(self) -> tuple[Any, tuple[Any, ...]]:
+        """As of :meth:`BoundCell.cost_key`."""
+        return (self, ()) if self.origin is None else self.origin.cost_key()
 
     def linear(self, u: Tensor) -> Tensor:
         """Jᵀ u, in u's precision."""

@@ -89,6 +89,10 @@ class BoundCell:
         # Solvers refuse a changed dtype, but under autocast the cell cannot help changing it.
         return value.to(z.dtype) if self.autocast.enabled and isinstance(value, Tensor) else value
 
+    def cost_key(self) -> tuple[Any, tuple[Any, ...]]:
+        """What the cost of an evaluation depends on besides the state: see :class:`~andersonn.solvers.costs.EvaluationCost`."""
+        return self.cell, tuple(tensor.shape for tensor in tensors_of(self.x))
+
     def precise(self) -> BoundCell:
         """The same map with autocast off, half-precision tensors in x widened to float32 as autocast's weights are."""
         if not self.autocast.enabled:

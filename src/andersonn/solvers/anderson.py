@@ -103,4 +103,4 @@ def fixed_point(
         >>> round(solution.z[0, 0].item(), 4), solution.all_converged
         (0.7391, True)
     """
-    return (Anderson() if solver is None else solver).solve(f, z0, offsets)
+    return (Anderson("auto") if solver is None else solver).solve(f, z0, offsets)

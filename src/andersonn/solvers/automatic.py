@@ -38,6 +38,8 @@ FIRST_DECISION = 4
 """Evaluations after which the fall of the residual is informative."""
 LEAST_REMAINING = 6
 """Evaluations that must be left for extrapolation to be tried."""
+HURRY = 0.5
+"""It extrapolates, whatever that costs, where Picard steps would need more than this share of the steps that are left."""
 LONGEST_INTERVAL = 32
 """Evaluations between two decisions at most, while taking Picard steps."""
 TRIAL_SHARE = 0.1
@@ -69,6 +71,7 @@ class AutomaticExtrapolation(Stepper):
         self.inner: Extrapolation | None = None  # None while taking Picard steps
         self.since, self.next_decision, self.pause_end = 1, FIRST_DECISION, 0  # in evaluations
         self.trial = self.pause = STRETCH
+        self.hurried = False  # whether Picard steps would not be done within the steps allowed
         self.gained = False  # whether the latest stretch of extrapolation did better than Picard steps
         self.picard_decrease = 0.0  # of log residual by evaluation
         self.tried_speed = 0.0  # the same by cost, of the latest extrapolation that was given up
@@ -103,14 +106,19 @@ class AutomaticExtrapolation(Stepper):
         decrease = monitor.log_decrease(max(1, recent // 2 if evaluations < STRETCH else recent))
         self.picard_decrease = decrease
         self.next_decision = evaluations + max(4, min(evaluations // 2, LONGEST_INTERVAL))
-        remaining = math.log(max(monitor.worst_excess, 1.0)) / decrease if decrease > 0 else math.inf
-        remaining = min(remaining, self.options.max_steps + 1 - evaluations)
+        remaining, left = self._picard_remaining(monitor), self.options.max_steps + 1 - evaluations
+        self.hurried = remaining > HURRY * left
+        remaining = min(remaining, left)
         if evaluations < self.pause_end or remaining < LEAST_REMAINING:
             return
         allowance = TRIAL_SHARE * (evaluations + remaining) - self.lost
-        unsolved = decrease <= 0 or self.tried_speed >= LEAST_GAIN * decrease
-        if unsolved or self._trial_cost() < allowance:
+        if self.hurried or self.tried_speed >= LEAST_GAIN * decrease or self._trial_cost() < allowance:
             self._extrapolate(self._fresh(diverging=decrease <= 0), evaluations)
+
+    def _picard_remaining(self, monitor: ConvergenceMonitor) -> float:
+        """Evaluations that Picard steps would still take, by the latest fall of the residual."""
+        excess = max(monitor.worst_excess, 1.0)
+        return math.log(excess) / self.picard_decrease if self.picard_decrease > 0 else math.inf
 
     def _review(self, evaluations: int, monitor: ConvergenceMonitor) -> None:
         """While extrapolating: does it pay?"""
@@ -121,7 +129,8 @@ class AutomaticExtrapolation(Stepper):
         decrease = monitor.log_decrease(taken, to_least=True)
         speed = decrease / (1.0 + self.ratio / period)
         gains = decrease > 0 and speed >= LEAST_GAIN * self.picard_decrease
-        if gains or self.gained:  # residuals rise and fall: one bad stretch after a good one is allowed
+        # Residuals rise and fall: one bad stretch after a good one is allowed. Where steps run out, cost does not matter.
+        if gains or self.gained or (self.hurried and decrease >= self.picard_decrease):
             self.since, self.gained = evaluations, gains
         elif decrease <= 0 and period > 1:  # Picard steps in between may diverge
             self.longest_period = inner.interval = 1

@@ -34,17 +34,17 @@ class EvaluationCost:
     """Counts what one evaluation of f costs, or knows it from an earlier solve.
 
     Args:
-        f: the map; its attribute ``counted_as``, if it has one, is an object that lives longer, such as the cell.
+        f: the map. A method ``cost_key()``, if it has one, gives an object that lives longer than the map, such as the cell,
+            and what else the cost depends on, such as the shapes of the cell's input.
         state: that it is evaluated at.
     """
 
     def __init__(self, f: Callable[[Tensor], Tensor], state: Tensor) -> None:
-        owner = getattr(f, "counted_as", f)
-        self.owner = getattr(owner, "__code__", owner)  # a function made anew for each solve
-        self.key = (type(f).__name__, tuple(state.shape), state.dtype, state.device.type)
+        owner, more = f.cost_key() if hasattr(f, "cost_key") else (f, ())
+        self.key = (type(f).__name__, tuple(state.shape), state.dtype, state.device.type, *more)
         self.counter: _Counter | None = None
         try:
-            known = _known.setdefault(self.owner, {})
+            known = _known.setdefault(owner, {})
         except TypeError:  # it takes no weak references, or no hash
             known = {}
         self.known = known

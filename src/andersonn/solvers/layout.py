@@ -89,7 +89,7 @@ class Layout:
         if offsets is not None and not joint:
             lengths = _checked_lengths(offsets, self.rows)
             self.host_lengths = lengths.numpy()
-            self.samples, self.longest = len(lengths), int(lengths.max())
+            self.samples, self.longest = len(lengths), int(lengths.max()) if len(lengths) else 0
             self.lengths = lengths.to(state.device)
             self._divide()
 
