@@ -20,7 +20,7 @@ import torch
 
 from andersonn.io.files import write_json
 from andersonn.measuring.problems import FixedPointProblem
-from andersonn.solvers import Anderson, Broyden, FixedPointIteration, Solver
+from andersonn.solvers import Anderson, Broyden, FixedPointIteration, NewtonKrylov, Solver
 from contest.contest import inspect
 from contest.problems import PROBLEMS, Case, only
 
@@ -33,6 +33,7 @@ SOLVERS: dict[str, Solver] = {
     "Anderson 20": Anderson(window=20),
     "Anderson auto": Anderson("auto"),
     "Broyden": Broyden(),
+    "NewtonKrylov": NewtonKrylov(),
 }
 TOLERANCES = {"float32": 1e-3, "float64": 1e-6}
 SINGLE_ONLY = {"tutorial cell, random"}
