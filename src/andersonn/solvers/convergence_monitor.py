@@ -49,8 +49,6 @@ class ConvergenceMonitor:
         sizes: ‖f(z) − z‖ of the present batch at the latest check, ``[b]``.
         seconds: since the start, at each evaluation.
         checks: evaluations and seconds at each check, when the work is known to be done.
-        verified: whether the latest evaluation checked saw the states that all samples keep, as far as it matters: some have
-            converged, and samples may affect each other.
         mixed: whether samples were found to affect each other.
         reopened: samples that the latest check set going again, bool ``[b]``, or None.
     """
@@ -69,7 +67,8 @@ class ConvergenceMonitor:
         self.rtol, self.atol, self.max_seconds = rtol, atol, max_seconds
         self.limit = 1.0 if atol > 0 else rtol  # of scores
         self.independent, self.late = independent, late
-        self.mixed, self.verified = False, True
+        self.mixed = False
+        self._seen: np.ndarray | None = None  # samples whose kept state the latest evaluation checked saw
         self.reopened: np.ndarray | None = None
         n = layout.samples
         self.active = np.arange(n)
@@ -152,9 +151,9 @@ class ConvergenceMonitor:
             _require_finite(z.t, self.layout)
         within = finite & (score <= self.limit)
         if held is not None and not self.independent:
-            converged = self.status == Status.CONVERGED  # of the whole batch: samples are held where none leave it
-            if not _none(converged & held & ~within):
-                self._reopen(converged)
+            lost = held & ~within
+            if not _none(lost):
+                self._reopen(lost)
         self._history.append(self._filled(relative))
         sound = self.running & finite
         done = sound & within
@@ -163,7 +162,9 @@ class ConvergenceMonitor:
         else:
             better = sound & ((score <= self.score[self.active]) | done)
         if not self.independent:
-            better, done = self._verify(better, done, within, held)
+            if self.late:
+                better, done = self._take_moved(better, done, within, held)
+            self._seen = better if held is None else better | held
         self._keep_best(z, better, own)
         if self._all_running:  # these arrays may be entries of the history as well
             self.score, self.residual = self.score.copy(), self.residual.copy()
@@ -178,8 +179,11 @@ class ConvergenceMonitor:
             self.status[self.active[stopped & ~finite]] = Status.NONFINITE
             self._stop(stopped)
 
-    def _reopen(self, converged: np.ndarray) -> None:
-        """Sets all samples that had converged going again: one of them, held at its state, is no more within the tolerance."""
+    def _reopen(self, lost: np.ndarray) -> None:
+        """Sets all samples that had converged going again, if one of them, held at its state, is no more within the tolerance."""
+        converged = self.status == Status.CONVERGED  # of the whole batch: samples are held where none leave it
+        if _none(lost & converged):
+            return
         self.mixed, self.reopened = True, converged
         self.status[converged] = RUNNING
         self.running = self.running | converged
@@ -194,19 +198,26 @@ class ConvergenceMonitor:
         self._least_worst = min(worst, self._least_worst)
         return np.zeros_like(done), better
 
-    def _verify(
+    def _take_moved(
         self, better: np.ndarray, done: np.ndarray, within: np.ndarray, held: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Notes whether this evaluation saw every state that is kept. A sample whose convergence was read late has moved on
-        since; it takes this state where all samples are within the tolerance.
+        """A sample whose convergence was read late has moved on since; it takes this state where all samples are within the
+        tolerance.
         """
         converged = self.status == Status.CONVERGED
         kept = np.zeros_like(better) if held is None else held & ~self.running
         moved = converged & ~kept
         if not _none(moved) and _all(within | (kept & ~converged)):
             better, done = better | moved, done | moved
-        self.verified = self.mixed or _all(better | kept) or _none(converged | done)
         return better, done
+
+    @property
+    def verified(self) -> bool:
+        """Whether the latest evaluation checked saw the states that all samples keep, as far as it matters: some have converged,
+        and samples may affect each other.
+        """
+        known = self.independent or self.mixed or self._seen is None
+        return known or _all(self._seen) or _none(self.status == Status.CONVERGED)
 
     @property
     def worst_excess(self) -> float:

@@ -187,7 +187,7 @@ class Solver(ABC):
                         monitor.check(step, z, own)
                 if checking:
                     running = monitor.any_running
-                    if last or (monitor.verified and not running):
+                    if last or (not running and monitor.verified):
                         break
                     if running:
                         stepper.observe(monitor)
