@@ -99,7 +99,7 @@ class Cycle:
         self.right[:, 0] = torch.nan_to_num(size, nan=0.0, posinf=0.0)
         self.rotations: list[tuple[Tensor, Tensor]] = []
         self.along: list[Tensor] = []  # ⟨v_k, z⟩
-        self.unread: list[Reading | Tensor] = []
+        self.unread: list[Reading | tuple[Tensor, Tensor, Tensor]] = []
         self.products = self.k = 0  # made, and taken into the system
 
     def extend(self, f: Callable[[Tensor], Tensor], monitor: ConvergenceMonitor) -> bool:
@@ -131,21 +131,22 @@ class Cycle:
         there, value = (self.layout.block(each) for each in (self.z + self.scale * v, self.g))
         return (evaluate(f, there, self.layout, [value]).t - self.g) / self.scale
 
-    def _orthogonalized(self, v: Tensor, w: Tensor) -> Tensor:
-        """The next basis vector from ``w``; its products with the others, its length and ⟨v, z⟩: ``[B, k + 3]``."""
+    def _orthogonalized(self, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The next basis vector from ``w``; its products with the others ``[B, k + 1]``, its length and ⟨v, z⟩, ``[B]``."""
         layout, k = self.layout, self.products
         column = torch.zeros(layout.samples, k + 1, dtype=layout.exact, device=w.device)
         for _ in range(2):  # twice: once loses orthogonality
             overlap = row_products(layout, self.basis[: k + 1], w)
             column += overlap
             w = combined(layout, w, -overlap, self.basis[: k + 1])
-        below = layout.norms(w)[:, :1]
-        below = torch.where(below > LEAST_LENGTH * column.norm(dim=1, keepdim=True), below, 0.0)
-        self._normalize(w, below[:, 0], k + 1)
-        return torch.cat([column, below, row_products(layout, v.unsqueeze(0), self.z)], dim=1)
+        below = layout.norms(w)[:, 0]
+        below = torch.where(below > LEAST_LENGTH * column.norm(dim=1), below, 0.0)
+        self._normalize(w, below, k + 1)
+        return column, below, row_products(layout, v.unsqueeze(0), self.z)[:, 0]
 
     def _orthogonalized_late(self, v: Tensor, w: Tensor) -> Tensor:
-        """The same in as few operations as torch allows. A space that is exhausted goes on with noise, which the host leaves
+        """The same in as few operations as torch allows, as the numbers of the two passes, the length and ⟨v, z⟩, ``[B, 2 k + 4]``.
+        A space that is exhausted goes on with noise, which the host leaves
         out.
         """
         layout, k = self.layout, self.products
@@ -171,13 +172,14 @@ class Cycle:
     def _take_in(self) -> None:
         """Takes the oldest product that has not been read into the system."""
         first = self.unread.pop(0)
-        numbers = torch.from_numpy(first.array()) if isinstance(first, Reading) else first.cpu().double()
-        column, below, along = numbers[:, :-2], numbers[:, -2], numbers[:, -1]
-        if self.late:
-            column = column.unflatten(1, (2, -1)).sum(1).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        if isinstance(first, Reading):
+            numbers = torch.from_numpy(first.array()).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+            column, below, along = numbers[:, :-2].unflatten(1, (2, -1)).sum(1), numbers[:, -2], numbers[:, -1]
             below = torch.where(below > LEAST_LENGTH * column.norm(dim=1), below, 0.0)
-            below = torch.where(below.isfinite(), below, 0.0)
-            along = along.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        elif self.layout.on_host:
+            column, below, along = first
+        else:
+            column, below, along = (each.cpu().double() for each in first)
         self._rotate(column, below)
         self.along.append(along)
         self.k += 1
