@@ -216,8 +216,9 @@ class ConvergenceMonitor:
         """Whether the latest evaluation checked saw the states that all samples keep, as far as it matters: some have converged,
         and samples may affect each other.
         """
-        known = self.independent or self.mixed or self._seen is None
-        return known or _all(self._seen) or _none(self.status == Status.CONVERGED)
+        if self.independent or self.mixed or self._seen is None:
+            return True
+        return _all(self._seen) or _none(self.status == Status.CONVERGED)
 
     @property
     def worst_excess(self) -> float:
