@@ -1,6 +1,7 @@
 """A geometry that is made depends on the molecule, not on how it is written or on how busy the machine is."""
 
 import io
+import signal
 
 import numpy as np
 import pytest
@@ -143,3 +144,11 @@ def test_what_rdkit_takes_for_impossible_while_embedding_is_named(monkeypatch):
     monkeypatch.setattr(rdDistGeom, "EmbedMultipleConfs", failing)
     with pytest.raises(InputError, match="impossible: bad"):
         from_smiles("CCO")
+
+
+def test_interrupts_are_heard_after_a_conformer_was_generated():
+    """RDKit up to 2026.3 leaves a handler behind that swallows the first Ctrl-C."""
+    assert embedding.embed(Chem.AddHs(Chem.MolFromSmiles("CCO")), 1, 7)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

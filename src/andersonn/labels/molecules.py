@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.structures.readers.molecules.embedding import interruptible
 from andersonn.structures.structure import Structure
 
 SEED = 41_021
@@ -52,7 +53,8 @@ def conformers(smiles: str, count: int = 1, id: str = "") -> Conformers:
     molecule = _molecule(smiles)
     parameters = rdDistGeom.ETKDGv3()
     parameters.randomSeed = SEED  # type: ignore[assignment]  # RDKit's stubs have it as a method
-    made = list(rdDistGeom.EmbedMultipleConfs(molecule, count, parameters))
+    with interruptible():
+        made = list(rdDistGeom.EmbedMultipleConfs(molecule, count, parameters))
     if not made:
         raise InputError("no_conformer", f"no geometry was found for {smiles!r}", "give a file with positions")
     has_mmff = rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule)

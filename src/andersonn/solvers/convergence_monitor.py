@@ -66,7 +66,7 @@ class ConvergenceMonitor:
         self.whole = self.layout = layout
         self.rtol, self.atol, self.max_seconds = rtol, atol, max_seconds
         self.limit = 1.0 if atol > 0 else rtol  # of scores
-        self.independent, self.late = independent, late
+        self.independent, self.late, self.recoveries = independent, late, np.full(layout.samples, recoveries)
         self.mixed = False
         self._seen: np.ndarray | None = None  # samples whose kept state the latest evaluation checked saw
         self.reopened: np.ndarray | None = None
@@ -78,7 +78,6 @@ class ConvergenceMonitor:
         self.score = np.full(n, np.inf)
         self.steps = np.zeros(n, dtype=np.int64)
         self.scores = self.sizes = self.score
-        self.recoveries = np.full(n, recoveries)
         self._least_worst = math.inf  # score, of the best state of samples that affect each other
         self._held: np.ndarray | None = None  # samples that keep their state in the next evaluation, [b]
         self._held_rows: tuple[Tensor, Tensor] | None = None  # their rows in the present batch and in the whole one

@@ -13,6 +13,7 @@ UNTUNED = [problem for problem in PROBLEMS if problem.batches == FEW]
 REFERENCES = (
     Broyden(window=100, max_steps=400),
     Anderson(window=60, max_steps=600),
+    Anderson(window=60, max_steps=600, patience=None),
     FixedPointIteration(mixing=0.5, max_steps=3000),
     FixedPointIteration(mixing=0.1, max_steps=6000),
 )

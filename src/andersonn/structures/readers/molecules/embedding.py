@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
+import threading
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from andersonn.errors import InputError
@@ -53,10 +56,11 @@ def embed(mol: Mol, count: int, seed: int) -> str:
 
     twin, place = canonical(mol)
     mol.RemoveAllConformers()
-    made = _placed(twin, count, seed)
-    if not made:
-        return ""
-    how = _relaxed(twin)
+    with interruptible():
+        made = _placed(twin, count, seed)
+        if not made:
+            return ""
+        how = _relaxed(twin)
     for number in made:
         positions = twin.GetConformer(number).GetPositions()[place]
         conformer = Chem.Conformer(len(place))
@@ -64,6 +68,19 @@ def embed(mol: Mol, count: int, seed: int) -> str:
         conformer.SetId(number)
         mol.AddConformer(conformer)
     return how
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Lets Ctrl-C end the program again after RDKit generated conformers: up to 2026.3 it leaves a handler of its own behind,
+    which swallows interrupts.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and handler is not None:
+            signal.signal(signal.SIGINT, handler)
 
 
 def attempts(atoms: int) -> int:
