@@ -150,24 +150,26 @@ class Extrapolation(Stepper):
         return window
 
     def _window(self) -> Window:
-        if self.window is None:
-            self.window = self._empty_window()
-        return self.window
-
-    def _empty_window(self) -> Window:
+        """The window, allocated when it is first needed."""
+        if self.window is not None:
+            return self.window
         options, layout = self.options, self.layout
         assert options.window != "auto"
         size = min(options.window, options.max_steps, options.restart or options.window)
         dtype = self.like.dtype if options.window_dtype is None else WINDOW_DTYPES[options.window_dtype]
+        plain = options.sketch == 1 and dtype == self.like.dtype and options.max_condition is None
         with torch.inference_mode(False):
             if isinstance(layout, NumpyLayout) and dtype in NUMPY_DTYPES and options.sketch == 1:
-                return (NumpySecantWindow if options.type == "I" else NumpyWindow)(size, layout, self.like, dtype)
-            if options.type == "I":
-                return SecantWindow(size, layout, self.like, dtype)
-            plain = options.sketch == 1 and dtype == self.like.dtype and options.max_condition is None
-            if not layout.on_host and dtype in DTYPES and plain and self.mixing.undamped:
-                return DeviceWindow(size, layout, self.like)
-            return TorchWindow(size, layout, self.like, dtype, options.sketch)
+                self.window = (NumpySecantWindow if options.type == "I" else NumpyWindow)(
+                    size, layout, self.like, dtype
+                )
+            elif options.type == "I":
+                self.window = SecantWindow(size, layout, self.like, dtype)
+            elif not layout.on_host and dtype in DTYPES and plain and self.mixing.undamped:
+                self.window = DeviceWindow(size, layout, self.like)
+            else:
+                self.window = TorchWindow(size, layout, self.like, dtype, options.sketch)
+        return self.window
 
     def _safeguard(self, size: PerSample) -> None:
         """Clears the window of samples whose residual has grown too far beyond its least."""
