@@ -252,3 +252,36 @@ def test_where_steps_are_few_cost_does_not_matter():
     budget = {"rtol": 1e-8, "max_steps": 50}
     assert not FixedPointIteration(**budget).solve(f, z0).all_converged
     assert Anderson("auto", **budget).solve(f, z0).all_converged
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_states_of_a_single_sample_take_other_steps_too(joint):
+    """A vector, and a whole state judged as one: the group of Broyden's steps has any shape."""
+    z0 = torch.full((8,), 0.3, dtype=DOUBLE) if not joint else torch.full((4, 2), 0.3, dtype=DOUBLE)
+    found = Anderson(rtol=1e-8, max_steps=120, joint=joint).solve(lambda z: 3 * torch.cos(5 * z) + 0.1 * z.sum(), z0)
+    assert found.z.shape == z0.shape
+    assert found.z.isfinite().all()
+    f, zeros = trap(1)
+    assert (
+        Anderson(rtol=1e-8, max_steps=400, joint=joint)
+        .solve(lambda z: f(z.view(1, 6)).view_as(z), zeros[0])
+        .all_converged
+    )
+
+
+@pytest.mark.parametrize(
+    "solver", [Anderson(rtol=0.1), Anderson(rtol=0.1, max_steps=9, mixing=0.5), Anderson("auto", rtol=0.1)]
+)
+def test_samples_that_affect_each_other_and_break_are_not_called_converged(solver):
+    """Random mixing maps without values beyond a limit: a status of convergence holds at the state returned."""
+    converged = 0
+    for seed in range(250):
+        A, b, limit = 0.6 * normal(seed, 3, 3).abs(), normal(seed + 1000, 3, 1), 1.0 + (seed % 10) / 10
+
+        def f(z, A=A, b=b, limit=limit):
+            return torch.where((A @ z).abs() > limit, torch.nan, torch.tanh(2 * A @ z) + b)
+
+        found = solver.solve(f, torch.zeros(3, 1, dtype=DOUBLE))
+        converged += int(found.converged.sum())
+        assert (true_residuals(f, found.z)[found.converged] <= 0.1 * (1 + 1e-9)).all()
+    assert converged > 300

@@ -91,7 +91,8 @@ class BoundCell:
 
     def cost_key(self) -> tuple[Any, tuple[Any, ...]]:
         """What the cost of an evaluation depends on besides the state: see :class:`~andersonn.solvers.costs.EvaluationCost`."""
-        return self.cell, tuple(tensor.shape for tensor in tensors_of(self.x))
+        modes = tuple(each.training for each in self.cell.modules()) if isinstance(self.cell, nn.Module) else ()
+        return self.cell, (tuple(tensor.shape for tensor in tensors_of(self.x)), self.autocast, modes)
 
     def precise(self) -> BoundCell:
         """The same map with autocast off, half-precision tensors in x widened to float32 as autocast's weights are."""

@@ -107,7 +107,7 @@ class Equilibrium(nn.Module):
         if gradient is not None and not isinstance(gradient, Gradient):
             raise TypeError(f"gradient must be a rule such as ImplicitGradient(), not {gradient!r}")
         self.cell = cell
-        self.solver = solver or Anderson("auto")
+        self.solver = solver or Anderson(window="auto")
         self.gradient = gradient or ImplicitGradient()
         self.compact, self.freeze_randomness = compact, freeze_randomness
         self.warm_starts, self.initializer, self.monitor = warm_starts, initializer, monitor

@@ -85,7 +85,7 @@ def fixed_point(
             without offsets is a single sample. A pytree of tensors (dict, list, tuple, named tuple) with equal
             dimension 0 is one state of several parts; f then takes and returns such pytrees. States may be complex, and
             parts may differ in dtype (see :class:`~andersonn.solvers.PyTree`). An empty batch gives an empty result.
-        solver: default :class:`Anderson`.
+        solver: default ``Anderson("auto")``.
         offsets: int64 ``[B + 1]``: sample b owns rows ``offsets[b]`` to ``offsets[b + 1]`` of the state.
 
     Returns:
@@ -103,4 +103,6 @@ def fixed_point(
         >>> round(solution.z[0, 0].item(), 4), solution.all_converged
         (0.7391, True)
     """
-    return (Anderson("auto") if solver is None else solver).solve(f, z0, offsets)
+    if solver is not None and not isinstance(solver, Solver):
+        raise TypeError(f"solver must be a solver such as Anderson(), not {solver!r}")
+    return (Anderson(window="auto") if solver is None else solver).solve(f, z0, offsets)

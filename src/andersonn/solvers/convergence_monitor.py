@@ -163,7 +163,7 @@ class ConvergenceMonitor:
         if not self.independent:
             if self.late:
                 better, done = self._take_moved(better, done, within, held)
-            self._seen = better if held is None else better | held
+            self._seen = better if held is None else better | (held & (within | ~self.running))
         self._keep_best(z, better, own)
         if self._all_running:  # these arrays may be entries of the history as well
             self.score, self.residual = self.score.copy(), self.residual.copy()
@@ -190,7 +190,7 @@ class ConvergenceMonitor:
 
     def _check_together(self, done: np.ndarray, sound: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Which samples have converged and which have improved, of samples that affect each other: all or none."""
-        if _all(done[sound]):
+        if _all(done[self.running]):
             return done, done
         worst = float(np.maximum.reduce(score[sound]))
         better = sound if worst <= self._least_worst else np.zeros_like(sound)
@@ -215,9 +215,9 @@ class ConvergenceMonitor:
         """Whether the latest evaluation checked saw the states that all samples keep, as far as it matters: some have converged,
         and samples may affect each other.
         """
-        if self.independent or self.mixed or self._seen is None:
+        if self.independent or self._seen is None:
             return True
-        return _all(self._seen) or _none(self.status == Status.CONVERGED)
+        return _all(self._seen) or (not self.mixed and _none(self.status == Status.CONVERGED))
 
     @property
     def worst_excess(self) -> float:
@@ -281,7 +281,7 @@ class ConvergenceMonitor:
             self._best, self._best_is_own = z, own
         elif not _none(better):
             if not self._best_is_own:
-                self._best, self._best_is_own = self.layout.block(self._best.shaped.clone()), True
+                self._best, self._best_is_own = self.layout.block(self._best.t.clone()), True
             self.layout.copy_rows(z, self._best, self._row_mask(better))
 
     def _stop(self, stopped: np.ndarray, final: bool = False) -> None:
@@ -340,7 +340,7 @@ class ConvergenceMonitor:
         self.scores, self.sizes = self.scores[self.running], self.sizes[self.running]
         self.running = np.ones(len(self.active), dtype=bool)
         self._row_ids = rows if self._row_ids is None else self._row_ids[rows]
-        self._best, self._best_is_own = self.layout.block(best.shaped.index_select(0, rows)), True
+        self._best, self._best_is_own = self.layout.block(best.t.index_select(0, rows)), True
         self._held, self._held_rows, self._found_held, self._held_in_state = None, None, True, None
         return samples, rows
 
@@ -360,7 +360,7 @@ class ConvergenceMonitor:
     def result(self, evaluations: int) -> FixedPoint:
         """The result of the solve; what still runs has run out of steps."""
         self.status[self.active[self.running]] = Status.MAX_STEPS
-        if self.mixed:  # at one state, evaluated with all samples
+        if self.mixed and self.verified:  # at one state, evaluated with all samples
             self.status[self.running & (self.score <= self.limit)] = Status.CONVERGED
         self._stop(self.running.copy(), final=True)
         z = self._finished

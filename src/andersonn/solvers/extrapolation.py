@@ -198,7 +198,7 @@ class Extrapolation(Stepper):
         """Goes on with these samples alone."""
         self.layout = layout
         if self.before is not None:
-            r, g = (layout.block(each.shaped.index_select(0, rows)) for each in self.before)
+            r, g = (layout.block(each.t.index_select(0, rows)) for each in self.before)
             self.before = (r, g)
         if self.window is not None:
             self.window.compact(samples, rows, layout)

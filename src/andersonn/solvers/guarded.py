@@ -136,9 +136,9 @@ class Guarded(Stepper):
         self.inner.compact(samples, rows, layout)
         self.guard.compact(samples)
         self.layout = layout
-        self.start = layout.block(self.start.shaped.index_select(0, rows))
+        self.start = layout.block(self.start.t.index_select(0, rows))
         if self.anchor is not None:
-            self.anchor = layout.block(self.anchor.shaped.index_select(0, rows))
+            self.anchor = layout.block(self.anchor.t.index_select(0, rows))
         if self.damped is not None:
             damped, beta = self.damped
             self.damped = damped.index_select(0, rows), beta.index_select(0, rows)
@@ -162,7 +162,7 @@ class _BroydenGroup:
 
     def advance(self, now: Evaluation, out: Block) -> None:
         """Their steps, written to their rows of ``out``."""
-        z, g, r = (self.layout.block(block.shaped.index_select(0, self.rows)) for block in (now.z, now.g, now.r))
+        z, g, r = (self.layout.block(block.t.index_select(0, self.rows)) for block in (now.z, now.g, now.r))
         part = self.layout.block(torch.empty_like(z.t))
         self.stepper.advance(Evaluation(z, g, r, now.norms), part)
         out.t.index_copy_(0, self.rows, part.t)

@@ -146,7 +146,8 @@ class Layout:
             part._divide()
             first = part.lengths.cumsum(0) - part.lengths  # of each sample's rows in the part
             rows = torch.arange(part.rows, device=samples.device) + part.to_rows(starts - first)
-        part.shape = torch.Size((part.rows, *self.shape[1:]))
+        if self.lengths is not None or self.rows > 1 or len(samples) != 1:  # else the state has any shape, such as [n]
+            part.shape = torch.Size((part.rows, *self.shape[1:]))
         part.parts = part._parts()
         return part, rows
 

@@ -125,6 +125,8 @@ class FixedPoint:
         )
 
     def _largest_residual(self) -> float:
+        if not len(self.residual):
+            return 0.0
         return float(torch.nan_to_num(self.residual, nan=float("inf"), posinf=float("inf")).max())
 
     def describe(self) -> str:

@@ -127,6 +127,8 @@ class Solver(ABC):
             require_number("max_seconds", self.max_seconds, above=0)
         if self.check_every is not None:
             require_count("check_every", self.check_every)
+        if not isinstance(self.joint, bool):
+            raise ValueError(f"joint must be True or False, not {self.joint!r}")
 
     @property
     def name(self) -> str:
@@ -201,7 +203,7 @@ class Solver(ABC):
                 f = f.subset(samples, rows)
                 stepper.compact(samples, rows, monitor.layout)
                 buffers, g = _Buffers(monitor.layout, z.t), None
-                z, own = monitor.layout.block(z.shaped.index_select(0, rows)), True
+                z, own = monitor.layout.block(z.t.index_select(0, rows)), True
         return monitor.result(step + 1) if monitor.verified else checked_again(f, monitor, step + 1)
 
     def _check_late(
