@@ -7,6 +7,7 @@ from torch import nn
 import andersonn as an
 from andersonn import GMRES, Anderson, Broyden, Equilibrium, FixedPointIteration, NewtonKrylov, OneStepGradient
 from andersonn.solvers import Status
+from andersonn.solvers.costs import _known
 from tests.implicit.cells import TIGHT, Tanh, inputs, unrolled
 from tests.solvers.test_guard import Hiccup
 
@@ -107,6 +108,15 @@ def test_states_are_the_values_that_the_solver_saw(solver):
     assert torch.equal(states[-1], plain(x))
     for n, state in zip((1, 2, 5), states, strict=False):
         assert torch.equal(state, layer.cell.cell(layer.cell.seen[n - 1], x))
+
+
+def test_costs_of_a_watched_cell_are_counted_once():
+    layer, x = Equilibrium(Spy(Tanh()), Anderson("auto")), inputs().detach()
+    layer.states(x, at=(1, 2))
+    before = dict(_known[layer.cell])
+    layer.states(x, at=(1, 2))
+    assert len(before) == 1
+    assert _known[layer.cell] == before
 
 
 @pytest.mark.parametrize(("compact", "share"), [(True, 0.7), (True, 0.0), (False, 0.7)])

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from andersonn.implicit.bound_cell import BoundCell
+from andersonn.implicit.bound_cell import BoundCell, SubsettableBoundCell
 from andersonn.solvers import GMRES, FixedPoint, Layout, NewtonKrylov, Solver, Status
 from andersonn.solvers.options import require_count, require_number
 
@@ -89,7 +89,7 @@ class StateRecorder:
 class _WatchedMap:
     """A map that counts its calls and lets a recorder keep the states of some of them."""
 
-    def __init__(self, recorder: StateRecorder, f: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, recorder: StateRecorder, f: BoundCell) -> None:
         self.recorder, self.f, self.calls = recorder, f, 0
         self.rows: Tensor | None = None  # of the whole batch; None: all
 
@@ -100,9 +100,13 @@ class _WatchedMap:
             self.recorder.kept[self.calls] = _Kept(z.clone(), (value - z).isfinite(), self.rows)
         return value
 
+    def cost_key(self) -> tuple[Any, tuple[Any, ...]]:
+        """That of the map."""
+        return self.f.cost_key()
+
 
 class _SubsettableWatchedMap(_WatchedMap):
-    f: Any  # a SubsettableMap, and so is what it gives of some samples
+    f: SubsettableBoundCell
 
     def subset(self, samples: Tensor, rows: Tensor) -> _SubsettableWatchedMap:
         part = copy.copy(self)
