@@ -7,6 +7,7 @@ from andersonn.implicit.lipschitz import MonotoneCell, MonotoneLinear, bound_nor
 from andersonn.implicit.monitor import DriftMonitor, WellPosednessWarning
 from andersonn.implicit.schedule import ToleranceSchedule
 from andersonn.implicit.stability import contraction_rate, jacobian_penalty, radius_report, spectral_radius
+from andersonn.implicit.states import correction_loss
 from andersonn.implicit.unrolled import NeumannGradient, OneStepGradient, PhantomGradient
 from andersonn.implicit.warm_start import WarmStarts
 from andersonn.implicit.weights import load_weights, save_weights
@@ -29,6 +30,7 @@ __all__ = [
     "bound_norms",
     "bound_rows",
     "contraction_rate",
+    "correction_loss",
     "jacobian_penalty",
     "load_weights",
     "radius_report",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from andersonn.implicit.capture import without_graph_capture
 from andersonn.implicit.functional import Problem
 from andersonn.implicit.gradient import Gradient, ImplicitGradient
 from andersonn.implicit.monitor import DriftMonitor
+from andersonn.implicit.states import StateRecorder
 from andersonn.implicit.warm_start import Keys, WarmStarts
 from andersonn.solvers import Anderson, FixedPoint, Layout, Solver, Status
 from andersonn.solvers.layout import transform_is_active
@@ -134,9 +135,14 @@ class Equilibrium(nn.Module):
 
     @without_graph_capture
     def solve(
-        self, x: Any, z0: Any = None, offsets: Tensor | None = None, keys: Keys | None = None
+        self,
+        x: Any,
+        z0: Any = None,
+        offsets: Tensor | None = None,
+        keys: Keys | None = None,
+        recorder: StateRecorder | None = None,
     ) -> tuple[Any, FixedPoint]:
-        """As :meth:`forward`, and the result of this solve beside z*."""
+        """As :meth:`forward`, and the result of this solve beside z*; ``recorder``: that of :meth:`states`."""
         if keys is not None and self.warm_starts is None:
             raise ValueError(
                 "keys name samples in a store, and the layer has none: give it warm_starts=WarmStarts(), or no keys"
@@ -155,7 +161,7 @@ class Equilibrium(nn.Module):
             start = store.get(keys, start, offsets)
         f = cell_map(self.cell, x, start, tree, self.compact, self.freeze_randomness)
         with hold_weights():
-            solution = self.solver.solve(f, start, offsets)
+            solution = self.solver.solve(f if recorder is None else recorder.watch(f, start), start, offsets)
         if f.autocast.enabled:
             torch.clear_autocast_cache()  # before torch 2.13 it reuses weights cast without gradients
         if keys is not None and store is not None:
@@ -164,6 +170,8 @@ class Equilibrium(nn.Module):
             self.monitor.observe(f, solution.z, offsets, solution)
         mine = self._mine
         z = self._attach(f, solution, mine, offsets, keys)
+        if recorder is not None:
+            recorder.finish(f, solution, offsets)
         mine.guess = None
         if guess is not None and self.training and torch.is_grad_enabled():
             mine.guess = (guess if tree is None else tree.pack(guess), solution.z, offsets)
@@ -171,6 +179,48 @@ class Equilibrium(nn.Module):
             z, solution = tree.unpack(z), replace(solution, z=tree.unpack(solution.z))
         mine.last = solution
         return z, solution
+
+    @without_graph_capture
+    def states(
+        self,
+        x: Any,
+        at: Sequence[int],
+        z0: Any = None,
+        offsets: Tensor | None = None,
+        keys: Keys | None = None,
+    ) -> list[Any]:
+        """Solves for z*, and gives states on the way to it as well, for a loss on each (:func:`andersonn.correction_loss`).
+
+        The state after n evaluations is the cell's value at the n-th one, f(z). Its gradient is that of this one application of
+        the cell, with z a constant (the phantom gradient of one step), whatever the layer's rule is; z* has the layer's.
+        Each state costs one evaluation more than the solve, which is not in ``last.evaluations``. A sample that has
+        stopped before the n-th evaluation, or whose state there is not finite, has f(z*) for its state.
+
+        Args:
+            x: input of the cell.
+            at: after how many evaluations, increasing numbers from 1 on, such as ``(2, 4)``.
+            z0: first state, as of :meth:`forward`.
+            offsets: rows of each sample.
+            keys: of the samples, for a layer with ``warm_starts``.
+
+        Returns:
+            The states in the order of ``at``, then z*, each shaped as the first state.
+
+        Raises:
+            TypeError: the solver evaluates the cell at other points than its states (``GMRES``, ``NewtonKrylov``).
+            ValueError: ``at`` is empty, not increasing, or not of whole numbers from 1 on.
+            NotImplementedError: under a transform of ``torch.func`` or in forward mode.
+        """
+        recorder = StateRecorder(at, self.solver)
+        if transform_is_active() or forward_ad._current_level >= 0:
+            raise NotImplementedError(
+                "states on the way cannot be recorded under torch.func transforms and in forward mode; call the layer itself, "
+                "or differentiate with torch.autograd"
+            )
+        z = self.solve(x, z0, offsets, keys, recorder)[0]
+        if recorder.states is None:  # meta and fake tensors
+            return [z] * (len(recorder.at) + 1)
+        return [*recorder.states, z]
 
     def _attach(
         self, f: BoundCell, solution: FixedPoint, mine: _Solves, offsets: Tensor | None, keys: Keys | None
