@@ -192,7 +192,7 @@ class ConvergenceMonitor:
         """Which samples have converged and which have improved, of samples that affect each other: all or none."""
         if _all(done[self.running]):
             return done, done
-        worst = float(np.maximum.reduce(score[sound]))
+        worst = float(np.maximum.reduce(score[sound])) if not _none(sound) else math.inf
         better = sound if worst <= self._least_worst else np.zeros_like(sound)
         self._least_worst = min(worst, self._least_worst)
         return np.zeros_like(done), better
