@@ -83,8 +83,7 @@ class DeviceWindow(Window):
         self.ring = torch.zeros(size + 1, 2, layout.rows, layout.width, dtype=like.dtype, **kind)
         kind["dtype"] = layout.exact
         self.grown = torch.zeros(size + 1, layout.samples, **kind)  # whether a sample forgot its past then, by slot
-        self.guarded = False  # whether one may have
-        self.least: Tensor | None = None
+        self.marked: set[int] = set()  # slots with such samples
         self.copied: Block | None = None
         self._find_places()
 
@@ -108,26 +107,21 @@ class DeviceWindow(Window):
         """Adds the newest differences in place of the oldest."""
         before = self.ring[self._slot(r_before, g_before)]
         torch.sub(self.ring[self._slot(r, g)], before, out=before)
-        self.pushed += 1
-
-    def guard(self, size: Tensor, factor: float) -> None:
-        """Forgets the past of samples whose residual norm, of ``size [B]``, exceeds ``factor`` times its least so far."""
-        if self.least is None:
-            self.least, self.guarded = size, True
+        if self.last in self.marked:  # what was forgotten then has left the ring
             self.grown[self.last].zero_()
-            return
-        torch.gt(size, factor * self.least, out=self.grown[self.last])
-        self.least = torch.fmin(self.least, size)
+            self.marked.remove(self.last)
+        self.pushed += 1
 
     def forget(self, samples: Tensor) -> None:
         """Forgets the past of some samples, a mask ``[B]``."""
-        self.guarded = True
-        self.grown[self.last] = torch.maximum(self.grown[self.last], samples.to(self.grown.dtype))
+        torch.maximum(self.grown[self.last], samples, out=self.grown[self.last])
+        self.marked.add(self.last)
 
     def clear(self) -> None:
         """Forgets the past of all samples."""
-        self.pushed, self.guarded = 0, True
+        self.pushed = 0
         self.grown[self.last].fill_(1.0)
+        self.marked.add(self.last)
 
     def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor:
         """Weights of the slots' second halves in the combination, ``[B, m + 1]``: −γ, and 0 for that of the latest value. All 0, a
@@ -140,7 +134,7 @@ class DeviceWindow(Window):
         if layout.lengths is not None:
             products = layout.to_samples(products)
         constant = tables.constant[q]
-        if self.guarded:
+        if self.marked:
             flat = torch.addmm(constant.view(1, -1), self.grown.T, tables.forget[q])
             constant = flat.view(layout.samples, *constant.shape)
         systems = torch.addcmul(constant, products, tables.scale[q])
@@ -156,5 +150,4 @@ class DeviceWindow(Window):
         """Goes on with these samples alone."""
         self.layout, self.ring = layout, self.ring.index_select(2, rows)
         self.grown = self.grown.index_select(1, samples)
-        self.least = None if self.least is None else self.least[samples]
         self._find_places()

@@ -40,7 +40,7 @@ class Guarded(Stepper):
 
     def unguarded(self) -> Stepper:
         """The stepper without its guard."""
-        return self.inner
+        return self.inner.unguarded()
 
     def forget(self, samples: np.ndarray) -> None:
         """Starts afresh for these samples."""
