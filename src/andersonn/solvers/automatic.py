@@ -45,7 +45,7 @@ TRIAL_SHARE = 0.1
 LEAST_GAIN = 1.1
 """By how much faster for its cost extrapolation must reduce the residual to go on."""
 STRETCH = 8
-"""Evaluations over which a way of stepping is judged."""
+"""Evaluations over which a way of stepping is measured."""
 PAUSE_GROWTH = 4
 """How much longer each pause is than the one before. The first is short: the speed of Picard steps that extrapolation was
 compared with may be that of quickly decaying modes, which have died since."""

@@ -15,6 +15,8 @@ weight vanishes.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -28,6 +30,8 @@ DTYPES = (torch.float32, torch.float64)
 """Dtypes of states: products of half precision need a wider one than the ring's."""
 SCALES = {torch.float64: (1e20, 1e-307, 1e300), torch.float32: (1e12, 1e-37, 1e30)}
 """K, the diagonal of empty slots and that of forgotten ones, by the dtype of the small systems."""
+MOST_FUSED = 32
+"""Slots of the largest system that the fused kernel solves."""
 
 
 class Tables(NamedTuple):
@@ -63,6 +67,27 @@ def tables_of(n: int, ridge: float, exact: torch.dtype, device: torch.device) ->
                 forget[q, (q - since) % n, column, column] = forgotten
     parts = (scale, constant, forget.reshape(n, n, n * n), eye / many)
     return Tables(*(part.to(exact).to(device) for part in parts))
+
+
+@lru_cache
+def fused_weights(device: str) -> Callable[[Tensor, Tensor, Tensor, Tensor, torch.dtype], Tensor] | None:
+    """:func:`~andersonn.solvers.fused.weights`, on CUDA where ``ANDERSONN_TRITON`` is 1; None elsewhere.
+
+    Raises:
+        ImportError: Triton is not installed.
+    """
+    if device != "cuda" or os.environ.get("ANDERSONN_TRITON") != "1":
+        return None
+    from andersonn.solvers.fused import weights  # Triton is optional
+
+    return weights
+
+
+def _weights(products: Tensor, scale: Tensor, constant: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
+    """As :func:`~andersonn.solvers.fused.weights`, in torch."""
+    systems = torch.addcmul(constant, products, scale)
+    found, _ = torch.linalg.solve_ex(systems, right.expand(len(products), -1).unsqueeze(2))
+    return found.squeeze(2).to(dtype).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
 
 
 class DeviceWindow(Window):
@@ -133,13 +158,12 @@ class DeviceWindow(Window):
         products = torch.bmm(residuals, residuals.transpose(1, 2))
         if layout.lengths is not None:
             products = layout.to_samples(products)
-        constant = tables.constant[q]
+        scale, constant = tables.scale[q], tables.constant[q]
         if self.marked:
             flat = torch.addmm(constant.view(1, -1), self.grown.T, tables.forget[q])
             constant = flat.view(layout.samples, *constant.shape)
-        systems = torch.addcmul(constant, products, tables.scale[q])
-        weights, _ = torch.linalg.solve_ex(systems, tables.unit[q].expand(layout.samples, -1).unsqueeze(2))
-        return weights.squeeze(2).to(self.ring.dtype).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+        solve = fused_weights(self.ring.device.type) if len(scale) <= MOST_FUSED else None
+        return (solve or _weights)(products, scale, constant, tables.unit[q], self.ring.dtype)
 
     def extrapolate(self, gamma: Tensor, g: Block, out: Block) -> None:
         """``out = g − Σ γ_i ΔG_i``, row by row."""
