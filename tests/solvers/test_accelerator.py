@@ -1,6 +1,8 @@
 """Solvers on a pretend accelerator: what they launch and read, and that they find what they find on the host. Counts, never times."""
 
+from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from andersonn.solvers import GMRES, Anderson, Broyden, FixedPointIteration, Status
 from andersonn.solvers.device_window import DeviceWindow
 from andersonn.solvers.layout import layout_of, widest_dtype
+from andersonn.solvers.safeguard import Safeguard
 from andersonn.solvers.window import NumpyWindow
 from tests.pretend_accelerator import PretendAccelerator, host
 
@@ -30,9 +33,10 @@ SOLVERS = {
     "condition": Anderson(max_condition=1e4, **TOLERANCE),
     "bfloat16 window": Anderson(window_dtype="bfloat16", **TOLERANCE),
     "Broyden": Broyden(**TOLERANCE),
+    "guarded Broyden": Broyden(safeguard=1.2, **TOLERANCE),
 }
 F_LAUNCHES = 3
-MIXING = {"Picard": 2, "Anderson": 13, "no safeguard": 9, "Broyden": 44}
+MIXING = {"Picard": 2, "Anderson": 9, "no safeguard": 9, "Broyden": 15}
 """Operations of an evaluation beside those of f, with no sample held: lower them when it takes fewer."""
 HOLDING = 2
 """More of them while samples that have converged are held at their states."""
@@ -104,6 +108,66 @@ def test_launches_and_reads_of_an_evaluation(capable, name):
     whole = counts()
     assert whole[0] / whole[2] - F_LAUNCHES <= MIXING[name] + HOLDING, capable.operations
     assert whole[1] <= whole[2], capable.places
+
+
+def test_the_safeguard_launches_nothing_until_it_triggers(capable):
+    weight, shift, z0 = problem()
+    f = tanh(capable.put(weight), capable.put(shift))
+    counts = {}
+    for safeguard in (4.0, None):
+        capable.reset()
+        assert Anderson(safeguard=safeguard, **TOLERANCE).solve(f, capable.put(z0)).all_converged
+        counts[safeguard] = Counter(capable.operations)
+    assert counts[4.0] == counts[None]
+    generator = torch.Generator().manual_seed(0)
+    weight, shift, z0 = (torch.randn(*shape, generator=generator) for shape in ((40, 40), (8, 40), (8, 40)))
+    weight, shift = capable.put(0.2 * weight), capable.put(shift)
+    capable.reset()
+    kinks = Anderson(window=8, safeguard=2.0, patience=None, **TOLERANCE)
+    assert kinks.solve(lambda z: 0.8 * torch.relu(z @ weight + shift), capable.put(z0)).all_converged
+    assert capable.operations["addmm"] > 0  # takes in what was forgotten
+
+
+def test_what_the_safeguard_finds():
+    """On the host at once; late, with the norms of each check, kept until it is asked for."""
+    sizes = [np.array(each) for each in ([1.0, 1.0], [3.0, 1.0], [1.0, np.nan], [0.5, 3.0])]
+    expected = [None, [True, False], [False, False], [False, True]]
+    at_once, late = Safeguard(2.0, late=False), Safeguard(2.0, late=True)
+    for size, mask in zip(sizes, expected, strict=True):
+        found = at_once.exceeding(size)
+        assert (found is None) == (mask is None)
+        assert mask is None or found.tolist() == mask
+        late.observe(SimpleNamespace(sizes=size))
+    assert late.exceeding(torch.zeros(2)).tolist() == [True, True]
+    assert late.exceeding(torch.zeros(2)) is None
+
+
+@pytest.mark.parametrize("window", [5, 20, 50])
+@pytest.mark.parametrize("offsets", [None, OFFSETS], ids=["dense", "ragged"])
+def test_broyden_takes_the_hosts_steps(capable, window, offsets):
+    """State by state, past restarts of a full memory and past its growth; one sample restarts alone at a singular pivot."""
+    weight, shift, z0 = problem(torch.float64, symmetric=False, radius=0.9)
+    singular = torch.zeros(8, 1, dtype=torch.float64)
+    z0[1], singular[1] = 0.0, 1.0  # a residual r with ⟨r, J r⟩ = ‖r‖²
+    slopes, ones = torch.zeros(2, 128, dtype=torch.float64)
+    slopes[:3], ones[:2] = torch.tensor([0.5, 1.5, 0.2]), 1.0
+    solver = Broyden(window=window, rtol=0.0, atol=1e-30, max_steps=36, check_every=1)
+
+    def states_of(put):
+        w, b, alone, slope, one = (put(each) for each in (weight, shift, singular, slopes, ones))
+        states = []
+
+        def f(z):
+            states.append(host(z).clone())
+            return alone * (slope * z + one) + (1 - alone) * torch.tanh(z @ w + b)
+
+        solver.solve(f, put(z0), offsets)
+        return states
+
+    expected, found = states_of(lambda each: each), states_of(capable.put)
+    assert min(len(found), len(expected)) >= 37
+    for one, other in zip(found[:37], expected[:37], strict=True):
+        assert torch.allclose(one, other, rtol=1e-9, atol=1e-11)
 
 
 def test_a_check_every_few_evaluations_reads_less(capable):
@@ -228,7 +292,8 @@ def test_the_ring_gives_the_windows_combination(monkeypatch):
         now = (place, layout.block(g))
         if before is not None:
             ring.push(before[0], now[0], before[1], now[1])
-            ring.guard(torch.tensor([1.0, 9.0 if n == 5 else 1.0, 1.0], dtype=torch.float64), 4.0)
+            if n == 5:
+                ring.forget(torch.tensor([False, True, False]))
             blocks = [plain.layout.block(each) for each in (pairs[n - 1][0], r, pairs[n - 1][1], g)]
             plain.push(*blocks)
             plain.forget(np.array([False, n == 5, False]))

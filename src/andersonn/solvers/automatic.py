@@ -96,6 +96,8 @@ class AutomaticExtrapolation(Stepper):
 
     def observe(self, monitor: ConvergenceMonitor) -> None:
         """Decides how to step until the next decision."""
+        if self.inner is not None:
+            self.inner.observe(monitor)
         evaluations = len(monitor.seconds)
         if evaluations >= self.next_decision:
             (self._consider_extrapolation if self.inner is None else self._review)(evaluations, monitor)

@@ -18,16 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from andersonn.solvers.convergence_monitor import ConvergenceMonitor
+from andersonn.solvers.device_broyden import DTYPES, FIRST_STEPS, LEAST_PIVOT, DeviceBroydenStepper
 from andersonn.solvers.layout import Block, Layout, tensor_of
 from andersonn.solvers.options import options, require_count, require_number
+from andersonn.solvers.safeguard import Safeguard
 from andersonn.solvers.solver import Evaluation, Solver, Stepper
 from andersonn.solvers.window import combined, row_products
-
-LEAST_PIVOT = 1e-4
-"""Of 1 − c_{n−1}: below it the update is singular up to the rounding of products in single precision, and the sample restarts
-with a Picard step. Rotations and non-normal maps pass through pivots of some 1e-3, which restarts would waste."""
-FIRST_STEPS = 16
-"""Steps that memory is allocated for at first; as much again is added when they are used up."""
 
 
 @options
@@ -50,9 +47,19 @@ class Broyden(Solver):
         if self.safeguard is not None:
             require_number("safeguard", self.safeguard, above=1)
 
-    def stepper(self, layout: Layout, like: Tensor) -> BroydenStepper:
+    def stepper(self, layout: Layout, like: Tensor) -> BroydenStepper | DeviceBroydenStepper:
         """The quasi-Newton step with the steps it keeps."""
-        return BroydenStepper(min(self.window, self.max_steps), self.safeguard, layout, like)
+        late = not layout.on_host and self.check_every is None
+        safeguard = None if self.safeguard is None else Safeguard(self.safeguard, late)
+        return broyden_stepper(min(self.window, self.max_steps), safeguard, layout, like)
+
+
+def broyden_stepper(
+    size: int, safeguard: Safeguard | None, layout: Layout, like: Tensor
+) -> BroydenStepper | DeviceBroydenStepper:
+    """A fresh stepper that keeps ``size`` steps of states of this layout, dtype and device."""
+    on_device = not layout.on_host and like.dtype in DTYPES
+    return (DeviceBroydenStepper if on_device else BroydenStepper)(size, safeguard, layout, like)
 
 
 class BroydenStepper(Stepper):
@@ -62,13 +69,12 @@ class BroydenStepper(Stepper):
     zeros, so their c are zeros too, whatever L holds.
     """
 
-    def __init__(self, size: int, safeguard: float | None, layout: Layout, like: Tensor) -> None:
+    def __init__(self, size: int, safeguard: Safeguard | None, layout: Layout, like: Tensor) -> None:
         self.layout, self.safeguard, self.size = layout, safeguard, size
         self.steps: list[Tensor] = []  # parts [number of steps, R, D]: they grow without copies
         self.kind: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
         small: dict[str, Any] = {"dtype": layout.exact, "device": like.device}
         self.triangle = torch.zeros(layout.samples, 0, 0, **small)
-        self.least = torch.full((layout.samples,), torch.inf, **small)
         self.first = torch.zeros(layout.samples, dtype=torch.int64, device=like.device)
         self.n = 0
 
@@ -100,14 +106,24 @@ class BroydenStepper(Stepper):
 
     def _recurrence(self, now: Evaluation, n: int) -> Tensor:
         """c_0 … c_{n−1}, float64 ``[B, n]``; zeros for steps that a sample has forgotten."""
-        if self.safeguard is not None:
-            size = tensor_of(now.norms[:, 0])
-            self._forget(size > self.safeguard * self.least)
-            self.least = torch.fmin(self.least, size)
+        exceeding = None if self.safeguard is None else self.safeguard.exceeding(now.norms[:, 0])
+        if exceeding is not None:
+            self._forget(tensor_of(exceeding))
         known = torch.arange(n, device=self.first.device) >= self.first.unsqueeze(1)
         right = torch.where(known, self._products(now.r.t, n), 0.0).unsqueeze(2)
         c = torch.linalg.solve_triangular(self.triangle[:, :n, :n], right, upper=False).squeeze(2)
         return torch.nan_to_num(c, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def observe(self, monitor: ConvergenceMonitor) -> None:
+        """Lets the safeguard see norms that were read late."""
+        if self.safeguard is not None:
+            self.safeguard.observe(monitor)
+
+    def unguarded(self) -> BroydenStepper:
+        """The same, with a safeguard that decides on the device."""
+        if self.safeguard is not None:
+            self.safeguard.late = False
+        return self
 
     def forget(self, samples: np.ndarray) -> None:
         """Forgets all steps of these samples so far."""
@@ -154,4 +170,6 @@ class BroydenStepper(Stepper):
         """Goes on with these samples alone."""
         self.layout = layout
         self.steps = [part.index_select(1, rows) for part in self.steps]
-        self.triangle, self.least, self.first = self.triangle[samples], self.least[samples], self.first[samples]
+        self.triangle, self.first = self.triangle[samples], self.first[samples]
+        if self.safeguard is not None:
+            self.safeguard.compact(samples)

@@ -15,6 +15,8 @@ weight vanishes.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -28,6 +30,8 @@ DTYPES = (torch.float32, torch.float64)
 """Dtypes of states: products of half precision need a wider one than the ring's."""
 SCALES = {torch.float64: (1e20, 1e-307, 1e300), torch.float32: (1e12, 1e-37, 1e30)}
 """K, the diagonal of empty slots and that of forgotten ones, by the dtype of the small systems."""
+MOST_FUSED = 32
+"""Slots of the largest system that the fused kernel solves."""
 
 
 class Tables(NamedTuple):
@@ -65,6 +69,27 @@ def tables_of(n: int, ridge: float, exact: torch.dtype, device: torch.device) ->
     return Tables(*(part.to(exact).to(device) for part in parts))
 
 
+@lru_cache
+def fused_weights(device: str) -> Callable[[Tensor, Tensor, Tensor, Tensor, torch.dtype], Tensor] | None:
+    """:func:`~andersonn.solvers.fused.weights`, on CUDA where ``ANDERSONN_TRITON`` is 1; None elsewhere.
+
+    Raises:
+        ImportError: Triton is not installed.
+    """
+    if device != "cuda" or os.environ.get("ANDERSONN_TRITON") != "1":
+        return None
+    from andersonn.solvers.fused import weights  # Triton is optional
+
+    return weights
+
+
+def _weights(products: Tensor, scale: Tensor, constant: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
+    """As :func:`~andersonn.solvers.fused.weights`, in torch."""
+    systems = torch.addcmul(constant, products, scale)
+    found, _ = torch.linalg.solve_ex(systems, right.expand(len(products), -1).unsqueeze(2))
+    return found.squeeze(2).to(dtype).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+
+
 class DeviceWindow(Window):
     """The last m differences of residuals and values of a state on an accelerator, of least squares (type II), undamped.
 
@@ -83,8 +108,7 @@ class DeviceWindow(Window):
         self.ring = torch.zeros(size + 1, 2, layout.rows, layout.width, dtype=like.dtype, **kind)
         kind["dtype"] = layout.exact
         self.grown = torch.zeros(size + 1, layout.samples, **kind)  # whether a sample forgot its past then, by slot
-        self.guarded = False  # whether one may have
-        self.least: Tensor | None = None
+        self.marked: set[int] = set()  # slots with such samples
         self.copied: Block | None = None
         self._find_places()
 
@@ -108,26 +132,21 @@ class DeviceWindow(Window):
         """Adds the newest differences in place of the oldest."""
         before = self.ring[self._slot(r_before, g_before)]
         torch.sub(self.ring[self._slot(r, g)], before, out=before)
-        self.pushed += 1
-
-    def guard(self, size: Tensor, factor: float) -> None:
-        """Forgets the past of samples whose residual norm, of ``size [B]``, exceeds ``factor`` times its least so far."""
-        if self.least is None:
-            self.least, self.guarded = size, True
+        if self.last in self.marked:  # what was forgotten then has left the ring
             self.grown[self.last].zero_()
-            return
-        torch.gt(size, factor * self.least, out=self.grown[self.last])
-        self.least = torch.fmin(self.least, size)
+            self.marked.remove(self.last)
+        self.pushed += 1
 
     def forget(self, samples: Tensor) -> None:
         """Forgets the past of some samples, a mask ``[B]``."""
-        self.guarded = True
-        self.grown[self.last] = torch.maximum(self.grown[self.last], samples.to(self.grown.dtype))
+        torch.maximum(self.grown[self.last], samples, out=self.grown[self.last])
+        self.marked.add(self.last)
 
     def clear(self) -> None:
         """Forgets the past of all samples."""
-        self.pushed, self.guarded = 0, True
+        self.pushed = 0
         self.grown[self.last].fill_(1.0)
+        self.marked.add(self.last)
 
     def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor:
         """Weights of the slots' second halves in the combination, ``[B, m + 1]``: −γ, and 0 for that of the latest value. All 0, a
@@ -139,13 +158,12 @@ class DeviceWindow(Window):
         products = torch.bmm(residuals, residuals.transpose(1, 2))
         if layout.lengths is not None:
             products = layout.to_samples(products)
-        constant = tables.constant[q]
-        if self.guarded:
+        scale, constant = tables.scale[q], tables.constant[q]
+        if self.marked:
             flat = torch.addmm(constant.view(1, -1), self.grown.T, tables.forget[q])
             constant = flat.view(layout.samples, *constant.shape)
-        systems = torch.addcmul(constant, products, tables.scale[q])
-        weights, _ = torch.linalg.solve_ex(systems, tables.unit[q].expand(layout.samples, -1).unsqueeze(2))
-        return weights.squeeze(2).to(self.ring.dtype).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+        solve = fused_weights(self.ring.device.type) if len(scale) <= MOST_FUSED else None
+        return (solve or _weights)(products, scale, constant, tables.unit[q], self.ring.dtype)
 
     def extrapolate(self, gamma: Tensor, g: Block, out: Block) -> None:
         """``out = g − Σ γ_i ΔG_i``, row by row."""
@@ -156,5 +174,4 @@ class DeviceWindow(Window):
         """Goes on with these samples alone."""
         self.layout, self.ring = layout, self.ring.index_select(2, rows)
         self.grown = self.grown.index_select(1, samples)
-        self.least = None if self.least is None else self.least[samples]
         self._find_places()

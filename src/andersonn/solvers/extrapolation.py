@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from andersonn.solvers.convergence_monitor import ConvergenceMonitor
 from andersonn.solvers.device_window import DTYPES, DeviceWindow
 from andersonn.solvers.layout import NUMPY_DTYPES, Block, Layout, NumpyLayout, PerSample, tensor_of, widest_dtype
 from andersonn.solvers.options import options, require_choice, require_count, require_number
+from andersonn.solvers.safeguard import Safeguard
 from andersonn.solvers.secant_window import NumpySecantWindow, SecantWindow
 from andersonn.solvers.solver import Evaluation, Solver, Stepper
 from andersonn.solvers.window import NumpyWindow, TorchWindow, Window
@@ -93,7 +95,8 @@ class Extrapolation(Stepper):
         self.window: Window | None = None
         self.gamma: PerSample | None = None
         self.before: tuple[Block, Block] | None = None  # residual and value that the next difference is taken from
-        self.least: PerSample | None = None  # residual norm of each sample so far
+        late = not layout.on_host and options.check_every is None
+        self.safeguard = None if options.safeguard is None else Safeguard(options.safeguard, late)
         self.interval, self.since_extrapolation = options.period, 0
         if not layout.on_host:
             self._find_place()
@@ -123,8 +126,9 @@ class Extrapolation(Stepper):
         self.before = (now.r, now.g)
         if self.place is not None:
             self._find_place()
-        if self.options.safeguard is not None:
-            self._safeguard(now.norms[:, 0])
+        exceeding = None if self.safeguard is None else self.safeguard.exceeding(now.norms[:, 0])
+        if exceeding is not None:
+            window.forget(exceeding)
         self.gamma = gamma = window.coefficients(self.ridge, self.options.max_condition)
         window.extrapolate(gamma, now.g, out)
         if not self.mixing.undamped:
@@ -171,18 +175,16 @@ class Extrapolation(Stepper):
                 self.window = TorchWindow(size, layout, self.like, dtype, options.sketch)
         return self.window
 
-    def _safeguard(self, size: PerSample) -> None:
-        """Clears the window of samples whose residual has grown too far beyond its least."""
-        assert self.options.safeguard is not None
-        if isinstance(self.window, DeviceWindow):
-            self.window.guard(size, self.options.safeguard)
-            return
-        if self.least is None:
-            self.least = size
-            return
-        assert self.window is not None
-        self.window.forget(size > self.options.safeguard * self.least)
-        self.least = torch.fmin(self.least, size) if isinstance(size, Tensor) else np.fmin(self.least, size)
+    def observe(self, monitor: ConvergenceMonitor) -> None:
+        """Lets the safeguard see norms that were read late."""
+        if self.safeguard is not None:
+            self.safeguard.observe(monitor)
+
+    def unguarded(self) -> Extrapolation:
+        """The same, with a safeguard that decides on the device."""
+        if self.safeguard is not None:
+            self.safeguard.late = False
+        return self
 
     def forget(self, samples: np.ndarray) -> None:
         """Clears the window of these samples."""
@@ -206,8 +208,8 @@ class Extrapolation(Stepper):
             if self.before is not None:
                 self.before = (self.window.places[self.window.last], self.before[1])
             self._find_place()
-        if self.least is not None:
-            self.least = self.least[samples if isinstance(self.least, Tensor) else samples.numpy()]
+        if self.safeguard is not None:
+            self.safeguard.compact(samples)
         self.mixing.compact(samples)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.broyden import BroydenStepper
+from andersonn.solvers.broyden import broyden_stepper
 from andersonn.solvers.convergence_monitor import ConvergenceMonitor
 from andersonn.solvers.guard import BROYDEN, DAMPED, Guard
 from andersonn.solvers.layout import Block, Layout
@@ -40,7 +40,7 @@ class Guarded(Stepper):
 
     def unguarded(self) -> Stepper:
         """The stepper without its guard."""
-        return self.inner
+        return self.inner.unguarded()
 
     def forget(self, samples: np.ndarray) -> None:
         """Starts afresh for these samples."""
@@ -158,7 +158,7 @@ class _BroydenGroup:
     def __init__(self, samples: np.ndarray, layout: Layout, like: Tensor) -> None:
         self.samples, self.whole, self.started = samples, layout, False
         self.layout, self.rows = layout.subset(torch.from_numpy(samples).to(like.device))
-        self.stepper = BroydenStepper(LONGEST_MEMORY, None, self.layout, like)
+        self.stepper = broyden_stepper(LONGEST_MEMORY, None, self.layout, like)
 
     def advance(self, now: Evaluation, out: Block) -> None:
         """Their steps, written to their rows of ``out``."""

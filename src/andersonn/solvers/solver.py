@@ -75,7 +75,7 @@ class Stepper:
         return nullcontext()
 
     def unguarded(self) -> Stepper:
-        """The same without what looks at residuals to keep it from failing."""
+        """The same without what needs the monitor to keep it from failing, for a solve in which nobody reads residuals."""
         return self
 
     @property

@@ -1,0 +1,60 @@
+"""The safeguard of Anderson's and Broyden's methods: a sample whose residual has grown too far forgets its past."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from andersonn.solvers.convergence_monitor import ConvergenceMonitor
+from andersonn.solvers.layout import PerSample
+
+
+class Safeguard:
+    """Which samples' residual norms exceed ``factor`` times their least so far.
+
+    Args:
+        factor: above 1.
+        late: decide on the host, from the norms that the monitor reads from an accelerator one evaluation late. That
+            launches nothing until a sample exceeds.
+    """
+
+    def __init__(self, factor: float, late: bool) -> None:
+        self.factor, self.late = factor, late
+        self.least: PerSample | None = None
+        self.pending: np.ndarray | None = None  # samples found late, bool ``[B]``
+
+    def observe(self, monitor: ConvergenceMonitor) -> None:
+        """Takes in the norms of the latest check."""
+        if not self.late:
+            return
+        found = self._compare(monitor.sizes)
+        if found is not None and np.count_nonzero(found):
+            self.pending = found if self.pending is None else found | self.pending
+
+    def exceeding(self, size: PerSample) -> PerSample | None:
+        """The samples that exceed now, a mask ``[B]``, or None: surely none.
+
+        Args:
+            size: residual norms of the latest evaluation, ``[B]``, not looked at where decisions are late.
+        """
+        if not self.late:
+            return self._compare(size)
+        found, self.pending = self.pending, None
+        return None if found is None else torch.from_numpy(found).to(size.device)
+
+    def _compare(self, size: PerSample) -> PerSample | None:
+        if self.least is None:
+            self.least = size
+            return None
+        found = size > self.factor * self.least
+        self.least = torch.fmin(self.least, size) if isinstance(size, Tensor) else np.fmin(self.least, size)
+        return found
+
+    def compact(self, samples: Tensor) -> None:
+        """Goes on with these samples alone."""
+        if isinstance(self.least, Tensor):
+            self.least = self.least[samples]
+        elif self.least is not None:
+            self.least = self.least[samples.cpu().numpy()]
+        self.pending = None if self.pending is None else self.pending[samples.cpu().numpy()]
