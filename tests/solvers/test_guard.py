@@ -284,4 +284,4 @@ def test_samples_that_affect_each_other_and_break_are_not_called_converged(solve
         found = solver.solve(f, torch.zeros(3, 1, dtype=DOUBLE))
         converged += int(found.converged.sum())
         assert (true_residuals(f, found.z)[found.converged] <= 0.1 * (1 + 1e-9)).all()
-    assert converged > 300
+    assert converged > 50

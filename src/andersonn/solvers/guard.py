@@ -4,9 +4,9 @@ Extrapolation may circle for ever: on maps with kinks, on non-normal ones, or fa
 three kinds of step, each for as long as it makes progress: extrapolated steps, Broyden's steps, damped Picard steps, then
 extrapolated ones again. It makes progress when, within its patience, its best residual halves, or the largest residual of
 the second half is at most half that of the first. Steps that follow damped ones go on only if they reduce the residual
-faster by evaluation than those did. The patience with damped steps grows :data:`LONGER`-fold each time, the others' does
-not. So the share of evaluations that failing steps can take falls to zero, and where damped steps converge, so does the
-sample.
+faster by evaluation than those did. The patience with damped steps grows :data:`LONGER`-fold each time that they gain as much
+as the others. So the share of evaluations that failing steps can take falls to zero, and where damped steps converge, so does
+the sample.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ class Guard:
         self.since = np.zeros(samples, dtype=np.int64)  # evaluations since it began
         self.first: np.ndarray | None = None  # relative residual and ‖f(z) − z‖ at the initial state, ``[B, 2]``
         self.least = np.full((samples, 2), np.inf)  # the least of both
+        self.lowest = np.full(samples, np.inf)  # least ‖f(z) − z‖ with the present kind of steps
+        self.distrusted = np.full(samples, np.inf)  # relative residual of a best iterate that is not trusted
         self.size_of_best = np.full(samples, np.inf)  # ‖f(z) − z‖ where the relative residual was least
         self.lost = np.zeros(samples, dtype=np.int64)  # successive looks at which a sample was lost
         self.restarted, self.to_anchor, self.from_now, self.from_best, self.from_start = (
@@ -64,6 +66,10 @@ class Guard:
         self.rates = np.full((samples, len(TRIED_BETAS)), np.nan)  # of damped steps with the tried β
         self.damped_rate = np.full(samples, np.inf)  # decrease of log residual by evaluation; infinite: never tried
         self.begin = np.full(samples, np.inf)  # residual at the anchor
+        self.entered = np.tile(
+            [0.0, np.inf], (samples, 1)
+        )  # evaluations, and least residual, when the present steps began
+        self.gain = np.zeros((samples, 3))  # by kind: fall of the log of the least residual by evaluation, last time
         self.seen = 0
 
     def look(self, monitor: ConvergenceMonitor, period: int = 1) -> bool:
@@ -95,14 +101,15 @@ class Guard:
         late |= (self.kind == EXTRAPOLATED) & (self.lost >= LOST_LOOKS * max(period, 1)) & running
         if not np.count_nonzero(late | blown):
             return False
-        self._change(now, late & ~blown, blown)
+        self._change(now, late & ~blown, blown, monitor.score[monitor.active])
         return True
 
     def _follow(self, now: np.ndarray, sizes: np.ndarray) -> None:
         """Keeps the least residuals, and which samples are lost."""
         self.size_of_best = np.where(now < self.least[:, 0], sizes, self.size_of_best)
         self.least = np.fmin(self.least, np.stack([now, sizes], axis=1))
-        self.lost = np.where(sizes > LOST * self.least[:, 1], self.lost + 1, 0)
+        self.lowest = np.fmin(self.lowest, sizes)
+        self.lost = np.where(sizes > LOST * self.lowest, self.lost + 1, 0)
 
     def _late(self, now: np.ndarray, patience: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Samples whose patience has ended without progress; a new one begins for those that have made progress."""
@@ -111,6 +118,8 @@ class Guard:
         late = self.since >= patience
         progressed = self.least[:, 0] <= PROGRESS * self.mark
         progressed |= late & (self.peaks[:, 1] <= PROGRESS * self.peaks[:, 0])
+        # Damped steps that crawl end with their patience, however long that has grown: extrapolation is tried again.
+        progressed &= (self.kind != DAMPED) | (self.since <= self.patience[:, EXTRAPOLATED])
         self._restart(progressed)
         return late & ~progressed
 
@@ -120,8 +129,8 @@ class Guard:
             self.mark[samples], self.since[samples] = self.least[samples, 0], 0
             self.peaks[samples], self.lost[samples] = 0.0, 0
 
-    def _change(self, now: np.ndarray, late: np.ndarray, blown: np.ndarray) -> None:
-        """Goes on to the next kind of step, or to another β."""
+    def _change(self, now: np.ndarray, late: np.ndarray, blown: np.ndarray, kept: np.ndarray) -> None:
+        """Goes on to the next kind of step, or to another β; ``kept``: residuals of the monitor's best iterates."""
         with np.errstate(divide="ignore", invalid="ignore"):
             rate = np.nan_to_num(np.log(self.mark / self.least[:, 0]) / np.maximum(self.since, 1), nan=0.0, posinf=0.0)
         damped = self.kind == DAMPED
@@ -132,21 +141,33 @@ class Guard:
         self.beta[weaker] = np.maximum(self.beta[weaker] / 2, LEAST_BETA)
         self._choose_beta(pauses | (blown & (self.beta == TRIED_BETAS[1] / 2)), np.where(blown, -1.0, rate))
         self.damped_rate = np.where(pauses, rate, self.damped_rate)
-        self.patience[late & damped, DAMPED] *= LONGER
-        self._anchor(now, fails, pauses)
+        self._anchor(now, fails, pauses, kept)
         self.to_anchor = fails | weaker
-        self.kind = np.where(fails | pauses, (self.kind + 1) % 3, self.kind)
+        self._leave(late & damped, fails | pauses)
         self._restart(late | blown)
 
-    def _anchor(self, now: np.ndarray, fails: np.ndarray, pauses: np.ndarray) -> None:
+    def _leave(self, crawling: np.ndarray, leaving: np.ndarray) -> None:
+        """Takes note of what the steps that end have gained; damped ones get more patience unless the others gain more."""
+        for kind in (EXTRAPOLATED, BROYDEN, DAMPED):
+            ends = leaving & (self.kind == kind)
+            fall = np.log(np.maximum(self.entered[ends, 1] / self.least[ends, 0], 1.0))
+            self.gain[ends, kind] = fall / np.maximum(self.seen - self.entered[ends, 0], 1)
+        better = self.gain[:, DAMPED] >= self.gain[:, :DAMPED].max(axis=1)
+        self.patience[crawling & (better | ~leaving), DAMPED] *= LONGER
+        self.lowest[leaving] = np.inf
+        self.entered[leaving, 0], self.entered[leaving, 1] = self.seen, self.least[leaving, 0]
+        self.kind = np.where(leaving, (self.kind + 1) % 3, self.kind)
+
+    def _anchor(self, now: np.ndarray, fails: np.ndarray, pauses: np.ndarray, kept: np.ndarray) -> None:
         """Chooses where samples go back to."""
         assert self.first is not None
         best = self.least[:, 0]
         mirage = self.size_of_best > np.minimum(PROGRESS * self.first[:, 1], MIRAGE * self.least[:, 1])
         self.from_start = fails & mirage & ~self.restarted
         self.restarted |= self.from_start
+        self.distrusted = np.where(self.from_start, kept, self.distrusted)
         self.least[self.from_start] = self.first[self.from_start]
-        self.from_best = fails & (best < self.begin) & ~self.restarted
+        self.from_best = fails & (best < self.begin) & (~self.restarted | (kept < self.distrusted))
         self.from_now = pauses
         for samples, residual in ((self.from_start, self.first[:, 0]), (self.from_best, best), (pauses, now)):
             self.begin = np.where(samples, residual, self.begin)
