@@ -52,7 +52,8 @@ class Equilibrium(nn.Module):
     an evaluation at z*; all other evaluations leave them as they are.
 
     The layer works under the transforms of ``torch.func`` and in forward mode, and in networks under ``torch.compile``
-    without ``fullgraph``; of meta and fake tensors it gives shapes. ``torch.export`` is refused.
+    without ``fullgraph``; of meta and fake tensors it gives shapes. ``torch.export``, ``make_fx`` and
+    ``torch.func.linearize`` are refused.
 
     Args:
         cell: ``cell(z, x)`` → tensor shaped as z. ``x`` is whatever the cell understands. A cell may have a method
