@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.func import grad, jacfwd, vmap
+from torch.func import grad, hessian, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from andersonn import Anderson, Equilibrium
@@ -67,7 +67,9 @@ def test_a_compiled_cell(network):
 def test_what_cannot_be_captured_is_refused_by_name(network):
     with pytest.raises(Exception, match=r"leave out fullgraph=True.*Equilibrium\(torch.compile\(cell\)\)"):
         torch.compile(network, backend="eager", fullgraph=True)(X)
-    with pytest.raises(NotImplementedError, match=r"torch\.export, torch\.jit, .* cannot hold.*a fixed number of times"):
+    with pytest.raises(
+        NotImplementedError, match=r"torch\.export, torch\.jit, .* cannot hold.*a fixed number of times"
+    ):
         torch.export.export(network, (X,), strict=False)
     with pytest.raises(NotImplementedError, match=r"torch\.export, torch\.jit, .* cannot hold"):
         torch.jit.trace(network, (X,))
@@ -88,7 +90,7 @@ def test_graphs_that_make_fx_records_are_refused_by_name(network):
     assert torch.allclose(torch.func.jvp(linear, (X,), (X,))[1], 2 * X)  # the way round
 
 
-@pytest.mark.parametrize("way", [grad, lambda f: jacfwd(jacfwd(f)), lambda f: vmap(grad(f))])
+@pytest.mark.parametrize("way", [grad, hessian, lambda f: vmap(grad(f))])
 def test_transforms_inside_a_compiled_function(network, way):
     def run(x):
         return way(lambda x: network.layer(x).square().sum())(x)

@@ -203,7 +203,8 @@ class Equilibrium(nn.Module):
         f = BoundCell(self.cell, x, start, tree, frozen, every=True)
 
         def solved(solution: FixedPoint) -> None:
-            mine.last = replace(solution, z=tree.unpack(solution.z))
+            # Detached: the tensor itself becomes an output of the solve, whose graph would then be kept by its own record.
+            mine.last = replace(solution, z=tree.unpack(solution.z.detach()))
 
         record, _ = self._adjoint_hooks(mine, None, None)
         z = self.gradient.solve_transformed(f, Problem.of(f, offsets, self.solver, solved, record), start)
@@ -309,9 +310,8 @@ class Equilibrium(nn.Module):
         store = self.warm_starts if keys is not None and self.training else None
 
         def record(solution: FixedPoint, adjoint: bool = True) -> None:
-            mine.last_adjoint = (
-                solution  # of the thread of the forward pass: on a GPU the backward pass has one of its own
-            )
+            # Of the thread of the forward pass: on a GPU the backward pass has one of its own. Detached as above.
+            mine.last_adjoint = replace(solution, z=solution.z.detach())
             if store is not None and keys is not None and adjoint:
                 store.put(keys, solution.z, offsets, "adjoint", solution.status != Status.NONFINITE)
 
