@@ -100,6 +100,22 @@ def test_transforms_inside_a_compiled_function(network, way):
         assert torch.allclose(compiled(X), run(X), atol=1e-6)
 
 
+def second(layer, x):
+    (slope,) = torch.autograd.grad(layer(x).sum(), x, create_graph=True)
+    return torch.autograd.grad(slope.square().sum(), x)[0]
+
+
+def batched(layer, x):
+    return torch.autograd.grad(layer(x), x, torch.stack([X, X.sin()]), is_grads_batched=True)[0]
+
+
+@pytest.mark.parametrize("way", [second, batched])
+def test_backward_passes_inside_a_compiled_function(network, way):
+    x = X.clone().requires_grad_()
+    found = torch.compile(lambda x: way(network.layer, x), backend="aot_eager")(x)
+    assert torch.allclose(found, way(network.layer, x))
+
+
 def test_the_way_round_export(network):
     class Unrolled(nn.Module):
         def __init__(self, cell, evaluations):
