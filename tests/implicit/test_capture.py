@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import grad, hessian, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from andersonn import Anderson, Equilibrium
 from andersonn.solvers import Status
@@ -65,10 +67,53 @@ def test_a_compiled_cell(network):
 def test_what_cannot_be_captured_is_refused_by_name(network):
     with pytest.raises(Exception, match=r"leave out fullgraph=True.*Equilibrium\(torch.compile\(cell\)\)"):
         torch.compile(network, backend="eager", fullgraph=True)(X)
-    with pytest.raises(NotImplementedError, match=r"torch\.export and torch\.jit cannot hold.*a fixed number of times"):
+    with pytest.raises(
+        NotImplementedError, match=r"torch\.export, torch\.jit, .* cannot hold.*a fixed number of times"
+    ):
         torch.export.export(network, (X,), strict=False)
-    with pytest.raises(NotImplementedError, match=r"torch\.export and torch\.jit cannot hold"):
+    with pytest.raises(NotImplementedError, match=r"torch\.export, torch\.jit, .* cannot hold"):
         torch.jit.trace(network, (X,))
+
+
+def test_graphs_that_make_fx_records_are_refused_by_name(network):
+    layer = network.layer
+    for record in (lambda: torch.func.linearize(layer, X), lambda: make_fx(layer)(X), lambda: make_fx(vmap(layer))(X)):
+        with pytest.raises(
+            NotImplementedError, match=r"make_fx and torch\.func\.linearize cannot hold.*torch\.func\.jvp"
+        ):
+            record()
+    x = X.clone().requires_grad_()
+    z = layer(x)
+    with pytest.raises(NotImplementedError, match=r"make_fx and torch\.func\.linearize cannot hold"):
+        make_fx(lambda v: torch.autograd.grad(z, x, v, retain_graph=True))(X)
+    linear = Equilibrium(lambda z, x: 0.5 * z + x, Anderson(rtol=1e-6))
+    assert torch.allclose(torch.func.jvp(linear, (X,), (X,))[1], 2 * X)  # the way round
+
+
+@pytest.mark.parametrize("way", [grad, hessian, lambda f: vmap(grad(f))])
+def test_transforms_inside_a_compiled_function(network, way):
+    def run(x):
+        return way(lambda x: network.layer(x).square().sum())(x)
+
+    compiled = torch.compile(run, backend="eager")
+    for _ in range(2):
+        assert torch.allclose(compiled(X), run(X), atol=1e-6)
+
+
+def second(layer, x):
+    (slope,) = torch.autograd.grad(layer(x).sum(), x, create_graph=True)
+    return torch.autograd.grad(slope.square().sum(), x)[0]
+
+
+def batched(layer, x):
+    return torch.autograd.grad(layer(x), x, torch.stack([X, X.sin()]), is_grads_batched=True)[0]
+
+
+@pytest.mark.parametrize("way", [second, batched])
+def test_backward_passes_inside_a_compiled_function(network, way):
+    x = X.clone().requires_grad_()
+    found = torch.compile(lambda x: way(network.layer, x), backend="aot_eager")(x)
+    assert torch.allclose(found, way(network.layer, x))
 
 
 def test_the_way_round_export(network):

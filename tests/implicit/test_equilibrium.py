@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from andersonn import Anderson, Equilibrium, FixedPointIteration, Status
-from andersonn.implicit import DriftMonitor, WarmStarts, WellPosednessWarning
+from andersonn.implicit import DriftMonitor, LinearInitializer, WarmStarts, WellPosednessWarning
 from tests.implicit.cells import TIGHT, Tanh, inputs, unrolled
 from tests.tape import tape_bytes
 
@@ -170,6 +170,12 @@ def test_bad_use():
         ((Tanh,), {}, "cell must be a module"),
         ((cell, Anderson), {}, r"solver must be a solver such as Anderson\(\)"),
         ((cell, None, "implicit"), {}, r"gradient must be a rule such as ImplicitGradient\(\)"),
+        ((cell,), {"compact": "yes"}, "compact must be True, False or None, not 'yes'"),
+        ((cell,), {"freeze_randomness": 1}, "freeze_randomness must be True, False or None, not 1"),
+        ((cell,), {"warm_starts": True}, r"warm_starts must be a store such as WarmStarts\(\), not True"),
+        ((cell,), {"initializer": 3}, r"initializer must be a module such as LinearInitializer\(width\), not 3"),
+        ((cell,), {"initializer": LinearInitializer}, "initializer must be a module such as"),
+        ((cell,), {"monitor": 3}, r"monitor must be a monitor such as DriftMonitor\(\), not 3"),
     ]:
         with pytest.raises(TypeError, match=match):
             Equilibrium(*arguments, **options)

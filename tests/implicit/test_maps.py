@@ -3,10 +3,11 @@ from typing import NamedTuple
 import pytest
 import torch
 from torch import nn
+from torch.func import vmap
 
 from andersonn import Anderson, Equilibrium, FixedPointIteration
 from andersonn.implicit import NeumannGradient, OneStepGradient, PhantomGradient
-from andersonn.implicit.bound_cell import BoundCell, SubsettableBoundCell, cell_map, tensors_of
+from andersonn.implicit.bound_cell import BoundCell, SubsettableBoundCell, cell_map, draws_random_numbers, tensors_of
 from tests.implicit.cells import TIGHT, Tanh, inputs, unrolled
 
 
@@ -139,6 +140,66 @@ def test_dropout_is_frozen_inside_a_solve(functional):
     mask(3)  # one evaluation
     assert torch.equal(torch.rand(1), after)
     assert not torch.allclose(layer(x), z)
+
+
+class Part(nn.Module):
+    """A cell whose state goes through a module that draws random numbers in training."""
+
+    def __init__(self, part, call):
+        super().__init__()
+        self.part, self.call = part, call
+
+    def forward(self, z, x):
+        return 0.3 * self.call(self.part, z) + x
+
+
+@pytest.mark.parametrize(
+    ("part", "call"),
+    [
+        (nn.MultiheadAttention(6, 2, dropout=0.5, batch_first=True), lambda part, z: part(z, z, z)[0]),
+        (nn.LSTM(6, 6, 2, dropout=0.5, batch_first=True), lambda part, z: part(z)[0]),
+        (nn.GRU(6, 6, 2, dropout=0.5, batch_first=True), lambda part, z: part(z)[0]),
+        (nn.RReLU(), lambda part, z: part(z)),
+        (nn.AlphaDropout(0.2), lambda part, z: part(z)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_modules_that_draw_random_numbers_are_frozen(part, call):
+    layer, x = Equilibrium(Part(part.double(), call), Anderson(rtol=1e-10, max_steps=100)), inputs().view(2, 2, 6)
+    torch.manual_seed(1)
+    z = layer(x)
+    assert layer.last.all_converged
+    assert (layer(x) - z).norm() > 1e-6  # other numbers in the next solve
+    assert type(cell_map(layer.cell, x, z, None, True, None)) is BoundCell  # no sample leaves the batch
+    assert draws_random_numbers(layer.cell)
+    assert not draws_random_numbers(layer.cell.eval())
+
+
+def test_modules_that_could_draw_random_numbers_and_do_not():
+    for part in (nn.MultiheadAttention(6, 2), nn.LSTM(6, 6, 2), nn.GRU(6, 6), nn.RReLU(0.2, 0.2), nn.Dropout(0.0)):
+        assert not draws_random_numbers(nn.Sequential(part))
+
+
+@torch.no_grad()
+def test_lazy_modules_without_gradients():
+    layer = Equilibrium(Part(nn.LazyLinear(6).double(), lambda part, z: part(z)), Anderson(rtol=1e-10))
+    layer(inputs())
+    assert layer.last.all_converged
+    layer.cell.part = nn.LazyBatchNorm1d().double()
+    with pytest.raises(ValueError, match="lazy modules"):
+        layer(inputs())
+
+
+def test_lazy_modules_need_one_call_of_the_cell_first():
+    for lazy in (nn.LazyLinear(6), nn.LazyBatchNorm1d(affine=False)):
+        cell, x = Part(lazy.double(), lambda part, z: part(z)), inputs()
+        layer = Equilibrium(cell, TIGHT[0])
+        for run in (layer, vmap(layer)):
+            with pytest.raises(ValueError, match=r"Part has lazy modules.*run the cell once first, as cell\(z, x\)"):
+                run(x)
+        cell(torch.zeros_like(x), x)  # the way round
+        layer(x).sum().backward()
+        assert layer.last.all_converged
 
 
 @pytest.mark.parametrize("gradient", [None, OneStepGradient(), NeumannGradient(200), PhantomGradient(200)], ids=str)

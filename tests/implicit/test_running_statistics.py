@@ -1,5 +1,8 @@
 """Running statistics of normalizations are updated once a forward pass."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
@@ -116,6 +119,40 @@ def test_an_error_puts_the_statistics_back():
         Equilibrium(cell)(X)
     assert cell.norm.running_mean is mean
     assert cell.norm.track_running_stats
+
+
+def test_threads_that_share_a_layer_count_each_pass_once():
+    cell = Normalized()
+    layer, interval = Equilibrium(cell, SOLVER), sys.getswitchinterval()
+
+    def work():
+        for _ in range(20):
+            layer(X)
+
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(work) for _ in range(4)]:
+                done.result()
+    finally:
+        sys.setswitchinterval(interval)
+    assert cell.norm.num_batches_tracked.item() == 80
+    assert cell.norm.track_running_stats
+
+
+def test_a_layer_within_a_cell_leaves_them_alone_too():
+    class Outer(Normalized):
+        def __init__(self):
+            super().__init__()
+            self.inner = Equilibrium(Normalized(), SOLVER)
+
+        def forward(self, z, x):
+            return super().forward(z, x + 0.1 * self.inner(z))
+
+    cell = Outer()
+    Equilibrium(cell, SOLVER)(X)
+    assert cell.norm.num_batches_tracked.item() == 1
+    assert cell.inner.cell.norm.num_batches_tracked.item() == 1
 
 
 def test_an_empty_batch_does_not_count():

@@ -1,8 +1,13 @@
 """The layer under torch.func, forward-mode differentiation and batched gradients, against the unrolled twin."""
 
+import copy
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.autograd import forward_ad
 from torch.autograd.functional import hessian as plain_hessian
 from torch.autograd.functional import jacobian as plain_jacobian
@@ -91,6 +96,25 @@ def test_transforms_give_what_they_give_of_the_unrolled_network(way):
     agree(way(layer), way(twin))
     assert layer.last.all_converged
     assert torch.allclose(layer(X), twin(X))  # and it works outside afterwards
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_records_keep_no_graph_and_no_layer(way):
+    layer = Equilibrium(copy.copy(CELL), SOLVER)  # of the same weight
+    way(layer)
+    for record in (layer.last, layer.last_adjoint):
+        assert record is None or not (record.z.requires_grad or is_functorch_wrapped_tensor(record.z))
+    seen = weakref.ref(layer), weakref.ref(layer.cell)
+    del layer
+    gc.collect()
+    assert [each() for each in seen] == [None, None]
+
+
+@pytest.mark.parametrize("x", [X[:1], X[0]], ids=["a batch of one", "a vector"])
+def test_forward_over_forward_mode_of_one_sample(x):
+    layer = Equilibrium(CELL, SOLVER)
+    agree(jacfwd(jacfwd(layer))(x), jacfwd(jacfwd(twin))(x))
+    agree(jacfwd(jacfwd(jacfwd(layer)))(x), jacfwd(jacfwd(jacfwd(twin)))(x))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

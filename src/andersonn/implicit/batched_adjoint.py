@@ -92,5 +92,7 @@ def repeated(offsets: Tensor | None, size: int) -> Tensor | None:
 
 def spread(matrix: Tensor, dim: int | None, size: int) -> Tensor:
     """``[size · R, D]`` of a matrix with one more dimension, or of one for all."""
-    many = matrix.expand(size, *matrix.shape) if dim is None else matrix.movedim(dim, 0)
+    if dim is None:  # copied: PyTorch makes a tangent in the layout of its tensor, and cannot write to expanded memory
+        return matrix.repeat(size, 1)
+    many = matrix.movedim(dim, 0)
     return many.reshape(size * many.shape[1], many.shape[2])

@@ -9,11 +9,13 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.parameter import is_lazy
 
 from andersonn.implicit.running_statistics import RunningStatistics
 from andersonn.solvers.layout import write_count
@@ -37,6 +39,9 @@ class BoundCell:
         known: tensors with gradients that the map is known to depend on: parameters (and buffers) of the cell, then those
             in x, as far as x is a pytree (dict, list, tuple, named tuple) of tensors. Empty where no gradients are recorded.
         statistics: running statistics of the cell, which an evaluation leaves alone unless their update is due; or None.
+
+    Raises:
+        ValueError: gradients are recorded, or the cell has running statistics, and lazy modules of it have never been called.
     """
 
     def __init__(
@@ -56,7 +61,10 @@ class BoundCell:
         self.replaced = False
         self.weights: dict[str, Tensor] = {}
         self.known: list[Tensor] = []
-        if torch.is_grad_enabled() or every:
+        recorded = torch.is_grad_enabled() or every
+        if isinstance(cell, nn.Module) and (recorded or self.statistics is not None):
+            _refuse_lazy(cell)
+        if recorded:
             if isinstance(cell, nn.Module):
                 self.weights = _weights(cell, every)
             tensors = [*self.weights.values(), *tensors_of(x)]
@@ -148,13 +156,14 @@ def cell_map(
         like: a state.
         tree: of a state of several parts.
         compact: whether samples can be left out; None: if the cell has a method ``select``.
-        frozen: whether every call draws the same random numbers; None: if a dropout module of the cell is active.
+        frozen: whether every call draws the same random numbers; None: if a module of the cell
+            draws any.
 
     Raises:
         ValueError: ``compact`` is true, the cell has no ``select``, and x cannot be indexed by the state's rows.
     """
     if frozen is None:
-        frozen = has_active_dropout(cell)
+        frozen = draws_random_numbers(cell)
     selects = hasattr(cell, "select")
     if compact and not selects:
         _check_rows(cell, x, like)
@@ -163,10 +172,22 @@ def cell_map(
     return (SubsettableBoundCell if divisible else BoundCell)(cell, x, like, tree, frozen)
 
 
-def has_active_dropout(cell: Callable) -> bool:
-    """Whether a dropout module of the cell draws random numbers."""
+def draws_random_numbers(cell: Callable) -> bool:
+    """Whether a module of the cell draws random numbers: dropout, on its own or in attention and recurrent modules, or
+    :class:`torch.nn.RReLU`. What a cell draws itself (``nn.functional.dropout``, ``torch.rand``) cannot be seen.
+    """
     parts = cell.modules() if isinstance(cell, nn.Module) else ()
-    return any(isinstance(part, _DropoutNd) and part.training and part.p > 0 for part in parts)
+    return any(part.training and _is_random(part) for part in parts)
+
+
+def _is_random(part: nn.Module) -> bool:
+    if isinstance(part, _DropoutNd):
+        return part.p > 0
+    if isinstance(part, nn.RNNBase):  # between its layers
+        return part.dropout > 0 and part.num_layers > 1
+    if isinstance(part, nn.MultiheadAttention):
+        return part.dropout > 0
+    return isinstance(part, nn.RReLU) and part.lower < part.upper
 
 
 @contextmanager
@@ -274,6 +295,14 @@ class _FixedRandomness:
 
 def _weights(cell: nn.Module, every: bool = False) -> dict[str, Tensor]:
     return dict(cell.named_parameters()) | {name: b for name, b in cell.named_buffers() if every or b.requires_grad}
+
+
+def _refuse_lazy(cell: nn.Module) -> None:
+    if any(is_lazy(tensor) for tensor in chain(cell.parameters(), cell.buffers())):
+        raise ValueError(
+            f"{type(cell).__name__} has lazy modules, whose parameters and buffers have no values before their first call; run "
+            "the cell once first, as cell(z, x), and before its parameters are given to an optimizer"
+        )
 
 
 def _widened(leaf: Any) -> Any:

@@ -17,7 +17,7 @@ from andersonn.implicit.bound_cell import (
     autocast_device,
     cell_map,
     detached,
-    has_active_dropout,
+    draws_random_numbers,
     hold_weights,
 )
 from andersonn.implicit.capture import without_graph_capture
@@ -43,8 +43,10 @@ class _Solves:
 class Equilibrium(nn.Module):
     """A deep equilibrium layer: returns z* with z* = cell(z*, x).
 
-    Dropout is frozen inside a solve: if a dropout module of the cell is active, all evaluations, those for gradients
-    included, draw the same mask; the next solve draws another, and the random generators move on as after one evaluation.
+    Dropout is frozen inside a solve: if a module of the cell draws random numbers (dropout, on its own or in attention and
+    recurrent modules, RReLU), all evaluations, those for gradients included, draw the same ones; the next solve draws
+    others, and the random generators move on as after one evaluation. The layer cannot see what a cell draws by functions,
+    such as ``nn.functional.dropout``: give such a cell ``freeze_randomness=True``.
 
     Under ``torch.autocast`` the cell runs in low precision in the forward solve, its output cast back to the state's
     precision; first states that the layer makes itself are float32 at least.
@@ -53,7 +55,8 @@ class Equilibrium(nn.Module):
     an evaluation at z*; all other evaluations leave them as they are.
 
     The layer works under the transforms of ``torch.func`` and in forward mode, and in networks under ``torch.compile``
-    without ``fullgraph``; of meta and fake tensors it gives shapes. ``torch.export`` is refused.
+    without ``fullgraph``; of meta and fake tensors it gives shapes. ``torch.export``, ``make_fx`` and
+    ``torch.func.linearize`` are refused.
 
     Args:
         cell: ``cell(z, x)`` → tensor shaped as z. ``x`` is whatever the cell understands. A cell may have a method
@@ -65,8 +68,8 @@ class Equilibrium(nn.Module):
         gradient: rule of the backward pass; default the exact one.
         compact: True: samples can be left out of x without ``select``, since the cell treats each on its own and x is a
             pytree of tensors whose dimension 0 is the state's; False: never; None: if the cell has ``select``.
-        freeze_randomness: whether all evaluations of a solve draw the same random numbers; None: if a dropout module of
-            the cell is active. Then no sample leaves the batch.
+        freeze_randomness: whether all evaluations of a solve draw the same random numbers; None: if a module of the cell
+            draws any (see above). Then no sample leaves the batch.
         warm_starts: stores the solutions (in training the adjoints, too) of samples called with ``keys``.
         initializer: a module that maps x to a first state; see :meth:`initializer_loss`.
         monitor: called after every solve in training mode.
@@ -107,6 +110,15 @@ class Equilibrium(nn.Module):
             raise TypeError(f"solver must be a solver such as Anderson(), not {solver!r}")
         if gradient is not None and not isinstance(gradient, Gradient):
             raise TypeError(f"gradient must be a rule such as ImplicitGradient(), not {gradient!r}")
+        for name, choice in (("compact", compact), ("freeze_randomness", freeze_randomness)):
+            if choice is not None and not isinstance(choice, bool):
+                raise TypeError(f"{name} must be True, False or None, not {choice!r}")
+        if warm_starts is not None and not isinstance(warm_starts, WarmStarts):
+            raise TypeError(f"warm_starts must be a store such as WarmStarts(), not {warm_starts!r}")
+        if initializer is not None and (not callable(initializer) or isinstance(initializer, type)):
+            raise TypeError(f"initializer must be a module such as LinearInitializer(width), not {initializer!r}")
+        if monitor is not None and not isinstance(monitor, DriftMonitor):
+            raise TypeError(f"monitor must be a monitor such as DriftMonitor(), not {monitor!r}")
         self.cell = cell
         self.solver = solver or Anderson(window="auto")
         self.gradient = gradient or ImplicitGradient()
@@ -247,12 +259,13 @@ class Equilibrium(nn.Module):
                 "warm starts cannot be read under torch.func transforms; call the layer without keys"
             )
         tree, mine = PyTree(start, offsets), self._mine
-        frozen = has_active_dropout(self.cell) if self.freeze_randomness is None else self.freeze_randomness
+        frozen = draws_random_numbers(self.cell) if self.freeze_randomness is None else self.freeze_randomness
         start = tree.pack(start)
         f = BoundCell(self.cell, x, start, tree, frozen, every=True)
 
         def solved(solution: FixedPoint) -> None:
-            mine.last = replace(solution, z=tree.unpack(solution.z))
+            # Detached: the tensor itself becomes an output of the solve, whose graph would then be kept by its own record.
+            mine.last = replace(solution, z=tree.unpack(solution.z.detach()))
 
         record, _ = self._adjoint_hooks(mine, None, None)
         z = self.gradient.solve_transformed(f, Problem.of(f, offsets, self.solver, solved, record), start)
@@ -358,9 +371,8 @@ class Equilibrium(nn.Module):
         store = self.warm_starts if keys is not None and self.training else None
 
         def record(solution: FixedPoint, adjoint: bool = True) -> None:
-            mine.last_adjoint = (
-                solution  # of the thread of the forward pass: on a GPU the backward pass has one of its own
-            )
+            # Of the thread of the forward pass: on a GPU the backward pass has one of its own. Detached as above.
+            mine.last_adjoint = replace(solution, z=solution.z.detach())
             if store is not None and keys is not None and adjoint:
                 store.put(keys, solution.z, offsets, "adjoint", solution.status != Status.NONFINITE)
 

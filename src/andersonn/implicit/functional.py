@@ -26,6 +26,7 @@ from torch.overrides import TorchFunctionMode
 from andersonn.implicit.adjoint import AdjointMap, Record, refuse_unknown, wide
 from andersonn.implicit.batched_adjoint import repeated, seen, spread
 from andersonn.implicit.bound_cell import BoundCell
+from andersonn.implicit.capture import without_graph_capture
 from andersonn.solvers import Solver
 from andersonn.solvers.layout import transform_is_active
 from andersonn.solvers.pytree import leaves_of
@@ -145,11 +146,13 @@ class ConstantSolve(torch.autograd.Function):
         ctx.save_for_forward(output, *inputs[2:])
 
     @staticmethod
+    @without_graph_capture
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """None."""
         return (None,) * (len(ctx.saved_tensors) + 1)
 
     @staticmethod
+    @without_graph_capture
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:
         """Zeros."""
         return torch.zeros_like(ctx.saved_tensors[0])
@@ -164,6 +167,7 @@ class ImplicitSolve(ConstantSolve):
     """z* with its derivatives, of any order."""
 
     @staticmethod
+    @without_graph_capture
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """(∂f/∂θ)ᵀ (I − Jᵀ)⁻¹ z̄."""
         z, *known = ctx.saved_tensors
@@ -171,6 +175,7 @@ class ImplicitSolve(ConstantSolve):
         return None, None, *ctx.problem.pull(z, known, u)
 
     @staticmethod
+    @without_graph_capture
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:
         """(I − J)⁻¹ (∂f/∂θ) dθ."""
         with _differentiable_rule(ctx) as (z, *known):
@@ -210,6 +215,7 @@ class LinearSolve(torch.autograd.Function):
         ctx.save_for_forward(output, *inputs[3:])
 
     @staticmethod
+    @without_graph_capture
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """By the system with the other matrix."""
         problem, (v, z, *known) = ctx.problem, ctx.saved_tensors
@@ -226,6 +232,7 @@ class LinearSolve(torch.autograd.Function):
         return None, None, w, *_put([None] * len(tensors), smooth, back(right))
 
     @staticmethod
+    @without_graph_capture
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensor:
         """By the same system."""
         problem = ctx.problem

@@ -17,6 +17,7 @@ from torch import Tensor
 from andersonn.implicit.adjoint import Solved, Tape, evaluate_recorded, needs_gradient, solve_adjoint
 from andersonn.implicit.batched_adjoint import adjoint_of_batched, is_batched
 from andersonn.implicit.bound_cell import BoundCell
+from andersonn.implicit.capture import without_graph_capture
 from andersonn.implicit.functional import ConstantSolve, ImplicitSolve, Problem
 from andersonn.implicit.second_order import SecondOrder
 from andersonn.solvers import Solver
@@ -139,6 +140,7 @@ class _Adjoint(torch.autograd.Function):
         return z
 
     @staticmethod
+    @without_graph_capture
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         tape: Tape = ctx.tape
         if is_batched(gradient):

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from andersonn.implicit.adjoint import AdjointMap, Tape, refuse_unknown, solve_adjoint, wide
 from andersonn.implicit.batched_adjoint import SECOND, is_batched
+from andersonn.implicit.capture import without_graph_capture
 
 
 class SecondOrder(torch.autograd.Function):
@@ -34,6 +35,7 @@ class SecondOrder(torch.autograd.Function):
         return torch.autograd.grad(value, copies, u.to(value.dtype), allow_unused=True)
 
     @staticmethod
+    @without_graph_capture
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """Solves for w."""
         if torch.is_grad_enabled():

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from andersonn.implicit.adjoint import AdjointMap, Solved, evaluate_recorded, needs_gradient, wide
 from andersonn.implicit.bound_cell import BoundCell
+from andersonn.implicit.capture import without_graph_capture
 from andersonn.implicit.functional import Problem
 from andersonn.implicit.gradient import Gradient
 from andersonn.solvers.options import options, require_count, require_number
@@ -108,6 +109,7 @@ class _Series(torch.autograd.Function):
         return leaf.detach().to(dtype, copy=True)
 
     @staticmethod
+    @without_graph_capture
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             raise NotImplementedError(
