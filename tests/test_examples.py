@@ -101,7 +101,7 @@ def test_the_framework_is_exported_whole():
 
 def test_a_misspelt_name_gets_a_suggestion():
     with pytest.raises(AttributeError, match="did you mean 'bound_norm'"):
-        andersonn.bound_norms  # noqa: B018
+        andersonn.bound_nrom  # noqa: B018
 
 
 class Cell(nn.Module):

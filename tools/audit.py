@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 US = "deep-andersonn"
 MARK = "<!-- tools/audit.py writes what follows -->"
 ALLOWED = {
-    "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSD-3-Clause-LBNL", "BSL-1.0", "CC0-1.0", "HPND", "ISC",
+    "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSD-3-Clause-LBNL", "BSL-1.0", "CC0-1.0", "CNRI-Python", "HPND", "ISC",
     "LGPL-2.1-only", "LGPL-2.1-or-later", "LGPL-3.0-or-later", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib",
 }  # fmt: skip
 """SPDX identifiers of licences that let anyone use, change and give on the package with what it needs. LGPL and MPL are among
