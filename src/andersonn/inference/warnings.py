@@ -39,7 +39,7 @@ def warnings_of(
         solve: how the fixed point was found, as in the JSON contract.
         place: distance from the training structures, if the model has an applicability domain.
     """
-    yield from dict.fromkeys((*structure.warnings, *(() if structure.periodic else doubts_of(structure))))
+    yield from dict.fromkeys((*structure.warnings, *doubts_of(structure)))
     image = images[0]
     recipe, provenance = image.recipe, bundle.provenance
     apart = too_far_apart(image)
