@@ -46,15 +46,7 @@ def evaluate(
     """
     progress = progress or Silent()
     task, bundle = scientist.task, scientist.bundle
-    progress.start("graph images", len(records))
-    config = bundle.config.model_copy(update={"limit": None})
-    dataset = prepare(records, task, config, lambda done, _: progress.update(done))
-    progress.finish()
-    if dataset.doubt:
-        progress.say(f"warning: {dataset.doubt}")
-    left_out = told_unusable(dataset)
-    if left_out:
-        progress.say(f"warning: {left_out}")
+    dataset = _prepared(scientist, records, progress)
     same = _divided_as_in_training(bundle, dataset)
     if not same:
         progress.say(
@@ -64,8 +56,7 @@ def evaluate(
         side = "test" if same else "all"
     chosen = np.sort(dataset.usable) if side == "all" else dataset.sides[side]
     if not len(chosen):
-        told = f"no usable record on side {side!r} of {records.source!r}{f' ({left_out})' if left_out else ''}"
-        raise UsageError("no_records", told, "give other records")
+        raise _nothing_usable(dataset, side)
     outputs = _asked(bundle, dataset, chosen, progress)
     metrics = {
         "task": task.name,
@@ -89,6 +80,22 @@ def evaluate(
         metrics["baselines"]["random_forest"] = _forest(dataset, chosen, task.classes, side if same else "all")
         progress.finish()
     return metrics
+
+
+def _prepared(scientist: Predictor, records: Records, progress: Progress) -> Dataset:
+    """Images, labels and split of the records; says what is left out, and doubts about the labels' unit."""
+    progress.start("graph images", len(records))
+    config = scientist.bundle.config.model_copy(update={"limit": None})
+    dataset = prepare(records, scientist.task, config, lambda done, _: progress.update(done))
+    progress.finish()
+    for doubt in filter(None, (dataset.doubt, told_unusable(dataset))):
+        progress.say(f"warning: {doubt}")
+    return dataset
+
+
+def _nothing_usable(dataset: Dataset, side: str) -> UsageError:
+    told, left_out = f"no usable record on side {side!r} of {dataset.records.source!r}", told_unusable(dataset)
+    return UsageError("no_records", f"{told} ({left_out})" if left_out else told, "give other records")
 
 
 def _asked(bundle: ModelBundle, dataset: Dataset, chosen: np.ndarray, progress: Progress) -> Outputs:

@@ -59,6 +59,7 @@ def placed_hydrogens(mol: Mol, given: int, remark: str = "") -> tuple[tuple[str,
     if not count:
         return (), ()
     added = f"{count} hydrogen atom{'s were missing and have' if count > 1 else ' was missing and has'} been added"
+    doubts: tuple[str, ...] = ()
     if mol.GetNumAtoms() > MOST_RELAXED:
         by, doubts = "", (f"the added hydrogens were not relaxed: the molecule has more than {MOST_RELAXED} atoms",)
     else:
