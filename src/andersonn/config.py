@@ -61,7 +61,9 @@ class TrainConfig(BaseModel):
     max_images: int = Field(128, ge=1, description="structures a batch holds at most")
     clip: float = Field(1.0, gt=0, description="largest gradient norm")
     label_smoothing: float = Field(0.05, ge=0, lt=1, description="fraction of a label spread over all classes")
-    strain: float = Field(0.01, ge=0, lt=0.2, description="relative size of random expansion of training structures")
+    strain: float = Field(
+        0.01, ge=0, lt=0.2, description="standard deviation of the random relative expansion of each training structure"
+    )
     averaging: float = Field(1.0, ge=0, description="epochs over which the saved weights are averaged; 0: none")
     estimate_weight: float = Field(0.6, ge=0, description="weight of the estimate's loss beside the class loss")
     balance: float = Field(

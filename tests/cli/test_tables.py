@@ -81,7 +81,7 @@ def test_evaluate(table):
     )
     assert done.returncode == 0, done.stderr
     metrics = answers(done)[0]
-    assert (metrics["n"], metrics["unusable"]) == (2, 1)
+    assert (metrics["n"], metrics["left_out"]) == (2, 1)
     assert "scaffold" in done.stderr
     without = run("evaluate", "polarity", "--data", table, "--smiles-column", "stuff")
     assert without.returncode == 2

@@ -82,7 +82,9 @@ def test_true_geometries_stay(smiles):
 )  # fmt: skip
 def test_reported_files(name, formula, made):
     (found,) = read_each(FILES / f"{name}.sdf")
-    assert (found.formula, found.generated_geometry, found.warnings) == (formula, made, ())
+    assert (found.formula, found.generated_geometry) == (formula, made)
+    free = ("where the hydrogen of O3 points is not given: it was placed by MMFF94",)
+    assert found.warnings == (free if name == "partial_h" else ())
     if name == "zero3d_heavy":
         assert "its file has all atoms in one place" in found.notes
 

@@ -1,8 +1,12 @@
 """Charges, odd counts, radicals and carbenes are told; ordinary molecules are not suspected."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import molecule
+from ase.spacegroup import crystal as make_crystal
 from rdkit import Chem
 
 from andersonn.structures.electrons import doubts_of, is_ordinary
@@ -181,8 +185,8 @@ def test_ordinary_molecules_with_bonds_and_by_distance(smiles):
     ("smiles", "leave", "words"),
     [
         ("N#CC1CC[C]CC1", "", "with too few bonds"), ("CCO", "H", "with too few bonds"), ("c1ccccc1", "H", "too few bonds"),
-        ("[NH3+]CC[NH3+]", "", "its groups make a charge of +2"), ("[O-]C(=O)C(=O)[O-]", "", "make a charge of -2"),
-        ("[O-]C(=O)CCC(=O)[O-]", "", "make a charge of -2"),
+        ("[NH3+]CC[NH3+]", "", "its groups look like an ion of charge +2"), ("[O-]C(=O)C(=O)[O-]", "", "look like an ion of charge -2"),
+        ("[O-]C(=O)CCC(=O)[O-]", "", "look like an ion of charge -2"),
     ],
 )  # fmt: skip
 def test_what_distances_tell(smiles, leave, words):
@@ -224,3 +228,55 @@ def test_small_molecules_of_carbon_are_ordinary(Z, xyz):
 def test_methylene_is_a_carbene():
     (text,) = doubts_of(Structure(np.array([6, 1, 1]), np.array([[0, 0, 0], [0.86, 0, 0.69], [-0.86, 0, 0.69]])))[1:]
     assert text == "C1 with too few bonds: a carbene or radical, or hydrogens are missing"
+
+
+def crystal(symbols, sites, cell, group):
+    return as_structure(make_crystal(symbols, sites, spacegroup=group, cellpar=cell))
+
+
+def in_a_box(name, size=9.0, without=""):
+    found = molecule(name)
+    del found[[atom.index for atom in found if atom.symbol in without]]
+    found.set_cell([size] * 3)
+    found.pbc = True
+    return as_structure(found)
+
+
+COMPLETE = {
+    "graphite": ("CC", [(0, 0, 0.25), (1 / 3, 2 / 3, 0.25)], [2.46, 2.46, 6.7, 90, 90, 120], 194),
+    "diamond": ("C", [(0, 0, 0)], [3.567] * 3 + [90] * 3, 227),
+    "silicon carbide": (["Si", "C"], [(0, 0, 0), (0.25, 0.25, 0.25)], [4.36] * 3 + [90] * 3, 216),
+    "tungsten carbide": (["W", "C"], [(0, 0, 0), (1 / 3, 2 / 3, 0.5)], [2.906, 2.906, 2.837, 90, 90, 120], 187),
+    "calcium carbide": (["Ca", "C"], [(0, 0, 0), (0, 0, 0.4068)], [3.89, 3.89, 6.38, 90, 90, 90], 139),
+    "calcite": (["Ca", "C", "O"], [(0, 0, 0), (0, 0, 0.25), (0.257, 0, 0.25)], [4.99, 4.99, 17.06, 90, 90, 120], 167),
+    "dry ice": (["C", "O"], [(0, 0, 0), (0.1185, 0.1185, 0.1185)], [5.62] * 3 + [90] * 3, 205),
+}
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_complete_crystals_are_not_suspected(name):
+    assert doubts_of(crystal(*COMPLETE[name])) == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["CO", "HCN", "CN", "CCH", "C6H6", "C2H4", "C3H4_D2d", "HCOOH", "CH3CONH2", "C4H4NH", "CS2"]
+)
+def test_molecules_in_a_cell_are_suspected_without_their_hydrogens(name):
+    assert doubts_of(in_a_box(name)) == ()
+    bare = {"CO", "HCN", "CN", "CCH", "CS2"}  # a triple bond, or straight
+    texts = doubts_of(in_a_box(name, without="H"))
+    assert bool(texts) == (name not in bare)
+    assert all("with too few bonds: hydrogens or other atoms are missing" in text for text in texts)
+
+
+def test_a_carbon_that_lacks_its_fourth_bond_is_told():
+    assert doubts_of(in_a_box("isobutane")) == ()
+    (text,) = doubts_of(in_a_box("isobutane", without="H"))
+    assert text.startswith("C1, C2, C3 and 1 more atoms")
+
+
+def test_hydrogens_are_not_told_twice():
+    benzene = in_a_box("C6H6", without="H")
+    told = replace(benzene, warnings=("hydrogen atoms have no positions",))
+    assert doubts_of(benzene)
+    assert not doubts_of(told)

@@ -97,7 +97,9 @@ def test_reported_files(name, formula, charge, added):
     (found,) = read_each(FILES / f"{name}.mol2")
     assert (found.formula, found.charge) == (formula, charge)
     assert not found.generated_geometry
-    assert found.notes == ((f"{added} hydrogen atoms were missing and have been added",) if added else ())
+    assert found.notes == (
+        (f"{added} hydrogen atoms were missing and have been added and relaxed by MMFF94",) if added else ()
+    )
 
 
 def test_charges_of_the_file_decide_between_an_ion_and_missing_hydrogens():
@@ -109,7 +111,7 @@ def test_charges_of_the_file_decide_between_an_ion_and_missing_hydrogens():
     assert (found.formula, found.charge, found.notes) == ("C2H5O", -1, ())
     (neutral,) = read_content(without_charges(full).encode(), Path("a.mol2"))
     assert (neutral.formula, neutral.charge) == ("C2H6O", 0)
-    assert neutral.notes == ("1 hydrogen atom was missing and has been added",)
+    assert neutral.notes == ("1 hydrogen atom was missing and has been added and relaxed by MMFF94",)
     odd = text.replace(atoms, atoms.replace("0.0000\n", "0.6667\n"))  # 2 e, which no missing bond explains
     (doubted,) = read_content(odd.encode(), Path("a.mol2"))
     assert any("add up to +2" in warning for warning in doubted.warnings)

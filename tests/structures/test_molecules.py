@@ -184,7 +184,7 @@ def test_drawings_and_missing_hydrogens(tmp_path):
     path.write_text(Chem.MolToMolBlock(Chem.RemoveHs(embedded("CCO"))))
     (found,) = read_file(path)
     assert len(found) == 9
-    assert found.notes == ("6 hydrogen atoms were missing and have been added",)
+    assert found.notes == ("6 hydrogen atoms were missing and have been added and relaxed by MMFF94",)
 
 
 def test_v3000_and_charge(tmp_path):

@@ -80,6 +80,16 @@ REFUSED = {
     "labels that contradict": (poscar(rows=[f"{row} {'Na' if k < 5 else 'Cl'}" for k, row in enumerate(ROWS)]), "label"),
     "a word among coordinates": (poscar(rows=["0 0 x", *ROWS[1:]]), "atom 1 has no three coordinates"),
     "too few rows": (poscar(rows=ROWS[:7]), "lists 7"),
+    "too many rows": (poscar(counts="3 4"), "counts 7 atoms but lists 8"),
+    "too many rows with flags": (
+        poscar(counts="3 4", mode="Selective dynamics\nDirect", rows=[f"{row} T T F" for row in ROWS]),
+        "counts 7 atoms but lists 8",
+    ),
+    "no mode": (poscar().replace("Direct\n", ""), "line 8 of the POSCAR must say Direct or Cartesian"),
+    "no mode, selective": (
+        poscar(mode="Selective dynamics", rows=[f"{row} T T F" for row in ROWS]),
+        "line 9 of the POSCAR must say Direct or Cartesian",
+    ),
 }  # fmt: skip
 
 

@@ -1,14 +1,17 @@
 """Which records a model is tested on, and what is known about those it was trained on."""
 
+import io
 import json
 
 import numpy as np
 import pytest
 
 from andersonn import Scientist
+from andersonn.cli.tables import print_metrics
 from andersonn.config import TrainConfig
 from andersonn.data.records import Records
 from andersonn.data.splits import split_digest
+from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.progress import Silent
 from andersonn.training.evaluate import evaluate
@@ -114,3 +117,24 @@ def test_the_forest_is_grown_on_the_training_side_only_if_it_is_the_models(scien
 
     assert "training side" in protocol(records, "test")
     assert "cross-validated" in protocol(records.take(np.arange(len(records))[::-1]), "test")
+
+
+def test_records_that_are_left_out_are_told_with_their_reasons(scientist, records):
+    some = records.take(np.arange(6))
+    values = [5000.0, None, 1.0, -2.0, 0.0, 0.0]
+    notes = Notes()
+    metrics = evaluate(scientist, with_column(some, "band_gap_eV", values), "all", baselines=False, progress=notes)
+    assert (metrics["n"], metrics["records"], metrics["left_out"]) == (3, 6, 3)
+    assert [entry["id"] for entry in metrics["unusable"]] == [some.ids[k] for k in (0, 1, 3)]
+    assert "multiply by 0.001" in metrics["unusable"][0]["reason"]
+    (told,) = [text for text in notes.said if "left out" in text]
+    assert told.startswith(f"warning: 3 of 6 records left out: {some.ids[0]}: band_gap_eV is above")
+    assert "band_gap_eV is null" in told
+    with pytest.raises(UsageError, match="2 of 2 records left out: .*is null"):
+        evaluate(scientist, with_column(some.take(np.arange(2)), "band_gap_eV", [None, -1.0]), baselines=False)
+    task = scientist.task
+    with pytest.MonkeyPatch.context() as patch:
+        shown = io.StringIO()
+        patch.setattr("sys.stdout", shown)
+        print_metrics(metrics, task)
+    assert "n = 3 (3 of 6 records left out)" in shown.getvalue()

@@ -138,7 +138,7 @@ def _words(answer: Explanation) -> str:
     if answer.method == "dipole":
         return f"part of the dipole moment (|μ| = {answer.total:.2f} D) / D"
     label = answer.prediction.label.replace("_", " ")
-    return f"fall of the log-odds of {label} (now {answer.total:.2f}) when the atom is removed"
+    return f"decrease of the log-odds of {label} (now {answer.total:.2f}) when the atom is removed"
 
 
 def _json(explained: Iterator[Explained]) -> None:

@@ -38,6 +38,8 @@ def print_metrics(metrics: dict[str, Any], task: Task) -> None:
     console.print()
     console.print(confusion)
     line = f"n = {metrics['n']}"
+    if metrics.get("left_out"):
+        line += f" ({metrics['left_out']} of {metrics['records']} records left out)"
     if "mae" in metrics:
         line += f", estimate: mean absolute error {metrics['mae']:.3f}, 90 % interval covers "
         line += f"{100 * metrics['interval90_coverage']:.1f} %"

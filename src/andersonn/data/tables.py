@@ -245,6 +245,7 @@ def _tell(
     if not has_id:
         told.append("rows are named by their number")
     if not has_group:
-        told.append(f"group is made: the {'scaffold of each molecule' if of_smiles else 'reduced formula'}")
+        same = "molecular scaffold" if of_smiles else "reduced formula"
+        told.append(f"records with the same {same} stay on one side of the split")
     if told:
         say(f"{path.name}: {'; '.join(told)}")

@@ -39,7 +39,7 @@ def warnings_of(
         solve: how the fixed point was found, as in the JSON contract.
         place: distance from the training structures, if the model has an applicability domain.
     """
-    yield from dict.fromkeys((*structure.warnings, *(() if structure.periodic else doubts_of(structure))))
+    yield from dict.fromkeys((*structure.warnings, *doubts_of(structure)))
     image = images[0]
     recipe, provenance = image.recipe, bundle.provenance
     apart = too_far_apart(image)
@@ -49,8 +49,8 @@ def warnings_of(
         yield "the model was trained on neutral molecules without unpaired electrons; treat the answer as unreliable"
     if place is not None and place.distance > place.limit:
         yield (
-            f"unlike the training structures: distance {place.distance:.2g}, while 99 % of held-out ones lie within "
-            f"{place.limit:.2g}; treat the answer as unreliable"
+            f"less like the training structures ({place.distance:.2g}) than 99 % of held-out ones (up to {place.limit:.2g}); "
+            "see docs/domain.md"
         )
     counts = provenance.get("elements", {})
     for symbol in sorted({elements.symbols()[z] for z in structure.Z}):

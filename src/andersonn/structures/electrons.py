@@ -1,4 +1,6 @@
-"""Warnings from a molecule's electrons and bonds: a net charge, unpaired electrons, missing hydrogens, wrong lengths."""
+"""Warnings from a molecule's electrons and bonds: a net charge, unpaired electrons, missing hydrogens, wrong lengths; and from
+the bonds of carbon in a crystal.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import numpy as np
 from andersonn.structures import elements
 from andersonn.structures.distance_bonds import METALLOIDS, Bonds
 from andersonn.structures.ions import charge_of_groups, crowded_metals, crowded_told, is_bare_nitrogen
+from andersonn.structures.saturation import PLANAR, angles
 from andersonn.structures.structure import Structure
 
 H, C = 1, 6
@@ -48,7 +51,11 @@ def is_ordinary(structure: Structure) -> bool:
 
 
 def doubts_of(structure: Structure) -> tuple[str, ...]:
-    """Warnings from a molecule's count of electrons and, if the file lists no bonds, from its distances."""
+    """Warnings from a molecule's count of electrons and, if the file lists no bonds, from its distances; of a crystal, whether
+    carbons have too few bonds.
+    """
+    if structure.periodic:
+        return _lacking_hydrogen(structure)
     electrons, geometry = _by_bonds(structure)
     return (*_by_count(structure), *electrons, *geometry)
 
@@ -71,6 +78,30 @@ def _by_count(structure: Structure) -> list[str]:
     return found
 
 
+def _lacking_hydrogen(crystal: Structure) -> tuple[str, ...]:
+    """A warning where carbons of a crystal have too few bonds, as where a file lacks hydrogens; none if its reader told."""
+    told = any("hydrogen" in text for text in crystal.warnings)
+    if told or len(crystal) > PLENTY or not (crystal.Z == C).any():
+        return ()
+    bonds = Bonds.of(crystal)
+    open_ = np.sort(np.concatenate([_open_carbons(bonds), _pyramids(bonds)]))
+    return (f"{_named(open_, bonds.Z)} with too few bonds: hydrogens or other atoms are missing",) if open_.size else ()
+
+
+def _open_carbons(bonds: Bonds) -> np.ndarray:
+    """Indices of the carbons with one or two neighbors that have too few bonds."""
+    few = np.flatnonzero((bonds.Z == C) & np.isin(bonds.count, (1, 2)))
+    return np.array([k for k in few.tolist() if _is_open(bonds, k)], dtype=np.int64)
+
+
+def _pyramids(bonds: Bonds) -> np.ndarray:
+    """Indices of the carbons with three neighbors, no metals, that lack the fourth: they lie out of the neighbors' plane."""
+    three = np.flatnonzero((bonds.Z == C) & (bonds.count == 3)).tolist()
+    around = [(k, bonds.around(k)) for k in three]
+    bare = [(k, here) for k, here in around if np.isin(bonds.Z[bonds.j[here]], tuple(METALLOIDS)).all()]
+    return np.array([k for k, here in bare if sum(angles(bonds.vector[here])) < PLANAR], dtype=np.int64)
+
+
 def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
     """Warnings about electrons and about the geometry, from bonds by distance; none if the structure lists its own bonds."""
     electrons: list[str] = []
@@ -79,17 +110,16 @@ def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
         return electrons, geometry
     bonds = Bonds.of(structure)
     Z, count = bonds.Z, bonds.count
-    open_ = [k for k in np.flatnonzero((Z == C) & np.isin(count, (1, 2))).tolist() if _is_open(bonds, k)]
-    if open_:
-        named = _named(np.array(open_), Z)
-        electrons.append(f"{named} with too few bonds: a carbene or radical, or hydrogens are missing")
+    open_ = _open_carbons(bonds)
+    if open_.size:
+        electrons.append(f"{_named(open_, Z)} with too few bonds: a carbene or radical, or hydrogens are missing")
     bare = np.flatnonzero(is_bare_nitrogen(bonds))
     if bare.size and not structure.charge:
         electrons.append(f"{_named(bare, Z)} with too few bonds: an ion or nitrene, or hydrogens are missing")
     electrons += [] if structure.charge else [crowded_told(metal, bonds) for metal in crowded_metals(bonds)[:1]]
     groups = charge_of_groups(bonds)
     if groups and groups != structure.charge and (groups - structure.charge) % 2 == 0:
-        electrons.append(f"its groups make a charge of {groups:+d}, but the charge is {structure.charge:+d}")
+        electrons.append(_told_groups(groups, structure))
     lone = np.flatnonzero((count == 0) & np.isin(Z, (H, C)))
     if lone.size:
         geometry.append(f"{_named(lone, Z)} without a neighbor at bonding distance: check that lengths are in Å")
@@ -97,6 +127,14 @@ def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
     if flat.size and in_one_plane(structure.xyz):
         geometry.append(f"{_named(flat, Z)} with four bonds in one plane: the molecule is drawn flat")
     return electrons, geometry
+
+
+def _told_groups(charge: int, structure: Structure) -> str:
+    """The warning that groups, such as carboxylate, make another charge than the molecule has."""
+    alike = f"its groups look like an ion of charge {charge:+d}"
+    if structure.charge_given or structure.charge:
+        return f"{alike}, but the charge is {structure.charge:+d}"
+    return f"{alike}, but no charge is given: it was taken as neutral"
 
 
 def in_one_plane(xyz: np.ndarray, within: float = FLAT) -> bool:

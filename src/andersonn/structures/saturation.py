@@ -44,18 +44,18 @@ def _has_all(Z: int, count: int, ratios: np.ndarray, vectors: np.ndarray) -> boo
         return False
     if Z == C:
         if count == 3:
-            return sum(_angles(vectors)) > PLANAR
-        return ratios[0] < TRIPLE if count == 1 else _angles(vectors)[0] > STRAIGHT
+            return sum(angles(vectors)) > PLANAR
+        return ratios[0] < TRIPLE if count == 1 else angles(vectors)[0] > STRAIGHT
     if Z == N and count == 2:
-        angle = _angles(vectors)[0]
+        angle = angles(vectors)[0]
         return bool(ratios.min() < DOUBLE[N] or angle > STRAIGHT or (ratios.max() < PYRIDINE and angle < BARE))
     if Z == N:
         return bool(ratios[0] < TRIPLE)
     return Z in DOUBLE and bool(ratios[0] < DOUBLE[Z])
 
 
-def _angles(vectors: np.ndarray) -> list[float]:
-    """Degrees between each two vectors."""
+def angles(vectors: np.ndarray) -> list[float]:
+    """Degrees between each two of some vectors ``[k, 3]``."""
     unit = vectors / np.linalg.norm(vectors, axis=1)[:, None]
     i, j = np.triu_indices(len(unit), 1)
     return np.degrees(np.arccos(np.clip((unit[i] * unit[j]).sum(axis=1), -1.0, 1.0))).tolist()

@@ -19,6 +19,7 @@ from andersonn.training.calibrate_and_test import metrics_by_file
 from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.folder import SPLIT_KEY
 from andersonn.training.forward import forward_records
+from andersonn.training.unusable import told_unusable
 
 
 def evaluate(
@@ -36,29 +37,26 @@ def evaluate(
         progress: listener.
 
     Returns:
-        The metrics of :func:`~andersonn.training.calibrate_and_test.metrics_by_file` on the usable records, with ``unusable`` (how
-        many are not), ``side``, ``same_file_as_training`` (whether the records and their sides are those of the
+        The metrics of :func:`~andersonn.training.calibrate_and_test.metrics_by_file` on the usable records, with ``records`` (how
+        many the file has), ``left_out`` (how many of them are not usable), ``unusable`` (``id`` and ``reason`` of each), ``side``, ``same_file_as_training`` (whether the records and their sides are those of the
         training), ``trained_on`` (see :func:`_trained_on`), ``solver`` and ``baselines``.
 
     Raises:
-        UsageError: no record is usable.
+        UsageError: no record is usable; the message has the reasons of the first.
     """
     progress = progress or Silent()
     task, bundle = scientist.task, scientist.bundle
-    progress.start("graph images", len(records))
-    config = bundle.config.model_copy(update={"limit": None})
-    dataset = prepare(records, task, config, lambda done, _: progress.update(done))
-    progress.finish()
-    if dataset.doubt:
-        progress.say(f"warning: {dataset.doubt}")
+    dataset = _prepared(scientist, records, progress)
     same = _divided_as_in_training(bundle, dataset)
     if not same:
-        progress.say("these are not the training records on the same sides: the model may have been trained on some")
+        progress.say(
+            "these records and their split are not those of the training: the model may have been trained on some of them"
+        )
     if side == "auto":
         side = "test" if same else "all"
     chosen = np.sort(dataset.usable) if side == "all" else dataset.sides[side]
     if not len(chosen):
-        raise UsageError("no_records", f"no usable record on side {side!r} of {records.source!r}", "give other records")
+        raise _nothing_usable(dataset, side)
     outputs = _asked(bundle, dataset, chosen, progress)
     metrics = {
         "task": task.name,
@@ -68,7 +66,9 @@ def evaluate(
         "side": side,
         "same_file_as_training": same,
         "trained_on": _trained_on(same, side),
-        "unusable": len(dataset.unusable),
+        "records": len(records),
+        "left_out": len(dataset.unusable),
+        "unusable": [{"id": records.ids[i], "reason": why} for i, why in sorted(dataset.unusable.items())],
         **metrics_by_file(outputs, bundle.calibration, dataset, chosen, task),
         "solver": _solver_summary(bundle, outputs),
     }
@@ -80,6 +80,22 @@ def evaluate(
         metrics["baselines"]["random_forest"] = _forest(dataset, chosen, task.classes, side if same else "all")
         progress.finish()
     return metrics
+
+
+def _prepared(scientist: Predictor, records: Records, progress: Progress) -> Dataset:
+    """Images, labels and split of the records; says what is left out, and doubts about the labels' unit."""
+    progress.start("graph images", len(records))
+    config = scientist.bundle.config.model_copy(update={"limit": None})
+    dataset = prepare(records, scientist.task, config, lambda done, _: progress.update(done))
+    progress.finish()
+    for doubt in filter(None, (dataset.doubt, told_unusable(dataset))):
+        progress.say(f"warning: {doubt}")
+    return dataset
+
+
+def _nothing_usable(dataset: Dataset, side: str) -> UsageError:
+    told, left_out = f"no usable record on side {side!r} of {dataset.records.source!r}", told_unusable(dataset)
+    return UsageError("no_records", f"{told} ({left_out})" if left_out else told, "give other records")
 
 
 def _asked(bundle: ModelBundle, dataset: Dataset, chosen: np.ndarray, progress: Progress) -> Outputs:

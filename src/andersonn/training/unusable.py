@@ -1,4 +1,4 @@
-"""Records that cannot be trained on, told in a file beside the model."""
+"""Records that a model cannot be trained or tested on: told in a line, and in a file beside a trained model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ from andersonn.io.files import write_whole
 from andersonn.progress import Progress
 from andersonn.sanitize import cell
 from andersonn.training.dataset import Dataset
+
+SHOWN = 3
+"""Records whose reasons a line names."""
+
+
+def told_unusable(dataset: Dataset) -> str:
+    """How many records are left out and why the first are, in words; empty if none is."""
+    if not dataset.unusable:
+        return ""
+    first = sorted(dataset.unusable.items())[:SHOWN]
+    more = "; …" if len(dataset.unusable) > SHOWN else ""
+    why = "; ".join(f"{dataset.records.ids[i] or i}: {reason}" for i, reason in first)
+    return f"{len(dataset.unusable)} of {len(dataset.records)} records left out: {why}{more}"
 
 
 def report_unusable(dataset: Dataset, out: Path, progress: Progress) -> None:

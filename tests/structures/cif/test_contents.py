@@ -125,6 +125,69 @@ def test_disorder_groups_that_keep_their_distance_are_kept():
     assert (found.formula, len(found.notes)) == ("NaO", 1)
 
 
+def test_groups_of_one_assembly_exclude_each_other_however_far():
+    two = "O1 O .1 .1 .1 {} 1\nO2 O .6 .6 .6 {} 2\n"
+    head = SITES + "_atom_site_disorder_assembly\n_atom_site_disorder_group\n" + "Na1 Na 0 .5 0 . .\n"
+    one = read(salt(P1, sites=head + two.format("A", "A"), cell=BIG))
+    assert (one.formula, len(one.notes)) == ("NaO", 1)
+    assert "first was kept: 1 site of the others was left out" in one.notes[0]
+    both = read(salt(P1, sites=head + two.format(".", "."), cell=BIG))
+    assert (both.formula, len(both)) == ("NaO2", 3)
+    assert both.notes == ("disordered alternatives do not overlap, so all were kept; check the composition",)
+
+
+@pytest.mark.parametrize(("volume", "told"), [("179.4(2)", False), ("182", False), ("?", False), ("1435", True)])
+def test_a_volume_that_is_not_the_cells_is_told(volume, told):
+    found = read(salt(more=f"_cell_volume {volume}\n"))
+    assert any("_cell_volume is 1435 Å³, but lengths and angles make 179.4" in text for text in found.warnings) == told
+    assert len(found.warnings) == told
+
+
+@pytest.mark.parametrize(
+    ("density", "told"),
+    [("2.17", False), ("2.163(1)", False), ("2163", False), ("?", False), ("4.5", True), ("1.1", True)],
+)
+def test_a_density_that_is_not_the_atoms_is_told(density, told):
+    found = read(salt(more=f"_exptl_crystal_density_diffrn {density}\n"))
+    assert any(f"density is {density} g/cm³, but cell and atoms make 2.164" in text for text in found.warnings) == told
+
+
+def test_the_density_of_heavy_water_is_no_contradiction():
+    sites = SITES + "O1 O 0 0 0\nD1 D .12 0 0\nD2 D -.03 .116 0\n"
+    light, heavy = (1.66054 * weight / 512.0 for weight in (18.015, 20.027))
+    for density, told in ((light, 0), (heavy, 0), (0.9 * light, 1), (1.1 * heavy, 1)):
+        text = salt(P1, f"_exptl_crystal_density_diffrn {density:.4f}\n", sites, CELL.replace("5.64", "8"))
+        assert len(read(text).warnings) == told
+        assert read(text).notes == ("deuterium and tritium were read as hydrogen",)
+
+
+@pytest.mark.parametrize(
+    ("site", "told"),
+    [
+        ("Ca1 Na", True),
+        ("K1 Na", True),
+        ("Na1 Na+", False),
+        ("NA1 Na", False),
+        ("B1 Na", False),
+        ("M1 Na", False),
+        ("SA Na", False),
+    ],
+)
+def test_labels_that_contradict_types_are_told(site, told):
+    found = read(salt(sites=SITES + f"{site} 0 0 0\nCl1 Cl .5 .5 .5\n"))
+    assert found.formula == "NaCl"
+    label, kind = site.split()
+    expected = f"labels and types disagree: site {label} is of the type {kind}; the types were used"
+    assert found.notes == ((expected,) if told else ())
+
+
+def test_occupancies_in_percent():
+    sites = SITES + "_atom_site_occupancy\nNa1 Na 0 0 0 100\nCl1 Cl .5 .5 .5 100.0\n"
+    found = read(salt(sites=sites))
+    assert (found.formula, found.notes) == ("NaCl", ("all occupancies are 100: they were read as percent",))
+    assert refusal(salt(sites=sites.replace("100.0", "50"))).kind == "partial_occupancy"
+
+
 def test_alternatives_without_marks_are_told():
     found = read(salt(P1, sites=SITES + "Na1 Na 0 0 0\nO1 O .4 0 0\nO2 O .4 .15 0\n"))
     assert "0.85 Å apart" in found.warnings[0]

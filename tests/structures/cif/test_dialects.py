@@ -198,3 +198,23 @@ def test_a_list_of_operations_that_breaks_off_is_refused():
 )
 def test_what_people_and_programs_add(text):
     assert len(read(text)) == 8
+
+
+@pytest.mark.parametrize("text", ["'5.64 Å'", "'5.64 A'", "'5.64(1) Angstrom'", "'5.640Å'"])
+def test_a_unit_in_the_quotes_of_a_number(text):
+    found = read(salt(cell=CELL.replace("a 5.64", f"a {text}")))
+    assert found.cell[0, 0] == pytest.approx(5.64)
+    assert found.notes[0].startswith("1 number is written in an unusual way, such as '5.64")
+
+
+@pytest.mark.parametrize("quote", ["", "'"])
+@pytest.mark.parametrize(
+    ("name", "unit", "wanted"), [("length_a", "nm", "Å"), ("length_c", "pm", "Å"), ("angle_alpha", "rad", "degrees")]
+)
+def test_other_units_are_refused_by_name(quote, name, unit, wanted):
+    line = next(line for line in CELL.split("\n") if name in line)
+    value = line.split()[1]
+    text = CELL.replace(line, f"_cell_{name} {quote}{value} {unit}{quote}")
+    error = refusal(salt(cell=text))
+    assert error.message == f"the unit {unit} of _cell_{name} is not read"
+    assert error.hint == f"convert to {wanted}"

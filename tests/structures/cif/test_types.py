@@ -31,8 +31,8 @@ def labelled(text):
 @pytest.mark.parametrize(
     ("Z", "texts"),
     [
-        (26, "Fe Fe3+ Fe+3 FE fe3+ Fe2.5+ Fe0 Fe3 FeIII Fe(III) Fe1 Fe*"),
-        (1, "H D T 2H H1+ H_ H_b Hiso"),
+        (26, "Fe Fe3+ Fe+3 FE fe3+ Fe2.5+ Fe0 Fe3 FeIII Fe(III) Fe1 Fe* Fe."),
+        (1, "H D T 2H H1+ H_ H_b Hiso 2H1+ 2H+"),
         (8, "O2- O-2 O O2 OW O1W OW1 O_3_z O_com"),
         (6, "C_R C_3 Cval Cv 13C C1A C1'"),
         (40, "Zr8f4 Zr ZR"),
@@ -93,3 +93,8 @@ def test_usual_labels(text, formula):
 @pytest.mark.parametrize("text", ["H2O1", "FE1", "CAB", "NaK1", "FeO1"])
 def test_labels_that_may_mean_others_are_told(text):
     assert "was taken for" in labelled(text).warnings[0]
+
+
+@pytest.mark.parametrize(("text", "Z"), [("Na 1+", 11), ("O 2-", 8), ("Na Cl", 0), ("Fe 3+ 2", 0)])
+def test_blanks_before_a_charge(text, Z):
+    assert of_type(text).Z == Z

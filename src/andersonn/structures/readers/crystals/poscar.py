@@ -120,6 +120,9 @@ def _head(lines: list[str]) -> _Head:
     refuse_more_atoms(sum(counts))
     selective = "".join(words[at])[:1].lower() == "s"
     mode = " ".join(words[at + selective]) if at + selective < len(words) else ""
+    if not mode[:1].isalpha():
+        told = f"line {at + selective + 1} of the POSCAR must say Direct or Cartesian"
+        raise InputError("bad_poscar", told, "add the line in front of the coordinates")
     symbols = [SPECIES.fullmatch(word)[1] for word in species]  # type: ignore[index]
     numbers = [[word for word in row[:3] if NUMBER.fullmatch(decimal(word))] for row in words[1:HEAD]]
     return _Head(numbers, symbols, counts, selective, mode, at + selective + 1)
@@ -128,9 +131,11 @@ def _head(lines: list[str]) -> _Head:
 def _rows(lines: list[str], head: _Head, symbols: list[str]) -> list[list[str]]:
     """Coordinates of each atom; labels behind them are compared with the counts."""
     atoms = sum(head.counts)
-    words = [line.split() for line in lines if line.strip()][:atoms]
-    if len(words) < atoms:
-        raise InputError("bad_poscar", f"the POSCAR counts {atoms} atoms but lists {len(words)}", HINT)
+    filled = [k for k, line in enumerate(lines) if line.strip()][:atoms]
+    words = [lines[k].split() for k in filled]
+    listed = len(words) + (_further(lines[filled[-1] + 1 :]) if filled else 0)
+    if listed != atoms:
+        raise InputError("bad_poscar", f"the POSCAR counts {atoms} atoms but lists {listed}", HINT)
     rows = [[decimal(word) for word in row[:3]] for row in words]
     bad = next((k for k, row in enumerate(rows) if len(row) < 3 or not all(map(NUMBER.fullmatch, row))), None)
     if bad is not None:
@@ -149,6 +154,19 @@ def _rows(lines: list[str], head: _Head, symbols: list[str]) -> list[list[str]]:
         told = f"{expected[atom]} by the counts and {given[atom]} by the label behind it"
         raise InputError("bad_poscar", f"atom {atom + 1} is {told}", "correct the symbols, the counts or the labels")
     return rows
+
+
+def _further(lines: list[str]) -> int:
+    """How many rows of coordinates stand directly behind the counted ones. A blank line or a word comes before velocities and
+    grids.
+    """
+    count = 0
+    for line in lines:
+        row = [decimal(word) for word in line.split()]
+        if len(row) < 3 or not all(map(NUMBER.fullmatch, row[:3])) or any(map(NUMBER.fullmatch, row[3:])):
+            break
+        count += 1
+    return count
 
 
 def is_count(word: str) -> bool:

@@ -160,7 +160,8 @@ def _has_drawn_lengths(mol: Mol, xyz: np.ndarray) -> bool:
 
 def _has_one_length(mol: Mol, xyz: np.ndarray) -> bool:
     """Whether all bonds, also to hydrogen, have one unusual length that no other unit explains."""
-    i, j = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()], dtype=int).reshape(-1, 2).T
+    bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]
+    i, j = np.array(bonds, dtype=np.int64).reshape(-1, 2).T
     lengths, ratios = np.linalg.norm(xyz[i] - xyz[j], axis=1), _ratios(mol, xyz, METALLOIDS)
     if len(lengths) < 2 or not ratios.size or np.ptp(lengths) > ALIKE * lengths.mean():
         return False

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
 from andersonn.structures.electrons import UNPAIRED, judged
+from andersonn.structures.readers.molecules.added_hydrogens import placed_hydrogens, with_hydrogens
 from andersonn.structures.readers.molecules.drawings import check_unit, forget_planes, why_no_geometry
 from andersonn.structures.readers.molecules.embedding import (
     CONFORMER_SEED,
@@ -71,42 +72,15 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: 
         else:
             _check_embeddable(mol)
         whole = with_hydrogens(mol, addCoords=given)
-        added = whole.GetNumAtoms() - mol.GetNumAtoms()
         if given:
-            notes += (hydrogens_added(added),) if added else ()
+            told, doubts = placed_hydrogens(whole, mol.GetNumAtoms())
+            notes, warnings = notes + told, warnings + doubts
         else:
             source_mol = whole.ToBinary()
             notes += _embed(whole)
         if len(Chem.GetMolFrags(whole)) > 1:
             notes += (f"{len(Chem.GetMolFrags(whole))} separate molecules are taken together",)
     return finished(whole, id, notes, source_mol, warnings=warnings)
-
-
-def hydrogens_added(count: int) -> str:
-    """The note on hydrogens that a file lacks."""
-    return f"{count} hydrogen atom{'s were missing and have' if count > 1 else ' was missing and has'} been added"
-
-
-def with_hydrogens(mol: Mol, **options: Any) -> Mol:
-    """A molecule with explicit hydrogens.
-
-    Args:
-        mol: sanitized.
-        options: of RDKit's ``AddHs``.
-
-    Raises:
-        InputError: there is no place for one, as between atoms that lie upon each other.
-    """
-    from rdkit import Chem
-
-    try:
-        return Chem.AddHs(mol, **options)
-    except (RuntimeError, ValueError) as error:
-        raise InputError(
-            "missing_hydrogens",
-            f"missing hydrogens cannot be placed: {error}",
-            "add them to the file, or correct its atoms",
-        ) from None
 
 
 def has_geometry(mol: Mol) -> bool:

@@ -14,7 +14,8 @@ from andersonn.structures.distance_bonds import Bonds
 from andersonn.structures.electrons import judged
 from andersonn.structures.readers.content import read_parts
 from andersonn.structures.readers.crystals.cif.document import parsed
-from andersonn.structures.readers.molecules.from_rdkit import check_elements, finished, sanitize, with_hydrogens
+from andersonn.structures.readers.molecules.added_hydrogens import placed_hydrogens, with_hydrogens
+from andersonn.structures.readers.molecules.from_rdkit import check_elements, finished, sanitize
 from andersonn.structures.readers.molecules.pdb_elements import with_elements
 from andersonn.structures.saturation import unsaturated
 from andersonn.structures.structure import Structure
@@ -202,9 +203,8 @@ def _completed(found: gemmi.Structure, id: str, notes: tuple[str, ...]) -> Struc
         sanitize(mol)
         complete = [atom.GetIdx() for atom in mol.GetAtoms() if _residue(atom) in known]
         whole = with_hydrogens(mol, addCoords=True, onlyOnAtoms=complete)
-    added = whole.GetNumAtoms() - mol.GetNumAtoms()
-    notes += (f"{added} hydrogen atoms were missing and have been added (acids and amines neutral)",)
-    return finished(whole, id, notes)
+        told, doubts = placed_hydrogens(whole, mol.GetNumAtoms(), " (acids and amines neutral)")
+    return finished(whole, id, notes + told, warnings=doubts)
 
 
 def _residue(atom: Atom) -> tuple[str, str, str]:

@@ -82,7 +82,8 @@ def _by_name(sites: Sites, said: Stated, evidence: Evidence) -> Cell:
     candidates = _best([_candidate(sites, operations_of(name), name) for name in named], evidence)
     first = candidates[0]
     if all(_same_atoms(first.atoms, other.atoms, sites) for other in candidates[1:]):
-        chosen = f"of the settings of {said.called}, only {first.name} makes a sound structure of the stated formula"
+        formula = " of the stated formula" if evidence.formula else ""
+        chosen = f"of the settings of {said.called}, only {first.name} makes a sound structure{formula}"
         return Cell(first.atoms, _told_dispute(said, first.name) or ((chosen,) if len(candidates) == 1 else ()))
     if said.dispute:
         raise InputError(

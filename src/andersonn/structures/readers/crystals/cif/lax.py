@@ -46,6 +46,7 @@ RULER = re.compile(r"[-=*~+]{4,200}")
 ENDS = ("end", "eof", "end.", "end_of_file")
 ERROR = re.compile(r"[(\[]\d{1,3}[)\]]")
 UNITS = re.compile(r"Å|A|Ang(?:strom)?s?\.?|°|deg(?:rees?)?\.?", re.IGNORECASE)
+OTHER_UNITS = re.compile(r"[np\u00b5mc]?m|bohr|a\.?u\.?|rad(?:ians?)?", re.IGNORECASE)
 MISWRITTEN = ("_loop", "_data")
 HEADER = re.compile(r"(?:data|save)_|(?:loop|stop|global)_$", re.IGNORECASE)
 SWALLOWED = re.compile(
@@ -98,6 +99,17 @@ def _drafts(text: str, error: InputError) -> list[Draft]:
         }
         drafts[0].repairs += [text for text, is_so in told.items() if is_so]
     return drafts
+
+
+def other_unit(words: list[str]) -> str:
+    """The one word that is a unit which is not read, such as ``nm``; else empty."""
+    return words[0] if len(words) == 1 and OTHER_UNITS.fullmatch(words[0]) else ""
+
+
+def unread_unit(name: str, unit: str) -> InputError:
+    """The error for a length or angle of the cell in such a unit."""
+    wanted = "degrees" if "angle" in name.lower() else "Å"
+    return InputError("bad_cif", f"the unit {unit} of {name} is not read", f"convert to {wanted}")
 
 
 class _Assembly:
@@ -182,6 +194,9 @@ class _Assembly:
         if len(rest) == 1 and title.lower().startswith("_cell_") and UNITS.fullmatch(rest[0].text):
             draft.repairs.append(f"a unit after {tag}")
             return values[0].text
+        unit = other_unit([word.text for word in rest]) if title.lower().startswith("_cell_") else ""
+        if unit:
+            raise unread_unit(tag, unit)
         if not is_text(title):
             raise InputError(
                 "bad_cif",

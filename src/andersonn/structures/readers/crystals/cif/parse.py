@@ -15,13 +15,19 @@ from andersonn.structures.readers.crystals.cif import disputes, lax
 from andersonn.structures.readers.crystals.cif.cell import Atoms, Cell, Sites, read_operations, without_repetitions
 from andersonn.structures.readers.crystals.cif.document import Block, ends_with_sites, named_block, number, parsed
 from andersonn.structures.readers.crystals.cif.evidence import Evidence, Formula, doubt, squeezed, stated_evidence
-from andersonn.structures.readers.crystals.cif.missing import hydrogen_told_elsewhere, what_is_missing
+from andersonn.structures.readers.crystals.cif.missing import (
+    contradicted_size,
+    hydrogen_told_elsewhere,
+    what_is_missing,
+)
 from andersonn.structures.readers.crystals.cif.sites import (
     COORDINATES,
     around_special_position,
     check_sites,
+    disputed_labels,
     drop_what_is_no_atom,
     guessed_elements,
+    heavy_hydrogen,
     many_times,
 )
 from andersonn.structures.readers.crystals.cif.stated import NUMBERS, Stated, agree, stated
@@ -33,6 +39,8 @@ LIST = re.compile(
     r"(?:^[ \t]*(?:loop_[ \t]+)?_(?:space_group_symop|symmetry_equiv)\S{1,60}[ \t\r]*\n)+", re.IGNORECASE | re.MULTILINE
 )
 """The names of the items in a list of symmetry operations, each on a line."""
+WITH_UNIT = re.compile(rf"(.{{1,30}}?) ?(?:{lax.UNITS.pattern})", re.IGNORECASE)
+"""A number with its unit in the same quotes."""
 SUM = r" ?[-+]? ?[\d./*xyz]+(?: ?[-+] ?[\d./*xyz]+)* ?"
 BARE = re.compile(rf"{SUM},{SUM},{SUM}", re.IGNORECASE)
 """A symmetry operation with blanks."""
@@ -121,13 +129,14 @@ def _structure(block: Block, name: str) -> Structure:
     while True:
         try:
             absent, lacks = _absent(block, formula, atoms)
+            size = contradicted_size(block, unit_cell.volume, None if absent or lacks else atoms.Z)
             return Structure(
                 atoms.Z,
                 atoms.fractional @ sites.orth.T,
                 sites.orth.T,
                 id=name,
                 notes=(*notes, *once, *absent),
-                warnings=(*doubts, *lacks, *squeezed(atoms, sites)),
+                warnings=(*doubts, *lacks, *size, *squeezed(atoms, sites)),
             )
         except InputError as error:
             if once or error.kind not in ("overlapping_atoms", "incomplete") or len(atoms) == len(sites.Z):
@@ -163,7 +172,8 @@ def _listed_sites(
         many = "1 number is" if len(rewritten) == 1 else f"{len(rewritten)} numbers are"
         notes += (f"{many} written in an unusual way, such as {rewritten[0][:20]!r}",)
     Z = check_sites(small, fractional, occupancies, block)
-    return Sites(Z, fractional, small.cell), small, notes + many_times(small, occupancies)
+    notes += many_times(small, occupancies) + disputed_labels(block, small) + heavy_hydrogen(small, Z)
+    return Sites(Z, fractional, small.cell), small, notes
 
 
 def _whole_cell(sites: Sites, said: Stated, evidence: Evidence) -> Cell:
@@ -215,9 +225,14 @@ def _mend_cell(block: Block) -> list[str]:
     mended = []
     for name in LENGTHS + ANGLES:
         text = block.items.find_value(name)
-        if text is not None and not np.isfinite(gemmi.cif.as_number(text)) and np.isfinite(number(text)):
-            block.items.set_pair(name, repr(number(text)))
-            mended.append(text)
+        if text is None or np.isfinite(gemmi.cif.as_number(text)):
+            continue
+        plain = gemmi.cif.as_string(text)
+        found = WITH_UNIT.fullmatch(plain)
+        value = number(found[1] if found else text)
+        if np.isfinite(value):
+            block.items.set_pair(name, repr(value))
+            mended.append(plain)
     return mended
 
 
@@ -241,6 +256,9 @@ def _cell(block: Block) -> gemmi.UnitCell:
         if np.isfinite(values[-1]):
             continue
         if text is not None and not gemmi.cif.is_null(text):
+            unit = lax.other_unit(gemmi.cif.as_string(text).split()[-1:])
+            if unit:
+                raise lax.unread_unit(name, unit)
             raise InputError("no_cell", f"{name} is no number: {text[:40]}", "write it like 5.640(2)")
         raise InputError("no_cell", f"the CIF has no number for {name}", "a crystal needs all three lengths and angles")
     lengths, angles = values[:3], values[3:]

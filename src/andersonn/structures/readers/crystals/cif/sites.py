@@ -11,6 +11,7 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.structures import elements
 from andersonn.structures.readers.crystals.cif.document import Block, number
+from andersonn.structures.readers.words import ISOTOPES
 
 COORDINATES = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 FULL_OCCUPANCY = 0.999
@@ -22,6 +23,9 @@ FIRST_LETTERS = re.compile(r"[A-Za-z]{0,2}")
 UNDEFINED = ("", "?", ".", "0")
 TYPE = re.compile(r"\^?(\d{0,3})\^?([A-Za-z]{1,12})([^A-Za-z].{0,20}|)")
 """An isotope, letters, and what stands behind them."""
+CHARGE = re.compile(r"\d{0,2}[+-]\d{0,2}")
+CHARGE_APART = re.compile(r"(?<=[A-Za-z]) +(?=\d{0,2}[+-]\d{0,2}$)")
+"""Blanks before a charge, as in ``Na 1+``."""
 SCATTERING = ("val", "va", "v", "iso", "mof", "I", "II", "III", "IV", "V", "VI", "VII")
 """Letters after an element that are no second element: valence states, isolated atoms, oxidation states."""
 MARK = re.compile(
@@ -38,6 +42,10 @@ SEVERAL = re.compile(r"[/,|&:;]|[A-Za-z]\)?\+[A-Za-z]|[A-Za-z]0?\.\d")
 SECOND = re.compile(r"[0-9]{0,4}([A-Z][a-z]?)")
 SUFFIXES = "BC"
 """Letters of elements that more often count sites of one element: FeA, FeB, FeC."""
+LABEL = re.compile(r"[A-Z][a-z]|[CNOFPSKI](?![A-Za-z])")
+"""Beginnings of labels that tell an element; other single letters, such as B and Y, often name kinds of sites."""
+HEAVY = re.compile(r"[DT]|\^?[23]\^?H")
+"""Beginnings of types and labels of deuterium and tritium."""
 WATER_LABEL = re.compile(r"HOH|H0H")
 """A label of a whole molecule, which is not holmium."""
 HYDRATE = re.compile(r"[HD][23]O|[A-Z][a-z]?-[A-Z]")
@@ -61,7 +69,7 @@ class Read(NamedTuple):
 
 def of_type(text: str) -> Read:
     """What a type symbol means, such as ``Fe3+``, ``FE``, ``2H``, ``C_R``, ``Fe/Mn`` and ``H2O``."""
-    known, text = elements.atomic_number(), text.strip()
+    known, text = elements.atomic_number(), CHARGE_APART.sub("", text.strip().rstrip("."))
     found = TYPE.fullmatch(text)
     if not found:
         return Read(0, _names_several(text))
@@ -76,7 +84,11 @@ def of_type(text: str) -> Read:
         return Read(0, _names_several(text))
     if WATER.fullmatch(text):
         return Read(8)
-    is_one = (not tail or tail in SCATTERING) and (not behind or MARK.fullmatch(behind)) and not (isotope and behind)
+    is_one = (
+        (not tail or tail in SCATTERING)
+        and (not behind or MARK.fullmatch(behind))
+        and not (isotope and behind and not CHARGE.fullmatch(behind))
+    )
     if not is_one or (behind[:1] == "_" and _known_part(behind[1:])):
         return Read(0, _names_several(text) or bool(re.match(r"\d{0,2}\.\d", behind)))
     if doubtful and OXO.fullmatch(text):
@@ -142,8 +154,8 @@ def drop_what_is_no_atom(block: Block, cell: gemmi.UnitCell) -> tuple[str, ...]:
 
 
 def _keep_one_alternative(block: Block, cell: gemmi.UnitCell) -> list[str]:
-    """Keeps the first group of each disorder assembly, in place; returns notes. Groups that do not come close to each other are no
-    alternatives: all are kept.
+    """Keeps the first group of each disorder assembly, in place; returns notes. Groups of a named assembly exclude each other, by
+    definition; those without one may be no alternatives, and all are kept if they do not come close to each other.
     """
     groups = [_name(text) for text in block.column("_atom_site_disorder_group") or []]
     if not any(groups):
@@ -160,16 +172,21 @@ def _keep_one_alternative(block: Block, cell: gemmi.UnitCell) -> list[str]:
             others.append(row)
         else:
             members.setdefault(assembly, []).append(row)
-    apart = others and not any(
-        _touch(block, cell, rows, [row for row in others if assemblies[row] == assembly])
-        for assembly, rows in members.items()
-    )
-    if not others or apart:
-        return ["all disorder groups were kept: none has an atom near one of another group"] if apart else []
-    _remove(block, others)
-    return [
-        f"of disordered alternatives the first was kept: {_sites(len(others))} of the others {_were(len(others))} left out"
+    removed = [
+        row
+        for row in others
+        if assemblies[row] or _touch(block, cell, members[""], [other for other in others if not assemblies[other]])
     ]
+    notes = []
+    if removed:
+        _remove(block, removed)
+        were = _were(len(removed))
+        notes.append(
+            f"of disordered alternatives the first was kept: {_sites(len(removed))} of the others {were} left out"
+        )
+    if len(removed) < len(others):
+        notes.append("disordered alternatives do not overlap, so all were kept; check the composition")
+    return notes
 
 
 def _touch(block: Block, cell: gemmi.UnitCell, some: list[int], others: list[int]) -> bool:
@@ -214,11 +231,14 @@ def _remove(block: Block, rows: list[int]) -> None:
 
 
 def many_times(small: gemmi.SmallStructure, occupancies: np.ndarray) -> tuple[str, ...]:
-    """A note where occupancies are whole numbers above one, as of programs that write how often a site stands in the cell.
+    """A note where occupancies are whole numbers above one, as of programs that write how often a site stands in the cell, or
+    all 100.
 
     Raises:
         InputError: one is another number above one.
     """
+    if len(occupancies) and (occupancies == PERCENT).all():
+        return (f"all occupancies are {PERCENT}: they were read as percent",)
     many = np.flatnonzero(occupancies > MOST_OCCUPANCY)
     for row in many.tolist():
         if occupancies[row] % 1.0 or occupancies[row] >= PERCENT:
@@ -307,6 +327,25 @@ def _as_written(block: Block, row: int) -> str:
         text[0][:20] for text in texts if text and not np.isfinite(number(text[0])) and not gemmi.cif.is_null(text[0])
     ]
     return f": {', '.join(bad)}" if bad else ""
+
+
+def heavy_hydrogen(small: gemmi.SmallStructure, Z: np.ndarray) -> tuple[str, ...]:
+    """A note where hydrogen is deuterium or tritium."""
+    here = any(z == 1 and HEAVY.match(site.type_symbol) for z, site in zip(Z.tolist(), small.sites, strict=True))
+    return (ISOTOPES,) if here else ()
+
+
+def disputed_labels(block: Block, small: gemmi.SmallStructure) -> tuple[str, ...]:
+    """A note where the label of a site, such as ``Ca1``, tells another element than its type."""
+    if not block.columns.get("_atom_site_type_symbol"):
+        return ()
+    known = elements.atomic_number()
+    for site in small.sites:
+        Z, found = of_type(site.type_symbol).Z, LABEL.match(site.label)
+        if found and Z and Z not in (known.get(found[0].capitalize()), known.get(found[0][0])) and found[0] in known:
+            told = f"site {site.label[:20]} is of the type {site.type_symbol[:20]}"
+            return (f"labels and types disagree: {told}; the types were used",)
+    return ()
 
 
 def guessed_elements(block: Block, small: gemmi.SmallStructure, has_formula: bool) -> tuple[str, ...]:
