@@ -77,7 +77,7 @@ class Attempt:
         status: ``"converged"`` or why not.
         evaluations: until the tolerance was met; None where it was not.
         calls: evaluations of the whole watched run.
-        timed_calls: those of the timed runs, for ours: a solver that minds the clock may choose otherwise when unwatched.
+        timed_calls: those of the timed runs, for ours.
         ended: for ours, how many samples ended how.
         residual: for ours, the largest one of the state returned, computed again.
         finite, honest: for ours, whether all numbers returned are finite, and all statuses true.

@@ -126,8 +126,6 @@ def _method(result: dict[str, Any]) -> str:
         "- **jaxopt** runs the same formula, compiled, compilation not counted, with the batch as one vector; it "
         "chooses its own threads. Its f is another program than torch's: compare its forward iteration with ours to see what that "
         "alone makes, and our times with the peers that evaluate the same f. **scipy** takes one sample only. **torchdeq's Broyden** keeps all its steps, but at most 2 GiB of them.",
-        "- **The automatic choice** minds the clock, so it may take other steps when it is watched (which costs time) than when "
-        "it is timed; `timed_calls` in the JSON has its evaluations in the timed runs.",
         f"- “not in {limit}”: not solved within {limit} evaluations; a smaller number: the solver gave up by itself. "
         "“overflow”: NaN or infinity. “n/a”: the solver does not take such a problem. “not each "
         "time”: solved when watched, not in every timed run.",
