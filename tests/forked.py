@@ -32,6 +32,7 @@ import andersonn
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "andersonn.cli.main:main"
+NEED_TRITON = {"andersonn.solvers.fused"}
 LIBRARIES = (
     "ase.io", "gemmi", "matplotlib.backends.backend_agg", "matplotlib.figure", "pyarrow.parquet", "rdkit.Chem.AllChem", "rich.progress",
     "rich.table", "scipy.stats", "sklearn.cluster", "sklearn.ensemble", "torch", "torch._dynamo", "torch.distributed.fsdp", "vesin",
@@ -226,8 +227,8 @@ def _forker() -> tuple[socket.socket, dict[str, str]]:
 def _serve(requests: socket.socket) -> Asked | None:
     """Forks for every request until nobody asks any more; in the forked processes, gives what is to be done."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ours = [found.name for found in pkgutil.walk_packages(andersonn.__path__, "andersonn.")]
-    for name in (*LIBRARIES, *ours):
+    ours = {found.name for found in pkgutil.walk_packages(andersonn.__path__, "andersonn.")}
+    for name in (*LIBRARIES, *sorted(ours - NEED_TRITON)):
         importlib.import_module(name)
     gc.freeze()
     tasks = Path("/proc/self/task")
