@@ -25,9 +25,10 @@ LOST, LOST_LOOKS = 4.0, 2
 """Extrapolation has failed when at so many successive looks ‖f(z) − z‖ exceeds this multiple of its least."""
 TRIED_BETAS, LEAST_BETA = (0.7, 1.0), 0.05
 """β of the first damped steps, and of the next ones. Then the better of both is kept."""
-BLOWN_UP, LONG = 1e3, 40
-"""Residuals of damped steps may rise for a while, on non-normal maps. β is halved where they rise so many times, or have not
-fallen within so many evaluations."""
+BLOWN_UP, LONG, COMING_DOWN = 1e5, 40, 0.8
+"""Residuals of damped steps may rise for a while, on non-normal maps. β is halved where they rise so many times, or where
+after so many evaluations they have not fallen and are not coming down: the largest of the second half exceeds this share of that of
+the first."""
 MIRAGE = 2.0
 """The best iterate by relative residual is not trusted if its ‖f(z) − z‖ exceeds this multiple of the least: far from the
 solution the relative residual may be small only because the state is large."""
@@ -66,6 +67,7 @@ class Guard:
         self.rates = np.full((samples, len(TRIED_BETAS)), np.nan)  # of damped steps with the tried β
         self.damped_rate = np.full(samples, np.inf)  # decrease of log residual by evaluation; infinite: never tried
         self.begin = np.full(samples, np.inf)  # residual at the anchor
+        self.best_at_pause = np.full(samples, np.inf)  # least residual when damped steps paused
         self.entered = np.tile(
             [0.0, np.inf], (samples, 1)
         )  # evaluations, and least residual, when the present steps began
@@ -82,6 +84,7 @@ class Guard:
         """
         if self.first is None:
             self.first = np.stack([monitor.scores, monitor.sizes], axis=1)
+            self.entered[:, 1] = monitor.scores
         broken = monitor.running & ~np.isfinite(monitor.scores)
         taken = len(monitor.seconds) - self.seen
         if taken < LOOK and not np.count_nonzero(broken):
@@ -135,7 +138,8 @@ class Guard:
             rate = np.nan_to_num(np.log(self.mark / self.least[:, 0]) / np.maximum(self.since, 1), nan=0.0, posinf=0.0)
         damped = self.kind == DAMPED
         fell = now < self.begin
-        weaker = blown | (late & damped & ~fell & (self.patience[:, DAMPED] >= LONG))
+        rising = ~fell & (self.peaks[:, 1] > COMING_DOWN * self.peaks[:, 0])
+        weaker = blown | (late & damped & rising & (self.patience[:, DAMPED] >= LONG))
         pauses = late & damped & fell
         fails = late & ~damped & ((rate <= self.damped_rate) | ~np.isfinite(now))
         self.beta[weaker] = np.maximum(self.beta[weaker] / 2, LEAST_BETA)
@@ -167,7 +171,9 @@ class Guard:
         self.restarted |= self.from_start
         self.distrusted = np.where(self.from_start, kept, self.distrusted)
         self.least[self.from_start] = self.first[self.from_start]
-        self.from_best = fails & (best < self.begin) & (~self.restarted | (kept < self.distrusted))
+        gained = best <= PROGRESS * self.best_at_pause  # else damped steps go on from where they paused
+        self.from_best = fails & gained & (best < self.begin) & (~self.restarted | (kept < self.distrusted))
+        self.best_at_pause = np.where(pauses, best, self.best_at_pause)
         self.from_now = pauses
         for samples, residual in ((self.from_start, self.first[:, 0]), (self.from_best, best), (pauses, now)):
             self.begin = np.where(samples, residual, self.begin)
