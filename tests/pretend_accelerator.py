@@ -21,6 +21,8 @@ from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_a
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from andersonn.solvers.layout import widest_dtype
+
 FREE = frozenset(
     [
         "view",
@@ -239,10 +241,12 @@ class PretendAccelerator(TorchDispatchMode):
 
     def __enter__(self) -> Self:
         _module.counting = self
+        widest_dtype.cache_clear()  # of a device with other dtypes
         return super().__enter__()
 
     def __exit__(self, *exception: Any) -> None:
         _module.counting = None
+        widest_dtype.cache_clear()
         super().__exit__(*exception)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):

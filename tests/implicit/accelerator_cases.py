@@ -5,16 +5,13 @@ import torch
 from torch import nn
 
 import andersonn as an
-from andersonn.solvers.layout import widest_dtype
 from tests.pretend_accelerator import PretendAccelerator, host
 
 
 @pytest.fixture(params=[True, False], ids=["float64", "no float64"])
 def device(request):
-    widest_dtype.cache_clear()
     with PretendAccelerator(float64=request.param) as entered:
         yield entered
-    widest_dtype.cache_clear()
 
 
 class Cell(nn.Module):

@@ -10,7 +10,7 @@ import torch
 
 from andersonn.solvers import GMRES, Anderson, Broyden, FixedPointIteration, Status
 from andersonn.solvers.device_window import DeviceWindow
-from andersonn.solvers.layout import layout_of, widest_dtype
+from andersonn.solvers.layout import layout_of
 from andersonn.solvers.safeguard import Safeguard
 from andersonn.solvers.window import NumpyWindow
 from tests.pretend_accelerator import PretendAccelerator, host
@@ -58,18 +58,14 @@ def tanh(weight, shift):
 
 @pytest.fixture(params=[True, False], ids=["float64", "no float64"])
 def device(request):
-    widest_dtype.cache_clear()
     with PretendAccelerator(float64=request.param) as entered:
         yield entered
-    widest_dtype.cache_clear()
 
 
 @pytest.fixture
 def capable():
-    widest_dtype.cache_clear()
     with PretendAccelerator() as entered:
         yield entered
-    widest_dtype.cache_clear()
 
 
 @pytest.mark.parametrize("name", SOLVERS)

@@ -27,7 +27,7 @@ from andersonn.implicit.monitor import DriftMonitor
 from andersonn.implicit.states import StateRecorder
 from andersonn.implicit.warm_start import Keys, WarmStarts
 from andersonn.solvers import Anderson, FixedPoint, Layout, Solver, Status
-from andersonn.solvers.layout import transform_is_active
+from andersonn.solvers.layout import holds_no_numbers, transform_is_active
 from andersonn.solvers.pytree import PyTree, leaves_of, map_leaves, tree_of
 from andersonn.solvers.result import nothing_to_solve
 
@@ -167,7 +167,7 @@ class Equilibrium(nn.Module):
             return self._solve_transformed(x, start, offsets, keys)
         tree = tree_of(start, offsets)
         start = start if tree is None else tree.pack(start)
-        if start.device.type == "meta" or type(start).__name__ == "FakeTensor":
+        if holds_no_numbers(start):
             return self._evaluate_shapes(BoundCell(self.cell, x, start, tree), start, offsets)
         if keys is not None and store is not None and z0 is None:
             start = store.get(keys, start, offsets)

@@ -57,8 +57,11 @@ class Calibration:
     signed: bool = False
 
     def probabilities(self, scores: np.ndarray, made: np.ndarray | None = None) -> np.ndarray:
-        """``[N, C]`` → ``[N, C]``, rows summing to 1; ``made`` says of which structures the geometry was made, bool
-        ``[N]``.
+        """Scores ``[N, C]`` → probabilities ``[N, C]``; each row sums to 1.
+
+        Args:
+            scores: of the network.
+            made: True for structures whose geometry was generated, ``[N]``; None: for none.
         """
         shifted = scores / np.reshape(_by_geometry(self.temperature, self.made_temperature, made), (-1, 1))
         powers = np.exp(shifted - shifted.max(axis=1, keepdims=True))

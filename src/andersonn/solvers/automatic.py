@@ -31,7 +31,7 @@ LARGE_STATE, MOST_MEMORY = 2**20, 2**28
 """Bytes: of a state whose window begins short, since there it costs most; and of the longest window."""
 CHEAP = 0.3
 """Cost of an extrapolation, relative to an evaluation, up to which it extrapolates from the first step."""
-PERIOD_UP_TO = ((0.3, 1), (0.75, 2), (math.inf, 3))
+PERIOD_UP_TO = ((CHEAP, 1), (0.75, 2), (math.inf, 3))
 """Period by the relative cost of an extrapolation. A period of 2 costs no evaluations on most problems we measured, longer
 ones some 10 % each. Beyond 3, Picard steps in between undo more than extrapolation gains where f expands somewhere."""
 FIRST_DECISION = 4
@@ -79,7 +79,7 @@ class AutomaticExtrapolation(Stepper):
         self.lost = 0.0  # evaluations' worth of cost of trials that did not pay
 
     @property
-    def period(self) -> int:
+    def period(self) -> int:  # type: ignore[override]  # what the extrapolation says
         """Evaluations between two extrapolations; 0 while it takes Picard steps."""
         return 0 if self.inner is None else self.inner.period
 
@@ -135,7 +135,7 @@ class AutomaticExtrapolation(Stepper):
         if gains or self.gained or (self.hurried and decrease >= self.picard_decrease):
             self.since, self.gained = evaluations, gains
         elif decrease <= 0 and period > 1:  # Picard steps in between may diverge
-            self.longest_period = inner.interval = 1
+            self.longest_period = inner.period = 1
             self.since = evaluations
         else:
             self.tried_speed = speed

@@ -18,12 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.convergence_monitor import ConvergenceMonitor
 from andersonn.solvers.device_broyden import DTYPES, FIRST_STEPS, LEAST_PIVOT, DeviceBroydenStepper
 from andersonn.solvers.layout import Block, Layout, tensor_of
 from andersonn.solvers.options import options, require_count, require_number
-from andersonn.solvers.safeguard import Safeguard
-from andersonn.solvers.solver import Evaluation, Solver, Stepper
+from andersonn.solvers.safeguard import Safeguard, SafeguardedStepper
+from andersonn.solvers.solver import Evaluation, Solver
 from andersonn.solvers.window import combined, row_products
 
 
@@ -62,7 +61,7 @@ def broyden_stepper(
     return (DeviceBroydenStepper if on_device else BroydenStepper)(size, safeguard, layout, like)
 
 
-class BroydenStepper(Stepper):
+class BroydenStepper(SafeguardedStepper):
     """Keeps the steps s in ``steps``, and L in ``triangle``, float64 ``[B, capacity, capacity]``.
 
     A sample has forgotten the steps before its number in ``first``, int64 ``[B]``: their entries of the right-hand side are
@@ -113,17 +112,6 @@ class BroydenStepper(Stepper):
         right = torch.where(known, self._products(now.r.t, n), 0.0).unsqueeze(2)
         c = torch.linalg.solve_triangular(self.triangle[:, :n, :n], right, upper=False).squeeze(2)
         return torch.nan_to_num(c, nan=0.0, posinf=0.0, neginf=0.0)
-
-    def observe(self, monitor: ConvergenceMonitor) -> None:
-        """Lets the safeguard see norms that were read late."""
-        if self.safeguard is not None:
-            self.safeguard.observe(monitor)
-
-    def unguarded(self) -> BroydenStepper:
-        """The same, with a safeguard that decides on the device."""
-        if self.safeguard is not None:
-            self.safeguard.late = False
-        return self
 
     def forget(self, samples: np.ndarray) -> None:
         """Forgets all steps of these samples so far."""

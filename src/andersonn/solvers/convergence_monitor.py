@@ -48,7 +48,6 @@ class ConvergenceMonitor:
             allowed, ``[b]``.
         sizes: ‖f(z) − z‖ of the present batch at the latest check, ``[b]``.
         seconds: since the start, at each evaluation.
-        checks: evaluations and seconds at each check, when the work is known to be done.
         mixed: whether samples were found to affect each other.
         reopened: samples that the latest check set going again, bool ``[b]``, or None.
     """
@@ -90,7 +89,6 @@ class ConvergenceMonitor:
         self._unread: list[tuple[PerSample, np.ndarray | None]] = []  # norms, and the samples held in that state
         self._history: list[np.ndarray] = []
         self.seconds: list[float] = []
-        self.checks: list[tuple[int, float]] = []
         self.begin = time.perf_counter()
 
     def record(self, norms: PerSample) -> None:
@@ -110,13 +108,7 @@ class ConvergenceMonitor:
         Raises:
             ValueError: ``step`` is 0 and the initial state is not finite.
         """
-        (sizes, lengths), held = self._read(behind)
-        self.sizes = sizes
-        relative = sizes / np.maximum(lengths, TINY)
-        self.checks.append((len(self.seconds) - behind, self.seconds[-1]))
-        score = relative
-        if self.atol > 0:  # the best iterate must not contradict what has converged
-            score = sizes / (self.atol + self.rtol * lengths)
+        score, relative, held = self._read(behind)
         self.reopened = None
         usual = self._all_running and np.minimum.reduce(score) > self.limit and np.maximum.reduce(relative) < np.inf
         if usual:
@@ -249,9 +241,9 @@ class ConvergenceMonitor:
         """Whether a sample of the present batch has not stopped."""
         return self._all_running or not _none(self.running)
 
-    def _read(self, behind: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """The norms of residual and value of the evaluation ``behind`` the latest, ``[2, b]``, and the samples held in it;
-        those of evaluations before it go into the history.
+    def _read(self, behind: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Scores and relative residuals of the evaluation ``behind`` the latest, ``[b]``, and the samples held in it; those of
+        evaluations before it go into the history.
         """
         end = len(self._unread) - behind
         unread, self._unread = self._unread[:end], self._unread[end:]
@@ -264,7 +256,11 @@ class ConvergenceMonitor:
             self.seconds[-1] = time.perf_counter() - self.begin  # now the work is known to be done
         for each in norms[:-1]:
             self._history.append(self._filled(each[:, 0] / np.maximum(each[:, 1], TINY)))
-        return norms[-1].T, unread[-1][1]
+        self.sizes, lengths = norms[-1].T
+        relative = self.sizes / np.maximum(lengths, TINY)
+        # The best iterate must not contradict what has converged.
+        score = self.sizes / (self.atol + self.rtol * lengths) if self.atol > 0 else relative
+        return score, relative, unread[-1][1]
 
     def _filled(self, relative: np.ndarray) -> np.ndarray:
         """An entry of the history: samples that have stopped, or are not finite, keep the residual they had."""
@@ -282,7 +278,7 @@ class ConvergenceMonitor:
         elif not _none(better):
             if not self._best_is_own:
                 self._best, self._best_is_own = self.layout.block(self._best.t.clone()), True
-            self.layout.copy_rows(z, self._best, self._row_mask(better))
+            self.layout.copy_rows(z, self._best, self.layout.row_mask(better))
 
     def _stop(self, stopped: np.ndarray, final: bool = False) -> None:
         """Puts aside the best iterates of samples that have just stopped; ``final``: there is no evaluation to come."""
@@ -350,9 +346,7 @@ class ConvergenceMonitor:
         """
         self._unread, self.late = [(norms, None)], False
         self.seconds.append(time.perf_counter() - self.begin)
-        (sizes, lengths), _ = self._read(0)
-        relative = sizes / np.maximum(lengths, TINY)
-        score = sizes / (self.atol + self.rtol * lengths) if self.atol > 0 else relative
+        score, relative, _ = self._read(0)
         self.status[(self.status == Status.CONVERGED) & ~(score <= self.limit)] = Status.MAX_STEPS
         self.residual = np.where(np.isfinite(relative), relative, self.residual)
         self._history.append(self.residual.copy())
@@ -371,14 +365,10 @@ class ConvergenceMonitor:
         status, steps = (torch.from_numpy(each).to(z.device) for each in (self.status, self.steps))
         return FixedPoint(z.view(self.whole.shape), status, residual, steps, evaluations, trace)
 
-    def _row_mask(self, samples: np.ndarray) -> np.ndarray:
-        """The present rows of the samples in a mask ``[b]``, as a mask."""
-        return self.layout.row_mask(samples)
-
     def _rows(self, samples: np.ndarray) -> Tensor:
         """The same as indices, on the state's device."""
         assert self._best is not None
-        return torch.from_numpy(np.flatnonzero(self._row_mask(samples))).to(self._best.t.device)
+        return torch.from_numpy(np.flatnonzero(self.layout.row_mask(samples))).to(self._best.t.device)
 
 
 def _require_finite(z0: Tensor, layout: Layout) -> None:

@@ -19,10 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.convergence_monitor import ConvergenceMonitor
 from andersonn.solvers.layout import Block, Layout
-from andersonn.solvers.safeguard import Safeguard
-from andersonn.solvers.solver import Evaluation, Stepper
+from andersonn.solvers.safeguard import Safeguard, SafeguardedStepper
+from andersonn.solvers.solver import Evaluation
 
 LEAST_PIVOT = 1e-4
 """Of 1 − c_{n−1}: below it the update is singular up to the rounding of products in single precision, and the sample restarts
@@ -35,7 +34,7 @@ FORGOTTEN = {torch.float64: 1e300, torch.float32: 1e30}
 """The diagonal of forgotten steps, by the dtype of the small systems."""
 
 
-class DeviceBroydenStepper(Stepper):
+class DeviceBroydenStepper(SafeguardedStepper):
     """Broyden's steps of a state on an accelerator.
 
     Args:
@@ -160,17 +159,6 @@ class DeviceBroydenStepper(Stepper):
         products[:, :n, :n], diagonal[:, :n, :n] = self.products, self.diagonal
         self.memory, self.products, self.diagonal = memory, products, diagonal
         self._make_tables()
-
-    def observe(self, monitor: ConvergenceMonitor) -> None:
-        """Lets the safeguard see norms that were read late."""
-        if self.safeguard is not None:
-            self.safeguard.observe(monitor)
-
-    def unguarded(self) -> DeviceBroydenStepper:
-        """The same, with a safeguard that decides on the device."""
-        if self.safeguard is not None:
-            self.safeguard.late = False
-        return self
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone."""

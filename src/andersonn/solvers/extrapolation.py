@@ -8,13 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.convergence_monitor import ConvergenceMonitor
 from andersonn.solvers.device_window import DTYPES, DeviceWindow
 from andersonn.solvers.layout import NUMPY_DTYPES, Block, Layout, NumpyLayout, PerSample, tensor_of, widest_dtype
 from andersonn.solvers.options import options, require_choice, require_count, require_number
-from andersonn.solvers.safeguard import Safeguard
+from andersonn.solvers.safeguard import Safeguard, SafeguardedStepper
 from andersonn.solvers.secant_window import NumpySecantWindow, SecantWindow
-from andersonn.solvers.solver import Evaluation, Solver, Stepper
+from andersonn.solvers.solver import Evaluation, Solver
 from andersonn.solvers.window import NumpyWindow, TorchWindow, Window
 
 WINDOW_DTYPES = {
@@ -77,11 +76,11 @@ class AndersonOptions(Solver):
             )
 
 
-class Extrapolation(Stepper):
+class Extrapolation(SafeguardedStepper):
     """The stepper of a fixed window, which is allocated when it is first needed.
 
     Attributes:
-        interval: extrapolates at every so many evaluations; may be changed during a solve.
+        period: extrapolates at every so many evaluations; may be changed during a solve.
         gamma: coefficients of the latest extrapolation, ``[B, filled]``.
     """
 
@@ -97,7 +96,7 @@ class Extrapolation(Stepper):
         self.before: tuple[Block, Block] | None = None  # residual and value that the next difference is taken from
         late = not layout.on_host and options.check_every is None
         self.safeguard = None if options.safeguard is None else Safeguard(options.safeguard, late)
-        self.interval, self.since_extrapolation = options.period, 0
+        self.period, self.since_extrapolation = options.period, 0
         if not layout.on_host:
             self._find_place()
 
@@ -107,15 +106,10 @@ class Extrapolation(Stepper):
         if isinstance(window, DeviceWindow):
             self.place = window.place_after(self.before)
 
-    @property
-    def period(self) -> int:
-        """Evaluations between two extrapolations."""
-        return self.interval
-
     def advance(self, now: Evaluation, out: Block) -> Block:
         """An extrapolated step at every period-th call, else a Picard step."""
         self.since_extrapolation += 1
-        if self.before is None or self.since_extrapolation < self.interval:
+        if self.before is None or self.since_extrapolation < self.period:
             if self.before is None:
                 self.before = (now.r, now.g)
                 if self.place is not None:
@@ -174,17 +168,6 @@ class Extrapolation(Stepper):
             else:
                 self.window = TorchWindow(size, layout, self.like, dtype, options.sketch)
         return self.window
-
-    def observe(self, monitor: ConvergenceMonitor) -> None:
-        """Lets the safeguard see norms that were read late."""
-        if self.safeguard is not None:
-            self.safeguard.observe(monitor)
-
-    def unguarded(self) -> Extrapolation:
-        """The same, with a safeguard that decides on the device."""
-        if self.safeguard is not None:
-            self.safeguard.late = False
-        return self
 
     def forget(self, samples: np.ndarray) -> None:
         """Clears the window of these samples."""

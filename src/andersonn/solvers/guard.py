@@ -57,20 +57,20 @@ class Guard:
         self.first: np.ndarray | None = None  # relative residual and ‖f(z) − z‖ at the initial state, ``[B, 2]``
         self.least = np.full((samples, 2), np.inf)  # the least of both
         self.lowest = np.full(samples, np.inf)  # least ‖f(z) − z‖ with the present kind of steps
-        self.distrusted = np.full(samples, np.inf)  # relative residual of a best iterate that is not trusted
+        # relative residual of a best iterate that is not trusted, since which the sample has started again; infinite: none
+        self.distrusted = np.full(samples, np.inf)
         self.size_of_best = np.full(samples, np.inf)  # ‖f(z) − z‖ where the relative residual was least
         self.lost = np.zeros(samples, dtype=np.int64)  # successive looks at which a sample was lost
-        self.restarted, self.to_anchor, self.from_now, self.from_best, self.from_start = (
-            np.zeros(samples, dtype=bool) for _ in range(5)
+        self.to_anchor, self.from_now, self.from_best, self.from_start = (
+            np.zeros(samples, dtype=bool) for _ in range(4)
         )
         self.beta = np.full(samples, TRIED_BETAS[0])
         self.rates = np.full((samples, len(TRIED_BETAS)), np.nan)  # of damped steps with the tried β
         self.damped_rate = np.full(samples, np.inf)  # decrease of log residual by evaluation; infinite: never tried
         self.begin = np.full(samples, np.inf)  # residual at the anchor
         self.best_at_pause = np.full(samples, np.inf)  # least residual when damped steps paused
-        self.entered = np.tile(
-            [0.0, np.inf], (samples, 1)
-        )  # evaluations, and least residual, when the present steps began
+        # evaluations, and least residual, when the present steps began
+        self.entered = np.tile([0.0, np.inf], (samples, 1))
         self.gain = np.zeros((samples, 3))  # by kind: fall of the log of the least residual by evaluation, last time
         self.seen = 0
 
@@ -167,12 +167,11 @@ class Guard:
         assert self.first is not None
         best = self.least[:, 0]
         mirage = self.size_of_best > np.minimum(PROGRESS * self.first[:, 1], MIRAGE * self.least[:, 1])
-        self.from_start = fails & mirage & ~self.restarted
-        self.restarted |= self.from_start
+        self.from_start = fails & mirage & np.isinf(self.distrusted)
         self.distrusted = np.where(self.from_start, kept, self.distrusted)
         self.least[self.from_start] = self.first[self.from_start]
         gained = best <= PROGRESS * self.best_at_pause  # else damped steps go on from where they paused
-        self.from_best = fails & gained & (best < self.begin) & (~self.restarted | (kept < self.distrusted))
+        self.from_best = fails & gained & (best < self.begin) & (kept < self.distrusted)
         self.best_at_pause = np.where(pauses, best, self.best_at_pause)
         self.from_now = pauses
         for samples, residual in ((self.from_start, self.first[:, 0]), (self.from_best, best), (pauses, now)):

@@ -71,7 +71,7 @@ class Guarded(Stepper):
         self._regroup()
 
     def _regroup(self) -> None:
-        """Takes over who takes which steps, in the form that :meth:`_overridden` needs."""
+        """Takes over who takes which steps, in the form that :meth:`_override` needs."""
         guard = self.guard
         self.groups = [part for group in self.groups if (part := group.of(guard.kind == BROYDEN)) is not None]
         new = guard.kind == BROYDEN

@@ -334,11 +334,16 @@ def refuse_unsupported(state: object) -> None:
         )
     if not isinstance(state, Tensor) or not state.is_floating_point():
         raise TypeError("the initial state must be a floating-point tensor; convert it with .float() or .double()")
-    if state.device.type == "meta" or type(state).__name__ == "FakeTensor":
+    if holds_no_numbers(state):
         raise TypeError(
             "the initial state holds no numbers (a meta or fake tensor), so that no solve can converge; give the layer "
             "real tensors, such as layer.to_empty(device='cpu') filled with weights"
         )
+
+
+def holds_no_numbers(state: Tensor) -> bool:
+    """Whether a tensor is a meta or fake one, which has a shape alone."""
+    return state.device.type == "meta" or type(state).__name__ == "FakeTensor"
 
 
 def transform_is_active() -> bool:

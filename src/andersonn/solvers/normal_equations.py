@@ -13,7 +13,21 @@ import torch
 from torch import Tensor
 
 
-class NormalEquations:
+class _Equations:
+    """What is the same of arrays and of tensors."""
+
+    gram: Any
+    projection: Any
+
+    def remaining(self, gamma: Any, size: Any) -> Any:
+        """‖r − Σ γ_i ΔF_i‖, ``[B]``, given ‖r‖."""
+        k = gamma.shape[1]
+        cross = (gamma * self.projection[:, :k]).sum(1)
+        square = ((self.gram[:, :k, :k] @ gamma[:, :, None])[:, :, 0] * gamma).sum(1)
+        return (size**2 - 2 * cross + square).clip(0.0) ** 0.5
+
+
+class NormalEquations(_Equations):
     """ΔFᵀΔF γ = ΔFᵀ r of each sample, on any device.
 
     Attributes:
@@ -50,10 +64,6 @@ class NormalEquations:
         gamma = torch.cholesky_solve(right, factor).squeeze(2) * scale
         return torch.where((info == 0).unsqueeze(1), gamma, 0.0)
 
-    def remaining(self, gamma: Tensor, size: Tensor) -> Tensor:
-        """‖r − Σ γ_i ΔF_i‖, ``[B]``, given ‖r‖."""
-        return _remaining(self.gram, self.projection, gamma, size)
-
     def forget(self, samples: Tensor) -> None:
         """Clears the equations of the samples in a mask ``[B]``, without reading whether there are any."""
         keep = (~samples).to(self.gram.dtype)
@@ -75,7 +85,7 @@ class NormalEquations:
         self.gram, self.projection = self.gram[samples], self.projection[samples]
 
 
-class HostNormalEquations:
+class HostNormalEquations(_Equations):
     """As :class:`NormalEquations`, in numpy: on few samples its calls cost less."""
 
     def __init__(self, samples: int, size: int) -> None:
@@ -117,10 +127,6 @@ class HostNormalEquations:
             gamma = np.where(np.isfinite(gamma).all(axis=1, keepdims=True), gamma, 0.0)
         return gamma
 
-    def remaining(self, gamma: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """As :meth:`NormalEquations.remaining`."""
-        return _remaining(self.gram, self.projection, gamma, size)
-
     def forget(self, samples: np.ndarray) -> None:
         """As :meth:`NormalEquations.forget`."""
         if np.count_nonzero(samples):
@@ -139,14 +145,6 @@ class HostNormalEquations:
     def compact(self, samples: Tensor) -> None:
         """As :meth:`NormalEquations.compact`."""
         self.gram, self.projection = self.gram[samples.numpy()], self.projection[samples.numpy()]
-
-
-def _remaining(gram: Any, projection: Any, gamma: Any, size: Any) -> Any:
-    """‖r − Σ γ_i ΔF_i‖ by sample, of arrays or of tensors."""
-    k = gamma.shape[1]
-    cross = (gamma * projection[:, :k]).sum(1)
-    square = ((gram[:, :k, :k] @ gamma[:, :, None])[:, :, 0] * gamma).sum(1)
-    return (size**2 - 2 * cross + square).clip(0.0) ** 0.5
 
 
 def _independent_columns(gram: Tensor, scale: Tensor, newest_first: Sequence[int], max_condition: float) -> Tensor:

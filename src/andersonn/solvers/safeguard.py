@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from andersonn.solvers.convergence_monitor import ConvergenceMonitor
 from andersonn.solvers.layout import PerSample
+from andersonn.solvers.solver import Stepper
 
 
 class Safeguard:
@@ -58,3 +61,20 @@ class Safeguard:
         elif self.least is not None:
             self.least = self.least[samples.cpu().numpy()]
         self.pending = None if self.pending is None else self.pending[samples.cpu().numpy()]
+
+
+class SafeguardedStepper(Stepper):
+    """A stepper with a safeguard, or None."""
+
+    safeguard: Safeguard | None
+
+    def observe(self, monitor: ConvergenceMonitor) -> None:
+        """Lets the safeguard see norms that were read late."""
+        if self.safeguard is not None:
+            self.safeguard.observe(monitor)
+
+    def unguarded(self) -> Self:
+        """The same, with a safeguard that decides on the device."""
+        if self.safeguard is not None:
+            self.safeguard.late = False
+        return self

@@ -53,11 +53,13 @@ class Stepper:
         recoveries: how often a sample may run into NaN or infinity and go on, since the stepper goes back to a finite state.
         place: where the next residual is to be written, or None: anywhere.
         needs_residuals: whether it looks at the residuals to decide how to step.
+        period: evaluations between two extrapolations, which a guard's patience is counted in; 0 while it makes none.
     """
 
     recoveries = 0
     place: Block | None = None
     needs_residuals = False
+    period: int = 1
 
     def advance(self, now: Evaluation, out: Block) -> Block:
         """The next state: ``out`` with it written there, or ``now.g`` itself."""
@@ -77,11 +79,6 @@ class Stepper:
     def unguarded(self) -> Stepper:
         """The same without what needs the monitor to keep it from failing, for a solve in which nobody reads residuals."""
         return self
-
-    @property
-    def period(self) -> int:
-        """Evaluations between two extrapolations, which a guard's patience is counted in; 0 while it makes none."""
-        return 1
 
     def forget(self, samples: np.ndarray) -> None:
         """Starts afresh for the samples in a mask ``[B]``: their next state is another than was proposed."""
