@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from andersonn.solvers import Anderson, FixedPointIteration, Status
 from andersonn.solvers.automatic import LONGEST_WINDOW
 from andersonn.solvers.costs import EvaluationCost
+from andersonn.solvers.guard import DAMPED, Guard
 from tests.solvers.problems import affine, tanh_map
 
 DOUBLE = torch.float64
@@ -165,6 +167,24 @@ def test_samples_leave_while_others_take_other_steps():
     assert small.all_converged
     assert torch.equal(small.steps, whole.steps)
     assert torch.allclose(small.z, whole.z, rtol=1e-3)  # the map magnifies the rounding of other products
+
+
+def test_damped_steps_that_blow_up_undamped_are_damped():
+    """β = 1 is tried once; where residuals blow up with it, it is halved and not tried again."""
+    guard = Guard(1, 30)
+    still = {"running": np.ones(1, dtype=bool), "active": np.arange(1), "score": np.full(1, 1e-3)}
+
+    def look(evaluations, score):
+        scores = np.full(1, score)
+        return guard.look(SimpleNamespace(scores=scores, sizes=scores, seconds=[0.0] * evaluations, **still))
+
+    look(1, 1.0)
+    guard.kind[:], guard.beta[:], guard.begin[:], guard.rates[:, 0] = DAMPED, 1.0, 1e-3, 0.1
+    assert look(10, 1e3)
+    assert guard.beta.tolist() == [0.5]
+    guard.patience[:, DAMPED], guard.least[:, 0], guard.mark[:] = 10, 9e-4, 9e-4
+    assert look(40, 8e-4)  # below the residual at which they began, but not by half: they pause
+    assert guard.beta.tolist() == [0.7]
 
 
 def test_a_window_longer_than_the_state_does_not_stall():

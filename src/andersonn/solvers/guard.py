@@ -142,8 +142,9 @@ class Guard:
         weaker = blown | (late & damped & rising & (self.patience[:, DAMPED] >= LONG))
         pauses = late & damped & fell
         fails = late & ~damped & ((rate <= self.damped_rate) | ~np.isfinite(now))
+        self.rates[blown & (self.beta == TRIED_BETAS[1]), 1] = -np.inf  # tried, and worse than any other
         self.beta[weaker] = np.maximum(self.beta[weaker] / 2, LEAST_BETA)
-        self._choose_beta(pauses | (blown & (self.beta == TRIED_BETAS[1] / 2)), np.where(blown, -1.0, rate))
+        self._choose_beta(pauses, rate)
         self.damped_rate = np.where(pauses, rate, self.damped_rate)
         self._anchor(now, fails, pauses, kept)
         self.to_anchor = fails | weaker
