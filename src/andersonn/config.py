@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from andersonn.data.splits import SplitRule
 from andersonn.errors import UsageError
 from andersonn.io.files import from_json
+from andersonn.io.near_names import where_it_may_be
 from andersonn.models import ModelConfig
 from andersonn.overrides import apply, described, flat, merged, plain_copy, readable
 from andersonn.scientists.base import ScientistSpec
@@ -127,7 +128,8 @@ class TrainConfig(BaseModel):
             text = path.read_text(encoding="utf-8")
             values = from_json(text) if path.suffix == ".json" else tomllib.loads(text)
         except OSError as error:
-            raise UsageError("missing_file", f"cannot read {str(path)!r}: {error.strerror}", "check the path") from None
+            told = f"cannot read {str(path)!r}: {error.strerror}"
+            raise UsageError("missing_file", told, where_it_may_be(path)) from None
         except (ValueError, RecursionError) as error:
             raise UsageError("bad_config", f"{str(path)!r} is not valid: {error}", "give TOML or JSON") from None
         if values is None:

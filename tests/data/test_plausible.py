@@ -28,9 +28,15 @@ def test_usual_labels_pass(task, values):
 @pytest.mark.parametrize(
     ("task", "values", "unit"),
     [(CONDUCTION, GAPS, unit) for unit in ("meV", "kJ/mol", "kcal/mol", "1/cm")]
-    + [(POROSITY, PORES, "pm"), (POLARITY, DIPOLES, "mD")],
+    + [(POROSITY, PORES, "pm"), (POLARITY, DIPOLES, "mD")]
+    + [
+        (CONDUCTION, GAPS, "J"),
+        (POLARITY, DIPOLES, "C m"),
+        (POLARITY, -DIPOLES, "C m"),
+        (POLARITY, DIPOLES[:5], "C m"),
+    ],
 )
-def test_too_large_labels_are_refused_with_the_factor(task, values, unit):
+def test_labels_beyond_are_refused_with_the_factor(task, values, unit):
     with pytest.raises(UsageError) as caught:
         check_unit(task, values / task.other_units[unit])
     assert caught.value.kind == "implausible_labels"
@@ -39,13 +45,19 @@ def test_too_large_labels_are_refused_with_the_factor(task, values, unit):
 
 @pytest.mark.parametrize(
     ("task", "values", "unit"),
-    [(CONDUCTION, GAPS, unit) for unit in ("Hartree", "Rydberg", "J")]
-    + [(POLARITY, DIPOLES, unit) for unit in ("e Å", "e bohr (atomic units)", "C m")]
+    [(CONDUCTION, GAPS, unit) for unit in ("Hartree", "Rydberg")]
+    + [(POLARITY, DIPOLES, unit) for unit in ("e Å", "e bohr (atomic units)")]
     + [(POROSITY, PORES, "nm")],
 )
 def test_too_small_labels_are_told_with_the_factor(task, values, unit):
     told = check_unit(task, values / task.other_units[unit])
     assert f"by {task.other_units[unit]:.6g} if they are in {unit}" in told
+
+
+def test_labels_far_too_small_are_refused_where_no_unit_fits():
+    with pytest.raises(UsageError, match=r"the largest of 40 labels .* is 9.2e-20") as caught:
+        check_unit(POLARITY, DIPOLES * 1e-20)
+    assert caught.value.hint == "give dipole_D in D"
 
 
 MANY = np.concatenate([np.zeros(900), np.random.default_rng(0).gamma(1.3, 1.7, 2100)])

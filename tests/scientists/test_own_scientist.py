@@ -113,11 +113,12 @@ def test_evaluate(model, data):
 
 def test_card(model):
     content = json.loads(run("card", "solubility", "--model", model, "-f", "json"))
-    assert content["retrain"]["command"].startswith(
-        "andersonn train ./solubility.py --data measured.csv --out my-model"
-    )
+    assert content["retrain"]["command"].startswith("andersonn train FILE.py --data measured.csv --out my-model")
     page = run("card", "solubility", "--model", model)
     assert "# Model card: solubility" in page
+    assert "`FILE.py` is the Python file that declares the scientist `solubility`" in page
+    assert "../" not in page  # pages of this package tell nothing of it
+    assert "licences:\nbelow" in page.lower()
     assert "| measured \\ predicted |" in page
     rows = {
         row["field"] for row in csv.DictReader(io.StringIO(run("card", "solubility", "--model", model, "-f", "csv")))

@@ -1,6 +1,7 @@
 """Charges, odd counts, radicals and carbenes are told; ordinary molecules are not suspected."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from ase.spacegroup import crystal as make_crystal
 from rdkit import Chem
 
 from andersonn.structures.electrons import doubts_of, is_ordinary
-from andersonn.structures.readers import as_structure, from_smiles, read_content
+from andersonn.structures.readers import as_structure, from_smiles, read_content, read_each
 from andersonn.structures.readers.charges import told_by_text
 from andersonn.structures.structure import Structure
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 AMMONIUM = np.array([[0, 0, 0], [0.6, 0.6, 0.6], [-0.6, -0.6, 0.6], [0.6, -0.6, -0.6], [-0.6, 0.6, -0.6]])
 ODD = "11 electrons, an odd number: a radical, or an ion whose charge is not given"
 CHARGED = "the charge is +1"
@@ -24,8 +26,6 @@ def ammonium(**options):
 
 
 def xyz(comment, path_for="a.xyz"):
-    from pathlib import Path
-
     rows = [f"{s} {x} {y} {z} 0.2" for s, (x, y, z) in zip("NHHHH", AMMONIUM.tolist(), strict=True)]
     (found,) = read_content("\n".join(["5", comment, *rows, ""]).encode(), Path(path_for))
     return found
@@ -280,3 +280,53 @@ def test_hydrogens_are_not_told_twice():
     told = replace(benzene, warnings=("hydrogen atoms have no positions",))
     assert doubts_of(benzene)
     assert not doubts_of(told)
+
+
+def without_hydrogen(example, keep=0):
+    """An example's crystal with the first few of its hydrogens alone."""
+    (whole,) = read_each(EXAMPLES / example)
+    hydrogens = np.flatnonzero(whole.Z == 1)
+    kept = np.setdiff1d(np.arange(len(whole)), hydrogens[keep:])
+    return Structure(whole.Z[kept], whole.xyz[kept], whole.cell), whole
+
+
+def test_oxygens_of_water_whose_hydrogens_are_missing_are_told():
+    bare, whole = without_hydrogen("frameworks/calcium-oxalate.cif")
+    assert doubts_of(whole) == ()
+    (told,) = doubts_of(bare)
+    assert "and 5 more atoms like the oxygen of water or hydroxide, but without hydrogen" in told  # 8 waters
+    partly, _ = without_hydrogen("frameworks/calcium-oxalate.cif", keep=4)
+    assert any("like the oxygen of water" in text for text in doubts_of(partly))
+
+
+@pytest.mark.parametrize("example", ["frameworks/mof-5.cif", "frameworks/zinc-ultramicroporous.cif", "structures/quartz.cif",
+                                     "structures/SrTiO3.vasp"])  # fmt: skip
+def test_oxygens_of_frameworks_and_oxides_are_not_taken_for_water(example):
+    (found,) = read_each(EXAMPLES / example)
+    assert not any("water" in text for text in doubts_of(found))
+
+
+@pytest.mark.parametrize(
+    ("metal", "length", "told"),
+    [("U", 1.78, False), ("Mo", 1.70, False), ("V", 1.60, False), ("Re", 1.72, False), ("Ti", 1.65, False),
+     ("Zn", 2.08, True), ("Ca", 2.40, True), ("Na", 2.40, True), ("Al", 1.90, True), ("Tb", 2.45, True), ("K", 2.75, True)],
+)  # fmt: skip
+def test_water_at_a_metal_is_told_from_an_oxide(metal, length, told):
+    """Terminal oxides of published complexes, and metals with one water."""
+    atoms = Atoms(f"{metal}O", [[0, 0, 0], [length, 0, 0]], cell=[9, 9, 9], pbc=True)
+    assert bool(doubts_of(as_structure(atoms))) is told
+
+
+def test_an_oxygen_without_neighbors_is_told():
+    alone = as_structure(Atoms("MgO", [[0, 0, 0], [4, 4, 4]], cell=[8, 8, 8], pbc=True))
+    assert doubts_of(alone) == ("O2 like the oxygen of water or hydroxide, but without hydrogen",)
+    told = replace(alone, warnings=("hydrogen atoms have no positions",))
+    assert doubts_of(told) == ()  # its reader said so
+    assert (
+        doubts_of(
+            as_structure(
+                make_crystal(("Mg", "O"), [(0, 0, 0), (0.5, 0.5, 0.5)], spacegroup=225, cellpar=[4.21] * 3 + [90] * 3)
+            )
+        )
+        == ()
+    )

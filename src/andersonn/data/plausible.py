@@ -13,6 +13,8 @@ MOST_STRAY = 0.01
 """Largest share of labels above the highest possible value; with more, the whole column is in another unit."""
 FEWEST_STRAY = 3
 """Fewest labels above the highest possible value before the column is taken to be in another unit."""
+TINY = 1e-6
+"""Labels that are all below this fraction of what is usual are in another unit for sure: dipoles in C m have 1e-30."""
 ENOUGH = 20
 """Number of labels from which on the largest one and the median indicate the unit."""
 
@@ -28,7 +30,8 @@ def check_unit(task: Task, values: np.ndarray) -> str:
         A warning if all of them are suspiciously small, with the factor that may correct them; else an empty text.
 
     Raises:
-        UsageError: so many are beyond ``task.highest``, or a negative ``task.lowest``, that the column is in another unit. The hint has the factor.
+        UsageError: so many are beyond ``task.highest``, or a negative ``task.lowest``, or all are so small, that the column is
+            in another unit. The hint has the factor.
     """
     finite = values[np.isfinite(values)]
     sizes = np.abs(finite[finite != 0.0])
@@ -41,6 +44,12 @@ def check_unit(task: Task, values: np.ndarray) -> str:
             f"{stray} of {len(values)} labels of {task.quantity} are "
             f"{f'outside {lowest:g} to' if signed else 'above'} {task.highest:g} {task.unit}, the largest "
             f"{sizes.max():.4g}: the column is not in {task.unit}",
+            _unit_advice(task, sizes),
+        )
+    if task.usual_largest and len(sizes) >= FEWEST_STRAY and sizes.max() < TINY * task.usual_largest[0]:
+        raise UsageError(
+            "implausible_labels",
+            f"the largest of {len(finite)} labels of {task.quantity} is {sizes.max():.4g}: the column is not in {task.unit}",
             _unit_advice(task, sizes),
         )
     if len(values) < ENOUGH or not len(sizes):

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from andersonn.errors import InputError, UsageError
+from andersonn.io.near_names import where_it_may_be
 from andersonn.sanitize import first_line
 from andersonn.structures.readers.molecules.embedding import CONFORMER_PROTOCOL
 from andersonn.structures.readers.molecules.smiles import atomic_numbers as smiles_numbers
@@ -263,7 +264,7 @@ def _readable(path: Path, read: Callable[[], T]) -> T:
     try:
         return read()
     except FileNotFoundError:
-        raise UsageError("missing_file", f"there is no file {str(path)!r}", "check the path") from None
+        raise UsageError("missing_file", f"there is no file {str(path)!r}", where_it_may_be(path)) from None
     except (OSError, pa.ArrowException) as error:
         reason = first_line(error)
         raise UsageError(

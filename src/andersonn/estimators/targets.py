@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from andersonn.data.plausible import unit_hint
+from andersonn.data.plausible import check_unit, unit_hint
 from andersonn.data.tasks import Task
-from andersonn.errors import unknown
+from andersonn.errors import UsageError, unknown
 from andersonn.estimators.samples import DataError
 
 OWN = "own"
@@ -107,6 +107,10 @@ def class_indices(y: np.ndarray, chosen: Task) -> np.ndarray:
         if bad is not None:
             why = f"{chosen.why_impossible(bad)} in y{unit_hint(chosen, bad)}"
             raise DataError("bad_labels", why, f"give values of {chosen.quantity}")
+        try:
+            check_unit(chosen, y.astype(float))
+        except UsageError as error:
+            raise DataError("bad_labels", error.message, error.hint) from None
         return chosen.class_of(y)
     if y.dtype.kind not in "OU":
         raise DataError("bad_labels", f"y of {chosen.name} holds {y.dtype}", f"give class names or {chosen.quantity}")

@@ -18,7 +18,7 @@ from andersonn.inference.explain import Explanation, explain, of_one_conformer
 from andersonn.inference.forward import Outputs, averaged, forward
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import DomainScore, Failure, Prediction
-from andersonn.inference.warnings import notes_of, trained_electrons, voids_of, warnings_of
+from andersonn.inference.warnings import contradiction, notes_of, trained_electrons, voids_of, warnings_of
 from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import find, registered, shipped, weights_folder
 from andersonn.solvers import Status
@@ -258,12 +258,19 @@ class Predictor:
         domain, solve = self.bundle.domain, self._solve(outputs)
         trained = trained_electrons(self.bundle, structure)
         place = None if domain is None or distance is None else DomainScore(distance, domain.limit, trained)
+        k = int(probabilities.argmax())
+        warnings = tuple(warnings_of(self.bundle, structure, images, solve, place))
+        if (
+            sum(value >= cut for cut in self.task.thresholds) != k
+        ):  # not class_of: exactly at a cut there is nothing to tell
+            told = contradiction(self.task, k, float(probabilities[k]), value, interval)
+            warnings += (told,) if told else ()
         return Prediction(
             input=name,
             id=structure.id,
             formula=structure.formula,
             task=self.task.name,
-            label=self.task.classes[int(probabilities.argmax())],
+            label=self.task.classes[k],
             probabilities=dict(zip(self.task.classes, probabilities.tolist(), strict=True)),
             calibrated=self.bundle.calibration.fitted,
             quantity=self.task.quantity,
@@ -274,7 +281,7 @@ class Predictor:
             n_atoms=len(structure),
             solver=solve,
             notes=tuple(notes_of(self.bundle, structure, images)),
-            warnings=tuple(warnings_of(self.bundle, structure, images, solve, place)),
+            warnings=warnings,
             voids=voids_of(images[0]),
             domain=place,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from andersonn.data.tasks import Task
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import DomainScore
 from andersonn.structures import elements
@@ -19,6 +20,10 @@ OPEN_SHELLS = "charged_or_open_shell"
 """Key in the provenance: how many training structures have a charge or an odd number of electrons."""
 RARE = 10
 """An element in fewer training structures than this gets a warning."""
+SURE = 0.8
+"""A class of at least this probability and an estimate in another class contradict each other."""
+SLACK = 0.05
+"""Of the thresholds, or of the 90 % interval: an estimate beyond its class by less contradicts nothing."""
 BOHR = 0.529177
 """In Å."""
 
@@ -69,6 +74,32 @@ def warnings_of(
             yield f"the layers gave no finite state: {solve['status']}"
     elif solve["status"] not in ("converged", "settled"):
         yield f"the fixed point was not found: {solve['status']}, residual {solve['residual']:.1e}"
+
+
+def contradiction(task: Task, k: int, p: float, value: float, interval: np.ndarray) -> str:
+    """A warning that a model's class and its estimate, which come from two heads, contradict each other; empty if they do not.
+
+    Args:
+        task: the model's.
+        k: index of the class.
+        p: its probability.
+        value: the estimate.
+        interval: its 90 % interval, ``[2]``.
+    """
+    low, high = (-np.inf, *task.thresholds)[k], (*task.thresholds, np.inf)[k]
+    if task.zero_is_class and k == 0:
+        low = -np.inf
+    slack = SLACK * max(*map(abs, task.thresholds), float(interval[1] - interval[0]))
+    apart = max(low - value, value - high)
+    left_out = max(low - interval[1], interval[0] - high)
+    if apart <= slack or (p < SURE and left_out <= slack):
+        return ""
+    side = f"below {high:g}" if apart == value - high else f"from {low:g}"
+    side = "0" if task.zero_is_class and k == 0 else side
+    return (
+        f"class and estimate contradict each other: {task.classes[k]} ({p:.2f}) means {task.quantity_words} {side} {task.unit}, "
+        f"and the estimate is {value:.3g}"
+    )
 
 
 def trained_electrons(bundle: ModelBundle, structure: Structure) -> bool:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from andersonn.data.records import Records
 from andersonn.errors import InputError, UsageError, did_you_mean
+from andersonn.io.near_names import where_it_may_be
 from andersonn.labels.jobs import Job
 from andersonn.structures.readers import find_files, printable, read_each
 from andersonn.structures.readers.molecules.drawings import why_no_geometry
@@ -158,7 +159,7 @@ def _rdkit_file(path: Path, reading: Reading) -> Iterator[Job]:
     from rdkit import Chem
 
     if not path.is_file():
-        raise InputError("missing_file", f"there is no file {str(path)!r}", "check the path")
+        raise InputError("missing_file", f"there is no file {str(path)!r}", where_it_may_be(path))
     for k, molecule in enumerate(Chem.SDMolSupplier(str(path), removeHs=False), start=1):
         title = f"{path.stem}:{k}"
         if molecule is None:

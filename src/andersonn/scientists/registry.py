@@ -14,6 +14,7 @@ from types import CodeType
 
 from andersonn import scientists
 from andersonn.errors import AndersonnError, UsageError, unknown
+from andersonn.io.near_names import where_it_may_be
 from andersonn.sanitize import first_line
 from andersonn.scientists.base import ScientistSpec
 
@@ -79,7 +80,7 @@ def from_file(path: Path) -> ScientistSpec:
         UsageError: it is missing, cannot be run, or declares none.
     """
     if not path.is_file():
-        raise UsageError("missing_file", f"there is no file {str(path)!r}", "check the path")
+        raise UsageError("missing_file", f"there is no file {str(path)!r}", where_it_may_be(path))
     name = f"andersonn_scientist_{path.stem}"
     spec = spec_from_file_location(name, path, loader=_Uncompiled(name, str(path)))
     assert spec is not None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from andersonn.errors import InputError, UsageError
+from andersonn.io.near_names import where_it_may_be
 from andersonn.sanitize import redacted
 from andersonn.structures.readers import printable
 
@@ -171,7 +172,7 @@ def _fetched(uris: list[str]) -> dict[str, bytes | InputError]:
 def _local_files(library: str) -> Iterator[Found]:
     root = Path(library)
     if not root.exists():
-        raise UsageError("missing_file", f"there is no library {printable(library)!r}", "check the path")
+        raise UsageError("missing_file", f"there is no library {printable(library)!r}", where_it_may_be(root))
     if not root.is_dir():
         yield _stat(root, root.name)
         return

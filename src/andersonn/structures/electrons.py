@@ -11,7 +11,7 @@ import numpy as np
 from andersonn.structures import elements
 from andersonn.structures.distance_bonds import METALLOIDS, Bonds
 from andersonn.structures.ions import charge_of_groups, crowded_metals, crowded_told, is_bare_nitrogen
-from andersonn.structures.saturation import PLANAR, angles
+from andersonn.structures.saturation import OXYGEN, PLANAR, angles, bare_oxygens
 from andersonn.structures.structure import Structure
 
 H, C = 1, 6
@@ -79,13 +79,18 @@ def _by_count(structure: Structure) -> list[str]:
 
 
 def _lacking_hydrogen(crystal: Structure) -> tuple[str, ...]:
-    """A warning where carbons of a crystal have too few bonds, as where a file lacks hydrogens; none if its reader told."""
+    """Warnings where carbons of a crystal have too few bonds, or oxygens seem to be those of water, as where a file lacks
+    hydrogens; none if its reader told.
+    """
     told = any("hydrogen" in text for text in crystal.warnings)
-    if told or len(crystal) > PLENTY or not (crystal.Z == C).any():
+    if told or len(crystal) > PLENTY or not np.isin(crystal.Z, (C, OXYGEN)).any():
         return ()
-    bonds = Bonds.of(crystal)
-    open_ = np.sort(np.concatenate([_open_carbons(bonds), _pyramids(bonds)]))
-    return (f"{_named(open_, bonds.Z)} with too few bonds: hydrogens or other atoms are missing",) if open_.size else ()
+    bonds, found = Bonds.of(crystal), []
+    if open_ := sorted([*_open_carbons(bonds).tolist(), *_pyramids(bonds).tolist()]):
+        found.append(f"{_named(np.array(open_), bonds.Z)} with too few bonds: hydrogens or other atoms are missing")
+    if bare := bare_oxygens(bonds):
+        found.append(f"{_named(np.array(bare), bonds.Z)} like the oxygen of water or hydroxide, but without hydrogen")
+    return tuple(found)
 
 
 def _open_carbons(bonds: Bonds) -> np.ndarray:

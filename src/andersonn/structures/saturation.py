@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from andersonn.structures import elements
-from andersonn.structures.distance_bonds import Bonds
+from andersonn.structures.distance_bonds import METALLOIDS, Bonds
 
 H, B, C, N, OXYGEN, SI, P, S = 1, 5, 6, 7, 8, 14, 15, 16
 NEEDS = {B: 3, C: 4, N: 3, OXYGEN: 2, SI: 4, P: 3, S: 2, 32: 4, 33: 3, 34: 2}
@@ -19,6 +19,23 @@ PLANAR, STRAIGHT, BARE = 344.0, 155.0, 119.0
 a straight one; largest angle at a ring's nitrogen without hydrogen, 117 in pyridine."""
 PYRIDINE = 0.925
 """Longest bond of such a nitrogen, over the sum of the radii: 0.91 in pyridine, 0.93 in pyrrole."""
+
+OXO = 0.92
+"""An oxygen's only bond to a metal is that of an oxide up to this fraction of the sum of the radii: 0.68 in uranyl, 0.77 in
+Mo=O; 0.99 and more in aqua complexes."""
+
+
+def bare_oxygens(bonds: Bonds) -> list[int]:
+    """Indices of oxygens of a crystal that have no neighbor, or only a single metal at the distance of a water molecule."""
+    radius = elements.column("covalent_radius_A")
+    found = []
+    for k in np.flatnonzero((bonds.Z == OXYGEN) & (bonds.count <= 1)).tolist():
+        here = bonds.around(k)
+        others = bonds.Z[bonds.j[here]].tolist()
+        near = [d / (radius[OXYGEN] + radius[z]) for d, z in zip(bonds.distance[here].tolist(), others, strict=True)]
+        if not near or (others[0] not in METALLOIDS and near[0] > OXO):
+            found.append(k)
+    return found
 
 
 def unsaturated(bonds: Bonds) -> np.ndarray:

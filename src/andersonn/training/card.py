@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -27,6 +28,10 @@ MADE_OF = {
     "mofs.parquet": ("core-mof", "qmof"),
 }
 """File of records → names of the sources it was made of."""
+OTHERS_FILE = "FILE.py"
+"""Stands in commands for the file that declares a scientist which is not registered: a model does not keep its name."""
+PAGES = re.compile(r"(?:; | \()\[[^\[\]]+\]\(\.\./[^()]+\)\)?")
+"""Links to pages about the scientists of this package, with what joins them to the sentence."""
 RARE = 50
 """An element in fewer training structures than this is named on the card."""
 
@@ -57,12 +62,15 @@ def content_of(folder: Path) -> dict[str, Any]:
 
 
 def page_of(folder: Path) -> str:
-    """The card of the model in a folder, in Markdown, its links as from ``docs/cards``.
+    """The card of the model in a folder, in Markdown, its links as from ``docs/cards``; that of another scientist than those
+    of this package, of which these pages do not tell, has none.
 
     Raises:
         UsageError: as :func:`content_of`.
     """
-    return _page(_complete(folder), _notes(folder))
+    card = _complete(folder)
+    page = _page(card, _notes(folder))
+    return page if spec_of(card) is not None else PAGES.sub("", page)
 
 
 def _complete(folder: Path) -> dict[str, Any]:
@@ -94,12 +102,11 @@ def results_table(card: dict[str, Any], test: dict[str, Any]) -> str:
 
 
 def command(card: dict[str, Any]) -> str:
-    """The words that train the model of a card again, one command a line. The file that declares a scientist which is not
-    registered is taken to have its name.
+    """The words that train the model of a card again, one command a line; :data:`OTHERS_FILE` stands for a file that declares
+    the scientist.
     """
     data = " ".join(f"--data {name}" for name in card["data"]["file"].split(" + "))
-    ours = spec_of(card) is not None
-    train = f"andersonn train {card['task'] if ours else './' + card['task'] + '.py'} {data} --out"
+    train = f"andersonn train {card['task'] if spec_of(card) else OTHERS_FILE} {data} --out"
     options = _changed_options(card)
     if "members" not in card:
         return f"{train} my-model {options}".rstrip()
@@ -129,8 +136,7 @@ torch {card["versions"]["torch"]}.
 {_each_seed(card)}{_each_file(card)}## Data
 
 `{data["file"]}`: {data["records"]:,} records, {data["unusable"]} unusable; {data["train"]:,} for training,
-{data["validation"]:,} for tuning and calibration, {data["test"]:,} for the test; divided by {data["split_by"]}. Sources and
-licences: [data.md](../data.md). Elements in fewer than {RARE} training structures: {", ".join(_rare(card)) or "none"}.
+{data["validation"]:,} for tuning and calibration, {data["test"]:,} for the test; divided by {data["split_by"]}. {_where_sources(card)} Elements in fewer than {RARE} training structures: {", ".join(_rare(card)) or "none"}.
 
 {licences_of(card)}
 
@@ -140,7 +146,7 @@ licences: [data.md](../data.md). Elements in fewer than {RARE} training structur
 
 ## Make it again
 
-```sh
+{_declared(card)}```sh
 {command(card)}
 ```
 
@@ -156,6 +162,16 @@ def licences_of(card: dict[str, Any]) -> str:
     if not sources:
         return "Licence of the data: not known to this program."
     return "\n".join(f"- `{row['name']}`: {row['licence']}; cite {row['citation']}" for row in sources)
+
+
+def _where_sources(card: dict[str, Any]) -> str:
+    return "Sources and\nlicences: [data.md](../data.md)." if spec_of(card) is not None else "Licences:\nbelow."
+
+
+def _declared(card: dict[str, Any]) -> str:
+    """What :data:`OTHERS_FILE` in the command stands for, if it is there."""
+    found = spec_of(card) is not None
+    return "" if found else f"`{OTHERS_FILE}` is the Python file that declares the scientist `{card['task']}`.\n\n"
 
 
 def _out_of_domain(card: dict[str, Any]) -> str:

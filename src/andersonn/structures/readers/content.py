@@ -20,6 +20,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from andersonn.errors import InputError
+from andersonn.io.near_names import where_it_may_be
 from andersonn.structures.structure import Structure
 
 SUFFIXES = {
@@ -55,6 +56,13 @@ MARKS = {b"\x1f\x8b\x08": "gz", b"\xfd7zXZ\0": "xz"} | {b"BZh%d1AY&SY" % level: 
 """First bytes → how a file is packed, whatever its name says."""
 OTHERS = {b"PK\x03\x04": "a zip archive", b"\x28\xb5\x2f\xfd": "packed by zstd", b"\x1f\x9d": "packed by compress (.Z)",
           b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive", b"Rar!": "a RAR archive"}  # fmt: skip
+WEB_PAGE = ("a web page (HTML), perhaps the message of a server", "download the structure itself")
+NO_STRUCTURES = {
+    b"<!doctype html": WEB_PAGE,
+    b"<html": WEB_PAGE,
+    b"version https://git-lfs": ("a pointer of Git LFS, not the file it stands for", "get it with `git lfs pull`"),
+}
+"""First letters of what is often found under the name of a structure → what it is, and the cure."""
 DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -145,7 +153,7 @@ def content_of(path: Path, max_megabytes: float = MAX_MEGABYTES) -> bytes:
     try:
         found = path.stat()
     except FileNotFoundError:
-        raise InputError("missing_file", f"there is no file {str(path)!r}", "check the path") from None
+        raise InputError("missing_file", f"there is no file {str(path)!r}", where_it_may_be(path)) from None
     except (OSError, ValueError) as error:
         raise InputError(
             "unreadable", f"cannot open {str(path)!r}: {error}", "check the path and permissions"
@@ -167,13 +175,19 @@ def content_of(path: Path, max_megabytes: float = MAX_MEGABYTES) -> bytes:
 
 
 def text_of(content: bytes, path: PurePath) -> str:
-    """Content as text: UTF-8, UTF-16 with its mark, or else of Windows (cp1252).
+    """Content as text: UTF-8, UTF-16 and UTF-32 with their marks, or else of Windows (cp1252).
 
     Raises:
-        InputError: it is empty, or no text.
+        InputError: it is empty, no text, a web page or a pointer to a file elsewhere.
     """
     if not content.strip():
         raise InputError("empty_file", f"{str(path)!r} is empty", "write the structure again")
+    if other := next(
+        (what for mark, what in NO_STRUCTURES.items() if content[:200].lstrip().lower().startswith(mark)), None
+    ):
+        raise InputError("unknown_format", f"{str(path)!r} is {other[0]}", other[1])
+    if content.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):  # the former begins as UTF-16 does
+        return content.decode("utf-32", errors="replace")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as some Windows editors save text
         return content.decode("utf-16", errors="replace")
     if b"\0" in content[:65536]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from andersonn.errors import InputError
+from andersonn.io.near_names import where_it_may_be
 from andersonn.sanitize import lines_of
 from andersonn.structures.readers.content import (
     MAX_MEGABYTES,
@@ -261,4 +262,6 @@ def _from_word(text: str) -> Structure:
         if error.kind != "bad_smiles":
             raise
         kind = "bad_smiles" if set(text) & set("()[]=#@|") else "missing_file"
-        raise InputError(kind, f"there is no file {text!r}, and {error.message}", error.hint) from None
+        near = where_it_may_be(text)
+        cure = f"{near} Else {error.hint}" if near.startswith("did you mean") else error.hint
+        raise InputError(kind, f"there is no file {text!r}, and {error.message}", cure) from None

@@ -27,6 +27,7 @@ from andersonn.structures.readers.molecules.unbonded import (
     missing_bonds,
     missing_bonds_told,
 )
+from andersonn.structures.readers.words import ISOTOPES
 from andersonn.structures.structure import Structure
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: 
 
     with rdBase.BlockLogs():
         check_elements(mol)
+        notes += (
+            (ISOTOPES,) if any(atom.GetAtomicNum() == 1 and atom.GetIsotope() > 1 for atom in mol.GetAtoms()) else ()
+        )
         if lists_no_bonds(mol):
             return as_listed(mol, id, (*notes, NO_BONDS), warnings)
         sanitize(mol)

@@ -24,6 +24,7 @@ HINT = "each molecule needs @<TRIPOS>MOLECULE, @<TRIPOS>ATOM and @<TRIPOS>BOND"
 SECTION = "@<TRIPOS>"
 ORDERS = {"1": 1.0, "2": 2.0, "3": 3.0, "am": 1.0, "ar": 1.5}
 NO_BONDS = ("nc",)
+HEAVY_HYDROGEN = {"D": 2, "T": 3}
 LONE_PAIRS = ("LP", "DU.LP")
 WHOLE = 0.1
 """e: partial charges that add up to within this of a whole number make that charge."""
@@ -183,8 +184,11 @@ def _built(record: Record) -> Mol:
     from rdkit.Geometry import Point3D
 
     mol = Chem.RWMol()
-    for symbol in record.symbols:
-        mol.AddAtom(Chem.Atom(symbol))
+    for symbol, kind in zip(record.symbols, record.types, strict=True):
+        atom = Chem.Atom(symbol)
+        if kind.partition(".")[0] in HEAVY_HYDROGEN:
+            atom.SetIsotope(HEAVY_HYDROGEN[kind.partition(".")[0]])
+        mol.AddAtom(atom)
     kinds = {
         1.0: Chem.BondType.SINGLE,
         2.0: Chem.BondType.DOUBLE,

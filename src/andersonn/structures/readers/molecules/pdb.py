@@ -17,6 +17,7 @@ from andersonn.structures.readers.crystals.cif.document import parsed
 from andersonn.structures.readers.molecules.added_hydrogens import placed_hydrogens, with_hydrogens
 from andersonn.structures.readers.molecules.from_rdkit import check_elements, finished, sanitize
 from andersonn.structures.readers.molecules.pdb_elements import with_elements
+from andersonn.structures.readers.words import ISOTOPES
 from andersonn.structures.saturation import unsaturated
 from andersonn.structures.structure import Structure
 
@@ -97,6 +98,8 @@ def _structure(found: gemmi.Structure, index: int, notes: tuple[str, ...], id: s
                 f"atom {atom.name!r} has the unknown element {atom.element.name!r}",
                 "write the element's symbol in columns 77 and 78 (PDB) or type_symbol (mmCIF)",
             )
+    if any(atom.element.name == "D" for atom in left):
+        notes += (ISOTOPES,)
     if _lacks_hydrogen(alone):
         return _completed(alone, id, notes)
     charge = sum(atom.charge for atom in left)

@@ -20,6 +20,8 @@ SEPARATOR = re.compile(r"\s|[,;]")
 """Characters that end a SMILES and never occur in one."""
 QUOTED = re.compile(r"\([^()]*\)|\$[^$]*\$")
 """Coordinates and labels in an extension of CXSMILES."""
+UNLIKE_A_NAME = re.compile(r"=|\[|\(|[a-z]1|#[A-Z]")
+"""What stands in SMILES and seldom in a name."""
 HARMLESS = re.compile(r"(?:[\d.]*|(?:a|&\d*|o\d*|w[UD]?|r|c|t|ctu|atomProp)(?::.*)?)")
 """Other parts of such an extension that do not change the molecule: properties, groups of stereo centers."""
 LONGEST = 5000
@@ -59,15 +61,18 @@ def refuse_second(text: str) -> None:
         raise InputError(
             "several",
             f"{text[:80]!r} holds two molecules, {smiles[:40]!r} and {title[:40]!r}",
-            "give each as an input of its own, or put a blank, not a comma, before a name",
+            "give each as an input of its own",
         )
 
 
 def _is_second(text: str, smiles: str, title: str) -> bool:
-    """Whether the name behind a comma or a semicolon is SMILES of another molecule, as where two were meant."""
-    if not title or len(title) > LONGEST or not any(mark in text for mark in ",;"):
+    """Whether a name is SMILES of another molecule, as where two were meant, or the name stands first: behind a comma or a
+    semicolon any, behind white space one that is written as no name is.
+    """
+    if not title or len(title) > LONGEST or not (any(mark in text for mark in ",;") or UNLIKE_A_NAME.search(title)):
         return False
-    return constitution(title) not in (None, constitution(smiles))
+    first = constitution(smiles)
+    return first is not None and constitution(title) not in (None, first)
 
 
 def atomic_numbers(text: str) -> np.ndarray:
@@ -153,7 +158,7 @@ def _molecule(text: str) -> Mol:
     """The unsanitized molecule of a SMILES string."""
     from rdkit import Chem, rdBase
 
-    text, _ = named_smiles(text)
+    text, title = named_smiles(text)
     if not text:
         raise InputError("bad_smiles", "the SMILES is empty", HINT)
     if len(text) > LONGEST:
@@ -163,8 +168,19 @@ def _molecule(text: str) -> Mol:
     with rdBase.BlockLogs():
         mol = Chem.MolFromSmiles(text, options)
     if mol is None:
-        raise InputError("bad_smiles", f"{text[:80]!r} is no valid SMILES: {_fault(text)}", HINT)
+        raise InputError("bad_smiles", f"{text[:80]!r} is no valid SMILES: {_fault(text)}", _hint(title))
     return mol
+
+
+def _hint(title: str) -> str:
+    """The cure for a line whose first word is no SMILES; its last may be, where the name stands first."""
+    last = title.split()[-1] if title and len(title) <= LONGEST else ""
+    if not last or constitution(last) is None:
+        return HINT
+    return (
+        f"SMILES stands first: if {last[:40]!r} is it, write it before the name, as in 'CCO ethanol', or write a first line "
+        "of column names, such as 'name SMILES'"
+    )
 
 
 def _fault(text: str) -> str:
@@ -172,6 +188,8 @@ def _fault(text: str) -> str:
     for opening, closing in ("()", "[]"):
         if text.count(opening) != text.count(closing):
             return f"{text.count(opening)} {opening!r} but {text.count(closing)} {closing!r}"
+    if text.startswith("InChI="):
+        return "it is InChI, which is not read; `Chem.MolToSmiles(Chem.MolFromInchi(…))` of RDKit makes SMILES of it"
     if "[D]" in text or "[T]" in text:
         return "deuterium is written [2H] and tritium [3H]"
     return "an unknown symbol, an unclosed ring or a bond that leads nowhere"

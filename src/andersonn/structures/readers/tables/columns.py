@@ -196,6 +196,11 @@ def _no_column(names: Sequence[str], rows: Sequence[Sequence[Any]], what: str) -
     if any(map(_is_smiles, map(str, names))) and not any(plain(name) in IDS for name in names):
         hint = "if its first line is a molecule already, put a line with the names of the columns before it"
         return InputError("missing_column", f"{what} has no column of SMILES or files: it has {_listed(names)}", hint)
+    if any(str(value).startswith("InChI=") for row in rows for value in row):
+        hint = (
+            "InChI is not read: add a column of SMILES, which `Chem.MolToSmiles(Chem.MolFromInchi(…))` of RDKit makes"
+        )
+        return InputError("missing_column", f"{what} has no column of SMILES or files: it has {_listed(names)}", hint)
     like = [
         names[k]
         for k in range(len(names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from andersonn.errors import InputError
 from andersonn.io.installed import how_to_install
 from andersonn.sanitize import lines_of
 from andersonn.structures.readers.content import MAX_MEGABYTES, bare, text_of, unpacked_content
-from andersonn.structures.readers.tables.columns import ATOMS
+from andersonn.structures.readers.tables.columns import ATOMS, IDS, PATHS, is_smiles_name, plain
 from andersonn.structures.readers.tables.delimited import Layout, records
 
 EXCEL, PARQUET = (".xlsx", ".xlsm"), (".parquet", ".pq")
@@ -85,11 +86,18 @@ def table_of_text(text: str | Iterable[str], what: str) -> Table:
         InputError: there is no record.
     """
     lines = iter(lines_of(text) if isinstance(text, str) else text)
-    first = next((line for line in lines if line.strip("\ufeff\r\n \t")), None)
+    first = next((line for line in lines if line.strip("\ufeff\r\n \t") and not _is_remark(line)), None)
     if first is None:
         raise InputError("empty_file", f"{what} holds no rows", "write the table again")
     layout = Layout.of(next(records([first], Layout.of(first).delimiter)))
     return Table(what, list(layout.names), _rows(records(lines, layout.delimiter), layout), layout.delimiter != ",")
+
+
+def _is_remark(line: str) -> bool:
+    """Whether a line before the names of the columns tells of the table, as ``# from PubChem``, and is not ``#SMILES,name``."""
+    return line.lstrip("\ufeff").startswith("#") and not any(
+        is_smiles_name(name) or plain(name) in (*PATHS, *IDS) for name in re.split("[,;\t|]", line[:1000])
+    )
 
 
 def _rows(found: Iterable[str], layout: Layout) -> Iterator[Row]:

@@ -129,7 +129,7 @@ def _matrices(texts: tuple[str, ...]) -> np.ndarray:
 
 def _matrix(text: str) -> list[list[float]]:
     """Of one operation, ``[3, 4]``."""
-    text = ITS_NUMBER.sub("", text)
+    text = ITS_NUMBER.sub("", text).replace("\u2212", "-").replace("\u2013", "-")  # as typesetting writes a minus
     if len(text) <= LONGEST_TEXT and not OTHER_AXES.search(text):
         try:
             return gemmi.Op(text).float_seitz()[:3]

@@ -25,6 +25,10 @@ from andersonn.structures.readers.crystals.cif.evidence import CORRECT, Evidence
 from andersonn.structures.readers.crystals.cif.stated import Stated, settings_of
 from andersonn.structures.structure import Structure
 
+SYSTEMS = frozenset(
+    ("monoclinic", "orthorhombic", "tetragonal", "trigonal", "rhombohedral", "hexagonal", "cubic", "isometric")
+)
+"""Crystal systems that P 1 is not of."""
 IDENTITY = read_operations(("x,y,z",))
 
 
@@ -61,7 +65,13 @@ def _without_symmetry(sites: Sites, said: Stated, evidence: Evidence) -> Cell:
             "the file states no symmetry, but more atoms than it lists (by its formula units or multiplicities)",
             "add the space group or its operations, or list all atoms of the cell",
         )
-    return Cell(atoms, ("the file states no symmetry; its sites were taken for all atoms of the cell (P 1)",))
+    note = "the file states no symmetry; its sites were taken for all atoms of the cell (P 1)"
+    if said.system in SYSTEMS:
+        lacks = (
+            f"the file says {said.system} but states no space group: its sites may be a part of the cell's atoms only"
+        )
+        return Cell(atoms, (note,), (lacks,))
+    return Cell(atoms, (note,))
 
 
 def _lacks(atoms: Atoms, evidence: Evidence) -> bool:

@@ -43,7 +43,7 @@ NUMBER = re.compile(r"(?:no\.?|nr\.?|#)? ?\(?(\d{1,3})(?:\.0{0,9})?\)?", re.IGNO
 TRIPLET = re.compile(r"[^,]{0,40}[xyzXYZ][^,]{0,40},[^,]{1,40},[^,]{1,40}(?:,.{0,60})?", re.DOTALL)
 LONGEST_SYMBOL = 60
 SUBSCRIPTS = {0x2080 + k: str(k) for k in range(10)}
-HTML = re.compile(r"</?(?:sub|sup|i|b)>|[~_$\\]|\boverline\b|\bbar\b", re.IGNORECASE)
+HTML = re.compile(r"</?(?:sub|sup|i|b|u|span[^<>]{0,80})>|[~_$\\]|\boverline\b|\bbar\b", re.IGNORECASE)
 CHOICE_BEHIND = re.compile(
     r"(?P<symbol>.*?)[ :]{0,3}(?:\(?(?:origin|o|choice)(?: ?choice)? ?)?(?P<choice>[12]|[sz]|[hr][sz]?|hexagonal|rhombohedral|obverse)"
     r"(?: ?axes)?\)?",
@@ -54,6 +54,9 @@ NUMBER_BEHIND = re.compile(r" ?\( ?(?:#|no\.?|nr\.?)? ?\d{1,3} ?\)|[ ,;](?:#|no\
 """The number of a group, which some write behind its symbol."""
 CHOICES = {"s": "1", "z": "2", "1": "1", "2": "2", "o": "H"}
 FULL_PART = re.compile(r"(?:21|3[12]|4[1-3]|6[1-5])(?:/[a-emn])?|-?[1-6](?:/[a-emn])?|[a-emn]")
+
+
+SYSTEM = ("_space_group_crystal_system", "_symmetry_cell_setting")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Stated:
         dispute: the names that contradict each other, or empty.
         modulated: whether the structure is modulated.
         strange: names of symmetry items that are not understood.
+        system: the crystal system, in small letters; empty if the file does not name it.
         notes: on how the operations were found.
     """
 
@@ -78,6 +82,7 @@ class Stated:
     dispute: str = ""
     modulated: bool = False
     strange: tuple[str, ...] = ()
+    system: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -103,7 +108,8 @@ def stated(block: Block, cell: gemmi.UnitCell) -> Stated:
         for name in names
         if name not in known and name not in modulated and not SILENT.fullmatch(name) and _says_something(block, name)
     ]
-    return Stated(texts, centerings, groups, called, dispute, bool(modulated), tuple(strange), tuple(notes))
+    system = (block.value(*SYSTEM) or "").lower()
+    return Stated(texts, centerings, groups, called, dispute, bool(modulated), tuple(strange), system, tuple(notes))
 
 
 def agree(listed: Operations, said: Stated) -> bool:
