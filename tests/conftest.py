@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,17 @@ from ase.spacegroup import crystal
 from andersonn.structures.readers import as_structure
 from andersonn.structures.structure import Structure
 from tests import forked
+
+
+@pytest.fixture(autouse=True)
+def interrupts_reach_python():
+    """RDKit up to 2026.3 leaves a handler behind where a test generates a conformer by itself: the next interrupt is swallowed,
+    and the one after it ends the process without a word.
+    """
+    yield
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is not None:
+        signal.signal(signal.SIGINT, handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

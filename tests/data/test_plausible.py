@@ -93,3 +93,34 @@ def test_tasks_of_the_users_own_are_not_judged():
     assert check_unit(own, GAPS * 1e-6) == ""
     assert Task.from_dict(own.as_dict()) == own
     assert Task.from_dict(CONDUCTION.as_dict()) == CONDUCTION
+
+
+def test_estimators_refuse_them_too():
+    from andersonn.estimators.samples import DataError
+    from andersonn.estimators.targets import class_indices
+
+    with pytest.raises(DataError, match=r"by 2.99792e\+29 if they are in C m"):
+        class_indices(DIPOLES * 3.33564e-30, POLARITY)
+    assert class_indices(DIPOLES, POLARITY).max() == 1
+
+
+@pytest.mark.parametrize("side", ["train", "evaluate"])
+def test_train_and_evaluate_refuse_dipoles_in_coulomb_meters(side, tmp_path):
+    from typer.testing import CliRunner
+
+    from andersonn.cli.main import app
+
+    names = ["C", "CC", "CCC", "CO", "CCO", "CF", "CCF", "CC=O", "CC#N", "O"]
+    rows = [f"{name},{dipole * 3.33564e-30:g}" for name, dipole in zip(names, DIPOLES, strict=False)]
+    (tmp_path / "si.csv").write_text("\n".join(["smiles,dipole_D", *rows, ""]))
+    words = [
+        side,
+        "polarity",
+        "--data",
+        str(tmp_path / "si.csv"),
+        *(["--out", str(tmp_path / "m")] if side == "train" else []),
+    ]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, UsageError)
+    assert done.exception.kind == "implausible_labels"
+    assert "multiply them by 2.99792e+29 if they are in C m" in done.exception.hint

@@ -32,6 +32,11 @@ PACKAGES = [
     "httptools", "websockets", "codecarbon", "pynvml", "jax", "torchdeq", "tests", "main", "setup",
 ]  # fmt: skip
 """And what those look for that may not be there."""
+HOSTILE_TO_IMPORTS = [
+    *(name for name in PACKAGES if name not in ("sitecustomize", "usercustomize", "_virtualenv")),
+    "json", "typing", "re", "csv", "argparse", "logging", "tempfile", "subprocess", "dataclasses", "hashlib",
+]  # fmt: skip
+"""Names of modules that Python does not load by itself before any line of ours."""
 STARTS = (
     "subprocess.",
     "os.system",
@@ -203,20 +208,7 @@ def test_the_web_lab(hostile, surroundings):
 )
 def test_a_search_path_that_holds_the_current_folder(tmp_path, surroundings, way, paths):
     """The files that Python itself loads before any line of ours are out of our hands; all others are not."""
-    names = [
-        *PACKAGES,
-        "json",
-        "typing",
-        "re",
-        "csv",
-        "argparse",
-        "logging",
-        "tempfile",
-        "subprocess",
-        "dataclasses",
-        "hashlib",
-    ]
-    names = [name for name in names if name not in ("sitecustomize", "usercustomize", "_virtualenv")]
+    names = list(HOSTILE_TO_IMPORTS)
     if way == "module":
         names.remove("andersonn")  # python -m andersonn is that of the folder, if there is one
     if way == "script":
@@ -272,13 +264,21 @@ def test_pyscf_is_pointed_away_from_the_folder(tmp_path, monkeypatch):
     assert launch.settled({"PYSCF_CONFIG_FILE": "own"}) == {"PYSCF_CONFIG_FILE": "own"}
 
 
+BY_RAY = ["screen", "conduction", "quartz.cif", "--out", "by_ray", "--workers", "1", "--engine", "ray"]
+
+
 def test_ray(hostile, surroundings):
+    """Its daemons and the workers that it starts, which look for modules where the driver does."""
     pytest.importorskip("ray.data")
-    codes, said = run(
-        hostile,
-        surroundings,
-        ["screen", "conduction", "quartz.cif", "--out", "by_ray", "--workers", "1", "--engine", "ray"],
-    )
+    codes, said = run(hostile, surroundings, BY_RAY)
+    assert codes == [0], said
+
+
+def test_ray_with_a_search_path_that_holds_the_current_folder(tmp_path, surroundings):
+    pytest.importorskip("ray.data")
+    folder = shadow(tmp_path / "here", HOSTILE_TO_IMPORTS)
+    surroundings["PYTHONPATH"] += f"{os.pathsep}{os.pathsep}.{os.pathsep}{folder}"
+    codes, said = run(folder, surroundings, BY_RAY)
     assert codes == [0], said
 
 
