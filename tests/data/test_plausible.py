@@ -99,7 +99,7 @@ def test_estimators_refuse_them_too():
     from andersonn.estimators.samples import DataError
     from andersonn.estimators.targets import class_indices
 
-    with pytest.raises(DataError, match=r"by 2.99792e\+29 if they are in C m"):
+    with pytest.raises(DataError, match=r"by 2.99793e\+29 if they are in C m"):
         class_indices(DIPOLES * 3.33564e-30, POLARITY)
     assert class_indices(DIPOLES, POLARITY).max() == 1
 
@@ -123,4 +123,4 @@ def test_train_and_evaluate_refuse_dipoles_in_coulomb_meters(side, tmp_path):
     done = CliRunner().invoke(app, words)
     assert isinstance(done.exception, UsageError)
     assert done.exception.kind == "implausible_labels"
-    assert "multiply them by 2.99792e+29 if they are in C m" in done.exception.hint
+    assert "multiply them by 2.99793e+29 if they are in C m" in done.exception.hint
