@@ -45,8 +45,9 @@ def put(tmp_path):
 
 @pytest.fixture
 def forked_workers(monkeypatch):
-    """Worker processes are forked from one that has loaded their libraries: each start would take seconds of a core."""
+    """Child processes are forked from one that has loaded their libraries: each start would take seconds of a core."""
     monkeypatch.setattr("andersonn.launch.start", forked.worker)
+    monkeypatch.setattr("andersonn.launch.run", forked.module)
 
 
 @pytest.fixture

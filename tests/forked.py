@@ -191,6 +191,11 @@ def worker(module: str, *words: str, needs: str = "", **options: Any) -> Forked 
     return start(*words, **streams, env=env, call=f"{module}:main", session=options["start_new_session"])
 
 
+def module(name: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Takes the place of :func:`andersonn.launch.run`, where the C library need not read what the environment sets for it."""
+    return run(*words, env=os.environ | options.get("env", {}), call=f"{name}:main")
+
+
 STARTED = f"""
 import importlib, sys
 sys.path.insert(0, {str(ROOT)!r})

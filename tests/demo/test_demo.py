@@ -13,7 +13,7 @@ from andersonn.progress import Silent
 @pytest.fixture(scope="module")
 def result(demo_sample):
     with pytest.MonkeyPatch.context() as patch:
-        small = demo_sample.take(np.arange(0, len(demo_sample), 5))
+        small = demo_sample.take(np.arange(0, len(demo_sample), 10))
         patch.setattr(experiment, "demo_records", lambda: small)
         patch.setattr(report, "demo_records", lambda: small)
         found = experiment.run(seed=0, epochs=1, progress=Silent())

@@ -156,7 +156,7 @@ def test_the_verdict():
     assert "out of a stack's reach" in verdict(row((7, 8), (50, None)))
 
 
-def test_a_process_that_fails_is_not_a_step_that_does_not_fit(few, few_records):
+def test_a_process_that_fails_is_not_a_step_that_does_not_fit(few, few_records, forked_workers):
     found = budget._frontier(budget_plan(few, MEGABYTE), few_records, "no such kind")
     assert found["deepest"] is None
     assert "not measured: the process ended with status" in found["why"]

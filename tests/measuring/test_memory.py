@@ -70,7 +70,7 @@ def test_the_verdict_says_where_a_stack_needs_less():
 
 @pytest.mark.parametrize("task", [None, "conduction"])
 def test_the_solver_runs_for_exactly_so_many_steps_in_both_passes(task):
-    plan = Plan(task=task, batch=2)
+    plan = Plan(task=task, batch=1)
     for kind in (*LAYERS, *VARIANTS):
         found = step_peak(plan, kind, 3)
         assert (found["forward_evaluations"], found["adjoint_evaluations"]) == (4, 4)
@@ -127,7 +127,7 @@ def test_a_point_in_a_fresh_process():
     assert 10 * state < found["bytes"] < 100 * state
 
 
-def test_a_process_that_fails_is_not_measured():
+def test_a_process_that_fails_is_not_measured(forked_workers):
     found = memory._point(Plan(batch=2), "no such kind", 2)
     assert "bytes" not in found
     assert "not measured: the process ended with status" in found["why"]

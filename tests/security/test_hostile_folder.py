@@ -6,7 +6,6 @@ The files have the names of all modules of Python and of the packages that are u
 from __future__ import annotations
 
 import ast
-import json
 import os
 import signal
 import subprocess
@@ -14,24 +13,12 @@ import sys
 from pathlib import Path
 
 import httpx
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from andersonn import launch
 from tests import forked
+from tests.security.conftest import PACKAGES, ROOT, SOURCE, run, shadow, surroundings_at, written
 
-ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src/andersonn"
-EXAMPLES = ROOT / "examples"
-PACKAGES = [
-    "andersonn", "ase", "click", "cloudpickle", "cycler", "fastapi", "filelock", "fsspec", "gemmi", "h11", "joblib", "markdown_it",
-    "matplotlib", "multipart", "numpy", "packaging", "PIL", "pip", "psutil", "pyarrow", "pydantic", "pyscf", "pyzeo", "ray", "rdkit",
-    "rich", "safetensors", "scipy", "setuptools", "sitecustomize", "sklearn", "starlette", "tblite", "threadpoolctl", "torch", "typer",
-    "typing_extensions", "usercustomize", "uvicorn", "uvloop", "vesin", "conftest", "evil", "__main__", "_virtualenv", "uvicorn_worker",
-    "httptools", "websockets", "codecarbon", "pynvml", "jax", "torchdeq", "tests", "main", "setup",
-]  # fmt: skip
-"""And what those look for that may not be there."""
 HOSTILE_TO_IMPORTS = [
     *(name for name in PACKAGES if name not in ("sitecustomize", "usercustomize", "_virtualenv")),
     "json", "typing", "re", "csv", "argparse", "logging", "tempfile", "subprocess", "dataclasses", "hashlib",
@@ -48,24 +35,6 @@ STARTS = (
     "multiprocessing.",
     "asyncio.create_sub",
 )
-HOSTILE = """import os, sys
-with open(os.environ["MARKER"], "a") as log:
-    log.write(f"{__name__} in {sys.orig_argv}\\n")
-"""
-RUN = """
-import sys
-sys.argv = [sys.argv[1], "x", sys.argv[2]]
-from andersonn.cli.main import main
-import json
-for verb in json.loads(sys.argv[2]):
-    sys.argv[1:] = verb
-    try:
-        main()
-        code = 0
-    except SystemExit as end:
-        code = end.code or 0
-    print(f"STATUS {code} {verb}", flush=True)
-"""
 LIBRARY = """
 import os, sys
 from andersonn import Scientist
@@ -88,61 +57,13 @@ print(answer.label)
 """
 
 
-def shadow(folder: Path, names) -> Path:
-    """Fills a folder with hostile modules of these names, and with something to ask about."""
-    folder.mkdir()
-    for name in names:
-        (folder / f"{name}.py").write_text(HOSTILE)
-    for name in ("andersonn", "numpy", "torch", "joblib", "ray", "matplotlib"):
-        if name in names:
-            (folder / name).mkdir()
-            (folder / name / "__init__.py").write_text(HOSTILE)
-    if "andersonn" in names:
-        for part in ("workers", "cli", "web"):
-            (folder / "andersonn" / part).mkdir()
-            (folder / "andersonn" / part / "__init__.py").write_text(HOSTILE)
-        (folder / "andersonn/workers/process.py").write_text(HOSTILE)
-    (folder / "matplotlibrc").write_text("backend: module://evil\ntext.usetex: True\nfont.size: 999\n")
-    (folder / ".pyscf_conf.py").write_text(HOSTILE)
-    (folder / "pyvenv.cfg").write_text("home = .\n")
-    (folder / ".env").write_text("PYTHONPATH=.\n")
-    (folder / "sub").mkdir()
-    for name in ("structures/quartz.cif", "structures/Cu.cif", "frameworks/mof-5.cif", "molecules/solvents.sdf"):
-        (folder / Path(name).name).write_bytes((EXAMPLES / name).read_bytes())
-        (folder / "sub" / Path(name).name).write_bytes((EXAMPLES / name).read_bytes())
-    table = pq.read_table(SOURCE / "demo/crystals.parquet")
-    pq.write_table(table.take(np.arange(0, len(table), 30)), folder / "few.parquet")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
-    return shadow(tmp_path_factory.mktemp("hostile") / "here", [*sys.stdlib_module_names, *PACKAGES])
-
-
 @pytest.fixture
 def surroundings(tmp_path):
-    """The environment of a run, which cannot import from anywhere but what is installed."""
-    told = {
-        "PYTHONPATH": str(ROOT / "src"),
-        "MARKER": str(tmp_path / "marker"),
-        "ANDERSONN_CACHE": str(tmp_path / "cache"),
-    }
-    return os.environ | told | {"OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
+    return surroundings_at(tmp_path)
 
 
 def imported(surroundings) -> str:
-    path = Path(surroundings["MARKER"])
-    return path.read_text() if path.exists() else ""
-
-
-def run(hostile, surroundings, *verbs, program="andersonn"):
-    command = [sys.executable, "-P", "-c", RUN, program, json.dumps(verbs)]
-    done = subprocess.run(command, cwd=hostile, env=surroundings, capture_output=True, text=True)
-    assert imported(surroundings) == ""
-    codes = [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("STATUS")]
-    assert len(codes) == len(verbs), done.stderr
-    return codes, done.stdout + done.stderr
+    return written(surroundings["MARKER"])
 
 
 def test_the_trap_works(hostile, surroundings):
@@ -151,22 +72,9 @@ def test_the_trap_works(hostile, surroundings):
     assert imported(surroundings) != ""
 
 
-def test_verbs(hostile, surroundings):
-    """All in one process, which imports each module once, from the same folder as each by itself would."""
-    small = ["epochs=1", "model.width=8", "columns=8", "radial=8", "max_rows=400", "device=cpu"]
-    codes, said = run(
-        hostile, surroundings,
-        ["--version"], ["predict", "conduction", "quartz.cif", "sub"], ["predict", "polarity", "--smiles", "CCO", "-f", "json"],
-        ["explain", "conduction", "quartz.cif"], ["draw", "quartz.cif", "--out", "quartz.png"], ["card", "polarity"],
-        ["doctor"], ["data", "list"], ["data", "info", "qm9"], ["data", "get", "qm9", "--offline"],
-        ["evaluate", "conduction", "--data", "few.parquet", "--side", "all", "--no-baselines"],
-        ["train", "conduction", "--data", "few.parquet", "--out", "model", *small],
-        ["screen", "conduction", "sub", "--out", "screened", "--workers", "1"],
-        ["measure", "memory", "--depths", "1", "--batch", "1", "--out", "memory"],
-        ["label", "pore", "mof-5.cif", "--out", "pores.parquet"], ["label", "dipole", "--smiles", "O", "--out", "dipoles.parquet"],
-    )  # fmt: skip
-    assert codes[:14] == [0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0], said  # of the folder, molecules are no crystals
-    assert set(codes[14:]) <= {0, 2}  # 2 where the extra is not installed
+def test_verbs(ran):
+    assert ran.imported == ""
+    assert all(code in expected for code, expected in ran.statuses), ran.said
 
 
 def test_what_is_used_as_a_library(hostile, surroundings):
@@ -239,15 +147,10 @@ def test_a_package_in_the_current_folder_is_still_found(surroundings):
     assert done.returncode == 0, done.stderr
 
 
-def test_pictures_do_not_take_the_settings_of_the_folder(hostile, surroundings, tmp_path):
-    (tmp_path / "clean").mkdir()
-    (tmp_path / "clean/quartz.cif").write_bytes((hostile / "quartz.cif").read_bytes())
-    words = ["draw", "quartz.cif", "--out"]
-    command = [sys.executable, "-P", "-m", "andersonn.cli.main", *words, str(tmp_path / "a.png")]
-    assert subprocess.run(command, cwd=hostile, env=surroundings).returncode == 0
-    assert forked.run(*words, tmp_path / "b.png", cwd=tmp_path / "clean").returncode == 0
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    assert imported(surroundings) == ""
+def test_pictures_do_not_take_the_settings_of_the_folder(hostile, ran, tmp_path):
+    (tmp_path / "quartz.cif").write_bytes((hostile / "quartz.cif").read_bytes())
+    assert forked.run("draw", "quartz.cif", "--out", "clean.png", cwd=tmp_path).returncode == 0
+    assert (hostile / "quartz.png").read_bytes() == (tmp_path / "clean.png").read_bytes()
 
 
 def test_pyscf_is_pointed_away_from_the_folder(tmp_path, monkeypatch):
@@ -271,6 +174,7 @@ def test_ray(hostile, surroundings):
     """Its daemons and the workers that it starts, which look for modules where the driver does."""
     pytest.importorskip("ray.data")
     codes, said = run(hostile, surroundings, BY_RAY)
+    assert imported(surroundings) == ""
     assert codes == [0], said
 
 
@@ -279,6 +183,7 @@ def test_ray_with_a_search_path_that_holds_the_current_folder(tmp_path, surround
     folder = shadow(tmp_path / "here", HOSTILE_TO_IMPORTS)
     surroundings["PYTHONPATH"] += f"{os.pathsep}{os.pathsep}.{os.pathsep}{folder}"
     codes, said = run(folder, surroundings, BY_RAY)
+    assert imported(surroundings) == ""
     assert codes == [0], said
 
 

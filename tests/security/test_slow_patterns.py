@@ -7,6 +7,7 @@ function is, but never make a slow function gentle ten times.
 from __future__ import annotations
 
 import ast
+import math
 import re
 import string
 import time
@@ -109,16 +110,16 @@ def test_the_measure_sees_what_is_slow(pattern, way, text):
 def growth(use: Callable[[str], object], make: Callable[[int], str]) -> float:
     """How many times as long four times the length takes; 1.0 if even the longest takes no time to speak of."""
     length = 1 << 10
-    while took(use, make(4 * length)) < MEASURABLE:
+    while (longer := took(use, make(4 * length))) < MEASURABLE:
         length *= 4
         if 4 * length > LONGEST:
             return 1.0
-    shorter, longer, ratio = make(length), make(4 * length), STEEPEST
+    short, long, ratio = make(length), make(4 * length), math.inf
     for _ in range(10):
-        found = min(took(use, longer) for _ in range(2)) / max(min(took(use, shorter) for _ in range(3)), 1e-9)
-        ratio = found if ratio == STEEPEST else min(ratio, found)
+        ratio = min(ratio, longer / max(min(took(use, short) for _ in range(3)), 1e-9))
         if ratio < STEEPEST:
             break
+        longer = min(took(use, long) for _ in range(2))
     return ratio
 
 

@@ -163,8 +163,11 @@ def probe(posed: StepInput, kind: str, depth: int, plan: Plan) -> dict[str, Any]
     return found
 
 
-def _walk(plan: Plan, kind: str) -> None:
-    """Probes depths, and prints each finding at once, so that none is lost if the process ends over the next."""
+def main() -> None:
+    """A process that probes depths; its plan and kind are the words it is started with. It prints each finding at once, so that
+    none is lost if it ends over the next.
+    """
+    plan, kind = plan_of(sys.argv[1]), sys.argv[2]
     torch.set_num_threads(plan.threads)
     posed = _posed(plan, read_records(plan.data))
     step(posed, kind, 1)  # loads code that is loaded when it is first needed
@@ -180,4 +183,4 @@ def _walk(plan: Plan, kind: str) -> None:
 
 
 if __name__ == "__main__":
-    _walk(plan_of(sys.argv[1]), sys.argv[2])
+    main()

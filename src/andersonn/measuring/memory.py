@@ -210,5 +210,10 @@ def plan_of(text: str) -> Plan:
     return Plan(**values | lists)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """A process that measures one point: its plan, kind and depth are the words it is started with."""
     print(json.dumps(step_peak(plan_of(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))
+
+
+if __name__ == "__main__":
+    main()

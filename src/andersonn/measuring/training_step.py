@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from andersonn.data.merging import read_records
+from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, image_store
 from andersonn.errors import UsageError
 from andersonn.implicit import Equilibrium, ImplicitGradient
@@ -91,14 +92,18 @@ def images_of(scientist: Predictor, files: Sequence[str], count: int, seed: int)
     if not files and task != CONDUCTION.name:
         raise UsageError("no_data", f"no structures for {task} are included", "give --data FILE.parquet")
     records = read_records(files or (str(resources.files("andersonn.demo") / "crystals.parquet"),))
+    if len(records) < count:
+        raise _too_few(records, len(records), count)
     chosen = np.random.default_rng(seed).permutation(len(records))[: 2 * count]  # some may be unusable
     store = image_store(records.take(np.sort(chosen)), scientist.recipe)
     usable = np.flatnonzero(store.n_rows > 0)[:count]
     if len(usable) < count:
-        raise UsageError(
-            "no_records", f"{records.source!r} has {len(usable)} usable structures of {count}", "lower --batch"
-        )
+        raise _too_few(records, len(usable), count)
     return store, usable
+
+
+def _too_few(records: Records, found: int, count: int) -> UsageError:
+    return UsageError("no_records", f"{records.source!r} has {found} usable structures of {count}", "lower --batch")
 
 
 def step_input(scientist: Predictor, store: ImageStore, images: np.ndarray, device: str) -> StepInput:
