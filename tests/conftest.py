@@ -11,6 +11,7 @@ from ase.spacegroup import crystal
 from andersonn.structures.readers import as_structure
 from andersonn.structures.structure import Structure
 from tests import forked
+from tests.small_fits import make_small
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +30,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory):
     """Stores made by tests stay out of the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ANDERSONN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def small_fits():
+    """Small trainings stay small; :mod:`tests.forked` sees to it in the processes that it forks."""
+    with pytest.MonkeyPatch.context() as patch:
+        make_small(patch.setattr)
         yield
 
 

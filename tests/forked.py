@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import andersonn
+from tests.small_fits import make_small
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "andersonn.cli.main:main"
@@ -201,6 +202,7 @@ import importlib, sys
 sys.path.insert(0, {str(ROOT)!r})
 module, _, function = sys.argv.pop(1).partition(":")
 sys.argv[0] = "andersonn"
+importlib.import_module("tests.small_fits").make_small()
 getattr(importlib.import_module(module), function)()
 """
 
@@ -235,6 +237,7 @@ def _serve(requests: socket.socket) -> Asked | None:
     ours = {found.name for found in pkgutil.walk_packages(andersonn.__path__, "andersonn.")}
     for name in (*LIBRARIES, *sorted(ours - NEED_TRITON)):
         importlib.import_module(name)
+    make_small()
     gc.freeze()
     tasks = Path("/proc/self/task")
     others = {path.read_text().strip() for path in tasks.glob("[0-9]*/comm") if path.parent.name != str(os.getpid())}

@@ -6,21 +6,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from matplotlib.image import imread
 
 from tests.forked import run
+from tests.pictures import colors
 
 STRUCTURES = Path(__file__).parents[2] / "examples/structures"
 
 
-def colors(path: Path) -> int:
-    """How many different colors a picture has."""
+def colors_of(path: Path) -> int:
     image = imread(path)
     assert image.shape[0] > 400
     assert image.shape[1] > 800
-    return len(np.unique((255 * image[..., :3]).astype(int).reshape(-1, 3), axis=0))
+    return colors(image)
 
 
 def test_numbers_and_pictures_of_crystals(tmp_path):
@@ -36,7 +35,7 @@ def test_numbers_and_pictures_of_crystals(tmp_path):
     assert {"class", "probabilities", "estimate", "solver", "thresholds", "model"} <= salt.keys()
     assert sum(part["share"] for part in quartz["contributions"]) == pytest.approx(1.0)
     for answer in (salt, quartz):
-        assert colors(Path(answer["picture"])) > 30
+        assert colors_of(Path(answer["picture"])) > 30
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["NaCl.png", "quartz.png"]
 
 
@@ -48,8 +47,8 @@ def test_molecules_into_one_file(tmp_path):
     assert [row["element"] for row in rows[:9]] == ["C", "C", "O", *"HHHHHH"]
     assert sum(float(row["value"]) for row in rows[:9]) == pytest.approx(float(rows[0]["total"]), abs=1e-2)
     assert {row["picture"] for row in rows} == {str(out), str(tmp_path / "x-2.png")}
-    assert colors(out) > 30
-    assert colors(tmp_path / "x-2.png") > 30
+    assert colors_of(out) > 30
+    assert colors_of(tmp_path / "x-2.png") > 30
 
 
 def test_table_without_picture(tmp_path):

@@ -17,7 +17,7 @@ def library(tmp_path):
     return tmp_path / "l.smi"
 
 
-def test_screen_tells_what_was_answered_and_what_was_not(library, tmp_path):
+def test_screen_tells_what_was_answered_and_what_was_not(library, tmp_path, forked_workers):
     words = ["screen", "polarity", str(library), "--out", str(tmp_path / "o"), "--workers", "1", "--conformers", "1"]
     found = RUNNER.invoke(app, [*words, "--format", "json", "--where", "p > 0"])
     assert found.exit_code == 1, found.output

@@ -137,7 +137,7 @@ def test_export_and_python(model, file, data, tmp_path):
     assert again.task == scientist.task
 
 
-def test_screen(model, tmp_path):
+def test_screen(model, tmp_path, forked_workers):
     (tmp_path / "library.smi").write_text("CCO\nCCCCCC\nC1CC\n")
     words = ["--model", model, "--out", tmp_path / "run", "--workers", "1", "--where", "logS < 5", "-f", "json"]
     done = CliRunner().invoke(app, [*map(str, ["screen", "solubility", tmp_path / "library.smi", *words])])
@@ -152,7 +152,7 @@ def test_known_answers(model):
     assert failures_of(model) == (1, [])
 
 
-def test_serve(model, monkeypatch):
+def test_serve(model, monkeypatch, forked_workers):
     """With this model alone: the others are untrained."""
     testclient = pytest.importorskip("fastapi.testclient")
     from dataclasses import replace

@@ -65,7 +65,7 @@ def test_words_that_are_neither(scientist, atoms):
 
 
 def test_warnings(scientist):
-    charged, strange, large = scientist.predict(["CC[NH3+]", "C[Se]C", "C" * 40])
+    charged, strange, large = scientist.predict(["CC[NH3+]", "C[Se]C", "C" * 16])
     assert any("charge is +1" in w for w in charged.warnings)
     assert any("Se occurs in no training structure" in w for w in strange.warnings)
     assert any("atoms; the largest training structure" in w for w in large.warnings)

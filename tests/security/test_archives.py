@@ -101,7 +101,7 @@ def test_links_and_devices_are_not_followed(tmp_path):
     assert inputs(of_zip(tmp_path / "a.zip", ["good.xyz"], str(secret)))[1][1] == "not_a_file"
 
 
-def test_a_whole_run_writes_into_its_folder_alone(tmp_path):
+def test_a_whole_run_writes_into_its_folder_alone(tmp_path, forked_workers):
     library = of_zip(tmp_path / "library.zip", [*LEAVING, *HARMLESS])
     settings = Settings(str(weights_folder("polarity")), "andersonn/polarity")
     manifest = Screening(settings, str(library), tmp_path / "out").run()

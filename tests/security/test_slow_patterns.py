@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -240,16 +241,16 @@ def patterns() -> list[Found]:
     that are asked of that name anywhere.
     """
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
+    nodes = {path: list(ast.walk(tree)) for path, tree in trees.items()}
     asked: dict[str, set[str]] = {}
-    for tree in trees.values():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and node.attr in USES:
-                name = node.value.id if isinstance(node.value, ast.Name) else getattr(node.value, "attr", None)
-                asked.setdefault(name, set()).add(node.attr)
+    for node in chain.from_iterable(nodes.values()):
+        if isinstance(node, ast.Attribute) and node.attr in USES:
+            name = node.value.id if isinstance(node.value, ast.Name) else getattr(node.value, "attr", None)
+            asked.setdefault(name, set()).add(node.attr)
     found = []
     for path, tree in trees.items():
-        constants = text_constants(tree)
-        for node in ast.walk(tree):
+        constants, names = text_constants(tree), names_of_calls(nodes[path])
+        for node in nodes[path]:
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in USES):
                 continue
             if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "re"):
@@ -257,24 +258,21 @@ def patterns() -> list[Found]:
             where, way = f"{path.relative_to(SOURCE)}:{node.lineno}", node.func.attr
             pattern = re.compile(text_of(node.args[0], constants, where), flags_of(node))
             ways = (
-                {way}
-                if way != "compile"
-                else asked.get(name_of(tree, node), set()) - {"compile"} or {"search", "finditer"}
+                {way} if way != "compile" else asked.get(names.get(node), set()) - {"compile"} or {"search", "finditer"}
             )
             found.append(Found(where, pattern, frozenset(ways)))
     return found
 
 
-def name_of(tree: ast.AST, call: ast.Call) -> str | None:
-    """The name that a compiled pattern is given."""
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Assign)
-            and call in list(ast.walk(node.value))
-            and isinstance(node.targets[0], ast.Name)
-        ):
-            return node.targets[0].id
-    return None
+def names_of_calls(nodes: list[ast.AST]) -> dict[ast.AST, str]:
+    """The names that values are given, by the calls in them."""
+    return {
+        call: node.targets[0].id
+        for node in nodes
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        for call in ast.walk(node.value)
+        if isinstance(call, ast.Call)
+    }
 
 
 def text_constants(tree: ast.Module) -> dict[str, str | bytes]:

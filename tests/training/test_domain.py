@@ -19,6 +19,7 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import ImageBatch
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.structures.image import NodeNeighborImage
+from andersonn.training import domain_fitting
 from andersonn.training.corruptions import corruptions
 from andersonn.training.dataset import prepare
 from andersonn.training.domain_fitting import _classifier, describe_domain
@@ -26,12 +27,20 @@ from andersonn.training.recalibrate import recalibrate
 from andersonn.training.run import train
 from tests.conftest import random_structure
 
+STEPS = domain_fitting.STEPS
 SMALL = ["epochs=1", "model.width=8", "columns=6", "radial=8", "max_rows=400"]
 
 
 @pytest.fixture(scope="module")
 def records(demo_sample):
     return demo_sample.take(np.arange(0, len(demo_sample), 20))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def whole_classifier():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(domain_fitting, "STEPS", STEPS)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -131,16 +131,6 @@ def told_by_ase(atoms: Any) -> Told:
     return told
 
 
-def told_by_text(text: str, nuclear: int) -> Told:
-    """Charge and multiplicity from a comment line, such as ``charge=1 multiplicity=2``, ``charge: -1``, or ``0 1`` alone.
-
-    Args:
-        text: one line.
-        nuclear: sum of the atomic numbers; its parity tells spins from multiplicities.
-    """
-    return _agreed(_words(text, nuclear), nuclear)
-
-
 def _words(text: str, nuclear: int) -> list[tuple[str, dict[str, Any]]]:
     text = " ".join(text[:10_000].split())
     pair = PAIR.fullmatch(text)
