@@ -21,6 +21,7 @@ from andersonn.implicit.bound_cell import (
     hold_weights,
 )
 from andersonn.implicit.capture import without_graph_capture
+from andersonn.implicit.compiled_solve import WAY_ROUND, solve_cell_compiled
 from andersonn.implicit.functional import Problem
 from andersonn.implicit.gradient import Gradient, ImplicitGradient
 from andersonn.implicit.monitor import DriftMonitor
@@ -73,6 +74,8 @@ class Equilibrium(nn.Module):
         warm_starts: stores the solutions (in training the adjoints, too) of samples called with ``keys``.
         initializer: a module that maps x to a first state; see :meth:`initializer_loss`.
         monitor: called after every solve in training mode.
+        compile: one C++ program of cell and loop for the forward solve; the adjoint is solved as always. For small
+            states, solved very often in one shape (:func:`~andersonn.solvers.compiled.solve_compiled`).
 
     Attributes:
         last: :class:`~andersonn.solvers.FixedPoint` of the last forward solve of the thread that asks, its ``z`` detached.
@@ -102,6 +105,7 @@ class Equilibrium(nn.Module):
         warm_starts: WarmStarts | None = None,
         initializer: nn.Module | None = None,
         monitor: DriftMonitor | None = None,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         if not callable(cell) or isinstance(cell, type):
@@ -110,7 +114,7 @@ class Equilibrium(nn.Module):
             raise TypeError(f"solver must be a solver such as Anderson(), not {solver!r}")
         if gradient is not None and not isinstance(gradient, Gradient):
             raise TypeError(f"gradient must be a rule such as ImplicitGradient(), not {gradient!r}")
-        for name, choice in (("compact", compact), ("freeze_randomness", freeze_randomness)):
+        for name, choice in (("compact", compact), ("freeze_randomness", freeze_randomness), ("compile", compile)):
             if choice is not None and not isinstance(choice, bool):
                 raise TypeError(f"{name} must be True, False or None, not {choice!r}")
         if warm_starts is not None and not isinstance(warm_starts, WarmStarts):
@@ -124,6 +128,7 @@ class Equilibrium(nn.Module):
         self.gradient = gradient or ImplicitGradient()
         self.compact, self.freeze_randomness = compact, freeze_randomness
         self.warm_starts, self.initializer, self.monitor = warm_starts, initializer, monitor
+        self.compiled = bool(compile)
         self._by_thread = threading.local()
 
     def forward(self, x: Any, z0: Any = None, offsets: Tensor | None = None, keys: Keys | None = None) -> Any:
@@ -173,7 +178,10 @@ class Equilibrium(nn.Module):
             start = store.get(keys, start, offsets)
         f = cell_map(self.cell, x, start, tree, self.compact, self.freeze_randomness)
         with hold_weights():
-            solution = self.solver.solve(f if recorder is None else recorder.watch(f, start), start, offsets)
+            if self.compiled:
+                solution = solve_cell_compiled(self.solver, f, start, offsets, recorder is not None)
+            else:
+                solution = self.solver.solve(f if recorder is None else recorder.watch(f, start), start, offsets)
         if f.autocast.enabled:
             torch.clear_autocast_cache()  # before torch 2.13 it reuses weights cast without gradients
         if keys is not None and store is not None:
@@ -254,6 +262,8 @@ class Equilibrium(nn.Module):
         self, x: Any, start: Any, offsets: Tensor | None, keys: Keys | None
     ) -> tuple[Any, FixedPoint]:
         """The same under a function transform or in forward mode."""
+        if self.compiled:
+            raise NotImplementedError(f"compile=True does not work under torch.func transforms; {WAY_ROUND}")
         if keys is not None:
             raise NotImplementedError(
                 "warm starts cannot be read under torch.func transforms; call the layer without keys"

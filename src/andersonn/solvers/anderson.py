@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from andersonn.solvers.automatic import AutomaticExtrapolation
+from andersonn.solvers.compiled import solve_compiled
 from andersonn.solvers.extrapolation import AndersonOptions, Extrapolation
 from andersonn.solvers.guarded import Guarded
 from andersonn.solvers.layout import Layout
@@ -72,7 +73,11 @@ class Anderson(AndersonOptions):
 
 
 def fixed_point(
-    f: Callable[[Any], Any], z0: Any, solver: Solver | None = None, offsets: Tensor | None = None
+    f: Callable[[Any], Any],
+    z0: Any,
+    solver: Solver | None = None,
+    offsets: Tensor | None = None,
+    compile: bool = False,
 ) -> FixedPoint:
     """Finds z with z = f(z), each sample of the batch on its own.
 
@@ -87,6 +92,8 @@ def fixed_point(
             parts may differ in dtype (see :class:`~andersonn.solvers.PyTree`). An empty batch gives an empty result.
         solver: default ``Anderson("auto")``.
         offsets: int64 ``[B + 1]``: sample b owns rows ``offsets[b]`` to ``offsets[b + 1]`` of the state.
+        compile: make one C++ program of f and the loop, for small states that are solved very often in one shape; see
+            :func:`~andersonn.solvers.compiled.solve_compiled`.
 
     Returns:
         A :class:`~andersonn.solvers.FixedPoint`; check its ``status`` before you use ``z``.
@@ -94,6 +101,7 @@ def fixed_point(
     Raises:
         TypeError, ValueError: f does not keep shape, dtype or device, or changes memory it must leave alone; the state
             is neither floating-point nor complex.
+        RuntimeError: with ``compile``, f cannot be compiled as one graph, or there is no C++ compiler.
         NotImplementedError: inside a transform of ``torch.func``; :class:`~andersonn.Equilibrium` has rules for them.
 
     Examples:
@@ -105,4 +113,5 @@ def fixed_point(
     """
     if solver is not None and not isinstance(solver, Solver):
         raise TypeError(f"solver must be a solver such as Anderson(), not {solver!r}")
-    return (Anderson(window="auto") if solver is None else solver).solve(f, z0, offsets)
+    solver = solver or Anderson(window="auto")
+    return solve_compiled(solver, f, (), z0, offsets) if compile else solver.solve(f, z0, offsets)
