@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from andersonn.implicit.bound_cell import (
     hold_weights,
 )
 from andersonn.implicit.capture import without_graph_capture
-from andersonn.implicit.compiled_solve import WAY_ROUND, solve_cell_compiled
+from andersonn.implicit.compiled_solve import refuse_transforms, solve_cell_compiled
 from andersonn.implicit.functional import Problem
 from andersonn.implicit.gradient import Gradient, ImplicitGradient
 from andersonn.implicit.monitor import DriftMonitor
@@ -126,9 +127,8 @@ class Equilibrium(nn.Module):
         self.cell = cell
         self.solver = solver or Anderson(window="auto")
         self.gradient = gradient or ImplicitGradient()
-        self.compact, self.freeze_randomness = compact, freeze_randomness
+        self.compact, self.freeze_randomness, self.compiled = compact, freeze_randomness, compile
         self.warm_starts, self.initializer, self.monitor = warm_starts, initializer, monitor
-        self.compiled = bool(compile)
         self._by_thread = threading.local()
 
     def forward(self, x: Any, z0: Any = None, offsets: Tensor | None = None, keys: Keys | None = None) -> Any:
@@ -178,10 +178,8 @@ class Equilibrium(nn.Module):
             start = store.get(keys, start, offsets)
         f = cell_map(self.cell, x, start, tree, self.compact, self.freeze_randomness)
         with hold_weights():
-            if self.compiled:
-                solution = solve_cell_compiled(self.solver, f, start, offsets, recorder is not None)
-            else:
-                solution = self.solver.solve(f if recorder is None else recorder.watch(f, start), start, offsets)
+            solve = partial(solve_cell_compiled, self.solver) if self.compiled else self.solver.solve
+            solution = solve(f if recorder is None else recorder.watch(f, start), start, offsets)
         if f.autocast.enabled:
             torch.clear_autocast_cache()  # before torch 2.13 it reuses weights cast without gradients
         if keys is not None and store is not None:
@@ -262,8 +260,7 @@ class Equilibrium(nn.Module):
         self, x: Any, start: Any, offsets: Tensor | None, keys: Keys | None
     ) -> tuple[Any, FixedPoint]:
         """The same under a function transform or in forward mode."""
-        if self.compiled:
-            raise NotImplementedError(f"compile=True does not work under torch.func transforms; {WAY_ROUND}")
+        refuse_transforms(self.compiled)
         if keys is not None:
             raise NotImplementedError(
                 "warm starts cannot be read under torch.func transforms; call the layer without keys"
@@ -320,7 +317,7 @@ class Equilibrium(nn.Module):
     def extra_repr(self) -> str:
         """Shown by print(layer)."""
         others = ("compact", "freeze_randomness", "warm_starts", "monitor")
-        given = {name: getattr(self, name) for name in ("solver", "gradient", *others)}
+        given = {name: getattr(self, name) for name in ("solver", "gradient", *others)} | {"compile": self.compiled or None}
         return ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
 
     @property
@@ -354,7 +351,7 @@ class Equilibrium(nn.Module):
         return {name: value for name, value in state.items() if name != "_by_thread"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__({"compiled": False} | state)  # of versions without it
         self._by_thread = threading.local()
 
     def _guessed(self, x: Any) -> Any:

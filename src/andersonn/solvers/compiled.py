@@ -34,6 +34,8 @@ WAY_ROUND = "leave out compile=True"
 COMPILED = ("rtol", "atol", "max_steps", "joint", "compact", "window", "mixing", "ridge", "safeguard", "patience")
 """Options that a compiled solve follows; ``compact`` only once the ordinary solver goes on."""
 
+BACKEND: dict[str, Any] = {"options": {"cpp_wrapper": True}}
+"""Arguments of torch.compile: Inductor, with the loop itself in C++ as well."""
 COMPILERS = ("torch._dynamo", "torch._inductor")
 
 _numbers = itertools.count()
@@ -168,7 +170,7 @@ def _program(recipe: Recipe) -> Callable[..., Carried]:
     # A code object of its own: torch.compile bounds how many programs one has.
     code = loop.__code__.replace(co_name=f"loop_{next(_numbers)}")
     own = types.FunctionType(code, loop.__globals__, code.co_name, loop.__defaults__, loop.__closure__)
-    return torch.compile(own, fullgraph=True, dynamic=False, options={"cpp_wrapper": True})
+    return torch.compile(own, fullgraph=True, dynamic=False, **BACKEND)
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
@@ -184,7 +186,8 @@ def _explained(error: Exception, f: object) -> RuntimeError:
     """The error of a compilation with its cause and cure."""
     names = {type(each).__name__ for each in _causes(error)}
     name = getattr(f, "__qualname__", type(f).__name__)
-    reason = next((line for line in str(error).splitlines() if line.strip()), names.copy().pop())
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or sorted(names)
+    reason = next((line for line in lines if line.startswith("Explanation:")), lines[0]).removeprefix("Explanation: ")
     if names & {"InvalidCxxCompiler", "CppCompileError"}:
         return RuntimeError(
             "compile=True needs a C++ compiler and Python's headers, and compiling failed; install g++ and python3-dev, or set "
