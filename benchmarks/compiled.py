@@ -85,7 +85,11 @@ def ours(weight: torch.Tensor, shift: torch.Tensor) -> dict[str, Callable[[], in
 
     z0 = torch.zeros_like(shift)
     same = {"rtol": RTOL, "max_steps": STEPS}
-    solvers = {"forward": ForwardIteration(**same), BASE: Anderson(window=5, **same), "Anderson auto": Anderson("auto", **same)}
+    solvers = {
+        "forward": ForwardIteration(**same),
+        BASE: Anderson(window=5, **same),
+        "Anderson auto": Anderson("auto", **same),
+    }
     runs = {name: (lambda s=s: fixed_point(f, z0, s).evaluations) for name, s in solvers.items()}
     for name in ("forward", BASE):
         runs[f"{name}, compile"] = lambda s=solvers[name]: fixed_point(f, z0, s, compile=True).evaluations
@@ -120,14 +124,15 @@ def jaxopt_runs(weight: torch.Tensor, shift: torch.Tensor) -> dict[str, Callable
         return {}
     jax.config.update("jax_enable_x64", weight.dtype == torch.float64)
     w, x = jax.numpy.asarray(weight.numpy()), jax.numpy.asarray(shift.numpy())
-    kinds = {"forward": (jaxopt.FixedPointIteration, {}), "Anderson m=5": (jaxopt.AndersonAcceleration, {"history_size": 5})}
+    kinds = {
+        "forward": (jaxopt.FixedPointIteration, {}),
+        "Anderson m=5": (jaxopt.AndersonAcceleration, {"history_size": 5}),
+    }
     runs = {}
     for name, (kind, more) in kinds.items():
         # Its tolerance is absolute: that of ours at the solution, for the whole state.
         size = float(torch.linalg.vector_norm(fixed_point(lambda z: torch.tanh(z @ weight + shift), shift).z))
-        solver = kind(
-            lambda z: jax.numpy.tanh(z @ w + x), maxiter=STEPS, tol=RTOL * size, implicit_diff=False, **more
-        )
+        solver = kind(lambda z: jax.numpy.tanh(z @ w + x), maxiter=STEPS, tol=RTOL * size, implicit_diff=False, **more)
         solve, z0 = jax.jit(lambda z, solver=solver: solver.run(z)), jax.numpy.zeros_like(x)
 
         def run(solve=solve, z0=z0):

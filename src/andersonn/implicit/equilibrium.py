@@ -317,7 +317,9 @@ class Equilibrium(nn.Module):
     def extra_repr(self) -> str:
         """Shown by print(layer)."""
         others = ("compact", "freeze_randomness", "warm_starts", "monitor")
-        given = {name: getattr(self, name) for name in ("solver", "gradient", *others)} | {"compile": self.compiled or None}
+        given = {name: getattr(self, name) for name in ("solver", "gradient", *others)} | {
+            "compile": self.compiled or None
+        }
         return ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
 
     @property

@@ -108,7 +108,7 @@ def recipe_of(solver: Solver, z0: Any, offsets: Tensor | None) -> tuple[Layout, 
         raise TypeError(
             f"compile=True solves float32 and float64 states on the CPU, not {z0.dtype} on {z0.device}; {WAY_ROUND}"
         )
-    shared = {
+    shared: dict[str, Any] = {
         "shape": tuple(z0.shape),
         "rows": layout.rows,
         "evaluations": solver.max_steps - 1,  # the ordinary solver needs two to go on
@@ -165,7 +165,9 @@ def _program(recipe: Recipe) -> Callable[..., Carried]:
     try:
         from torch._higher_order_ops import while_loop  # PyTorch names it a prototype
     except ImportError as error:
-        raise RuntimeError(f"compile=True needs torch.while_loop of a newer PyTorch; update it, or {WAY_ROUND}") from error
+        raise RuntimeError(
+            f"compile=True needs torch.while_loop of a newer PyTorch; update it, or {WAY_ROUND}"
+        ) from error
     loop: Any = loop_of(recipe, while_loop)
     # A code object of its own: torch.compile bounds how many programs one has.
     code = loop.__code__.replace(co_name=f"loop_{next(_numbers)}")
@@ -206,7 +208,7 @@ def _explained(error: Exception, f: object) -> RuntimeError:
 
 def _result(end: Carried, seconds: float, z0: Tensor) -> FixedPoint | None:
     """The result, if the latest evaluation found all samples within the tolerance at the states returned."""
-    count = int(end.count)
+    count = int(end.taken)
     if not bool((end.outside < count - 1).all()):
         return None
     residual = end.history[count - 1].clone()
@@ -215,11 +217,9 @@ def _result(end: Carried, seconds: float, z0: Tensor) -> FixedPoint | None:
     return FixedPoint(end.z.view(z0.shape), status, residual, end.outside + 1, count, trace)
 
 
-def _continued(
-    solver: Solver, f: Callable[[Tensor], Tensor], end: Carried, seconds: float, z0: Tensor
-) -> FixedPoint:
+def _continued(solver: Solver, f: Callable[[Tensor], Tensor], end: Carried, seconds: float, z0: Tensor) -> FixedPoint:
     """The result of the ordinary solver, which goes on from the best states."""
-    taken = int(end.count)
+    taken = int(end.taken)
     start = torch.where(end.score.isfinite().unsqueeze(1), end.best, z0.view(end.best.shape)).view(z0.shape)
     later = replace(solver, max_steps=solver.max_steps - taken).solve(f, start)
     history = end.history[:taken].clone()
@@ -228,6 +228,4 @@ def _continued(
     residual = torch.cat([history.expand(-1, len(later.status)), later.trace.residual])
     times = torch.cat([torch.full((taken,), seconds, dtype=torch.float64, device="cpu"), later.trace.seconds + seconds])
     steps = torch.where(later.steps > 0, later.steps + taken, end.best_at)
-    return replace(
-        later, steps=steps, evaluations=taken + later.evaluations, trace=Trace(residual, times)
-    )
+    return replace(later, steps=steps, evaluations=taken + later.evaluations, trace=Trace(residual, times))

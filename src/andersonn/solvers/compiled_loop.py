@@ -46,7 +46,7 @@ class Carried(NamedTuple):
     """What goes from one evaluation to the next; also the loop's result.
 
     Attributes:
-        count: evaluations so far.
+        taken: evaluations so far.
         going: whether the loop goes on.
         z, r, g: next state, latest residual and value, ``[B, D]``.
         dF, dG: differences of residuals and values, the newest first, ``[m, B, D]``.
@@ -58,7 +58,7 @@ class Carried(NamedTuple):
         history: relative residuals, ``[evaluations, B]``.
     """
 
-    count: Tensor
+    taken: Tensor
     going: Tensor
     z: Tensor
     r: Tensor
@@ -102,7 +102,7 @@ def _begun(recipe: Recipe, z0: Tensor) -> Carried:
     wide = z.new_zeros(rows, dtype=torch.float64)
     count = torch.zeros(rows, dtype=torch.int64)
     return Carried(
-        count=torch.zeros((), dtype=torch.int64),
+        taken=torch.zeros((), dtype=torch.int64),
         going=torch.ones((), dtype=torch.bool),
         z=z,
         r=torch.zeros_like(z),
@@ -136,10 +136,10 @@ def _stepped(recipe: Recipe, now: Carried, g: Tensor, tolerances: Tensor) -> Car
     progress = within | (least_score <= PROGRESS * now.mark)
     age = torch.where(progress, 0, now.age + 1)
     stuck = ((age >= recipe.patience) | ~finite).any()
-    at = torch.arange(recipe.evaluations).unsqueeze(1) == now.count
+    at = torch.arange(recipe.evaluations).unsqueeze(1) == now.taken
     following, window = _advanced(recipe, now, g, r, size)
     return Carried(
-        count=now.count + 1,
+        taken=now.taken + 1,
         going=~(within.all() | stuck),
         z=torch.where(within.unsqueeze(1), z, following),
         r=r,
@@ -148,21 +148,19 @@ def _stepped(recipe: Recipe, now: Carried, g: Tensor, tolerances: Tensor) -> Car
         least=torch.fmin(now.least, size),
         best=best,
         score=least_score,
-        best_at=torch.where(better, now.count, now.best_at),
-        outside=torch.where(within, now.outside, now.count),
+        best_at=torch.where(better, now.taken, now.best_at),
+        outside=torch.where(within, now.outside, now.taken),
         mark=torch.where(progress, least_score, now.mark),
         age=age,
         history=torch.where(at, relative, now.history),
     )
 
 
-def _advanced(
-    recipe: Recipe, now: Carried, g: Tensor, r: Tensor, size: Tensor
-) -> tuple[Tensor, dict[str, Tensor]]:
+def _advanced(recipe: Recipe, now: Carried, g: Tensor, r: Tensor, size: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """The next state, and the window with the newest differences: as :class:`~andersonn.solvers.window.Window`."""
     if recipe.window == 0:
         return torch.add(now.z, r, alpha=recipe.mixing), {name: getattr(now, name).clone() for name in WINDOW}
-    keeps = (size <= recipe.safeguard * now.least) & (now.count > 0)  # else the sample forgets its past
+    keeps = (size <= recipe.safeguard * now.least) & (now.taken > 0)  # else the sample forgets its past
     kept = keeps.view(1, -1, 1)
     dF = torch.where(kept, torch.cat([(r - now.r).unsqueeze(0), now.dF[:-1]]), 0.0)
     dG = torch.where(kept, torch.cat([(g - now.g).unsqueeze(0), now.dG[:-1]]), 0.0)
