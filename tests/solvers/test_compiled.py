@@ -97,9 +97,12 @@ def test_samples_that_affect_each_other_are_never_falsely_converged(max_steps, j
     found = fixed_point(f, torch.zeros(20, 8), solver, compile=True)
     assert found.evaluations <= max_steps + 2
     assert found.trace.residual.shape == (found.evaluations, 20)
-    if not joint:
+    if joint:
+        assert not found.all_converged or (f(found.z) - found.z).norm() <= 1.01e-4 * f(found.z).norm()
+    else:
         assert not (found.converged & (residuals(f, found.z) > 1.01e-4)).any()
-    assert found.all_converged == (max_steps == 50)
+    if max_steps in (1, 50):
+        assert found.all_converged == (max_steps == 50)
 
 
 def test_what_the_program_cannot_solve_the_ordinary_solver_goes_on_with(graphs):

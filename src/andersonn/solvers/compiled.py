@@ -48,7 +48,7 @@ def solve_compiled(
 ) -> FixedPoint:
     """As ``solver.solve(lambda z: f(z, *arguments), z0)``, by a compiled program.
 
-    The first call for each f, shape, dtype and solver compiles, which takes a minute or so. A function made anew by the same code, such as
+    The first call for each f, shape, dtype and solver compiles, which takes minutes on a busy machine. A function made anew by the same code, such as
     a lambda in a training loop, uses the program there is, with its own tensors; so do other tolerances.
 
     Args:
