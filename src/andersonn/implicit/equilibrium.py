@@ -75,8 +75,7 @@ class Equilibrium(nn.Module):
         warm_starts: stores the solutions (in training the adjoints, too) of samples called with ``keys``.
         initializer: a module that maps x to a first state; see :meth:`initializer_loss`.
         monitor: called after every solve in training mode.
-        compile: one C++ program of cell and loop for the forward solve; the adjoint is solved as always. For small
-            states, solved very often in one shape (:func:`~andersonn.solvers.compiled.solve_compiled`).
+        compile: one C++ program of the forward solve (:func:`~andersonn.solvers.compiled.solve_compiled`), for small states.
 
     Attributes:
         last: :class:`~andersonn.solvers.FixedPoint` of the last forward solve of the thread that asks, its ``z`` detached.
@@ -317,9 +316,8 @@ class Equilibrium(nn.Module):
     def extra_repr(self) -> str:
         """Shown by print(layer)."""
         others = ("compact", "freeze_randomness", "warm_starts", "monitor")
-        given = {name: getattr(self, name) for name in ("solver", "gradient", *others)} | {
-            "compile": self.compiled or None
-        }
+        given = {name: getattr(self, name) for name in ("solver", "gradient", *others)}
+        given["compile"] = self.compiled or None
         return ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
 
     @property
