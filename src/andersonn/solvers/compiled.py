@@ -192,7 +192,7 @@ def _explained(error: Exception, f: object) -> RuntimeError:
     reason = next((line for line in lines if line.startswith("Explanation:")), lines[0]).removeprefix("Explanation: ")
     if names & {"InvalidCxxCompiler", "CppCompileError"}:
         return RuntimeError(
-            "compile=True needs a C++ compiler and Python's headers, and compiling failed; install g++ and python3-dev, or set "
+            "compile=True needs a C++ compiler and Python's headers, and compiling failed: install g++ and python3-dev, or set "
             f"CXX to a compiler, or {WAY_ROUND}. PyTorch says: {reason}"
         )
     if "FailOnRecompileLimitHit" in names:

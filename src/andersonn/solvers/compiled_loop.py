@@ -2,7 +2,7 @@
 one program of (:mod:`~andersonn.solvers.compiled`).
 
 It takes the steps of a fixed window of Anderson's method, or Picard steps. A sample within the tolerance is held at its
-state while the others go on, and is judged again at every evaluation. So the loop has succeeded when one evaluation
+state while the others go on, and is checked again at every evaluation. So the loop has succeeded when one evaluation
 found all samples within the tolerance at the states that it returns, whether samples affect each other or not.
 """
 
@@ -122,7 +122,7 @@ def _begun(recipe: Recipe, z0: Tensor) -> Carried:
 
 
 def _stepped(recipe: Recipe, now: Carried, g: Tensor, tolerances: Tensor) -> Carried:
-    """Judges the state by its value ``g``, and takes the next step."""
+    """Checks the state by its value ``g``, and takes the next step."""
     z, r = now.z, g - now.z
     size, length = (each.double().square().sum(1).sqrt() for each in (r, g))
     relative = size / length.clamp_min(TINY)
