@@ -188,8 +188,9 @@ def _explained(error: Exception, f: object) -> RuntimeError:
     """The error of a compilation with its cause and cure."""
     names = {type(each).__name__ for each in _causes(error)}
     name = getattr(f, "__qualname__", type(f).__name__)
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or sorted(names)
-    reason = next((line for line in lines if line.startswith("Explanation:")), lines[0]).removeprefix("Explanation: ")
+    lines = [line.strip() for line in [*str(error).splitlines(), *sorted(names)] if line.strip()]
+    explained = [line.removeprefix("Explanation: ") for line in lines if line.startswith("Explanation: ")]
+    reason = (explained or lines)[0]
     if names & {"InvalidCxxCompiler", "CppCompileError"}:
         return RuntimeError(
             "compile=True needs a C++ compiler and Python's headers, and compiling failed: install g++ and python3-dev, or set "
