@@ -188,7 +188,7 @@ def _explained(error: Exception, f: object) -> RuntimeError:
     """The error of a compilation with its cause and cure."""
     names = {type(each).__name__ for each in _causes(error)}
     name = getattr(f, "__qualname__", type(f).__name__)
-    lines = [line.strip() for line in [*str(error).splitlines(), *sorted(names)] if line.strip()]
+    lines = [line.strip() for line in [*str(error).split("\n"), *sorted(names)] if line.strip()]
     explained = [line.removeprefix("Explanation: ") for line in lines if line.startswith("Explanation: ")]
     reason = (explained or lines)[0]
     if names & {"InvalidCxxCompiler", "CppCompileError"}:
