@@ -173,6 +173,7 @@ def test_a_map_that_is_no_graph_is_refused_by_name(f, name):
     assert "leave out compile=True" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_map_that_always_differs_is_refused_by_name(graphs):
     def solved(n):
         shift = torch.ones(n, 3)
@@ -231,6 +232,7 @@ def in_a_process(tmp_path, **environment):
     return subprocess.run(command, env=everything, capture_output=True, text=True, check=False, timeout=280)
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_error_says_so(tmp_path):
     done = in_a_process(tmp_path, CXX=str(tmp_path / "no-compiler"))
     assert done.returncode == 1
