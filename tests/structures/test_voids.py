@@ -96,8 +96,9 @@ def test_they_depend_on_the_structure_alone(seed):
     assert np.allclose(one.by_atom[order], other.by_atom, atol=2e-3)
 
 
-def test_supercells():
-    structure = random_structure(np.random.default_rng(8), 12)
+@pytest.mark.parametrize("n", [12, 27])
+def test_supercells(n):
+    structure = random_structure(np.random.default_rng(8), n)
     repeats = np.array(list(product(range(2), range(1), range(3))))
     large = Structure(
         np.tile(structure.Z, 6),
@@ -117,21 +118,21 @@ def test_the_diagram_fills_space():
     found = PowerDiagram.of(structure.xyz, structure.cell, probe_radii()[structure.Z])
     edges = found.corners[:, 1:] - found.corners[:, :1]
     assert (np.abs(np.linalg.det(edges)) / 6).sum() == pytest.approx(structure.volume, rel=1e-6)
-    across = found.center[found.neighbor] + found.shift @ structure.cell
-    assert np.allclose(np.linalg.norm(across - found.center[:, None], axis=2), found.apart, atol=1e-6)
-    back = {(t, n, tuple(-s)) for t, (ns, ss) in enumerate(zip(found.neighbor, found.shift)) for n, s in zip(ns, ss)}
-    assert all(
-        (n, t, tuple(s)) in back for t, (ns, ss) in enumerate(zip(found.neighbor, found.shift)) for n, s in zip(ns, ss)
-    )
+    assert found.volume == pytest.approx(np.abs(np.linalg.det(edges)) / 6)
+    first, second = found.ends.T
+    across = found.center[second] + found.shift @ structure.cell
+    assert np.allclose(np.linalg.norm(across - found.center[first], axis=1), found.apart, atol=1e-6)
+    assert (np.bincount(found.ends.ravel(), minlength=len(found.atoms)) == 4).all()
+    rims = found.corners.reshape(-1, 3)[found.rim]
+    power = ((rims - across[:, None]) ** 2).sum(-1) - probe_radii()[structure.Z][found.atoms.ravel()[found.rim]] ** 2
+    assert np.allclose(power, power[:, :1], atol=1e-6)  # both ends of an edge are as far from its three atoms
 
 
 def test_widest_ways_of_a_ring():
     # Two nodes; a wide edge within the cell, a narrow one to the next cell along x, none along y and z.
-    neighbor = np.array([[1, 1], [0, 0]])
-    shift = np.array([[[0, 0, 0], [-1, 0, 0]], [[0, 0, 0], [1, 0, 0]]])
-    assert widest_ways(neighbor, shift, np.array([[5.0, 2.0], [5.0, 2.0]])).tolist() == [2.0, 2.0, 2.0]
-    loop = np.array([[0, 0]])
-    assert widest_ways(loop, np.array([[[0, 1, 0], [0, -1, 0]]]), np.array([[3.0, 3.0]]))[0] == 3.0
+    ends, shift = np.array([[0, 1], [0, 1]]), np.array([[0, 0, 0], [-1, 0, 0]])
+    assert widest_ways(ends, shift, np.array([5.0, 2.0])).tolist() == [2.0, -np.inf, -np.inf]
+    assert widest_ways(np.array([[0, 0]]), np.array([[0, 1, 0]]), np.array([3.0]))[0] == 3.0
 
 
 def test_molecules_are_refused():

@@ -4,6 +4,10 @@ The power of a point against an atom of radius r at distance d is d² − r². E
 it is least: a Voronoi diagram that respects radii (Aurenhammer, *SIAM J. Comput.* 16, 78, 1987), as in Zeo++ (Willems
 and others, *Microporous Mesoporous Mater.* 149, 134, 2012). Its dual, the regular triangulation, is the lower side of
 the convex hull of the atoms lifted to (x, |x|² − r²) in four dimensions.
+
+Few atoms around the cell are triangulated first (:func:`~andersonn.structures.pores.surroundings.needed`). Whether they
+were enough is certain: tetrahedra that fill a period once and touch face to face, none with a neighbor's far corner in its
+sphere, are the regular triangulation of their corners (Delaunay's lemma), and there is no other.
 """
 
 from __future__ import annotations
@@ -13,6 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.structures.pores.faces import FACES, Faces
+from andersonn.structures.pores.rows import cross, dot
+from andersonn.structures.pores.surroundings import ORIGIN, Surroundings, checked_reach, needed, within
 
 JITTER = 1e-5
 """Å by which atoms are moved at random, so that no five lie on one sphere and the triangulation is unique."""
@@ -24,14 +31,14 @@ SPARE = 0.9
 """Å. Cavities are usually larger than the estimate by at most this."""
 LEVEL = 1e-9
 """How far down the normal of a facet must point for the facet to belong to the lower side of the hull."""
-BASE = 1 << 12
-"""More than twice the lattice vectors that a margin can span in one direction."""
+SLACKS = 0.5, 1.0
+"""Of :func:`~andersonn.structures.pores.surroundings.needed`, in the order in which they are tried: of 890 frameworks the first
+was enough for all but four."""
 TRIES = 12
-MOST_POINTS, MOST_EACH = 25_000, 40
-"""Atoms in and around the cell, or as many for each atom of the cell: more are needed only around a void hundreds of Å wide,
-and triangulating them takes minutes."""
-FACES = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
-"""Vertices of the face opposite each vertex of a tetrahedron."""
+FILLS = 1e-6
+"""How exactly, relative to the cell, tetrahedra must fill a period."""
+INSIDE = 1e-7
+"""Å²: how far a corner may be inside the sphere of a neighboring tetrahedron, by rounding."""
 
 
 class Tied(InputError):
@@ -40,25 +47,29 @@ class Tied(InputError):
 
 @dataclass(frozen=True, eq=False)
 class PowerDiagram:
-    """One period of the diagram: T vertices (tetrahedra of the dual) and 4 T directed edges (faces of the dual).
+    """One period of the diagram: T vertices (tetrahedra of the dual) and E = 2 T edges (faces of the dual).
 
     Attributes:
         atoms: the four atoms around each vertex, int ``[T, 4]``.
         corners: where those four are (periodic images), Å, float64 ``[T, 4, 3]``.
+        volume: of each tetrahedron, Å³, ``[T]``.
         center: position of each vertex, Å, float64 ``[T, 3]``.
         clearance: distance from each vertex to the nearest of its atoms' surfaces, Å (negative inside), ``[T]``.
-        neighbor: vertex at the other end of the edge through each face, int ``[T, 4]``.
-        shift: lattice vectors between that end and the period's own copy of it, int ``[T, 4, 3]``.
-        window: least clearance along each edge, Å, ``[T, 4]``.
-        apart: length of each edge, Å, ``[T, 4]``.
+        ends: vertices at both ends of each edge, int ``[E, 2]``.
+        shift: lattice vectors between the second end and the period's own copy of it, int ``[E, 3]``.
+        rim: which corners, of ``4 T``, are the three around each edge, as the first end sees them, int ``[E, 3]``.
+        window: least clearance along each edge, Å, ``[E]``.
+        apart: length of each edge, Å, ``[E]``.
     """
 
     atoms: np.ndarray
     corners: np.ndarray
+    volume: np.ndarray
     center: np.ndarray
     clearance: np.ndarray
-    neighbor: np.ndarray
+    ends: np.ndarray
     shift: np.ndarray
+    rim: np.ndarray
     window: np.ndarray
     apart: np.ndarray
 
@@ -79,15 +90,96 @@ class PowerDiagram:
                 cavities are wide.
         """
         moved = xyz + np.random.default_rng(0).uniform(-JITTER, JITTER, xyz.shape)
-        margin = _guess(moved, cell) + SPARE
-        for _ in range(TRIES):
-            found, needed = _try(moved, cell, radius, margin)
-            if found is not None:
+        for slack in SLACKS if len(xyz) > FEW else ():
+            if found := _of_few(moved, cell, radius, slack):
                 return found
-            margin = max(1.3 * margin, min(needed, 2.5 * margin))
-        raise InputError(
-            "no_voids", f"no complete map of the voids within {margin:.0f} Å", "check that the cell is meant as it is"
-        )
+        return _of_all(moved, cell, radius)
+
+
+@dataclass(frozen=True, eq=False)
+class _Period:
+    """Tetrahedra whose power centers lie in the cell.
+
+    Attributes:
+        atoms: corners, int ``[T, 4]``.
+        images: their lattice vectors, int ``[T, 4, 3]``.
+        corners: where they are, Å from the middle of the cell, ``[T, 4, 3]``.
+        center: power centers, from there too, ``[T, 3]``.
+        power: of the centers against their corners, Å², ``[T]``.
+    """
+
+    atoms: np.ndarray
+    images: np.ndarray
+    corners: np.ndarray
+    center: np.ndarray
+    power: np.ndarray
+
+    @classmethod
+    def of(cls, around: Surroundings, cell: np.ndarray, radius: np.ndarray, options: str | None) -> _Period | None:
+        """Those of some atoms; None if there are none. ``options`` are Qhull's."""
+        from scipy.spatial import ConvexHull, QhullError
+
+        if len(around.atom) < 6:
+            return None
+        middle, size = cell.sum(axis=0) / 2.0, radius[around.atom]
+        points = around.xyz - middle  # small numbers are squared with small errors
+        try:
+            hull = ConvexHull(np.column_stack([points, dot(points, points) - size**2]), qhull_options=options)
+        except QhullError:  # all points in one plane, or rounding got in the way
+            return None
+        plane = hull.equations[:, :4].T
+        down = np.minimum(plane[3], -LEVEL)
+        center = -plane[:3] / (2.0 * down)
+        fractional = np.linalg.inv(cell).T @ (center + middle[:, None])
+        inside = np.flatnonzero((np.floor(fractional) == 0.0).all(axis=0) & (plane[3] < -LEVEL))
+        if not len(inside):
+            return None
+        simplices, center = hull.simplices.take(inside, axis=0), np.ascontiguousarray(center.T[inside])
+        corners = points.take(simplices, axis=0)
+        away = center - corners[:, 0]
+        power = dot(away, away) - size[simplices[:, 0]] ** 2
+        return cls(around.atom.take(simplices), around.image.take(simplices, axis=0), corners, center, power)
+
+
+def _of_few(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray, slack: float) -> PowerDiagram | None:
+    """The diagram from the atoms that seem needed, or None if it is not certain to be that of the crystal.
+
+    Raises:
+        InputError: a cavity is too wide.
+    """
+    try:
+        around = needed(xyz - ORIGIN @ cell, cell, radius, slack)
+    except InputError:  # too many around the wide space that its faces cut: whether all are, the margin tells
+        return None
+    # Qhull is faster when it does not look for facets to merge, and says so where it should have.
+    period = _Period.of(around, cell, radius, "Q0") or _Period.of(around, cell, radius, None)
+    faces = Faces.of(period.atoms, period.images) if period else None
+    if period is None or faces is None:
+        return None
+    # Whether a crystal is refused must not depend on where its cell begins, though the atoms needed do.
+    checked_reach(len(xyz), np.linalg.inv(cell), _reach(period, radius))
+    found = _measured(period, faces, cell, radius)
+    first, second = faces.ends.T
+    far = 4 * second + faces.behind[:, 1]
+    away = found.corners.reshape(-1, 3).take(far, axis=0) + faces.shift @ cell - found.center.take(first, axis=0)
+    power = dot(away, away) - radius[found.atoms.ravel()[far]] ** 2
+    whole = abs(found.volume.sum() / abs(np.linalg.det(cell)) - 1.0) < FILLS
+    every = np.bincount(found.atoms.ravel(), minlength=len(xyz)).all()
+    certain = whole and every and (power > period.power[first] - INSIDE).all()
+    return found if certain else None
+
+
+def _of_all(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray) -> PowerDiagram:
+    """The diagram from all atoms within a margin around the cell, wide enough."""
+    margin = _guess(xyz, cell) + SPARE
+    for _ in range(TRIES):
+        found, wanted = _try(xyz, cell, radius, margin)
+        if found is not None:
+            return found
+        margin = max(1.3 * margin, min(wanted, 2.5 * margin))
+    raise InputError(
+        "no_voids", f"no complete map of the voids within {margin:.0f} Å", "check that the cell is meant as it is"
+    )
 
 
 def _guess(xyz: np.ndarray, cell: np.ndarray) -> float:
@@ -97,7 +189,7 @@ def _guess(xyz: np.ndarray, cell: np.ndarray) -> float:
     points = np.random.default_rng(0).random((SAMPLES, 3)) @ cell
     margin = 5.0
     while True:
-        distance = cKDTree(_surroundings(xyz, cell, margin)[2]).query(points)[0].max()
+        distance = cKDTree(within(xyz, cell, margin).xyz).query(points)[0].max()
         if distance < margin:
             return float(distance)
         margin *= 2.0
@@ -105,109 +197,43 @@ def _guess(xyz: np.ndarray, cell: np.ndarray) -> float:
 
 def _try(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray, margin: float) -> tuple[PowerDiagram | None, float]:
     """The diagram if this margin suffices, and the margin that seems needed."""
-    from scipy.spatial import ConvexHull, QhullError
-
-    atom, image, points = _surroundings(xyz, cell, margin)
-    middle = cell.sum(axis=0) / 2.0  # small numbers are squared with small errors
-    points = points - middle
-    lifted = np.column_stack([points, (points**2).sum(axis=1) - radius[atom] ** 2])
-    if len(points) < 6:
+    period = _Period.of(within(xyz, cell, margin), cell, radius, None)
+    if period is None:
         return None, 2.0 * margin
-    try:
-        hull = ConvexHull(lifted)
-    except QhullError:  # all points in one plane
-        return None, 2.0 * margin
-    lower = hull.equations[:, 3] < -LEVEL
-    simplices, plane = hull.simplices[lower], hull.equations[lower]
-    center = -plane[:, :3] / (2.0 * plane[:, 3:4])
-    fractional = (center + middle) @ np.linalg.inv(cell)
-    inside = ((fractional >= 0.0) & (fractional < 1.0)).all(axis=1)
-    if not inside.any():
-        return None, 2.0 * margin
-    simplices, center = simplices[inside], center[inside]
-    first = simplices[:, 0]
-    power = ((center - points[first]) ** 2).sum(axis=1) - radius[atom[first]] ** 2
-    reach = float(np.sqrt(max(power.max(), 0.0) + radius.max() ** 2))
-    # A vertex may count only if every atom that could be nearer than its own lies within the margin.
-    paired = _paired_faces(atom[simplices], image[simplices]) if reach <= margin else None
-    if paired is None and reach <= margin and len(xyz) <= FEW:
-        raise Tied("no_voids", "the map of the voids is not unique", "check that the cell is meant as it is")
-    if paired is None:
+    reach = _reach(period, radius)
+    if reach > margin:
         return None, 1.05 * reach
-    return _measured(points, atom, simplices, radius, cell, center, *paired), reach
+    # A vertex may count only if every atom that could be nearer than its own lies within the margin.
+    faces = Faces.of(period.atoms, period.images)
+    if faces is None and len(xyz) <= FEW:
+        raise Tied("no_voids", "the map of the voids is not unique", "check that the cell is meant as it is")
+    if faces is None:
+        return None, 1.05 * reach
+    return _measured(period, faces, cell, radius), reach
 
 
-def _surroundings(xyz: np.ndarray, cell: np.ndarray, margin: float) -> tuple[np.ndarray, ...]:
-    """Atoms of the cell and of ``margin`` Å around it: index ``[m]``, lattice vector ``[m, 3]``, position ``[m, 3]``.
-
-    Raises:
-        InputError: there are too many.
-    """
-    inverse = np.linalg.inv(cell)
-    reach = margin * np.linalg.norm(inverse, axis=0)
-    if len(xyz) * np.prod(1.0 + 2.0 * reach) > max(MOST_POINTS, MOST_EACH * len(xyz)) or reach.max() > BASE / 4:
-        raise InputError(
-            "no_voids",
-            f"the map of the voids would reach {margin:.0f} Å around the cell, over {np.ceil(reach.max()):.0f} cells",
-            "check that the cell is meant as it is; leave out empty space far wider than any pore",
-        )
-    fractional = xyz @ inverse
-    fractional -= np.floor(fractional)
-    atom, image = np.arange(len(xyz)), np.zeros((len(xyz), 3), dtype=np.int64)
-    for axis in range(3):
-        steps = np.arange(-np.ceil(reach[axis]), np.ceil(reach[axis]) + 1)
-        values = fractional[:, axis] + steps[:, None]
-        step, row = np.nonzero((values >= -reach[axis]) & (values <= 1.0 + reach[axis]))
-        fractional, atom, image = fractional[row], atom[row], image[row]
-        fractional[:, axis] += steps[step]
-        image[:, axis] += steps[step].astype(np.int64)
-    return atom, image, fractional @ cell
+def _reach(period: _Period, radius: np.ndarray) -> float:
+    """Å from a vertex within which every atom is that could be nearer to it than its own."""
+    return float(np.sqrt(max(period.power.max(), 0.0) + radius.max() ** 2))
 
 
-def _paired_faces(atoms: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Which tetrahedron of the period lies behind each face, and by which lattice vector it is moved.
-
-    A face of one is, up to a lattice vector, a face of exactly one other; None if some face has no partner, because a
-    tetrahedron of the period was not found.
-
-    Args:
-        atoms: corners, int ``[T, 4]``.
-        images: their lattice vectors, int ``[T, 4, 3]``.
-    """
-    place = images @ np.array([BASE * BASE, BASE, 1])
-    code = (atoms * BASE**3 + place)[:, FACES].reshape(-1, 3)  # order by code is that by atom, then by lattice vector
-    order = np.argsort(code, axis=1)
-    code = np.take_along_axis(code, order, axis=1)
-    lead = order[:, 0]
-    rows = np.arange(len(code))
-    origin = images[:, FACES].reshape(-1, 3, 3)[rows, lead]
-    code = code - (origin @ np.array([BASE * BASE, BASE, 1]))[:, None]
-    order = np.lexsort(code.T)
-    left, right = order[::2], order[1::2]
-    if len(left) != len(right) or (code[left] != code[right]).any():
-        return None
-    other = np.empty(len(code), dtype=np.int64)
-    other[left], other[right] = right, left
-    return (other // 4).reshape(-1, 4), (origin - origin[other]).reshape(-1, 4, 3)
-
-
-def _measured(
-    points: np.ndarray,
-    atom: np.ndarray,
-    simplices: np.ndarray,
-    radius: np.ndarray,
-    cell: np.ndarray,
-    center: np.ndarray,
-    neighbor: np.ndarray,
-    shift: np.ndarray,
-) -> PowerDiagram:
+def _measured(period: _Period, faces: Faces, cell: np.ndarray, radius: np.ndarray) -> PowerDiagram:
     """The diagram with clearances of vertices and edges."""
-    atoms, corners = atom[simplices], points[simplices]
+    atoms, corners, center = period.atoms, period.corners, period.center
     size = radius[atoms]
-    clearance = (np.linalg.norm(center[:, None] - corners, axis=2) - size).min(axis=1)
-    way = center[neighbor] + shift @ cell - center[:, None]  # [T, 4, 3]
-    start = corners[:, FACES] - center[:, None, None]  # [T, 4, 3 atoms, 3]
-    length = np.maximum((way**2).sum(axis=2), 1e-18)
-    t = np.clip(np.einsum("tfax,tfx->tfa", start, way) / length[..., None], 0.0, 1.0)
-    nearest = np.linalg.norm(start - t[..., None] * way[:, :, None], axis=3) - size[:, FACES]
-    return PowerDiagram(atoms, corners, center, clearance, neighbor, shift, nearest.min(axis=2), np.sqrt(length))
+    edges = corners[:, 1:] - corners[:, :1]
+    volume = np.abs(dot(cross(edges[:, 0], edges[:, 1]), edges[:, 2])) / 6.0
+    from_center = corners - center[:, None]
+    clearance = (np.sqrt(dot(from_center, from_center)) - size).T.min(axis=0)
+    first, second = faces.ends.T
+    rim = 4 * first[:, None] + FACES.take(faces.behind[:, 0], axis=0)
+    way = center.take(second, axis=0) + faces.shift @ cell - center.take(first, axis=0)
+    length = np.maximum(dot(way, way), 1e-18)[:, None]
+    start = from_center.reshape(-1, 3).take(rim, axis=0)  # [E, 3 atoms, 3]
+    along = np.einsum("eax,ex->ea", start, way)
+    t = np.clip(along / length, 0.0, 1.0)
+    nearest = np.sqrt(dot(start, start) - t * (2.0 * along - t * length)) - size.ravel().take(rim)
+    window = np.minimum(np.minimum(nearest[:, 0], nearest[:, 1]), nearest[:, 2])
+    return PowerDiagram(
+        atoms, corners, volume, center, clearance, faces.ends, faces.shift, rim, window, np.sqrt(length[:, 0])
+    )

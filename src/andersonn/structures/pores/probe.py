@@ -9,10 +9,11 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
-from andersonn.structures.pores.diagram import FACES, PowerDiagram, Tied
+from andersonn.structures.pores.diagram import PowerDiagram, Tied
+from andersonn.structures.pores.free_volume import free_volumes
 from andersonn.structures.pores.percolation import widest_ways
 from andersonn.structures.pores.radii import probe_radii
-from andersonn.structures.pores.windows import touching_windows
+from andersonn.structures.pores.windows import widest_touching_way
 from andersonn.structures.structure import Structure
 
 FORMAT = 2
@@ -33,8 +34,8 @@ atoms.
 """
 DISTINCT = 0.05
 """Å. Two vertices closer than this belong to one cavity: what lies between them is no window."""
-POINTS = ((0.0, 4.0, 3), (4.0, 7.0, 5), (7.0, 12.0, 8), (12.0, np.inf, 14))
-"""Longest edge of a tetrahedron, from and to, in Å, and the divisions of its edges for sampling the free volume."""
+SKEWED = 1.0 + 1e-6
+"""A lattice vector is replaced if another, added or subtracted, makes it shorter by more than rounding."""
 NM3, G_CM3 = 1000.0, 1.66053907
 """Å⁻³ in nm⁻³; u Å⁻³ in g cm⁻³."""
 
@@ -84,11 +85,23 @@ class Voids:
 
 def _probed(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, float, list[float]]:
     """:data:`BY_ATOM` of each atom ``[n, 3]``, diameter of the largest cavity, and those of the four widest ways."""
+    cell = _compact(cell)
     diagram = PowerDiagram.of(xyz, cell, radius)
-    by_atom = np.stack([*_largest(diagram, len(xyz)), _free_volumes(diagram, radius, len(xyz))], axis=1)
-    ways = widest_ways(diagram.neighbor, diagram.shift, diagram.window)
-    touching = widest_ways(diagram.neighbor, diagram.shift, touching_windows(diagram, cell, radius))[0]
+    by_atom = np.stack([*_largest(diagram, len(xyz)), free_volumes(diagram, radius)], axis=1)
+    ways = widest_ways(diagram.ends, diagram.shift, diagram.window)
+    touching = widest_touching_way(diagram, cell, radius, ways[0])
     return by_atom, 2.0 * diagram.clearance.max(), [*(2.0 * ways), 2.0 * touching]
+
+
+def _compact(cell: np.ndarray) -> np.ndarray:
+    """Lattice vectors of the same lattice that are as short as they can be: around a skewed cell, many more atoms are near."""
+    metric = cell @ cell.T
+    shorter = np.minimum.outer(np.diag(metric), np.diag(metric)) / 2.0
+    if (np.abs(metric - np.diag(np.diag(metric))) <= SKEWED * shorter).all():
+        return cell
+    from ase.geometry import minkowski_reduce
+
+    return np.asarray(minkowski_reduce(cell)[0])
 
 
 def densities(structure: Structure) -> np.ndarray:
@@ -109,56 +122,11 @@ def _masses() -> np.ndarray:
 def _largest(diagram: PowerDiagram, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Diameters in Å of the widest void and the widest window at each atom, each ``[n]``."""
     void, window = np.full(n, -np.inf), np.full(n, -np.inf)
-    np.maximum.at(void, diagram.atoms.ravel(), np.repeat(diagram.clearance, 4))
+    order = np.argsort(diagram.clearance)
+    void[diagram.atoms.take(order, axis=0)] = diagram.clearance[order][:, None]  # the last, widest one stays
     # The way from a vertex to the next is long where there is a window between two voids.
-    apart = diagram.apart > DISTINCT
-    rims = diagram.atoms[:, FACES][apart]
-    np.maximum.at(window, rims.ravel(), np.repeat(diagram.window[apart], 3))
+    apart = np.flatnonzero(diagram.apart > DISTINCT)
+    order = apart[np.argsort(diagram.window[apart])]
+    window[diagram.atoms.ravel()[diagram.rim.take(order, axis=0)]] = diagram.window[order][:, None]
     void = np.where(np.isfinite(void), void, 0.0)  # a small atom inside a large one borders on no cavity
     return 2.0 * void, 2.0 * np.where(np.isfinite(window), window, void)
-
-
-@cache
-def _samples(divisions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points that fill a tetrahedron evenly, the same for each of its corners: barycentric coordinates ``[Q, 4]`` and
-    shares of its volume ``[Q]``.
-
-    Edges cut into d equal parts cut a tetrahedron into small ones, upright and inverted, and octahedra of four times
-    their volume; the points are the centers of all those.
-    """
-    steps = np.stack(np.meshgrid(*[np.arange(divisions)] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
-    points, shares = [], []
-    for missing, offset, share in ((1, 0.25, 1.0), (2, 0.5, 4.0), (3, 0.75, 1.0)):
-        points.append(steps[steps.sum(axis=1) == divisions - missing] + offset)
-        shares.append(np.full(len(points[-1]), share / divisions**3))
-    return np.concatenate(points) / divisions, np.concatenate(shares)
-
-
-def _free_volumes(diagram: PowerDiagram, radius: np.ndarray, n: int) -> np.ndarray:
-    """Free volume of each atom in Å³ ``[n]``: outside all atoms, and nearer to its surface than to any other.
-
-    By points in the tetrahedra of the triangulation, which move along with the atoms, so that neither the choice of the
-    cell nor that of the origin matters. Larger tetrahedra get more of them.
-    """
-    square = ((diagram.corners[:, :, None] - diagram.corners[:, None]) ** 2).sum(axis=-1)
-    longest = np.sqrt(square.max(axis=(1, 2)))
-    free = np.zeros(n)
-    for least, most, divisions in POINTS:
-        of_size = (longest > least) & (longest <= most)
-        free += _free_of(diagram.atoms[of_size], diagram.corners[of_size], square[of_size], radius, n, divisions)
-    return free
-
-
-def _free_of(
-    atoms: np.ndarray, corners: np.ndarray, square: np.ndarray, radius: np.ndarray, n: int, divisions: int
-) -> np.ndarray:
-    """Free volumes within some tetrahedra, given the squared distances between their corners ``[T, 4, 4]``."""
-    volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / 6.0
-    # |Σ w_k p_k − p_i|² from the squared distances between corners (Lagrange), much cheaper than from points.
-    weights, share = _samples(divisions)
-    own = ((weights @ square) * weights).sum(axis=2) / 2.0
-    distance = np.sqrt(np.maximum(weights @ square - own[..., None], 0.0))
-    clearance = distance - radius[atoms][:, None]
-    owner = np.take_along_axis(atoms, clearance.argmin(axis=2), axis=1)
-    room = np.where(clearance.min(axis=2) > 0.0, volume[:, None] * share, 0.0)
-    return np.bincount(owner.ravel(), weights=room.ravel(), minlength=n)
