@@ -13,14 +13,17 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.structures import elements
 from andersonn.structures.readers.crystals.cif.cell import Atoms, Sites, close_pairs
-from andersonn.structures.readers.crystals.cif.document import Block, number
+from andersonn.structures.readers.crystals.cif.document import Block, numbers
 from andersonn.structures.structure import MOST_ATOMS
 
 TOLERANCE = 0.005
 """Largest difference in the share of an element; formulas of partly occupied sites are rounded."""
 TOKEN = re.compile(r"([A-Z][a-z]?)|(\d{1,6}\.?\d{0,6}|\.\d{1,6})|([()\[\]{}])")
+PLAIN = re.compile(r"(?:[A-Z][a-z]?(?:\d{1,6}(?:\.\d{1,6})?)? *)+")
+"""A formula without brackets, charges, factors in front and numbers that stand apart."""
 SEPARATOR = re.compile(r"[,;\u00b7]| \+ ")
 CHARGE = re.compile(r" \d{0,2}[+-](?![^ ,;)])")
+LONGEST_PLAIN = 200
 SHORTEST, SHORTEST_OF_METALS, SHORTEST_OF_OXYGENS = 0.72, 0.6, 0.9
 """Shares of the sum of two covalent radii that bonds have at least: N2 0.77, oxides such as uranyl 0.67, O2 0.92."""
 MOST_APART = 2.2
@@ -104,6 +107,15 @@ def formula_in(block: Block, text: str | None) -> Formula | None:
 
 def _counted(text: str) -> dict[str, float]:
     """Symbol → count, with brackets and numbers before or behind them, as in ``Mg (O H)2`` and ``C H O Zn, 0.5(C7 H8)``."""
+    if len(text) <= LONGEST_PLAIN and PLAIN.fullmatch(text):
+        plain: dict[str, float] = {}
+        for symbol, count, _ in TOKEN.findall(text):
+            if symbol:
+                last = symbol
+                plain[symbol] = plain.get(symbol, 0.0) + 1.0
+            else:
+                plain[last] += float(count) - 1.0
+        return plain
     total: Any = Counter()  # of floats, which the type of a Counter does not foresee
     for part in SEPARATOR.split(text):
         levels: list[Any] = [Counter()]
@@ -135,8 +147,7 @@ def _counted(text: str) -> dict[str, float]:
 
 def heavy_atoms(Z: np.ndarray) -> Counter[int]:
     """Atomic number → how many atoms there are, hydrogen aside."""
-    numbers, counts = np.unique(Z[Z != 1], return_counts=True)
-    return Counter(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
+    return Counter({z: count for z, count in enumerate(np.bincount(Z).tolist()) if count and z != 1})
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +183,7 @@ def stated_evidence(block: Block, sites: int) -> Evidence:
     texts = block.column("_atom_site_symmetry_multiplicity")
     values = np.zeros(0)
     if texts is not None and len(texts) == sites:
-        values = np.nan_to_num([number(text) for text in texts], nan=0.0, posinf=0.0, neginf=0.0)
+        values = np.nan_to_num(numbers(texts), nan=0.0, posinf=0.0, neginf=0.0)
     return Evidence(stated_formula(block), values if values.any() else None)
 
 
