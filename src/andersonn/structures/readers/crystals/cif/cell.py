@@ -10,6 +10,7 @@ import gemmi
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.structures.neighbors import pairs_within
 from andersonn.structures.readers.crystals.cif.operations import Operations
 from andersonn.structures.structure import refuse_more_atoms
 
@@ -26,7 +27,7 @@ SAME_ATOM = 0.1
 MOST_COMPARISONS = 100_000_000
 """Of the images of all sites, pair by pair: a few seconds. 192 operations on 2,700 sites need as many."""
 FEW = 100
-"""Up to so many atoms all pairs are compared, which is faster than a tree."""
+"""Up to so many atoms all pairs are compared, which is faster than a search."""
 MOST_CLOSE_PAIRS = 5_000_000
 METRIC_TOLERANCE = 0.01
 """How much an operation may change the metric tensor, relatively: room for rounded and slightly distorted cells."""
@@ -153,23 +154,25 @@ def without_repetitions(atoms: Atoms, sites: Sites) -> Atoms:
 
 
 def close_pairs(atoms: Atoms, sites: Sites, within: float = SAME_ATOM) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of atoms not further apart than a distance in Å; none where there are far too many."""
+    """Pairs of atoms not further apart than a distance in Å, the first before the second, each to the image of the other that is
+    nearest along each axis; none where there are far too many.
+    """
     if len(atoms) <= FEW:
         apart = atoms.fractional[:, None] - atoms.fractional
         apart -= np.round(apart)
         near = np.triu((np.square(apart @ sites.orth.T).sum(axis=2)) <= within**2, 1)
         first, second = np.nonzero(near)
         return first, second
-    from scipy.spatial import cKDTree
-
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(sites.orth), axis=1)
-    tree = cKDTree(np.minimum(atoms.fractional % 1.0, 1.0 - 1e-12) * heights, boxsize=heights)
-    if tree.count_neighbors(tree, within, p=np.inf) > MOST_CLOSE_PAIRS:
+    try:
+        i, j, _, _ = pairs_within((atoms.fractional % 1.0) @ sites.orth.T, sites.orth.T, within)
+    except InputError:  # of a crowd
+        i = j = np.zeros(0, int)
+    if len(i) > MOST_CLOSE_PAIRS:
         return np.zeros(0, int), np.zeros(0, int)
-    pairs = tree.query_pairs(within, p=np.inf, output_type="ndarray")
-    apart = atoms.fractional[pairs[:, 0]] - atoms.fractional[pairs[:, 1]]
+    first, second = np.divmod(np.unique(i[i < j] * len(atoms) + j[i < j]), len(atoms))
+    apart = atoms.fractional[first] - atoms.fractional[second]
     near = np.linalg.norm((apart - np.round(apart)) @ sites.orth.T, axis=1) <= within
-    return pairs[near, 0], pairs[near, 1]
+    return first[near], second[near]
 
 
 def _exactly_distinct(images: np.ndarray) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""What a file states of how many atoms its cell has: formula, formula units, multiplicities; and whether the atoms fit."""
+"""What a file states of how many atoms its cell has: formula, formula units, multiplicities, density; and whether the
+atoms fit.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.structures import elements
 from andersonn.structures.readers.crystals.cif.cell import Atoms, Sites, close_pairs
-from andersonn.structures.readers.crystals.cif.document import Block, numbers
+from andersonn.structures.readers.crystals.cif.document import Block, number, numbers
 from andersonn.structures.structure import MOST_ATOMS
 
 TOLERANCE = 0.005
@@ -28,6 +30,12 @@ SHORTEST, SHORTEST_OF_METALS, SHORTEST_OF_OXYGENS = 0.72, 0.6, 0.9
 """Shares of the sum of two covalent radii that bonds have at least: N2 0.77, oxides such as uranyl 0.67, O2 0.92."""
 MOST_APART = 2.2
 """Å; no need to look further."""
+DEUTERIUM = 1.006
+"""What deuterium, which is read as hydrogen, weighs more."""
+DALTON = 1.66054
+"""In g/cm³ Å³."""
+SAME_SIZE = 0.02
+"""Largest relative difference of stated volumes and densities, which are rounded."""
 CORRECT = "list the symmetry operations of the cell's own setting in _space_group_symop_operation_xyz"
 
 
@@ -260,3 +268,24 @@ def squeezed(atoms: Atoms, sites: Sites) -> tuple[str, ...]:
     return (
         f"{names} are only {distances[worst]:.2f} Å apart, nearer than any bond of theirs: they may be alternatives of disorder",
     )
+
+
+def contradicted_size(block: Block, volume: float, Z: np.ndarray | None) -> tuple[str, ...]:
+    """Warnings where volume and density that a file states are not those of its cell and atoms.
+
+    Args:
+        block: the file's.
+        volume: of the cell, Å³.
+        Z: atomic numbers of the cell; None if atoms are known to be missing, so that the density says nothing.
+    """
+    told, stated = [], number(block.value("_cell_volume") or "?")
+    if stated > 0 and abs(stated / volume - 1.0) > SAME_SIZE:
+        told.append(f"_cell_volume is {stated:g} Å³, but lengths and angles make {volume:.4g}: check them")
+    density = number(block.value("_exptl_crystal_density_diffrn") or "?")
+    if Z is None or not density > 0:
+        return tuple(told)
+    light = DALTON * sum(gemmi.Element(int(z)).weight for z in Z) / volume
+    heavy = light + DALTON * DEUTERIUM * int((Z == 1).sum()) / volume
+    if not any(light * (1 - SAME_SIZE) <= d <= heavy * (1 + SAME_SIZE) for d in (density, density / 1000.0)):
+        told.append(f"the stated density is {density:g} g/cm³, but cell and atoms make {light:.4g}: check the atoms")
+    return tuple(told)

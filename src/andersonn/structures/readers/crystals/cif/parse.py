@@ -22,9 +22,15 @@ from andersonn.structures.readers.crystals.cif.document import (
     numbers,
     parsed,
 )
-from andersonn.structures.readers.crystals.cif.evidence import Evidence, Formula, doubt, squeezed, stated_evidence
-from andersonn.structures.readers.crystals.cif.missing import (
+from andersonn.structures.readers.crystals.cif.evidence import (
+    Evidence,
+    Formula,
     contradicted_size,
+    doubt,
+    squeezed,
+    stated_evidence,
+)
+from andersonn.structures.readers.crystals.cif.missing import (
     hydrogen_told_elsewhere,
     what_is_missing,
 )
