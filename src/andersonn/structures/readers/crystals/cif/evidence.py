@@ -119,10 +119,10 @@ def _counted(text: str) -> dict[str, float]:
         plain: dict[str, float] = {}
         for symbol, count, _ in TOKEN.findall(text):
             if symbol:
-                last = symbol
+                before = symbol
                 plain[symbol] = plain.get(symbol, 0.0) + 1.0
             else:
-                plain[last] += float(count) - 1.0
+                plain[before] += float(count) - 1.0
         return plain
     total: Any = Counter()  # of floats, which the type of a Counter does not foresee
     for part in SEPARATOR.split(text):
