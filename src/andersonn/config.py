@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -123,6 +122,8 @@ class TrainConfig(BaseModel):
         cls, path: str | Path, overrides: Iterable[str] = (), base: Mapping[str, Any] | None = None
     ) -> TrainConfig:
         """A configuration from a TOML or JSON file, over the nested options ``base``; see :meth:`make`."""
+        import tomllib
+
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from andersonn.config import TrainConfig, config_of
-from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.inference.predictor import Predictor
 from andersonn.progress import Progress, Silent
 from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import find
-from andersonn.training.export import export
-from andersonn.training.run import train
 
 
 class Scientist(Predictor):
@@ -49,6 +46,9 @@ class Scientist(Predictor):
             resume: go on with an unfinished run in ``out``.
             progress: listener.
         """
+        from andersonn.data.merging import read_records  # imported here: a prediction does without these
+        from andersonn.training.run import train
+
         spec = find(task_name)
         if isinstance(records, (str, os.PathLike)):
             records = [records]
@@ -64,4 +64,6 @@ class Scientist(Predictor):
         Raises:
             UsageError: the folder holds a model already, or cannot be written to.
         """
+        from andersonn.training.export import export
+
         export(self.bundle, self.folder, Path(folder), licence)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -220,6 +221,35 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Usage") == len(verbs)
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NEVER_NEEDED = {
+    "scipy", "sympy", "pyarrow", "filelock", "pandas", "matplotlib", "sklearn", "joblib", "ase", "jinja2", "tomllib",
+    "torch._dynamo", "torch._inductor", "andersonn.training", "andersonn.screening", "andersonn.data.tables",
+}  # fmt: skip
+"""Modules that a first answer does without: most of what loading them takes is more than the answer itself."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "neither"),
+    [
+        ("sys.argv = ['andersonn', 'predict', 'conduction', CIF]; main()", {"rdkit"}),
+        ("sys.argv = ['andersonn', 'predict', 'polarity', 'CCO']; main()", {"gemmi"}),
+        ("assert andersonn.Scientist.load('conduction').predict(CIF)[0].ok", {"rdkit", "typer", "rich"}),
+    ],
+    ids=["program, CIF", "program, SMILES", "Python, CIF"],
+)
+def test_a_first_answer_loads_only_what_it_needs(answer, neither):
+    given = "" if answer.startswith("assert") else "from andersonn.cli.entry import main\n"
+    code = (
+        f"import sys, andersonn\n{given}CIF = {str(EXAMPLES / 'structures/NaCl.cif')!r}\n"
+        f"try:\n    {answer}\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        f"needless = {NEVER_NEEDED | neither!r} & set(sys.modules)\n"
+        "assert not needless, needless\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_options_are_listed():

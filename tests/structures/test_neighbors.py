@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from andersonn.structures import neighbors
 from andersonn.structures.neighbors import pairs_to_count, pairs_within
 from andersonn.structures.structure import Structure
 from tests.conftest import random_structure
@@ -65,3 +66,23 @@ def test_enough_neighbors_or_all_within_reach():
     dense = random_structure(np.random.default_rng(0), 20)
     i, *_ = pairs_to_count(dense.xyz, dense.cell, 17, reach=8.0)
     assert np.bincount(i).min() >= 17
+
+
+@pytest.mark.parametrize("radius", [1.9, 4.2, 7.5])
+@pytest.mark.parametrize("cell", [None, np.diag([3.0, 5.0, 9.0]), [[4.0, 0, 0], [3.8, 2.1, 0], [-1.5, 1.0, 3.0]]])
+def test_all_distances_find_the_pairs_that_cell_lists_find(cell, radius, monkeypatch):
+    cell = None if cell is None else np.array(cell)
+    xyz = np.random.default_rng(3).uniform(-8.0, 8.0, (7, 3))  # also far outside the cell
+
+    def found():
+        i, j, distance, vector = pairs_within(xyz, cell, radius)
+        assert np.allclose(np.linalg.norm(vector, axis=1), distance)
+        return sorted((a, b, *v) for a, b, v in zip(i.tolist(), j.tolist(), np.round(vector, 6).tolist(), strict=True))
+
+    monkeypatch.setattr(neighbors, "MOST_DISTANCES", 10**6)
+    by_distances = found()
+    monkeypatch.setattr(neighbors, "MOST_DISTANCES", 0)
+    by_lists = found()
+    assert len(by_distances) == len(by_lists)
+    assert cell is None or by_lists
+    assert np.allclose(by_distances, by_lists, atol=1e-5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib.util
 import signal
@@ -55,6 +54,8 @@ def serve(
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError("not_installed", f"{missing[0]} is not installed", how_to_install("web"))
+    import asyncio  # imported here: every command imports this file
+
     from andersonn.web.lab import Lab
     from andersonn.web.limits import Limits
 
@@ -104,6 +105,8 @@ class _Server:
         Raises:
             AndersonnError: the models cannot be loaded, or the address cannot be listened on.
         """
+        import asyncio
+
         from andersonn.errors import UsageError
         from andersonn.web.doors import addresses
 

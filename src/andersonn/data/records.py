@@ -7,19 +7,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from andersonn.errors import InputError, UsageError
+from andersonn.io.deferred import Deferred
 from andersonn.io.near_names import where_it_may_be
 from andersonn.sanitize import first_line
 from andersonn.structures.readers.molecules.embedding import CONFORMER_PROTOCOL
 from andersonn.structures.readers.molecules.smiles import atomic_numbers as smiles_numbers
 from andersonn.structures.readers.molecules.smiles import from_smiles
 from andersonn.structures.structure import Structure
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+else:  # a prediction reads no table
+    pa, pq = Deferred("pyarrow"), Deferred("pyarrow.parquet")
 
 LISTS = ("atomic_numbers", "positions", "cell")
 COLUMNS = ("id", "group", *LISTS)

@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from andersonn.sanitize import redacted
 
@@ -77,6 +76,8 @@ def _from_origin(extra: str, origin: dict[str, Any]) -> str | None:
         return None
     parts = urlsplit(url)
     if parts.scheme == "file":
+        from urllib.request import url2pathname  # imported here: with http and ssl
+
         path = Path(url2pathname(parts.path))
         if "dir_info" in origin:
             return f'"{path}[{extra}]"' if _is_ours(path) else None

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 log = logging.getLogger(__name__)
 NO_LOCKS = frozenset(
     getattr(errno, name)
@@ -40,6 +38,8 @@ def held(path: Path) -> Iterator[bool]:
         Held: another process, or another part of this one, has it.
         OSError: the file cannot be made, or something else stands in its place.
     """
+    from filelock import FileLock, Timeout  # imported here: with asyncio, which most commands do without
+
     if not _may_be_lock(path):
         raise OSError(errno.EEXIST, f"its lock {path.name!r} is a link or a folder, which has to go", str(path))
     lock = FileLock(str(path), timeout=0, thread_local=False)

@@ -79,15 +79,18 @@ def tied_ranks(values: np.ndarray) -> np.ndarray:
     flat = values.ravel()
     order = np.argsort(flat, kind="stable")
     ordered = flat[order]
+    starts = np.ones(len(flat), dtype=bool)
     with np.errstate(invalid="ignore"):  # inf - inf, between absent neighbors
-        starts = np.concatenate([[True], np.diff(ordered) > TIE])
-    chain = np.cumsum(starts) - 1
-    with np.errstate(invalid="ignore"):
-        piece = np.floor((ordered - ordered[starts][chain]) / WIDEST_TIE)
-    piece = np.where(np.isfinite(piece), piece, 0.0)
-    new = np.concatenate([[False], (np.diff(chain) != 0) | (np.diff(piece) != 0)])
+        np.greater(ordered[1:] - ordered[:-1], TIE, out=starts[1:])
+        chain = np.cumsum(starts) - 1
+        width = ordered - ordered[starts][chain]
+    ordered_ranks = chain
+    if (width >= 0.999 * WIDEST_TIE).any():
+        piece = np.floor(width / WIDEST_TIE)
+        piece[~np.isfinite(piece)] = 0.0
+        ordered_ranks = np.concatenate([[0], np.cumsum(starts[1:] | (piece[1:] != piece[:-1]))])
     ranks = np.empty(len(flat), dtype=np.int64)
-    ranks[order] = np.cumsum(new)
+    ranks[order] = ordered_ranks
     return ranks.reshape(values.shape)
 
 

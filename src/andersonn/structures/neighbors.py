@@ -6,6 +6,8 @@ None without periodicity.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from andersonn.errors import InputError
@@ -16,6 +18,8 @@ MOST_PAIRS = 20_000_000
 """More are refused before the search; a pair takes about 100 bytes."""
 MOST_CELLS = 1_000_000
 """With more bins of the size of the radius, a cell list is mostly empty and slower than the tree. vesin makes at most 100,000."""
+MOST_DISTANCES = 20_000
+"""Up to so many distances between atoms and images are computed one and all, which is faster than cell lists."""
 FLATTEST_LIST = 20_000
 """With more bins than this times the cube of the smallest side (in bins), the list is so long and flat that vesin 0.7.5 rounds
 the bins of the short direction to zero and divides by that number; the tree is used instead.
@@ -32,6 +36,8 @@ def pairs_within(xyz: np.ndarray, cell: np.ndarray | None, radius: float) -> Pai
     Raises:
         InputError: there are too many, as when all atoms lie in one place.
     """
+    if (found := _pairs_of_few(xyz, cell, radius)) is not None:
+        return found
     import vesin  # imported here: it loads its compiled library
 
     _refuse_crowds(xyz, cell, radius)
@@ -42,6 +48,50 @@ def pairs_within(xyz: np.ndarray, cell: np.ndarray | None, radius: float) -> Pai
     search = vesin.NeighborList(cutoff=radius, full_list=True, n_threads=1)
     i, j, distance, vector = search.compute(points=xyz, box=box, periodic=cell is not None, quantities="ijdD")
     return i.astype(np.int64), j.astype(np.int64), distance, vector
+
+
+def _pairs_of_few(xyz: np.ndarray, cell: np.ndarray | None, radius: float) -> Pairs | None:
+    """As :func:`pairs_within`, by the distances of all atoms to all images that may be near enough; None if these are many.
+
+    A vector no longer than the radius has fractional coordinates of at most the radius over the heights of the cell. Of the
+    image of an atom that is nearest along each axis, only so many cells to either side are looked at.
+    """
+    n = len(xyz)
+    if n * n > MOST_DISTANCES:
+        return None
+    apart, shifts = xyz - xyz[:, None], np.zeros((1, 3))
+    if cell is not None:
+        inverse = np.linalg.inv(cell)
+        steps = np.floor(radius * np.sqrt(np.square(inverse).sum(axis=0)) + (0.5 + 1e-9)).astype(int)
+        if n * n * (2 * steps + 1).prod() > MOST_DISTANCES:
+            return None
+        apart -= np.rint(apart @ inverse) @ cell
+        shifts = _lattice_points(*steps.tolist()) @ cell
+    flat = apart.reshape(-1, 3)
+    squared = (
+        2.0 * flat
+    ) @ shifts.T  # |a + s|² = |a|² + 2 a·s + |s|²; exact distances follow for those that may be near
+    squared += np.square(flat).sum(axis=1)[:, None]
+    squared += np.square(shifts).sum(axis=1)
+    squared.reshape(n, n, -1)[np.arange(n), np.arange(n), len(shifts) // 2] = np.inf  # the atom itself
+    near = np.flatnonzero(squared <= radius**2 + 1e-6)
+    pair, shift = np.divmod(near, len(shifts))
+    vector = flat[pair] + shifts[shift]
+    distance = np.sqrt(np.square(vector).sum(axis=1))
+    if (distance > radius).any():
+        kept = distance <= radius
+        pair, vector, distance = pair[kept], vector[kept], distance[kept]
+    i, j = np.divmod(pair, n)
+    return i, j, distance, vector
+
+
+@lru_cache(maxsize=64)
+def _lattice_points(a: int, b: int, c: int) -> np.ndarray:
+    """All whole numbers of cells along three axes, up to those given to either side, ``[m, 3]``; none at all in the middle."""
+    steps = np.indices((2 * a + 1, 2 * b + 1, 2 * c + 1)).reshape(3, -1).T
+    points = (steps - np.array([a, b, c])).astype(float)
+    points.flags.writeable = False
+    return points
 
 
 def _mostly_empty(bins: np.ndarray) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from andersonn.structures.readers.crystals.cif.cell import read_operations
+from andersonn.structures.readers.crystals.cif.operations import read_operations
 from andersonn.structures.readers.crystals.cif.stated import groups_called
 from tests.structures.cif.conftest import CELL, HM, NACL, SITES, listed, read, refusal, salt, triplets
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path, PurePath
 
 from andersonn.errors import InputError
@@ -19,7 +20,7 @@ from andersonn.structures.readers.content import (
     unpacked_content,
 )
 from andersonn.structures.readers.molecules.smiles import constitution
-from andersonn.structures.readers.molecules.smiles_lists import line_of, list_layout, parse_smi
+from andersonn.structures.readers.molecules.smiles_lists import line_of, list_layout
 from andersonn.structures.readers.sniffing import sniffed
 from andersonn.structures.structure import Structure
 
@@ -29,6 +30,17 @@ LINE_ENDS = "\n\r"
 MMCIF_MARKS = ("_atom_site.Cartn_x", "_chem_comp_atom.atom_id")
 LOOK = 1 << 14
 """Characters at the beginning of a list of SMILES that are looked at."""
+PARSERS = {
+    "cif": ("crystals.cif.parse", "parse"),
+    "poscar": ("crystals.poscar", "parse_poscar"),
+    "xyz": ("xyz.frames", "parse_xyz"),
+    "smi": ("molecules.smiles_lists", "parse_smi"),
+    "sdf": ("molecules.molfiles", "parse_sdf"),
+    "mol2": ("molecules.molfiles", "parse_mol2"),
+    "pdb": ("molecules.pdb", "parse_pdb"),
+    "mmcif": ("molecules.pdb", "parse_mmcif"),
+}
+"""Format → module and function that read it."""
 Made = list[Structure | InputError]
 
 
@@ -71,25 +83,11 @@ def parser(kind: str, text: str) -> Callable[[str, str], Made]:
         kind: the format, as :func:`~andersonn.structures.readers.content.format_of` names it.
         text: to be read; a CIF may turn out to be an mmCIF.
     """
-    # Imported here: the command line starts faster without ASE, gemmi and RDKit.
-    from andersonn.structures.readers.crystals import poscar
-    from andersonn.structures.readers.crystals.cif import parse as cif
-    from andersonn.structures.readers.molecules import molfiles, pdb
-    from andersonn.structures.readers.xyz import frames
-
     if kind == "cif" and any(mark in text for mark in MMCIF_MARKS):
         kind = "mmcif"
-    parsers = {
-        "cif": cif.parse,
-        "poscar": poscar.parse_poscar,
-        "xyz": frames.parse_xyz,
-        "smi": parse_smi,
-        "sdf": molfiles.parse_sdf,
-        "mol2": molfiles.parse_mol2,
-        "pdb": pdb.parse_pdb,
-        "mmcif": pdb.parse_mmcif,
-    }
-    return parsers[kind]
+    module, function = PARSERS[kind]
+    # Imported here: no command needs all of them, nor ASE, gemmi and RDKit.
+    return getattr(import_module(f"andersonn.structures.readers.{module}"), function)
 
 
 def _is_list(text: str, path: PurePath) -> bool:

@@ -1,249 +1,36 @@
-"""Symmetry operations, as they are written and as matrices, and the atoms of a unit cell that they make of its sites."""
+"""The atoms of a unit cell that symmetry operations make of its sites."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import gemmi
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.structures.neighbors import pairs_within
+from andersonn.structures.readers.crystals.cif.operations import Operations
 from andersonn.structures.structure import refuse_more_atoms
 
-MOST_OPERATIONS = 1000
-"""The richest space groups have 192 in their usual cell; supercells may list a few times as many."""
-LONGEST_TEXT = 100
-"""Characters of one operation."""
-FRACTIONS = ((24, 0.004), (120, 0.0006), (168, 0.0006))
-"""Translations are multiples of 1/24 in space groups, of other fractions in supercells. How far one may be from such a
-multiple: 0.33 is 1/3, 0.17 is 1/6."""
-COMMON = 840
-"""All these fractions are multiples of 1/840."""
-LARGEST_ENTRY = 4
-"""Of a rotation in the axes of a cell; usual cells have 0 and ±1."""
-MOST_OF_A_GROUP = 192
-NOT_CLOSED = "the product of two of them is not among them"
-NO_IDENTITY = "x,y,z is not among them"
-OTHER_AXES = re.compile("[abchkl]", re.IGNORECASE)
-TERM = re.compile(r"([+-]?)(\d+/\d+|\d*\.?\d*)\*?([xyz]?)")
-ITS_NUMBER = re.compile(r"^ {0,4}\d{1,3}[ .:)]{1,3}(?=[-+xyzXYZ\d])")
-"""In front of an operation, as in ``2 -x,y,z``."""
-TIME_REVERSAL = re.compile(r"[+-]?1|[+-]?m[xyz]|m|'")
 SAME_SITE = 0.4
 """Å within which symmetry images of one site are one atom on a special position (gemmi's tolerance)."""
+NEARLY_NOTHING, CLEARLY_APART = 0.05, 0.6
+"""Å: images of one site nearer than this are the same whatever the rounding, those further apart are not."""
+LARGEST_CHANGE = 0.05
+"""Å²: how much operations may change the metric tensor so that no distance goes from under one to over the other bound."""
+MOST_AT_ONCE = 20_000
+"""Images that are compared at once, those of several sites: they take a few MB."""
 SAME_ATOM = 0.1
 """Å within which images of two sites of one element are one atom that the file lists twice."""
-
-
 MOST_COMPARISONS = 100_000_000
 """Of the images of all sites, pair by pair: a few seconds. 192 operations on 2,700 sites need as many."""
+FEW = 100
+"""Up to so many atoms all pairs are compared, which is faster than a search."""
 MOST_CLOSE_PAIRS = 5_000_000
 METRIC_TOLERANCE = 0.01
 """How much an operation may change the metric tensor, relatively: room for rounded and slightly distorted cells."""
-
-
-@dataclass(frozen=True)
-class Operations:
-    """A list of symmetry operations.
-
-    Attributes:
-        matrices: ``[m, 3, 4]`` on fractional coordinates, rotation and translation.
-        flaw: why they are not a group, such as ``"a product of two of them is not listed"``; empty if they are.
-        number: of the space group, 0 if its setting is in no table.
-        repaired: what was completed, or empty.
-    """
-
-    matrices: np.ndarray
-    flaw: str
-    number: int
-    repaired: str = ""
-
-    def __len__(self) -> int:
-        return len(self.matrices)
-
-    @property
-    def trivial(self) -> bool:
-        """Whether ``x,y,z`` is all there is."""
-        return len(self.matrices) == 1 and not self.flaw
-
-
-@lru_cache(maxsize=512)
-def read_operations(texts: tuple[str, ...], centerings: tuple[str, ...] = ()) -> Operations:
-    """Operations without repetitions, their translations exact, and what keeps them from being a group.
-
-    Args:
-        texts: as they are written, such as ``-x+1/2,y,z``.
-        centerings: translations, which magnetic CIF lists apart: each is combined with each operation.
-
-    Raises:
-        InputError: one cannot be read, or there are more than :data:`MOST_OPERATIONS`.
-    """
-    count = len(texts) * max(1, len(centerings))
-    if count > MOST_OPERATIONS:
-        raise InputError(
-            "bad_symmetry",
-            f"{count:,} symmetry operations; at most {MOST_OPERATIONS} are read",
-            "give a smaller cell, or list all its atoms",
-        )
-    matrices = _matrices(texts)
-    if centerings:
-        shifts = _matrices(centerings)
-        product = shifts[:, None, :, :3] @ matrices[None]
-        product[..., 3] += shifts[:, None, :, 3]
-        matrices = product.reshape(-1, 3, 4)
-    turns = matrices[:, :, :3]
-    if np.abs(turns - np.rint(turns)).max() > 0.01 or np.abs(turns).max() > LARGEST_ENTRY:
-        return Operations(matrices, "an operation does not turn the lattice into itself", 0)
-    matrices = np.concatenate([np.rint(turns), _exact(matrices[:, :, 3])[:, :, None]], axis=2)
-    _, first = np.unique(keys_of(matrices), return_index=True)
-    matrices = matrices[np.sort(first)]
-    flaw, repaired = _flaw(matrices), ""
-    if flaw == NO_IDENTITY:
-        whole = np.concatenate([np.eye(3, 4)[None], matrices])
-        if not _flaw(whole):
-            matrices, flaw, repaired = whole, "", "the file's list of symmetry operations lacks x,y,z, which was added"
-    return Operations(matrices, flaw, 0 if flaw else _number(matrices), repaired)
-
-
-@lru_cache(maxsize=512)
-def operations_of(symbol: str) -> Operations:
-    """The operations of a group of gemmi's table, by its extended Hermann–Mauguin symbol."""
-    group = gemmi.find_spacegroup_by_name(symbol)
-    matrices = np.array([operation.float_seitz() for operation in group.operations()])[:, :3, :]
-    return Operations(matrices, "", group.number)
-
-
-def common_share(part: Operations, whole: Operations) -> tuple[float, float]:
-    """Share of the operations of ``part`` that are in ``whole``, and share whose rotation is in ``whole``."""
-    return (
-        float(np.isin(keys_of(part.matrices), keys_of(whole.matrices)).mean()),
-        float(np.isin(_turns(part.matrices), _turns(whole.matrices)).mean()),
-    )
-
-
-def _matrices(texts: tuple[str, ...]) -> np.ndarray:
-    return np.array([_matrix(text) for text in texts])
-
-
-def _matrix(text: str) -> list[list[float]]:
-    """Of one operation, ``[3, 4]``."""
-    text = ITS_NUMBER.sub("", text).replace("\u2212", "-").replace("\u2013", "-")  # as typesetting writes a minus
-    if len(text) <= LONGEST_TEXT and not OTHER_AXES.search(text):
-        try:
-            return gemmi.Op(text).float_seitz()[:3]
-        except (ValueError, RuntimeError):
-            pass
-    parts = re.sub(r"[\s\"]+", "", text[: LONGEST_TEXT + 1]).lower().strip(";").rstrip(",").split(",")
-    if parts and parts[0][:1] == "'":
-        parts[0] = parts[0][1:]
-    if (
-        len(text) <= LONGEST_TEXT
-        and len(parts) >= 3
-        and all(TIME_REVERSAL.fullmatch(p) or _is_moment(p) for p in parts[3:])
-    ):
-        rows = [_row(part) for part in (*parts[:2], parts[2].rstrip("';"))]
-        found = [row for row in rows if row is not None]
-        if len(found) == len(rows):
-            return found
-    raise InputError("bad_symmetry", f"unreadable symmetry operation {text[:60]!r}", "write it like x,y,z")
-
-
-def _is_moment(part: str) -> bool:
-    """Whether it is how an operation turns a magnetic moment, such as ``-mx+my``."""
-    return re.fullmatch(r"(?:[+-]?m[xyz]|[+-]?\d?[uvw])+", part) is not None
-
-
-def _row(part: str) -> list[float] | None:
-    row, position = [0.0, 0.0, 0.0, 0.0], 0
-    while position < len(part):
-        found = TERM.match(part, position)
-        assert found is not None  # it may match nothing
-        sign, number, axis = found[1], found[2], found[3]
-        if not (number or axis) or number == "." or (position and not sign):
-            return None
-        above, _, below = number.partition("/")
-        if below and not int(below):
-            return None
-        value = float(above) / float(below or 1) if number else 1.0
-        row["xyz".index(axis) if axis else 3] += -value if sign == "-" else value
-        position = found.end()
-    return row if part else None
-
-
-def _exact(shifts: np.ndarray) -> np.ndarray:
-    """Translations as the fractions they are meant to be, within one cell."""
-    for denominator, rounding in FRACTIONS:
-        parts = shifts * denominator
-        if np.abs(parts - np.rint(parts)).max() <= rounding * denominator:
-            return np.rint(parts) / denominator % 1.0
-    return shifts % 1.0
-
-
-def _flaw(matrices: np.ndarray) -> str:
-    turns = np.rint(matrices[:, :, :3]).astype(np.int64)
-    if (np.abs(np.rint(np.linalg.det(turns))) != 1).any():
-        return "an operation changes the volume"
-    keys = keys_of(matrices)
-    if keys_of(np.eye(3, 4)[None])[0] not in keys:
-        return NO_IDENTITY
-    order = np.argsort(keys)
-    reached = keys == keys_of(np.eye(3, 4)[None])[0]
-    images: list[np.ndarray] = []  # by each generator: the place of every operation's product with it
-    while not reached.all():
-        generator = matrices[np.flatnonzero(~reached)[0]]
-        products = _products(matrices, generator)
-        if np.abs(products[:, :, :3]).max() > LARGEST_ENTRY:
-            return NOT_CLOSED
-        found = order[np.minimum(np.searchsorted(keys[order], keys_of(products)), len(keys) - 1)]
-        if (keys[found] != keys_of(products)).any():
-            return NOT_CLOSED
-        images.append(found)
-        reached = _reached(reached, images)
-    return ""
-
-
-def _products(matrices: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Every operation after another."""
-    turned = matrices[:, :, :3] @ other
-    turned[:, :, 3] += matrices[:, :, 3]
-    return turned
-
-
-def _reached(reached: np.ndarray, images: list[np.ndarray]) -> np.ndarray:
-    """All operations that generators make of those reached already."""
-    count = 0
-    while count != reached.sum():
-        count = reached.sum()
-        for image in images:
-            reached[image[reached]] = True
-    return reached
-
-
-def _number(matrices: np.ndarray) -> int:
-    if len(matrices) > MOST_OF_A_GROUP:
-        return 0
-    whole = np.rint(matrices * gemmi.Op.DEN).astype(int)
-    if np.abs(whole - matrices * gemmi.Op.DEN).max() > 1e-6:
-        return 0
-    operations = [gemmi.Op() for _ in whole]
-    for operation, matrix in zip(operations, whole.tolist(), strict=True):
-        operation.rot, operation.tran = [row[:3] for row in matrix], [row[3] for row in matrix]
-    group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps(operations))
-    return group.number if group else 0
-
-
-def keys_of(matrices: np.ndarray) -> np.ndarray:
-    """A number for each operation, the same for those that differ by a translation of the lattice."""
-    shift = np.rint(matrices[:, :, 3] * COMMON).astype(np.int64) % COMMON
-    return _turns(matrices) + 9**9 * (shift @ np.array([1, COMMON, COMMON**2]))
-
-
-def _turns(matrices: np.ndarray) -> np.ndarray:
-    """A number for each rotation."""
-    digits = np.rint(matrices[:, :, :3]).astype(np.int64).reshape(-1, 9) + LARGEST_ENTRY
-    return digits @ 9 ** np.arange(9, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -308,14 +95,44 @@ class Sites:
                 f"{len(matrices)} symmetry operations on {len(self.Z):,} sites are too many",
                 "give a smaller cell, or list all its atoms",
             )
-        orth, owners, positions = self.orth, [], []
-        for k, site in enumerate(self.fractional):
-            images = _distinct((matrices[:, :, :3] @ site + matrices[:, :, 3]) % 1.0, orth)
-            owners += [k] * len(images)
-            refuse_more_atoms(len(owners))
-            positions.append(images)
-        site = np.array(owners)
+        step = max(1, MOST_AT_ONCE // len(matrices))
+        positions: list[np.ndarray] = []
+        counts: list[int] = []
+        for start in range(0, len(self.fractional), step):
+            here = self.fractional[start : start + step]
+            images = ((matrices[:, :, :3] @ here.T).transpose(2, 0, 1) + matrices[:, :, 3]) % 1.0
+            for found in self._distinct(images, matrices):
+                positions.append(found)
+                counts.append(len(found))
+            refuse_more_atoms(sum(counts))
+        site = np.repeat(np.arange(len(counts)), counts)
         return Atoms(self.Z[site], np.concatenate(positions), site)
+
+    def _distinct(self, images: np.ndarray, matrices: np.ndarray) -> Iterator[np.ndarray]:
+        """The images of each site ``[s, m, 3]`` without repetition.
+
+        Operations that are a group and keep lengths take the surroundings of one image to those of any other: if ``k`` of
+        the ``m`` images lie where the first does, and the others well away from it, each image stands ``k`` times. Where
+        leaving out exact repetitions leaves ``m / k``, no pairs of images need comparing.
+        """
+        exact = _exactly_distinct(images)
+        apart = images - images[:, :1]
+        apart -= np.round(apart)
+        distance = np.linalg.norm(apart @ self.orth.T, axis=2)
+        same = distance < NEARLY_NOTHING
+        clear = (same | (distance > CLEARLY_APART)).all(axis=1) & (
+            exact.sum(axis=1) * same.sum(axis=1) == len(matrices)
+        )
+        clear &= self._rigid(matrices)
+        for k in range(len(images)):
+            yield images[k][exact[k]] if clear[k] else _distinct(images[k][exact[k]], self.orth)
+
+    def _rigid(self, matrices: np.ndarray) -> bool:
+        """Whether operations keep lengths so well, in a cell so large, that :meth:`_distinct` may go by the first image."""
+        metric, turns = self.orth.T @ self.orth, matrices[:, :, :3]
+        change = np.abs(np.transpose(turns, (0, 2, 1)) @ metric @ turns - metric).max()
+        thinnest = 1.0 / np.linalg.norm(np.linalg.inv(self.orth), axis=1).max()
+        return bool(change < LARGEST_CHANGE and thinnest > 2.0 * CLEARLY_APART)
 
 
 @dataclass(frozen=True)
@@ -337,24 +154,42 @@ def without_repetitions(atoms: Atoms, sites: Sites) -> Atoms:
 
 
 def close_pairs(atoms: Atoms, sites: Sites, within: float = SAME_ATOM) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of atoms not further apart than a distance in Å; none where there are far too many."""
-    from scipy.spatial import cKDTree
-
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(sites.orth), axis=1)
-    tree = cKDTree(np.minimum(atoms.fractional % 1.0, 1.0 - 1e-12) * heights, boxsize=heights)
-    if tree.count_neighbors(tree, within, p=np.inf) > MOST_CLOSE_PAIRS:
+    """Pairs of atoms not further apart than a distance in Å, the first before the second, each to the image of the other that is
+    nearest along each axis; none where there are far too many.
+    """
+    if len(atoms) <= FEW:
+        apart = atoms.fractional[:, None] - atoms.fractional
+        apart -= np.round(apart)
+        near = np.triu((np.square(apart @ sites.orth.T).sum(axis=2)) <= within**2, 1)
+        first, second = np.nonzero(near)
+        return first, second
+    try:
+        i, j, _, _ = pairs_within((atoms.fractional % 1.0) @ sites.orth.T, sites.orth.T, within)
+    except InputError:  # of a crowd
+        i = j = np.zeros(0, int)
+    if len(i) > MOST_CLOSE_PAIRS:
         return np.zeros(0, int), np.zeros(0, int)
-    pairs = tree.query_pairs(within, p=np.inf, output_type="ndarray")
-    apart = atoms.fractional[pairs[:, 0]] - atoms.fractional[pairs[:, 1]]
+    first, second = np.divmod(np.unique(i[i < j] * len(atoms) + j[i < j]), len(atoms))
+    apart = atoms.fractional[first] - atoms.fractional[second]
     near = np.linalg.norm((apart - np.round(apart)) @ sites.orth.T, axis=1) <= within
-    return pairs[near, 0], pairs[near, 1]
+    return first[near], second[near]
+
+
+def _exactly_distinct(images: np.ndarray) -> np.ndarray:
+    """Which of the images of each site ``[s, m, 3]`` are the first in their place, bool ``[s, m]``."""
+    grid = np.rint(images * 1e5).astype(np.int64) % 100_000
+    keys = grid @ np.array([1, 100_000, 10_000_000_000])
+    order = np.argsort(keys, axis=1, kind="stable")
+    ordered = np.take_along_axis(keys, order, axis=1)
+    first = np.ones(keys.shape, bool)
+    np.put_along_axis(first, order[:, 1:], ordered[:, 1:] != ordered[:, :-1], axis=1)
+    return first
 
 
 def _distinct(images: np.ndarray, orth: np.ndarray) -> np.ndarray:
-    """Symmetry images ``[m, 3]`` without repetition: images within :data:`SAME_SITE` of each other become one."""
-    grid = np.rint(images * 1e5).astype(np.int64) % 100_000
-    _, first = np.unique(grid @ np.array([1, 100_000, 10_000_000_000]), return_index=True)
-    images = images[np.sort(first)]  # exact repetitions go first: comparing all pairs is quadratic
+    """Symmetry images ``[m, 3]`` without repetition: images within :data:`SAME_SITE` of each other become one. Exact repetitions
+    are left out already, since comparing all pairs is quadratic.
+    """
     if len(images) == 1:
         return images
     apart = images[:, None] - images[None]

@@ -10,18 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.structures.readers.crystals.cif.cell import (
-    Atoms,
-    Cell,
+from andersonn.structures.readers.crystals.cif.cell import Atoms, Cell, Sites, without_repetitions
+from andersonn.structures.readers.crystals.cif.evidence import CORRECT, Evidence
+from andersonn.structures.readers.crystals.cif.operations import (
     Operations,
-    Sites,
     common_share,
     keys_of,
     operations_of,
     read_operations,
-    without_repetitions,
 )
-from andersonn.structures.readers.crystals.cif.evidence import CORRECT, Evidence
 from andersonn.structures.readers.crystals.cif.stated import Stated, settings_of
 from andersonn.structures.structure import Structure
 

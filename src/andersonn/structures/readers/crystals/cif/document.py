@@ -325,6 +325,12 @@ def number(text: str) -> float:
     return found
 
 
+def numbers(texts: list[str]) -> np.ndarray:
+    """:func:`number` of each of some texts ``[n]``, of which most columns have few different ones."""
+    known = {text: number(text) for text in set(texts)}
+    return np.array([known[text] for text in texts])
+
+
 def quoted(value: str) -> str:
     """A value as it may stand in a file of CIF 1."""
     return gemmi.cif.quote(value.replace("\n;", "\n ;"))

@@ -1,4 +1,6 @@
-"""What a file states of how many atoms its cell has: formula, formula units, multiplicities; and whether the atoms fit."""
+"""What a file states of how many atoms its cell has: formula, formula units, multiplicities, density; and whether the
+atoms fit.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,27 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.structures import elements
 from andersonn.structures.readers.crystals.cif.cell import Atoms, Sites, close_pairs
-from andersonn.structures.readers.crystals.cif.document import Block, number
+from andersonn.structures.readers.crystals.cif.document import Block, number, numbers
 from andersonn.structures.structure import MOST_ATOMS
 
 TOLERANCE = 0.005
 """Largest difference in the share of an element; formulas of partly occupied sites are rounded."""
 TOKEN = re.compile(r"([A-Z][a-z]?)|(\d{1,6}\.?\d{0,6}|\.\d{1,6})|([()\[\]{}])")
+PLAIN = re.compile(r"(?:[A-Z][a-z]?(?:\d{1,6}(?:\.\d{1,6})?)? *)+")
+"""A formula without brackets, charges, factors in front and numbers that stand apart."""
 SEPARATOR = re.compile(r"[,;\u00b7]| \+ ")
 CHARGE = re.compile(r" \d{0,2}[+-](?![^ ,;)])")
+LONGEST_PLAIN = 200
 SHORTEST, SHORTEST_OF_METALS, SHORTEST_OF_OXYGENS = 0.72, 0.6, 0.9
 """Shares of the sum of two covalent radii that bonds have at least: N2 0.77, oxides such as uranyl 0.67, O2 0.92."""
 MOST_APART = 2.2
 """Å; no need to look further."""
+DEUTERIUM = 1.006
+"""What deuterium, which is read as hydrogen, weighs more."""
+DALTON = 1.66054
+"""In g/cm³ Å³."""
+SAME_SIZE = 0.02
+"""Largest relative difference of stated volumes and densities, which are rounded."""
 CORRECT = "list the symmetry operations of the cell's own setting in _space_group_symop_operation_xyz"
 
 
@@ -104,6 +115,15 @@ def formula_in(block: Block, text: str | None) -> Formula | None:
 
 def _counted(text: str) -> dict[str, float]:
     """Symbol → count, with brackets and numbers before or behind them, as in ``Mg (O H)2`` and ``C H O Zn, 0.5(C7 H8)``."""
+    if len(text) <= LONGEST_PLAIN and PLAIN.fullmatch(text):
+        plain: dict[str, float] = {}
+        for symbol, count, _ in TOKEN.findall(text):
+            if symbol:
+                before = symbol
+                plain[symbol] = plain.get(symbol, 0.0) + 1.0
+            else:
+                plain[before] += float(count) - 1.0
+        return plain
     total: Any = Counter()  # of floats, which the type of a Counter does not foresee
     for part in SEPARATOR.split(text):
         levels: list[Any] = [Counter()]
@@ -135,8 +155,7 @@ def _counted(text: str) -> dict[str, float]:
 
 def heavy_atoms(Z: np.ndarray) -> Counter[int]:
     """Atomic number → how many atoms there are, hydrogen aside."""
-    numbers, counts = np.unique(Z[Z != 1], return_counts=True)
-    return Counter(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
+    return Counter({z: count for z, count in enumerate(np.bincount(Z).tolist()) if count and z != 1})
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +191,7 @@ def stated_evidence(block: Block, sites: int) -> Evidence:
     texts = block.column("_atom_site_symmetry_multiplicity")
     values = np.zeros(0)
     if texts is not None and len(texts) == sites:
-        values = np.nan_to_num([number(text) for text in texts], nan=0.0, posinf=0.0, neginf=0.0)
+        values = np.nan_to_num(numbers(texts), nan=0.0, posinf=0.0, neginf=0.0)
     return Evidence(stated_formula(block), values if values.any() else None)
 
 
@@ -249,3 +268,24 @@ def squeezed(atoms: Atoms, sites: Sites) -> tuple[str, ...]:
     return (
         f"{names} are only {distances[worst]:.2f} Å apart, nearer than any bond of theirs: they may be alternatives of disorder",
     )
+
+
+def contradicted_size(block: Block, volume: float, Z: np.ndarray | None) -> tuple[str, ...]:
+    """Warnings where volume and density that a file states are not those of its cell and atoms.
+
+    Args:
+        block: the file's.
+        volume: of the cell, Å³.
+        Z: atomic numbers of the cell; None if atoms are known to be missing, so that the density says nothing.
+    """
+    told, stated = [], number(block.value("_cell_volume") or "?")
+    if stated > 0 and abs(stated / volume - 1.0) > SAME_SIZE:
+        told.append(f"_cell_volume is {stated:g} Å³, but lengths and angles make {volume:.4g}: check them")
+    density = number(block.value("_exptl_crystal_density_diffrn") or "?")
+    if Z is None or not density > 0:
+        return tuple(told)
+    light = DALTON * sum(gemmi.Element(int(z)).weight for z in Z) / volume
+    heavy = light + DALTON * DEUTERIUM * int((Z == 1).sum()) / volume
+    if not any(light * (1 - SAME_SIZE) <= d <= heavy * (1 + SAME_SIZE) for d in (density, density / 1000.0)):
+        told.append(f"the stated density is {density:g} g/cm³, but cell and atoms make {light:.4g}: check the atoms")
+    return tuple(told)

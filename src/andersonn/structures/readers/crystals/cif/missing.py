@@ -9,7 +9,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
-from andersonn.structures.readers.crystals.cif.document import Block, number
+from andersonn.structures.readers.crystals.cif.document import Block
 from andersonn.structures.readers.crystals.cif.evidence import TOLERANCE, Formula, formula_in, heavy_atoms
 
 OF_SOLVENTS = frozenset(elements.atomic_number()[symbol] for symbol in ("H", "C", "N", "O", "F", "S", "Cl", "Br", "I"))
@@ -30,12 +30,6 @@ NAMED_WITH_HYDROGEN = re.compile(
 )
 """Beginnings of labels of oxygen atoms of water and hydroxide."""
 HYDROGEN_WEIGHT = 1.008
-DEUTERIUM = 1.006
-"""What deuterium, which is read as hydrogen, weighs more."""
-DALTON = 1.66054
-"""In g/cm³ Å³."""
-SAME_SIZE = 0.02
-"""Largest relative difference of stated volumes and densities, which are rounded."""
 MOST_HYDROGEN = 3
 """Hydrogen atoms for each other atom, where only the weight tells of them."""
 
@@ -73,27 +67,6 @@ def _told_by_labels(block: Block) -> tuple[str, ...]:
                 f"site {name[:20]} seems to be the oxygen of water or hydroxide, but the sites have no hydrogen atoms",
             )
     return ()
-
-
-def contradicted_size(block: Block, volume: float, Z: np.ndarray | None) -> tuple[str, ...]:
-    """Warnings where volume and density that a file states are not those of its cell and atoms.
-
-    Args:
-        block: the file's.
-        volume: of the cell, Å³.
-        Z: atomic numbers of the cell; None if atoms are known to be missing, so that the density says nothing.
-    """
-    told, stated = [], number(block.value("_cell_volume") or "?")
-    if stated > 0 and abs(stated / volume - 1.0) > SAME_SIZE:
-        told.append(f"_cell_volume is {stated:g} Å³, but lengths and angles make {volume:.4g}: check them")
-    density = number(block.value("_exptl_crystal_density_diffrn") or "?")
-    if Z is None or not density > 0:
-        return tuple(told)
-    light = DALTON * sum(gemmi.Element(int(z)).weight for z in Z) / volume
-    heavy = light + DALTON * DEUTERIUM * int((Z == 1).sum()) / volume
-    if not any(light * (1 - SAME_SIZE) <= d <= heavy * (1 + SAME_SIZE) for d in (density, density / 1000.0)):
-        told.append(f"the stated density is {density:g} g/cm³, but cell and atoms make {light:.4g}: check the atoms")
-    return tuple(told)
 
 
 def what_is_missing(formula: Formula, Z: np.ndarray, last: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:

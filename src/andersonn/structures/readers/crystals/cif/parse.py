@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from functools import partial
@@ -12,14 +13,28 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.structures.readers.content import read_parts
 from andersonn.structures.readers.crystals.cif import disputes, lax
-from andersonn.structures.readers.crystals.cif.cell import Atoms, Cell, Sites, read_operations, without_repetitions
-from andersonn.structures.readers.crystals.cif.document import Block, ends_with_sites, named_block, number, parsed
-from andersonn.structures.readers.crystals.cif.evidence import Evidence, Formula, doubt, squeezed, stated_evidence
-from andersonn.structures.readers.crystals.cif.missing import (
+from andersonn.structures.readers.crystals.cif.cell import Atoms, Cell, Sites, without_repetitions
+from andersonn.structures.readers.crystals.cif.document import (
+    Block,
+    ends_with_sites,
+    named_block,
+    number,
+    numbers,
+    parsed,
+)
+from andersonn.structures.readers.crystals.cif.evidence import (
+    Evidence,
+    Formula,
     contradicted_size,
+    doubt,
+    squeezed,
+    stated_evidence,
+)
+from andersonn.structures.readers.crystals.cif.missing import (
     hydrogen_told_elsewhere,
     what_is_missing,
 )
+from andersonn.structures.readers.crystals.cif.operations import read_operations
 from andersonn.structures.readers.crystals.cif.sites import (
     COORDINATES,
     around_special_position,
@@ -39,6 +54,7 @@ LIST = re.compile(
     r"(?:^[ \t]*(?:loop_[ \t]+)?_(?:space_group_symop|symmetry_equiv)\S{1,60}[ \t\r]*\n)+", re.IGNORECASE | re.MULTILINE
 )
 """The names of the items in a list of symmetry operations, each on a line."""
+PARTS_OF_LIST = "_space_group_symop", "_symmetry_equiv"
 WITH_UNIT = re.compile(rf"(.{{1,30}}?) ?(?:{lax.UNITS.pattern})", re.IGNORECASE)
 """A number with its unit in the same quotes."""
 SUM = r" ?[-+]? ?[\d./*xyz]+(?: ?[-+] ?[\d./*xyz]+)* ?"
@@ -72,7 +88,14 @@ def _with_quotes(text: str) -> tuple[str, tuple[str, ...]]:
     list; and a note where that was so. Without quotes, their parts are values of their own.
     """
     pieces, at = [], 0
-    for header in LIST.finditer(text):
+    lower = text.lower()
+    mentions = [place for part in PARTS_OF_LIST if (place := lower.find(part)) >= 0]
+    if not mentions:
+        return text, ()
+    begin, end = lower.rfind("\n", 0, min(mentions)) + 1, lower.find("\n", max(map(lower.rfind, PARTS_OF_LIST))) + 1
+    if len(lower) != len(text) or not end:  # letters that are two in lower case; no line behind the last mention
+        begin, end = 0, len(text)
+    for header in LIST.finditer(text, begin, end):
         names = header[0].lower().replace("loop_", "").split()
         column = next((k for k, name in enumerate(names) if name.endswith("xyz")), None)
         place = header.end()
@@ -96,6 +119,8 @@ def _with_quotes(text: str) -> tuple[str, tuple[str, ...]]:
 
 def _quoted_row(words: list[str], column: int, width: int) -> str | None:
     """A row of a list of operations, the one in a column in quotes; None if that needs none, or is no operation."""
+    if column < len(words) and words[column][0] in "'\"":  # as nearly all are; no operation holds a quote
+        return None
     comment = next((k for k, word in enumerate(words) if word[0] == "#"), len(words))
     behind = comment - (width - 1 - column)
     operation = " ".join(words[column:behind])
@@ -211,7 +236,7 @@ def _absent(block: Block, formula: Formula | None, atoms: Atoms) -> tuple[tuple[
 
 def _small(block: Block) -> gemmi.SmallStructure:
     for name in NUMBERS:  # the parser takes plain digits only; the number is read elsewhere
-        item = block.items.find_pair_item(name)
+        item = block.items.find_pair_item(name) if name.lower() in block.columns else None
         if item is not None and not item.pair[1].isdecimal():  # type: ignore[index]  # gemmi's stubs call a pair an object
             block.items.set_pair(name, "?")
     try:
@@ -225,7 +250,7 @@ def _mend_cell(block: Block) -> list[str]:
     mended = []
     for name in LENGTHS + ANGLES:
         text = block.items.find_value(name)
-        if text is None or np.isfinite(gemmi.cif.as_number(text)):
+        if text is None or math.isfinite(gemmi.cif.as_number(text)):
             continue
         plain = gemmi.cif.as_string(text)
         found = WITH_UNIT.fullmatch(plain)
@@ -253,7 +278,7 @@ def _cell(block: Block) -> gemmi.UnitCell:
     for name in LENGTHS + ANGLES:
         text = block.items.find_value(name)
         values.append(float("nan") if text is None else gemmi.cif.as_number(text))
-        if np.isfinite(values[-1]):
+        if math.isfinite(values[-1]):
             continue
         if text is not None and not gemmi.cif.is_null(text):
             unit = lax.other_unit(gemmi.cif.as_string(text).split()[-1:])
@@ -262,15 +287,15 @@ def _cell(block: Block) -> gemmi.UnitCell:
             raise InputError("no_cell", f"{name} is no number: {text[:40]}", "write it like 5.640(2)")
         raise InputError("no_cell", f"the CIF has no number for {name}", "a crystal needs all three lengths and angles")
     lengths, angles = values[:3], values[3:]
-    cosines = np.cos(np.radians(angles))
-    squared = 1.0 - (cosines**2).sum() + 2.0 * cosines.prod()
+    cosines = [math.cos(math.radians(angle)) for angle in angles]
+    squared = 1.0 - sum(cosine**2 for cosine in cosines) + 2.0 * math.prod(cosines)
     if min(lengths) <= 0 or min(angles) <= 0 or max(angles) >= 180 or squared < 1e-6:
         raise InputError(
             "singular_cell",
             f"the unit cell is singular: lengths {lengths} Å, angles {angles}°",
             "give positive lengths and three angles that enclose a volume",
         )
-    if np.prod(lengths) * squared**0.5 < SMALLEST_CELL_VOLUME or max(lengths) > LARGEST_EXTENT:
+    if math.prod(lengths) * squared**0.5 < SMALLEST_CELL_VOLUME or max(lengths) > LARGEST_EXTENT:
         raise InputError(
             "bad_cell", f"a unit cell with the lengths {lengths} Å holds no crystal", "check that lengths are in Å"
         )
@@ -311,7 +336,8 @@ def _positions(small: gemmi.SmallStructure, block: Block) -> tuple[np.ndarray, n
     texts = block.column("_atom_site_occupancy")
     if texts is None or len(texts) != len(small.sites):
         return fractional, np.array([site.occ for site in small.sites])
-    return fractional, np.array([1.0 if gemmi.cif.is_null(text) else gemmi.cif.as_number(text) for text in texts])
+    known = {text: 1.0 if gemmi.cif.is_null(text) else gemmi.cif.as_number(text) for text in set(texts)}
+    return fractional, np.array([known[text] for text in texts])
 
 
 def _attached_hydrogens(block: Block, atoms: Atoms) -> int:
@@ -319,7 +345,7 @@ def _attached_hydrogens(block: Block, atoms: Atoms) -> int:
     attached = block.column("_atom_site_attached_hydrogens")
     if attached is None:
         return 0
-    counts = np.nan_to_num(np.array([number(text) for text in attached]), nan=0.0, posinf=0.0, neginf=0.0)
+    counts = np.nan_to_num(numbers(attached), nan=0.0, posinf=0.0, neginf=0.0)
     if len(counts) <= atoms.site.max():
         return 0
     return int(min(counts.clip(0, 9)[atoms.site].sum(), 10**9))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 import gemmi
@@ -10,7 +11,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
-from andersonn.structures.readers.crystals.cif.document import Block, number
+from andersonn.structures.readers.crystals.cif.document import Block, number, numbers
 from andersonn.structures.readers.words import ISOTOPES
 
 COORDINATES = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
@@ -51,6 +52,8 @@ WATER_LABEL = re.compile(r"HOH|H0H")
 HYDRATE = re.compile(r"[HD][23]O|[A-Z][a-z]?-[A-Z]")
 """Labels of a group of atoms, or of a hydrogen named after its oxygen."""
 SHOWN = 30
+LONGEST_KEPT = 30
+"""Characters of a type whose meaning is kept: what is kept stays small."""
 
 
 class Read(NamedTuple):
@@ -69,6 +72,10 @@ class Read(NamedTuple):
 
 def of_type(text: str) -> Read:
     """What a type symbol means, such as ``Fe3+``, ``FE``, ``2H``, ``C_R``, ``Fe/Mn`` and ``H2O``."""
+    return _kept_type(text) if len(text) <= LONGEST_KEPT else _of_type(text)
+
+
+def _of_type(text: str) -> Read:
     known, text = elements.atomic_number(), CHARGE_APART.sub("", text.strip().rstrip("."))
     found = TYPE.fullmatch(text)
     if not found:
@@ -94,6 +101,9 @@ def of_type(text: str) -> Read:
     if doubtful and OXO.fullmatch(text):
         return Read(0, True)
     return Read(known[symbol], doubtful=doubtful)
+
+
+_kept_type = lru_cache(maxsize=4096)(_of_type)
 
 
 def of_label(label: str, Z: int) -> Read:
@@ -144,7 +154,7 @@ def drop_what_is_no_atom(block: Block, cell: gemmi.UnitCell) -> tuple[str, ...]:
     notes = []
     occupancies = block.column("_atom_site_occupancy")
     if occupancies is not None:
-        empty = [row for row, text in enumerate(occupancies) if number(text) == 0.0]
+        empty = np.flatnonzero(numbers(occupancies) == 0.0).tolist()
         if empty and len(empty) < len(occupancies):
             _remove(block, empty)
             notes.append(f"{_sites(len(empty))} with the occupancy 0 {_were(len(empty))} left out")
@@ -275,12 +285,12 @@ def check_sites(
     if not len(small.sites):
         raise InputError("no_atoms", "the CIF has no atom sites", "each needs a label and _atom_site_fract_x, _y, _z")
     Z, first = _elements(small, bool(block.columns.get("_atom_site_type_symbol")))
+    if not first and np.isfinite(fractional).all() and (occupancies >= FULL_OCCUPANCY).all():
+        return Z
     unknown, vague = np.zeros(len(Z), bool), ~np.isfinite(fractional).all(axis=1)
     unknown[list(first)] = True
     partial_ones = ~(occupancies >= FULL_OCCUPANCY)
     bad = np.flatnonzero(unknown | vague | partial_ones)
-    if not bad.size:
-        return Z
     site = small.sites[int(bad[0])]
     if unknown[bad[0]]:
         raise refused(site.label, site.type_symbol or site.label, first[int(bad[0])])
@@ -306,18 +316,15 @@ def check_sites(
 
 def _elements(small: gemmi.SmallStructure, typed: bool) -> tuple[np.ndarray, dict[int, Read]]:
     """Atomic numbers ``[n]``, and what sites are that are not one element each."""
-    Z, strange = np.zeros(len(small.sites), int), {}
-    known: dict[str, Read] = {}
-    for row, site in enumerate(small.sites):
+    found = []
+    for site in small.sites:
         text = site.type_symbol  # without types the parser puts the label here
         if not typed or text in ("", "?", "."):
-            read = of_label(site.label, site.element.atomic_number)
+            found.append(of_label(site.label, site.element.atomic_number))
         else:
-            read = known.get(text) or known.setdefault(text, of_type(text))
-        Z[row] = read.Z
-        if not read.Z:
-            strange[row] = read
-    return Z, strange
+            found.append(of_type(text))
+    Z = np.array([read.Z for read in found], dtype=int)
+    return Z, {row: read for row, read in enumerate(found) if not read.Z}
 
 
 def _as_written(block: Block, row: int) -> str:
@@ -331,19 +338,24 @@ def _as_written(block: Block, row: int) -> str:
 
 def heavy_hydrogen(small: gemmi.SmallStructure, Z: np.ndarray) -> tuple[str, ...]:
     """A note where hydrogen is deuterium or tritium."""
-    here = any(z == 1 and HEAVY.match(site.type_symbol) for z, site in zip(Z.tolist(), small.sites, strict=True))
-    return (ISOTOPES,) if here else ()
+    types = {small.sites[row].type_symbol for row in np.flatnonzero(Z == 1).tolist()}
+    return (ISOTOPES,) if any(map(HEAVY.match, types)) else ()
 
 
 def disputed_labels(block: Block, small: gemmi.SmallStructure) -> tuple[str, ...]:
     """A note where the label of a site, such as ``Ca1``, tells another element than its type."""
     if not block.columns.get("_atom_site_type_symbol"):
         return ()
-    known = elements.atomic_number()
+    first: dict[tuple[str, str], str] = {}
+    """Type and what its label begins with, all that matters here → the first such label."""
     for site in small.sites:
-        Z, found = of_type(site.type_symbol).Z, LABEL.match(site.label)
+        label = site.label
+        first.setdefault((site.type_symbol, label[:2]), label)
+    known = elements.atomic_number()
+    for (kind, head), label in first.items():
+        Z, found = of_type(kind).Z, LABEL.match(head)
         if found and Z and Z not in (known.get(found[0].capitalize()), known.get(found[0][0])) and found[0] in known:
-            told = f"site {site.label[:20]} is of the type {site.type_symbol[:20]}"
+            told = f"site {label[:20]} is of the type {kind[:20]}"
             return (f"labels and types disagree: {told}; the types were used",)
     return ()
 

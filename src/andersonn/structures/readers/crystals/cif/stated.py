@@ -11,8 +11,13 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.sanitize import lines_of
-from andersonn.structures.readers.crystals.cif.cell import Operations, common_share, operations_of, read_operations
 from andersonn.structures.readers.crystals.cif.document import Block
+from andersonn.structures.readers.crystals.cif.operations import (
+    Operations,
+    common_share,
+    operations_of,
+    read_operations,
+)
 
 LISTS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
 SYMBOLS = (
@@ -42,6 +47,8 @@ SILENT = re.compile(
 NUMBER = re.compile(r"(?:no\.?|nr\.?|#)? ?\(?(\d{1,3})(?:\.0{0,9})?\)?", re.IGNORECASE)
 TRIPLET = re.compile(r"[^,]{0,40}[xyzXYZ][^,]{0,40},[^,]{1,40},[^,]{1,40}(?:,.{0,60})?", re.DOTALL)
 LONGEST_SYMBOL = 60
+LONGEST_NAME = 100
+"""Characters of the names of items of which is kept whether they are about symmetry: what is kept stays small."""
 SUBSCRIPTS = {0x2080 + k: str(k) for k in range(10)}
 HTML = re.compile(r"</?(?:sub|sup|i|b|u|span[^<>]{0,80})>|[~_$\\]|\boverline\b|\bbar\b", re.IGNORECASE)
 CHOICE_BEHIND = re.compile(
@@ -92,7 +99,7 @@ def stated(block: Block, cell: gemmi.UnitCell) -> Stated:
     Raises:
         InputError: the number of the space group is none, or a name is known in no spelling and nothing else is stated.
     """
-    names = [name for name in block.columns if SYMMETRY.match(name) or MODULATED.match(name)]
+    names = [name for name in block.columns if may_be_symmetry(name)]
     texts, centerings, notes, used = _operations(block, names)
     groups, called, dispute, unknown = _groups(block, cell)
     if unknown and not groups and not texts:
@@ -110,6 +117,18 @@ def stated(block: Block, cell: gemmi.UnitCell) -> Stated:
     ]
     system = (block.value(*SYSTEM) or "").lower()
     return Stated(texts, centerings, groups, called, dispute, bool(modulated), tuple(strange), system, tuple(notes))
+
+
+def may_be_symmetry(name: str) -> bool:
+    """Whether an item, by its name in lower case, may say something of the symmetry."""
+    return _kept_symmetry(name) if len(name) <= LONGEST_NAME else _is_symmetry(name)
+
+
+def _is_symmetry(name: str) -> bool:
+    return bool(SYMMETRY.match(name) or MODULATED.match(name))
+
+
+_kept_symmetry = lru_cache(maxsize=4096)(_is_symmetry)
 
 
 def agree(listed: Operations, said: Stated) -> bool:
