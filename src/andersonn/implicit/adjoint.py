@@ -58,16 +58,26 @@ class Tape(NamedTuple):
     solver: Solver
     solved: Solved
 
+    def again(self) -> Tape:
+        """Another recording of the same: compiled autograd takes the saved tensors of the first before it runs a backward pass."""
+        z, value = _recorded(self.f, self.z)
+        return self._replace(z=z, value=value)
+
 
 def evaluate_recorded(f: BoundCell, z: Tensor, autocast: bool) -> tuple[BoundCell, Tensor, Tensor]:
     """The map as recorded, z* as a leaf, and f(z*): without autocast, and then in float32 at least, unless it is wanted."""
     dtype = z.dtype
     if f.autocast.enabled and not autocast:
         f, dtype = f.precise(), wide(z.dtype)
+    return f, *_recorded(f, z.detach().to(dtype))
+
+
+def _recorded(f: BoundCell, z: Tensor) -> tuple[Tensor, Tensor]:
+    """The state as a leaf, and f of it."""
     with torch.enable_grad():
-        leaf = z.detach().to(dtype).requires_grad_()
+        leaf = z.detach().requires_grad_()
         leaf.register_post_accumulate_grad_hook(_drop_gradient)
-        return f, leaf, f(leaf)
+        return leaf, f(leaf)
 
 
 def _drop_gradient(z: Tensor) -> None:
