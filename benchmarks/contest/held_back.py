@@ -52,7 +52,11 @@ def _fisher(random: np.random.Generator) -> Callable[..., FixedPointProblem]:
 
 
 def _brusselator(random: np.random.Generator) -> Callable[..., FixedPointProblem]:
-    options = {"supply": random.uniform(2.0, 4.0), "excess": random.uniform(0.7, 1.3), "ratio": random.uniform(5.0, 12.0)}
+    options = {
+        "supply": random.uniform(2.0, 4.0),
+        "excess": random.uniform(0.7, 1.3),
+        "ratio": random.uniform(5.0, 12.0),
+    }
     return partial(brusselator, grid=int(random.integers(24, 64)), step=random.uniform(0.05, 0.15), **options)
 
 

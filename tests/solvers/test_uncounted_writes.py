@@ -7,7 +7,14 @@ import torch
 
 from andersonn.solvers import GMRES, Anderson, Broyden, FixedPointIteration, NewtonKrylov
 
-ALL_KINDS = [Anderson(), Anderson("auto"), Broyden(), FixedPointIteration(), GMRES(), NewtonKrylov(products="differences")]
+ALL_KINDS = [
+    Anderson(),
+    Anderson("auto"),
+    Broyden(),
+    FixedPointIteration(),
+    GMRES(),
+    NewtonKrylov(products="differences"),
+]
 
 
 @pytest.mark.parametrize("solver", ALL_KINDS, ids=lambda solver: solver.name)

@@ -301,7 +301,9 @@ def require_unchanged(z: Block, z0: Tensor, layout: Layout) -> None:
         ValueError: f wrote to its argument.
     """
     if layout.on_host and not torch.equal(z.t, layout.flat(z0.detach())):
-        same = torch.isclose(z.t, layout.flat(z0.detach()), rtol=0.0, atol=0.0, equal_nan=True)  # NaN is refused by name
+        same = torch.isclose(
+            z.t, layout.flat(z0.detach()), rtol=0.0, atol=0.0, equal_nan=True
+        )  # NaN is refused by name
         if not same.all():
             raise ValueError(CHANGED)
 
