@@ -9,7 +9,7 @@ the state it returned; then "!n" for n samples not solved, "?n" for n false stat
 sums over the seeds, but for the most steps. Less than three minutes on one core; only the whole is timed.
 
 ``--held-back`` takes random maps instead (:mod:`contest.held_back`): ``tune`` is the half to change solvers by, ``report`` the half to
-judge a change by. ``--solver`` leaves the other solvers out.
+check a change by. ``--solver`` leaves the other solvers out.
 """
 
 from __future__ import annotations

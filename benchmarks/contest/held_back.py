@@ -1,4 +1,4 @@
-"""Random maps to judge a change of a solver by: each family in eight draws, four to tune on and four to report.
+"""Random maps to check a change of a solver by: each family in eight draws, four to tune on and four to report.
 
 A draw takes its sizes and strengths from its own random numbers, none of them those of the contest's problems. Tune on
 :func:`draws` of the half ``"tune"`` alone.
