@@ -60,7 +60,7 @@ class Tape(NamedTuple):
 
     def again(self) -> Tape:
         """Another recording of the same: compiled autograd takes the saved tensors of the first before it runs a backward pass."""
-        z, value = _recorded(self.f, self.z)
+        _, z, value = evaluate_recorded(self.f, self.z, autocast=True)  # f is in the wanted precision
         return self._replace(z=z, value=value)
 
 
@@ -69,15 +69,10 @@ def evaluate_recorded(f: BoundCell, z: Tensor, autocast: bool) -> tuple[BoundCel
     dtype = z.dtype
     if f.autocast.enabled and not autocast:
         f, dtype = f.precise(), wide(z.dtype)
-    return f, *_recorded(f, z.detach().to(dtype))
-
-
-def _recorded(f: BoundCell, z: Tensor) -> tuple[Tensor, Tensor]:
-    """The state as a leaf, and f of it."""
     with torch.enable_grad():
-        leaf = z.detach().requires_grad_()
+        leaf = z.detach().to(dtype).requires_grad_()
         leaf.register_post_accumulate_grad_hook(_drop_gradient)
-        return leaf, f(leaf)
+        return f, leaf, f(leaf)
 
 
 def _drop_gradient(z: Tensor) -> None:

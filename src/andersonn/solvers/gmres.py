@@ -20,7 +20,7 @@ from andersonn.solvers.layout import Layout
 from andersonn.solvers.options import options, require_count
 from andersonn.solvers.reading import Reading
 from andersonn.solvers.result import FixedPoint
-from andersonn.solvers.solver import Solver, checked_again, evaluate, require_unchanged, worth_compacting
+from andersonn.solvers.solver import Solver, checked_again, evaluate, refuse_changed, worth_compacting
 from andersonn.solvers.window import combined, row_products
 
 LEAST_LENGTH = 1e-14
@@ -56,7 +56,7 @@ class GMRES(Solver):
             g = evaluate(f, monitor.layout.block(z), monitor.layout, []).t
             evaluations += 1
             if evaluations == 1:
-                require_unchanged(layout.block(z), z0, layout)
+                refuse_changed(layout.block(z), z0, layout)
             r = g - z
             norms = monitor.layout.norms(r, g)
             monitor.record(norms.cpu())

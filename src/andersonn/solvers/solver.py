@@ -170,8 +170,8 @@ class Solver(ABC):
             in_use = (*stepper.blocks_in_use(), *monitor.blocks_in_use(), *waiting)
             with stepper.counting(f, z.shaped) if step == 0 else nullcontext():
                 g = evaluate(f, z, monitor.layout, in_use if g is None else (g, *in_use))
-            if step == 0:
-                require_unchanged(z, z0, layout)
+            if step == 0 and layout.on_host and not torch.equal(z.t, layout.flat(z0.detach())):
+                refuse_changed(z, z0, layout)
             with np.errstate(all="ignore"):  # of samples that overflow
                 place = stepper.place or buffers.take(z, *in_use, paired=not layout.on_host)
                 r = monitor.layout.subtract(g, z, place)
@@ -293,18 +293,16 @@ def evaluate(f: Map, z: Block, layout: Layout, past: Sequence[Block]) -> Block:
     return layout.block(value)
 
 
-def require_unchanged(z: Block, z0: Tensor, layout: Layout) -> None:
+def refuse_changed(z: Block, z0: Tensor, layout: Layout) -> None:
     """Checks on the host, after the first evaluation, that the state is still the initial one: torch does not count writes
     through ``.data`` or numpy. A map that begins to write so only later is not found out.
 
     Raises:
         ValueError: f wrote to its argument.
     """
-    if layout.on_host and not torch.equal(z.t, layout.flat(z0.detach())):
-        same = torch.isclose(
-            z.t, layout.flat(z0.detach()), rtol=0.0, atol=0.0, equal_nan=True
-        )  # NaN is refused by name
-        if not same.all():
+    if layout.on_host:
+        first = layout.flat(z0.detach())
+        if not torch.isclose(z.t, first, rtol=0.0, atol=0.0, equal_nan=True).all():  # NaN is refused by name
             raise ValueError(CHANGED)
 
 
