@@ -85,7 +85,9 @@ class BroydenStepper(SafeguardedStepper):
             self.n = 0
             self.first.zero_()
         n, r = self.n, now.r.t
-        if n == 0 and self.layout.on_host:  # norms of its own samples: under a guard those of ``now`` are of the whole batch
+        if (
+            n == 0 and self.layout.on_host
+        ):  # norms of its own samples: under a guard those of ``now`` are of the whole batch
             self.unit = extreme_unit(self.layout.norms(r)[:, 0], r.dtype)
         if self.unit is not None:
             r = r / self._unit_of_rows(r.dtype)
