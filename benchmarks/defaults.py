@@ -1,11 +1,15 @@
 """Our solvers with few options on every problem of the contest: evaluations, steps, failures, and whether statuses are true.
 
     python benchmarks/defaults.py [--problem NAME]... [--seeds 0 1 2] [--steps 400] [--json FILE]
+    python benchmarks/defaults.py --held-back report --seeds 0 1
 
 The quick case of each problem to 1e-3 in float32 and to 1e-6 in float64; a tolerance that f's own rounding does not allow is
 replaced by the least that it does. A cell holds evaluations of the batch, then in brackets the most steps that a sample took to
 the state it returned; then "!n" for n samples not solved, "?n" for n false statuses (the residual is computed again). All are
 sums over the seeds, but for the most steps. Less than three minutes on one core; only the whole is timed.
+
+``--held-back`` takes random maps instead (:mod:`contest.held_back`): ``tune`` is the half to change solvers by, ``report`` the half to
+check a change by. ``--solver`` leaves the other solvers out.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from andersonn.io.files import write_json
 from andersonn.measuring.problems import FixedPointProblem
 from andersonn.solvers import Anderson, Broyden, FixedPointIteration, NewtonKrylov, Solver
 from contest.contest import inspect
+from contest.held_back import draws
 from contest.problems import PROBLEMS, Case, only
 
 SOLVERS: dict[str, Solver] = {
@@ -71,12 +76,13 @@ def cases() -> Iterator[Case]:
 
 
 @torch.no_grad()
-def compared(case: Case, seeds: list[int], steps: int) -> dict[str, Cell]:
+def compared(case: Case, seeds: list[int], steps: int, solvers: dict[str, Solver] | None = None) -> dict[str, Cell]:
     rtol = max(TOLERANCES[case.dtype], case.problem.least_rtol)
-    cells = {name: Cell() for name in SOLVERS}
+    solvers = SOLVERS if solvers is None else solvers
+    cells = {name: Cell() for name in solvers}
     for seed in seeds:
         posed = case.pose(seed)
-        for name, solver in SOLVERS.items():
+        for name, solver in solvers.items():
             cells[name].add(posed, replace(solver, rtol=rtol, max_steps=steps))
     return cells
 
@@ -84,20 +90,26 @@ def compared(case: Case, seeds: list[int], steps: int) -> dict[str, Cell]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problem", action="append", help="only this one; may be given again")
+    parser.add_argument("--held-back", choices=["tune", "report"])
+    parser.add_argument("--solver", action="append", choices=SOLVERS, help="only this one; may be given again")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    if arguments.held_back and arguments.problem:
+        parser.error("--problem names problems of the contest; leave out --held-back")
     torch.set_num_threads(1)
     begin = time.perf_counter()
-    chosen = list(only(cases(), arguments.problem) if arguments.problem else cases())
-    print(f"{'':44s}" + "".join(f"{name:>19s}" for name in SOLVERS))
+    available = draws(arguments.held_back) if arguments.held_back else cases()
+    chosen = list(only(available, arguments.problem) if arguments.problem else available)
+    solvers = {name: SOLVERS[name] for name in arguments.solver or SOLVERS}
+    print(f"{'':44s}" + "".join(f"{name:>19s}" for name in solvers))
     rows = []
     for case in chosen:
-        cells = compared(case, arguments.seeds, arguments.steps)
+        cells = compared(case, arguments.seeds, arguments.steps, solvers)
         print(f"{case!s:44s}" + "".join(f"{cell!s:>19s}" for cell in cells.values()), flush=True)
         rows += [{"case": str(case), "solver": name, **vars(cell)} for name, cell in cells.items()]
-    for name in SOLVERS:
+    for name in solvers:
         own = [row for row in rows if row["solver"] == name]
         totals = {key: sum(row[key] for row in own) for key in ("evaluations", "unsolved", "false")}
         print(f"{name}: " + ", ".join(f"{count} {key}" for key, count in totals.items()))

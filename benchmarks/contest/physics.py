@@ -49,7 +49,7 @@ def _hartree(xp: ModuleType, density: Any, kinetic: Any, repel: Any, one: Any, o
     return orbitals**2 @ occupied
 
 
-def _modes(grid: int) -> tuple[Tensor, Tensor]:
+def modes(grid: int) -> tuple[Tensor, Tensor]:
     """Eigenvectors (columns) and eigenvalues of −Δ on a line of ``grid`` points with walls that let nothing through."""
     minus = torch.diag(neighbors_on_a_line(grid, dtype=torch.float64).sum(dim=1)) - neighbors_on_a_line(
         grid, dtype=torch.float64
@@ -74,7 +74,7 @@ def fisher(
     numbers: 0, from which the steps go away, and a positive one.
     """
     place = {"dtype": dtype, "device": device}
-    vectors, values = _modes(grid)
+    vectors, values = modes(grid)
     damp = 1 / (1 + step * diffusion * (values[:, None] + values))
     growth = 0.1 + 0.3 * normal(seed, batch, grid, grid)
     shared = (vectors.to(**place), damp.to(**place), torch.tensor(step, **place))
@@ -95,7 +95,7 @@ def turing(
     The supply a varies along the line, differently in each sample.
     """
     place = {"dtype": dtype, "device": device}
-    vectors, values = _modes(grid)
+    vectors, values = modes(grid)
     moves = torch.stack([(vectors / (1 + step * d * values)) @ vectors.T for d in (1.0, 40.0)])
     supply = 0.1 * (1 + 0.2 * normal(seed, batch, grid))
     start = torch.tensor([1.0, 0.9], **place).view(1, 2, 1) + (0.05 * normal(seed + 1, batch, 2, grid)).to(**place)

@@ -6,6 +6,7 @@ import torch
 import defaults
 from andersonn.errors import UsageError
 from andersonn.solvers import FixedPointIteration, Status
+from contest.held_back import DRAWS, FAMILIES, draws
 from contest.problems import PROBLEMS, Case
 
 LINEAR = next(problem for problem in PROBLEMS if problem.name == "affine, 8 unknowns, 1.2")
@@ -66,4 +67,33 @@ def test_the_command_prints_a_line_a_case(monkeypatch, capsys):
     assert "2 cases" in printed
     monkeypatch.setattr("sys.argv", ["defaults.py", "--problem", "nothing"])
     with pytest.raises(UsageError, match="nothing"):
+        defaults.main()
+
+
+def test_the_halves_of_the_maps_held_back_are_disjoint_and_the_same_each_time():
+    tune, report = draws("tune"), draws("report")
+    names = [case.problem.name for case in tune + report]
+    assert len(set(names)) == len(FAMILIES) * DRAWS == len(names)
+    assert len(tune) == len(report)
+    for case, again in zip(report, draws("report"), strict=True):
+        posed, same = case.pose(0), again.pose(0)
+        assert posed.z0.dtype == getattr(torch, case.dtype)
+        assert posed.z0.shape == same.z0.shape
+        assert torch.equal(posed.f(posed.z0), same.f(same.z0))
+        assert posed.f(posed.z0).isfinite().all()
+        part = torch.tensor([2, 0])
+        assert torch.allclose(posed.f.subset(part, part)(posed.z0[part]), posed.f(posed.z0)[part], rtol=1e-4, atol=1e-5)
+
+
+def test_the_command_takes_a_half_and_a_solver(monkeypatch, capsys):
+    monkeypatch.setattr(defaults, "draws", lambda half: draws(half)[:1])
+    monkeypatch.setattr("sys.argv", ["defaults.py", "--held-back", "report", "--solver", "Picard", "--seeds", "0"])
+    threads = torch.get_num_threads()
+    defaults.main()
+    torch.set_num_threads(threads)
+    printed = capsys.readouterr().out
+    assert "not normal 1" in printed
+    assert "Broyden" not in printed
+    monkeypatch.setattr("sys.argv", ["defaults.py", "--held-back", "tune", "--problem", LINEAR.name])
+    with pytest.raises(SystemExit):
         defaults.main()

@@ -58,6 +58,11 @@ class Tape(NamedTuple):
     solver: Solver
     solved: Solved
 
+    def again(self) -> Tape:
+        """Another recording of the same: compiled autograd takes the saved tensors of the first before it runs a backward pass."""
+        _, z, value = evaluate_recorded(self.f, self.z, autocast=True)  # f is in the wanted precision
+        return self._replace(z=z, value=value)
+
 
 def evaluate_recorded(f: BoundCell, z: Tensor, autocast: bool) -> tuple[BoundCell, Tensor, Tensor]:
     """The map as recorded, z* as a leaf, and f(z*): without autocast, and then in float32 at least, unless it is wanted."""

@@ -56,3 +56,11 @@ def _is_recorded() -> bool:
         torch._C._get_dispatch_mode(proxies) is not None
         or torch._ops._get_dispatch_mode_pre_dispatch(proxies) is not None
     )
+
+
+def in_compiled_autograd() -> bool:
+    """Whether a backward pass is one that compiled autograd (``torch._dynamo.config.compiled_autograd``) has recorded. The graph
+    that it was recorded from has given its saved tensors away and cannot be gone through again.
+    """
+    module = sys.modules.get("torch._dynamo.compiled_autograd")
+    return bool(getattr(module, "in_compiled_autograd_region", False))

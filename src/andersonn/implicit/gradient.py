@@ -17,7 +17,7 @@ from torch import Tensor
 from andersonn.implicit.adjoint import Solved, Tape, evaluate_recorded, needs_gradient, solve_adjoint
 from andersonn.implicit.batched_adjoint import adjoint_of_batched, is_batched
 from andersonn.implicit.bound_cell import BoundCell
-from andersonn.implicit.capture import without_graph_capture
+from andersonn.implicit.capture import in_compiled_autograd, without_graph_capture
 from andersonn.implicit.functional import ConstantSolve, ImplicitSolve, Problem
 from andersonn.implicit.second_order import SecondOrder
 from andersonn.solvers import Solver
@@ -142,6 +142,8 @@ class _Adjoint(torch.autograd.Function):
     @staticmethod
     @without_graph_capture
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        if in_compiled_autograd():
+            return _under_compiled_autograd(ctx, gradient)
         tape: Tape = ctx.tape
         if is_batched(gradient):
             u = adjoint_of_batched(tape, gradient).to(tape.value.dtype)
@@ -150,6 +152,20 @@ class _Adjoint(torch.autograd.Function):
             z, *known = ctx.saved_tensors
             return None, None, *SecondOrder.apply(gradient, z, tape, *known)
         return solve_adjoint(tape, gradient).to(tape.value.dtype), None, *[None] * (len(ctx.needs_input_grad) - 2)
+
+
+def _under_compiled_autograd(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    """The backward pass on a tape of its own, with zeros in place of None: compiled autograd adds them to other gradients."""
+    if torch.is_grad_enabled():
+        raise NotImplementedError(
+            "an equilibrium layer has no second derivatives under compiled autograd; set "
+            "torch._dynamo.config.compiled_autograd = False"
+        )
+    tape: Tape = ctx.tape.again()
+    _, *known = ctx.saved_tensors
+    wanted = ctx.needs_input_grad[2:]
+    nothing = [torch.zeros_like(each) if wants else None for each, wants in zip(known, wanted, strict=True)]
+    return solve_adjoint(tape, gradient).to(tape.value.dtype), None, *nothing
 
 
 def _reached(forward: Solver, residual: Tensor | None) -> float | None:

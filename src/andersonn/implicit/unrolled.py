@@ -15,7 +15,7 @@ from torch import Tensor
 
 from andersonn.implicit.adjoint import AdjointMap, Solved, evaluate_recorded, needs_gradient, wide
 from andersonn.implicit.bound_cell import BoundCell
-from andersonn.implicit.capture import without_graph_capture
+from andersonn.implicit.capture import in_compiled_autograd, without_graph_capture
 from andersonn.implicit.functional import Problem
 from andersonn.implicit.gradient import Gradient
 from andersonn.solvers.options import options, require_count, require_number
@@ -114,6 +114,11 @@ class _Series(torch.autograd.Function):
         if torch.is_grad_enabled():
             raise NotImplementedError(
                 "NeumannGradient gives first derivatives only; use ImplicitGradient, which gives second ones as well"
+            )
+        if in_compiled_autograd():
+            raise NotImplementedError(
+                "compiled autograd takes the graph that NeumannGradient needs; use ImplicitGradient, or set "
+                "torch._dynamo.config.compiled_autograd = False"
             )
         term = total = gradient.to(wide(gradient.dtype))
         value, leaf = ctx.tape

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from andersonn.solvers.device_broyden import DTYPES, FIRST_STEPS, LEAST_PIVOT, DeviceBroydenStepper
-from andersonn.solvers.layout import Block, Layout, tensor_of
+from andersonn.solvers.layout import SAFE, Block, Layout, tensor_of
 from andersonn.solvers.options import options, require_count, require_number
 from andersonn.solvers.safeguard import Safeguard, SafeguardedStepper
 from andersonn.solvers.solver import Evaluation, Solver
@@ -65,7 +65,8 @@ class BroydenStepper(SafeguardedStepper):
     """Keeps the steps s in ``steps``, and L in ``triangle``, float64 ``[B, capacity, capacity]``.
 
     A sample has forgotten the steps before its number in ``first``, int64 ``[B]``: their entries of the right-hand side are
-    zeros, so their c are zeros too, whatever L holds.
+    zeros, so their c are zeros too, whatever L holds. Where residuals are so large or small that products have no number, steps
+    are in units of the first residual, ``[B]``; else ``unit`` is None.
     """
 
     def __init__(self, size: int, safeguard: Safeguard | None, layout: Layout, like: Tensor) -> None:
@@ -76,6 +77,7 @@ class BroydenStepper(SafeguardedStepper):
         self.triangle = torch.zeros(layout.samples, 0, 0, **small)
         self.first = torch.zeros(layout.samples, dtype=torch.int64, device=like.device)
         self.n = 0
+        self.unit: Tensor | None = None
 
     def advance(self, now: Evaluation, out: Block) -> Block:
         """The quasi-Newton step."""
@@ -83,11 +85,17 @@ class BroydenStepper(SafeguardedStepper):
             self.n = 0
             self.first.zero_()
         n, r = self.n, now.r.t
+        if (
+            n == 0 and self.layout.on_host
+        ):  # norms of its own samples: under a guard those of ``now`` are of the whole batch
+            self.unit = extreme_unit(self.layout.norms(r)[:, 0], r.dtype)
+        if self.unit is not None:
+            r = r / self._unit_of_rows(r.dtype)
         new = self._step(n)
         if n == 0:
             new.copy_(r)
         else:
-            c = self._recurrence(now, n)
+            c = self._recurrence(now, r, n)
             weights, pivot = c[:, : n - 1], 1.0 - c[:, n - 1]
             singular = ~(pivot.abs() > LEAST_PIVOT)
             self._forget(singular)
@@ -100,16 +108,23 @@ class BroydenStepper(SafeguardedStepper):
                 combined(self.layout, new, chosen, part[later - start :], out=new)
         self._extend_triangle(n)
         self.n = n + 1
-        torch.add(now.z.t, new, out=out.t)
+        if self.unit is None:
+            torch.add(now.z.t, new, out=out.t)
+        else:
+            torch.addcmul(now.z.t, new, self._unit_of_rows(new.dtype), out=out.t)
         return out
 
-    def _recurrence(self, now: Evaluation, n: int) -> Tensor:
+    def _unit_of_rows(self, dtype: torch.dtype) -> Tensor:
+        assert self.unit is not None
+        return self.layout.to_rows(self.unit).to(dtype).unsqueeze(1)
+
+    def _recurrence(self, now: Evaluation, r: Tensor, n: int) -> Tensor:
         """c_0 … c_{n−1}, float64 ``[B, n]``; zeros for steps that a sample has forgotten."""
         exceeding = None if self.safeguard is None else self.safeguard.exceeding(now.norms[:, 0])
         if exceeding is not None:
             self._forget(tensor_of(exceeding))
         known = torch.arange(n, device=self.first.device) >= self.first.unsqueeze(1)
-        right = torch.where(known, self._products(now.r.t, n), 0.0).unsqueeze(2)
+        right = torch.where(known, self._products(r, n), 0.0).unsqueeze(2)
         c = torch.linalg.solve_triangular(self.triangle[:, :n, :n], right, upper=False).squeeze(2)
         return torch.nan_to_num(c, nan=0.0, posinf=0.0, neginf=0.0)
 
@@ -159,5 +174,16 @@ class BroydenStepper(SafeguardedStepper):
         self.layout = layout
         self.steps = [part.index_select(1, rows) for part in self.steps]
         self.triangle, self.first = self.triangle[samples], self.first[samples]
+        self.unit = None if self.unit is None else self.unit[samples]
         if self.safeguard is not None:
             self.safeguard.compact(samples)
+
+
+def extreme_unit(size: Tensor, dtype: torch.dtype) -> Tensor | None:
+    """Powers of two near the residual norms ``[B]`` of samples whose squares the dtype may not hold, 1 for the others; None if
+    there are no such samples.
+    """
+    low, high = SAFE[torch.promote_types(dtype, torch.float32)]
+    margin = high**0.25  # a solve changes the residual by as much
+    extreme = ((size < low * margin) | (size > high / margin)) & (size > 0) & size.isfinite()
+    return torch.where(extreme, size.log2().floor().exp2(), 1.0) if bool(extreme.any()) else None

@@ -20,7 +20,7 @@ from andersonn.solvers.layout import Layout
 from andersonn.solvers.options import options, require_count
 from andersonn.solvers.reading import Reading
 from andersonn.solvers.result import FixedPoint
-from andersonn.solvers.solver import Solver, checked_again, evaluate, worth_compacting
+from andersonn.solvers.solver import Solver, checked_again, evaluate, refuse_changed, worth_compacting
 from andersonn.solvers.window import combined, row_products
 
 LEAST_LENGTH = 1e-14
@@ -55,6 +55,8 @@ class GMRES(Solver):
         while True:
             g = evaluate(f, monitor.layout.block(z), monitor.layout, []).t
             evaluations += 1
+            if evaluations == 1:
+                refuse_changed(layout.block(z), z0, layout)
             r = g - z
             norms = monitor.layout.norms(r, g)
             monitor.record(norms.cpu())
@@ -92,8 +94,7 @@ class Cycle:
         self.basis = torch.empty((m + 1, *r.shape), dtype=r.dtype, device=r.device)
         self._normalize(r, norms[:, 0], 0)
         self.scale = layout.to_rows(length).unsqueeze(1).to(r.dtype)  # of differences of f
-        square = row_products(layout, z.unsqueeze(0), z)[:, 0]
-        size, self.length, self.square = torch.stack([norms[:, 0], length, square]).cpu().double()
+        size, self.length, self.state = torch.stack([norms[:, 0], length, layout.norms(z)[:, 0]]).cpu().double()
         self.triangle = torch.zeros(layout.samples, m, m, dtype=torch.float64)
         self.right = torch.zeros(layout.samples, m + 1, dtype=torch.float64)
         self.right[:, 0] = torch.nan_to_num(size, nan=0.0, posinf=0.0)
@@ -207,10 +208,13 @@ class Cycle:
         ).squeeze(2)
 
     def _length_of_value(self) -> Tensor:
-        """‖z‖ of the present solution, which is ‖f(z)‖ up to the residual."""
-        y = self._weights()
-        along = torch.stack(self.along, dim=1)
-        return (self.square + 2 * (y * along).sum(1) + y.square().sum(1)).clamp_min(1e-300).sqrt()
+        """‖z‖ of the present solution, which is ‖f(z)‖ up to the residual; in units of its longest part, whose square may be no
+        number.
+        """
+        y, along = self._weights(), torch.stack(self.along, dim=1)
+        unit = torch.maximum(self.state, y.abs().amax(1)).clamp_min(torch.finfo(y.dtype).tiny)
+        state, y, along = self.state / unit, y / unit.unsqueeze(1), along / unit.unsqueeze(1)
+        return (state.square() + 2 * (y * along).sum(1) + y.square().sum(1)).clamp_min(0.0).sqrt() * unit
 
     def solution(self) -> Tensor:
         """The state z + V y."""

@@ -154,9 +154,12 @@ class Layout:
     def norms(self, *states: Tensor) -> Tensor:
         """Euclidean norms of several ``[R, D]`` states, sample by sample: float64 ``[B, number of states]``."""
         by_row = torch.stack([_row_norms(state, self.exact) for state in states], dim=1).to(self.exact)
-        if self.on_host:
-            _repair_extremes(by_row.numpy(), states)
-        return by_row if self.lengths is None else self.to_samples(by_row.square()).sqrt()
+        extreme = self.on_host and _repair_extremes(by_row.numpy(), states)
+        if self.lengths is None:
+            return by_row
+        if extreme and self.host_lengths is not None:
+            return torch.from_numpy(_norms_of_samples(by_row.numpy(), self.host_lengths))
+        return self.to_samples(by_row.square()).sqrt()
 
     def norm(self, state: Tensor) -> Tensor:
         """As :meth:`norms` on an accelerator, of one state ``[R, D]`` or a pair ``[2, R, D]``: ``[B, 1]`` or ``[B, 2]``."""
@@ -227,7 +230,7 @@ class NumpyLayout(Layout):
             return np.sqrt(self.array_to_samples(squares))
         by_row = np.sqrt(squares)
         _repair_extremes(by_row, [block.t for block in blocks])
-        return by_row if self.lengths is None else np.sqrt(self.array_to_samples(by_row**2))
+        return by_row if self.host_lengths is None else _norms_of_samples(by_row, self.host_lengths)
 
     def subtract(self, one: Block, other: Block, out: Block) -> Block:
         """``out = one − other``."""
@@ -279,17 +282,27 @@ def _row_norms(state: Tensor, exact: torch.dtype) -> Tensor:
     return torch.linalg.vector_norm(state, dim=1, dtype=None if wide == state.dtype else wide)
 
 
-def _repair_extremes(by_row: np.ndarray, states: Sequence[Tensor]) -> None:
+def _repair_extremes(by_row: np.ndarray, states: Sequence[Tensor]) -> bool:
     """Computes norms ``[R, number of states]`` again, of rows scaled to their largest number, where the squares may have
-    under- or overflowed.
+    under- or overflowed; whether there are such.
     """
     smallest, largest = SAFE[torch.promote_types(states[0].dtype, torch.float32)]
     if by_row.min() > smallest and by_row.max() < largest:
-        return
+        return False
     extreme = ~((by_row > smallest) & (by_row < largest))
     for column, state in enumerate(states):
         rows = np.flatnonzero(extreme[:, column])
         by_row[rows, column] = _scaled_norms(state[torch.from_numpy(rows)].double().numpy())
+    return True
+
+
+def _norms_of_samples(by_row: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Norms of samples ``[B, k]`` from those of their rows, float64 ``[R, k]``, in units of each sample's largest."""
+    starts = np.cumsum(lengths) - lengths
+    top = np.maximum.reduceat(by_row, starts)
+    top = np.where((top > 0) & np.isfinite(top), top, 1.0)
+    scaled = by_row / np.repeat(top, lengths, axis=0)
+    return np.sqrt(np.add.reduceat(scaled**2, starts)) * top
 
 
 def _scaled_norms(values: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from andersonn.solvers.gmres import GMRES, Cycle
 from andersonn.solvers.layout import Layout
 from andersonn.solvers.options import options, require_choice, require_count
 from andersonn.solvers.result import FixedPoint
-from andersonn.solvers.solver import Map, Solver, Stepper, checked_again, evaluate, worth_compacting
+from andersonn.solvers.solver import Map, Solver, Stepper, checked_again, evaluate, refuse_changed, worth_compacting
 
 PRODUCTS = ("auto", "forward", "differences")
 FIRST_FORCING, FORCING_FACTOR, LARGEST_FORCING = 0.5, 0.9, 0.9
@@ -79,6 +79,7 @@ class _Newton:
         with torch.inference_mode(False):
             self.z = layout.flat(z0.detach()).clone(memory_format=torch.contiguous_format)
         self.g, self.norms = self._evaluate(self.z)
+        refuse_changed(layout.block(self.z), z0, layout)
         self._check(self.z, self.norms)
         self.forcing: Tensor | None = None
         self.size_before = self.promised = self.norms[:, 0]

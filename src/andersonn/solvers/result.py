@@ -87,7 +87,9 @@ class FixedPoint:
             the least residual relative to the tolerance. Where f was not finite from the start, the initial state.
             A pytree of tensors if the initial state was one.
         status: :class:`Status` values, int8 ``[B]``.
-        residual: relative residual ‖f(z) − z‖ / ‖f(z)‖ at the returned z, float64 ``[B]``.
+        residual: relative residual ‖f(z) − z‖ / ‖f(z)‖ at the returned z, float64 ``[B]``. Where no sample converged it is that of
+            each when it was best, which on a map that mixes samples need not be that of all put together; ``joint=True`` gives
+            that.
         steps: updates made until the returned z, int64 ``[B]``.
         evaluations: calls of f, each for all samples that were still in the batch: ``max_steps`` + 1 at most, and one more where
             some samples converged while others ran out of steps (see ``joint`` of :class:`~andersonn.solvers.Solver`).

@@ -170,6 +170,8 @@ class Solver(ABC):
             in_use = (*stepper.blocks_in_use(), *monitor.blocks_in_use(), *waiting)
             with stepper.counting(f, z.shaped) if step == 0 else nullcontext():
                 g = evaluate(f, z, monitor.layout, in_use if g is None else (g, *in_use))
+            if step == 0 and layout.on_host and not torch.equal(z.t, layout.flat(z0.detach())):
+                refuse_changed(z, z0, layout)
             with np.errstate(all="ignore"):  # of samples that overflow
                 place = stepper.place or buffers.take(z, *in_use, paired=not layout.on_host)
                 r = monitor.layout.subtract(g, z, place)
@@ -285,12 +287,23 @@ def evaluate(f: Map, z: Block, layout: Layout, past: Sequence[Block]) -> Block:
         value = value.detach()
     if value.is_neg():  # a view of a conjugate, such as the imaginary part of one
         value = value.resolve_neg()
-    if len(counted) <= len(past) and any(not each.counted and _same_memory(value, each.t) for each in past):
-        raise ValueError(CHANGED)  # memory that f returned before, whose writes torch does not count
-    if _same_memory(value, z.t):
+    if value.is_inference() or _same_memory(value, z.t):  # f may write there again, and torch would not count that
         with torch.inference_mode(False):
             value = value.clone(memory_format=torch.contiguous_format)
     return layout.block(value)
+
+
+def refuse_changed(z: Block, z0: Tensor, layout: Layout) -> None:
+    """Checks on the host, after the first evaluation, that the state is still the initial one: torch does not count writes
+    through ``.data`` or numpy. A map that begins to write so only later is not found out.
+
+    Raises:
+        ValueError: f wrote to its argument.
+    """
+    if layout.on_host:
+        first = layout.flat(z0.detach())
+        if not torch.isclose(z.t, first, rtol=0.0, atol=0.0, equal_nan=True).all():  # NaN is refused by name
+            raise ValueError(CHANGED)
 
 
 def _check_value(value: object, z: Block, layout: Layout) -> None:
