@@ -77,7 +77,8 @@ def forward(
     evaluations = 0
     for part in row_batches(store.n_rows, indices, max_rows):
         batch = ImageBatch.from_store(store, part)
-        output = network((change(batch) if change else batch).to(device))
+        batch = change(batch) if change else batch
+        output = network(batch if device.type == "cpu" else batch.to(device))
         solve = output.solution
         answers = (output.scores.double(), output.quantiles.double(), output.states.float())
         columns.append(tuple(tensor.cpu().numpy() for tensor in (*answers, solve.steps, solve.residual, solve.status)))

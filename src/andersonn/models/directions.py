@@ -25,17 +25,17 @@ class Directions(nn.Module):
         self.to_rows = nn.Linear(channels, width)
         self.to_pixels = nn.Linear(2 * channels, width)
 
-    def forward(self, radial: Tensor, atoms: Tensor, batch: ImageBatch) -> tuple[Tensor, Tensor]:
+    def forward(self, by_distance: Tensor, atoms: Tensor, batch: ImageBatch) -> tuple[Tensor, Tensor]:
         """Features of rows ``[R, D]``, by the lengths of the sums, and of pixels ``[R, K, D]``, by the sums of both its
         atoms along the line between them.
 
         Args:
-            radial: expanded distances ``[R, K, radial]``.
+            by_distance: what ``from_distance`` makes of the expanded distances, ``[R, K, C]``.
             atoms: features ``[R, D]``.
             batch: images with positions.
         """
         unit = batch.neighbor_vectors() / batch.distance.clamp_min(1e-3).unsqueeze(2)
-        size = self.from_distance(radial) * batch.neighbors.gather(self.from_atom(atoms)) * batch.weight.unsqueeze(2)
+        size = by_distance * batch.neighbors.gather(self.from_atom(atoms)) * batch.weight.unsqueeze(2)
         sums = torch.bmm(size.transpose(1, 2), unit)
         own = torch.bmm(unit, sums.transpose(1, 2))
         theirs = batch.neighbors.gather(sums.flatten(1)).unflatten(2, sums.shape[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional
 from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.directions import Directions
+from andersonn.models.radial import RadialTable
 from andersonn.structures import elements, oxidation
 from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE, DENSITY
 
@@ -88,6 +90,7 @@ class ImageEncoder(nn.Module):
         first, last = (math.exp(-d / NEAR_SCALE) if self.near else d for d in (NEAREST, FARTHEST))
         self.register_buffer("centers", torch.linspace(first, last, radial))
         self.sharpness = 0.5 * (radial / (last - first)) ** 2
+        self.table = RadialTable(first, last, abs(last - first) / radial)
         table = torch.tensor(elements.feature_table(), dtype=torch.float32)
         self.register_buffer("properties", table, persistent=False)
         self.embedding = nn.Embedding(elements.MAX_Z + 1, width)
@@ -106,27 +109,50 @@ class ImageEncoder(nn.Module):
         if channels:
             self.expansion = Expansion(channels)
             self.from_channels = nn.Linear(self.expansion.features, width)
-
-    def _place(self, distance: Tensor) -> Tensor:
-        """Where a distance in Å lies on the axis of the Gaussians."""
-        return torch.exp(-distance / NEAR_SCALE) if self.near else distance
+        # Of the Gaussians: in a tuple, which leaves the names of their weights as they are.
+        self._readers: tuple[nn.Module, ...] = (self.filter, self.pixel_from_distance)
+        self._widths = [width, width]
+        if self.directions is not None:
+            self._readers, self._widths = (*self._readers, self.directions.from_distance), [width, width, directions]
 
     def forward(self, batch: ImageBatch) -> Features:
         """Features of a batch's rows and pixels."""
         share = batch.weight / batch.weight.sum(dim=1, keepdim=True).clamp_min(1e-6)
-        radial = (self._place(batch.distance).unsqueeze(-1) - self.centers).square_().mul_(-self.sharpness).exp_()
         atoms = self.dropout(self.embedding(batch.Z)) + self.from_properties(self.properties[batch.Z])
         if self.expansion is not None and self.from_channels is not None:
             atoms = atoms + self.from_channels(self.expansion(batch.of_row))
-        seen = (self.filter(radial) * batch.neighbors.gather(atoms)).mul_(share.unsqueeze(-1)).sum(dim=1)
-        rows, pixels = atoms + self.merge(torch.cat([atoms, seen], dim=1)), self.pixel_from_distance(radial)
+        filters, pixels, *sizes = self._by_distance(batch.distance)
+        sent = filters * batch.neighbors.gather(atoms)
+        seen = torch.bmm(share.unsqueeze(1).to(sent.dtype), sent).squeeze(1)
+        rows = atoms + self.merge(torch.cat([atoms, seen], dim=1))
         if self.directions is not None:
-            of_rows, of_pixels = self.directions(radial, atoms, batch)
+            of_rows, of_pixels = self.directions(*sizes, atoms, batch)
             rows, pixels = rows + of_rows, pixels + of_pixels
         rows = self.norm(rows)
-        pixels.add_(self.pixel_from_own(rows).unsqueeze(1))
+        pixels = pixels + self.pixel_from_own(rows).unsqueeze(1)
         pixels.add_(batch.neighbors.gather(self.pixel_from_neighbor(rows)))
         return Features(rows, functional.silu(pixels), share)
+
+    def _by_distance(self, distance: Tensor) -> Sequence[Tensor]:
+        """What the readers make of the distance, each ``[R, K, ·]``: from the table, except in training and where gradients
+        are recorded.
+        """
+        place = torch.exp(-distance / NEAR_SCALE) if self.near else distance
+        if self.training or torch.is_grad_enabled():
+            return self._read_gaussians(place)
+        weights = [self.centers, *(weight for reader in self._readers for weight in reader.parameters())]
+        values = self.table.values(weights, self._tabulated)
+        return self.table.read(values, place).split(self._widths, dim=-1)
+
+    def _tabulated(self) -> Tensor:
+        """What the readers make of the table's points, side by side, in the precision of their parameters."""
+        with torch.autocast(self.centers.device.type, enabled=False):
+            return torch.cat(self._read_gaussians(self.table.axis(self.centers)), dim=1)
+
+    def _read_gaussians(self, place: Tensor) -> list[Tensor]:
+        """What the readers make of places on the axis of the Gaussians."""
+        gaussians = (place.unsqueeze(-1) - self.centers).square_().mul_(-self.sharpness).exp_()
+        return [reader(gaussians) for reader in self._readers]
 
 
 def node_channels(config: ModelConfig) -> tuple[str, ...]:
