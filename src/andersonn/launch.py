@@ -44,6 +44,34 @@ def start(module: str, *words: str, needs: str = "", **options: "Any") -> "subpr
     return subprocess.Popen(command(module, *words), env=environment(needs, **options.pop("env", {})), **options)
 
 
+def tool(words: "list[str]", folder: str, seconds: float) -> "subprocess.CompletedProcess[bytes]":
+    """Runs a program of this machine, such as a compiler, in ``folder`` to its end, without input. It, and what it calls, is
+    sought in the whole folders of ``PATH`` but the current one.
+
+    Raises:
+        OSError: no such program is there, or it takes longer than so many seconds.
+    """
+    import shutil
+    import subprocess
+
+    path = os.pathsep.join(kept(filter(os.path.isabs, os.environ.get("PATH", os.defpath).split(os.pathsep)), ()))
+    found = shutil.which(words[0], path=path)
+    if found is None:
+        raise FileNotFoundError(f"there is no {words[0]}")
+    surroundings = dict(os.environ) | {"PATH": path}
+    try:
+        return subprocess.run(
+            [found, *words[1:]],
+            cwd=folder,
+            env=surroundings,
+            timeout=seconds,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"{words[0]} took more than {seconds:g} s") from None
+
+
 def command(module: str, *words: str) -> list[str]:
     """The words of a command that runs a module."""
     return [sys.executable, "-P", "-m", module, *words]

@@ -64,6 +64,20 @@ class Neighbors(NamedTuple):
         """Sums of the entries that point to each row: ``[R, K, D]`` → ``[R, D]``."""
         return _Collect.apply(entries, self)
 
+    def exchange(self, filters: Tensor, sent: Tensor) -> Tensor:
+        """What each row hears of its neighbors and of the rows whose neighbor it is, ``[R, D]``: a row that entry (i, k) points
+        to sends ``filters[i, k] · sent`` to i, and i sends as much to it.
+
+        Args:
+            filters: ``[R, K, D]``.
+            sent: ``[R, D]``.
+        """
+        neighbors = self.gather(sent)
+        reusable = not torch.is_grad_enabled() and neighbors.dtype == filters.dtype
+        room = neighbors if reusable else None  # for the products: allocating it takes as long as computing them
+        heard = torch.mul(filters, neighbors, out=room).sum(dim=1)
+        return heard + self.collect(torch.mul(filters, sent.unsqueeze(1), out=room))
+
 
 @dataclass(frozen=True, eq=False)
 class ImageBatch:
@@ -114,10 +128,12 @@ class ImageBatch:
             multiplicity=torch.from_numpy(store.multiplicity[rows].astype(np.float32)),
             offsets=torch.from_numpy(offsets),
             sample=torch.from_numpy(sample),
-            position=_taken(store.position, rows),
-            charge=_taken(store.charge, indices),
-            of_row=_taken(store.of_row, rows),
-            of_whole=_taken(store.of_whole, indices),
+            **{
+                name: torch.from_numpy(values[chosen].astype(np.float32, copy=False))
+                for names, chosen in ((("position", "of_row"), rows), (("charge", "of_whole"), indices))
+                for name in names
+                if (values := getattr(store, name)) is not None
+            },
         )
 
     def to(self, device: torch.device | str) -> ImageBatch:
@@ -177,10 +193,6 @@ class _Collect(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return ctx.neighbors.gather(gradient), None
-
-
-def _taken(values: np.ndarray | None, indices: np.ndarray) -> Tensor | None:
-    return None if values is None else torch.from_numpy(values[indices].astype(np.float32, copy=False))
 
 
 def row_batches(n_rows: np.ndarray, indices: np.ndarray, max_rows: int, max_images: int = 256) -> Iterator[np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,7 +13,6 @@ from torch.nn import functional
 from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.directions import Directions
-from andersonn.models.radial import RadialTable
 from andersonn.structures import elements, oxidation
 from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE, DENSITY
 
@@ -24,6 +23,10 @@ NEAR_SCALE = 2.5
 WIDEST = 14.0
 """Å: center of the last Gaussian of a length."""
 GAUSSIANS = 29
+REACH = 6.0
+"""Widths from its center at which a Gaussian has ended: it is 1.5e-8 there."""
+POINTS_PER_WIDTH = 128
+"""Of the table, per width of a Gaussian: then interpolation is off by 4e-6 of the largest value on the shipped weights."""
 STATES = (-4, 8)
 """Least and greatest oxidation state that has a Gaussian of its own."""
 UNITS = {
@@ -71,6 +74,8 @@ class ImageEncoder(nn.Module):
             at the lengths of bonds.
         directions: channels of :class:`~andersonn.models.directions.Directions`; 0 for distances alone.
         channels: names of the node features besides the graph, see :func:`node_channels`.
+        lean: no product of matrices at any pixel (but that of the directions): functions of distance are linear in the
+            Gaussians and come from a table in training too, and the features of pixels are sums, without an activation.
     """
 
     centers: Tensor
@@ -84,9 +89,10 @@ class ImageEncoder(nn.Module):
         spacing: str = "even",
         directions: int = 0,
         channels: tuple[str, ...] = (),
+        lean: bool = False,
     ) -> None:
         super().__init__()
-        self.near = spacing == "near"
+        self.near, self.lean = spacing == "near", lean
         first, last = (math.exp(-d / NEAR_SCALE) if self.near else d for d in (NEAREST, FARTHEST))
         self.register_buffer("centers", torch.linspace(first, last, radial))
         self.sharpness = 0.5 * (radial / (last - first)) ** 2
@@ -97,7 +103,8 @@ class ImageEncoder(nn.Module):
         nn.init.normal_(self.embedding.weight, std=0.3)
         self.dropout = nn.Dropout(dropout)
         self.from_properties = nn.Linear(table.shape[1], width)
-        self.filter = nn.Sequential(nn.Linear(radial, width), nn.SiLU(), nn.Linear(width, width))
+        layers = [] if lean else [nn.SiLU(), nn.Linear(width, width)]
+        self.filter = nn.Sequential(nn.Linear(radial, width), *layers)
         self.merge = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
         self.norm = nn.LayerNorm(width)
         self.pixel_from_distance = nn.Linear(radial, width)
@@ -131,17 +138,18 @@ class ImageEncoder(nn.Module):
         rows = self.norm(rows)
         pixels = pixels + self.pixel_from_own(rows).unsqueeze(1)
         pixels.add_(batch.neighbors.gather(self.pixel_from_neighbor(rows)))
-        return Features(rows, functional.silu(pixels), share)
+        return Features(rows, pixels if self.lean else functional.silu(pixels), share)
 
     def _by_distance(self, distance: Tensor) -> Sequence[Tensor]:
-        """What the readers make of the distance, each ``[R, K, ·]``: from the table, except in training and where gradients
-        are recorded.
+        """What the readers make of the distance, each ``[R, K, ·]``: from the table, unless the encoder is not lean and in
+        training or where gradients are recorded.
         """
         place = torch.exp(-distance / NEAR_SCALE) if self.near else distance
-        if self.training or torch.is_grad_enabled():
+        recorded = torch.is_grad_enabled()
+        if (not self.lean and (self.training or recorded)) or place.requires_grad:
             return self._read_gaussians(place)
         weights = [self.centers, *(weight for reader in self._readers for weight in reader.parameters())]
-        values = self.table.values(weights, self._tabulated)
+        values = self._tabulated() if recorded else self.table.values(weights, self._tabulated)
         return self.table.read(values, place).split(self._widths, dim=-1)
 
     def _tabulated(self) -> Tensor:
@@ -153,6 +161,66 @@ class ImageEncoder(nn.Module):
         """What the readers make of places on the axis of the Gaussians."""
         gaussians = (place.unsqueeze(-1) - self.centers).square_().mul_(-self.sharpness).exp_()
         return [reader(gaussians) for reader in self._readers]
+
+
+class RadialTable:
+    """Values of functions that read the Gaussians of a distance, at equal steps along the axis of the Gaussians, with linear
+    interpolation between them. Beyond the last Gaussian the functions are constant, and so is the table.
+
+    It keeps the values it was last asked for, with a copy of the weights they were made of: they serve again as long as the
+    weights have the same numbers, dtype and device, however they were written.
+
+    Args:
+        first, last: outermost centers of the Gaussians.
+        width: their standard deviation.
+    """
+
+    def __init__(self, first: float, last: float, width: float) -> None:
+        self.first = max(0.0, min(first, last) - REACH * width)
+        self.last = max(first, last) + REACH * width
+        self.points = math.ceil(POINTS_PER_WIDTH * (self.last - self.first) / width) + 1
+        self._kept: _Kept | None = None
+
+    def axis(self, like: Tensor) -> Tensor:
+        """The points, ``[G]``, of the dtype and device of ``like``."""
+        return torch.linspace(self.first, self.last, self.points, dtype=like.dtype, device=like.device)
+
+    def values(self, weights: Sequence[Tensor], compute: Callable[[], Tensor]) -> Tensor:
+        """The table without gradients, ``[G, C]``: ``compute()``, or what it gave the last time from the same weights."""
+        kept = self._kept
+        if kept is None or not all(
+            old.dtype == new.dtype and old.device == new.device and torch.equal(old, new)
+            for old, new in zip(kept.weights, weights, strict=True)
+        ):
+            kept = self._kept = _Kept([weight.detach().clone() for weight in weights], compute().detach())
+        return kept.values
+
+    def read(self, values: Tensor, place: Tensor) -> Tensor:
+        """The functions at some places on the axis.
+
+        Args:
+            values: the table, ``[G, C]``; gradients reach it.
+            place: any shape; no gradients reach it.
+
+        Returns:
+            ``[*place.shape, C]``, NaN where the place is.
+        """
+        step = (self.last - self.first) / (self.points - 1)
+        along = ((place.flatten() - self.first) / step).clamp_(0, self.points - 1)
+        index = along.nan_to_num(0.0).floor_().clamp_max_(self.points - 2)
+        share = (along - index).to(values.dtype)
+        rows, shares = index.long(), torch.stack([1.0 - share, share], dim=1)
+        both = functional.embedding_bag(
+            torch.stack([rows, rows + 1], dim=1), values, per_sample_weights=shares, mode="sum"
+        )
+        return both.view(*place.shape, -1)
+
+
+class _Kept(NamedTuple):
+    """Values of a table and the weights they were made of."""
+
+    weights: list[Tensor]
+    values: Tensor
 
 
 def node_channels(config: ModelConfig) -> tuple[str, ...]:

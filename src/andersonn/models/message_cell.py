@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,10 @@ from andersonn.models.encoder import Features
 
 FILTER_SLOPE = 3.0
 """How fast a filter saturates: steep enough that untrained ones use most of their range."""
+LARGE = 2**17
+"""Numbers in the filters from which on compiled code sums messages, where there is any. It would be faster below as well, but a
+single structure is not worth its compilation; and a rule by size alone gives the same rounding in every run.
+"""
 
 
 class MessageInput(NamedTuple):
@@ -44,13 +49,14 @@ class MessageCell(nn.Module):
     Args:
         width: D.
         gain: bound on the Lipschitz constant.
+        lean: the features of a pixel are its filter as they are; else a layer makes it of them.
     """
 
-    def __init__(self, width: int, gain: float) -> None:
+    def __init__(self, width: int, gain: float, lean: bool = False) -> None:
         super().__init__()
         self.gain = gain
         self.inject = nn.Linear(width, width)
-        self.to_filter = nn.Linear(width, width)
+        self.to_filter = nn.Identity() if lean else nn.Linear(width, width)
         self.own = nn.Parameter(0.3 * torch.randn(width, width) / width**0.5)
         self.mix = nn.Parameter(torch.randn(width, width) / width**0.5)
 
@@ -63,8 +69,10 @@ class MessageCell(nn.Module):
         scale = (weight.sum(dim=1, keepdim=True) + listed_by).clamp_min(1e-6).rsqrt()
         root = multiplicity.sqrt()
         share = (weight * scale * root).unsqueeze(2) * neighbors.gather(scale / root)
-        filters = self.to_filter(features.pixels).mul_(FILTER_SLOPE).tanh_()
-        filters = filters * share.to(filters.dtype)  # under autocast half the memory to move, at every evaluation
+        raw = self.to_filter(features.pixels)
+        filters = (raw * FILTER_SLOPE if raw is features.pixels else raw.mul_(FILTER_SLOPE)).tanh_()
+        share = share.to(filters.dtype)  # under autocast half the memory to move, at every evaluation
+        filters = filters * share if torch.is_grad_enabled() else filters.mul_(share)
         own = 0.5 * (self.own + self.own.T)
         norm = torch.linalg.matrix_norm(own, 2) + torch.linalg.matrix_norm(self.mix, 2).square()
         shrink = self.gain / norm.clamp_min(self.gain)
@@ -78,13 +86,13 @@ class MessageCell(nn.Module):
 
     def forward(self, z: Tensor, x: MessageInput) -> Tensor:
         """One evaluation of √m z: ``[R, D]`` → ``[R, D]``."""
-        sent = z @ x.mix.T
-        neighbors = x.neighbors.gather(sent)
-        reusable = not torch.is_grad_enabled() and neighbors.dtype == x.filters.dtype
-        room = neighbors if reusable else None  # for the products: allocating it takes as long as computing them
-        heard = torch.mul(x.filters, neighbors, out=room).sum(dim=1)
-        heard = heard + x.neighbors.collect(torch.mul(x.filters, sent.unsqueeze(1), out=room))
-        return torch.relu(x.injection + z @ x.own + heard @ x.mix)
+        sent, exchange = z @ x.mix.T, x.neighbors.exchange
+        if x.filters.numel() >= LARGE:
+            from andersonn.models import message_kernel  # at the first large state, since it compiles code
+
+            if message_kernel.usable(x.filters, sent):
+                exchange = partial(message_kernel.exchange, x.neighbors)
+        return torch.relu(x.injection + z @ x.own + exchange(x.filters, sent) @ x.mix)
 
     def select(self, x: MessageInput, samples: Tensor, rows: Tensor) -> MessageInput:
         """The input of some images alone, given their rows in the state."""

@@ -10,8 +10,7 @@ import torch
 from andersonn import Scientist
 from andersonn.data.store import ImageStore
 from andersonn.models import ImageBatch
-from andersonn.models.encoder import ImageEncoder
-from andersonn.models.radial import RadialTable
+from andersonn.models.encoder import ImageEncoder, RadialTable
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.readers import from_smiles
 from tests.conftest import random_structure
