@@ -35,6 +35,10 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     cell: Literal["message", "convolution"] = Field("message", description="how the network reads the image")
+    encoder: Literal["full", "lean"] = Field(
+        "full",
+        description="lean: no product of matrices at each pixel, functions of distance from a table in training too",
+    )
     layers: int = Field(
         0,
         ge=0,
@@ -62,7 +66,9 @@ class ModelConfig(BaseModel):
     solver: SolverConfig = SolverConfig()
 
     @model_validator(mode="after")
-    def _layers_that_can_differ(self) -> ModelConfig:
+    def _options_fit_each_other(self) -> ModelConfig:
+        if self.encoder == "lean" and self.cell != "message":
+            raise ValueError(f"model.encoder=lean is for model.cell=message, not {self.cell}")
         if not self.tied and self.layers < 2:
             raise ValueError(f"model.tied=false needs model.layers=2 or more, not {self.layers}")
         return self

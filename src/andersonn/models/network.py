@@ -21,7 +21,10 @@ from andersonn.solvers import FixedPoint
 
 QUANTILES = (0.05, 0.5, 0.95)
 POOLINGS = 5
-CELLS: dict[str, type[Cell]] = {"message": MessageCell, "convolution": ConvolutionCell}
+CELLS: dict[str, Callable[[ModelConfig], Cell]] = {
+    "message": lambda config: MessageCell(config.width, config.gain, lean=config.encoder == "lean"),
+    "convolution": lambda config: ConvolutionCell(config.width, config.gain),
+}
 
 
 class Output(NamedTuple):
@@ -55,7 +58,13 @@ class EquilibriumNetwork(nn.Module):
         self.config = config
         width = config.width
         self.encoder = ImageEncoder(
-            width, config.radial, config.embedding_dropout, config.spacing, config.directions, node_channels(config)
+            width,
+            config.radial,
+            config.embedding_dropout,
+            config.spacing,
+            config.directions,
+            node_channels(config),
+            lean=config.encoder == "lean",
         )
         self.equilibrium = _core(config)
         self.n_classes = n_classes
@@ -150,9 +159,9 @@ def _core(config: ModelConfig) -> Equilibrium | Stack:
     """The module that turns features into states."""
     make = CELLS[config.cell]
     if config.layers:
-        cells = [make(config.width, config.gain) for _ in range(1 if config.tied else config.layers)]
+        cells = [make(config) for _ in range(1 if config.tied else config.layers)]
         return Stack(cells, config.layers)
-    cell = make(config.width, config.gain)
+    cell = make(config)
     guess = StateGuess(cell, config.width) if config.initializer else None
     return Equilibrium(cell, config.solver.build(), ImplicitGradient(rtol=config.adjoint_rtol), initializer=guess)
 
