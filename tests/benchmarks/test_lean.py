@@ -34,7 +34,12 @@ def test_every_contestant_of_every_task_is_what_its_name_says(lean):
 
 
 def test_a_run_and_its_table(lean, demo_sample):
-    words = [*lean.contestants("conduction", [4], [2.5])["lean, 4 slots, gain 2.5"], "epochs=1", "model.width=12", "model.radial=8"]
+    words = [
+        *lean.contestants("conduction", [4], [2.5])["lean, 4 slots, gain 2.5"],
+        "epochs=1",
+        "model.width=12",
+        "model.radial=8",
+    ]
     records = demo_sample.take(np.arange(0, len(demo_sample), 8))
     dataset = prepare(records, find("conduction").task, config_of(find("conduction"), overrides=words))
     run = lean.run(dataset, "conduction", [*words, "device=cpu"], ("validation",))
