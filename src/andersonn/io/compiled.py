@@ -1,4 +1,4 @@
-"""C code compiled on this machine at its first use and kept in the cache. Whoever uses it can do without.
+"""C code compiled on this machine at its first use and kept in the cache. Callers can do without.
 
 Installing needs no compiler and gives the same files everywhere; a machine with a compiler gets the faster code. What is kept is
 named after its source and the command, so neither is ever used for another, and only what nobody else can write is loaded.

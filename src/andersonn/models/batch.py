@@ -65,8 +65,8 @@ class Neighbors(NamedTuple):
         return _Collect.apply(entries, self)
 
     def exchange(self, filters: Tensor, sent: Tensor) -> Tensor:
-        """What each row hears of its neighbors and of the rows whose neighbor it is, ``[R, D]``: a row that entry (i, k) points
-        to sends ``filters[i, k] · sent`` to i, and i sends as much to it.
+        """The messages that each row receives from its neighbors and from the rows whose neighbor it is, summed, ``[R, D]``: a row
+        that entry (i, k) points to sends ``filters[i, k] · sent`` to i, and i sends as much to it.
 
         Args:
             filters: ``[R, K, D]``.

@@ -58,7 +58,7 @@ class _Whole:
 
 
 class _Sums(torch.autograd.Function):
-    """The sums, with gradients by ``sent``: the same sums again, since what i hears of j, j hears of i."""
+    """The sums, with gradients by ``sent``: the same sums again, since the filter from j to i is that from i to j."""
 
     @staticmethod
     def forward(ctx: Any, sent: Tensor, filters: Tensor, whole: _Whole, neighbors: Neighbors) -> Tensor:
