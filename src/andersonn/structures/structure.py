@@ -45,6 +45,7 @@ class Structure:
         generated_geometry: whether a reader generated the geometry: one conformer of possibly many.
         source_mol: the molecule from which the geometry was generated, in RDKit's binary form, so that further conformers
             can be generated; None if not known.
+        further_xyz: positions of further conformers that were made with this one, float64 ``[m, n, 3]``, or None.
         warnings: reasons to doubt a prediction, such as an odd number of electrons.
         multiplicity: 2S + 1 if the file states it, else None.
         charge_given: whether the file states the charge; if not, it was taken as 0.
@@ -70,6 +71,7 @@ class Structure:
     bond_orders: np.ndarray | None = None
     generated_geometry: bool = False
     source_mol: bytes | None = None
+    further_xyz: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
     multiplicity: int | None = None
     charge_given: bool = False
