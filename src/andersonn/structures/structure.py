@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ class Structure:
         """Cell volume in Å³, or None for a molecule."""
         return None if self.cell is None else float(abs(np.linalg.det(self.cell)))
 
-    @property
+    @cached_property
     def formula(self) -> str:
         """Molecule: Hill formula (``"C6H6"``). Crystal: reduced formula, elements by rising electronegativity."""
         return elements.hill_formula(self.Z) if self.cell is None else elements.formula(self.Z)

@@ -14,7 +14,7 @@ _conformers: ContextVar[int] = ContextVar("conformers", default=1)
 def reading(bonds: bool = False, conformers: int = 1) -> Iterator[None]:
     """Inside this block, readers take molecules as their answers need them.
 
-    It is the setting of a thread, and no argument, because between whoever wants a molecule and the reader of its format there
+    It is the setting of a thread, and no argument, because between those who want a molecule and the reader of its format there
     are tables, lists, archives and objects of other libraries, none of which it concerns.
 
     Args:
