@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -71,20 +72,15 @@ def corruptions(
         assert batch.of_row is not None  # the images bring them
         return replace(batch, of_row=batch.of_row[permuted(batch)])
 
-    def rebonded(batch: ImageBatch) -> ImageBatch:
-        """Gives a fifth of all pairs of atoms the length of another pair."""
-        filled = (batch.weight > 0).nonzero(as_tuple=True)
-        length = batch.distance[filled]
-        other = length[torch.randint(len(length), (len(length),), generator=random)] if len(length) else length
-        chosen = torch.rand(len(length), generator=random) < REBONDED
-        distance = batch.distance.clone()
-        distance[filled] = torch.where(chosen, other, length)
-        return replace(batch, distance=distance)
-
     recounted = _recounted if oxidation else lambda batch: batch
 
     if bonds:
-        return {"rebonded": rebonded, "retold": retold, "exchanged": exchanged, "replaced": replaced}
+        return {
+            "rebonded": partial(_rebonded, random=random),
+            "retold": retold,
+            "exchanged": exchanged,
+            "replaced": replaced,
+        }
     return {"rescaled": rescaled, "shaken": shaken, "exchanged": exchanged, "replaced": replaced}
 
 
@@ -100,6 +96,18 @@ def _recounted(batch: ImageBatch) -> ImageBatch:
         of_row[begin:end, : len(BY_ATOM)] = torch.from_numpy(found.by_atom[first])
         of_whole[b, : len(BY_STRUCTURE)] = torch.from_numpy(found.by_structure)
     return replace(batch, of_row=of_row, of_whole=of_whole)
+
+
+def _rebonded(batch: ImageBatch, random: torch.Generator) -> ImageBatch:
+    """Gives some pairs of atoms the length of other pairs, which stands for the kind of their bond."""
+    filled = (batch.weight > 0).nonzero(as_tuple=True)
+    length = batch.distance[filled]
+    if not len(length):
+        return batch
+    other = length[torch.randint(len(length), (len(length),), generator=random)]
+    distance = batch.distance.clone()
+    distance[filled] = torch.where(torch.rand(len(length), generator=random) < REBONDED, other, length)
+    return replace(batch, distance=distance)
 
 
 def _moved(batch: ImageBatch, position: Tensor) -> ImageBatch:
