@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from andersonn.inference.prediction import Failure, Prediction
     from andersonn.models import ConvolutionCell, MessageCell
     from andersonn.scientist import Scientist
-    from andersonn.scientists.base import ScientistSpec
+    from andersonn.scientists.base import GeometryVariant, ScientistSpec
     from andersonn.solvers import (
         GMRES,
         Anderson,
@@ -101,7 +101,7 @@ _HOME = {
     "andersonn.inference.explain": ("Explanation",),
     "andersonn.inference.prediction": ("Failure", "Prediction"),
     "andersonn.scientist": ("Scientist",),
-    "andersonn.scientists.base": ("ScientistSpec",),
+    "andersonn.scientists.base": ("GeometryVariant", "ScientistSpec"),
     "andersonn.solvers": (
         "GMRES",
         "Anderson",
@@ -136,6 +136,7 @@ __all__ = [
     "FixedPoint",
     "FixedPointIteration",
     "ForwardIteration",
+    "GeometryVariant",
     "Gradient",
     "GraphImager",
     "ImageRecipe",

@@ -94,6 +94,10 @@ class TrainConfig(BaseModel):
             raise ValueError(f"model.voids={model.voids} needs image.voids=true")
         if model.oxidation != image.oxidation:
             raise ValueError("model.oxidation and image.oxidation go together")
+        if model.bonds != image.bonds:
+            raise ValueError("model.bonds and image.bonds go together")
+        if image.bonds and (self.conformers > 1 or self.strain):
+            raise ValueError("without a geometry (image.bonds) there are no conformers and no strain: set both off")
         if (model.head == "dipole" or model.directions) and not image.positions:
             raise ValueError("model.head=dipole and model.directions need image.positions=true, image.fold=false")
         return self

@@ -100,3 +100,13 @@ def test_wrong_calls(folder):
     del card["metrics"]
     (folder / "model.json").write_text(json.dumps(card))
     assert "has no metrics" in refused("polarity", "--model", folder).message
+
+
+def test_the_card_of_weights_for_a_geometry():
+    folder = registered()["polarity"].of_geometry("none").weights
+    page = asked("polarity", "--geometry", "none")
+    assert page == page_of(folder) == (ROOT / "docs/cards/polarity_bonds.md").read_text()
+    assert page.startswith("# Model card: polarity, bonds alone\n")
+    command = json.loads(asked("polarity", "--geometry", "none", "-f", "json"))["retrain"]["command"]
+    assert command.startswith("andersonn train polarity --geometry none --data ")
+    assert command.endswith(" --out my-model")

@@ -100,7 +100,7 @@ def test_shipped_models_answer_as_they_did():
 def copy(tmp_path, monkeypatch):
     """The shipped models, as copies that can be spoiled."""
     folder = shutil.copytree(weights_folder("porosity").parent, tmp_path / "weights")
-    monkeypatch.setattr(registry, "weights_folder", lambda name: folder / name)
+    monkeypatch.setattr(registry, "weights_folder", lambda spec: folder / spec.weights.name)
     return folder
 
 

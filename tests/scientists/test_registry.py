@@ -216,7 +216,7 @@ def test_a_name_that_is_registered_meanwhile(tmp_path):
     scientist.export(tmp_path / "hub")
     assert Scientist.load(tmp_path / "hub").task == own
     assert (
-        "./polarity.py"
+        "andersonn train FILE.py "
         in json.loads(run("card", "polarity", "--model", tmp_path / "hub", "-f", "json").stdout)["retrain"]["command"]
     )
 

@@ -102,3 +102,23 @@ def test_polarity_card():
         assert part["accuracy"] > forest["accuracy"] > majority["accuracy"]
         assert 0.86 < part["interval90_coverage"] < 0.94
     assert (folder / "model.safetensors").stat().st_size < 5_000_000
+
+
+def test_polarity_by_bonds_alone():
+    scientist = Scientist.load("polarity", geometry="none")
+    assert scientist.name == "andersonn/polarity/none"
+    answers = scientist.predict(["CC(N)=O", "c1ccccc1", "CCCCCC", "O=c1cc[nH]c(=O)[nH]1", "C1CCCCC1"])
+    assert [a.label for a in answers] == [
+        "strongly_polar",
+        "weakly_polar",
+        "weakly_polar",
+        "strongly_polar",
+        "weakly_polar",
+    ]
+    assert all(a.calibrated and a.domain is not None and a.solver["status"] == "converged" for a in answers)
+    card = scientist.bundle.provenance
+    assert card["data"]["sha256_of_split"] == Scientist.load("polarity").bundle.provenance["data"]["sha256_of_split"]
+    for part in card["metrics"]["test"]["by_file"].values():
+        forest, majority = part["baselines"]["random_forest"], part["baselines"]["majority"]
+        assert part["accuracy"] > 0.8 > forest["accuracy"] > majority["accuracy"]
+    assert sum(path.stat().st_size for path in scientist.folder.iterdir()) < 1_500_000

@@ -1,5 +1,7 @@
 """Geometries made of molecules that have none: the first as ever, and further ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rdkit import Chem
@@ -7,9 +9,10 @@ from rdkit.Chem import AllChem, rdDistGeom
 
 from andersonn.errors import InputError
 from andersonn.structures.readers import from_smiles, read_file
-from andersonn.structures.readers.molecules import from_rdkit
+from andersonn.structures.readers.molecules import embedding
 from andersonn.structures.readers.molecules.embedding import CONFORMER_SEED
 from andersonn.structures.readers.molecules.from_rdkit import further_conformers
+from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 
 FLEXIBLE = "NCCCC[C@H](N)C(=O)O"
@@ -133,15 +136,43 @@ def test_given_geometries_have_no_further_ones(tmp_path):
     assert further_conformers(Structure(made.Z, made.xyz, generated_geometry=True), 3) == []
 
 
-def test_one_that_is_unsound_is_left_out(monkeypatch):
-    first = from_smiles(FLEXIBLE)
-    sound, real = further_conformers(first, 3), from_rdkit.finished
+def test_those_made_at_once_are_those_made_later(monkeypatch):
+    later = further_conformers(from_smiles(FLEXIBLE), 3)
+    with reading(conformers=4):
+        first = from_smiles(FLEXIBLE)
+    assert np.array_equal(first.xyz, from_smiles(FLEXIBLE).xyz)
+    expected = [s.xyz.tolist() for s in later]
+    fourth = further_conformers(first, 4)[3]
+    monkeypatch.setattr(embedding, "placed", lambda *given: pytest.fail("embedded again"))
+    assert [s.xyz.tolist() for s in further_conformers(first, 3)] == expected
+    assert [s.xyz.tolist() for s in further_conformers(first, 2)] == expected[:2]
+    assert fourth.xyz.tolist() not in expected
+    assert all(s.further_xyz is None and s.notes == first.notes for s in later)
 
-    def spoiled(mol, *rest):
-        if rest[-1] == 1:
-            raise InputError("overlapping_atoms", "two atoms overlap", "")
-        return real(mol, *rest)
 
-    monkeypatch.setattr(from_rdkit, "finished", spoiled)
-    found = further_conformers(first, 3)
+def test_the_first_does_not_depend_on_those_that_fail(monkeypatch):
+    alone, real = from_smiles(FLEXIBLE), embedding.placed
+
+    def without_the_first(mol, count):
+        made = real(mol, count)
+        if count > 1:
+            mol.RemoveConformer(0)
+            return made[1:]
+        return made
+
+    monkeypatch.setattr(embedding, "placed", without_the_first)
+    with reading(conformers=4):
+        first = from_smiles(FLEXIBLE)
+    assert np.array_equal(first.xyz, alone.xyz)
+    assert first.further_xyz is None
+    assert len(further_conformers(first, 3)) == 3
+
+
+def test_one_that_is_unsound_is_left_out():
+    with reading(conformers=4):
+        first = from_smiles(FLEXIBLE)
+    sound = further_conformers(first, 3)
+    spoiled = first.further_xyz.copy()
+    spoiled[1] *= 0.1
+    found = further_conformers(replace(first, further_xyz=spoiled), 3)
     assert [s.xyz.tolist() for s in found] == [sound[0].xyz.tolist(), sound[2].xyz.tolist()]

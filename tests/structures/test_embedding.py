@@ -126,7 +126,7 @@ def test_what_a_halted_machine_could_not_make_is_told(monkeypatch, made):
     monkeypatch.setattr(embedding.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(rdDistGeom, "EmbedMultipleConfs", lambda mol, count, options: made)
     with pytest.raises(InputError, match="try again") as caught:
-        embedding.embed(mol, 2, 7)
+        embedding.embed(mol, 2)
     assert caught.value.kind == "no_conformer"
 
 
@@ -148,7 +148,7 @@ def test_what_rdkit_takes_for_impossible_while_embedding_is_named(monkeypatch):
 
 def test_interrupts_are_heard_after_a_conformer_was_generated():
     """RDKit up to 2026.3 leaves a handler behind that swallows the first Ctrl-C."""
-    assert embedding.embed(Chem.AddHs(Chem.MolFromSmiles("CCO")), 1, 7)
+    assert embedding.embed(Chem.AddHs(Chem.MolFromSmiles("CCO")), 1)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)

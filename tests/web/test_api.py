@@ -253,3 +253,20 @@ def test_a_warm_up_that_is_stopped_is_no_error():
 
     asyncio.run(live())
     assert told == []
+
+
+def test_molecules_are_read_in_the_geometry_that_is_asked_for(server):
+    def notes(**params):
+        (answer,) = server.ask("predict", "polarity", smiles="NCCCO", params=params).json()["answers"]
+        assert answer["model"] == (
+            "andersonn/polarity/none" if params.get("geometry") == "none" else "andersonn/polarity"
+        )
+        return " ".join(answer["notes"])
+
+    assert "by its bonds alone" in notes(geometry="none")
+    assert "mean over 6 conformers" in notes(geometry="many") == notes()
+    assert "ETKDG" in notes(geometry="one")
+    assert "conformers" not in notes(geometry="one")
+    for task, geometry in (("polarity", "flat"), ("conduction", "none"), ("conduction", "one")):
+        refused = server.ask("predict", task, smiles="C", params={"geometry": geometry})
+        assert (refused.status_code, refused.json()["error"]["kind"]) == (404, "unknown_geometry")

@@ -11,7 +11,9 @@ import pytest
 
 from andersonn.errors import InputError
 from andersonn.structures.image import ImageRecipe, images_for
+from andersonn.structures.molecular_graph import MolecularGraph
 from andersonn.structures.readers import from_smiles, read_file
+from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 from andersonn.web.packing import packed, unpacked
 
@@ -76,3 +78,14 @@ def test_what_no_reader_sends_is_an_error():
         with pytest.raises(InputError) as caught:
             unpacked(row)
         assert caught.value.kind in ("bad_answer", "overlapping_atoms")
+
+
+def test_graphs_of_molecules():
+    recipe = ImageRecipe(bonds=True, fold=False, columns=4)
+    with reading(bonds=True):
+        graph = from_smiles("CC(=O)Nc1ccc(O)cc1")
+    shown, found, images = unpacked(json.loads(json.dumps(packed(("x", graph, images_for(graph, recipe, 1))))))
+    assert isinstance(found, MolecularGraph)
+    assert (shown, found.formula, found.notes) == ("x", graph.formula, graph.notes)
+    assert np.array_equal(found.by_atom, graph.by_atom)
+    assert np.array_equal(images[0].of_row, graph.by_atom)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from andersonn.cli.console import FORMAT, MODEL, TASK, Format, print_json, print_rows, tell
+from andersonn.cli.console import FORMAT, GEOMETRY, MODEL, TASK, Format, Geometry, print_json, print_rows, tell
 from andersonn.sanitize import visible
 
 HELP = """Model card: data, licence, split, test with baselines, known failures, how to train it again.
@@ -19,6 +19,7 @@ Example: andersonn card porosity"""
 def card(
     task: str = TASK,
     model: Path | None = MODEL,
+    geometry: Geometry | None = GEOMETRY,
     format: Format = FORMAT,
 ) -> None:
     """Prints the card."""
@@ -26,7 +27,7 @@ def card(
     from andersonn.scientists.registry import find, weights_folder
     from andersonn.training.card import content_of, page_of
 
-    folder = model or weights_folder(find(task))
+    folder = model or weights_folder(find(task).of_geometry(geometry))
     content = content_of(folder)
     require_task(content["task"], task, folder)
     if format is Format.json:

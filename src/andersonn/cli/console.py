@@ -31,8 +31,22 @@ class Format(StrEnum):
 
 FORMAT = typer.Option(Format.table, "--format", "-f", help="table for people, json (one object per line) or csv.")
 
+
+class Geometry(StrEnum):
+    """How molecules without 3-D coordinates are read; :data:`andersonn.scientists.base.GEOMETRIES` has the details."""
+
+    none = "none"
+    one = "one"
+    many = "many"
+
+
 TASK = typer.Argument(help="Task, such as conduction, or a Python file that declares a scientist.")
 MODEL = typer.Option(None, help="Folder of a trained model; default the weights that come with the task.")
+GEOMETRY = typer.Option(
+    None,
+    help="How molecules without 3-D coordinates are read: none, by their bonds alone, which is fastest; one conformer; or "
+    "many, whose mean is the answer (default).",
+)
 SMILES_COLUMN = typer.Option(None, metavar="NAME", help="Column of SMILES in a table, if it has no usual name.")
 LABEL_COLUMN = typer.Option(None, metavar="NAME", help="Column of labels, in the task's unit, if it has another name.")
 PATH_COLUMN = typer.Option(None, metavar="NAME", help="Column of files in a table, relative to the table's folder.")

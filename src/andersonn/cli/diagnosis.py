@@ -76,7 +76,7 @@ def look(self_test: bool = False) -> Iterator[Finding]:
     for package, module in OBJECTS.items():
         yield _package("objects", package, module, f"pip install {package}", self_test, "missing")
     yield _cache()
-    yield from map(_model, registered().values())
+    yield from (_model(*one) for one in _variants())
     for where, reason in broken().items():
         yield Finding("scientist", where, "failed", reason, "correct that package, or uninstall it")
     for source in SOURCES.values():
@@ -84,7 +84,7 @@ def look(self_test: bool = False) -> Iterator[Finding]:
         state, found = ("ok", "here") if here else ("missing", "not in the cache")
         yield Finding("data", source.name, state, found, "" if here else f"andersonn data get {source.name}")
     if self_test:
-        yield from (_known_answers(spec) for spec in registered().values() if spec.trained)
+        yield from (_known_answers(*one) for one in _variants() if one[1].trained)
 
 
 def _python() -> Finding:
@@ -153,7 +153,15 @@ def _cache() -> Finding:
     return Finding("cache", "cache", "ok", f"{words}, writable")
 
 
-def _model(spec: ScientistSpec) -> Finding:
+def _variants() -> Iterator[tuple[str, ScientistSpec]]:
+    """Each scientist, and after it those for a geometry with weights of their own, by names of ours."""
+    for spec in registered().values():
+        yield spec.name, spec
+        for geometry in spec.geometries:
+            yield f"{spec.name}, geometry {geometry}", spec.of_geometry(geometry)
+
+
+def _model(name: str, spec: ScientistSpec) -> Finding:
     """Whether a scientist can be trained and its model be read."""
     from andersonn.config import config_of
     from andersonn.inference.model_bundle import WEIGHTS, ModelBundle, sha256_of
@@ -162,29 +170,29 @@ def _model(spec: ScientistSpec) -> Finding:
     try:
         config_of(spec)
     except AndersonnError as error:
-        return Finding("model", spec.name, "failed", f"its preset: {error.message}", error.hint)
+        return Finding("model", name, "failed", f"its preset: {error.message}", error.hint)
     if not spec.trained:
         cure = f"andersonn train {spec.name} --data …, then name the folder with --model"
-        return Finding("model", spec.name, "missing", "untrained: there are no weights", cure)
+        return Finding("model", name, "missing", "untrained: there are no weights", cure)
     try:
-        folder = weights_folder(spec.name)
+        folder = weights_folder(spec)
         bundle = ModelBundle.load(folder)
     except AndersonnError as error:
-        return Finding("model", spec.name, "failed", error.message, error.hint)
+        return Finding("model", name, "failed", error.message, error.hint)
     domain = "tells what is unlike its training" if bundle.domain else "cannot tell what is unlike its training"
-    return Finding("model", spec.name, "ok", f"sha256 {sha256_of(Path(folder, WEIGHTS))[:16]}, {domain}")
+    return Finding("model", name, "ok", f"sha256 {sha256_of(Path(folder, WEIGHTS))[:16]}, {domain}")
 
 
-def _known_answers(spec: ScientistSpec) -> Finding:
+def _known_answers(name: str, spec: ScientistSpec) -> Finding:
     from andersonn.scientists.registry import weights_folder
     from andersonn.training.self_test import failures_of
 
     if not spec.self_test:
-        return Finding("self-test", spec.name, "missing", "it declares no questions", "declare self_test in its file")
+        return Finding("self-test", name, "missing", "it declares no questions", "declare self_test in its file")
     try:
-        asked, wrong = failures_of(weights_folder(spec.name))
+        asked, wrong = failures_of(weights_folder(spec))
     except AndersonnError as error:
-        return Finding("self-test", spec.name, "failed", error.message, error.hint)
+        return Finding("self-test", name, "failed", error.message, error.hint)
     if wrong:
-        return Finding("self-test", spec.name, "failed", "; ".join(wrong), "install again, or report it")
-    return Finding("self-test", spec.name, "ok", f"{asked} answers as expected")
+        return Finding("self-test", name, "failed", "; ".join(wrong), "install again, or report it")
+    return Finding("self-test", name, "ok", f"{asked} answers as expected")

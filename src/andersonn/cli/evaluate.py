@@ -9,6 +9,7 @@ import typer
 
 from andersonn.cli.console import (
     FORMAT,
+    GEOMETRY,
     LABEL_COLUMN,
     MODEL,
     PATH_COLUMN,
@@ -16,6 +17,7 @@ from andersonn.cli.console import (
     TASK,
     Bars,
     Format,
+    Geometry,
     show_metrics,
 )
 from andersonn.cli.task_list import LABELS
@@ -50,6 +52,7 @@ def evaluate(
     path_column: str | None = PATH_COLUMN,
     label_column: str | None = LABEL_COLUMN,
     model: Path | None = MODEL,
+    geometry: Geometry | None = GEOMETRY,
     side: Side = typer.Option(Side.auto, help="Which side of the split."),
     baselines: bool = typer.Option(True, help="Grow the random forest too."),
     format: Format = FORMAT,
@@ -57,7 +60,7 @@ def evaluate(
     """Prints the metrics."""
     from andersonn.inference.predictor import load_for
 
-    scientist = load_for(task, model)
+    scientist = load_for(task, model, geometry=geometry)
     chosen = scientist.task
     from andersonn.data.merging import read_records
     from andersonn.structures.readers import Columns

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from andersonn.cli.answers import Reading, print_table
-from andersonn.cli.console import FORMAT, MODEL, PATH_COLUMN, SMILES_COLUMN, TASK, Format, print_csv, print_json
+from andersonn.cli.console import (
+    FORMAT,
+    GEOMETRY,
+    MODEL,
+    PATH_COLUMN,
+    SMILES_COLUMN,
+    TASK,
+    Format,
+    Geometry,
+    print_csv,
+    print_json,
+)
 from andersonn.cli.task_list import TASKS
 from andersonn.sanitize import visible
 
@@ -33,6 +44,7 @@ Tasks:
 {TASKS}
 
 Examples: andersonn predict conduction NaCl.cif structures/ --format json; andersonn predict polarity --smiles CCO;
+andersonn predict polarity million.smi --geometry none --format csv;
 andersonn predict polarity molecules.csv --smiles-column ligand"""
 
 Answered = TypeVar("Answered", "Prediction | Failure", "Explanation | Failure")
@@ -54,6 +66,7 @@ def predict(
     smiles_column: str | None = SMILES_COLUMN,
     path_column: str | None = PATH_COLUMN,
     model: Path | None = MODEL,
+    geometry: Geometry | None = GEOMETRY,
     anytime: bool = typer.Option(False, help="Stop solving once the class is settled; the estimate is rougher then."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,
@@ -70,7 +83,7 @@ def predict(
     from andersonn.structures.readers import Columns, Smiles
 
     columns = Columns(smiles_column, path_column)
-    scientist = load_for(task, model, anytime=anytime)
+    scientist = load_for(task, model, anytime=anytime, geometry=geometry)
     failures: list[Failure] = []
     shows: dict[Format, Callable[[Iterator[Prediction | Failure]], None]] = {
         Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: _csv,

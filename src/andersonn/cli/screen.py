@@ -11,16 +11,19 @@ import typer
 
 from andersonn.cli.console import (
     FORMAT,
+    GEOMETRY,
     MODEL,
     PATH_COLUMN,
     SMILES_COLUMN,
     TASK,
     Bars,
     Format,
+    Geometry,
     print_csv,
     print_json,
     tell,
 )
+from andersonn.errors import UsageError
 
 if TYPE_CHECKING:
     from andersonn.screening import Settings
@@ -54,6 +57,7 @@ def screen(
     workers: int | None = typer.Option(None, min=1, help="Processes or actors; default one a core."),
     address: str | None = typer.Option(None, help="Running Ray cluster, such as auto; default one started here."),
     model: Path | None = MODEL,
+    geometry: Geometry | None = GEOMETRY,
     device: str = typer.Option("cpu", help="cpu, or cuda: workers share the GPUs."),
     conformers: int | None = typer.Option(
         None,
@@ -74,7 +78,7 @@ def screen(
     from andersonn.structures.readers import Columns
 
     screening = Screening(
-        _settings(task, model, device, conformers, where, time_limit), library, out, shard_size, top, by, engine.value,
+        _settings(task, model, device, geometry, conformers, where, time_limit), library, out, shard_size, top, by, engine.value,
         workers or _cores(), address, Columns(smiles_column, path_column),
     )  # fmt: skip
     bars = Bars()
@@ -88,13 +92,23 @@ def screen(
 
 
 def _settings(
-    task: str, model: Path | None, device: str, conformers: int | None, where: str | None, time_limit: float
+    task: str,
+    model: Path | None,
+    device: str,
+    geometry: Geometry | None,
+    conformers: int | None,
+    where: str | None,
+    time_limit: float,
 ) -> Settings:
     from andersonn.inference.predictor import load_for
     from andersonn.screening import Settings
 
-    scientist = load_for(task, model)
+    scientist = load_for(task, model, geometry=geometry)
     assert scientist.folder is not None
+    if geometry is Geometry.one:
+        if conformers not in (None, 1):
+            raise UsageError("bad_option", f"--geometry one and --conformers {conformers}", "give one of them")
+        conformers = 1
     return Settings(str(scientist.folder.resolve()), scientist.name, device, conformers, where, time_limit)
 
 

@@ -8,12 +8,14 @@ import typer
 
 from andersonn.cli.console import (
     FORMAT,
+    GEOMETRY,
     LABEL_COLUMN,
     PATH_COLUMN,
     SMILES_COLUMN,
     TASK,
     Bars,
     Format,
+    Geometry,
     show_metrics,
     tell,
     warn,
@@ -65,6 +67,7 @@ def train(
     smiles_column: str | None = SMILES_COLUMN,
     path_column: str | None = PATH_COLUMN,
     label_column: str | None = LABEL_COLUMN,
+    geometry: Geometry | None = GEOMETRY,
     config: Path | None = typer.Option(None, help="TOML or JSON file of options."),
     resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out; start it if there is none."),
     format: Format = FORMAT,
@@ -76,7 +79,7 @@ def train(
     from andersonn.config import config_of
     from andersonn.scientists.registry import find
 
-    spec = find(task)
+    spec = find(task).of_geometry(geometry)
     chosen = config_of(spec, config, overrides or [])
 
     from andersonn.data.merging import read_records

@@ -16,6 +16,7 @@ from andersonn.io.deferred import Deferred
 from andersonn.io.near_names import where_it_may_be
 from andersonn.sanitize import first_line
 from andersonn.structures.readers.molecules.embedding import CONFORMER_PROTOCOL
+from andersonn.structures.readers.molecules.reading import is_bonds_alone
 from andersonn.structures.readers.molecules.smiles import atomic_numbers as smiles_numbers
 from andersonn.structures.readers.molecules.smiles import from_smiles
 from andersonn.structures.structure import Structure
@@ -106,13 +107,15 @@ class Records:
         return len(self.table)
 
     def __getitem__(self, index: int) -> Structure:
-        """The structure of one record.
+        """The structure of one record; inside :func:`~andersonn.structures.readers.molecules.reading.reading` by bonds alone it is that of its SMILES,
+        if it has one, also where it has positions.
 
         Raises:
             InputError: its atoms or cell are unsound.
         """
         id = self.ids[index]
-        if self._smiles is not None and not self._positions[index].is_valid and self._smiles[index].is_valid:
+        made = is_bonds_alone() or not self._positions[index].is_valid
+        if self._smiles is not None and made and self._smiles[index].is_valid:
             return from_smiles(self._smiles[index].as_py(), id)
         if not self._positions[index].is_valid and index in self.problems:
             raise InputError("bad_record", self.problems[index], "complete the row, or leave it out")
@@ -234,6 +237,12 @@ class Records:
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         return hashlib.sha256(sink.getvalue()).hexdigest()
+
+    @cached_property
+    def bonds_digest(self) -> str:
+        """SHA-256 of what records are read from without a geometry: the key of cached images of bonds."""
+        smiles = None if self._smiles is None else self._smiles.to_pylist()
+        return hashlib.sha256(f"{self.digest} {smiles}".encode()).hexdigest()
 
     @property
     def made_digest(self) -> str:

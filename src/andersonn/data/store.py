@@ -26,6 +26,7 @@ from andersonn.errors import InputError, UsageError
 from andersonn.io.files import from_json, write_whole
 from andersonn.io.places import cache_folder
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 from andersonn.workers.parallel import parallel_map
 
@@ -244,7 +245,7 @@ def shared_image_store(
 
 
 def _key(records: Records, recipe: ImageRecipe) -> str:
-    return f"{records.made_digest[:24]}-{recipe.key}"
+    return f"{(records.bonds_digest if recipe.bonds else records.made_digest)[:24]}-{recipe.key}"
 
 
 def _path(key: str) -> Path:
@@ -279,7 +280,9 @@ def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
     images, rejected = [], {}
     for i in range(len(records)):
         try:
-            images.append(NodeNeighborImage.from_structure(records[i], recipe))
+            with reading(recipe.bonds):
+                structure = records[i]
+            images.append(NodeNeighborImage.from_structure(structure, recipe))
         except InputError as error:
             rejected[i] = error.as_dict()
             images.append(no_rows(recipe))
@@ -288,7 +291,8 @@ def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
 
 def no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
     """The image of a rejected record: no nodes."""
-    lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), replace(recipe, voids=False))
+    simple = replace(recipe, voids=False, bonds=False)
+    lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), simple)
     if recipe.node_channels:
         shapes = (1, len(recipe.node_channels)), len(recipe.graph_channels)
         of_row, of_whole = (np.zeros(shape, dtype=np.float32) for shape in shapes)

@@ -154,7 +154,7 @@ def without(structure: Structure, atoms: Any) -> Structure:
         held = keep[bonds].all(axis=1)
         bonds, orders = (np.cumsum(keep) - 1)[bonds[held]], None if orders is None else orders[held]
     Z, xyz = structure.Z[keep], structure.xyz[keep]
-    return replace(structure, Z=Z, xyz=xyz, bonds=bonds, bond_orders=orders, source_mol=None)
+    return replace(structure, Z=Z, xyz=xyz, bonds=bonds, bond_orders=orders, source_mol=None, further_xyz=None)
 
 
 def left_without(structure: Structure, atoms: Any, recipe: ImageRecipe) -> NodeNeighborImage:

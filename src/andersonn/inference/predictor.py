@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,18 +13,19 @@ from typing import Any, Self
 import numpy as np
 
 from andersonn.data.store import ImageStore
-from andersonn.errors import InputError, UsageError
+from andersonn.errors import InputError, UsageError, unknown
 from andersonn.inference.early_exit import forward_early_exit
 from andersonn.inference.explain import Explanation, explain, of_one_conformer
 from andersonn.inference.forward import Outputs, averaged, forward
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import DomainScore, Failure, Prediction
 from andersonn.inference.warnings import contradiction, notes_of, trained_electrons, voids_of, warnings_of
-from andersonn.scientists.base import ScientistSpec
+from andersonn.scientists.base import GEOMETRIES, ScientistSpec
 from andersonn.scientists.registry import find, registered, shipped, weights_folder
 from andersonn.solvers import Status
 from andersonn.structures.image import NodeNeighborImage, images_for
 from andersonn.structures.readers import USUAL_COLUMNS, Columns, listed, sources, structures_of
+from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 
 BATCH_SIZE = 256
@@ -65,24 +67,54 @@ class Predictor:
         self.recipe = bundle.config.image
 
     @classmethod
-    def load(cls, name: str | os.PathLike[str], device: str = "cpu", anytime: bool = False) -> Self:
+    def load(
+        cls, name: str | os.PathLike[str], device: str = "cpu", anytime: bool = False, geometry: str | None = None
+    ) -> Self:
         """The registered scientist of a task (``"conduction"``), or one from a folder that ``train`` wrote. A ``Path`` is
         always a folder, also if it is named as a task.
-        """
-        if isinstance(name, str) and name in registered():
-            return cls.of_spec(registered()[name], device, anytime)
-        return cls(ModelBundle.load(Path(name), device), str(name), Path(name), anytime)
 
-    @classmethod
-    def of_spec(cls, spec: ScientistSpec, device: str = "cpu", anytime: bool = False) -> Self:
-        """A scientist with the weights that its declaration names.
+        Args:
+            name: of the task, or the folder.
+            device: it runs on.
+            anytime: see :class:`Predictor`.
+            geometry: ``"none"``, ``"one"`` or ``"many"``, how molecules without 3-D coordinates are read, see
+                :data:`~andersonn.scientists.base.GEOMETRIES`; None: as the model does by default.
 
         Raises:
-            UsageError: it is untrained, or its weights cannot be read.
+            UsageError: there is no such model, or it cannot read molecules so.
         """
-        folder = weights_folder(spec)
-        name = f"andersonn/{spec.name}" if spec is shipped().get(spec.name) else str(folder)
-        return cls(ModelBundle.load(folder, device), name, folder, anytime)
+        if isinstance(name, str) and name in registered():
+            return cls.of_spec(registered()[name], device, anytime, geometry)
+        return cls(ModelBundle.load(Path(name), device), str(name), Path(name), anytime)._in(geometry)
+
+    @classmethod
+    def of_spec(
+        cls, spec: ScientistSpec, device: str = "cpu", anytime: bool = False, geometry: str | None = None
+    ) -> Self:
+        """A scientist with the weights that its declaration names for a geometry.
+
+        Raises:
+            UsageError: it is untrained, its weights cannot be read, or it cannot read molecules so.
+        """
+        chosen = spec.of_geometry(geometry)
+        folder = weights_folder(chosen)
+        ours = spec is shipped().get(spec.name)
+        name = f"andersonn/{spec.name}{'' if chosen is spec else f'/{geometry}'}" if ours else str(folder)
+        return cls(ModelBundle.load(folder, device), name, folder, anytime)._in(geometry)
+
+    def _in(self, geometry: str | None) -> Self:
+        """The same model, answering for molecules in a geometry.
+
+        Raises:
+            UsageError: it was not trained for that.
+        """
+        if geometry is not None and geometry not in GEOMETRIES:
+            raise unknown("geometry", geometry, GEOMETRIES)
+        if geometry is None or (geometry == "none") == self.recipe.bonds:
+            return self.over_conformers(1) if geometry == "one" else self
+        trained = "on bonds alone" if self.recipe.bonds else "on geometries"
+        told = f"the model {self.name!r} was trained {trained}, and cannot answer for geometry {geometry!r}"
+        raise UsageError("other_geometry", told, "leave the geometry out, or name another model")
 
     def predict(
         self, inputs: Any, smiles_column: str | None = None, path_column: str | None = None
@@ -156,7 +188,13 @@ class Predictor:
         Args:
             inputs: as for :meth:`predict`.
             progress: called with (input, atoms removed so far, of how many) while a structure is worked on.
+
+        Raises:
+            UsageError: the model reads bonds alone; contributions are those of atoms in space.
         """
+        if self.recipe.bonds:
+            told = f"the model {self.name!r} reads bonds alone, and its answers cannot be explained"
+            raise UsageError("no_explanation", told, "explain with a model of geometries (geometry many, the default)")
         for name, source in sources(inputs):
             for item in self.images(name, source):
                 yield item if isinstance(item, Failure) else self._explanation(item, progress)
@@ -184,8 +222,9 @@ class Predictor:
         Raises:
             UsageError: there must be at least one, and the task must be about molecules.
         """
-        if count < 1 or self.task.periodic:
+        if count < 1 or self.task.periodic or self.recipe.bonds:
             reason = f"{count} conformers" if count < 1 else f"{self.task.name} is about crystals, not conformers"
+            reason = f"the model {self.name!r} reads bonds alone, no conformers" if self.recipe.bonds else reason
             raise UsageError("bad_option", reason, "conformers are a number from 1, for molecules")
         config = self.bundle.config.model_copy(update={"conformers": count})
         return type(self)(replace(self.bundle, config=config), self.name, self.folder, self.anytime is not None)
@@ -200,7 +239,10 @@ class Predictor:
         """
         found: list[Ready | Failure] = []
         try:
-            for structure in structures_of(name, source):
+            how = nullcontext() if self.task.periodic else reading(self.recipe.bonds, self.bundle.config.conformers)
+            with how:
+                structures = structures_of(name, source)
+            for structure in structures:
                 try:
                     if isinstance(structure, InputError):
                         raise structure
@@ -303,7 +345,11 @@ class Predictor:
 
 
 def load_for(
-    task: str, model: str | os.PathLike[str] | None = None, device: str = "cpu", anytime: bool = False
+    task: str,
+    model: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+    anytime: bool = False,
+    geometry: str | None = None,
 ) -> Predictor:
     """The model of a task, or the model in a folder, which must be of that task.
 
@@ -312,13 +358,14 @@ def load_for(
         model: folder that ``train`` wrote; None: the weights that the task's declaration names.
         device: it runs on.
         anytime: see :class:`Predictor`.
+        geometry: see :meth:`Predictor.load`.
 
     Raises:
-        UsageError: there is no such task or model, or the model is for another task.
+        UsageError: there is no such task or model, the model is for another task, or it cannot read molecules so.
     """
     if model is None:
-        return Predictor.of_spec(find(task), device, anytime)
-    found = Predictor.load(Path(model), device, anytime)
+        return Predictor.of_spec(find(task), device, anytime, geometry)
+    found = Predictor.load(Path(model), device, anytime, geometry)
     require_task(found.task.name, task, model)
     return found
 

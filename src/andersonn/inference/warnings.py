@@ -64,7 +64,8 @@ def warnings_of(
             yield f"{symbol} occurs in {f'only {known}' if known else 'no'} training structure{'s' * (known > 1)}"
     largest = provenance.get("largest_image_rows", len(image))
     if len(image) > largest:
-        yield f"{len(image)} {'distinct ' if recipe.fold else ''}atoms; the largest training structure has {largest}"
+        kind = "heavy " if recipe.bonds else "distinct " if recipe.fold else ""
+        yield f"{len(image)} {kind}atoms; the largest training structure has {largest}"
     voids = voids_of(image)
     for name, (low, high) in provenance.get("range_of_voids", {}).items():
         if not low <= voids[name] <= high:
@@ -120,7 +121,7 @@ def too_far_apart(image: NodeNeighborImage) -> str:
     """A warning that no two atoms are near enough for a bond, as when lengths are in bohr; empty if two are, or where no bond
     is expected: of a single atom, and of noble gases.
     """
-    if (len(image) == 1 and not image.mask.any()) or not expects_bonds(image.Z):
+    if image.recipe.bonds or (len(image) == 1 and not image.mask.any()) or not expects_bonds(image.Z):
         return ""
     row, slot = np.nonzero(image.mask)
     nearest = nearest_pair(image.Z[row], image.Z[image.neighbor_index[row, slot]], image.distance[row, slot])

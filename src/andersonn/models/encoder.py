@@ -13,7 +13,7 @@ from torch.nn import functional
 from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.directions import Directions
-from andersonn.structures import elements, oxidation
+from andersonn.structures import elements, molecular_graph, oxidation
 from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE, DENSITY
 
 NEAREST, FARTHEST = 0.7, 6.5
@@ -42,6 +42,9 @@ UNITS = {
     "excess_rarity": 3.0,
     "usual_charge": 0.5,
     "odd_electrons": 1.0,
+    **dict.fromkeys(molecular_graph.BY_ATOM, 1.0),
+    "heavy_atoms": 10.0,
+    "rings": 3.0,
 }
 """The unit of each quantity that is not a length: about its spread."""
 SEEN = {"none": ((), ()), "density": ((), DENSITY), "by_atom": (BY_ATOM, DENSITY), "all": (BY_ATOM, BY_STRUCTURE)}
@@ -225,12 +228,14 @@ class _Kept(NamedTuple):
 
 def node_channels(config: ModelConfig) -> tuple[str, ...]:
     """Names of the node features that a network reads besides the graph: the first of the images' ``node_channels``."""
-    return (*(oxidation.BY_ATOM if config.oxidation else ()), *SEEN[config.voids][0])
+    of_bonds = molecular_graph.BY_ATOM if config.bonds else ()
+    return (*of_bonds, *(oxidation.BY_ATOM if config.oxidation else ()), *SEEN[config.voids][0])
 
 
 def graph_channels(config: ModelConfig) -> tuple[str, ...]:
     """Names of the graph-level features that a network reads: the first of the images' ``graph_channels``."""
-    return (*(oxidation.BY_STRUCTURE if config.oxidation else ()), *SEEN[config.voids][1])
+    of_bonds = molecular_graph.BY_MOLECULE if config.bonds else ()
+    return (*of_bonds, *(oxidation.BY_STRUCTURE if config.oxidation else ()), *SEEN[config.voids][1])
 
 
 class Expansion(nn.Module):

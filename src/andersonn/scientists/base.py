@@ -9,14 +9,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from andersonn.data.tasks import Task
-from andersonn.errors import UsageError
+from andersonn.errors import UsageError, unknown
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+GEOMETRIES = ("none", "one", "many")
+"""How a molecule without 3-D coordinates is read. ``none``: by its bonds alone, which a model must have been trained for; ``one``: in
+one generated conformer; ``many``: in as many as the model was calibrated with, its answer being their mean. What has coordinates
+keeps them, but for ``none``, which leaves them aside.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeometryVariant:
+    """Weights of a scientist of their own for one of :data:`GEOMETRIES`.
+
+    Attributes:
+        preset: as :attr:`ScientistSpec.preset`, in its place.
+        self_test: as :attr:`ScientistSpec.self_test`, in its place.
+        weights: as :attr:`ScientistSpec.weights`, in its place.
+    """
+
+    preset: Mapping[str, Any] = field(default_factory=dict)
+    self_test: Mapping[str, str] = field(default_factory=dict)
+    weights: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +53,8 @@ class ScientistSpec:
         self_test: file name (``"NaCl.vasp"``) → its text, or any name → SMILES; questions for ``doctor --self-test``.
         weights: folder of trained weights, as an absolute path such as ``Path(__file__).parent / "weights"``; None while
             there are none.
+        geometries: name of :data:`GEOMETRIES` → weights of their own for molecules that are read so. Without an entry, ``one``
+            and ``many`` are answered by ``weights``, and ``none`` is not.
 
     Raises:
         UsageError: the name cannot stand in a command, an address and a file name, or a value is of the wrong type.
@@ -44,9 +66,11 @@ class ScientistSpec:
     examples: Mapping[str, str] = field(default_factory=dict)
     self_test: Mapping[str, str] = field(default_factory=dict)
     weights: Path | None = None
+    geometries: Mapping[str, GeometryVariant] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, kind in (("task", Task), ("preset", Mapping), ("examples", Mapping), ("self_test", Mapping)):
+        mappings = ("preset", "examples", "self_test", "geometries")
+        for name, kind in (("task", Task), *((name, Mapping) for name in mappings)):
             if not isinstance(getattr(self, name), kind):
                 found = type(getattr(self, name)).__name__
                 raise UsageError("bad_scientist", f"{name} of a scientist is a {found}", f"give a {kind.__name__}")
@@ -59,6 +83,33 @@ class ScientistSpec:
                 f"a scientist cannot be named {self.name!r}",
                 "start with a small letter; small letters, digits and _ may follow, 40 in all",
             )
+
+        for geometry, variant in self.geometries.items():
+            if geometry not in GEOMETRIES or not isinstance(variant, GeometryVariant):
+                told = f"geometries of {self.name} has {geometry!r}: {type(variant).__name__}"
+                raise UsageError("bad_scientist", told, f"give a GeometryVariant under one of {', '.join(GEOMETRIES)}")
+
+    def of_geometry(self, geometry: str | None) -> ScientistSpec:
+        """The declaration for molecules that are read in one of :data:`GEOMETRIES`; this one, unless there are weights of their
+        own.
+
+        Raises:
+            UsageError: there is no such way to read them, or none without a geometry.
+        """
+        if geometry is None:
+            return self
+        if geometry not in GEOMETRIES:
+            raise unknown("geometry", geometry, GEOMETRIES)
+        if geometry in self.geometries:
+            own = self.geometries[geometry]
+            return replace(self, preset=own.preset, self_test=own.self_test, weights=own.weights, geometries={})
+        if geometry == "none":
+            raise UsageError(
+                "other_geometry",
+                f"{self.name} has no weights for molecules without a geometry",
+                "leave --geometry out; or train some, with image.bonds=true image.fold=false model.bonds=true",
+            )
+        return self
 
     @property
     def name(self) -> str:

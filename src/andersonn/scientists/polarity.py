@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from andersonn.data.tasks import Task
-from andersonn.scientists.base import ScientistSpec
+from andersonn.scientists.base import GeometryVariant, ScientistSpec
 
 WATER = "3\nwater\nO 0.0 0.0 0.1173\nH 0.0 0.7572 -0.4692\nH 0.0 -0.7572 -0.4692\n"
 ACETONITRILE = """6
@@ -31,6 +31,30 @@ POLARITY = Task(
     summary="molecules: weakly or strongly polar",
     reference="DFT",
 )
+BY_BONDS = GeometryVariant(
+    preset={
+        "image.bonds": True,
+        "image.columns": 8,  # all pairs of atoms of a molecule with nine
+        "image.fold": False,
+        "model.bonds": True,
+        "model.width": 48,
+        "model.dropout": 0,
+        "model.embedding_dropout": 0,
+        "model.gain": 0.9,
+        "model.initializer": True,
+        "model.solver.rtol": 0.01,
+        "epochs": 3,
+        "max_rows": 900,
+        "averaging": 0.3,
+        "balance": 0.4,
+        "weight_decay": 0.01,
+        "label_smoothing": 0,
+        "estimate_weight": 3,
+        "strain": 0,
+    },
+    self_test={"water": "O", "acetonitrile": "CC#N", "benzene": "c1ccccc1", "paracetamol": "CC(=O)Nc1ccc(O)cc1"},
+    weights=Path(__file__).parent / "weights/polarity_bonds",
+)
 
 SCIENTIST = ScientistSpec(
     task=POLARITY,
@@ -55,7 +79,7 @@ SCIENTIST = ScientistSpec(
         "label_smoothing": 0,
         "estimate_weight": 3,
         "strain": 0,  # it would change distances and leave the dipole as it is
-        "conformers": 6,  # more are not better
+        "conformers": 3,  # as right as six within the error, in half the time: docs/conformers.md
     },
     labeler="andersonn label dipole",
     examples={
@@ -65,4 +89,5 @@ SCIENTIST = ScientistSpec(
     },
     self_test={"water.xyz": WATER, "acetonitrile.xyz": ACETONITRILE, "benzene": "c1ccccc1"},
     weights=Path(__file__).parent / "weights/polarity",
+    geometries={"none": BY_BONDS},
 )

@@ -44,6 +44,21 @@ def judged(structure: Structure) -> Structure:
     return replace(structure, warnings=structure.warnings + new) if new else structure
 
 
+def unpaired_told(Z: np.ndarray, unpaired: np.ndarray) -> tuple[str, ...]:
+    """A warning about unpaired electrons on several atoms; a single one is found by the odd number of electrons.
+
+    Args:
+        Z: atomic numbers ``[n]``.
+        unpaired: electrons of each atom without a partner, int ``[n]``.
+    """
+    open_ = np.flatnonzero(unpaired)
+    if unpaired.sum() < 2:
+        return ()  # one makes an odd count
+    shown = ", ".join(f"{elements.symbols()[Z[k]]}{k + 1} ({unpaired[k]})" for k in open_[:3])
+    more = f" and {len(open_) - 3} more atoms" if len(open_) > 3 else ""
+    return (f"{UNPAIRED} at {shown}{more}: a carbene or radical",)
+
+
 def is_ordinary(structure: Structure) -> bool:
     """Whether a molecule shows no sign of a charge or of unpaired electrons."""
     told = any(text.startswith(UNPAIRED) for text in structure.warnings)

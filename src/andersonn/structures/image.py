@@ -16,8 +16,9 @@ import numpy as np
 from pydantic import ConfigDict, Field
 
 from andersonn.errors import InputError, UsageError
-from andersonn.structures import elements, oxidation
+from andersonn.structures import elements, molecular_graph, oxidation
 from andersonn.structures.graph import TIE, AtomBondGraph, dense_ranks, refine, tied_ranks
+from andersonn.structures.molecular_graph import arrays_of
 from andersonn.structures.oxidation import Oxidation
 from andersonn.structures.pores import Voids
 from andersonn.structures.pores import probe as void_probe
@@ -43,9 +44,11 @@ class ImageRecipe:
             only, and without ``fold``, since merged atoms have more than one position.
         voids: add channels of the pores between the atoms, which a graph does not contain. For crystals only.
         oxidation: add channels of oxidation states that balance over the formula.
+        bonds: show a molecule without a geometry: its bonds, and how many lie between two atoms, see
+            :mod:`andersonn.structures.molecular_graph`. Without ``fold``, and without what needs a geometry.
 
     Raises:
-        UsageError: positions are asked for together with folding or with voids.
+        UsageError: options exclude each other.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -63,8 +66,14 @@ class ImageRecipe:
     oxidation: Annotated[
         bool, Field(description="count electrons over the formula too: oxidation states that balance")
     ] = False
+    bonds: Annotated[bool, Field(description="no geometry, but the bonds of a molecule alone; needs fold=false")] = (
+        False
+    )
 
     def __post_init__(self) -> None:
+        if self.bonds and (self.fold or self.positions or self.voids or self.oxidation):
+            what = "an image of bonds alone has no positions, voids or oxidation states, and is not folded"
+            raise UsageError("bad_option", what, "set image.fold=false, and leave image.positions and the others out")
         if self.positions and self.fold:
             raise UsageError("bad_option", "folded rows have no single position", "set image.fold=false")
         if self.positions and self.voids:
@@ -74,7 +83,7 @@ class ImageRecipe:
     def key(self) -> str:
         """A short hash that changes with any setting, with the image format and with the element table."""
         settings = asdict(self)
-        for option in ("positions", "voids", "oxidation"):
+        for option in ("positions", "voids", "oxidation", "bonds"):
             if not settings[option]:  # the key of versions without the option: their cached images stay valid
                 del settings[option]
         if self.voids:
@@ -87,12 +96,15 @@ class ImageRecipe:
     @property
     def node_channels(self) -> tuple[str, ...]:
         """Names of the channels of nodes in ``of_row``; empty if it is None."""
-        return (*(oxidation.BY_ATOM if self.oxidation else ()), *(void_probe.BY_ATOM if self.voids else ()))
+        of_bonds = molecular_graph.BY_ATOM if self.bonds else ()
+        return (*of_bonds, *(oxidation.BY_ATOM if self.oxidation else ()), *(void_probe.BY_ATOM if self.voids else ()))
 
     @property
     def graph_channels(self) -> tuple[str, ...]:
         """Names of the channels of the whole structure in ``of_whole``; empty if it is None."""
-        return (*(oxidation.BY_STRUCTURE if self.oxidation else ()), *(void_probe.BY_STRUCTURE if self.voids else ()))
+        of_bonds = molecular_graph.BY_MOLECULE if self.bonds else ()
+        oxidations = oxidation.BY_STRUCTURE if self.oxidation else ()
+        return (*of_bonds, *oxidations, *(void_probe.BY_STRUCTURE if self.voids else ()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +174,8 @@ class NodeNeighborImage:
     def from_structure(cls, structure: Structure, recipe: ImageRecipe | None = None) -> NodeNeighborImage:
         """Graph and image of a structure in one call."""
         recipe = recipe or ImageRecipe()
+        if recipe.bonds:
+            return cls(**arrays_of(structure, recipe.columns), id=structure.id, recipe=recipe)
         return cls.from_graph(AtomBondGraph.from_structure(structure, recipe.columns + 1, recipe.reach), recipe)
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Structure:
         generated_geometry: whether a reader generated the geometry: one conformer of possibly many.
         source_mol: the molecule from which the geometry was generated, in RDKit's binary form, so that further conformers
             can be generated; None if not known.
+        further_xyz: positions of further conformers that were made with this one, float64 ``[m, n, 3]``, or None.
         warnings: reasons to doubt a prediction, such as an odd number of electrons.
         multiplicity: 2S + 1 if the file states it, else None.
         charge_given: whether the file states the charge; if not, it was taken as 0.
@@ -70,6 +72,7 @@ class Structure:
     bond_orders: np.ndarray | None = None
     generated_geometry: bool = False
     source_mol: bytes | None = None
+    further_xyz: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
     multiplicity: int | None = None
     charge_given: bool = False
@@ -105,7 +108,7 @@ class Structure:
         """Cell volume in Å³, or None for a molecule."""
         return None if self.cell is None else float(abs(np.linalg.det(self.cell)))
 
-    @property
+    @cached_property
     def formula(self) -> str:
         """Molecule: Hill formula (``"C6H6"``). Crystal: reduced formula, elements by rising electronegativity."""
         return elements.hill_formula(self.Z) if self.cell is None else elements.formula(self.Z)

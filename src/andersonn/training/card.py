@@ -106,7 +106,9 @@ def command(card: dict[str, Any]) -> str:
     the scientist.
     """
     data = " ".join(f"--data {name}" for name in card["data"]["file"].split(" + "))
-    train = f"andersonn train {card['task'] if spec_of(card) else OTHERS_FILE} {data} --out"
+    ours = spec_of(card) is not None
+    geometry = " --geometry none" if ours and _reads_bonds(card) else ""
+    train = f"andersonn train {card['task'] if ours else OTHERS_FILE}{geometry} {data} --out"
     options = _changed_options(card)
     if "members" not in card:
         return f"{train} my-model {options}".rstrip()
@@ -119,7 +121,7 @@ def command(card: dict[str, Any]) -> str:
 def _page(card: dict[str, Any], notes: str) -> str:
     test, data = card["metrics"]["test"], card["data"]
     return (
-        f"""# Model card: {card["task"]}
+        f"""# Model card: {card["task"]}{", bonds alone" if _reads_bonds(card) else ""}
 
 Classes by `{card["quantity"]}`: {", ".join(card["classes"])}, cut at {", ".join(f"{t:g}" for t in card["thresholds"])}
 {card["unit"]}. {card["parameters"]:,} parameters; trained {card["trained"]} with andersonn {card["versions"]["andersonn"]},
@@ -265,9 +267,20 @@ def _over_seeds(card: dict[str, Any], tests: list[dict[str, Any]]) -> str:
 
 
 def spec_of(card: dict[str, Any]) -> ScientistSpec | None:
-    """The registered scientist of a model's task; None if there is none, or another of that name."""
+    """The registered scientist of a model's task, for the geometry that the model reads; None if there is none, or another of
+    that name.
+    """
     spec = registered().get(card["task"])
-    return spec if spec is not None and spec.task.same_but_for_thresholds(task_of(card)) else None
+    if spec is None or not spec.task.same_but_for_thresholds(task_of(card)):
+        return None
+    if _reads_bonds(card):
+        return spec.of_geometry("none") if "none" in spec.geometries else None
+    return spec
+
+
+def _reads_bonds(card: dict[str, Any]) -> bool:
+    """Whether a model reads molecules by their bonds alone."""
+    return bool(card["config"].get("image", {}).get("bonds"))
 
 
 def _changed_options(card: dict[str, Any]) -> str:

@@ -49,7 +49,8 @@ class Dataset:
     @property
     def digest(self) -> str:
         """SHA-256 of all that training depends on: structures, values of the quantity, and the records of each split."""
-        content = hashlib.sha256(self.records.made_digest.encode())
+        records = self.records
+        content = hashlib.sha256((records.bonds_digest if self.by_bonds else records.made_digest).encode())
         content.update(content_of(self.values))
         for side in SPLITS:
             content.update(f"{side} {len(self.sides[side])}".encode())
@@ -63,8 +64,13 @@ class Dataset:
 
     @property
     def made(self) -> np.ndarray:
-        """Of which records the geometry was generated from SMILES, bool ``[N]``."""
-        return self.records.is_null("positions")
+        """Of which records the geometry was generated from SMILES, bool ``[N]``; of none if they are read without one."""
+        return self.records.is_null("positions") & (not self.by_bonds)
+
+    @property
+    def by_bonds(self) -> bool:
+        """Whether molecules are read by their bonds alone."""
+        return self.store.recipe.bonds
 
     def shown(self, balance: float) -> np.ndarray:
         """Indices of training records as an epoch shows them: those of a file ``(n_largest / n)^balance`` times, rounded,

@@ -123,7 +123,8 @@ def _corrupted(network: EquilibriumNetwork | Ensemble, dataset: Dataset, chosen:
     """States of the chosen structures, each with one of the corruptions in turn, ``[n, S]``."""
     random = torch.Generator().manual_seed(seed)
     elements = torch.from_numpy(np.unique(dataset.store.Z).astype(np.int64))
-    ways = list(corruptions(elements, random, dataset.store.recipe.oxidation).values())[: len(chosen)]
+    recipe = dataset.store.recipe
+    ways = list(corruptions(elements, random, recipe.oxidation, recipe.bonds).values())[: len(chosen)]
     parts = [forward(network, dataset.store, chosen[k :: len(ways)], change=way).states for k, way in enumerate(ways)]
     return np.concatenate(parts).astype(np.float64)
 

@@ -51,6 +51,8 @@ def about(trainer: Trainer) -> dict[str, Any]:
     dataset = trainer.dataset
     store, train = dataset.store, dataset.sides["train"]
     counts = Counter(z for i in train for z in set(store.Z[store.offsets[i] : store.offsets[i + 1]].tolist()))
+    if store.recipe.bonds:
+        counts[1] = int((_of_bonds(store, "hydrogens")[train] > 0).sum())
     majority = int(np.bincount(dataset.labels[train]).argmax())
     return {
         "majority_class": trainer.task.classes[majority],
@@ -71,7 +73,16 @@ def _unusual_electrons(store: ImageStore, train: np.ndarray) -> int:
     before = np.concatenate([[0], np.cumsum(store.Z.astype(np.int64) * store.multiplicity)])
     electrons = np.diff(before[store.offsets])[train]
     charge = np.zeros(len(train), dtype=np.int64) if store.charge is None else store.charge[train].astype(np.int64)
+    if store.recipe.bonds:
+        electrons, charge = electrons + _of_bonds(store, "hydrogens")[train], _of_bonds(store, "formal_charge")[train]
     return int(((charge != 0) | ((electrons - charge) % 2 == 1)).sum())
+
+
+def _of_bonds(store: ImageStore, name: str) -> np.ndarray:
+    """Sum of a channel of :data:`~andersonn.structures.molecular_graph.BY_ATOM` over the atoms of each molecule, int64 ``[N]``."""
+    assert store.of_row is not None  # images of bonds have these channels
+    before = np.concatenate([[0.0], np.cumsum(store.of_row[:, store.recipe.node_channels.index(name)])])
+    return np.rint(np.diff(before[store.offsets])).astype(np.int64)
 
 
 def _range_of_voids(dataset: Dataset, train: np.ndarray) -> dict[str, Any]:

@@ -62,9 +62,12 @@ async def predict(
     lenient: Annotated[
         bool, Query(description="200 also if no input could be answered; the errors are in the answers")
     ] = False,
+    geometry: Annotated[
+        str | None, Query(description="how molecules without coordinates are read: none, one or many conformers")
+    ] = None,
 ) -> Response:
     """One object a structure, the same as `andersonn predict --format json` prints. 422 if none could be answered."""
-    answers = await lab.predict(task, items)
+    answers = await lab.predict(task, items, geometry)
     failed = all("error" in answer for answer in answers)
     body = {"answers": answers} | ({"error": answers[0]["error"]} if failed else {})
     return _json(body, 422 if failed and not lenient else 200)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from andersonn.errors import InputError, UsageError, unknown
+from andersonn.scientists.base import GEOMETRIES
 from andersonn.scientists.registry import registered
 from andersonn.web import pages
 from andersonn.web.inputs import Item, from_file, from_smiles
@@ -30,6 +31,7 @@ class Lab:
 
     Attributes:
         scientists: by task; filled when the models are loaded.
+        by_geometry: those for molecules that are read otherwise than by default, by :func:`named`.
         unavailable: tasks that cannot be asked about: ``name``, ``summary``, and ``kind``, ``message`` and ``hint`` of what
             is missing.
     """
@@ -37,6 +39,7 @@ class Lab:
     def __init__(self, limits: Limits, models: list[Path] | None = None) -> None:
         self.limits, self._models = limits, models or []
         self.scientists: dict[str, Predictor] = {}
+        self.by_geometry: dict[str, Predictor] = {}
         self.unavailable: list[dict[str, str]] = []
         self._questions = ConcurrencyLimit(limits.waiting, "questions")
         self._inspections = ConcurrencyLimit(limits.working, "inspections and explanations")
@@ -90,23 +93,25 @@ class Lab:
             await asyncio.to_thread(self._answerer.close)
         self._place.cleanup()
 
-    async def predict(self, task: str, items: list[Item]) -> list[dict[str, Any]]:
-        """One object a structure, or an error a bad input, in the order of the inputs.
+    async def predict(self, task: str, items: list[Item], geometry: str | None = None) -> list[dict[str, Any]]:
+        """One object a structure, or an error a bad input, in the order of the inputs; ``geometry`` as in
+        :meth:`andersonn.inference.predictor.Predictor.load`.
 
         Raises:
             Refusal: too many at once, or the queue is full.
-            UsageError: there is no such task.
+            UsageError: there is no such task, or no model of it for that geometry.
         """
         _check(items, self.limits)
         with self._questions.entered():
             await self.ready()
             self._scientist(task)
+            name = self._named(task, geometry)
             assert self._answerer is not None
-            read = await asyncio.gather(*(self._read(task, item) for item in items))
+            read = await asyncio.gather(*(self._read(name, item) for item in items))
             rows = [row for rows in read for row in rows]
             if len(rows) > self.limits.structures:
                 raise too_many("structures", len(rows), self.limits.structures)
-            answers = iter(await self._answerer.answer(task, [row["ready"] for row in rows if "ready" in row]))
+            answers = iter(await self._answerer.answer(name, [row["ready"] for row in rows if "ready" in row]))
             return [next(answers).as_dict() if "ready" in row else row for row in rows]
 
     async def inspect(self, what: str, task: str, items: list[Item], structure: int) -> dict[str, Any]:
@@ -139,6 +144,19 @@ class Lab:
             if row["name"] == task:
                 raise UsageError(row["kind"], row["message"], row["hint"])
         raise unknown("task", task, self.scientists)
+
+    def _named(self, task: str, geometry: str | None) -> str:
+        """The name of who answers for a task in a geometry.
+
+        Raises:
+            UsageError: nobody does.
+        """
+        own = "none" if self.scientists[task].recipe.bonds else "many"
+        name = task if geometry in (None, own) else named(task, str(geometry))
+        if name != task and name not in self.by_geometry:
+            known = [one for one in GEOMETRIES if one == own or named(task, one) in self.by_geometry]
+            raise unknown("geometry", str(geometry), known)
+        return name
 
     async def _read(self, task: str, item: Item) -> list[dict[str, Any]]:
         assert self._reading is not None
@@ -189,7 +207,22 @@ class Lab:
                 self.unavailable.append(words | error.as_dict())
         if not self.scientists:
             raise UsageError("untrained", "no scientist has a model", "train one and name its folder with --model")
-        self._answerer = Answerer(self.scientists)
+        self._load_geometries()
+        self._answerer = Answerer(self.scientists | self.by_geometry)
+
+    def _load_geometries(self) -> None:
+        """Loads who answers for molecules that are read otherwise than by default: by weights of their own, or in one conformer."""
+        from andersonn.inference.predictor import Predictor
+
+        for name, scientist in self.scientists.items():
+            if not scientist.recipe.bonds and scientist.task.periodic is False:
+                self.by_geometry[named(name, "one")] = scientist.over_conformers(1)
+            spec = registered().get(name)
+            if spec is None or scientist.folder != spec.weights:
+                continue  # an own model is asked as it was trained
+            for geometry in spec.geometries:
+                if spec.of_geometry(geometry).trained:
+                    self.by_geometry[named(name, geometry)] = Predictor.of_spec(spec, geometry=geometry)
 
     def _settings(self) -> dict[str, Any]:
         """What processes have to know; JSON."""
@@ -199,7 +232,7 @@ class Lab:
                 "conformers": scientist.bundle.config.conformers,
                 "task": scientist.task.as_dict(),
             }
-            for name, scientist in self.scientists.items()
+            for name, scientist in (self.scientists | self.by_geometry).items()
         }
         bounds = {"atoms": self.limits.atoms, "structures": self.limits.structures}
         models = {
@@ -212,6 +245,11 @@ class Lab:
     def _folder_of(scientist: Predictor) -> Path:
         assert scientist.folder is not None
         return scientist.folder.resolve()
+
+
+def named(task: str, geometry: str) -> str:
+    """How who answers for a task in a geometry is named."""
+    return f"{task}/{geometry}"
 
 
 def _check(items: list[Item], limits: Limits) -> None:

@@ -17,6 +17,7 @@ from safetensors.numpy import load, save
 
 from andersonn.errors import InputError
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.molecular_graph import MolecularGraph
 from andersonn.structures.structure import Structure
 
 Ready = tuple[str, Structure, list[NodeNeighborImage]]
@@ -57,7 +58,8 @@ def unpacked(row: dict[str, Any]) -> Ready:
         arrays, notes = load(base64.b64decode(row["arrays"], validate=True)), row["notes"]
         rest = dict(notes["structure"])
         rest[BYTES] = None if rest[BYTES] is None else base64.b64decode(rest[BYTES], validate=True)
-        structure = Structure(**_under(arrays, "structure/"), **rest | {name: tuple(rest[name]) for name in TEXTS})
+        kind = MolecularGraph if "structure/by_atom" in arrays else Structure
+        structure = kind(**_under(arrays, "structure/"), **rest | {name: tuple(rest[name]) for name in TEXTS})
         images = [
             NodeNeighborImage(**_under(arrays, f"{number}/"), **each | {"recipe": ImageRecipe(**each["recipe"])})
             for number, each in enumerate(notes["images"])

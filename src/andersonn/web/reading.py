@@ -23,6 +23,7 @@ from andersonn.structures.readers import from_smiles, read_each
 from andersonn.structures.readers.crystals import poscar
 from andersonn.structures.readers.crystals.cif import parse
 from andersonn.structures.readers.molecules import molfiles, pdb
+from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.readers.molecules.smiles import atomic_numbers
 from andersonn.structures.readers.xyz import frames
 from andersonn.structures.structure import Structure
@@ -52,7 +53,9 @@ def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     known = settings["tasks"][payload["task"]]
     chosen = Task.from_dict(known["task"])
     recipe, found = ImageRecipe(**known["recipe"]), []
-    for structure in structures_of(payload, settings):
+    with reading(recipe.bonds, known["conformers"]):
+        structures = structures_of(payload, settings)
+    for structure in structures:
         try:
             if isinstance(structure, InputError):
                 raise structure

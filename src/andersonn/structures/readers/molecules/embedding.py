@@ -19,8 +19,7 @@ CONFORMER_SEED = 7
 EMBEDDING = f"RDKit ETKDGv3 (seed {CONFORMER_SEED}, canonical order)"
 CONFORMER_PROTOCOL = f"{EMBEDDING}, MMFF94"
 """Changed whenever other geometries would be generated, so that cached images of older ones are not read."""
-FURTHER_SEED = CONFORMER_SEED + 1
-FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others from seed {FURTHER_SEED}"
+FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others of the same call"
 """The same for further conformers. RDKit embeds the k-th from k times the seed, so none repeats the first."""
 FORCE_FIELD_STEPS = 2000
 MOST_PLACED = 200
@@ -35,7 +34,7 @@ LONGEST_SECONDS = 60
 """Time limit for all attempts at a conformer in one way; a safeguard, far above what they usually take."""
 
 
-def embed(mol: Mol, count: int, seed: int) -> str:
+def embed(mol: Mol, count: int) -> str:
     """Replaces the conformers of a molecule by up to ``count`` generated and relaxed ones.
 
     They are generated in the atom order of the canonical SMILES, then mapped back: distance geometry, and the isomer that it
@@ -43,8 +42,7 @@ def embed(mol: Mol, count: int, seed: int) -> str:
 
     Args:
         mol: sanitized, with explicit hydrogens.
-        count: how many are wanted; if all succeed, the first ones are the same for every count.
-        seed: RDKit makes the k-th from k times the seed.
+        count: how many are wanted; if all succeed, the first ones are the same for every count. They are numbered from 0.
 
     Returns:
         How they were made, in words; empty if there is none.
@@ -57,10 +55,10 @@ def embed(mol: Mol, count: int, seed: int) -> str:
     twin, place = canonical(mol)
     mol.RemoveAllConformers()
     with interruptible():
-        made = _placed(twin, count, seed)
+        made = placed(twin, count)
         if not made:
             return ""
-        how = _relaxed(twin)
+        how = relaxed(twin)
     for number in made:
         positions = twin.GetConformer(number).GetPositions()[place]
         conformer = Chem.Conformer(len(place))
@@ -119,7 +117,7 @@ def canonical(mol: Mol) -> tuple[Mol, list[int]]:
     return twin, place
 
 
-def _placed(mol: Mol, count: int, seed: int) -> list[int]:
+def placed(mol: Mol, count: int) -> list[int]:
     """Embeds up to ``count`` conformers, in place; returns their RDKit numbers.
 
     Raises:
@@ -128,7 +126,7 @@ def _placed(mol: Mol, count: int, seed: int) -> list[int]:
     from rdkit.Chem import rdDistGeom
 
     options = rdDistGeom.ETKDGv3()
-    options.randomSeed = seed  # type: ignore[assignment]  # RDKit's stubs take the class for the type of its options
+    options.randomSeed = CONFORMER_SEED  # type: ignore[assignment]  # RDKit's stubs take the class for the type of its options
     options.maxIterations = attempts(mol.GetNumAtoms())  # type: ignore[assignment]  # as above
     options.timeout = LONGEST_SECONDS * count  # type: ignore[assignment]  # as above
     # Cages and crowded molecules need a start in space, not by eigenvectors.
@@ -151,16 +149,16 @@ def _placed(mol: Mol, count: int, seed: int) -> list[int]:
     return []
 
 
-def _relaxed(mol: Mol) -> str:
-    """Relaxes all conformers, in place; says how they were made."""
+def relaxed(mol: Mol, steps: int = FORCE_FIELD_STEPS) -> str:
+    """Relaxes all conformers by so many steps of a force field at most, in place; says how they were made."""
     from rdkit.Chem import rdForceFieldHelpers as fields
 
     if fields.MMFFHasAllMoleculeParams(mol):
-        fields.MMFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
+        fields.MMFFOptimizeMoleculeConfs(mol, maxIters=steps)
         return CONFORMER_PROTOCOL
     with contextlib.suppress(RuntimeError):  # it knows the atoms, but perhaps not a bond
         if fields.UFFHasAllMoleculeParams(mol):
-            fields.UFFOptimizeMoleculeConfs(mol, maxIters=FORCE_FIELD_STEPS)
+            fields.UFFOptimizeMoleculeConfs(mol, maxIters=steps)
             return f"{EMBEDDING} and UFF, since MMFF94 does not know all its atoms; less exact"
     return f"{EMBEDDING} alone, since no force field knows all its atoms; less exact"
 

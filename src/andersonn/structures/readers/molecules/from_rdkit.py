@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
-from andersonn.structures.electrons import UNPAIRED, judged
+from andersonn.structures.electrons import judged, unpaired_told
 from andersonn.structures.readers.molecules.added_hydrogens import placed_hydrogens, with_hydrogens
+from andersonn.structures.readers.molecules.bonds_alone import graph_of
 from andersonn.structures.readers.molecules.drawings import check_unit, forget_planes, why_no_geometry
 from andersonn.structures.readers.molecules.embedding import (
-    CONFORMER_SEED,
-    FURTHER_SEED,
     MOST_PLACED,
     attempts,
     embed,
     impossible,
 )
+from andersonn.structures.readers.molecules.reading import conformers_at_once, is_bonds_alone
 from andersonn.structures.readers.molecules.unbonded import (
     NO_BONDS,
     as_listed,
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: tuple[str, ...] = ()) -> Structure:
     """The structure of an RDKit molecule. Its own 3-D coordinates are kept; without them, and where they are a flat drawing,
-    a seeded conformer is made. Where the list of bonds is empty or has gaps, no hydrogens are added.
+    a seeded conformer is made; inside :func:`~andersonn.structures.readers.molecules.reading.reading` several, or neither. Where the list of bonds is empty or has gaps, no hydrogens are added.
 
     Args:
         mol: not necessarily sanitized; hydrogens may be implicit.
@@ -60,6 +61,8 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: 
         if lists_no_bonds(mol):
             return as_listed(mol, id, (*notes, NO_BONDS), warnings)
         sanitize(mol)
+        if is_bonds_alone():
+            return graph_of(mol, id, notes, warnings)
         given, source_mol = has_geometry(mol), None
         drawn = why_no_geometry(mol) if given else ""
         if drawn:
@@ -81,7 +84,7 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: 
             notes, warnings = notes + told, warnings + doubts
         else:
             source_mol = whole.ToBinary()
-            notes += _embed(whole)
+            notes += _embed(whole, conformers_at_once())
         if len(Chem.GetMolFrags(whole)) > 1:
             notes += (f"{len(Chem.GetMolFrags(whole))} separate molecules are taken together",)
     return finished(whole, id, notes, source_mol, warnings=warnings)
@@ -99,16 +102,20 @@ def finished(
     id: str,
     notes: tuple[str, ...],
     source_mol: bytes | None = None,
-    conformer: int = -1,
     warnings: tuple[str, ...] = (),
 ) -> Structure:
-    """The structure of a molecule with explicit hydrogens, in one of its conformers (the first by default)."""
+    """The structure of a molecule with explicit hydrogens, in its first conformer; the others are kept with it if they were
+    generated from ``source_mol``.
+    """
     from rdkit import Chem
 
     bonds = [(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()]
+    others = [c.GetPositions() for c in mol.GetConformers()][1:] if source_mol is not None else []
+    atoms = [(atom.GetAtomicNum(), atom.GetNumRadicalElectrons()) for atom in mol.GetAtoms()]
+    Z, unpaired = np.array(atoms, dtype=np.int64).T
     found = Structure(
-        np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], dtype=np.int64),
-        np.array(mol.GetConformer(conformer).GetPositions()),
+        Z,
+        np.array(mol.GetConformer().GetPositions()),
         id=id,
         charge=Chem.GetFormalCharge(mol),
         notes=notes,
@@ -116,20 +123,11 @@ def finished(
         bond_orders=np.array([b.GetBondTypeAsDouble() for b in mol.GetBonds()]),
         generated_geometry=source_mol is not None,
         source_mol=source_mol,
-        warnings=(*warnings, *_unpaired(mol)),
+        further_xyz=np.stack(others) if others else None,
+        warnings=(*warnings, *unpaired_told(Z, unpaired)),
         charge_given=True,
     )
     return judged(found)
-
-
-def _unpaired(mol: Mol) -> tuple[str, ...]:
-    """A warning about unpaired electrons on several atoms; a single one is found by the odd number of electrons."""
-    open_ = [atom for atom in mol.GetAtoms() if atom.GetNumRadicalElectrons()]
-    if sum(atom.GetNumRadicalElectrons() for atom in open_) < 2:
-        return ()  # one makes an odd count
-    shown = ", ".join(f"{a.GetSymbol()}{a.GetIdx() + 1} ({a.GetNumRadicalElectrons()})" for a in open_[:3])
-    more = f" and {len(open_) - 3} more atoms" if len(open_) > 3 else ""
-    return (f"{UNPAIRED} at {shown}{more}: a carbene or radical",)
 
 
 def check_elements(mol: Mol) -> None:
@@ -208,9 +206,13 @@ def _check_embeddable(mol: Mol) -> None:
         )
 
 
-def _embed(mol: Mol) -> tuple[str, ...]:
-    """Generates a geometry for a molecule with explicit hydrogens, in place; returns notes on it."""
-    how = embed(mol, 1, CONFORMER_SEED)
+def _embed(mol: Mol, count: int) -> tuple[str, ...]:
+    """Generates geometries for a molecule with explicit hydrogens, in place; returns notes on them. Unless all ``count`` can be
+    made, one is, so that the first does not depend on their number.
+    """
+    how = embed(mol, count)
+    if count > 1 and mol.GetNumConformers() < count:
+        how = embed(mol, 1)
     if not how:
         raise InputError(
             "no_conformer",
@@ -221,8 +223,9 @@ def _embed(mol: Mol) -> tuple[str, ...]:
 
 
 def further_conformers(structure: Structure, count: int) -> list[Structure]:
-    """Further conformers of a molecule whose geometry was generated, from other seeds; where stereo centers are not given,
-    also of other isomers. The first ones are the same for every ``count``.
+    """Further conformers of a molecule whose geometry was generated, from other random numbers; where stereo centers are not
+    given, also of other isomers. The first ones are the same for every ``count``. Those that were made together with the first,
+    see :func:`~andersonn.structures.readers.molecules.reading.reading`, are taken as they are.
 
     Args:
         structure: as :func:`to_structure` returns it; without ``source_mol`` there are no further conformers.
@@ -230,21 +233,28 @@ def further_conformers(structure: Structure, count: int) -> list[Structure]:
     """
     if count < 1 or structure.source_mol is None:
         return []
+    made = structure.further_xyz
+    found = []
+    for number, xyz in enumerate(_further(structure, count) if made is None or len(made) < count else made[:count]):
+        try:
+            found.append(replace(structure, xyz=xyz, further_xyz=None))
+        except InputError:  # atoms of this one overlap
+            log.debug("further conformer %d of %s is unsound", number + 1, structure.id)
+    return found
+
+
+def _further(structure: Structure, count: int) -> list[np.ndarray]:
+    """Positions of up to ``count`` further conformers, made anew, each ``[n, 3]``."""
     from rdkit import Chem, rdBase
 
-    mol, found = Chem.Mol(structure.source_mol), []  # type: ignore[call-overload]  # RDKit's stubs forget bytes
+    mol = Chem.Mol(structure.source_mol)  # type: ignore[call-overload]  # RDKit's stubs forget bytes
     with rdBase.BlockLogs():
         try:
-            embed(mol, count, FURTHER_SEED)
+            embed(mol, 1 + count)
         except InputError as error:
             log.debug("no further conformers of %s: %s", structure.id, error)
             return []
-    for number in [conformer.GetId() for conformer in mol.GetConformers()]:
-        try:
-            found.append(finished(mol, structure.id, structure.notes, structure.source_mol, number))
-        except InputError:  # atoms of this one overlap
-            log.debug("conformer %d of %s is unsound", number, structure.id)
-    return found
+    return [conformer.GetPositions() for conformer in mol.GetConformers() if conformer.GetId() > 0]
 
 
 def _open_stereo(mol: Mol) -> tuple[str, ...]:

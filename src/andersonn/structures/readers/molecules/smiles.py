@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.structures.readers.molecules.bonds_alone import graph_of
 from andersonn.structures.readers.molecules.from_rdkit import to_structure
+from andersonn.structures.readers.molecules.reading import is_bonds_alone
 from andersonn.structures.structure import Structure
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ UNLIKE_A_NAME = re.compile(r"=|\[|\(|[a-z]1|#[A-Z]")
 """What stands in SMILES and seldom in a name."""
 HARMLESS = re.compile(r"(?:[\d.]*|(?:a|&\d*|o\d*|w[UD]?|r|c|t|ctu|atomProp)(?::.*)?)")
 """Other parts of such an extension that do not change the molecule: properties, groups of stereo centers."""
+PLACEHOLDER = re.compile(r"[*~]")
+"""An atom or a bond of any kind."""
 LONGEST = 5000
 """Characters. No molecule with a longer SMILES could be embedded."""
 
@@ -41,13 +45,31 @@ def from_smiles(text: str, id: str = "") -> Structure:
     Raises:
         InputError: it is no SMILES, a valence is impossible, or no geometry is found.
     """
-    mol = _molecule(text)
     smiles, title = named_smiles(text)
-    structure = to_structure(mol, id or title or smiles)
+    name = id or title or smiles
+    structure = (_at_once(smiles, name) if is_bonds_alone() else None) or to_structure(_molecule(text), name)
     if not _is_second(text, smiles, title):
         return structure
     told = f"{title[:40]!r} behind {smiles[:40]!r} is itself SMILES, of another molecule: it was taken for the name"
     return replace(structure, warnings=(*structure.warnings, told))
+
+
+def _at_once(smiles: str, name: str) -> Structure | None:
+    """A sound molecule by its bonds alone, by the one call of RDKit that does all; None if it is not sound or might not be, which
+    the longer way then tells.
+
+    Raises:
+        InputError: it has too many atoms, or is several molecules.
+    """
+    from rdkit import Chem, rdBase
+
+    if not smiles or len(smiles) > LONGEST or PLACEHOLDER.search(smiles):
+        return None
+    with rdBase.BlockLogs():
+        mol = Chem.MolFromSmiles(smiles)
+        if mol is None:
+            return None
+        return graph_of(mol, name)
 
 
 def refuse_second(text: str) -> None:
