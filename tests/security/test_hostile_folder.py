@@ -172,14 +172,14 @@ BY_RAY = ["screen", "conduction", "quartz.cif", "--out", "by_ray", "--workers", 
 
 def test_ray(hostile, surroundings):
     """Its daemons and the workers that it starts, which look for modules where the driver does."""
-    pytest.importorskip("ray.data")
+    pytest.importorskip("ray")
     codes, said = run(hostile, surroundings, BY_RAY)
     assert imported(surroundings) == ""
     assert codes == [0], said
 
 
 def test_ray_with_a_search_path_that_holds_the_current_folder(tmp_path, surroundings):
-    pytest.importorskip("ray.data")
+    pytest.importorskip("ray")
     folder = shadow(tmp_path / "here", HOSTILE_TO_IMPORTS)
     surroundings["PYTHONPATH"] += f"{os.pathsep}{os.pathsep}.{os.pathsep}{folder}"
     codes, said = run(folder, surroundings, BY_RAY)

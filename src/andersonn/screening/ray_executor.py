@@ -1,77 +1,75 @@
-"""Shards answered on a Ray cluster: Ray Data schedules actors, each with one worker process."""
+"""Shards answered on a Ray cluster: actors, each with one worker process."""
 
 from __future__ import annotations
 
-import json
+import base64
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import asdict
+from itertools import chain, islice
 from typing import Any
 
 from andersonn import launch
 from andersonn.errors import InputError, UsageError
 from andersonn.io.installed import how_to_install
-from andersonn.screening.chunks import Chunk, Shard
-from andersonn.screening.executors import Outcome, answer_shard, new_worker
-from andersonn.screening.worker import Settings
+from andersonn.screening.chunks import Shard
+from andersonn.screening.crew import Crew
+from andersonn.screening.executors import Outcome, answer_shard
+from andersonn.screening.worker import COMPUTE_CARRIED, Settings
+from andersonn.workers.pool import Worker
 
 
 class Actor:
-    """A Ray actor: a worker process and the model's files on a machine of the cluster.
+    """A Ray actor: a worker process on a machine of the cluster, which gets the model's files with its settings.
 
     Args:
-        settings: of the run; the model's folder is replaced by one on that machine.
+        settings: of the run; the model's folder is not looked at.
         model: name → content of the model's files.
     """
 
-    def __init__(self, settings: dict[str, Any], model: dict[str, bytes]) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="andersonn-")  # lives as long as the actor
-        for name, content in model.items():
-            Path(self._folder.name, name).write_bytes(content)
-        self._settings = replace(Settings(**settings), model=self._folder.name)
-        self._worker = new_worker(self._settings)
+    def __init__(self, settings: Settings, model: dict[str, bytes]) -> None:
+        self._limit = settings.time_limit
+        files = {name: base64.b64encode(content).decode("ascii") for name, content in model.items()}
+        self._worker = Worker(COMPUTE_CARRIED, asdict(settings) | {"files": files}, threads=1)
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Answers one shard, a row with its number and chunks; an error comes back as a row too."""
-        chunks = tuple(Chunk(**chunk) for chunk in json.loads(row["chunks"]))
-        shard = Shard(int(row["number"]), chunks)
+    def ready(self) -> None:
+        """Comes back when the actor has a place."""
+
+    def answer(self, shard: Shard) -> Outcome | dict[str, Any]:
+        """A shard's outcome, or the error that ended it, as a value: raised, it would be wrapped."""
         try:
-            outcome = answer_shard(self._worker, shard, self._settings.time_limit)
+            return answer_shard(self._worker, shard, self._limit)
         except InputError as error:
-            return {"number": shard.number, "parquet": b"", "report": json.dumps({"error": error.as_dict()})}
-        report = json.dumps({"summary": outcome.summary, "rejects": outcome.rejects})
-        return {"number": shard.number, "parquet": outcome.parquet, "report": report}
+            return error.as_dict()
 
 
 def on_ray(
     shards: Iterable[Shard], settings: Settings, workers: int, model: dict[str, bytes], address: str | None
 ) -> Iterator[Outcome]:
     """As :func:`andersonn.screening.executors.local`, by actors of a Ray cluster: that at ``address``, or one started on this
-    machine. Where the cluster has GPUs and the device is ``cuda``, the actors share them.
+    machine. Where the cluster has GPUs and the device is ``cuda``, the actors share them. A shard whose actor is lost, with its
+    machine or alone, is answered by another.
 
     Args:
-        shards: listed before the first is answered.
+        shards: read as actors become free.
         settings: of the run.
         workers: actors.
-        model: name → content of the model's files, which actors bring to their machines.
+        model: name → content of the model's files, which go to the actors.
         address: of a running cluster.
 
     Raises:
         UsageError: Ray is not installed.
-        InputError: as :func:`~andersonn.screening.executors.answer_shard` raises it.
+        InputError: as :func:`~andersonn.screening.executors.answer_shard` and
+            :meth:`~andersonn.screening.crew.Crew.answers` raise it.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports its use over the network, unasked
     try:
         import ray as cluster
-        import ray.data
     except ImportError:
-        raise UsageError(
-            "missing_package", "--engine ray needs the package ray[data]", how_to_install("cluster")
-        ) from None
-    listed = {shard.number: shard for shard in shards}
-    if not listed:
+        raise UsageError("missing_package", "--engine ray needs the package ray", how_to_install("cluster")) from None
+    source = iter(shards)
+    first = list(islice(source, workers))
+    if not first:
         return
     started = not cluster.is_initialized()
     if started:
@@ -80,20 +78,17 @@ def on_ray(
             cluster.init(address=address, job_config=_job(cluster), log_to_driver=False, logging_level="ERROR", **here)
     try:
         gpus = cluster.cluster_resources().get("GPU", 0) if settings.device == "cuda" else 0
-        rows = [
-            {"number": number, "chunks": json.dumps([chunk.as_dict() for chunk in shard.chunks])}
-            for number, shard in listed.items()
-        ]
-        cluster.data.DataContext.get_current().enable_progress_bars = False
-        outcomes = cluster.data.from_items(rows, override_num_blocks=len(rows)).map(
-            Actor,
-            fn_constructor_args=(asdict(settings), model),
-            concurrency=min(workers, len(rows)),
+        needs = {"CPU": 1.0} | ({"GPU": min(1.0, gpus / workers)} if gpus else {})
+        kind = cluster.remote(
             num_cpus=1,
-            **({"num_gpus": min(1.0, gpus / workers)} if gpus else {}),
-        )
-        for row in outcomes.iter_rows():
-            yield _outcome(listed[int(row["number"])], row["parquet"], json.loads(row["report"]))
+            num_gpus=needs.get("GPU", 0),
+            max_restarts=0,  # the crew replaces what is lost, and knows which shard that was
+            scheduling_strategy="SPREAD",
+        )(Actor)
+        carried = cluster.put(model)
+        with Crew(cluster, lambda: kind.remote(settings, carried), needs, len(first)) as crew:
+            for found in crew.answers(chain(first, source)):
+                yield _outcome(found)
     finally:
         if started:
             cluster.shutdown()
@@ -113,7 +108,7 @@ def _job(cluster: Any) -> Any:
     return job
 
 
-def _outcome(shard: Shard, parquet: bytes, report: dict[str, Any]) -> Outcome:
-    if "error" in report:
-        raise InputError(**report["error"])
-    return Outcome(shard, parquet, report["rejects"], report["summary"])
+def _outcome(found: Outcome | dict[str, Any]) -> Outcome:
+    if isinstance(found, Outcome):
+        return found
+    raise InputError(**found)

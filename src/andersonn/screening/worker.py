@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import json
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,7 @@ from andersonn.screening.table import expression, parquet_of, row_of, schema_of,
 from andersonn.workers.process_limits import return_memory, time_limit
 
 COMPUTE = "andersonn.screening.worker:compute"
+COMPUTE_CARRIED = "andersonn.screening.worker:compute_carried"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,21 @@ def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]
             ``only``, the number of the one to be tried alone; without chunks, only the model is loaded.
         settings: :class:`Settings`.
     """
-    predictor = _shard_predictor(json.dumps(settings, sort_keys=True))
+    return _answered(_shard_predictor(json.dumps(settings, sort_keys=True)), payload)
+
+
+def compute_carried(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """As :func:`compute` on a machine that has no folder with the model.
+
+    Args:
+        payload: as of :func:`compute`.
+        settings: :class:`Settings`, and ``files``: name → content of the model's files in base 64. They lie on the disk only
+            while the model is loaded: a process that is killed with its machine's others leaves nothing behind.
+    """
+    return _answered(_carried_predictor(json.dumps(settings, sort_keys=True)), payload)
+
+
+def _answered(predictor: ShardPredictor, payload: dict[str, Any]) -> dict[str, Any]:
     if "chunks" not in payload:
         return {}
     chunks = [Chunk(**chunk) for chunk in payload["chunks"]]
@@ -72,6 +88,16 @@ def _shard_predictor(settings: str) -> ShardPredictor:
     predictor = ShardPredictor(Settings(**json.loads(settings)))
     gc.freeze()  # the libraries' objects stay: the collector's passes over them took a tenth of the time
     return predictor
+
+
+@lru_cache(maxsize=1)
+def _carried_predictor(settings: str) -> ShardPredictor:
+    given = json.loads(settings)
+    files = given.pop("files")
+    with tempfile.TemporaryDirectory(prefix="andersonn-", ignore_cleanup_errors=True) as folder:
+        for name, content in files.items():
+            Path(folder, name).write_bytes(base64.b64decode(content))
+        return _shard_predictor(json.dumps(given | {"model": folder}))
 
 
 class ShardPredictor:
