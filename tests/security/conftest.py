@@ -47,10 +47,12 @@ def hook(event, args):
 sys.addaudithook(hook)
 """
 RUN = """
-import json, sys
-verbs, sys.argv[0] = json.loads(sys.argv[1]), "andersonn"
-from andersonn.cli.main import main
+import sys
+sys.argv[0], words = "andersonn", sys.argv[1]
+from andersonn.cli.main import main  # cleans the search path, as of the program, before anything else is imported
+import json
 
+verbs = json.loads(words)
 for verb in verbs:
     sys.argv = ["andersonn", *verb]
     if verb[:2] == ["measure", "memory"]:  # which starts processes all alike: one of them is enough
