@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from andersonn.errors import InputError
+from andersonn.sanitize import lines_of
 from andersonn.screening.chunks import Shard
 
 LOSSES = 5
@@ -125,5 +126,5 @@ class Crew:
 
 
 def _failed(what: str, error: Exception, cure: str) -> InputError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in lines_of(str(error)) if line.strip()]
     return InputError("actor_failed", f"{what}: {lines[-1][:200] if lines else type(error).__name__}", cure)
