@@ -206,9 +206,7 @@ def results(task: str, folder: Path) -> list[Run]:
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         facts = {key: value for line in lines if "cpu_seconds" not in line for key, value in line.items()}
         if "budget" in facts:
-            found.append(
-                Run(facts["name"], facts["budget"], [line for line in lines if "cpu_seconds" in line], facts)
-            )
+            found.append(Run(facts["name"], facts["budget"], [line for line in lines if "cpu_seconds" in line], facts))
     order = list(TASKS[task])
     return sorted(found, key=lambda each: (order.index(each.name), each.budget))
 
@@ -251,13 +249,20 @@ def report(task: str, study: dict[str, Any], runs: list[Run]) -> str:
 
 def trained(runs: list[Run]) -> dict[str, list[Run]]:
     """The runs of each network that was trained."""
-    return {name: [each for each in runs if each.name == name and each.points] for name in {r.name: 0 for r in runs if r.points}}
+    return {
+        name: [each for each in runs if each.name == name and each.points]
+        for name in {r.name: 0 for r in runs if r.points}
+    }
 
 
 def curves(runs: list[Run], budget: float) -> Iterator[str]:
     """Validation accuracy (and mean absolute error) against CPU-seconds, a row a run."""
     at = [fraction * budget for fraction in FRACTIONS]
-    yield "| trained for, CPU-seconds | weights | epochs | records shown | " + " | ".join(f"after {t:g}" for t in at) + " | kWh |"
+    yield (
+        "| trained for, CPU-seconds | weights | epochs | records shown | "
+        + " | ".join(f"after {t:g}" for t in at)
+        + " | kWh |"
+    )
     yield "|---" * (5 + len(at)) + "|"
     for each in (r for every in trained(runs).values() for r in every):
         cells = []
@@ -291,7 +296,10 @@ def to_equal(runs: list[Run]) -> Iterator[str]:
                 continue
             long, short = seconds_to(theirs, measure, target), seconds_to(ours, measure, target)
             assert long is not None  # its last point is as good
-            cells = [f"{long:.0f}", *(["not reached", "–"] if short is None else [f"{short:.1f}", f"{long / short:.1f}"])]
+            cells = [
+                f"{long:.0f}",
+                *(["not reached", "–"] if short is None else [f"{short:.1f}", f"{long / short:.1f}"]),
+            ]
             yield f"| {name} | {measure} | {target:.3f} | {last_of(ours, measure):.3f} | " + " | ".join(cells) + " |"
 
 

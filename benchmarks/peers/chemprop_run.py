@@ -29,7 +29,9 @@ def main() -> None:
     train.cache = True  # as the command line does
     loader = chemdata.build_dataloader(train, batch_size=BATCH, num_workers=0, seed=options.seed)
     with curve.paused():
-        validation = chemdata.build_dataloader(dataset_of(data.validation, data.labels), batch_size=BATCH, shuffle=False)
+        validation = chemdata.build_dataloader(
+            dataset_of(data.validation, data.labels), batch_size=BATCH, shuffle=False
+        )
     pace, until, seen = Pace(curve), curve.spent + PROBE * options.budget, [0]
 
     def probe(size: int) -> bool:
@@ -43,7 +45,10 @@ def main() -> None:
     fit(model, loader, epochs, lambda size: curve.after_batch(size, evaluate))
     curve.evaluate(evaluate)
     curve.finish(
-        sum(p.numel() for p in model.parameters()), lambda n: predict(model, data.validation, n), "SMILES", epochs=epochs
+        sum(p.numel() for p in model.parameters()),
+        lambda n: predict(model, data.validation, n),
+        "SMILES",
+        epochs=epochs,
     )
 
 

@@ -50,8 +50,11 @@ def predict_only(out: Path, data: Exported) -> None:
     Curve(out, 1.0, data).finish(0, lambda n: scientist.predict(data.validation.smiles[:n]), "SMILES")
 
 
-def dataset_of(data: Exported, task: Task, config: TrainConfig) -> Dataset:
-    """The exported records and their images, made here and now by this process. There are no test records."""
+def dataset_of(curve: Curve, task: Task, config: TrainConfig) -> Dataset:
+    """The exported records and their images, made here and now by this process; of the time, the share of the validation records is
+    left out. There are no test records.
+    """
+    data = curve.data
     sides = (data.train, data.validation)
     values = np.concatenate([side.values for side in sides])
     columns = {
@@ -61,7 +64,9 @@ def dataset_of(data: Exported, task: Task, config: TrainConfig) -> Dataset:
         "positions": [xyz.ravel().tolist() for side in sides for xyz in side.xyz],
     }
     records = Records.of(pa.table(columns), "exported records")
+    begin = curve.clock()
     store = ImageStore.build(records, config.image, workers=1)
+    curve.left_out += (curve.clock() - begin) * len(data.validation) / len(records)
     if store.rejected:
         raise ValueError(f"records without an image cannot be compared on: {list(store.rejected.items())[:3]}")
     train, validation = np.split(np.arange(len(values)), [len(data.train)])
@@ -73,7 +78,7 @@ def train(curve: Curve, seed: int) -> Trainer:
     """Trains to the end of the budget. The images are made within it."""
     task = find(TASK).task
     config = config_of(find(TASK), overrides=[f"seed={seed}", "device=cpu"])
-    dataset = dataset_of(curve.data, task, config)
+    dataset = dataset_of(curve, task, config)
     epochs = probe(curve, dataset, task, config)
     trainer = Trainer(dataset, task, config.model_copy(update={"epochs": epochs}))
     run(trainer, curve)
