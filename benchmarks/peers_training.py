@@ -1,7 +1,7 @@
 """Our networks against those that people use, to equal accuracy: the same machine, one thread, the same records and sides.
 
     python benchmarks/peers_training.py --data FOLDER [--tasks polarity] [--only ours chemprop …] [--train 10000]
-        [--validation 1000] [--budget 3600] [--seed 0] [--out runs/peers] [--envs runs/peers/envs]
+        [--validation 1000] [--budget 3600] [--shorter 0.0625 0.25] [--seed 0] [--out runs/peers] [--envs runs/peers/envs]
     python benchmarks/peers_training.py --show [--out runs/peers]
 
 Each peer is its authors' own code from PyPI, in an environment of its own that is made on first use, and is run as they advise by
@@ -9,7 +9,7 @@ a small program of benchmarks/peers/ with that environment's Python. To add a pe
 :data:`TASKS`. It gets a file of exported records (training and validation sides of the project's split by group; test records
 stay out) and CPU-seconds: reading, images, graphs and training count, imports and the evaluations that make the curve do not.
 Rates that fall over a fixed number of epochs fall over what the budget allows, by the speed of some first batches, whose time
-counts; such a network is also trained with the fractions :data:`SHORTER` of the budget, and what it reaches soonest counts.
+counts; such a network is also trained with the fractions --shorter of the budget, and what it reaches soonest counts.
 
 Runs end up in OUT/TASK, one file of JSON lines a run; those that are there are not repeated. OUT/TASK/report.md has the tables.
 """
@@ -40,7 +40,6 @@ from andersonn.scientists.registry import find
 from andersonn.structures.elements import symbols
 
 RUNNERS = Path(__file__).parent / "peers"
-SHORTER = (1 / 16, 1 / 4)
 FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 """Of the budget, at which curves are printed."""
 OURS = "ours"
@@ -88,6 +87,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=10_000, help="records")
     parser.add_argument("--validation", type=int, default=1000, help="records")
     parser.add_argument("--budget", type=float, default=3600, help="CPU-seconds of each")
+    parser.add_argument("--shorter", type=float, nargs="*", default=[1 / 16, 1 / 4], help="see above")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/peers"))
     parser.add_argument("--envs", type=Path, default=Path("runs/peers/envs"))
@@ -118,13 +118,13 @@ def run_task(task: str, folder: Path, arguments: argparse.Namespace) -> None:
     for name, contender in TASKS[task].items():
         if arguments.only and name not in arguments.only:
             continue
-        for budget in budgets(contender, arguments.budget):
+        for budget in budgets(contender, arguments.budget, arguments.shorter):
             run(name, contender, budget, folder, arguments)
 
 
-def budgets(contender: Contender, budget: float) -> list[float]:
+def budgets(contender: Contender, budget: float, shorter: list[float]) -> list[float]:
     """CPU-seconds of each run of a contender."""
-    return [fraction * budget for fraction in SHORTER if contender.scheduled] + [budget]
+    return [fraction * budget for fraction in shorter if contender.scheduled] + [budget]
 
 
 def export(records: Records, task: Task, study: dict[str, Any], folder: Path) -> None:
