@@ -6,10 +6,10 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
-import peers_training
 import pyarrow as pa
 import pytest
 
+import peers_training
 from andersonn.data.records import Records
 from andersonn.data.splits import SplitRule, split_of
 from andersonn.scientists.polarity import POLARITY
@@ -126,7 +126,10 @@ def curve_of(name, budget, *points, **facts):
     points = [{"cpu_seconds": s, "shown": int(10 * s), "accuracy": a, "mae": m} for s, a, m in points]
     energy = {"kwh": None, "source": "no counter"}
     return peers_training.Run(
-        name, budget, points, {"parameters": 7, "epochs": 2, "source": "xyz files", "per_second": 9.6, "energy": energy} | facts
+        name,
+        budget,
+        points,
+        {"parameters": 7, "epochs": 2, "source": "xyz files", "per_second": 9.6, "energy": energy} | facts,
     )
 
 
