@@ -1,0 +1,135 @@
+"""The scientist's own preset, trained on exported records; only the number of epochs is set by the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from curve import PROBE, Curve, Exported, Pace, arguments
+
+import andersonn as an
+from andersonn.config import TrainConfig, config_of
+from andersonn.data.records import Records
+from andersonn.data.store import ImageStore
+from andersonn.data.tasks import Task
+from andersonn.inference.fitted import Calibration
+from andersonn.inference.forward import forward
+from andersonn.scientists.registry import find
+from andersonn.training.dataset import Dataset
+from andersonn.training.trainer import Trainer
+
+TASK = "polarity"
+
+
+class Spent(Exception):
+    """The budget is spent, in the middle of an epoch."""
+
+
+def main() -> None:
+    options = arguments("xyz", "smiles")
+    torch.set_num_threads(1)
+    data = Exported.read(options.records)
+    if options.model == "smiles":
+        predict_only(options.out, data)
+        return
+    curve = Curve(options.out, options.budget, data)
+    trainer = train(curve, options.seed)
+    parameters = sum(p.numel() for p in trainer.network.parameters())
+    files = sorted(options.xyz.glob("*.xyz"))
+    scientist = an.Scientist.load(TASK)
+    curve.finish(parameters, lambda n: scientist.predict(files[:n]), "xyz files", epochs=trainer.config.epochs)
+
+
+def predict_only(out: Path, data: Exported) -> None:
+    """The rate from SMILES, by conformers, of the published weights."""
+    scientist = an.Scientist.load(TASK)
+    Curve(out, 1.0, data).finish(0, lambda n: scientist.predict(data.validation.smiles[:n]), "SMILES")
+
+
+def dataset_of(curve: Curve, task: Task, config: TrainConfig) -> Dataset:
+    """The exported records and their images, made here and now by this process; of the time, the share of the validation records is
+    left out. There are no test records.
+    """
+    data = curve.data
+    sides = (data.train, data.validation)
+    values = np.concatenate([side.values for side in sides])
+    columns = {
+        "id": [str(i) for i in range(len(values))],
+        "group": [str(i) for i in range(len(values))],
+        "atomic_numbers": [Z.tolist() for side in sides for Z in side.Z],
+        "positions": [xyz.ravel().tolist() for side in sides for xyz in side.xyz],
+    }
+    records = Records.of(pa.table(columns), "exported records")
+    begin = curve.clock()
+    store = ImageStore.build(records, config.image, workers=1)
+    curve.left_out += (curve.clock() - begin) * len(data.validation) / len(records)
+    if store.rejected:
+        raise ValueError(f"records without an image cannot be compared on: {list(store.rejected.items())[:3]}")
+    train, validation = np.split(np.arange(len(values)), [len(data.train)])
+    of_side = {"train": train, "validation": validation, "test": np.array([], dtype=np.int64)}
+    return Dataset(records, store, values, task.class_of(values), of_side, {})
+
+
+def train(curve: Curve, seed: int) -> Trainer:
+    """Trains to the end of the budget. The images are made within it."""
+    task = find(TASK).task
+    config = config_of(find(TASK), overrides=[f"seed={seed}", "device=cpu"])
+    dataset = dataset_of(curve, task, config)
+    epochs = probe(curve, dataset, task, config)
+    trainer = Trainer(dataset, task, config.model_copy(update={"epochs": epochs}))
+    run(trainer, curve)
+    curve.evaluate(evaluation(trainer))
+    return trainer
+
+
+def probe(curve: Curve, dataset: Dataset, task: Task, config: TrainConfig) -> int:
+    """Epochs that the rest of the budget allows, by the speed of some first batches of a network that is thrown away."""
+    pace, until = Pace(curve), curve.spent + PROBE * curve.budget
+    trainer = Trainer(dataset, task, config)
+    records = len(trainer.shown)
+
+    def watch(fraction: float) -> None:
+        if pace.after_batch(round(fraction * records), until):
+            raise Spent
+
+    with suppress(Spent):
+        trainer.run_epoch(watch)
+    return pace.epochs(records)
+
+
+def run(trainer: Trainer, curve: Curve) -> None:
+    """All epochs, or fewer if the budget ends before; the validation that ends an epoch is left out of the CPU-seconds."""
+    evaluate, records, seen = evaluation(trainer), len(trainer.shown), [0]
+
+    def watch(fraction: float) -> None:
+        now = round(fraction * records)
+        over, seen[0] = curve.after_batch(now - seen[0], evaluate), now
+        marked[0] = curve.clock()
+        if over:
+            raise Spent
+
+    marked = [curve.clock()]
+    with suppress(Spent):
+        while not trainer.done:
+            seen[0] = 0
+            trainer.run_epoch(watch)
+            curve.left_out += curve.clock() - marked[0]
+
+
+def evaluation(trainer: Trainer) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
+    """Classes and values by the averaged weights, which are those that a training keeps."""
+    dataset, calibration = trainer.dataset, Calibration(scale=trainer.scale)
+
+    def evaluate() -> tuple[np.ndarray, np.ndarray]:
+        outputs = forward(trainer.average.module, dataset.store, dataset.sides["validation"])
+        return outputs.scores.argmax(axis=1), calibration.estimates(outputs.quantiles)[0]
+
+    return evaluate
+
+
+if __name__ == "__main__":
+    main()
