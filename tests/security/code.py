@@ -29,6 +29,7 @@ def dangers(text: str) -> list[str]:
 
 
 def _dangers(tree: ast.AST, aliases: dict[str, str]) -> Iterator[tuple[int, str]]:
+    parameters = set(_parameters(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, f"import {a.name}") for a in node.names if a.name.split(".")[0] in MODULES)
@@ -36,7 +37,7 @@ def _dangers(tree: ast.AST, aliases: dict[str, str]) -> Iterator[tuple[int, str]
             names = [f"{node.module}.{a.name}" for a in node.names]
             if (node.module or "").split(".")[0] in MODULES or any(name in ATTRIBUTES for name in names):
                 yield node.lineno, f"from {node.module} import"
-        elif isinstance(node, ast.Name) and node.id in NAMES:
+        elif isinstance(node, ast.Name) and node.id in NAMES and node not in parameters:
             yield node.lineno, node.id
         elif isinstance(node, ast.Attribute):
             full = _full(node, aliases)
@@ -47,6 +48,16 @@ def _dangers(tree: ast.AST, aliases: dict[str, str]) -> Iterator[tuple[int, str]
                 yield node.value.lineno, f"{node.arg}="
         elif isinstance(node, ast.Constant) and node.value in MODULES:
             yield node.lineno, f"{node.value!r}, which could be imported"
+
+
+def _parameters(tree: ast.AST) -> Iterator[ast.Name]:
+    """Names in the bodies of functions that are parameters of these functions, such as an option called ``compile``."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = function.args
+            known = {each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
+            inside = (node for statement in function.body for node in ast.walk(statement))
+            yield from (node for node in inside if isinstance(node, ast.Name) and node.id in known)
 
 
 def _aliases(tree: ast.AST) -> Iterator[tuple[str, str]]:

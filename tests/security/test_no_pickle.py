@@ -25,7 +25,7 @@ def test_no_module_can_run_what_a_file_holds():
         "import numpy as np\nnp.load('x', allow_pickle=True)", "import numpy as np\nnp.load('x')", "import joblib\njoblib.load('x')",
         "eval('1')", "exec(text)", "f = eval", "__import__('os')", "import yaml\nyaml.load(x)", "import subprocess\nsubprocess.run(x, shell=True)",
         "archive.extractall('.')", "from numpy.lib.format import read_array", "importlib.import_module('pickle')", "frame.read_pickle(p)",
-        "import os\nos.system('ls')",
+        "import os\nos.system('ls')", "def f(compile=compile): pass", "def f(compile): pass\ndef g(x): compile(x)",
     ],
 )  # fmt: skip
 def test_the_rule_can_fail(text):
@@ -35,5 +35,6 @@ def test_the_rule_can_fail(text):
 def test_the_rule_lets_sound_code_pass():
     sound = (
         "import json, re\nmodel.eval()\nre.compile('a')\nload_file('x')\nzip.open('a')\nsubprocess.run(x, shell=False)"
+        "\ndef f(compile=False):\n    return 1 if compile else 2"
     )
     assert dangers(sound) == []
