@@ -1,13 +1,13 @@
-"""Training to equal validation accuracy: every ingredient of fast training added to forward iteration, and taken away from the
-whole recipe; explicit layers and torchdeq beside them.
+"""Training to equal validation accuracy: every ingredient of fast training given to every solver;
+explicit layers and torchdeq beside them.
 
     python benchmarks/acceleration.py --data FOLDER … [--tasks conduction …] [--networks shipped "free convolution"]
-        [--contestants forward anderson …] [--seeds 0 …] [--out runs/acceleration]
+        [--contestants Picard Anderson …] [--seeds 0 1 2] [--out runs/acceleration]
     python benchmarks/acceleration.py --show [--out runs/acceleration]
 
 Records, sides and shortened recipes are those of ``readings.py``. "shipped" is the task's own network, whose cell is held a
 contraction; "free convolution" is the paper's kind of network: convolutions over the graph image whose norm is not held
-(``gain=16``), so that forward iteration need not converge; "bare" does not read electron counts, so that the cell has more to
+(``gain=16``), so that Picard iteration need not converge; "bare" does not read electron counts, so that the cell has more to
 find out. Within a task, network and seed all contestants have the same first
 weights, batches, dropout and final tolerance, and are trained in turn, an epoch each. Answers on validation are solved for by
 Anderson to the final tolerance in all of them; the test side is left alone. Seconds are of the processor, not of the clock, with
@@ -43,33 +43,38 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "free convolution": FREE,
     "free convolution, bare": (*FREE, "image.oxidation=false", "model.oxidation=false"),
 }
-FORWARD, DAMPED = "model.solver.name=forward", "model.solver.mixing=0.5"
+PICARD = "model.solver.name=forward"
+BUDGET = "model.solver.max_steps=200"
+DAMPING = (0.8, 0.7, 0.5, 0.3)
 LOOSE = ("solving.start_rtol=0.1", "solving.tightened=1")
 ONE_STEP, HALF, WARM = "solving.one_step=0.8", "solving.bfloat16=true", "solving.warm_starts=true"
 FAST = (*LOOSE, ONE_STEP)
+BASELINES: dict[str, tuple[str, ...]] = {
+    "Picard": (PICARD, BUDGET),
+    **{f"Picard, β = {beta:g}": (PICARD, BUDGET, f"model.solver.mixing={beta:g}") for beta in DAMPING},
+}
 CONTESTANTS: dict[str, tuple[str, ...]] = {
-    "forward": (FORWARD, "model.solver.max_steps=200"),
-    "forward, at most 20 steps": (FORWARD, "model.solver.max_steps=20"),
-    "forward, damped": (FORWARD, DAMPED, "model.solver.max_steps=200"),
-    "anderson": (),
-    "anderson, nothing leaves the batch": (),
-    "anderson + loose": LOOSE,
-    "anderson + one step": (ONE_STEP,),
-    "anderson + bfloat16": (HALF,),
-    "anderson + warm starts": (WARM,),
-    "fast": FAST,
-    "fast - anderson": (FORWARD, DAMPED, *FAST),
-    "fast + bfloat16": (*FAST, HALF),
-    "fast + warm starts": (*FAST, WARM),
+    **BASELINES,
+    "Picard, at most 20 steps": (PICARD, "model.solver.max_steps=20"),
+    "Anderson": (),
+    "Anderson, nothing leaves the batch": (),
+    "Anderson + loose": LOOSE,
+    "Anderson + one step": (ONE_STEP,),
+    "Anderson + bfloat16": (HALF,),
+    "Anderson + warm starts": (WARM,),
+    "Anderson, fast": FAST,
+    **{f"{name}, fast": (*options, *FAST) for name, options in BASELINES.items()},
+    "Anderson, fast + bfloat16": (*FAST, HALF),
+    "Anderson, fast + warm starts": (*FAST, WARM),
     "explicit, tied": ("model.layers=4",),
     "explicit, untied": ("model.layers=4", "model.tied=false"),
     "torchdeq, anderson in both passes": (),
     "torchdeq, anderson and forward iteration": (),
 }
-"""Name → options. "fast" is the recipe: Anderson, loose tolerances first, gradients of one step first. Taken away in turn, that is
-"fast - anderson", "anderson + one step" and "anderson + loose"."""
+"""Name → options. "fast" is the recipe without the solver: loose tolerances first, gradients of one step first. Every baseline is
+given it too."""
 CLOSE = 0.02
-"""How much of forward iteration's best accuracy the target forgives: about one standard error on 500 structures, so that chance does not decide."""
+"""How much of Picard iteration's best accuracy the target forgives: about one standard error on 500 structures, so that chance does not decide."""
 
 
 @dataclass
@@ -154,8 +159,8 @@ def race(
 
 
 def target_of(runs: dict[str, dict[str, Any]]) -> float:
-    """The validation accuracy to race to: the best that forward iteration reached, undamped, less :data:`CLOSE`."""
-    return max(runs["forward"]["accuracy"]) - CLOSE
+    """The validation accuracy to race to: the best that Picard iteration reached, undamped, less :data:`CLOSE`."""
+    return max(runs["Picard"]["accuracy"]) - CLOSE
 
 
 def to_target(run: dict[str, Any], target: float) -> tuple[float | None, float | None]:
@@ -188,7 +193,7 @@ def study(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def tables(found: dict[str, Any]) -> str:
-    """Markdown: a table a task and network, ratios over forward iteration, medians over the seeds."""
+    """Markdown: a table a task and network, ratios over Picard iteration, medians over the seeds."""
     lines = [f"{found['machine']}, PyTorch {found['torch']}.", ""]
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for each in found["races"]:
@@ -207,9 +212,9 @@ def tables(found: dict[str, Any]) -> str:
 
 
 def cells(races: list[dict[str, Any]], name: str) -> list[str]:
-    """A contestant's row: medians over the seeds; times faster than forward iteration."""
+    """A contestant's row: medians over the seeds; with several their range; times faster than Picard iteration."""
     picked = [each["runs"][name] for each in races]
-    plain = [each["runs"]["forward"] for each in races]
+    plain = [each["runs"]["Picard"] for each in races]
     targets = [target_of(each["runs"]) for each in races]
     arrived = [to_target(run, target) for run, target in zip(picked, targets, strict=True)]
     reference = [to_target(run, target) for run, target in zip(plain, targets, strict=True)]
@@ -218,7 +223,7 @@ def cells(races: list[dict[str, Any]], name: str) -> list[str]:
     def ratio(k: int) -> str:
         if any(each[k] is None for each in arrived):
             return "not reached"
-        return f"{np.median([r[k] / a[k] for r, a in zip(reference, arrived, strict=True)]):.2f}"
+        return ranged([r[k] / a[k] for r, a in zip(reference, arrived, strict=True)])
 
     def middle(key: str) -> float:
         return float(np.median([run[key] for run in picked]))
@@ -228,10 +233,16 @@ def cells(races: list[dict[str, Any]], name: str) -> list[str]:
         f"{middle('loss'):.3f}",
         f"{middle('forward'):.1f} + {middle('adjoint'):.1f}",
         f"{middle('unconverged'):.1%}",
-        f"{np.median(epoch):.2f}",
+        ranged(epoch),
         ratio(0),
         ratio(1),
     ]
+
+
+def ranged(values: list[float]) -> str:
+    """Median and, over several seeds, the range."""
+    text = f"{np.median(values):.2f}"
+    return text if len(values) < 2 else f"{text} [{min(values):.2f}–{max(values):.2f}]"
 
 
 def parsed() -> argparse.Namespace:
@@ -240,7 +251,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--tasks", nargs="+", choices=tuple(STUDY), default=list(STUDY))
     parser.add_argument("--networks", nargs="+", choices=tuple(NETWORKS), default=["shipped", "free convolution"])
     parser.add_argument("--contestants", nargs="+", choices=tuple(CONTESTANTS), default=list(CONTESTANTS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("runs/acceleration"))
     return parser.parse_args()

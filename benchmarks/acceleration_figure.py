@@ -20,19 +20,19 @@ from andersonn.io.files import write_whole
 from andersonn.measuring.plots import STYLE
 
 LINES = {
-    "forward": ("#000000", "-", "o"),
-    "forward, damped": ("#7f7f7f", "--", "s"),
-    "anderson": ("#0072B2", "-", "^"),
-    "fast": ("#D55E00", "-", "D"),
-    "fast + bfloat16": ("#E69F00", "--", "v"),
+    "Picard": ("#000000", "-", "o"),
+    "Picard, β = 0.5": ("#7f7f7f", "--", "s"),
+    "Picard, β = 0.5, fast": ("#CC79A7", "--", "s"),
+    "Anderson": ("#0072B2", "-", "^"),
+    "Anderson, fast": ("#D55E00", "-", "D"),
     "explicit, tied": ("#009E73", ":", "x"),
 }
 BARS = {
-    "forward": "#000000",
-    "anderson": "#0072B2",
-    "anderson, learned first state": "#56B4E9",
-    "anderson, anytime": "#E69F00",
-    "anderson, anytime and learned first state": "#D55E00",
+    "no aid": "#0072B2",
+    "loosest tolerance": "#009E73",
+    "learned first state": "#56B4E9",
+    "early exit": "#E69F00",
+    "first state and early exit": "#D55E00",
 }
 
 
@@ -67,32 +67,27 @@ def races(found: dict[str, Any]) -> Figure:
 
 
 def predictions(found: dict[str, Any]) -> Figure:
-    """Evaluations a structure of each way of answering, and how many times as fast predictions are."""
-    runs = found["runs"]
-    picture = Figure(figsize=(3.1 * min(3, len(runs)) + 0.4, 2.3 * -(-len(runs) // 3) + 0.4), layout="constrained")
-    axes = np.ravel(picture.subplots(-(-len(runs) // 3), min(3, len(runs)), squeeze=False))
-    for axis, each in zip(axes, runs, strict=False):
-        names = [name for name in BARS if name in each["ways"]]
-        values = [each["ways"][name]["evaluations"] for name in names]
-        axis.barh(names[::-1], values[::-1], color=[BARS[name] for name in names[::-1]], height=0.65)
-        for k, name in enumerate(names[::-1]):
-            row = each["ways"][name]
-            axis.text(
-                row["evaluations"], k, f" {row['evaluations']:.1f}, {row['faster'][1]:.2f}×", va="center", fontsize=7.5
-            )
-        axis.set_title(f"{each['task']}, {each['network']}", fontsize=8.5, loc="left")
-        axis.set_xlim(0, 1.45 * max(values))
+    """Evaluations a structure of each solver with each aid; the first seed of each network."""
+    runs = {(each["task"], each["network"]): each for each in reversed(found["runs"])}
+    columns = min(3, len(runs))
+    picture = Figure(figsize=(3.3 * columns + 0.6, 3.0 * -(-len(runs) // columns) + 0.6), layout="constrained")
+    axes = np.ravel(picture.subplots(-(-len(runs) // columns), columns, squeeze=False))
+    for axis, ((task, network), each) in zip(axes, reversed(runs.items()), strict=False):
+        solvers = list(dict.fromkeys(row["solver"] for row in each["rows"]))[::-1]
+        for row in each["rows"]:
+            if row["aid"] in BARS:
+                place = solvers.index(row["solver"]) + 0.14 * (2 - list(BARS).index(row["aid"]))
+                axis.barh(place, row["evaluations"], color=BARS[row["aid"]], height=0.13, label=row["aid"])
+        axis.set_yticks(range(len(solvers)), solvers)
         axis.tick_params(axis="y", labelsize=7, length=0)
+        axis.set_xscale("log")
+        axis.set_title(f"{task}, {network}", fontsize=8.5, loc="left")
     for axis in axes[len(runs) :]:
         axis.set_visible(False)
-    for axis in axes[:: min(3, len(runs))]:
-        axis.set_ylabel("")
-    for k, axis in enumerate(axes):
-        if k % 3:
-            axis.set_yticklabels([])
-    picture.supxlabel(
-        "evaluations of the cell a structure; ×: predictions, times as fast as forward iteration", fontsize=8.5
-    )
+    handles, names = axes[0].get_legend_handles_labels()
+    legend = dict(zip(names, handles, strict=True))
+    picture.legend(legend.values(), legend, loc="outside upper center", ncols=3, frameon=False, fontsize=8)
+    picture.supxlabel("evaluations of the cell a structure", fontsize=8.5)
     return picture
 
 

@@ -36,7 +36,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from acceleration import NETWORKS
+from acceleration import DAMPING, NETWORKS, ranged
 from andersonn import Scientist
 from andersonn.config import config_of
 from andersonn.data.merging import read_records
@@ -60,7 +60,6 @@ from readings import FILES, STUDY, read, run_or_show
 
 LADDER = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)
 LAYERS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64)
-DAMPING = (0.8, 0.7, 0.5, 0.3)
 ENOUGH = 0.999
 RIGHT = 0.998
 """Least share of test structures in the class of the tight solve for a row to count as a baseline at equal answers."""
@@ -318,12 +317,6 @@ def rows_of(runs: list[dict[str, Any]]) -> list[str]:
 
 def _order(key: tuple[str, str]) -> int:
     return AIDS.index(key[0])
-
-
-def ranged(values: list[float]) -> str:
-    """Median and, over several seeds, the range."""
-    text = f"{np.median(values):.2f}"
-    return text if len(values) < 2 else f"{text} [{min(values):.2f}–{max(values):.2f}]"
 
 
 def summary(runs: list[dict[str, Any]]) -> list[str]:

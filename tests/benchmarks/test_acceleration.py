@@ -47,13 +47,14 @@ def dataset(demo_sample):
 
 
 def test_contestants_differ_in_their_options_alone(race, dataset):
-    names = ["forward", "forward, damped", "anderson", "fast", "explicit, tied"]
+    names = ["Picard", "Picard, β = 0.5", "Anderson", "Anderson, fast", "Picard, fast", "explicit, tied"]
     runs = race.race(dataset, CONDUCTION, (), names, seed=0)
-    assert runs["forward"]["config"]["model"]["solver"]["name"] == "forward"
-    assert runs["forward"]["forward"] < runs["forward, damped"]["forward"]
-    assert runs["fast"]["forward"] < runs["anderson"]["forward"] <= runs["forward"]["forward"]
-    assert runs["explicit, tied"]["adjoint"] == 0 < runs["anderson"]["adjoint"]
-    assert runs["anderson"]["accuracy"] == pytest.approx(runs["forward"]["accuracy"], abs=0.1)
+    assert runs["Picard"]["config"]["model"]["solver"]["name"] == "forward"
+    assert runs["Picard"]["forward"] < runs["Picard, β = 0.5"]["forward"]
+    assert runs["Anderson, fast"]["forward"] < runs["Anderson"]["forward"] <= runs["Picard"]["forward"]
+    assert runs["Picard, fast"]["forward"] < runs["Picard"]["forward"]  # the aids are given to every solver
+    assert runs["explicit, tied"]["adjoint"] == 0 < runs["Anderson"]["adjoint"]
+    assert runs["Anderson"]["accuracy"] == pytest.approx(runs["Picard"]["accuracy"], abs=0.1)
     assert all(run["unconverged"] == 0 for name, run in runs.items() if name != "explicit, tied")
     found = {"machine": "m", "torch": torch.__version__}
     table = race.tables(found | {"races": [{"task": "conduction", "network": "shipped", "seed": 0, "runs": runs}]})
@@ -64,7 +65,7 @@ def test_who_is_first(race):
     plain = {"seconds": [2.0, 4.0], "evaluations": [20, 40], "accuracy": [0.7, 0.8]}
     quick = {"seconds": [1.0, 2.0], "evaluations": [5, 10], "accuracy": [0.6, 0.79]}
     never = {"seconds": [1.0, 2.0], "evaluations": [5, 10], "accuracy": [0.6, 0.6]}
-    target = race.target_of({"forward": plain})
+    target = race.target_of({"Picard": plain})
     assert target == pytest.approx(0.78)
     assert race.to_target(plain, target) == (4.0, 40)
     assert race.to_target(quick, target) == (2.0, 10)
