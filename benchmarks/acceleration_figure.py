@@ -80,7 +80,8 @@ def predictions(found: dict[str, Any]) -> Figure:
                 axis.barh(place, row["evaluations"], color=BARS[row["aid"]], height=0.13, label=row["aid"])
         axis.set_yticks(range(len(solvers)), solvers)
         axis.tick_params(axis="y", labelsize=7, length=0)
-        axis.set_xscale("log")
+        axis.grid(axis="x", color="#e4e7eb", linewidth=0.6)
+        axis.set_axisbelow(True)
         axis.set_title(f"{task}, {network}", fontsize=8.5, loc="left")
     for axis in axes[len(runs) :]:
         axis.set_visible(False)
