@@ -49,7 +49,7 @@ def tool(words: "list[str]", folder: str, seconds: float) -> "subprocess.Complet
     sought in the whole folders of ``PATH`` but the current one.
 
     Raises:
-        OSError: no such program is there, or it takes longer than so many seconds.
+        OSError: no such program is there, it cannot be run, or it takes longer than so many seconds.
     """
     import shutil
     import subprocess
@@ -70,6 +70,8 @@ def tool(words: "list[str]", folder: str, seconds: float) -> "subprocess.Complet
         )
     except subprocess.TimeoutExpired:
         raise TimeoutError(f"{words[0]} took more than {seconds:g} s") from None
+    except OSError as error:
+        raise OSError(f"{words[0]} cannot be run: {error.strerror}") from None
 
 
 def command(module: str, *words: str) -> list[str]:

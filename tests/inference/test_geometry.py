@@ -143,7 +143,7 @@ def test_what_cannot_be_asked_is_told(folder):
 
     refused("other_geometry", "on bonds alone", task="polarity", model=folder, geometry="many")
     refused("other_geometry", "on geometries", task="polarity", model=find("polarity").weights, geometry="none")
-    refused("other_geometry", "no weights for molecules", task="conduction", geometry="none")
+    refused("other_geometry", "about crystals", task="conduction", geometry="none")
     refused("bad_option", "about crystals", task="conduction", geometry="one")
     refused("unknown_geometry", "flat", task="polarity", geometry="flat")
     refused("unknown_geometry", "flat", task="polarity", model=folder, geometry="flat")

@@ -137,6 +137,37 @@ def test_small_states_and_other_precisions_take_the_reference(structures, monkey
     assert set(called) == {"exchange"}
 
 
+@needs_compiler
+def test_recorded_operations_batched_gradients_and_lazy_signs_take_the_reference(monkeypatch):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    monkeypatch.setattr(message_cell, "LARGE", 1)
+    neighbors, filters, sent = posed((4, 3), width=5)
+    x = message_cell.MessageInput(sent, filters, neighbors, *torch.randn(2, 5, 5, dtype=torch.float64))
+    cell = message_cell.MessageCell(5, 0.9)
+    first, second = torch.randn(2, 7, 5, dtype=torch.float64)
+    with torch.no_grad():
+        for record in (lambda f: torch.jit.trace(f, (first,), check_trace=False), lambda f: make_fx(f)(first)):
+            assert torch.allclose(record(lambda z: cell(z, x))(second), cell(second, x))
+        negative = x._replace(filters=torch._neg_view(filters))
+        assert torch.allclose(cell(first, negative), cell(first, x._replace(filters=-filters)))
+    inputs = [first.requires_grad_(), filters.requires_grad_()]
+    out = cell(first, x)
+    given = torch.randn(2, *out.shape, dtype=torch.float64)
+    together = torch.autograd.grad(out, inputs, given, is_grads_batched=True, retain_graph=True)
+    for k in range(2):
+        alone = torch.autograd.grad(out, inputs, given[k], retain_graph=True)
+        assert all(torch.allclose(a[k], b) for a, b in zip(together, alone, strict=True))
+
+
+@needs_compiler
+def test_sizes_that_do_not_fit_are_refused():
+    neighbors, filters, sent = posed((4, 3))
+    for wrong in ((filters[:3], sent), (filters[:, :1], sent), (filters, sent[:5]), (filters, sent[:, :2])):
+        with torch.no_grad(), pytest.raises(ValueError, match="do not fit"):
+            message_kernel.exchange(neighbors, *wrong)
+
+
 def found_in(folder, monkeypatch, **environment):
     """What a fresh search finds."""
     monkeypatch.setenv("ANDERSONN_CACHE", str(folder))
@@ -162,6 +193,7 @@ def test_code_is_compiled_once_and_kept(tmp_path, monkeypatch):
     ("environment", "reason"),
     [
         ({"CC": "no-such-compiler"}, "there is no no-such-compiler"),
+        ({"CC": '"gcc'}, "No closing quotation"),
         ({"CC": "false"}, "cannot be compiled"),
         ({"ANDERSONN_KERNEL": "0"}, "ANDERSONN_KERNEL is 0"),
     ],
@@ -190,6 +222,66 @@ def test_code_that_gives_wrong_sums_is_not_used(tmp_path, monkeypatch):
     library, why = found_in(tmp_path, monkeypatch)
     assert library is None
     assert "wrong sums" in why
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no compiler is looked for")
+@pytest.mark.parametrize(
+    ("compiler", "reason"),
+    [
+        ("no script", "cannot be run: Exec format error"),
+        ("#!/no/such/shell\n", "cannot be run: No such file"),
+        ("#!/bin/sh\n", "writes nothing"),
+        ('#!/bin/sh\necho "int other;" > x.c\ncc -shared -fPIC -o library.so x.c\n', "exchange_f32"),
+    ],
+)
+def test_a_compiler_that_cannot_run_or_makes_something_else(compiler, reason, tmp_path, monkeypatch):
+    script = tmp_path / "mycc"
+    script.write_text(compiler)
+    script.chmod(0o700)
+    library, why = found_in(tmp_path / "cache", monkeypatch, CC=str(script))
+    assert library is None
+    assert reason in why
+    assert list((tmp_path / "cache/compiled").iterdir()) == []
+
+
+@needs_compiler
+@pytest.mark.parametrize("damage", [0, 100, 4096, 8192, "bits", "other"])
+def test_damaged_code_is_compiled_anew(damage, tmp_path, monkeypatch):
+    """Loading a cut library would end the process with a bus error: this test runs in a process that lives on."""
+    assert found_in(tmp_path, monkeypatch)[1] is None
+    (kept,) = (tmp_path / "compiled").glob("*.so")
+    code = kept.read_bytes()
+    flipped = code[:5000] + bytes(255 - byte for byte in code[5000:5100]) + code[5100:]
+    kept.unlink()  # not written over: this process has it in its memory
+    kept.write_bytes(code[:damage] if isinstance(damage, int) else flipped if damage == "bits" else b"text")
+    kept.chmod(0o700)
+    assert found_in(tmp_path, monkeypatch)[1] is None
+    assert kept.read_bytes() == code
+    assert list((tmp_path / "compiled").iterdir()) == [kept]
+
+
+@needs_compiler
+def test_code_of_another_processor_or_that_others_can_write_is_left_alone(tmp_path, monkeypatch):
+    assert found_in(tmp_path, monkeypatch)[1] is None
+    (kept,) = (tmp_path / "compiled").glob("*.so")
+    kept.chmod(0o777)
+    assert found_in(tmp_path, monkeypatch)[1] is None
+    assert kept.stat().st_mode & 0o077 == 0
+    monkeypatch.setattr("andersonn.io.compiled._processor", lambda: "flags: other")
+    assert found_in(tmp_path, monkeypatch)[1] is None
+    assert len(list((tmp_path / "compiled").glob("*.so"))) == 2
+
+
+@needs_compiler
+@pytest.mark.parametrize(("mode", "used"), [(0o777, False), (0o1777, True), (0o755, True)])
+def test_a_folder_that_others_could_replace_is_not_used(mode, used, tmp_path, monkeypatch):
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all").chmod(mode)
+    (tmp_path / "link").symlink_to(tmp_path / "all")
+    for folder in ("all/cache", "link/cache"):
+        library, why = found_in(tmp_path / folder, monkeypatch)
+        assert (library is not None) is used
+        assert used or "others can write" in why
 
 
 @needs_compiler

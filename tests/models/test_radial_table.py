@@ -99,12 +99,17 @@ def move_gaussians(net):
     net.centers.mul_(1.1)
 
 
+def replace_a_layer(net):
+    net.pixel_from_distance = torch.nn.Sequential(torch.nn.Linear(24, 16), torch.nn.Tanh(), torch.nn.Linear(16, 16))
+
+
 def widen(net):
     net.double()
 
 
 @pytest.mark.parametrize(
-    "change", [write_in_place, write_behind_the_counter, load, replace_a_parameter, move_gaussians, widen]
+    "change",
+    [write_in_place, write_behind_the_counter, load, replace_a_parameter, replace_a_layer, move_gaussians, widen],
 )
 def test_a_table_is_made_once_and_anew_when_weights_change(change, crystals, monkeypatch):
     net, made = encoder(), []
@@ -121,6 +126,12 @@ def test_a_table_is_made_once_and_anew_when_weights_change(change, crystals, mon
     assert relative(after.rows, exactly(net, crystals).rows) < 1e-4
     assert relative(after.pixels, before.pixels) > 1e-3 or change is widen
     assert after.pixels.dtype == next(net.parameters()).dtype
+
+
+def test_no_distances_have_no_values():
+    net = encoder()
+    with torch.no_grad():
+        assert net._by_distance(torch.zeros(0, 3))[0].shape == (0, 3, 16)
 
 
 def test_copies_have_their_own_table(crystals):

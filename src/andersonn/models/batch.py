@@ -73,7 +73,9 @@ class Neighbors(NamedTuple):
             sent: ``[R, D]``.
         """
         neighbors = self.gather(sent)
-        reusable = not torch.is_grad_enabled() and neighbors.dtype == filters.dtype
+        # A batch of gradients, as of ``is_grads_batched``, has no memory of its own to write to.
+        own = all(torch._C._has_storage(tensor) for tensor in (filters, neighbors))
+        reusable = own and not torch.is_grad_enabled() and neighbors.dtype == filters.dtype
         room = neighbors if reusable else None  # for the products: allocating it takes as long as computing them
         heard = torch.mul(filters, neighbors, out=room).sum(dim=1)
         return heard + self.collect(torch.mul(filters, sent.unsqueeze(1), out=room))

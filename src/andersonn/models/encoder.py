@@ -119,11 +119,13 @@ class ImageEncoder(nn.Module):
         if channels:
             self.expansion = Expansion(channels)
             self.from_channels = nn.Linear(self.expansion.features, width)
-        # Of the Gaussians: in a tuple, which leaves the names of their weights as they are.
-        self._readers: tuple[nn.Module, ...] = (self.filter, self.pixel_from_distance)
-        self._widths = [width, width]
-        if self.directions is not None:
-            self._readers, self._widths = (*self._readers, self.directions.from_distance), [width, width, directions]
+        self._widths = [width, width, *([directions] if directions else [])]
+
+    @property
+    def _readers(self) -> tuple[nn.Module, ...]:
+        """What reads the Gaussians, as it is now: layers may be replaced."""
+        of_directions = () if self.directions is None else (self.directions.from_distance,)
+        return (self.filter, self.pixel_from_distance, *of_directions)
 
     def forward(self, batch: ImageBatch) -> Features:
         """Features of a batch's rows and pixels."""
@@ -151,7 +153,8 @@ class ImageEncoder(nn.Module):
         recorded = torch.is_grad_enabled()
         if (not self.lean and (self.training or recorded)) or place.requires_grad:
             return self._read_gaussians(place)
-        weights = [self.centers, *(weight for reader in self._readers for weight in reader.parameters())]
+        readers = nn.ModuleList(self._readers)
+        weights = [self.centers, *readers.parameters(), *readers.buffers()]
         values = self._tabulated() if recorded else self.table.values(weights, self._tabulated)
         return self.table.read(values, place).split(self._widths, dim=-1)
 
@@ -191,9 +194,13 @@ class RadialTable:
     def values(self, weights: Sequence[Tensor], compute: Callable[[], Tensor]) -> Tensor:
         """The table without gradients, ``[G, C]``: ``compute()``, or what it gave the last time from the same weights."""
         kept = self._kept
-        if kept is None or not all(
-            old.dtype == new.dtype and old.device == new.device and torch.equal(old, new)
-            for old, new in zip(kept.weights, weights, strict=True)
+        if (
+            kept is None
+            or len(kept.weights) != len(weights)
+            or not all(
+                old.dtype == new.dtype and old.device == new.device and torch.equal(old, new)
+                for old, new in zip(kept.weights, weights, strict=True)
+            )
         ):
             kept = self._kept = _Kept([weight.detach().clone() for weight in weights], compute().detach())
         return kept.values
@@ -216,7 +223,7 @@ class RadialTable:
         both = functional.embedding_bag(
             torch.stack([rows, rows + 1], dim=1), values, per_sample_weights=shares, mode="sum"
         )
-        return both.view(*place.shape, -1)
+        return both.view(*place.shape, values.shape[1])
 
 
 class _Kept(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from andersonn.io.compiled import Unavailable, library
 from andersonn.models.batch import Neighbors
@@ -28,10 +29,24 @@ EXACT = 1e-5
 
 
 def usable(filters: Tensor, sent: Tensor) -> bool:
-    """Whether the compiled code takes these: both on the CPU, of one precision that it knows, and not while a graph is captured."""
-    plain = type(filters) is type(sent) is Tensor and not torch.compiler.is_compiling()
+    """Whether the compiled code takes these: plain memory of the CPU, of one precision that it knows, and not while operations
+    are recorded, of which it is none.
+    """
     known = filters.dtype == sent.dtype and sent.dtype in SUFFIXES
-    return plain and known and filters.device.type == sent.device.type == "cpu" and why_not() is None
+    return known and not _is_recorded() and all(map(_is_memory, (filters, sent))) and why_not() is None
+
+
+def _is_recorded() -> bool:
+    """Whether a graph is captured of the operations, in any of PyTorch's ways."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing() or _get_current_dispatch_mode() is not None
+
+
+def _is_memory(tensor: Tensor) -> bool:
+    """Whether the numbers of a tensor lie where it says, as they are: not in a batch of ``vmap``, nor with the sign still to
+    change.
+    """
+    there = torch._C._has_storage(tensor) and tensor.device.type == "cpu"
+    return type(tensor) is Tensor and there and not tensor.is_neg()
 
 
 def why_not() -> str | None:
@@ -68,7 +83,8 @@ class _Sums(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # to be differentiated again: by the reference
+        # To be differentiated again, or a batch of gradients: by the reference.
+        if torch.is_grad_enabled() or not usable(gradient, gradient):
             return ctx.neighbors.exchange(ctx.whole.tensor, gradient), None, None, None
         (filters,) = ctx.saved_tensors
         return _run("exchange", filters, gradient, ctx.neighbors, gradient), None, None, None
@@ -85,7 +101,7 @@ class _Nothing(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or not usable(gradient, gradient):
             sent, gather = ctx.whole.tensor, ctx.neighbors.gather
             by_filters = gradient.unsqueeze(1) * gather(sent) + gather(gradient) * sent.unsqueeze(1)
             return by_filters, None, None, None
@@ -104,6 +120,14 @@ def _run(name: str, first: Tensor, sent: Tensor, neighbors: Neighbors, like: Ten
 
 
 def _call(compiled: ctypes.CDLL, name: str, first: Tensor, sent: Tensor, index: Tensor, out: Tensor) -> Tensor:
+    if (
+        index.dtype != torch.int64
+        or first.shape not in (sent.shape, (*index.shape, sent.shape[1]))
+        or len(index) != len(sent)
+    ):
+        raise ValueError(
+            f"sizes do not fit: {tuple(first.shape)}, {tuple(sent.shape)}, {index.dtype} {tuple(index.shape)}"
+        )
     first, sent, index = first.contiguous(), sent.contiguous(), index.contiguous()
     rows, columns = index.shape
     sizes = (ctypes.c_int64(n) for n in (rows, columns, sent.shape[1]))
@@ -121,14 +145,13 @@ def _found() -> tuple[ctypes.CDLL | None, str | None]:
     if os.environ.get(SWITCH) == "0":
         return None, f"{SWITCH} is 0"
     try:
-        compiled = library(SOURCE)
-        _require_right(compiled)
+        return library(SOURCE, _wrong), None
     except (Unavailable, OSError) as error:
         return None, str(error)
-    return compiled, None
 
 
-def _require_right(compiled: ctypes.CDLL) -> None:
+@torch.inference_mode()
+def _wrong(compiled: ctypes.CDLL) -> str:
     """Compares a small sum, and gradient, with the reference: a compiler may be broken."""
     index = torch.tensor([[1, 2], [0, 0], [2, 0], [4, 4], [3, 4]])
     neighbors = Neighbors.from_index(index.numpy())
@@ -140,4 +163,5 @@ def _require_right(compiled: ctypes.CDLL) -> None:
     gradient = true.unsqueeze(1) * neighbors.gather(sent) + neighbors.gather(true) * sent.unsqueeze(1)
     for found, expected in ((sums, true), (by_filters, gradient)):
         if not torch.allclose(found, expected, rtol=EXACT, atol=EXACT):
-            raise Unavailable(f"what {SOURCE.name} was compiled to gives wrong sums")
+            return f"what {SOURCE.name} was compiled to gives wrong sums"
+    return ""

@@ -103,6 +103,9 @@ class ScientistSpec:
         if geometry in self.geometries:
             own = self.geometries[geometry]
             return replace(self, preset=own.preset, self_test=own.self_test, weights=own.weights, geometries={})
+        if geometry == "none" and self.task.periodic:
+            told = f"{self.name} is about crystals, which are not read without a geometry"
+            raise UsageError("other_geometry", told, "leave --geometry out")
         if geometry == "none":
             raise UsageError(
                 "other_geometry",
