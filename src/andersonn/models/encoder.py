@@ -119,13 +119,9 @@ class ImageEncoder(nn.Module):
         if channels:
             self.expansion = Expansion(channels)
             self.from_channels = nn.Linear(self.expansion.features, width)
+        # Those that read the Gaussians, by name, since layers may be replaced; and how wide what they make is.
+        self._readers = ["filter", "pixel_from_distance", *(["directions.from_distance"] if directions else [])]
         self._widths = [width, width, *([directions] if directions else [])]
-
-    @property
-    def _readers(self) -> tuple[nn.Module, ...]:
-        """What reads the Gaussians, as it is now: layers may be replaced."""
-        of_directions = () if self.directions is None else (self.directions.from_distance,)
-        return (self.filter, self.pixel_from_distance, *of_directions)
 
     def forward(self, batch: ImageBatch) -> Features:
         """Features of a batch's rows and pixels."""
@@ -153,7 +149,7 @@ class ImageEncoder(nn.Module):
         recorded = torch.is_grad_enabled()
         if (not self.lean and (self.training or recorded)) or place.requires_grad:
             return self._read_gaussians(place)
-        readers = nn.ModuleList(self._readers)
+        readers = nn.ModuleList(self.get_submodule(name) for name in self._readers)
         weights = [self.centers, *readers.parameters(), *readers.buffers()]
         values = self._tabulated() if recorded else self.table.values(weights, self._tabulated)
         return self.table.read(values, place).split(self._widths, dim=-1)
@@ -166,7 +162,7 @@ class ImageEncoder(nn.Module):
     def _read_gaussians(self, place: Tensor) -> list[Tensor]:
         """What the readers make of places on the axis of the Gaussians."""
         gaussians = (place.unsqueeze(-1) - self.centers).square_().mul_(-self.sharpness).exp_()
-        return [reader(gaussians) for reader in self._readers]
+        return [self.get_submodule(name)(gaussians) for name in self._readers]
 
 
 class RadialTable:
