@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HELP = """Trains and tests a model on embedded real data, compares solvers, writes an HTML report.
 
-About 2 minutes on two cores."""
+2 to 3 minutes on two idle cores."""
 
 
 def demo(
