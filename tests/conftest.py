@@ -135,3 +135,21 @@ def demo_sample():
     from andersonn.demo.experiment import demo_records
 
     return demo_records()
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    """The graphs that solves with ``compile=True`` captured; they run without C++."""
+    import weakref
+
+    from andersonn.solvers import compiled
+
+    found = []
+
+    def backend(graph, inputs):
+        found.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(compiled, "BACKEND", {"backend": backend})
+    monkeypatch.setattr(compiled, "_programs", weakref.WeakKeyDictionary())
+    return found

@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
-import weakref
 
 import pytest
 import torch
 from torch import nn
 
 from andersonn import Anderson, Equilibrium
-from andersonn.solvers import compiled
 
-
-@pytest.fixture(autouse=True)
-def graphs(monkeypatch):
-    """The graphs that were captured; they run without C++."""
-    found = []
-
-    def backend(graph, inputs):
-        found.append(graph)
-        return graph.forward
-
-    monkeypatch.setattr(compiled, "BACKEND", {"backend": backend})
-    monkeypatch.setattr(compiled, "_programs", weakref.WeakKeyDictionary())
-    return found
+pytestmark = pytest.mark.usefixtures("graphs")
 
 
 class Cell(nn.Module):

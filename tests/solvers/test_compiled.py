@@ -8,29 +8,16 @@ import os
 import shutil
 import subprocess
 import sys
-import weakref
 
 import pytest
 import torch
 
 from andersonn import Anderson, Broyden, FixedPointIteration, Status, fixed_point
-from andersonn.solvers import compiled
 
 SHAPE = (4, 6)
 
 
-@pytest.fixture(autouse=True)
-def graphs(monkeypatch):
-    """The graphs that were captured."""
-    found = []
-
-    def backend(graph, inputs):
-        found.append(graph)
-        return graph.forward
-
-    monkeypatch.setattr(compiled, "BACKEND", {"backend": backend})
-    monkeypatch.setattr(compiled, "_programs", weakref.WeakKeyDictionary())
-    return found
+pytestmark = pytest.mark.usefixtures("graphs")
 
 
 def tanh_map(seed=0, shape=SHAPE, radius=0.9, dtype=torch.float32):

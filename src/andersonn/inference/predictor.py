@@ -302,9 +302,8 @@ class Predictor:
         place = None if domain is None or distance is None else DomainScore(distance, domain.limit, trained)
         k = int(probabilities.argmax())
         warnings = tuple(warnings_of(self.bundle, structure, images, solve, place))
-        if (
-            sum(value >= cut for cut in self.task.thresholds) != k
-        ):  # not class_of: exactly at a cut there is nothing to tell
+        # Not class_of: exactly at a cut there is nothing to tell.
+        if sum(value >= cut for cut in self.task.thresholds) != k:
             told = contradiction(self.task, k, float(probabilities[k]), value, interval)
             warnings += (told,) if told else ()
         return Prediction(

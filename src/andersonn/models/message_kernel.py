@@ -30,7 +30,7 @@ EXACT = 1e-5
 
 def usable(filters: Tensor, sent: Tensor) -> bool:
     """Whether the compiled code takes these: plain memory of the CPU, of one precision that it knows, and not while operations
-    are recorded, of which it is none.
+    are recorded, since it is no operation of PyTorch.
     """
     known = filters.dtype == sent.dtype and sent.dtype in SUFFIXES
     return known and not _is_recorded() and all(map(_is_memory, (filters, sent))) and why_not() is None

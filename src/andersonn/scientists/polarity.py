@@ -31,26 +31,30 @@ POLARITY = Task(
     summary="molecules: weakly or strongly polar",
     reference="DFT",
 )
+RECIPE = {
+    "image.fold": False,
+    "model.dropout": 0,
+    "model.embedding_dropout": 0,
+    "model.initializer": True,
+    "model.solver.rtol": 0.01,
+    "max_rows": 900,
+    "averaging": 0.3,
+    "balance": 0.4,
+    "weight_decay": 0.01,
+    "label_smoothing": 0,
+    "estimate_weight": 3,
+    "strain": 0,  # it would change distances and leave the dipole as it is
+}
+"""What training with and without a geometry have in common."""
 BY_BONDS = GeometryVariant(
     preset={
+        **RECIPE,
         "image.bonds": True,
         "image.columns": 8,  # all pairs of atoms of a molecule with nine
-        "image.fold": False,
         "model.bonds": True,
         "model.width": 48,
-        "model.dropout": 0,
-        "model.embedding_dropout": 0,
         "model.gain": 0.9,
-        "model.initializer": True,
-        "model.solver.rtol": 0.01,
         "epochs": 3,
-        "max_rows": 900,
-        "averaging": 0.3,
-        "balance": 0.4,
-        "weight_decay": 0.01,
-        "label_smoothing": 0,
-        "estimate_weight": 3,
-        "strain": 0,
     },
     self_test={"water": "O", "acetonitrile": "CC#N", "benzene": "c1ccccc1", "paracetamol": "CC(=O)Nc1ccc(O)cc1"},
     weights=Path(__file__).parent / "weights/polarity_bonds",
@@ -59,26 +63,15 @@ BY_BONDS = GeometryVariant(
 SCIENTIST = ScientistSpec(
     task=POLARITY,
     preset={
+        **RECIPE,
         "image.columns": 12,
-        "image.fold": False,
         "image.positions": True,
         "model.head": "dipole",
         "model.width": 64,
         "model.directions": 16,
         "model.spacing": "near",
-        "model.dropout": 0,
-        "model.embedding_dropout": 0,
         "model.gain": 0.8,
-        "model.initializer": True,
-        "model.solver.rtol": 0.01,
         "epochs": 10,
-        "max_rows": 900,
-        "averaging": 0.3,
-        "balance": 0.4,
-        "weight_decay": 0.01,
-        "label_smoothing": 0,
-        "estimate_weight": 3,
-        "strain": 0,  # it would change distances and leave the dipole as it is
         "conformers": 3,  # as right as six within the error, in half the time: docs/conformers.md
     },
     labeler="andersonn label dipole",

@@ -33,9 +33,8 @@ class Crew:
         self._cluster, self._start, self._needs, self._size = cluster, start, needs, size
         kinds = ("RayActorError", "ObjectLostError", "NodeDiedError", "WorkerCrashedError", "OutOfMemoryError")
         self._lost_ways = tuple(getattr(cluster.exceptions, kind) for kind in kinds)
-        self._promised: dict[
-            Any, tuple[Any, Shard | None]
-        ] = {}  # result → actor and its shard, or none while it starts
+        # Result → actor and its shard, or none while it starts.
+        self._promised: dict[Any, tuple[Any, Shard | None]] = {}
         self._actors: list[Any] = []
         self._idle: list[Any] = []
         self._lost: deque[Shard] = deque()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 DIGITS = 21
-"""Bits for one component of a lattice vector, of which three are packed into one integer: sums of such integers are those of
+"""Bits for one component of a lattice vector. Three components are packed into one integer: sums of such integers are those of
 the vectors."""
 PACK = np.array([1 << 2 * DIGITS, 1 << DIGITS, 1])
 SHARE = 0.6

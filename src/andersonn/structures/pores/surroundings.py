@@ -123,7 +123,7 @@ def _owners_of_faces(
     length = np.linalg.norm(cell, axis=1)
     reach = margin * np.linalg.norm(inverse, axis=0)
     depth = np.abs(around.xyz @ inverse)
-    # Powers are raised by the largest squared radius: distances in four dimensions, of which the fourth is the atom's own.
+    # Powers are raised by the largest squared radius: distances in four dimensions, and the fourth is the atom's own.
     raised = (dot(around.xyz, around.xyz) + radius.max() ** 2 - radius**2).astype(np.float32)
     sites = around.xyz.T.astype(np.float32)
     found, furthest = [], 0.0
