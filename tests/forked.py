@@ -66,16 +66,18 @@ class Forked:
     def __init__(self, reply: socket.socket, pipes: list[IO[str] | None]) -> None:
         self.stdin, self.stdout, self.stderr = pipes
         self._reply = reply
+        self._asking = threading.Lock()  # the end is told once, to the first thread that asks
         self.returncode: int | None = None
         self.pid = self._number()
 
     def wait(self, timeout: float | None = None) -> int:
         """Its exit status; TimeoutError if it still runs after so many seconds."""
-        if self.returncode is None:
-            self._reply.settimeout(timeout)
-            self.returncode = os.waitstatus_to_exitcode(self._number())
-            self._reply.close()
-        return self.returncode
+        with self._asking:
+            if self.returncode is None:
+                self._reply.settimeout(timeout)
+                self.returncode = os.waitstatus_to_exitcode(self._number())
+                self._reply.close()
+            return self.returncode
 
     def send_signal(self, number: int) -> None:
         """Sends it a signal, if it still runs."""
@@ -84,8 +86,13 @@ class Forked:
 
     def poll(self) -> int | None:
         """Its exit status, if it has ended."""
-        if self.returncode is None and select.select([self._reply], [], [], 0)[0]:
-            self.wait()
+        if self._asking.acquire(blocking=False):  # else another thread waits for it, so it runs as far as is known
+            try:
+                told = self.returncode is None and select.select([self._reply], [], [], 0)[0]
+            finally:
+                self._asking.release()
+            if told:
+                self.wait()
         return self.returncode
 
     def kill(self) -> None:
