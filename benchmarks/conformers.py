@@ -124,7 +124,7 @@ def measured(scientist: Scientist, records: Records, indices: np.ndarray) -> lis
     times, per_image = cpu_milliseconds(scientist, smiles[:TIMED])
     cells: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
     for setting, outputs in answers(scientist, smiles).items():
-        estimates, intervals = calibration.estimates(outputs.quantiles, made)
+        estimates, intervals = calibration.estimates(outputs.scores, outputs.quantiles, made)
         inside = (values >= intervals[:, 0]) & (values <= intervals[:, 1])
         p = calibration.probabilities(outputs.scores, made)
         cells[setting] = (p.argmax(axis=1) == labels, np.abs(estimates - values), inside)

@@ -126,7 +126,7 @@ def evaluation(trainer: Trainer) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
 
     def evaluate() -> tuple[np.ndarray, np.ndarray]:
         outputs = forward(trainer.average.module, dataset.store, dataset.sides["validation"])
-        return outputs.scores.argmax(axis=1), calibration.estimates(outputs.quantiles)[0]
+        return outputs.scores.argmax(axis=1), calibration.estimates(outputs.scores, outputs.quantiles)[0]
 
     return evaluate
 

@@ -24,7 +24,7 @@ class Task:
         unit: of the quantity.
         classes: names in rising order of the quantity, one more than there are thresholds.
         thresholds: rising cuts in ``unit``.
-        zero_is_class: the lowest class is the quantity being exactly zero; ``thresholds[0]`` must then be 0.
+        zero_is_class: zero belongs to the lowest class even where ``thresholds[0]`` is 0, which is the least it may be.
         periodic: True: the task is about crystals and refuses molecules. False: the other way round. None: it takes both.
         lowest, highest: bounds of the quantity, in ``unit``; a label beyond them is an error.
         other_units: units in which the quantity is often given → the factor that makes ``unit`` of it.
@@ -69,9 +69,11 @@ class Task:
                 f"{self.name} needs {len(self.classes) - 1} rising thresholds in {self.unit}, got {self.thresholds}",
                 "give one threshold fewer than there are classes, in rising order",
             )
-        if self.zero_is_class and self.thresholds[0] != 0.0:
+        if self.zero_is_class and self.thresholds[0] < 0.0:
             raise UsageError(
-                "bad_thresholds", f"the first threshold of {self.name} is fixed at 0 {self.unit}", "change the others"
+                "bad_thresholds",
+                f"the first threshold of {self.name} is at least 0 {self.unit}",
+                "raise it to 0 or more",
             )
 
     def class_of(self, values: np.ndarray) -> np.ndarray:
@@ -83,7 +85,7 @@ class Task:
         values = np.asarray(values, dtype=float)
         index = np.searchsorted(np.array(self.thresholds), values, side="right")
         if self.zero_is_class:
-            index = np.where(values <= 0.0, 0, np.maximum(index, 1))
+            index = np.where(values <= 0.0, 0, index)
         return index.astype(np.int64)
 
     def why_impossible(self, value: float) -> str | None:

@@ -23,8 +23,7 @@ from andersonn.measuring.training import train_in_turn
 from andersonn.progress import Progress
 from andersonn.scientists.conduction import CONDUCTION
 from andersonn.training.baselines import baselines
-from andersonn.training.calibrate_and_test import answer_metrics
-from andersonn.training.calibration_fitting import fit_calibration
+from andersonn.training.calibrate_and_test import answer_metrics, fitted_to
 from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.trainer import Trainer
 
@@ -95,11 +94,12 @@ def _test(trainer: Trainer) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
     dataset, task = trainer.dataset, trainer.task
     side = dataset.sides["validation"]
     outputs = forward(trainer.network, dataset.store, side)
-    calibration = fit_calibration(outputs.scores, outputs.quantiles, dataset.values[side], task, trainer.scale)
+    known = dataset.values[side]
+    calibration = fitted_to(trainer.raw_calibration, outputs, known, task, dataset.made[side], known)
     side = dataset.sides["test"]
     outputs = forward(trainer.network, dataset.store, side)
     p = calibration.probabilities(outputs.scores)
-    values, intervals = calibration.estimates(outputs.quantiles)
+    values, intervals = calibration.estimates(outputs.scores, outputs.quantiles)
     answers = {
         int(index): {"probabilities": p[k].tolist(), "value": float(values[k]), "interval90": intervals[k].tolist()}
         for k, index in enumerate(side)

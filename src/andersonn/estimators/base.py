@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -25,7 +24,7 @@ from andersonn.estimators.targets import OWN, Sides, Targets, divided
 from andersonn.inference.forward import Outputs, forward_conformers
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.scientist import Scientist
-from andersonn.training.calibration_fitting import fit_calibration, takes_negative_values
+from andersonn.training.calibrate_and_test import fitted_to
 from andersonn.training.dataset import Dataset
 from andersonn.training.provenance import about
 from andersonn.training.trainer import Trainer
@@ -157,8 +156,8 @@ def _bundle(trainer: Trainer, samples: Samples, targets: Targets, sides: Sides) 
     network, side, task = trainer.network.eval(), sides.validation, targets.task
     outputs = forward_conformers(network, samples.store, side, samples.further)
     made = samples.made[side]
-    calibration = fit_calibration(outputs.scores, outputs.quantiles, targets.values[side], task, trainer.scale, made)
-    calibration = replace(calibration, signed=targets.measured and takes_negative_values(task, targets.values))
+    known = targets.values if targets.measured else np.zeros(0)
+    calibration = fitted_to(trainer.raw_calibration, outputs, targets.values[side], task, made, known)
     counts = {"train": len(sides.train), "validation": len(side), "test": 0}
     data = {"file": "samples in memory", "records": len(samples), **counts, "split_by": sides.by}
     named = targets.measured and task.name != OWN

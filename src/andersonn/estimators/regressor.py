@@ -130,7 +130,7 @@ class EquilibriumRegressor(RegressorMixin, EquilibriumEstimator):
 
     def _estimates(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         outputs, made = self._ask(X)
-        values, intervals = self.artifact_.calibration.estimates(outputs.quantiles, made)
+        values, intervals = self.artifact_.calibration.estimates(outputs.scores, outputs.quantiles, made)
         return values + self.offset_, intervals + self.offset_
 
     def _found(self) -> dict[str, Any]:

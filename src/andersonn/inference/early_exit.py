@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,12 @@ class EarlyExit:
     margin: float
     n: int
     settled: float
+    positions: tuple[int, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For the model card."""
-        return asdict(self)
+        written = asdict(self) | {"positions": list(self.positions)}
+        return written if self.positions else {name: value for name, value in written.items() if name != "positions"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EarlyExit:
@@ -46,11 +49,14 @@ class EarlyExit:
             ValueError: a value is missing, superfluous or impossible.
         """
         names = ("rtol", "margin", "n", "settled")
-        if not isinstance(values, Mapping) or set(values) != set(names) or not all(map(is_number, values.values())):
+        if not isinstance(values, Mapping) or set(values) - {"positions"} != set(names):
+            raise ValueError(f"its anytime does not hold the numbers {', '.join(names)}")
+        positions = tuple(values.get("positions", ()))
+        if not all(map(is_number, (*(values[name] for name in names), *positions))):
             raise ValueError(f"its anytime does not hold the numbers {', '.join(names)}")
         if not (0 < values["rtol"] < 1 and values["margin"] >= 0):
             raise ValueError(f"its anytime has rtol {values['rtol']!r} and margin {values['margin']!r}")
-        return cls(**values)
+        return cls(**{name: values[name] for name in names}, positions=positions)
 
 
 def forward_early_exit(
@@ -66,7 +72,7 @@ def forward_early_exit(
     """
     with looser(network, rule.rtol):
         first = forward(network, store, indices)
-    decided = lead_of(first.scores) > rule.margin
+    decided = lead_of(first.scores, rule.positions) > rule.margin
     if domain is not None:
         decided &= domain.distance(first.states) <= domain.limit
     open_ = np.flatnonzero(~decided)
@@ -81,9 +87,18 @@ def forward_early_exit(
     return Outputs(scores, quantiles, states, steps, residual, status, first.evaluations + full.evaluations)
 
 
-def lead_of(scores: np.ndarray) -> np.ndarray:
-    """Logit margin of each structure, its best score less the next: ``[N, C]`` → ``[N]``."""
-    two = np.partition(scores, -2, axis=1)[:, -2:]
+def class_scores(scores: np.ndarray, positions: tuple[int, ...]) -> np.ndarray:
+    """Scores of the classes ``[N, C]``: those given, or of masses ``[N, E]`` the sums between ``positions``, as logarithms."""
+    if not positions:
+        return scores
+    bounds = [0, *positions, scores.shape[1]]
+    parts = [np.logaddexp.reduce(scores[:, low:high], axis=1) for low, high in pairwise(bounds)]
+    return np.stack(parts, axis=1)
+
+
+def lead_of(scores: np.ndarray, positions: tuple[int, ...] = ()) -> np.ndarray:
+    """Logit margin of each structure, its best class score less the next: ``[N, C]`` or ``[N, E]`` → ``[N]``."""
+    two = np.partition(class_scores(scores, positions), -2, axis=1)[:, -2:]
     return two[:, 1] - two[:, 0]
 
 

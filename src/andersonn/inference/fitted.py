@@ -68,9 +68,11 @@ class Calibration:
         doubt = np.reshape(_by_geometry(0.0, self.made_doubt, made), (-1, 1))
         return (1.0 - doubt) * powers / powers.sum(axis=1, keepdims=True) + doubt / scores.shape[1]
 
-    def estimates(self, quantiles: np.ndarray, made: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate ``[N]`` and 90 % interval ``[N, 2]`` in the task's unit, not below zero unless the quantity is signed.
-        ``made`` as in :meth:`probabilities`.
+    def estimates(
+        self, scores: np.ndarray, quantiles: np.ndarray, made: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Estimate ``[N]`` and 90 % interval ``[N, 2]`` in the task's unit, not below zero unless the quantity is signed; by the
+        quantiles alone, which were learned apart from the scores. ``made`` as in :meth:`probabilities`.
         """
         low, middle, high = (quantiles * self.scale).T
         margin = _by_geometry(self.margin, self.made_margin, made)

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from andersonn.config import TrainConfig
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
+from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import EarlyExit
 from andersonn.inference.fitted import Calibration, Domain, is_number
 from andersonn.io.files import from_json, require_format, write_json, write_whole
@@ -57,7 +58,7 @@ class ModelBundle:
     network: EquilibriumNetwork | Ensemble
     task: Task
     config: TrainConfig
-    calibration: Calibration
+    calibration: Calibration | DistributionCalibration
     provenance: dict[str, Any]
     domain: Domain | None = None
 
@@ -135,7 +136,12 @@ class ModelBundle:
         _require_size(config.model, _members(card), weights)
         network = network_of(config.model, len(chosen.classes), _members(card))
         network.load_state_dict(weights)
-        calibration = Calibration.from_dict(card["calibration"])
+        if config.model.answer == "distribution":
+            calibration: Calibration | DistributionCalibration = DistributionCalibration.from_dict(
+                card["calibration"], chosen
+            )
+        else:
+            calibration = Calibration.from_dict(card["calibration"])
         _check_provenance(card, chosen)
         provenance = {name: value for name, value in card.items() if name not in NOT_PROVENANCE}
         return cls(network.eval(), chosen, config, calibration, provenance)

@@ -273,7 +273,7 @@ class Predictor:
             outputs = averaged(outputs, run(network, store, np.arange(len(conformers))), owner)
         generated = np.array([structure.generated_geometry for _, structure, _ in ready])
         p = calibration.probabilities(outputs.scores, generated)
-        values, intervals = calibration.estimates(outputs.quantiles, generated)
+        values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated)
         distances = None if domain is None else domain.distance(outputs.states)
         predictions = (
             self._prediction(item, p[k], float(values[k]), intervals[k], outputs.part(np.array([k])),

@@ -14,7 +14,6 @@ from andersonn.data.records import Records
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.implicit import Equilibrium
-from andersonn.inference.fitted import Calibration
 from andersonn.inference.forward import forward
 from andersonn.measuring.clock import timing
 from andersonn.measuring.contenders import BUDGET, FORWARD
@@ -199,7 +198,7 @@ def _of(dataset: Dataset) -> dict[str, Any]:
 def _classes(trainer: Trainer) -> np.ndarray:
     """Class of each validation structure at the best epoch."""
     outputs = forward(trainer.network, trainer.dataset.store, trainer.dataset.sides["validation"])
-    return Calibration().probabilities(outputs.scores).argmax(axis=1)
+    return trainer.raw_calibration.probabilities(outputs.scores).argmax(axis=1)
 
 
 def _best(trainer: Trainer) -> float:

@@ -53,6 +53,12 @@ class ModelConfig(BaseModel):
     head: Literal["pooled", "dipole"] = Field(
         "pooled", description="mean over atoms, or the length of a vector; dipole needs image.positions"
     )
+    answer: Literal["classes", "distribution"] = Field(
+        "classes",
+        description="classes: scores of the classes, and quantiles apart; distribution: one distribution of the quantity, from "
+        "which class, estimate and interval are read, so that thresholds can be moved after training",
+    )
+    bins: int = Field(48, ge=8, description="masses of the distribution; without effect for answer=classes")
     dropout: float = Field(0.3, ge=0, lt=1, description="in the head, while training")
     embedding_dropout: float = Field(0.25, ge=0, lt=1, description="of the learned part of an element, while training")
     voids: Literal["none", "density", "by_atom", "all"] = Field(
@@ -73,3 +79,7 @@ class ModelConfig(BaseModel):
         if not self.tied and self.layers < 2:
             raise ValueError(f"model.tied=false needs model.layers=2 or more, not {self.layers}")
         return self
+
+    def scores_for(self, n_classes: int) -> int:
+        """How many scores a network of so many classes gives."""
+        return n_classes if self.answer == "classes" else self.bins

@@ -43,22 +43,24 @@ class DipoleHead(nn.Module):
     molecule and |μ| stays. A symmetric molecule gets exactly zero. For a charged molecule a dipole depends on the
     origin; c is the center of nuclear charge.
 
-    Class probabilities follow from |μ|: it is taken as the center of a logistic distribution whose width is learned for
+    Class probabilities follow from |μ|: it is taken as the median of a logistic distribution whose width is learned for
     each molecule, and a class gets the mass between its cuts.
 
     Args:
         width: D, of states and features.
-        n_classes: C.
+        n_scores: how many scores it gives, C of classes or E of masses.
         dropout: of the pooled features that give the widths, while training.
+        of_distribution: give masses of one distribution with a width to each side, and no quantiles apart.
     """
 
     unit: Tensor
     cuts: Tensor
 
-    def __init__(self, width: int, n_classes: int, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, n_scores: int, dropout: float = 0.0, of_distribution: bool = False) -> None:
         super().__init__()
+        self.of_distribution = of_distribution
         self.register_buffer("unit", torch.ones(()))
-        self.register_buffer("cuts", torch.arange(1.0, n_classes))
+        self.register_buffer("cuts", torch.arange(1.0, n_scores))
         half = max(width // 2, 4)
         self.merge = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.to_charge = nn.Linear(width, 2)
@@ -67,16 +69,19 @@ class DipoleHead(nn.Module):
         self.from_pixel = nn.Linear(width, half, bias=False)
         self.to_passed = nn.Linear(half, 1, bias=False)
         self.to_spread = nn.Sequential(
-            nn.Linear(2 * width + 1, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, 3)
+            nn.Linear(2 * width + 1, width),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, 2 if of_distribution else 3),
         )
         with torch.no_grad():  # start with dipoles of a few D, not of tens
             for layer in (self.to_charge, self.to_passed):
                 layer.weight.mul_(0.1)
 
-    def set_units(self, unit: float, thresholds: Sequence[float]) -> None:
-        """Fixes what one unit of the estimate is, in D, and the cuts between classes, in D."""
+    def set_units(self, unit: float, cuts: Sequence[float]) -> None:
+        """Fixes what one unit of the estimate is, in D, and the cuts between scores, in D."""
         self.unit.fill_(unit)
-        self.cuts.copy_(torch.tensor(thresholds) / unit)
+        self.cuts.copy_(torch.tensor(cuts) / unit)
 
     def dipole(self, rows: Tensor, features: Features, batch: ImageBatch) -> Dipole:
         """The dipole moment and its parts.
@@ -89,8 +94,8 @@ class DipoleHead(nn.Module):
         return self._dipole(self._merged(rows, features), features, batch)
 
     def forward(self, rows: Tensor, features: Features, batch: ImageBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores ``[B, C]`` (logarithms of probabilities), quantiles 5, 50, 95 % of |μ| in units, ``[B, 3]``, and what
-        gives their widths: means and maxima over the atoms, and |μ|, ``[B, 2 D + 1]``.
+        """Scores ``[B, C]`` or ``[B, E]`` (logarithms of probabilities), quantiles 5, 50, 95 % of |μ| in units, ``[B, 3]`` or
+        none, and what gives their widths: means and maxima over the atoms, and |μ|, ``[B, 2 D + 1]``.
         """
         merged = self._merged(rows, features)
         total = self._dipole(merged, features, batch).total
@@ -98,8 +103,11 @@ class DipoleHead(nn.Module):
         length = (softened - SOFTENING) / self.unit
         mean = batch.sum_rows(merged) / batch.offsets.diff().unsqueeze(1)
         pooled = torch.cat([mean, batch.largest_row(merged), length], dim=1)
-        spread, low, high = (functional.softplus(self.to_spread(pooled)) + NARROWEST).split(1, dim=1)
-        return self._scores(length, spread), torch.cat([length - low, length, length + high], dim=1), pooled
+        spread, *apart = (functional.softplus(self.to_spread(pooled)) + NARROWEST).split(1, dim=1)
+        if self.of_distribution:
+            return self._scores(length, spread, apart[0]), length[:, :0], pooled
+        low, high = apart
+        return self._scores(length, spread, spread), torch.cat([length - low, length, length + high], dim=1), pooled
 
     def _merged(self, rows: Tensor, features: Features) -> Tensor:
         return self.merge(torch.cat([rows, features.rows], dim=1))
@@ -126,10 +134,12 @@ class DipoleHead(nn.Module):
         lacking = (batch.charge - sums[:, 0]) / sums[:, 1]
         return (raw + softness * lacking.index_select(0, batch.sample).unsqueeze(1)).squeeze(1)
 
-    def _scores(self, length: Tensor, spread: Tensor) -> Tensor:
-        """Logarithm of the logistic distribution's mass between neighboring cuts, ``[B, C]``."""
+    def _scores(self, length: Tensor, below_it: Tensor, above_it: Tensor) -> Tensor:
+        """Logarithm of the mass between neighboring cuts, ``[B, C]``, of a logistic distribution about ``length`` with a width
+        to each side.
+        """
         cuts = functional.pad(self.cuts, (1, 1))
         cuts[0], cuts[-1] = -BEYOND, BEYOND
-        upward = (length - cuts) / spread.clamp_max(10.0)
+        upward = (length - cuts) / torch.where(cuts < length, below_it, above_it).clamp_max(10.0)
         above, below = upward[:, :-1], upward[:, 1:]
         return functional.logsigmoid(above) + functional.logsigmoid(-below) + torch.log1p(-torch.exp(below - above))

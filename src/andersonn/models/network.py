@@ -29,7 +29,8 @@ CELLS: dict[str, Callable[[ModelConfig], Cell]] = {
 
 class Output(NamedTuple):
     """Of B structures: class scores (logits) ``[B, C]`` and quantiles 5, 50, 95 % of the scaled quantity ``[B, 3]``,
-    rising; the input of the head ``[B, S]``, called states; and the record of the solve.
+    rising, or with ``model.answer=distribution`` scores of its masses ``[B, E]`` (:mod:`andersonn.models.distribution`) and no
+    quantiles ``[B, 0]``; the input of the head ``[B, S]``, called states; and the record of the solve.
     """
 
     scores: Tensor
@@ -67,32 +68,32 @@ class EquilibriumNetwork(nn.Module):
             lean=config.encoder == "lean",
         )
         self.equilibrium = _core(config)
-        self.n_classes = n_classes
+        self.n_scores = config.scores_for(n_classes)
+        of_distribution = config.answer == "distribution"
         if config.head == "dipole":
-            self.dipole = DipoleHead(width, n_classes, config.dropout)
+            self.dipole = DipoleHead(width, self.n_scores, config.dropout, of_distribution)
             return
+        outputs = self.n_scores + (0 if of_distribution else len(QUANTILES))
         self.attention = nn.Linear(width, 1)
         whole = graph_channels(config)
         self.head = nn.Sequential(
             nn.Linear((POOLINGS + bool(whole)) * width, 2 * width),
             nn.SiLU(),
             nn.Dropout(config.dropout),
-            nn.Linear(2 * width, n_classes + len(QUANTILES)),
+            nn.Linear(2 * width, outputs),
         )
         self.whole = None
         if whole:
             self.whole = Expansion(whole)
             self.from_whole = nn.Sequential(nn.Linear(self.whole.features, width), nn.SiLU())
-            self.past_head = nn.Linear(
-                len(whole), n_classes + len(QUANTILES)
-            )  # a linear skip connection, for large lengths
+            self.past_head = nn.Linear(len(whole), outputs)  # a linear skip connection, for large lengths
 
-    def set_units(self, unit: float, thresholds: Sequence[float]) -> None:
-        """Sets the unit of the estimate and the thresholds of the classes, both in the unit of the task's quantity, for a head
-        that needs them.
+    def set_units(self, unit: float, cuts: Sequence[float]) -> None:
+        """Sets the unit of the estimate and the cuts between the scores (thresholds of the classes, or all edges of the
+        distribution but the last), both in the unit of the task's quantity, for a head that needs them.
         """
         if self.config.head == "dipole":
-            self.dipole.set_units(unit, thresholds)
+            self.dipole.set_units(unit, cuts)
 
     @property
     def solver_name(self) -> str:
@@ -124,13 +125,15 @@ class EquilibriumNetwork(nn.Module):
             scores, quantiles, states = self.dipole(rows, features, batch)
             return Output(scores, quantiles, states, solution)
         values, states = self._answer(self._pool(rows, features.rows, batch), batch)
-        low, middle, high = values[:, self.n_classes :].split(1, dim=1)
+        if self.config.answer == "distribution":
+            return Output(values, values[:, :0], states, solution)
+        low, middle, high = values[:, self.n_scores :].split(1, dim=1)
         spread = torch.nn.functional.softplus
         quantiles = torch.cat([middle - spread(low), middle, middle + spread(high)], dim=1)
-        return Output(values[:, : self.n_classes], quantiles, states, solution)
+        return Output(values[:, : self.n_scores], quantiles, states, solution)
 
     def _answer(self, pooled: Tensor, batch: ImageBatch) -> tuple[Tensor, Tensor]:
-        """Raw outputs ``[B, C + 3]`` from pooled states ``[B, 5 D]`` and, if the options say so, features of the whole structure;
+        """Raw outputs, ``[B, C + 3]`` or ``[B, E]``, from pooled states ``[B, 5 D]`` and, if the options say so, features of the whole structure;
         and the input of the head.
         """
         if self.whole is None:

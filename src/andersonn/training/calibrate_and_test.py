@@ -11,13 +11,14 @@ import numpy as np
 from andersonn.config import TrainConfig
 from andersonn.data.store import Progress as Count
 from andersonn.data.tasks import Task
+from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import EarlyExit
 from andersonn.inference.fitted import Calibration, Domain
 from andersonn.inference.forward import Outputs, forward
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.progress import Progress
 from andersonn.training.baselines import baselines
-from andersonn.training.calibration_fitting import fit_calibration, takes_negative_values
+from andersonn.training.calibration_fitting import fit_calibration, fit_distributions, takes_negative_values
 from andersonn.training.dataset import Dataset
 from andersonn.training.domain_fitting import describe_domain, fit_domain
 from andersonn.training.early_exit_fitting import fit_early_exit
@@ -36,7 +37,7 @@ class FitReport(NamedTuple):
         anytime: the early-exit rule, if one saves work.
     """
 
-    calibration: Calibration
+    calibration: Calibration | DistributionCalibration
     metrics: dict[str, Any]
     domain: Domain
     domain_metadata: dict[str, Any]
@@ -52,7 +53,7 @@ def calibrate_and_test(
     dataset: Dataset,
     task: Task,
     config: TrainConfig,
-    scale: float,
+    raw: Calibration | DistributionCalibration,
     progress: Progress,
 ) -> FitReport:
     """Fits calibration, domain and early exit on the validation split, and tests on the test split.
@@ -62,28 +63,53 @@ def calibrate_and_test(
         dataset: all records.
         task: gives the classes.
         config: says over how many conformers predictions are averaged.
-        scale: see :class:`~andersonn.inference.fitted.Calibration`.
+        raw: how the network's outputs are read before anything is fitted.
         progress: listener.
     """
     progress.start("calibration, test, domain and baselines", 4)
     validation, test = dataset.sides["validation"], dataset.sides["test"]
     outputs = forward_records(network, dataset, validation, config.conformers, _part(progress, 0))
     values, generated = dataset.values[validation], dataset.made[validation]
-    calibration = fit_calibration(outputs.scores, outputs.quantiles, values, task, scale, generated)
-    calibration = replace(calibration, signed=takes_negative_values(task, dataset.values[dataset.usable]))
+    calibration = fitted_to(raw, outputs, values, task, generated, dataset.values[dataset.usable])
     progress.update(1)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task)}
     tested = forward_records(network, dataset, test, config.conformers, _part(progress, 1))
     progress.update(2)
     domain = fit_domain(network, dataset, outputs, config.seed)
     one_each = outputs if config.conformers == 1 else forward(network, dataset.store, validation)
-    anytime = fit_early_exit(network, dataset.store, validation, one_each)
+    positions = raw.class_positions() if isinstance(raw, DistributionCalibration) else ()
+    anytime = fit_early_exit(network, dataset.store, validation, one_each, positions)
     progress.update(3)
     beside = baselines(dataset, task)
     metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, beside)
     metrics["test"]["baselines"] = beside(test)
     progress.finish()
-    return FitReport(calibration, metrics, domain, describe_domain(domain, tested, dataset.labels[test]), anytime)
+    right = calibration.probabilities(tested.scores, dataset.made[test]).argmax(axis=1) == dataset.labels[test]
+    return FitReport(calibration, metrics, domain, describe_domain(domain, tested, right), anytime)
+
+
+def fitted_to(
+    raw: Calibration | DistributionCalibration,
+    outputs: Outputs,
+    values: np.ndarray,
+    task: Task,
+    generated: np.ndarray,
+    all_values: np.ndarray,
+) -> Calibration | DistributionCalibration:
+    """The calibration fitted to outputs whose true values are known, ``[n]``; of whose geometry was generated, apart.
+
+    Args:
+        raw: how the outputs are read before.
+        outputs: of n validation structures.
+        values: their true quantity, ``[n]``.
+        task: gives the classes.
+        generated: whose geometry was generated, bool ``[n]``.
+        all_values: labels of all structures, which tell whether the quantity can be negative.
+    """
+    if isinstance(raw, DistributionCalibration):
+        return fit_distributions(raw, outputs.scores, values, task, generated)
+    found = fit_calibration(outputs.scores, outputs.quantiles, values, task, raw.scale, generated)
+    return replace(found, signed=takes_negative_values(task, all_values))
 
 
 def _part(progress: Progress, done: int) -> Count:
@@ -92,12 +118,16 @@ def _part(progress: Progress, done: int) -> Count:
 
 
 def answer_metrics(
-    outputs: Outputs, calibration: Calibration, values: np.ndarray, task: Task, made: np.ndarray | None = None
+    outputs: Outputs,
+    calibration: Calibration | DistributionCalibration,
+    values: np.ndarray,
+    task: Task,
+    made: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Class and estimate metrics of calibrated outputs against the true values; ``made`` as in
     :meth:`~andersonn.inference.fitted.Calibration.probabilities`.
     """
-    estimates, intervals = calibration.estimates(outputs.quantiles, made)
+    estimates, intervals = calibration.estimates(outputs.scores, outputs.quantiles, made)
     probabilities = calibration.probabilities(outputs.scores, made)
     return {
         **classification_metrics(task.class_of(values), probabilities, task.classes),
@@ -107,7 +137,7 @@ def answer_metrics(
 
 def metrics_by_file(
     outputs: Outputs,
-    calibration: Calibration,
+    calibration: Calibration | DistributionCalibration,
     dataset: Dataset,
     chosen: np.ndarray,
     task: Task,

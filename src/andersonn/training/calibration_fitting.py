@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from andersonn.data.tasks import Task
+from andersonn.inference.distribution import DistributionCalibration, Distributions
 from andersonn.inference.fitted import Calibration
 
 ENOUGH = 200
@@ -67,6 +68,84 @@ def _temperature_and_doubt(scores: np.ndarray, labels: np.ndarray) -> tuple[floa
     bounds = ((-2.0, 2.0), (0.0, 0.9))
     found = minimize(lambda x: _loss(scores, labels, *x), (0.0, 0.1), method="Nelder-Mead", bounds=bounds)
     return float(np.exp(found.x[0])), float(found.x[1])
+
+
+def fit_distributions(
+    raw: DistributionCalibration,
+    scores: np.ndarray,
+    values: np.ndarray,
+    task: Task,
+    made: np.ndarray,
+) -> DistributionCalibration:
+    """Power of the log-odds by least log loss over the cuts between classes and all edges, and conformal tails, from validation data.
+
+    Args:
+        raw: unfitted.
+        scores: of masses, ``[N, E]``.
+        values: the true quantity ``[N]``.
+        task: gives the classes.
+        made: whose geometry was generated, bool ``[N]``; if there are enough of both, each kind is fitted alone.
+    """
+    apart = made if min(made.sum(), (~made).sum()) >= ENOUGH else None
+    given = np.ones(len(values), dtype=bool) if apart is None else ~apart
+    found = replace(raw, fitted=True)
+    found = replace(found, power=_power(found, scores[given], values[given], task))
+    found = replace(found, tail=_tail(found.distributions(scores[given]), values[given]))
+    if apart is None:
+        return found
+    power, doubt = _power_and_doubt(found, scores[apart], values[apart], task)
+    found = replace(found, made_power=power, made_doubt=doubt)
+    of_made = found.distributions(scores[apart], np.ones(int(apart.sum()), dtype=bool))
+    return replace(found, made_tail=_tail(of_made, values[apart]))
+
+
+def _distribution_loss(
+    calibration: DistributionCalibration, found: Distributions, values: np.ndarray, labels: np.ndarray
+) -> float:
+    """Log loss of the class, and of "at most this edge" on average over the edges."""
+    p = calibration.classes_of(found)[np.arange(len(labels)), labels]
+    below = np.clip(found.cdf[:, :-1], 1e-9, 1.0 - 1e-9)
+    at_most = values[:, None] <= found.edges[None, :-1]
+    by_edge = -np.where(at_most, np.log(below), np.log1p(-below)).mean()
+    return float(-np.log(np.maximum(p, 1e-12)).mean() + by_edge)
+
+
+def _power(raw: DistributionCalibration, scores: np.ndarray, values: np.ndarray, task: Task) -> float:
+    from scipy.optimize import minimize_scalar
+
+    labels = task.class_of(values)
+
+    def loss(log_power: float) -> float:
+        changed = replace(raw, power=float(np.exp(log_power)))
+        return _distribution_loss(changed, changed.distributions(scores), values, labels)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
+
+
+def _power_and_doubt(
+    raw: DistributionCalibration, scores: np.ndarray, values: np.ndarray, task: Task
+) -> tuple[float, float]:
+    from scipy.optimize import minimize
+
+    labels, made = task.class_of(values), np.ones(len(values), dtype=bool)
+
+    def loss(x: np.ndarray) -> float:
+        changed = replace(raw, made_power=float(np.exp(x[0])), made_doubt=float(x[1]))
+        return _distribution_loss(changed, changed.distributions(scores, made), values, labels)
+
+    found = minimize(loss, (0.0, 0.1), method="Nelder-Mead", bounds=((-2.0, 2.0), (0.0, 0.9)))
+    return float(np.exp(found.x[0])), float(found.x[1])
+
+
+def _tail(found: Distributions, values: np.ndarray) -> float:
+    """The widest tail with which at least 90 % of the values lie between its quantiles, for as many structures as there are
+    (conformal prediction: Vovk, Gammerman and Shafer, 2005).
+    """
+    at_most, less = found.at(values), np.where(values > found.edges[0], found.at(values), 0.0)
+    # A value is inside while the lower quantile is at most it and the upper at least it.
+    covered_to = np.minimum(at_most, 1.0 - less)
+    rank = max(int(np.floor(0.1 * (len(values) + 1))), 1)
+    return float(np.clip(np.sort(covered_to)[rank - 1], 1e-4, 0.3))
 
 
 def _outside(quantiles: np.ndarray, values: np.ndarray) -> np.ndarray:

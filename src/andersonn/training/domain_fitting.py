@@ -59,22 +59,22 @@ def fit_domain(network: EquilibriumNetwork | Ensemble, dataset: Dataset, validat
     return Domain(**parts | {"units": units.astype(np.float32), "bound": np.array([bound], dtype=np.float32)})
 
 
-def describe_domain(domain: Domain, outputs: Outputs, labels: np.ndarray) -> dict[str, Any]:
+def describe_domain(domain: Domain, outputs: Outputs, right: np.ndarray) -> dict[str, Any]:
     """How the domain divides tested structures, for the model card: fraction outside, and accuracy inside, outside (null if
     all are inside) and by fifths of rising distance.
 
     Args:
         domain: of the model.
         outputs: of n tested structures.
-        labels: their true classes, int ``[n]``.
+        right: whether their class was answered right, bool ``[n]``.
     """
-    distance, right = domain.distance(outputs.states), outputs.scores.argmax(axis=1) == labels
+    distance = domain.distance(outputs.states)
     outside = distance > domain.limit
     fifths = np.array_split(np.argsort(distance, kind="stable"), min(5, len(distance)))
     return {
         "limit": domain.limit,
         "quantile": LIMIT,
-        "n": len(labels),
+        "n": len(right),
         "outside": float(outside.mean()),
         "accuracy_inside": float(right[~outside].mean()) if not outside.all() else None,
         "accuracy_outside": float(right[outside].mean()) if outside.any() else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from andersonn.data.store import ImageStore
-from andersonn.inference.early_exit import EarlyExit, lead_of, looser
+from andersonn.inference.early_exit import EarlyExit, class_scores, lead_of, looser
 from andersonn.inference.forward import Outputs, forward
 from andersonn.models import Ensemble, EquilibriumNetwork
 
@@ -20,7 +20,11 @@ ENOUGH = 100
 
 
 def fit_early_exit(
-    network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, full: Outputs
+    network: EquilibriumNetwork | Ensemble,
+    store: ImageStore,
+    indices: np.ndarray,
+    full: Outputs,
+    positions: tuple[int, ...] = (),
 ) -> EarlyExit | None:
     """The rule that takes the fewest evaluations on validation structures; None if none takes fewer than the full solve, if
     there are too few structures, or if the network is an explicit stack.
@@ -30,6 +34,7 @@ def fit_early_exit(
         store: images.
         indices: validation structures.
         full: what :func:`~andersonn.inference.forward.forward` says of them.
+        positions: of the classes among the masses of distributions; none for scores of classes.
     """
     if network.config.layers or len(indices) < ENOUGH:
         return None
@@ -40,11 +45,11 @@ def fit_early_exit(
             continue
         with looser(network, rtol):
             loose = forward(network, store, indices)
-        margin = _margin(loose.scores, full.scores)
-        decided = lead_of(loose.scores) > margin
+        margin = _margin(*(class_scores(each.scores, positions) for each in (loose, full)))
+        decided = lead_of(loose.scores, positions) > margin
         taken = float((loose.steps + 1 + ~decided * needed).mean())
         if np.isfinite(margin) and taken < least:
-            best, least = EarlyExit(rtol, margin, len(indices), float(decided.mean())), taken
+            best, least = EarlyExit(rtol, margin, len(indices), float(decided.mean()), positions), taken
     return best
 
 

@@ -27,7 +27,9 @@ def forward_distributed(
     if shard.weight:  # else its structure is another rank's
         table[shard.positions.numpy()] = np.concatenate(columns, axis=1)
     table = processes.sum(table)
-    scores, quantiles, steps, residual, status = np.split(table, np.cumsum([own.scores.shape[1], 3, 1, 1]), axis=1)
+    scores, quantiles, steps, residual, status = np.split(
+        table, np.cumsum([own.scores.shape[1], own.quantiles.shape[1], 1, 1]), axis=1
+    )
     evaluations = int(processes.sum(np.array([own.evaluations]))[0])
     return Outputs(
         scores,

@@ -10,6 +10,8 @@ from andersonn.config import AFTER_TRAINING, TrainConfig, differing
 from andersonn.data.records import Records
 from andersonn.data.splits import split_digest
 from andersonn.errors import UsageError
+from andersonn.inference.distribution import DistributionCalibration
+from andersonn.inference.fitted import Calibration
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import Ensemble, EquilibriumNetwork, members_of, network_of
 from andersonn.progress import Progress, Silent
@@ -51,10 +53,9 @@ def recalibrate(
     progress.start("graph images", len(records))
     dataset = prepare(records, bundle.task, config, lambda done, _: progress.update(done))
     progress.finish()
-    scale = bundle.calibration.scale
     network = _with_options(bundle, config)
     fit_first_state(network, dataset.store, dataset.sides["train"], config.seed)
-    report = calibrate_and_test(network, dataset, bundle.task, config, scale, progress)
+    report = calibrate_and_test(network, dataset, bundle.task, config, _unfitted(bundle.calibration), progress)
     notes = (
         {"metrics": report.metrics} | report.for_card() | {"parameters": sum(p.numel() for p in network.parameters())}
     )
@@ -66,6 +67,14 @@ def recalibrate(
         provenance=bundle.provenance | notes,
         domain=report.domain,
     )
+
+
+def _unfitted(calibration: Calibration | DistributionCalibration) -> Calibration | DistributionCalibration:
+    if isinstance(calibration, DistributionCalibration):
+        return replace(
+            calibration, power=1.0, tail=0.05, fitted=False, made_power=None, made_tail=None, made_doubt=None
+        )
+    return Calibration(calibration.scale)
 
 
 def _with_options(bundle: ModelBundle, config: TrainConfig) -> EquilibriumNetwork | Ensemble:

@@ -152,6 +152,6 @@ def finish(trainer: Trainer, progress: Progress, records: Records) -> ModelBundl
     """Calibrates and tests a trained network, and fits its applicability domain."""
     network, config = trainer.network.eval(), trainer.config
     fit_first_state(network, trainer.dataset.store, trainer.dataset.sides["train"], config.seed)
-    report = calibrate_and_test(network, trainer.dataset, trainer.task, config, trainer.scale, progress)
+    report = calibrate_and_test(network, trainer.dataset, trainer.task, config, trainer.raw_calibration, progress)
     provenance = provenance_of(trainer, records, report.metrics) | report.for_card()
     return ModelBundle(network, trainer.task, config, report.calibration, provenance, report.domain)

@@ -18,10 +18,12 @@ from andersonn.config import TrainConfig
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.implicit import spectral_radius
+from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.fitted import Calibration
 from andersonn.inference.forward import Outputs
 from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, Stack, row_batches
 from andersonn.models.device import pick_device
+from andersonn.models.distribution import class_scores, crps, edges_for
 from andersonn.training.dataset import Dataset
 from andersonn.training.forward import forward_distributed
 from andersonn.training.metrics import classification_metrics
@@ -63,6 +65,7 @@ class Trainer:
         history: one row an epoch.
         epoch: epochs done.
         best: averaged parameters of the epoch with the lowest validation loss.
+        raw_calibration: how the network's outputs are read before anything is fitted to them.
     """
 
     def __init__(self, dataset: Dataset, task: Task, config: TrainConfig, processes: ProcessGroup = SINGLE) -> None:
@@ -71,7 +74,8 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.network = EquilibriumNetwork(config.model, len(task.classes)).to(self.device)
         self.scale = float(np.std(dataset.values[dataset.sides["train"]])) or 1.0
-        self.network.set_units(self.scale, task.thresholds)
+        self.raw_calibration = self._raw_calibration()
+        self.network.set_units(self.scale, self._cuts())
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -164,6 +168,18 @@ class Trainer:
             / self.processes.size
         }
 
+    def _raw_calibration(self) -> Calibration | DistributionCalibration:
+        if self.config.model.answer == "classes":
+            return Calibration(self.scale)
+        values = self.dataset.values[self.dataset.sides["train"]]
+        edges = edges_for(values, self.task.thresholds, self.task.lowest, self.config.model.bins)
+        return DistributionCalibration.raw(edges, values, self.task)
+
+    def _cuts(self) -> tuple[float, ...]:
+        """What the network's scores lie between, in the task's unit."""
+        raw = self.raw_calibration
+        return raw.edges[:-1] if isinstance(raw, DistributionCalibration) else self.task.thresholds
+
     def _align(self) -> None:
         """Gives all ranks the weights and the optimizer's state of rank 0."""
         modules = [*self.network.state_dict().values(), *self.average.state_dict().values()]
@@ -192,6 +208,12 @@ class Trainer:
             output = self.network(batch, keys)
         labels = torch.from_numpy(self.dataset.labels[indices]).to(self.device)
         values = torch.from_numpy(self.dataset.values[indices] / self.scale).to(self.device, torch.float32)
+        raw = self.raw_calibration
+        if isinstance(raw, DistributionCalibration):
+            edges = torch.tensor(raw.edges, device=self.device, dtype=torch.float32) / self.scale
+            of_classes, scores = class_scores(output.scores.float(), raw.class_positions()), output.scores.float()
+            classes = functional.cross_entropy(of_classes, labels, label_smoothing=self.config.label_smoothing)
+            return classes + self.config.estimate_weight * crps(scores, edges, values).mean()
         levels = torch.tensor(QUANTILES, device=self.device)
         error = values.unsqueeze(1) - output.quantiles
         pinball = torch.maximum(levels * error, (levels - 1.0) * error).sum(dim=1).mean()
@@ -227,7 +249,7 @@ class Trainer:
         outputs = forward_distributed(average, self.dataset.store, indices, self.processes)
         if not (np.isfinite(outputs.scores).all() and np.isfinite(outputs.quantiles).all()):
             raise self._diverged()
-        p = Calibration().probabilities(outputs.scores)
+        p = self.raw_calibration.probabilities(outputs.scores)
         metrics = classification_metrics(labels, p, self.task.classes)
         return {
             "validation_loss": self.validation_loss(outputs, indices, p),

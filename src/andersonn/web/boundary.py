@@ -1,6 +1,8 @@
 """Class probabilities at other cuts than those a model was trained for: how probable it is that the quantity lies above.
 
-Two rules, told apart in every result:
+Three rules, told apart in every result:
+
+``distribution``, for a network whose answers are read from one distribution of the quantity: its mass above the cut.
 
 ``model``, for a dipole head. The head takes |μ| for the center of a logistic distribution of a learned width and gives a
     class the mass between its cuts, so that other cuts can be asked of the same head. The temperature, and the doubt about
@@ -21,6 +23,8 @@ from torch import Tensor
 
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
+from andersonn.inference.distribution import DistributionCalibration
+from andersonn.inference.forward import averaged, forward
 from andersonn.inference.prediction import Prediction
 from andersonn.inference.predictor import Predictor
 from andersonn.models import ImageBatch, members_of
@@ -67,7 +71,10 @@ def boundary(
         ``rule``, ``cuts`` ``[G]`` and ``above`` ``[G]``, falling.
     """
     cuts = grid(scientist.task)
-    if scientist.bundle.config.model.head == "dipole":
+    calibration = scientist.bundle.calibration
+    if isinstance(calibration, DistributionCalibration):
+        rule, above = "distribution", _of_distribution(scientist, calibration, images, made, cuts)
+    elif scientist.bundle.config.model.head == "dipole":
         rule, above = "model", _of_dipole_head(scientist, images, made, cuts)
     else:
         rule, above = "estimate", above_by_estimate(prediction, scientist.task, cuts)
@@ -85,6 +92,23 @@ def above_by_estimate(prediction: Prediction, task: Task, cuts: np.ndarray) -> n
     if task.zero_is_class:
         return np.minimum(above, 1.0 - prediction.probabilities[task.classes[0]])
     return above
+
+
+def _of_distribution(
+    scientist: Predictor,
+    calibration: DistributionCalibration,
+    images: list[NodeNeighborImage],
+    made: bool,
+    cuts: np.ndarray,
+) -> np.ndarray:
+    """The rule ``distribution``, ``[G]``, of the mean over conformers."""
+    store = ImageStore.from_images(images, scientist.recipe)
+    outputs = forward(scientist.bundle.network, store, np.arange(len(images)))
+    outputs = averaged(
+        outputs.part(np.array([0])), outputs.part(np.arange(1, len(images))), np.zeros(len(images) - 1, int)
+    )
+    found = calibration.distributions(outputs.scores, np.array([made]))
+    return np.array([1.0 - float(found.below(cut, or_at=True)[0]) for cut in cuts.tolist()])
 
 
 @torch.no_grad()

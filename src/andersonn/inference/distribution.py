@@ -1,0 +1,182 @@
+"""Answers from one predictive distribution: class probabilities, estimate and 90 % interval.
+
+A network with ``model.answer=distribution`` gives masses between edges (:mod:`andersonn.models.distribution`). Calibration makes
+other distributions of them, so that all that is read of one structure's distribution agrees: a class has the mass between its
+thresholds, the estimate is the median, the ends of the interval are quantiles.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+
+from andersonn.data.tasks import Task
+from andersonn.models.distribution import positions_of
+
+LEAST = 1e-9
+"""Probabilities are kept this far from 0 and 1 where their log-odds are taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Distributions:
+    """Distributions of n structures.
+
+    Attributes:
+        edges: in the task's unit, rising, ``[E]``.
+        cdf: probability of at most each edge, ``[n, E]``; the last is 1. At the first edge it is the mass of that edge itself,
+            between edges it rises evenly.
+    """
+
+    edges: np.ndarray
+    cdf: np.ndarray
+
+    @classmethod
+    def of_scores(cls, edges: np.ndarray, scores: np.ndarray) -> Self:
+        """From scores of the masses ``[n, E]``."""
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        cdf = np.cumsum(powers / powers.sum(axis=1, keepdims=True), axis=1)
+        return cls(edges, np.concatenate([np.minimum(cdf[:, :-1], 1.0), np.ones((len(cdf), 1))], axis=1))
+
+    def below(self, cut: float, or_at: bool = False) -> np.ndarray:
+        """Probability of less than ``cut`` (or of at most), ``[n]``. The two differ at the first edge alone."""
+        if cut < self.edges[0] or (cut == self.edges[0] and not or_at):
+            return np.zeros(len(self.cdf))
+        j = int(np.searchsorted(self.edges, cut, side="left"))
+        if j == 0 or j >= len(self.edges):
+            return self.cdf[:, min(j, len(self.edges) - 1)].copy()
+        part = (cut - self.edges[j - 1]) / (self.edges[j] - self.edges[j - 1])
+        return self.cdf[:, j - 1] + part * (self.cdf[:, j] - self.cdf[:, j - 1])
+
+    def at(self, values: np.ndarray) -> np.ndarray:
+        """Probability of at most the value, each of its own structure, ``[n]``."""
+        j = np.searchsorted(self.edges, values, side="left")
+        inside = np.clip(j, 1, len(self.edges) - 1)
+        row = np.arange(len(values))
+        width = self.edges[inside] - self.edges[inside - 1]
+        part = np.clip((values - self.edges[inside - 1]) / width, 0.0, 1.0)
+        found = self.cdf[row, inside - 1] + part * (self.cdf[row, inside] - self.cdf[row, inside - 1])
+        return np.where(values < self.edges[0], 0.0, found)
+
+    def quantile(self, level: np.ndarray | float) -> np.ndarray:
+        """The value below which lies this probability (one for all, or ``[n]``), ``[n]``."""
+        wanted = np.broadcast_to(level, len(self.cdf))
+        j = (self.cdf < wanted[:, None]).sum(axis=1)
+        row, upper = np.arange(len(wanted)), np.clip(j, 1, len(self.edges) - 1)
+        low, high = self.cdf[row, upper - 1], self.cdf[row, upper]
+        part = np.clip((wanted - low) / np.maximum(high - low, 1e-300), 0.0, 1.0)
+        between = self.edges[upper - 1] + part * (self.edges[upper] - self.edges[upper - 1])
+        return np.where(j == 0, self.edges[0], between)
+
+    def sharpened(self, power: np.ndarray | float, doubt: np.ndarray | float, usual: np.ndarray) -> Distributions:
+        """Log-odds of every cut times ``power``, which leaves the median; then mixed with the usual distribution, ``[E]``, by the
+        fraction ``doubt``. Both are one number or ``[n, 1]``.
+        """
+        p = np.clip(self.cdf, LEAST, 1.0 - LEAST)
+        changed = 1.0 / (1.0 + np.exp(-power * (np.log(p) - np.log1p(-p))))
+        cdf = (1.0 - doubt) * changed + doubt * usual
+        cdf[:, -1] = 1.0
+        return Distributions(self.edges, cdf)
+
+
+@dataclass(frozen=True)
+class DistributionCalibration:
+    """From the scores of masses to calibrated answers.
+
+    Attributes:
+        edges: of the masses, in the task's unit.
+        usual: distribution of the training labels at the edges; with this one answers are mixed where the model is in doubt.
+        thresholds: between the classes.
+        zero_is_class: whether the lowest class has the value zero when its threshold is zero.
+        power: the log-odds of every cut are multiplied by it: below 1 distributions widen.
+        tail: the 90 % interval lies between the quantiles ``tail`` and ``1 − tail``; conformal, so near but not exactly 0.05.
+        fitted: whether the three were fitted on validation structures.
+        made_power, made_tail, made_doubt: power, tail and fraction of the usual distribution for structures whose geometry was
+            generated; None: as for the others.
+    """
+
+    edges: tuple[float, ...]
+    usual: tuple[float, ...]
+    thresholds: tuple[float, ...]
+    zero_is_class: bool = False
+    power: float = 1.0
+    tail: float = 0.05
+    fitted: bool = False
+    made_power: float | None = None
+    made_tail: float | None = None
+    made_doubt: float | None = None
+
+    @classmethod
+    def raw(cls, edges: np.ndarray, values: np.ndarray, task: Task) -> Self:
+        """Without any correction, of masses between these edges; ``values`` are the training labels ``[n]``."""
+        usual = np.searchsorted(np.sort(values), edges, side="right") / len(values)
+        return cls(tuple(edges.tolist()), tuple(usual.tolist()), task.thresholds, task.zero_is_class)
+
+    def distributions(self, scores: np.ndarray, made: np.ndarray | None = None) -> Distributions:
+        """Calibrated distributions of scores ``[n, E]``; ``made`` tells whose geometry was generated, ``[n]``."""
+        raw = Distributions.of_scores(np.array(self.edges), scores)
+        power, doubt = (
+            self._by_geometry(self.power, self.made_power, made),
+            self._by_geometry(0.0, self.made_doubt, made),
+        )
+        return raw.sharpened(power[:, None], doubt[:, None], np.array(self.usual))
+
+    def probabilities(self, scores: np.ndarray, made: np.ndarray | None = None) -> np.ndarray:
+        """Probabilities of the classes, ``[n, C]``."""
+        return self.classes_of(self.distributions(scores, made))
+
+    def classes_of(self, found: Distributions) -> np.ndarray:
+        """Mass between the thresholds, ``[n, C]``."""
+        below = [found.below(cut, or_at=self.zero_is_class) for cut in self.thresholds]
+        cdf = np.stack([np.zeros(len(found.cdf)), *below, np.ones(len(found.cdf))], axis=1)
+        return np.maximum(np.diff(cdf, axis=1), 0.0)
+
+    def estimates(
+        self, scores: np.ndarray, quantiles: np.ndarray, made: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Medians ``[n]`` and 90 % intervals ``[n, 2]`` in the task's unit; the quantiles of other networks are not used."""
+        found = self.distributions(scores, made)
+        tail = self._by_geometry(self.tail, self.made_tail, made, len(scores))
+        return found.quantile(0.5), np.stack([found.quantile(tail), found.quantile(1.0 - tail)], axis=1)
+
+    def with_thresholds(self, thresholds: tuple[float, ...]) -> DistributionCalibration:
+        """The same distributions, cut elsewhere."""
+        return replace(self, thresholds=thresholds)
+
+    def class_positions(self) -> tuple[int, ...]:
+        """Of each threshold, which must be an edge, how many masses lie below it."""
+        return positions_of(np.array(self.edges), self.thresholds)
+
+    def _by_geometry(self, usual: float, special: float | None, made: np.ndarray | None, n: int = 1) -> np.ndarray:
+        return np.full(n, usual) if made is None or special is None else np.where(made, special, usual)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], task: Task) -> Self:
+        """As :meth:`as_dict` wrote it, for the thresholds of ``task``.
+
+        Raises:
+            ValueError: a value is missing, superfluous or impossible.
+        """
+        names = [field.name for field in fields(cls) if field.name not in ("thresholds", "zero_is_class")]
+        required = [name for name in names if not name.startswith("made_")]
+        if set(values) - set(names) or set(required) - set(values):
+            raise ValueError(f"its calibration does not hold {', '.join(required)}")
+        content = dict(values)
+        for name in ("edges", "usual"):
+            content[name] = tuple(float(value) for value in values[name])
+        edges, usual = np.array(content["edges"]), np.array(content["usual"])
+        if not (len(edges) == len(usual) > 2 and (np.diff(edges) > 0).all() and (np.diff(usual) >= 0).all()):
+            raise ValueError("its calibration has edges or a usual distribution that do not rise")
+        for name in ("power", "tail", "made_power", "made_tail", "made_doubt"):
+            value, most = values.get(name, 0.1), {"tail": 0.5, "made_tail": 0.5, "made_doubt": 1.0}.get(name, math.inf)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < most:
+                raise ValueError(f"its calibration has {name} {value!r}")
+        return cls(thresholds=task.thresholds, zero_is_class=task.zero_is_class, **content)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the model card, which holds the thresholds elsewhere."""
+        written = {name: value for name, value in asdict(self).items() if value is not None}
+        del written["thresholds"], written["zero_is_class"]
+        return written | {"edges": list(self.edges), "usual": list(self.usual)}
