@@ -34,6 +34,7 @@ class Scientist(Predictor):
         out: str | os.PathLike[str] = "model",
         resume: bool = False,
         progress: Progress | None = None,
+        start: Predictor | None = None,
     ) -> Scientist:
         """Trains a new scientist and saves it in ``out``; see :func:`andersonn.training.run.train`.
 
@@ -45,6 +46,7 @@ class Scientist(Predictor):
             out: folder for the model.
             resume: go on with an unfinished run in ``out``.
             progress: listener.
+            start: a scientist whose weights the new one starts from (fine-tuning).
         """
         from andersonn.data.merging import read_records  # imported here: a prediction does without these
         from andersonn.training.run import train
@@ -55,7 +57,9 @@ class Scientist(Predictor):
         if not isinstance(records, Records):
             records = read_records(records, (spec.task.quantity,), say=(progress or Silent()).say)
         out = Path(out)
-        return cls(train(spec.task, records, config or config_of(spec), out, resume, progress), str(out), out)
+        first = None if start is None else start.bundle
+        bundle = train(spec.task, records, config or config_of(spec), out, resume, progress, first)
+        return cls(bundle, str(out), out)
 
     def export(self, folder: str | os.PathLike[str], licence: str = "mit") -> None:
         """Writes a folder that a model hub takes as it is and :meth:`load` reads: weights as safetensors, ``model.json``, a

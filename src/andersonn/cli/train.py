@@ -69,6 +69,9 @@ def train(
     label_column: str | None = LABEL_COLUMN,
     geometry: Geometry | None = GEOMETRY,
     config: Path | None = typer.Option(None, help="TOML or JSON file of options."),
+    start: str | None = typer.Option(
+        None, "--from", metavar="MODEL", help="Start from a trained model: a task's own, or a folder (fine-tuning)."
+    ),
     resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out; start it if there is none."),
     format: Format = FORMAT,
     options: bool = typer.Option(
@@ -94,7 +97,8 @@ def train(
         records = read_records(
             data, (spec.task.quantity,), columns, label_column, bars.say if rank == 0 else lambda _: None
         )
-        scientist = Scientist.train(spec, records, chosen, out, resume, bars)
+        first = None if start is None else Scientist.load(start, geometry=geometry)
+        scientist = Scientist.train(spec, records, chosen, out, resume, bars, first)
     except KeyboardInterrupt:
         if rank == 0:
             warn("interrupted; the same command with --resume goes on after the last whole epoch")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from andersonn.training.calibrate_and_test import calibrate_and_test
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
 from andersonn.training.dataset import prepare
 from andersonn.training.distributed import init_processes
+from andersonn.training.fine_tuning import origin_of
 from andersonn.training.first_state import fit_first_state
 from andersonn.training.folder import CHECKPOINT, check_free, finished, is_finished
 from andersonn.training.process_group import ProcessGroup
@@ -34,6 +36,7 @@ def train(
     out: Path,
     resume: bool = False,
     progress: Progress | None = None,
+    start: ModelBundle | None = None,
 ) -> ModelBundle:
     """Trains a task's network, keeps the epoch with the lowest validation loss, calibrates it on the validation split, tests it
     once on the test split, fits its applicability domain, and writes ``model.safetensors``, ``domain.safetensors``,
@@ -47,6 +50,7 @@ def train(
         resume: go on with the run in ``out``: after its last whole epoch, from the start if none was finished, and not at
             all if the run was. So the same call may be repeated until it returns.
         progress: listener.
+        start: a trained model to start from, whose network has the same options but for the head (fine-tuning).
 
     Raises:
         UsageError: the records cannot be split, ``out`` is taken by a finished model, by another run or by a process that
@@ -59,7 +63,7 @@ def train(
         progress = (progress if processes.is_rank0 else None) or Silent()
         with _claimed(out, processes, resume) as unfinished:
             if unfinished:
-                return _train(task, records, config, out, resume, progress, processes)
+                return _train(task, records, config, out, resume, progress, processes, start)
         return finished(out, task, records, config, progress)
 
 
@@ -88,6 +92,7 @@ def _train(
     resume: bool,
     progress: Progress,
     processes: ProcessGroup,
+    start: ModelBundle | None,
 ) -> ModelBundle:
     """:func:`train` as one of the processes, in a folder that is theirs; rank 0 alone writes."""
     progress.start("graph images", len(records))
@@ -100,7 +105,7 @@ def _train(
             if dataset.doubt:
                 progress.say(f"warning: {dataset.doubt}")
         dataset.require_trainable(task)
-        trainer = Trainer(dataset, task, config, processes)
+        trainer = Trainer(dataset, task, config, processes, start)
         if resume:
             _resume(trainer, out, progress)
     run_epochs(trainer, out, progress)
@@ -108,6 +113,8 @@ def _train(
     with processes.all_or_none():
         if processes.is_rank0:
             bundle = finish(trainer, progress, records)
+            if start is not None:
+                bundle = replace(bundle, provenance=bundle.provenance | {"started_from": origin_of(start)})
             bundle.save(out)
             write_json(out / "metrics.json", bundle.provenance["metrics"])
             (out / CHECKPOINT).unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, Stack, r
 from andersonn.models.device import pick_device
 from andersonn.models.distribution import class_scores, crps, edges_for
 from andersonn.training.dataset import Dataset
+from andersonn.training.fine_tuning import start_from
 from andersonn.training.forward import forward_distributed
 from andersonn.training.metrics import classification_metrics
 from andersonn.training.process_group import SINGLE, ProcessGroup
@@ -32,6 +33,7 @@ from andersonn.training.rank_shard import RankShard, synchronized_dropout
 from andersonn.training.solver_schedule import SolverSchedule
 
 if TYPE_CHECKING:
+    from andersonn.inference.model_bundle import ModelBundle
     from andersonn.models.stack import Cell
 
 BatchProgress = Callable[[float], None]
@@ -53,9 +55,10 @@ class Trainer:
         task: gives the classes.
         config: options.
         processes: that train it together.
+        start: a trained model whose weights the network starts from, where they fit; its answer may be read otherwise.
 
     Raises:
-        UsageError: the device is not there, or batches are too small for so many processes.
+        UsageError: the device is not there, batches are too small for so many processes, or the start is another network.
 
     Attributes:
         network: being trained.
@@ -68,12 +71,21 @@ class Trainer:
         raw_calibration: how the network's outputs are read before anything is fitted to them.
     """
 
-    def __init__(self, dataset: Dataset, task: Task, config: TrainConfig, processes: ProcessGroup = SINGLE) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        task: Task,
+        config: TrainConfig,
+        processes: ProcessGroup = SINGLE,
+        start: ModelBundle | None = None,
+    ) -> None:
         self.dataset, self.task, self.config, self.processes = dataset, task, config, processes
         self.device = processes.device or pick_device(config.device)
         torch.manual_seed(config.seed)
         self.network = EquilibriumNetwork(config.model, len(task.classes)).to(self.device)
         self.scale = float(np.std(dataset.values[dataset.sides["train"]])) or 1.0
+        if start is not None:
+            start_from(self.network, start, config)
         self.raw_calibration = self._raw_calibration()
         self.network.set_units(self.scale, self._cuts())
         self.optimizer = torch.optim.AdamW(

@@ -1,0 +1,55 @@
+"""Starting a training from a trained network instead of from random weights."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from andersonn.config import TrainConfig
+from andersonn.errors import UsageError
+from andersonn.inference.model_bundle import ModelBundle
+from andersonn.models import Ensemble, EquilibriumNetwork
+
+OF_THE_HEAD = ("answer", "bins", "dropout", "embedding_dropout", "initializer", "adjoint_rtol", "solver")
+"""Options of a network that may differ: layers of another shape begin at random."""
+
+
+def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainConfig) -> None:
+    """Copies into a new network all weights of a trained one that have the same name and shape.
+
+    Args:
+        network: new.
+        start: the trained model.
+        config: of the new network.
+
+    Raises:
+        UsageError: the trained model is an ensemble, or reads structures otherwise.
+    """
+    if isinstance(start.network, Ensemble):
+        raise UsageError("bad_start", "an ensemble cannot be trained further", "start from one of its members")
+    old, new = (each.model.model_dump(mode="json") for each in (start.config, config))
+    other = [f"model.{name}" for name in new if name not in OF_THE_HEAD and old[name] != new[name]]
+    if start.config.image != config.image:
+        other.append("image")
+    if other:
+        raise UsageError(
+            "bad_start",
+            f"the model to start from has other options: {', '.join(other)}",
+            "train with its options, which its model.json lists under config",
+        )
+    mine = network.state_dict()
+    fitting = {
+        name: value
+        for name, value in start.network.state_dict().items()
+        if name in mine and mine[name].shape == value.shape
+    }
+    network.load_state_dict(mine | fitting)
+
+
+def origin_of(start: ModelBundle) -> dict[str, Any]:
+    """What a model card says of the model that a training started from: task, records, and a digest of its weights."""
+    digest = hashlib.sha256()
+    for name, value in sorted(start.weights().items()):
+        digest.update(name.encode() + value.numpy().tobytes())
+    data = start.provenance.get("data", {})
+    return {"task": start.task.name, "data": data.get("file"), "sha256_of_weights": digest.hexdigest()}
