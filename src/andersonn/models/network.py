@@ -65,6 +65,7 @@ class EquilibriumNetwork(nn.Module):
             config.directions,
             node_channels(config),
             lean=config.encoder == "lean",
+            electrons=config.electrons,
         )
         self.equilibrium = _core(config)
         self.n_classes = n_classes
@@ -73,18 +74,19 @@ class EquilibriumNetwork(nn.Module):
             return
         self.attention = nn.Linear(width, 1)
         whole = graph_channels(config)
+        counted = self.encoder.electrons.features if self.encoder.electrons else 0
         self.head = nn.Sequential(
-            nn.Linear((POOLINGS + bool(whole)) * width, 2 * width),
+            nn.Linear((POOLINGS + bool(whole or counted)) * width, 2 * width),
             nn.SiLU(),
             nn.Dropout(config.dropout),
             nn.Linear(2 * width, n_classes + len(QUANTILES)),
         )
-        self.whole = None
-        if whole:
-            self.whole = Expansion(whole)
-            self.from_whole = nn.Sequential(nn.Linear(self.whole.features, width), nn.SiLU())
+        self.whole = Expansion(whole) if whole else None
+        if whole or counted:
+            expanded = self.whole.features if self.whole else 0
+            self.from_whole = nn.Sequential(nn.Linear(expanded + counted, width), nn.SiLU())
             self.past_head = nn.Linear(
-                len(whole), n_classes + len(QUANTILES)
+                len(whole) + counted, n_classes + len(QUANTILES)
             )  # a linear skip connection, for large lengths
 
     def set_units(self, unit: float, thresholds: Sequence[float]) -> None:
@@ -123,21 +125,25 @@ class EquilibriumNetwork(nn.Module):
         if self.config.head == "dipole":
             scores, quantiles, states = self.dipole(rows, features, batch)
             return Output(scores, quantiles, states, solution)
-        values, states = self._answer(self._pool(rows, features.rows, batch), batch)
+        values, states = self._answer(self._pool(rows, features.rows, batch), features.electrons, batch)
         low, middle, high = values[:, self.n_classes :].split(1, dim=1)
         spread = torch.nn.functional.softplus
         quantiles = torch.cat([middle - spread(low), middle, middle + spread(high)], dim=1)
         return Output(values[:, : self.n_classes], quantiles, states, solution)
 
-    def _answer(self, pooled: Tensor, batch: ImageBatch) -> tuple[Tensor, Tensor]:
+    def _answer(self, pooled: Tensor, electrons: Tensor | None, batch: ImageBatch) -> tuple[Tensor, Tensor]:
         """Raw outputs ``[B, C + 3]`` from pooled states ``[B, 5 D]`` and, if the options say so, features of the whole structure;
         and the input of the head.
         """
-        if self.whole is None:
+        expanded, scaled = ([], []) if electrons is None else ([electrons], [electrons])
+        if self.whole is not None:
+            assert batch.of_whole is not None  # by the recipe that goes with these options
+            expanded.insert(0, self.whole(batch.of_whole))
+            scaled.insert(0, self.whole.scaled(batch.of_whole))
+        if not expanded:
             return self.head(pooled), pooled
-        assert batch.of_whole is not None  # by the recipe that goes with these options
-        read = torch.cat([pooled, self.from_whole(self.whole(batch.of_whole))], dim=1)
-        return self.head(read) + self.past_head(self.whole.scaled(batch.of_whole)), read
+        read = torch.cat([pooled, self.from_whole(torch.cat(expanded, dim=1))], dim=1)
+        return self.head(read) + self.past_head(torch.cat(scaled, dim=1)), read
 
     def _pool(self, rows: Tensor, injected: Tensor, batch: ImageBatch) -> Tensor:
         """Over a structure's atoms: mean, attention-weighted mean, spread and maximum of the states, and the mean of
