@@ -41,7 +41,8 @@ def left(scientist: Scientist, structure: Structure, draws: list[np.ndarray], la
         images = [NodeNeighborImage.from_structure(without(structure, atoms), recipe) for atoms in draws]
     else:
         images = [left_without(structure, atoms, recipe) for atoms in draws]
-    return log_odds(scientist.bundle, images, scientist.task.classes.index(label), structure.generated_geometry)
+    label_index, counted = scientist.task.classes.index(label), None if anew else structure
+    return log_odds(scientist.bundle, images, label_index, structure.generated_geometry, counted)
 
 
 def main() -> None:

@@ -36,7 +36,8 @@ def porosity() -> Scientist:
 def left(scientist: Scientist, structure: Structure, draws: list, label: str) -> np.ndarray:
     """Log-odds of a class without the atoms of each draw."""
     images = [left_without(structure, atoms, scientist.recipe) for atoms in draws]
-    return log_odds(scientist.bundle, images, scientist.task.classes.index(label), structure.generated_geometry)
+    label_index = scientist.task.classes.index(label)
+    return log_odds(scientist.bundle, images, label_index, structure.generated_geometry, structure)
 
 
 def effects(scientist: Scientist, explained: Explanation, k: int, rng: np.random.Generator) -> tuple[float, float]:

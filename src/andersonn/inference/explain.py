@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -31,6 +32,7 @@ from andersonn.data.store import ImageStore
 from andersonn.inference.forward import dipole_of, forward
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Prediction
+from andersonn.models.electrons import counted_as
 from andersonn.models.heads import DEBYE_PER_E_ANGSTROM
 from andersonn.structures import elements, oxidation
 from andersonn.structures.graph import AtomBondGraph
@@ -178,7 +180,9 @@ def left_without(structure: Structure, atoms: Any, recipe: ImageRecipe) -> NodeN
     return replace(image, of_row=rows, of_whole=of_whole)
 
 
-def log_odds(bundle: ModelBundle, images: list[NodeNeighborImage], label: int, made: bool) -> np.ndarray:
+def log_odds(
+    bundle: ModelBundle, images: list[NodeNeighborImage], label: int, made: bool, whole: Structure | None = None
+) -> np.ndarray:
     """ln(p / (1 − p)) of a class by the calibrated probabilities, ``[N]``.
 
     Args:
@@ -186,9 +190,11 @@ def log_odds(bundle: ModelBundle, images: list[NodeNeighborImage], label: int, m
         images: at least one.
         label: index of the class.
         made: whether the geometry was made by a reader.
+        whole: what the images are parts of, whose electrons a network counts; default: those of each image.
     """
     store = ImageStore.from_images(images, images[0].recipe)
-    scores = forward(bundle.network, store, np.arange(len(images))).scores
+    change = None if whole is None else partial(counted_as, Z=whole.Z)
+    scores = forward(bundle.network, store, np.arange(len(images)), change=change).scores
     p = bundle.calibration.probabilities(scores, np.full(len(images), made))
     p = np.clip(p, 1e-12, None)
     return np.log(p[:, label]) - np.log(np.delete(p, label, axis=1).sum(axis=1))
@@ -210,7 +216,7 @@ def _by_deletion(
     left: list[float] = []
     for start in range(0, len(first), BATCH_SIZE):
         images = [left_without(structure, atom, image.recipe) for atom in first[start : start + BATCH_SIZE]]
-        left.extend(log_odds(bundle, images, label, structure.generated_geometry))
+        left.extend(log_odds(bundle, images, label, structure.generated_geometry, structure))
         if progress:
             progress(len(left), len(first))
     by_row = total - np.array(left)

@@ -97,6 +97,7 @@ class ImageBatch:
         charge: total charge in units of e, float32 ``[B]``: both None unless the images' recipe asks for positions.
         of_row: the recipe's ``node_channels``, float32 ``[R, C]``, and
         of_whole: its ``graph_channels``, float32 ``[B, G]``: both None if there are none.
+        counted: atoms of each element over which electrons are counted, int64 ``[B, 104]``; None for those of the rows.
     """
 
     Z: Tensor
@@ -110,6 +111,7 @@ class ImageBatch:
     charge: Tensor | None = None
     of_row: Tensor | None = None
     of_whole: Tensor | None = None
+    counted: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

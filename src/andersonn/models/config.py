@@ -65,6 +65,9 @@ class ModelConfig(BaseModel):
         "none", description="pore descriptors it reads: density, by_atom (free volume at each atom too), all"
     )
     oxidation: bool = Field(False, description="reads oxidation states that balance over the formula")
+    electrons: bool = Field(
+        False, description="counts the electrons of the formula unit; a total charge is not counted"
+    )
     bonds: bool = Field(False, description="reads the bonds of a molecule, without a geometry")
     initializer: bool = Field(
         False, description="fit the solver's first state after training, so that it takes fewer evaluations"

@@ -13,6 +13,7 @@ from torch.nn import functional
 from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.directions import Directions
+from andersonn.models.electrons import ElectronCount
 from andersonn.structures import elements, molecular_graph, oxidation
 from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE, DENSITY
 
@@ -58,11 +59,13 @@ class Features(NamedTuple):
         rows: features of atoms, ``[R, D]``.
         pixels: features of atom-neighbor pairs, ``[R, K, D]``.
         share: weights of a row's neighbors normalized to sum 1, ``[R, K]``; zeros for a row without neighbors.
+        electrons: features of whole structures by their electrons, ``[B, E]``; None unless they are counted.
     """
 
     rows: Tensor
     pixels: Tensor
     share: Tensor
+    electrons: Tensor | None = None
 
 
 class ImageEncoder(nn.Module):
@@ -79,6 +82,9 @@ class ImageEncoder(nn.Module):
         channels: names of the node features besides the graph, see :func:`node_channels`.
         lean: no product of matrices at any pixel (but that of the directions): functions of distance are linear in the
             Gaussians and come from a table in training too, and the features of pixels are sums, without an activation.
+        electrons: whether each row is scaled and shifted by what the electrons of its structure say, see
+            :class:`~andersonn.models.electrons.ElectronCount` (as by FiLM: Perez et al., AAAI 2018), so that the
+            equilibrium depends on structure and count together.
     """
 
     centers: Tensor
@@ -93,6 +99,7 @@ class ImageEncoder(nn.Module):
         directions: int = 0,
         channels: tuple[str, ...] = (),
         lean: bool = False,
+        electrons: bool = False,
     ) -> None:
         super().__init__()
         self.near, self.lean = spacing == "near", lean
@@ -119,6 +126,13 @@ class ImageEncoder(nn.Module):
         if channels:
             self.expansion = Expansion(channels)
             self.from_channels = nn.Linear(self.expansion.features, width)
+        self.electrons: ElectronCount | None = None
+        self.from_electrons: nn.Sequential | None = None
+        if electrons:
+            self.electrons = ElectronCount()
+            self.from_electrons = nn.Sequential(
+                nn.Linear(self.electrons.features, width), nn.SiLU(), nn.Linear(width, 2 * width)
+            )
         # Those that read the Gaussians, by name, since layers may be replaced; and how wide what they make is.
         self._readers = ["filter", "pixel_from_distance", *(["directions.from_distance"] if directions else [])]
         self._widths = [width, width, *([directions] if directions else [])]
@@ -136,10 +150,15 @@ class ImageEncoder(nn.Module):
         if self.directions is not None:
             of_rows, of_pixels = self.directions(*sizes, atoms, batch)
             rows, pixels = rows + of_rows, pixels + of_pixels
+        counted = None
+        if self.electrons is not None and self.from_electrons is not None:
+            counted = self.electrons(batch)
+            scale, shift = self.from_electrons(counted).index_select(0, batch.sample).chunk(2, dim=1)
+            rows = rows * (1.0 + scale) + shift
         rows = self.norm(rows)
         pixels = pixels + self.pixel_from_own(rows).unsqueeze(1)
         pixels.add_(batch.neighbors.gather(self.pixel_from_neighbor(rows)))
-        return Features(rows, pixels if self.lean else functional.silu(pixels), share)
+        return Features(rows, pixels if self.lean else functional.silu(pixels), share, counted)
 
     def _by_distance(self, distance: Tensor) -> Sequence[Tensor]:
         """What the readers make of the distance, each ``[R, K, ·]``: from the table, unless the encoder is not lean and in

@@ -66,6 +66,7 @@ class EquilibriumNetwork(nn.Module):
             config.directions,
             node_channels(config),
             lean=config.encoder == "lean",
+            electrons=config.electrons,
         )
         self.equilibrium = _core(config)
         self.n_scores = config.scores_for(n_classes)
@@ -76,17 +77,18 @@ class EquilibriumNetwork(nn.Module):
         outputs = self.n_scores + (0 if of_distribution else len(QUANTILES))
         self.attention = nn.Linear(width, 1)
         whole = graph_channels(config)
+        counted = self.encoder.electrons.features if self.encoder.electrons else 0
         self.head = nn.Sequential(
-            nn.Linear((POOLINGS + bool(whole)) * width, 2 * width),
+            nn.Linear((POOLINGS + bool(whole or counted)) * width, 2 * width),
             nn.SiLU(),
             nn.Dropout(config.dropout),
             nn.Linear(2 * width, outputs),
         )
-        self.whole = None
-        if whole:
-            self.whole = Expansion(whole)
-            self.from_whole = nn.Sequential(nn.Linear(self.whole.features, width), nn.SiLU())
-            self.past_head = nn.Linear(len(whole), outputs)  # a linear skip connection, for large lengths
+        self.whole = Expansion(whole) if whole else None
+        if whole or counted:
+            expanded = self.whole.features if self.whole else 0
+            self.from_whole = nn.Sequential(nn.Linear(expanded + counted, width), nn.SiLU())
+            self.past_head = nn.Linear(len(whole) + counted, outputs)  # a linear skip connection, for large lengths
 
     def set_units(self, unit: float, cuts: Sequence[float]) -> None:
         """Sets the unit of the estimate and the cuts between the scores (thresholds of the classes, or all edges of the
@@ -124,7 +126,7 @@ class EquilibriumNetwork(nn.Module):
         if self.config.head == "dipole":
             scores, quantiles, states = self.dipole(rows, features, batch)
             return Output(scores, quantiles, states, solution)
-        values, states = self._answer(self._pool(rows, features.rows, batch), batch)
+        values, states = self._answer(self._pool(rows, features.rows, batch), features.electrons, batch)
         if self.config.answer == "distribution":
             return Output(values, values[:, :0], states, solution)
         low, middle, high = values[:, self.n_scores :].split(1, dim=1)
@@ -132,15 +134,19 @@ class EquilibriumNetwork(nn.Module):
         quantiles = torch.cat([middle - spread(low), middle, middle + spread(high)], dim=1)
         return Output(values[:, : self.n_scores], quantiles, states, solution)
 
-    def _answer(self, pooled: Tensor, batch: ImageBatch) -> tuple[Tensor, Tensor]:
-        """Raw outputs, ``[B, C + 3]`` or ``[B, E]``, from pooled states ``[B, 5 D]`` and, if the options say so, features of the whole structure;
+    def _answer(self, pooled: Tensor, electrons: Tensor | None, batch: ImageBatch) -> tuple[Tensor, Tensor]:
+        """Raw outputs ``[B, C + 3]`` or ``[B, E]`` from pooled states ``[B, 5 D]`` and, by the options, features of the whole;
         and the input of the head.
         """
-        if self.whole is None:
+        expanded, scaled = ([], []) if electrons is None else ([electrons], [electrons])
+        if self.whole is not None:
+            assert batch.of_whole is not None  # by the recipe that goes with these options
+            expanded.insert(0, self.whole(batch.of_whole))
+            scaled.insert(0, self.whole.scaled(batch.of_whole))
+        if not expanded:
             return self.head(pooled), pooled
-        assert batch.of_whole is not None  # by the recipe that goes with these options
-        read = torch.cat([pooled, self.from_whole(self.whole(batch.of_whole))], dim=1)
-        return self.head(read) + self.past_head(self.whole.scaled(batch.of_whole)), read
+        read = torch.cat([pooled, self.from_whole(torch.cat(expanded, dim=1))], dim=1)
+        return self.head(read) + self.past_head(torch.cat(scaled, dim=1)), read
 
     def _pool(self, rows: Tensor, injected: Tensor, batch: ImageBatch) -> Tensor:
         """Over a structure's atoms: mean, attention-weighted mean, spread and maximum of the states, and the mean of
