@@ -23,7 +23,7 @@ def card(
     format: Format = FORMAT,
 ) -> None:
     """Prints the card."""
-    from andersonn.inference.predictor import require_task
+    from andersonn.inference.model_bundle import require_task
     from andersonn.scientists.registry import find, weights_folder
     from andersonn.training.card import content_of, page_of
 

@@ -67,6 +67,9 @@ def predict(
     path_column: str | None = PATH_COLUMN,
     model: Path | None = MODEL,
     geometry: Geometry | None = GEOMETRY,
+    thresholds: str | None = typer.Option(
+        None, metavar="A,B", help="Cut the classes at other values of the quantity, such as 0.1,2."
+    ),
     anytime: bool = typer.Option(False, help="Stop solving once the class is settled; the estimate is rougher then."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,
@@ -84,6 +87,8 @@ def predict(
 
     columns = Columns(smiles_column, path_column)
     scientist = load_for(task, model, anytime=anytime, geometry=geometry)
+    if thresholds is not None:
+        scientist = scientist.with_thresholds(_numbers(thresholds))
     failures: list[Failure] = []
     shows: dict[Format, Callable[[Iterator[Prediction | Failure]], None]] = {
         Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: _csv,
@@ -96,6 +101,15 @@ def predict(
     finally:
         reading.finish()
     raise typer.Exit(1 if failures else 0)
+
+
+def _numbers(text: str) -> list[float]:
+    from andersonn.errors import UsageError
+
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise UsageError("bad_thresholds", f"{text!r} are no numbers with commas between", "such as 0.1,2") from None
 
 
 def _closing(answers: Iterator[Answered], reading: Reading) -> Iterator[Answered]:

@@ -145,6 +145,11 @@ class DistributionCalibration:
         """The same distributions, cut elsewhere."""
         return replace(self, thresholds=thresholds)
 
+    def usual_below(self, cut: float) -> float:
+        """Fraction of the training labels below a cut, of a class that begins at zero with those of zero."""
+        found = Distributions(np.array(self.edges), np.array([self.usual]))
+        return float(found.below(cut, or_at=self.zero_is_class)[0])
+
     def class_positions(self) -> tuple[int, ...]:
         """Of each threshold, which must be an edge, how many masses lie below it."""
         return positions_of(np.array(self.edges), self.thresholds)

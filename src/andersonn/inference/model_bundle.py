@@ -5,6 +5,7 @@ none) and ``model.json`` (everything else).
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from andersonn.io.files import from_json, require_format, write_json, write_whol
 from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, network_of
 from andersonn.models.device import pick_device
 from andersonn.sanitize import first_line
-from andersonn.scientists.registry import by_name, registered, shipped
+from andersonn.scientists.registry import by_name, find, registered, shipped
 
 FORMAT = 1
 WEIGHTS, CARD, DOMAIN = "model.safetensors", "model.json", "domain.safetensors"
@@ -145,6 +146,21 @@ class ModelBundle:
         _check_provenance(card, chosen)
         provenance = {name: value for name, value in card.items() if name not in NOT_PROVENANCE}
         return cls(network.eval(), chosen, config, calibration, provenance)
+
+
+def require_task(found: str, asked: str, model: str | os.PathLike[str]) -> None:
+    """Checks that a model in a folder is of the task that was asked for.
+
+    Args:
+        found: task of the model.
+        asked: name of a task, or the Python file that declares it.
+        model: the folder.
+
+    Raises:
+        UsageError: it is not, or there is no such task.
+    """
+    if found != asked and found != find(asked).name:  # which tells a misspelt name as such
+        raise UsageError("wrong_task", f"the model in {str(model)!r} is for {found}, not {asked}", "name its own task")
 
 
 def _is_shipped(task: Task) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -14,10 +14,12 @@ import numpy as np
 
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError, UsageError, unknown
+from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import forward_early_exit
 from andersonn.inference.explain import Explanation, explain, of_one_conformer
 from andersonn.inference.forward import Outputs, averaged, forward
-from andersonn.inference.model_bundle import ModelBundle
+from andersonn.inference.model_bundle import ModelBundle, require_task
+from andersonn.inference.moved_thresholds import with_thresholds
 from andersonn.inference.prediction import DomainScore, Failure, Prediction
 from andersonn.inference.warnings import contradiction, notes_of, trained_electrons, voids_of, warnings_of
 from andersonn.scientists.base import GEOMETRIES, ScientistSpec
@@ -229,6 +231,27 @@ class Predictor:
         config = self.bundle.config.model_copy(update={"conformers": count})
         return type(self)(replace(self.bundle, config=config), self.name, self.folder, self.anytime is not None)
 
+    @property
+    def has_distribution(self) -> bool:
+        """Whether class, estimate and interval are read from one distribution, so that thresholds can be moved."""
+        return isinstance(self.bundle.calibration, DistributionCalibration)
+
+    def with_thresholds(self, thresholds: Sequence[float]) -> Self:
+        """The same model with its classes cut elsewhere: probabilities are those of its distribution, estimates stay.
+
+        Args:
+            thresholds: rising, in the task's unit, one fewer than there are classes.
+
+        Raises:
+            UsageError: there are too many or too few or they do not rise, the model learned its classes at fixed thresholds, or
+                it answers early by a rule that holds for its own.
+        """
+        if self.anytime is not None:
+            raise UsageError(
+                "fixed_thresholds", "early answers are decided at the model's own thresholds", "leave one out"
+            )
+        return type(self)(with_thresholds(self.bundle, self.name, thresholds), self.name, self.folder)
+
     def images(self, name: str, source: Any) -> list[Ready | Failure]:
         """The structures of one input with their images, or what is wrong with it or with some of them.
 
@@ -303,7 +326,8 @@ class Predictor:
         k = int(probabilities.argmax())
         warnings = tuple(warnings_of(self.bundle, structure, images, solve, place))
         # Not class_of: exactly at a cut there is nothing to tell.
-        if sum(value >= cut for cut in self.task.thresholds) != k:
+        # Of one distribution they cannot contradict each other.
+        if not self.has_distribution and sum(value >= cut for cut in self.task.thresholds) != k:
             told = contradiction(self.task, k, float(probabilities[k]), value, interval)
             warnings += (told,) if told else ()
         return Prediction(
@@ -367,21 +391,6 @@ def load_for(
     found = Predictor.load(Path(model), device, anytime, geometry)
     require_task(found.task.name, task, model)
     return found
-
-
-def require_task(found: str, asked: str, model: str | os.PathLike[str]) -> None:
-    """Checks that a model in a folder is of the task that was asked for.
-
-    Args:
-        found: task of the model.
-        asked: name of a task, or the Python file that declares it.
-        model: the folder.
-
-    Raises:
-        UsageError: it is not, or there is no such task.
-    """
-    if found != asked and found != find(asked).name:  # which tells a misspelt name as such
-        raise UsageError("wrong_task", f"the model in {str(model)!r} is for {found}, not {asked}", "name its own task")
 
 
 def _defect(name: str, error: Exception) -> Failure:

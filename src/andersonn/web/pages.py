@@ -47,7 +47,7 @@ def about(scientist: Predictor) -> dict[str, Any]:
         "quantity_words": task.quantity_words,
         "unit": task.unit,
         "range": shown_range(task),
-        "first_threshold_is_fixed": task.zero_is_class,
+        "first_threshold_is_fixed": task.zero_is_class and not scientist.has_distribution,
         "periodic": task.periodic,
         "model": scientist.name,
         "explained_at_once": scientist.bundle.config.model.head == "dipole",  # no atoms are removed for it

@@ -21,6 +21,7 @@ export function classByEstimate(task, answer, cuts) {
 export const RULES = {
   trained: "calibrated on validation data",
   uncalibrated: "not calibrated",
+  distribution: "moved thresholds: by the model's calibrated distribution of the quantity",
   model: "moved thresholds: by the model's own distribution of the quantity; its calibration was not tested there",
   estimate: "moved thresholds: from the estimate and its interval, not calibrated",
 };

@@ -1,0 +1,41 @@
+"""A trained model whose classes are cut elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from andersonn.errors import UsageError
+from andersonn.inference.distribution import DistributionCalibration
+from andersonn.inference.model_bundle import ModelBundle
+
+
+def with_thresholds(bundle: ModelBundle, name: str, thresholds: Sequence[float]) -> ModelBundle:
+    """The same distributions, cut at other values of the quantity.
+
+    Args:
+        bundle: the model.
+        name: of the model, for messages.
+        thresholds: rising, in the task's unit, one fewer than there are classes.
+
+    Raises:
+        UsageError: there are too many or too few or they do not rise, or the model learned its classes at fixed thresholds.
+    """
+    task, calibration = bundle.task.with_thresholds(tuple(thresholds)), bundle.calibration
+    if not isinstance(calibration, DistributionCalibration):
+        told = f"the model {name!r} learned its classes at {', '.join(f'{cut:g}' for cut in bundle.task.thresholds)}"
+        raise UsageError(
+            "fixed_thresholds",
+            f"{told} {task.unit}, and they cannot be moved",
+            "train one with model.answer=distribution, or with thresholds=[...]",
+        )
+    shares = np.diff([0.0, *(calibration.usual_below(cut) for cut in task.thresholds), 1.0])
+    changed = {"majority_class": task.classes[int(np.argmax(shares))], "anytime": None}
+    return replace(
+        bundle,
+        task=task,
+        calibration=calibration.with_thresholds(task.thresholds),
+        provenance=bundle.provenance | changed,
+    )
