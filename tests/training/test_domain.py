@@ -227,9 +227,8 @@ def test_the_card_says_what_the_domain_is_worth(trained):
     domain = bundle.domain
     states = np.repeat(domain.center[None], 10, axis=0).astype(np.float32)
     states[9] += 1e4
-    scores = np.tile([1.0, 0.0, 0.0], (10, 1))
-    outputs = type("Asked", (), {"states": states, "scores": scores})
-    found = describe_domain(domain, outputs, np.array([0] * 8 + [1] * 2))
+    outputs = type("Asked", (), {"states": states})
+    found = describe_domain(domain, outputs, np.array([True] * 8 + [False] * 2))
     assert found["outside"] == pytest.approx(0.1)
     assert found["accuracy_inside"] == pytest.approx(8 / 9)
     assert found["accuracy_outside"] == 0.0

@@ -93,6 +93,8 @@ class DistributionCalibration:
         power: the log-odds of every cut are multiplied by it: below 1 distributions widen.
         tail: the 90 % interval lies between the quantiles ``tail`` and ``1 − tail``; conformal, so near but not exactly 0.05.
         fitted: whether the three were fitted on validation structures.
+        doubt_slope, doubt_middle: how the fraction of the usual distribution rises with the distance d from the training
+            structures, as ``1 / (1 + exp(−slope ln(d / middle)))``; None: it does not.
         made_power, made_tail, made_doubt: power, tail and fraction of the usual distribution for structures whose geometry was
             generated; None: as for the others.
     """
@@ -104,6 +106,8 @@ class DistributionCalibration:
     power: float = 1.0
     tail: float = 0.05
     fitted: bool = False
+    doubt_slope: float | None = None
+    doubt_middle: float | None = None
     made_power: float | None = None
     made_tail: float | None = None
     made_doubt: float | None = None
@@ -114,18 +118,33 @@ class DistributionCalibration:
         usual = np.searchsorted(np.sort(values), edges, side="right") / len(values)
         return cls(tuple(edges.tolist()), tuple(usual.tolist()), task.thresholds, task.zero_is_class)
 
-    def distributions(self, scores: np.ndarray, made: np.ndarray | None = None) -> Distributions:
-        """Calibrated distributions of scores ``[n, E]``; ``made`` tells whose geometry was generated, ``[n]``."""
+    def distributions(
+        self, scores: np.ndarray, made: np.ndarray | None = None, distance: np.ndarray | None = None
+    ) -> Distributions:
+        """Calibrated distributions.
+
+        Args:
+            scores: of the masses, ``[n, E]``.
+            made: whose geometry was generated, ``[n]``; None: nobody's.
+            distance: of each structure from those of training (:meth:`~andersonn.inference.fitted.Domain.distance`), ``[n]``.
+        """
         raw = Distributions.of_scores(np.array(self.edges), scores)
-        power, doubt = (
-            self._by_geometry(self.power, self.made_power, made),
-            self._by_geometry(0.0, self.made_doubt, made),
-        )
+        power = self._by_geometry(self.power, self.made_power, made)
+        doubt = 1.0 - (1.0 - self._by_geometry(0.0, self.made_doubt, made)) * (1.0 - self.doubt(distance))
         return raw.sharpened(power[:, None], doubt[:, None], np.array(self.usual))
 
-    def probabilities(self, scores: np.ndarray, made: np.ndarray | None = None) -> np.ndarray:
-        """Probabilities of the classes, ``[n, C]``."""
-        return self.classes_of(self.distributions(scores, made))
+    def doubt(self, distance: np.ndarray | None) -> np.ndarray:
+        """Fraction of the usual distribution at these distances, ``[n]``; zeros where none are given."""
+        if distance is None or self.doubt_slope is None or self.doubt_middle is None:
+            return np.zeros(1)
+        steep = self.doubt_slope * np.log(np.maximum(distance, LEAST) / self.doubt_middle)
+        return 1.0 / (1.0 + np.exp(-np.clip(steep, -50.0, 50.0)))
+
+    def probabilities(
+        self, scores: np.ndarray, made: np.ndarray | None = None, distance: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Probabilities of the classes, ``[n, C]``; arguments as of :meth:`distributions`."""
+        return self.classes_of(self.distributions(scores, made, distance))
 
     def classes_of(self, found: Distributions) -> np.ndarray:
         """Mass between the thresholds, ``[n, C]``."""
@@ -134,10 +153,14 @@ class DistributionCalibration:
         return np.maximum(np.diff(cdf, axis=1), 0.0)
 
     def estimates(
-        self, scores: np.ndarray, quantiles: np.ndarray, made: np.ndarray | None = None
+        self,
+        scores: np.ndarray,
+        quantiles: np.ndarray,
+        made: np.ndarray | None = None,
+        distance: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Medians ``[n]`` and 90 % intervals ``[n, 2]`` in the task's unit; the quantiles of other networks are not used."""
-        found = self.distributions(scores, made)
+        found = self.distributions(scores, made, distance)
         tail = self._by_geometry(self.tail, self.made_tail, made, len(scores))
         return found.quantile(0.5), np.stack([found.quantile(tail), found.quantile(1.0 - tail)], axis=1)
 
@@ -165,7 +188,7 @@ class DistributionCalibration:
             ValueError: a value is missing, superfluous or impossible.
         """
         names = [field.name for field in fields(cls) if field.name not in ("thresholds", "zero_is_class")]
-        required = [name for name in names if not name.startswith("made_")]
+        required = [name for name in names if not name.startswith(("made_", "doubt_"))]
         if set(values) - set(names) or set(required) - set(values):
             raise ValueError(f"its calibration does not hold {', '.join(required)}")
         content = dict(values)
@@ -174,7 +197,7 @@ class DistributionCalibration:
         edges, usual = np.array(content["edges"]), np.array(content["usual"])
         if not (len(edges) == len(usual) > 2 and (np.diff(edges) > 0).all() and (np.diff(usual) >= 0).all()):
             raise ValueError("its calibration has edges or a usual distribution that do not rise")
-        for name in ("power", "tail", "made_power", "made_tail", "made_doubt"):
+        for name in ("doubt_slope", "doubt_middle", "power", "tail", "made_power", "made_tail", "made_doubt"):
             value, most = values.get(name, 0.1), {"tail": 0.5, "made_tail": 0.5, "made_doubt": 1.0}.get(name, math.inf)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < most:
                 raise ValueError(f"its calibration has {name} {value!r}")

@@ -56,12 +56,15 @@ class Calibration:
     made_doubt: float | None = None
     signed: bool = False
 
-    def probabilities(self, scores: np.ndarray, made: np.ndarray | None = None) -> np.ndarray:
+    def probabilities(
+        self, scores: np.ndarray, made: np.ndarray | None = None, distance: np.ndarray | None = None
+    ) -> np.ndarray:
         """Scores ``[N, C]`` → probabilities ``[N, C]``; each row sums to 1.
 
         Args:
             scores: of the network.
             made: True for structures whose geometry was generated, ``[N]``; None: for none.
+            distance: from the training structures, which changes nothing here.
         """
         shifted = scores / np.reshape(_by_geometry(self.temperature, self.made_temperature, made), (-1, 1))
         powers = np.exp(shifted - shifted.max(axis=1, keepdims=True))
@@ -69,10 +72,14 @@ class Calibration:
         return (1.0 - doubt) * powers / powers.sum(axis=1, keepdims=True) + doubt / scores.shape[1]
 
     def estimates(
-        self, scores: np.ndarray, quantiles: np.ndarray, made: np.ndarray | None = None
+        self,
+        scores: np.ndarray,
+        quantiles: np.ndarray,
+        made: np.ndarray | None = None,
+        distance: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Estimate ``[N]`` and 90 % interval ``[N, 2]`` in the task's unit, not below zero unless the quantity is signed; by the
-        quantiles alone, which were learned apart from the scores. ``made`` as in :meth:`probabilities`.
+        quantiles alone, which were learned apart from the scores. ``made`` and ``distance`` as in :meth:`probabilities`.
         """
         low, middle, high = (quantiles * self.scale).T
         margin = _by_geometry(self.margin, self.made_margin, made)

@@ -295,9 +295,9 @@ class Predictor:
             store = ImageStore.from_images(conformers, self.recipe)
             outputs = averaged(outputs, run(network, store, np.arange(len(conformers))), owner)
         generated = np.array([structure.generated_geometry for _, structure, _ in ready])
-        p = calibration.probabilities(outputs.scores, generated)
-        values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated)
         distances = None if domain is None else domain.distance(outputs.states)
+        p = calibration.probabilities(outputs.scores, generated, distances)
+        values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances)
         predictions = (
             self._prediction(item, p[k], float(values[k]), intervals[k], outputs.part(np.array([k])),
                              None if distances is None else float(distances[k]))

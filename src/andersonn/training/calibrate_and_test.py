@@ -18,12 +18,15 @@ from andersonn.inference.forward import Outputs, forward
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.progress import Progress
 from andersonn.training.baselines import baselines
-from andersonn.training.calibration_fitting import fit_calibration, fit_distributions, takes_negative_values
+from andersonn.training.calibration_fitting import fit_calibration, fit_distributions, fit_doubt, takes_negative_values
 from andersonn.training.dataset import Dataset
-from andersonn.training.domain_fitting import describe_domain, fit_domain
+from andersonn.training.domain_fitting import corrupted_states, describe_domain, fit_domain
 from andersonn.training.early_exit_fitting import fit_early_exit
 from andersonn.training.forward import forward_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
+
+MOST_SPOILT = 2000
+"""Validation structures that are corrupted at most, to learn where an answer is in doubt."""
 
 
 class FitReport(NamedTuple):
@@ -72,19 +75,24 @@ def calibrate_and_test(
     values, generated = dataset.values[validation], dataset.made[validation]
     calibration = fitted_to(raw, outputs, values, task, generated, dataset.values[dataset.usable])
     progress.update(1)
-    metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task)}
     tested = forward_records(network, dataset, test, config.conformers, _part(progress, 1))
     progress.update(2)
     domain = fit_domain(network, dataset, outputs, config.seed)
+    if isinstance(calibration, DistributionCalibration):
+        spoilt = corrupted_states(network, dataset, validation[:MOST_SPOILT], config.seed + 1)
+        distances = domain.distance(outputs.states), domain.distance(spoilt)
+        calibration = fit_doubt(calibration, outputs.scores, values, generated, *distances)
+    metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task, domain=domain)}
     one_each = outputs if config.conformers == 1 else forward(network, dataset.store, validation)
     positions = raw.class_positions() if isinstance(raw, DistributionCalibration) else ()
     anytime = fit_early_exit(network, dataset.store, validation, one_each, positions)
     progress.update(3)
     beside = baselines(dataset, task)
-    metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, beside)
+    metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, beside, domain)
     metrics["test"]["baselines"] = beside(test)
     progress.finish()
-    right = calibration.probabilities(tested.scores, dataset.made[test]).argmax(axis=1) == dataset.labels[test]
+    p = calibration.probabilities(tested.scores, dataset.made[test], domain.distance(tested.states))
+    right = p.argmax(axis=1) == dataset.labels[test]
     return FitReport(calibration, metrics, domain, describe_domain(domain, tested, right), anytime)
 
 
@@ -123,12 +131,14 @@ def answer_metrics(
     values: np.ndarray,
     task: Task,
     made: np.ndarray | None = None,
+    domain: Domain | None = None,
 ) -> dict[str, Any]:
     """Class and estimate metrics of calibrated outputs against the true values; ``made`` as in
-    :meth:`~andersonn.inference.fitted.Calibration.probabilities`.
+    :meth:`~andersonn.inference.fitted.Calibration.probabilities`, ``domain`` of the model.
     """
-    estimates, intervals = calibration.estimates(outputs.scores, outputs.quantiles, made)
-    probabilities = calibration.probabilities(outputs.scores, made)
+    distance = None if domain is None else domain.distance(outputs.states)
+    estimates, intervals = calibration.estimates(outputs.scores, outputs.quantiles, made, distance)
+    probabilities = calibration.probabilities(outputs.scores, made, distance)
     return {
         **classification_metrics(task.class_of(values), probabilities, task.classes),
         **estimate_metrics(values, intervals, estimates),
@@ -142,6 +152,7 @@ def metrics_by_file(
     chosen: np.ndarray,
     task: Task,
     beside: Callable[[np.ndarray], dict[str, Any]] | None = None,
+    domain: Domain | None = None,
 ) -> dict[str, Any]:
     """:func:`answer_metrics` of the records at ``chosen``; if they come from several files, also of each file's, under
     ``by_file``.
@@ -153,14 +164,15 @@ def metrics_by_file(
         chosen: indices of the records that are tested.
         task: gives the classes.
         beside: what :func:`baselines` returns, to be set beside each file's metrics.
+        domain: of the model, if it has one.
     """
     values, made, files = dataset.values[chosen], dataset.made[chosen], dataset.records.files
-    metrics = answer_metrics(outputs, calibration, values, task, made)
+    metrics = answer_metrics(outputs, calibration, values, task, made, domain)
     if files is None:
         return metrics
     metrics["by_file"] = {}
     for name in dict.fromkeys(files[chosen].tolist()):
         part = np.flatnonzero(files[chosen] == name)
-        found = answer_metrics(outputs.part(part), calibration, values[part], task, made[part])
+        found = answer_metrics(outputs.part(part), calibration, values[part], task, made[part], domain)
         metrics["by_file"][name] = found | ({"baselines": beside(chosen[part])} if beside else {})
     return metrics

@@ -13,6 +13,9 @@ from andersonn.inference.fitted import Calibration
 ENOUGH = 200
 """Validation structures of a kind from which it gets a calibration of its own."""
 
+SPOILT = 0.05
+"""Share of structures that are taken to be spoilt, where an answer's doubt is weighed."""
+
 
 def takes_negative_values(task: Task, values: np.ndarray) -> bool:
     """Whether estimates may be negative: the task allows it, and some of the values are."""
@@ -97,6 +100,48 @@ def fit_distributions(
     found = replace(found, made_power=power, made_doubt=doubt)
     of_made = found.distributions(scores[apart], np.ones(int(apart.sum()), dtype=bool))
     return replace(found, made_tail=_tail(of_made, values[apart]))
+
+
+def fit_doubt(
+    calibration: DistributionCalibration,
+    scores: np.ndarray,
+    values: np.ndarray,
+    made: np.ndarray,
+    sound: np.ndarray,
+    spoilt: np.ndarray,
+) -> DistributionCalibration:
+    """Where an answer is mixed with the usual distribution: by the probability that a structure at this distance is spoilt, if
+    :data:`SPOILT` of all are. A spoilt structure says nothing of the quantity. The tails are fitted anew.
+
+    Args:
+        calibration: fitted by :func:`fit_distributions`.
+        scores: of validation structures, ``[N, E]``.
+        values: their true quantity, ``[N]``.
+        made: whose geometry was generated, bool ``[N]``.
+        sound: their distances from the training structures, ``[N]``.
+        spoilt: distances of corrupted validation structures, ``[M]``.
+    """
+    from scipy.optimize import minimize
+
+    logs = np.log(np.maximum(np.concatenate([sound, spoilt]), 1e-9))
+    weight = np.concatenate(
+        [np.full(len(sound), (1 - SPOILT) / len(sound)), np.full(len(spoilt), SPOILT / len(spoilt))]
+    )
+    sign = np.concatenate([np.ones(len(sound)), -np.ones(len(spoilt))])
+
+    def loss(x: np.ndarray) -> float:
+        return float((weight * np.logaddexp(0.0, sign * np.exp(x[0]) * (logs - x[1]))).sum())
+
+    slope, middle = minimize(loss, (1.0, 0.5), method="Nelder-Mead").x
+    found = replace(calibration, doubt_slope=float(np.exp(np.clip(slope, -5, 4))), doubt_middle=float(np.exp(middle)))
+    apart = made if calibration.made_tail is not None else np.zeros(len(made), dtype=bool)
+    of_all = found.distributions(scores, made, sound)
+
+    def tail_of(part: np.ndarray) -> float:
+        return _tail(Distributions(of_all.edges, of_all.cdf[part]), values[part])
+
+    found = replace(found, tail=tail_of(~apart))
+    return replace(found, made_tail=tail_of(apart)) if apart.any() else found
 
 
 def _distribution_loss(

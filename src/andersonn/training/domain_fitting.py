@@ -46,7 +46,7 @@ def fit_domain(network: EquilibriumNetwork | Ensemble, dataset: Dataset, validat
     points = (states - center) @ axes
     k = min(COORDINATES, axes.shape[1])
     centers, radii = _groups(points[:, :k], seed)
-    corrupted = (_corrupted(network, dataset, chosen, seed) - center) @ axes
+    corrupted = (corrupted_states(network, dataset, chosen, seed) - center) @ axes
     first, bias, odds, odds_bias = _classifier(points, corrupted, seed)
     arrays = {
         "center": center, "axes": axes[:, :k], "centers": centers, "radii": radii, "hidden": axes @ first,
@@ -119,7 +119,9 @@ def _groups(points: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return centers, radii
 
 
-def _corrupted(network: EquilibriumNetwork | Ensemble, dataset: Dataset, chosen: np.ndarray, seed: int) -> np.ndarray:
+def corrupted_states(
+    network: EquilibriumNetwork | Ensemble, dataset: Dataset, chosen: np.ndarray, seed: int
+) -> np.ndarray:
     """States of the chosen structures, each with one of the corruptions in turn, ``[n, S]``."""
     random = torch.Generator().manual_seed(seed)
     elements = torch.from_numpy(np.unique(dataset.store.Z).astype(np.int64))

@@ -69,7 +69,7 @@ def evaluate(
         "records": len(records),
         "left_out": len(dataset.unusable),
         "unusable": [{"id": records.ids[i], "reason": why} for i, why in sorted(dataset.unusable.items())],
-        **metrics_by_file(outputs, bundle.calibration, dataset, chosen, task),
+        **metrics_by_file(outputs, bundle.calibration, dataset, chosen, task, domain=bundle.domain),
         "solver": _solver_summary(bundle, outputs),
     }
     majority = task.classes.index(bundle.provenance["majority_class"])

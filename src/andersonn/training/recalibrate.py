@@ -71,9 +71,8 @@ def recalibrate(
 
 def _unfitted(calibration: Calibration | DistributionCalibration) -> Calibration | DistributionCalibration:
     if isinstance(calibration, DistributionCalibration):
-        return replace(
-            calibration, power=1.0, tail=0.05, fitted=False, made_power=None, made_tail=None, made_doubt=None
-        )
+        own = ("edges", "usual", "thresholds", "zero_is_class")
+        return DistributionCalibration(**{name: getattr(calibration, name) for name in own})
     return Calibration(calibration.scale)
 
 
