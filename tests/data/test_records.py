@@ -169,8 +169,9 @@ def test_classes_of_conduction():
     assert CONDUCTION.with_thresholds((0.0, 5.0)).class_of(values).tolist() == [0, 1, 1, 1, 2]
     with pytest.raises(UsageError, match="rising"):
         CONDUCTION.with_thresholds((3.0, 0.0))
-    with pytest.raises(UsageError, match="fixed at 0"):
-        CONDUCTION.with_thresholds((1.0, 3.0))
+    assert CONDUCTION.with_thresholds((0.05, 3.0)).class_of(values).tolist() == [0, 0, 1, 2, 2]
+    with pytest.raises(UsageError, match="at least 0"):
+        CONDUCTION.with_thresholds((-1.0, 3.0))
     with pytest.raises(UsageError, match="did you mean 'conduction'"):
         find("conductoin")
     pores = Task("pores", "pld_A", "Å", ("none", "small", "large"), (2.4, 7.0))

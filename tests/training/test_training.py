@@ -344,14 +344,16 @@ def test_intervals_are_widened_to_ninety_percent():
     values = rng.uniform(20.0, 30.0, 4000)  # far from zero, where intervals are cut off
     quantiles = np.stack([values - 0.01, values, values + 0.01], axis=1) + rng.normal(size=(4000, 1))
     calibration = fit_calibration(np.zeros((4000, 3)), quantiles / 2.0, values, CONDUCTION, scale=2.0)
-    _, intervals = calibration.estimates(quantiles / 2.0)
+    _, intervals = calibration.estimates(quantiles[:, :0], quantiles / 2.0)
     inside = (values >= intervals[:, 0]) & (values <= intervals[:, 1])
     assert inside.mean() == pytest.approx(0.9, abs=0.005)
     assert calibration.margin == pytest.approx(1.645, abs=0.1)
 
 
 def test_estimates_are_never_negative_nor_upside_down():
-    values, intervals = Calibration(2.0, 1.0, -5.0, True).estimates(np.array([[-1.0, -0.5, 0.1], [1.0, 2.0, 3.0]]))
+    values, intervals = Calibration(2.0, 1.0, -5.0, True).estimates(
+        np.zeros((2, 3)), np.array([[-1.0, -0.5, 0.1], [1.0, 2.0, 3.0]])
+    )
     assert (values >= 0).all()
     assert (intervals[:, 0] <= intervals[:, 1]).all()
     assert values[1] == 4.0
@@ -378,7 +380,7 @@ def test_made_geometries_get_a_calibration_of_their_own():
     quantiles = guess[:, None] + np.array([-0.1, 0.0, 0.1])
     calibration = fit_calibration(scores, quantiles, values, POLARITY, 1.0, made)
     assert calibration.made_temperature > 2 * calibration.temperature
-    _, intervals = calibration.estimates(quantiles, made)
+    _, intervals = calibration.estimates(scores, quantiles, made)
     inside = (values >= intervals[:, 0]) & (values <= intervals[:, 1])
     for kind in (made, ~made):
         assert inside[kind].mean() == pytest.approx(0.9, abs=0.01)

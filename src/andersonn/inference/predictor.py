@@ -327,7 +327,10 @@ class Predictor:
         warnings = tuple(warnings_of(self.bundle, structure, images, solve, place))
         # Not class_of: exactly at a cut there is nothing to tell.
         # Of one distribution they cannot contradict each other.
-        if not self.has_distribution and sum(value >= cut for cut in self.task.thresholds) != k:
+        if (
+            not isinstance(self.bundle.calibration, DistributionCalibration)
+            and sum(value >= cut for cut in self.task.thresholds) != k
+        ):
             told = contradiction(self.task, k, float(probabilities[k]), value, interval)
             warnings += (told,) if told else ()
         return Prediction(

@@ -25,7 +25,7 @@ from andersonn.training.early_exit_fitting import fit_early_exit
 from andersonn.training.forward import forward_records
 from andersonn.training.metrics import classification_metrics, estimate_metrics
 
-MOST_SPOILT = 2000
+MOST_CORRUPTED = 2000
 """Validation structures that are corrupted at most, to learn where an answer is in doubt."""
 
 
@@ -79,8 +79,8 @@ def calibrate_and_test(
     progress.update(2)
     domain = fit_domain(network, dataset, outputs, config.seed)
     if isinstance(calibration, DistributionCalibration):
-        spoilt = corrupted_states(network, dataset, validation[:MOST_SPOILT], config.seed + 1)
-        distances = domain.distance(outputs.states), domain.distance(spoilt)
+        corrupted = corrupted_states(network, dataset, validation[:MOST_CORRUPTED], config.seed + 1)
+        distances = domain.distance(outputs.states), domain.distance(corrupted)
         calibration = fit_doubt(calibration, outputs.scores, values, generated, *distances)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task, domain=domain)}
     one_each = outputs if config.conformers == 1 else forward(network, dataset.store, validation)

@@ -13,8 +13,8 @@ from andersonn.inference.fitted import Calibration
 ENOUGH = 200
 """Validation structures of a kind from which it gets a calibration of its own."""
 
-SPOILT = 0.05
-"""Share of structures that are taken to be spoilt, where an answer's doubt is weighed."""
+CORRUPTED = 0.05
+"""Share of structures that are taken to be corrupted, where an answer's doubt is weighed."""
 
 
 def takes_negative_values(task: Task, values: np.ndarray) -> bool:
@@ -108,10 +108,10 @@ def fit_doubt(
     values: np.ndarray,
     made: np.ndarray,
     sound: np.ndarray,
-    spoilt: np.ndarray,
+    corrupted: np.ndarray,
 ) -> DistributionCalibration:
-    """Where an answer is mixed with the usual distribution: by the probability that a structure at this distance is spoilt, if
-    :data:`SPOILT` of all are. A spoilt structure says nothing of the quantity. The tails are fitted anew.
+    """Where an answer is mixed with the usual distribution: by the probability that a structure at this distance is corrupted, if
+    :data:`CORRUPTED` of all are. A corrupted structure says nothing of the quantity. The tails are fitted anew.
 
     Args:
         calibration: fitted by :func:`fit_distributions`.
@@ -119,15 +119,15 @@ def fit_doubt(
         values: their true quantity, ``[N]``.
         made: whose geometry was generated, bool ``[N]``.
         sound: their distances from the training structures, ``[N]``.
-        spoilt: distances of corrupted validation structures, ``[M]``.
+        corrupted: distances of corrupted validation structures, ``[M]``.
     """
     from scipy.optimize import minimize
 
-    logs = np.log(np.maximum(np.concatenate([sound, spoilt]), 1e-9))
+    logs = np.log(np.maximum(np.concatenate([sound, corrupted]), 1e-9))
     weight = np.concatenate(
-        [np.full(len(sound), (1 - SPOILT) / len(sound)), np.full(len(spoilt), SPOILT / len(spoilt))]
+        [np.full(len(sound), (1 - CORRUPTED) / len(sound)), np.full(len(corrupted), CORRUPTED / len(corrupted))]
     )
-    sign = np.concatenate([np.ones(len(sound)), -np.ones(len(spoilt))])
+    sign = np.concatenate([np.ones(len(sound)), -np.ones(len(corrupted))])
 
     def loss(x: np.ndarray) -> float:
         return float((weight * np.logaddexp(0.0, sign * np.exp(x[0]) * (logs - x[1]))).sum())
