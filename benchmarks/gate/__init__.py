@@ -1,0 +1,1 @@
+"""What weights must show before they are shipped: ``make gate``."""
