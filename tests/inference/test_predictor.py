@@ -38,7 +38,7 @@ def assert_contract(answer: Prediction):
     low, high = content["estimate"]["interval90"]
     assert 0 <= low <= high
     assert content["estimate"]["quantity"] == "band_gap_eV"
-    assert content["thresholds"] == [0.0, 3.0]
+    assert content["thresholds"] == list(CONDUCTION.thresholds)
     assert content["solver"].keys() == {"name", "steps", "evaluations", "residual", "status"}
     assert content["solver"]["status"] == "converged"
     assert content["solver"]["residual"] <= 1e-3

@@ -49,7 +49,7 @@ def test_files(trained):
     card = json.loads((out / "model.json").read_text())
     assert card["task"] == "conduction"
     assert card["classes"] == ["metal", "semiconductor", "insulator"]
-    assert card["thresholds"] == [0.0, 3.0]
+    assert card["thresholds"] == [0.05, 3.0]
     assert card["calibration"]["fitted"]
     assert card["data"]["train"] > card["data"]["test"] > 0
     assert card["elements"]["O"] > 10

@@ -12,6 +12,7 @@ from andersonn.data.tasks import Task
 from andersonn.estimators.base import EquilibriumEstimator
 from andersonn.estimators.options import Options
 from andersonn.estimators.targets import number_targets, one_column
+from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.forward import Outputs
 from andersonn.models import QUANTILES
 from andersonn.training.trainer import Trainer
@@ -22,8 +23,11 @@ class NumberTrainer(Trainer):
 
     def validation_loss(self, outputs: Outputs, indices: np.ndarray, p: np.ndarray) -> float:
         """Mean pinball loss of the three quantiles, in units of the training values' standard deviation."""
-        error = self.dataset.values[indices, None] / self.scale - outputs.quantiles
-        levels = np.array(QUANTILES)
+        levels, quantiles = np.array(QUANTILES), outputs.quantiles
+        if isinstance(self.raw_calibration, DistributionCalibration):
+            found = self.raw_calibration.distributions(outputs.scores)
+            quantiles = np.stack([found.quantile(level) for level in QUANTILES], axis=1) / self.scale
+        error = self.dataset.values[indices, None] / self.scale - quantiles
         return float(np.maximum(levels * error, (levels - 1.0) * error).sum(axis=1).mean())
 
 

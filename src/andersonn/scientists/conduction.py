@@ -13,7 +13,7 @@ CONDUCTION = Task(
     quantity="band_gap_eV",
     unit="eV",
     classes=("metal", "semiconductor", "insulator"),
-    thresholds=(0.0, 3.0),
+    thresholds=(0.05, 3.0),  # smaller gaps are noise of the k-points: three quarters are none in a newer release
     zero_is_class=True,
     lowest=0.0,
     highest=30.0,  # solid helium, the widest gap there is, has about 20 eV
@@ -37,9 +37,14 @@ SCIENTIST = ScientistSpec(
     task=CONDUCTION,
     preset={
         "image.oxidation": True,
+        "image.columns": 8,
+        "model.encoder": "lean",
+        "model.electrons": True,
         "model.oxidation": True,
+        "model.answer": "distribution",
         "model.initializer": True,
-        "epochs": 10,
+        "strain": 0.015,  # cells of newer calculations are 2 to 4 % smaller in volume
+        "epochs": 16,
     },
     examples={
         "quartz": "examples/structures/quartz.cif",
