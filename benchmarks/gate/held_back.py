@@ -75,7 +75,9 @@ def accuracy(asked: Asked, least: float) -> list[Check]:
     flagged = np.mean([a.domain is not None and not a.domain.inside for a in asked.answers])
     mae = np.abs(asked.values - [a.value for a in asked.answers]).mean()
     return [
-        Check("accuracy", asked.right.mean(), least, None, n, False, f"mean absolute error {mae:.3f} {asked.task.unit}"),
+        Check(
+            "accuracy", asked.right.mean(), least, None, n, False, f"mean absolute error {mae:.3f} {asked.task.unit}"
+        ),
         Check("doubt tells wrong from right (AUROC)", float("nan") if area is None else area, 0.85, None, n),
         Check("false alarms: outside the domain", float(flagged), None, 0.02, n),
     ]
@@ -86,7 +88,9 @@ def coverage(asked: Asked) -> list[Check]:
     found = [Check("90 % interval covers", asked.covered.mean(), 0.88, 0.92, len(asked.covered))]
     for name, part in slices(asked.structures):
         if part.sum() >= FEWEST:
-            found.append(Check(f"90 % interval covers, {name}", asked.covered[part].mean(), 0.88, 0.92, int(part.sum())))
+            found.append(
+                Check(f"90 % interval covers, {name}", asked.covered[part].mean(), 0.88, 0.92, int(part.sum()))
+            )
     return found
 
 
@@ -116,7 +120,9 @@ def corrupted(asked: Asked, most: int = 300, seed: int = 0) -> list[Check]:
         warned = float(np.mean([bool(a.warnings) for a in answers]))
         note = f"refused {len(changed) - len(answers)}, a warning {warned:.2f}"
         if warned >= 0.8:
-            found.append(Check(f"{name}: a warning", warned, 0.8, None, len(answers), False, f"mean certainty {certain:.2f}"))
+            found.append(
+                Check(f"{name}: a warning", warned, 0.8, None, len(answers), False, f"mean certainty {certain:.2f}")
+            )
         else:
             found.append(Check(f"{name}: mean certainty", certain, None, SURE, len(answers), False, note))
     return found

@@ -42,7 +42,9 @@ def textbook_crystals(scientist: Scientist) -> list[Check]:
     inside = (gaps >= ends[:, 0] - 0.2) & (gaps <= ends[:, 1] + 0.2)  # tabulated values are known to ± 0.2 eV
     wrong = [structures[k].id for k in np.flatnonzero(hard & ~right)]
     return [
-        Check("textbook crystals: class", right[hard].mean(), 0.93, None, int(hard.sum()), False, ", ".join(wrong[:25])),
+        Check(
+            "textbook crystals: class", right[hard].mean(), 0.93, None, int(hard.sum()), False, ", ".join(wrong[:25])
+        ),
         Check("textbook crystals: 90 % interval covers", inside.mean(), 0.85, None, len(gaps)),
         Check("textbook crystals: outside the domain", _outside(answers), None, 0.0, len(gaps)),
     ]
@@ -56,7 +58,9 @@ def half_heuslers(scientist: Scientist, file: Path) -> list[Check]:
     metal = np.array([a.label == "metal" for a in answered(scientist, [records[k] for k in chosen])])
     with_gap, without = gaps > 0.1, gaps == 0.0
     return [
-        Check("half-Heuslers with a gap above 0.1 eV: found", (~metal[with_gap]).mean(), 0.8, None, int(with_gap.sum())),
+        Check(
+            "half-Heuslers with a gap above 0.1 eV: found", (~metal[with_gap]).mean(), 0.8, None, int(with_gap.sum())
+        ),
         Check("half-Heuslers without a gap: lost", (~metal[without]).mean(), None, 0.15, int(without.sum())),
     ]
 
@@ -89,7 +93,9 @@ def known_molecules(scientist: Scientist) -> list[Check]:
     covered = (true >= ends[:, 0]) & (true <= ends[:, 1])
     return [
         Check("everyday molecules: largest error, D", error[everyday].max(), None, 0.25, int(everyday.sum()), True),
-        Check("known molecules: within 0.4 D", (error <= 0.4).mean(), 0.95, None, len(rows), False, ", ".join(far[:25])),
+        Check(
+            "known molecules: within 0.4 D", (error <= 0.4).mean(), 0.95, None, len(rows), False, ", ".join(far[:25])
+        ),
         Check("known molecules: outside the domain", _outside(answers), None, 0.0, len(rows)),
         Check("CCCBDB: within 0.4 D", (other <= 0.4).mean(), 0.95, None, len(more)),
         Check("CCCBDB: mean absolute error, D", other.mean(), None, 0.2, len(more)),
