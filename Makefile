@@ -12,7 +12,7 @@ TORCH ?= 2.13.0
 PIP := -m pip install --quiet --disable-pip-version-check
 CHECKED = "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.12')"
 
-.PHONY: help demo test types coverage test-all test-lowest test-newest docs lint audit clean
+.PHONY: help demo test types coverage test-all gate test-lowest test-newest docs lint audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -34,6 +34,10 @@ coverage: $(READY)  ## which lines the tests run: fails below the floor in pypro
 
 test-all: $(READY)  ## all tests
 	$(BIN)/python -m pytest
+
+# Words for the gate, as in make gate GATE="--data conduction=crystals.parquet".
+gate: $(READY)  ## known answers and more that weights must pass before they are shipped
+	cd benchmarks && ../$(BIN)/python -m gate $(GATE)
 
 docs: $(READY)  ## the documentation as a site: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
