@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from andersonn import Scientist
@@ -43,16 +45,15 @@ def main() -> int:
     return int(failed)
 
 
-def checks(task: str, scientist: Scientist, files: list[Path], most: int) -> list[Check]:
+def checks(task: str, scientist: Scientist, files: list[Path], most: int) -> Iterator[Check]:
     """All checks of a scientist."""
-    found = KNOWN[task](scientist) if task in KNOWN else []
+    yield from KNOWN[task](scientist) if task in KNOWN else []
     for file in files:
         if task == "conduction" and "2018" in file.name:
-            found += half_heuslers(scientist, file)
+            yield from half_heuslers(scientist, file)
         asked = Asked(scientist, Records.read(file, (scientist.task.quantity,)), most)
         parts = [*accuracy(asked, LEAST[task]), *coherence(asked), *coverage(asked), *corrupted(asked)]
-        found += [Check(**{**vars(each), "name": f"{file.stem}: {each.name}"}) for each in parts]
-    return found
+        yield from (replace(each, name=f"{file.stem}: {each.name}") for each in parts)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 from andersonn import Scientist
 from andersonn.data.records import Records
 from andersonn.data.splits import SplitRule, split_of
+from andersonn.errors import InputError
 from andersonn.inference.prediction import Prediction
 from andersonn.structures import elements
 from andersonn.structures.structure import Structure
@@ -112,13 +113,19 @@ def corrupted(asked: Asked, most: int = 300, seed: int = 0) -> list[Check]:
     """Structures with elements exchanged, compressed by 8 %, or lacking an atom: less sure, or a warning."""
     random, found = np.random.default_rng(seed), []
     for name, change in CHANGES.items():
-        changed = [each for each in (change(s, random) for s in asked.structures[:most]) if each is not None]
+        changed, refused = [], 0
+        for structure in asked.structures[:most]:
+            try:
+                changed.append(change(structure, random))
+            except InputError:  # atoms overlap: nobody gets an answer to that
+                refused += 1
+        changed = [each for each in changed if each is not None]
         answers = [a for a in asked.scientist.predict(changed) if isinstance(a, Prediction)]
         if not answers:
             continue
         certain = float(np.mean([max(a.probabilities.values()) for a in answers]))
         warned = float(np.mean([bool(a.warnings) for a in answers]))
-        note = f"refused {len(changed) - len(answers)}, a warning {warned:.2f}"
+        note = f"refused {refused + len(changed) - len(answers)}, a warning {warned:.2f}"
         if warned >= 0.8:
             found.append(
                 Check(f"{name}: a warning", warned, 0.8, None, len(answers), False, f"mean certainty {certain:.2f}")

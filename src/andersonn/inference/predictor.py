@@ -231,11 +231,6 @@ class Predictor:
         config = self.bundle.config.model_copy(update={"conformers": count})
         return type(self)(replace(self.bundle, config=config), self.name, self.folder, self.anytime is not None)
 
-    @property
-    def has_distribution(self) -> bool:
-        """Whether class, estimate and interval are read from one distribution, so that thresholds can be moved."""
-        return isinstance(self.bundle.calibration, DistributionCalibration)
-
     def with_thresholds(self, thresholds: Sequence[float]) -> Self:
         """The same model with its classes cut elsewhere: probabilities are those of its distribution, estimates stay.
 
@@ -295,9 +290,10 @@ class Predictor:
             store = ImageStore.from_images(conformers, self.recipe)
             outputs = averaged(outputs, run(network, store, np.arange(len(conformers))), owner)
         generated = np.array([structure.generated_geometry for _, structure, _ in ready])
+        rows = np.array([len(images[0]) for _, _, images in ready])
         distances = None if domain is None else domain.distance(outputs.states)
         p = calibration.probabilities(outputs.scores, generated, distances)
-        values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances)
+        values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances, rows)
         predictions = (
             self._prediction(item, p[k], float(values[k]), intervals[k], outputs.part(np.array([k])),
                              None if distances is None else float(distances[k]))

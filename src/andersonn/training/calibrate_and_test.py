@@ -81,7 +81,8 @@ def calibrate_and_test(
     if isinstance(calibration, DistributionCalibration):
         corrupted = corrupted_states(network, dataset, validation[:MOST_CORRUPTED], config.seed + 1)
         distances = domain.distance(outputs.states), domain.distance(corrupted)
-        calibration = fit_doubt(calibration, outputs.scores, values, generated, *distances)
+        rows = dataset.store.n_rows[validation]
+        calibration = fit_doubt(calibration, outputs.scores, values, generated, rows, *distances)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task, domain=domain)}
     one_each = outputs if config.conformers == 1 else forward(network, dataset.store, validation)
     positions = raw.class_positions() if isinstance(raw, DistributionCalibration) else ()
@@ -132,12 +133,14 @@ def answer_metrics(
     task: Task,
     made: np.ndarray | None = None,
     domain: Domain | None = None,
+    rows: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Class and estimate metrics of calibrated outputs against the true values; ``made`` as in
-    :meth:`~andersonn.inference.fitted.Calibration.probabilities`, ``domain`` of the model.
+    :meth:`~andersonn.inference.fitted.Calibration.probabilities`, ``domain`` of the model,
+    ``rows`` of the images.
     """
     distance = None if domain is None else domain.distance(outputs.states)
-    estimates, intervals = calibration.estimates(outputs.scores, outputs.quantiles, made, distance)
+    estimates, intervals = calibration.estimates(outputs.scores, outputs.quantiles, made, distance, rows)
     probabilities = calibration.probabilities(outputs.scores, made, distance)
     return {
         **classification_metrics(task.class_of(values), probabilities, task.classes),
@@ -167,12 +170,13 @@ def metrics_by_file(
         domain: of the model, if it has one.
     """
     values, made, files = dataset.values[chosen], dataset.made[chosen], dataset.records.files
-    metrics = answer_metrics(outputs, calibration, values, task, made, domain)
+    rows = dataset.store.n_rows[chosen]
+    metrics = answer_metrics(outputs, calibration, values, task, made, domain, rows)
     if files is None:
         return metrics
     metrics["by_file"] = {}
     for name in dict.fromkeys(files[chosen].tolist()):
         part = np.flatnonzero(files[chosen] == name)
-        found = answer_metrics(outputs.part(part), calibration, values[part], task, made[part], domain)
+        found = answer_metrics(outputs.part(part), calibration, values[part], task, made[part], domain, rows[part])
         metrics["by_file"][name] = found | ({"baselines": beside(chosen[part])} if beside else {})
     return metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from andersonn.inference.fitted import Calibration
 ENOUGH = 200
 """Validation structures of a kind from which it gets a calibration of its own."""
 
+SIZES = (4, 8, 16, 40, 100_000)
+"""Largest images, by rows, of the groups that get tails of their own."""
 CORRUPTED = 0.05
 """Share of structures that are taken to be corrupted, where an answer's doubt is weighed."""
 
@@ -107,6 +110,7 @@ def fit_doubt(
     scores: np.ndarray,
     values: np.ndarray,
     made: np.ndarray,
+    rows: np.ndarray,
     sound: np.ndarray,
     corrupted: np.ndarray,
 ) -> DistributionCalibration:
@@ -118,6 +122,7 @@ def fit_doubt(
         scores: of validation structures, ``[N, E]``.
         values: their true quantity, ``[N]``.
         made: whose geometry was generated, bool ``[N]``.
+        rows: of their images, ``[N]``; sizes with enough structures get tails of their own.
         sound: their distances from the training structures, ``[N]``.
         corrupted: distances of corrupted validation structures, ``[M]``.
     """
@@ -141,6 +146,9 @@ def fit_doubt(
         return _tail(Distributions(of_all.edges, of_all.cdf[part]), values[part])
 
     found = replace(found, tail=tail_of(~apart))
+    parts = [(size, ~apart & (rows > low) & (rows <= size)) for low, size in pairwise((0, *SIZES))]
+    if all(part.sum() >= ENOUGH for _, part in parts):
+        found = replace(found, tail_by_size=tuple((size, tail_of(part)) for size, part in parts))
     return replace(found, made_tail=tail_of(apart)) if apart.any() else found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from andersonn.errors import UsageError
+from andersonn.inference.distribution import DistributionCalibration
 from andersonn.scientists.registry import registered
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def about(scientist: Predictor) -> dict[str, Any]:
         "quantity_words": task.quantity_words,
         "unit": task.unit,
         "range": shown_range(task),
-        "first_threshold_is_fixed": task.zero_is_class and not scientist.has_distribution,
+        "first_threshold_is_fixed": task.zero_is_class
+        and not isinstance(scientist.bundle.calibration, DistributionCalibration),
         "periodic": task.periodic,
         "model": scientist.name,
         "explained_at_once": scientist.bundle.config.model.head == "dipole",  # no atoms are removed for it
