@@ -290,8 +290,9 @@ class Equilibrium(nn.Module):
         samples = len(offsets) - 1 if offsets is not None else (1 if start.dim() < 2 else len(start))
         result = nothing_to_solve(start, samples)
         state, kept = (each if f.tree is None else f.tree.unpack(each) for each in (z, result.z))
-        status = torch.full_like(result.status, Status.UNJUDGED)
-        return state, replace(result, z=kept, status=status, residual=torch.full_like(result.residual, torch.nan))
+        nan = torch.full_like(result.residual, torch.nan)
+        self.last = replace(result, z=kept, status=torch.full_like(result.status, Status.UNJUDGED), residual=nan)
+        return state, self.last
 
     def initializer_loss(self) -> Tensor:
         """How far the initializer's guess was from the solution in the last solve: the mean over samples of
