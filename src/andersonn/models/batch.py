@@ -166,7 +166,9 @@ class ImageBatch:
         if dtype == self.distance.dtype:
             return self
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        floats = {n: v.to(dtype) for n, v in values.items() if isinstance(v, Tensor) and v.is_floating_point()}
+        floats: dict[str, Any] = {
+            n: v.to(dtype) for n, v in values.items() if isinstance(v, Tensor) and v.is_floating_point()
+        }
         return replace(self, **floats)
 
     def neighbor_vectors(self) -> Tensor:
