@@ -9,7 +9,7 @@ the state it returned; then "!n" for n samples not solved, "?n" for n false stat
 sums over the seeds, but for the most steps. Less than three minutes on one core; only the whole is timed.
 
 ``--held-back`` takes random maps instead (:mod:`contest.held_back`): ``tune`` is the half to change solvers by, ``report`` the half to
-check a change by. ``--solver`` leaves the other solvers out.
+check a change by; ``--first-seed`` draws others. ``--solver`` leaves the other solvers out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from andersonn.io.files import write_json
 from andersonn.measuring.problems import FixedPointProblem
 from andersonn.solvers import Anderson, Broyden, FixedPointIteration, NewtonKrylov, Solver
 from contest.contest import inspect
-from contest.held_back import draws
+from contest.held_back import FIRST_SEED, draws
 from contest.problems import PROBLEMS, Case, only
 
 SOLVERS: dict[str, Solver] = {
@@ -91,6 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problem", action="append", help="only this one; may be given again")
     parser.add_argument("--held-back", choices=["tune", "report"])
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED, help="of the maps held back")
     parser.add_argument("--solver", action="append", choices=SOLVERS, help="only this one; may be given again")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=400)
@@ -100,7 +101,7 @@ def main() -> None:
         parser.error("--problem names problems of the contest; leave out --held-back")
     torch.set_num_threads(1)
     begin = time.perf_counter()
-    available = draws(arguments.held_back) if arguments.held_back else cases()
+    available = draws(arguments.held_back, arguments.first_seed) if arguments.held_back else cases()
     chosen = list(only(available, arguments.problem) if arguments.problem else available)
     solvers = {name: SOLVERS[name] for name in arguments.solver or SOLVERS}
     print(f"{'':44s}" + "".join(f"{name:>19s}" for name in solvers))

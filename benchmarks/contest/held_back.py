@@ -1,7 +1,8 @@
 """Random maps to check a change of a solver by: each family in eight draws, four to tune on and four to report.
 
 A draw takes its sizes and strengths from its own random numbers, none of them those of the contest's problems. Tune on
-:func:`draws` of the half ``"tune"`` alone.
+:func:`draws` of the half ``"tune"`` alone. A half to report is used up once a change was chosen or refused by it: take
+another first seed for the next one; ``docs/measured.md`` lists those used.
 """
 
 from __future__ import annotations
@@ -85,13 +86,18 @@ FAMILIES: dict[str, Draw] = {
 }
 
 
-def draws(half: Literal["tune", "report"]) -> list[Case]:
-    """The cases of one half: even draws, or odd ones; of each family, double and single precision in turn."""
+def draws(half: Literal["tune", "report"], first_seed: int = FIRST_SEED) -> list[Case]:
+    """The cases of one half: even draws, or odd ones; of each family, double and single precision in turn.
+
+    Args:
+        half: which.
+        first_seed: of the random numbers; another one gives other draws. Those of two are different if they are 1,000 apart.
+    """
     cases = []
     for number, (family, draw) in enumerate(FAMILIES.items()):
         for i in range(half == "report", DRAWS, 2):
-            random = np.random.default_rng([FIRST_SEED, number, i])
-            make = partial(_shifted, draw(random), FIRST_SEED + 100 * i)
+            random = np.random.default_rng([first_seed, number, i])
+            make = partial(_shifted, draw(random), first_seed + 100 * i)
             dtype = "float64" if i % 4 < 2 else "float32"
             cases.append(Case(Problem(f"{family} {i}", "held back", make), dtype, BATCH))
     return cases

@@ -85,8 +85,16 @@ def test_the_halves_of_the_maps_held_back_are_disjoint_and_the_same_each_time():
         assert torch.allclose(posed.f.subset(part, part)(posed.z0[part]), posed.f(posed.z0)[part], rtol=1e-4, atol=1e-5)
 
 
+def test_another_first_seed_gives_other_maps_of_the_same_families():
+    for one, other in zip(draws("report"), draws("report", 9000), strict=True):
+        assert str(one) == str(other)
+        first, second = one.pose(0), other.pose(0)
+        values = first.f(first.z0), second.f(second.z0)
+        assert values[0].shape != values[1].shape or not torch.equal(*values)
+
+
 def test_the_command_takes_a_half_and_a_solver(monkeypatch, capsys):
-    monkeypatch.setattr(defaults, "draws", lambda half: draws(half)[:1])
+    monkeypatch.setattr(defaults, "draws", lambda half, seed: draws(half, seed)[:1])
     monkeypatch.setattr("sys.argv", ["defaults.py", "--held-back", "report", "--solver", "Picard", "--seeds", "0"])
     threads = torch.get_num_threads()
     defaults.main()

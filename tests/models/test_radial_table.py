@@ -100,7 +100,7 @@ def move_gaussians(net):
 
 
 def replace_a_layer(net):
-    net.pixel_from_distance = torch.nn.Sequential(torch.nn.Linear(24, 16), torch.nn.Tanh(), torch.nn.Linear(16, 16))
+    net.pixel_from_distance = torch.nn.Sequential(torch.nn.Linear(24, 16), torch.nn.SiLU(), torch.nn.Linear(16, 16))
 
 
 def widen(net):

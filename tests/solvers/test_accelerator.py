@@ -36,7 +36,7 @@ SOLVERS = {
     "guarded Broyden": Broyden(safeguard=1.2, **TOLERANCE),
 }
 F_LAUNCHES = 3
-MIXING = {"Picard": 2, "Anderson": 9, "no safeguard": 9, "Broyden": 15}
+MIXING = {"Picard": 2, "Anderson": 8, "no safeguard": 8, "Broyden": 12}
 """Operations of an evaluation beside those of f, with no sample held: lower them when it takes fewer."""
 HOLDING = 2
 """More of them while samples that have converged are held at their states."""
@@ -122,6 +122,48 @@ def test_the_safeguard_launches_nothing_until_it_triggers(capable):
     kinks = Anderson(window=8, safeguard=2.0, patience=None, **TOLERANCE)
     assert kinks.solve(lambda z: 0.8 * torch.relu(z @ weight + shift), capable.put(z0)).all_converged
     assert capable.operations["addmm"] > 0  # takes in what was forgotten
+
+
+@pytest.mark.parametrize("scale", [1e-17, 1e17, 1e22])
+@pytest.mark.parametrize("name", ["Anderson", "Broyden"])
+def test_products_that_vanish_or_overflow_are_looked_after(capable, name, scale):
+    """In states whose squares float32 does not hold; one sample is solved exactly at once."""
+    weight, shift, z0 = problem(radius=0.9)
+    alive = torch.ones(8, 1)
+    alive[2] = 0.0
+
+    def f_of(weight, shift, alive):
+        return lambda z: scale * (alive * torch.tanh(z @ weight / scale) + shift)
+
+    # Where products overflow, steps are Picard's.
+    expected = SOLVERS["Picard" if scale > 1e19 else name].solve(f_of(weight, shift, alive), scale * z0)
+    f = f_of(*(capable.put(each) for each in (weight, shift, alive)))
+    found = SOLVERS[name].solve(f, capable.put(scale * z0))
+    assert found.all_converged
+    assert found.evaluations <= expected.evaluations + 1
+    assert capable.operations["nan_to_num"] + capable.operations["nan_to_num_"] > 0
+    capable.reset()
+    usual = SOLVERS[name].solve(tanh(capable.put(weight), capable.put(shift)), capable.put(z0))
+    assert usual.all_converged
+    assert capable.operations["nan_to_num"] + capable.operations["nan_to_num_"] <= 1  # before norms have been read
+
+
+def test_a_sample_solved_exactly_goes_on_when_others_change_it(capable):
+    """Its steps have no length, so that their products are zeros."""
+    weight, shift, z0 = problem(torch.float64, symmetric=False, radius=0.9)
+    first, z0[0] = torch.zeros(8, 1, dtype=torch.float64), 0.0
+    first[0] = 1.0
+
+    def f_of(weight, shift, first):  # sample 0 sees the sum of the others once that is large
+        return lambda z: (
+            first * torch.relu(z[1:].abs().sum() - 400.0) * 1e-3 + (1 - first) * torch.tanh(z @ weight + shift)
+        )
+
+    found = Broyden(**TOLERANCE).solve(f_of(*(capable.put(each) for each in (weight, shift, first))), capable.put(z0))
+    f, z = f_of(weight, shift, first), host(found.z)
+    assert torch.isfinite(z).all()
+    assert (((f(z) - z).norm(dim=1) <= 1.01e-5 * f(z).norm(dim=1)) == (host(found.status) == 0)).all()
+    assert found.all_converged
 
 
 def test_what_the_safeguard_finds():

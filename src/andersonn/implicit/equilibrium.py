@@ -290,8 +290,9 @@ class Equilibrium(nn.Module):
         samples = len(offsets) - 1 if offsets is not None else (1 if start.dim() < 2 else len(start))
         result = nothing_to_solve(start, samples)
         state, kept = (each if f.tree is None else f.tree.unpack(each) for each in (z, result.z))
-        status = torch.full_like(result.status, Status.UNJUDGED)
-        return state, replace(result, z=kept, status=status, residual=torch.full_like(result.residual, torch.nan))
+        unjudged = torch.full_like(result.status, Status.UNJUDGED)
+        self.last = replace(result, z=kept, status=unjudged, residual=torch.full_like(result.residual, torch.nan))
+        return state, self.last
 
     def initializer_loss(self) -> Tensor:
         """How far the initializer's guess was from the solution in the last solve: the mean over samples of
@@ -357,9 +358,8 @@ class Equilibrium(nn.Module):
     def _guessed(self, x: Any) -> Any:
         """The initializer's state, recorded in training mode; gradients never reach x."""
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
-            initializer = self.initializer
-            assert initializer is not None
-            return _at_least_single(initializer(detached(x)))
+            assert self.initializer is not None
+            return _at_least_single(self.initializer(detached(x)))
 
     def _default(self, x: Any) -> Any:
         cell: Any = self.cell

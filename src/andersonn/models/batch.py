@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,9 @@ from torch.nn import functional
 
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
+
+PRECISIONS = (torch.float32, torch.float64)
+"""Of a network's weights."""
 
 
 class Neighbors(NamedTuple):
@@ -145,6 +148,28 @@ class ImageBatch:
         values = (getattr(self, field.name) for field in fields(self))
         moved: Iterator[Any] = (None if value is None else value.to(device) for value in values)
         return ImageBatch(*moved)
+
+    def in_precision_of(self, weights: Tensor) -> ImageBatch:
+        """The batch in the precision of a network's weights.
+
+        Raises:
+            UsageError: the weights are in neither single nor double precision.
+        """
+        dtype = weights.dtype
+        if dtype not in PRECISIONS:
+            raise UsageError(
+                "weights_dtype",
+                f"the network's weights are {str(dtype).removeprefix('torch.')}; bounds of norms and small distances need "
+                "float32 or float64",
+                "keep them in float32 (network.float()) and call it under torch.autocast(device, torch.bfloat16)",
+            )
+        if dtype == self.distance.dtype:
+            return self
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        floats: dict[str, Any] = {
+            n: v.to(dtype) for n, v in values.items() if isinstance(v, Tensor) and v.is_floating_point()
+        }
+        return replace(self, **floats)
 
     def neighbor_vectors(self) -> Tensor:
         """Å, from each atom to its neighbors, ``[R, K, 3]``; zeros where there is no neighbor.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules import module as of_all_modules
 
 from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
@@ -50,6 +51,9 @@ UNITS = {
 """The unit of each quantity that is not a length: about its spread."""
 SEEN = {"none": ((), ()), "density": ((), DENSITY), "by_atom": (BY_ATOM, DENSITY), "all": (BY_ATOM, BY_STRUCTURE)}
 """Option ``voids`` of a network → the pore descriptors it reads by atom and by structure."""
+FUNCTIONS = frozenset({nn.ModuleList, nn.Sequential, nn.Linear, nn.SiLU})
+"""Modules that do nothing but give a value, the same for the same weights, in training as well."""
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 class Features(NamedTuple):
@@ -162,13 +166,15 @@ class ImageEncoder(nn.Module):
 
     def _by_distance(self, distance: Tensor) -> Sequence[Tensor]:
         """What the readers make of the distance, each ``[R, K, ·]``: from the table, unless the encoder is not lean and in
-        training or where gradients are recorded.
+        training or where gradients are recorded, or somebody would miss calls of the readers.
         """
         place = torch.exp(-distance / NEAR_SCALE) if self.near else distance
         recorded = torch.is_grad_enabled()
         if (not self.lean and (self.training or recorded)) or place.requires_grad:
             return self._read_gaussians(place)
         readers = nn.ModuleList(self.get_submodule(name) for name in self._readers)
+        if not calls_are_unwatched(readers):
+            return self._read_gaussians(place)
         weights = [self.centers, *readers.parameters(), *readers.buffers()]
         values = self._tabulated() if recorded else self.table.values(weights, self._tabulated)
         return self.table.read(values, place).split(self._widths, dim=-1)
@@ -296,3 +302,17 @@ class Expansion(nn.Module):
 def _bumps(values: Tensor, centers: Tensor, width: float) -> Tensor:
     """Gaussians of each value, ``[M, C]`` → ``[M, C · centers]``."""
     return torch.exp(-0.5 * ((values.unsqueeze(-1) - centers) / width) ** 2).flatten(1)
+
+
+def calls_are_unwatched(module: nn.Module) -> bool:
+    """Whether nobody can tell if a module is called, or what becomes of the value it returned.
+
+    False where a hook is registered on it, on a module in it or on all modules; where ``forward`` was replaced; and for other
+    classes than :data:`FUNCTIONS`, which parametrized modules and those of users are.
+    """
+    if any(getattr(of_all_modules, f"_global{name}") for name in HOOKS):
+        return False
+    return all(
+        type(part) in FUNCTIONS and "forward" not in vars(part) and not any(getattr(part, name) for name in HOOKS)
+        for part in module.modules()
+    )

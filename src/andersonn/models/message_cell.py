@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from andersonn.models.batch import ImageBatch, Neighbors
-from andersonn.models.encoder import Features
+from andersonn.models.encoder import Features, calls_are_unwatched
 
 FILTER_SLOPE = 3.0
 """How fast a filter saturates: steep enough that untrained ones use most of their range."""
@@ -70,7 +70,8 @@ class MessageCell(nn.Module):
         root = multiplicity.sqrt()
         share = (weight * scale * root).unsqueeze(2) * neighbors.gather(scale / root)
         raw = self.to_filter(features.pixels)
-        filters = (raw * FILTER_SLOPE if raw is features.pixels else raw.mul_(FILTER_SLOPE)).tanh_()
+        ours = raw is not features.pixels and calls_are_unwatched(self.to_filter)
+        filters = (raw.mul_(FILTER_SLOPE) if ours else raw * FILTER_SLOPE).tanh_()
         share = share.to(filters.dtype)  # under autocast half the memory to move, at every evaluation
         filters = filters * share if torch.is_grad_enabled() else filters.mul_(share)
         own = 0.5 * (self.own + self.own.T)

@@ -104,15 +104,14 @@ class EquilibriumNetwork(nn.Module):
 
     def solved(self, batch: ImageBatch, keys: np.ndarray | None = None) -> tuple[Tensor, Features, FixedPoint]:
         """States of the rows ``[R, D]``, what the cell read, and the record of the solve; ``keys`` as in :meth:`forward`."""
-        cell = cast("Cell", self.equilibrium.cell)
+        cell, batch = cast("Cell", self.equilibrium.cell), batch.in_precision_of(self.encoder.centers)
         features = self.encoder(batch)
         if isinstance(self.equilibrium, Stack):
-            z, solution = self.equilibrium.solve(features, batch)
+            z, solution = self.equilibrium(features, batch)
         else:
             x = cell.prepare(features, batch)
-            z, solution = self.equilibrium.solve(
-                x, offsets=cell.offsets(batch), keys=cast("Sequence[int] | None", keys)
-            )
+            z = self.equilibrium(x, offsets=cell.offsets(batch), keys=cast("Sequence[int] | None", keys))
+            solution = cast("FixedPoint", self.equilibrium.last)
         return cell.rows(z, batch, features), features, solution
 
     def forward(self, batch: ImageBatch, keys: np.ndarray | None = None) -> Output:
@@ -121,7 +120,11 @@ class EquilibriumNetwork(nn.Module):
         Args:
             batch: B images.
             keys: that identify them in every epoch, int ``[B]``, for warm starts.
+
+        Raises:
+            UsageError: the weights are in neither single nor double precision.
         """
+        batch = batch.in_precision_of(self.encoder.centers)
         rows, features, solution = self.solved(batch, keys)
         if self.config.head == "dipole":
             scores, quantiles, states = self.dipole(rows, features, batch)

@@ -44,7 +44,7 @@ class Stack(nn.Module):
         self.layers = layers
         self.cell, self.later = cells[0], nn.ModuleList(cells[1:])
 
-    def solve(self, features: Features, batch: ImageBatch) -> tuple[Tensor, FixedPoint]:
+    def forward(self, features: Features, batch: ImageBatch) -> tuple[Tensor, FixedPoint]:
         """The last layer's state, and a record in which no convergence is checked: the residual is NaN, and the status
         ``UNJUDGED``, or ``NONFINITE`` where the state of a structure is not finite.
         """

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.solvers.device_broyden import DTYPES, FIRST_STEPS, LEAST_PIVOT, DeviceBroydenStepper
+from andersonn.solvers.device_broyden import FIRST_STEPS, LEAST_PIVOT, DeviceBroydenStepper
+from andersonn.solvers.device_window import DTYPES
 from andersonn.solvers.layout import SAFE, Block, Layout, tensor_of
 from andersonn.solvers.options import options, require_count, require_number
 from andersonn.solvers.safeguard import Safeguard, SafeguardedStepper
@@ -50,15 +51,18 @@ class Broyden(Solver):
         """The quasi-Newton step with the steps it keeps."""
         late = not layout.on_host and self.check_every is None
         safeguard = None if self.safeguard is None else Safeguard(self.safeguard, late)
-        return broyden_stepper(min(self.window, self.max_steps), safeguard, layout, like)
+        return broyden_stepper(min(self.window, self.max_steps), safeguard, layout, like, late)
 
 
 def broyden_stepper(
-    size: int, safeguard: Safeguard | None, layout: Layout, like: Tensor
+    size: int, safeguard: Safeguard | None, layout: Layout, like: Tensor, late: bool = False
 ) -> BroydenStepper | DeviceBroydenStepper:
-    """A fresh stepper that keeps ``size`` steps of states of this layout, dtype and device."""
-    on_device = not layout.on_host and like.dtype in DTYPES
-    return (DeviceBroydenStepper if on_device else BroydenStepper)(size, safeguard, layout, like)
+    """A fresh stepper that keeps ``size`` steps of states of this layout, dtype and device; ``late``: it sees all norms, read
+    one evaluation late.
+    """
+    if not layout.on_host and like.dtype in DTYPES:
+        return DeviceBroydenStepper(size, safeguard, layout, like, late)
+    return BroydenStepper(size, safeguard, layout, like)
 
 
 class BroydenStepper(SafeguardedStepper):

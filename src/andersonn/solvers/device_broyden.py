@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from andersonn.solvers.device_window import LEAST_DIAGONAL
 from andersonn.solvers.layout import Block, Layout
 from andersonn.solvers.safeguard import Safeguard, SafeguardedStepper
 from andersonn.solvers.solver import Evaluation
@@ -28,8 +29,6 @@ LEAST_PIVOT = 1e-4
 with a Picard step. Rotations and non-normal maps pass through pivots of some 1e-3, which restarts would waste."""
 FIRST_STEPS = 16
 """Steps that memory is allocated for at first; as much again is added when they are used up."""
-DTYPES = (torch.float32, torch.float64)
-"""Dtypes of states: products of half precision need a wider one than the memory's."""
 FORGOTTEN = {torch.float64: 1e300, torch.float32: 1e30}
 """The diagonal of forgotten steps, by the dtype of the small systems."""
 
@@ -41,17 +40,20 @@ class DeviceBroydenStepper(SafeguardedStepper):
         size: steps that it keeps; it restarts when they are as many.
         safeguard: when a sample forgets its steps, or None.
         layout, like: of the state, float32 or float64.
+        late: whether it sees all norms, read one evaluation late.
 
     Attributes:
         memory: p_0 … p_{n−1} and the latest residual, ``[capacity + 1, R, D]``. Its last slot takes f's value beside the
             residual, as the loop writes both in one operation.
         products: G, ``[B, capacity, capacity]``.
-        diagonal: D_j in row j, column j + 1; zeros elsewhere. Same shape.
+        diagonal: D_j in row j, column j + 1, at least :data:`LEAST_DIAGONAL`; zeros elsewhere. Same shape.
         pivot: y of the latest step, ``[B, 1]``.
     """
 
-    def __init__(self, size: int, safeguard: Safeguard | None, layout: Layout, like: Tensor) -> None:
-        self.layout, self.safeguard, self.size = layout, safeguard, size
+    def __init__(
+        self, size: int, safeguard: Safeguard | None, layout: Layout, like: Tensor, late: bool = False
+    ) -> None:
+        self.layout, self.safeguard, self.size, self.like, self.late = layout, safeguard, size, like, late
         self.n, self.capacity = 0, min(FIRST_STEPS, size)
         with torch.inference_mode(False):
             self._allocate(like)
@@ -67,7 +69,9 @@ class DeviceBroydenStepper(SafeguardedStepper):
         self.products = torch.zeros(layout.samples, self.capacity, self.capacity, **kind)
         kind["dtype"] = layout.exact
         self.diagonal = torch.zeros(layout.samples, self.capacity, self.capacity, **kind)
-        self.pivot, self.singular = torch.ones(layout.samples, 1, **kind), torch.empty(layout.samples, 1, **kind)
+        self.sound = torch.empty(layout.samples, 1, **kind)  # 1, or 0 where the pivot is singular
+        self._clear_diagonal(0)
+        self.pivot = torch.ones(layout.samples, 1, dtype=like.dtype, device=like.device)
 
     def _make_tables(self) -> None:
         """Signs of the products in the system, 0 where D_{n−1} stands alone; and weights of a Picard step, pivot last. Those of
@@ -95,7 +99,7 @@ class DeviceBroydenStepper(SafeguardedStepper):
             torch.add(now.z.t, p, out=out.t)
         else:
             self._measure(n)
-            weights = self.layout.to_rows(self._solve(n).to(p.dtype))
+            weights = self.layout.to_rows(self._solve(n))
             if n > 1:
                 earlier = self.memory[1:n].transpose(0, 1)
                 p.unsqueeze(1).baddbmm_(weights[:, : n - 1].unsqueeze(1), earlier, alpha=-1.0)
@@ -121,11 +125,16 @@ class DeviceBroydenStepper(SafeguardedStepper):
         system = torch.addcmul(self.diagonal[:, : n + 1, : n + 1], self.products[:, : n + 1, : n + 1], signs)
         right = system[:, n, :n].unsqueeze(2)
         x = torch.linalg.solve_triangular(system[:, :n, 1:], right, upper=False).squeeze(2)
-        x.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
-        self.pivot = x[:, n - 1 :].add_(1.0)
-        torch.le(self.pivot.abs(), LEAST_PIVOT, out=self.singular)
-        self._forget(self.singular)
-        return x.lerp_(self.picard[:, start:], self.singular)
+        if self.careful:
+            x.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+        # The pivot is y = 1 + x_n, and x_n + x_n² / 2 = (y² − 1) / 2.
+        square = torch.addcmul(x[:, n - 1 :], x[:, n - 1 :], x[:, n - 1 :], value=0.5)
+        torch.gt(square, 0.5 * LEAST_PIVOT**2 - 0.5, out=self.sound)
+        self._superdiagonal(n).div_(self.sound)  # infinite: forgotten
+        weights = self.memory.new_empty(x.shape)
+        torch.addcmul(self.picard[:, start:], x, self.sound, out=weights)
+        self.pivot = weights[:, n - 1 :]
+        return weights
 
     def forget(self, samples: np.ndarray) -> None:
         """Forgets all steps of these samples so far."""
@@ -133,15 +142,22 @@ class DeviceBroydenStepper(SafeguardedStepper):
 
     def _forget(self, samples: Tensor) -> None:
         """Of the samples in a mask ``[B]`` or ``[B, 1]``, all steps so far."""
-        diagonal = self.diagonal.diagonal(1, 1, 2)[:, : self.n]
-        diagonal.add_(samples.view(-1, 1), alpha=FORGOTTEN[self.diagonal.dtype])
+        self._superdiagonal(self.n).add_(samples.view(-1, 1), alpha=FORGOTTEN[self.diagonal.dtype])
+
+    def _superdiagonal(self, end: int, start: int = 0) -> Tensor:
+        """D of the steps from ``start`` on, ``[B, end - start]``."""
+        return self.diagonal.diagonal(1, 1, 2)[:, start:end]
+
+    def _clear_diagonal(self, start: int) -> None:
+        """D of the steps from ``start`` on, as if there were none."""
+        self._superdiagonal(self.capacity - 1, start).fill_(LEAST_DIAGONAL[self.diagonal.dtype, self.memory.dtype])
 
     def _make_room(self) -> None:
         """For the next residual and step."""
         self.n += 1
         if self.n == self.size:
             self.n = 0
-            self.diagonal.zero_()
+            self._clear_diagonal(0)
             self.pivot = torch.ones_like(self.pivot)
         elif self.n == self.capacity:
             self._grow(min(2 * self.capacity, self.size))
@@ -158,14 +174,15 @@ class DeviceBroydenStepper(SafeguardedStepper):
         memory[:n] = self.memory[:n]
         products[:, :n, :n], diagonal[:, :n, :n] = self.products, self.diagonal
         self.memory, self.products, self.diagonal = memory, products, diagonal
+        self._clear_diagonal(n - 1)
         self._make_tables()
 
     def compact(self, samples: Tensor, rows: Tensor, layout: Layout) -> None:
         """Goes on with these samples alone."""
         self.layout = layout
         self.memory = self.memory.index_select(1, rows)
-        self.products, self.diagonal, self.pivot, self.singular = (
-            each.index_select(0, samples) for each in (self.products, self.diagonal, self.pivot, self.singular)
+        self.products, self.diagonal, self.pivot, self.sound = (
+            each.index_select(0, samples) for each in (self.products, self.diagonal, self.pivot, self.sound)
         )
         if self.safeguard is not None:
             self.safeguard.compact(samples)

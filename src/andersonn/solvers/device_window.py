@@ -28,8 +28,15 @@ from andersonn.solvers.window import Window
 
 DTYPES = (torch.float32, torch.float64)
 """Dtypes of states: products of half precision need a wider one than the ring's."""
-SCALES = {torch.float64: (1e20, 1e-307, 1e300), torch.float32: (1e12, 1e-37, 1e30)}
-"""K, the diagonal of empty slots and that of forgotten ones, by the dtype of the small systems."""
+SCALES = {torch.float64: (1e20, 1e300), torch.float32: (1e12, 1e30)}
+"""K and the diagonal of forgotten slots, by the dtype of the small systems."""
+LEAST_DIAGONAL = {
+    (torch.float64, torch.float64): 1e-307,
+    (torch.float64, torch.float32): 1e-44,
+    (torch.float32, torch.float32): 1e-37,
+}
+"""That of empty slots, by the dtypes of the small systems and of the ring: what its products hardly resolve, so that weights
+are finite where products vanish."""
 MOST_FUSED = 32
 """Slots of the largest system that the fused kernel solves."""
 
@@ -51,9 +58,11 @@ class Tables(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def tables_of(n: int, ridge: float, exact: torch.dtype, device: torch.device) -> Tables:
-    """For so many slots; made on the host, and kept, so that only the first solve copies them to the device."""
-    many, empty, forgotten = SCALES[exact]
+def tables_of(n: int, ridge: float, exact: torch.dtype, dtype: torch.dtype, device: torch.device) -> Tables:
+    """For so many slots of a ring of ``dtype``, systems in ``exact``; made on the host, and kept, so that only the first solve
+    copies them to the device.
+    """
+    (many, forgotten), empty = SCALES[exact], LEAST_DIAGONAL[exact, dtype]
     eye = torch.eye(n, dtype=torch.float64, device="cpu")
     scale, constant = (1.0 + ridge * eye).repeat(n, 1, 1), (empty * eye).repeat(n, 1, 1)
     forget = eye.new_zeros(n, n, n, n)
@@ -84,10 +93,10 @@ def fused_weights(device: str) -> Callable[[Tensor, Tensor, Tensor, Tensor, torc
 
 
 def _weights(products: Tensor, scale: Tensor, constant: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
-    """As :func:`~andersonn.solvers.fused.weights`, in torch."""
+    """As :func:`~andersonn.solvers.fused.weights`, in torch, but what is not finite stays."""
     systems = torch.addcmul(constant, products, scale)
     found, _ = torch.linalg.solve_ex(systems, right.expand(len(products), -1).unsqueeze(2))
-    return found.squeeze(2).to(dtype).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+    return found.squeeze(2).to(dtype)
 
 
 class DeviceWindow(Window):
@@ -100,7 +109,10 @@ class DeviceWindow(Window):
     Attributes:
         places: the slots, as blocks of their residuals.
         last: the slot of the residual that the next difference is taken from.
+        careful: whether weights that are not finite are looked for, and replaced.
     """
+
+    careful = True
 
     def __init__(self, size: int, layout: Layout, like: Tensor) -> None:
         self.layout, self.size, self.last = layout, size, -1
@@ -150,10 +162,10 @@ class DeviceWindow(Window):
 
     def coefficients(self, ridge: float, max_condition: float | None = None) -> Tensor:
         """Weights of the slots' second halves in the combination, ``[B, m + 1]``: −γ, and 0 for that of the latest value. All 0, a
-        Picard step, where products overflow.
+        Picard step, where products overflow, if it is ``careful``.
         """
         q, layout = self.last, self.layout
-        tables = tables_of(self.size + 1, ridge, layout.exact, self.ring.device)
+        tables = tables_of(self.size + 1, ridge, layout.exact, self.ring.dtype, self.ring.device)
         residuals = self.ring[:, 0].transpose(0, 1)
         products = torch.bmm(residuals, residuals.transpose(1, 2))
         if layout.lengths is not None:
@@ -163,7 +175,10 @@ class DeviceWindow(Window):
             flat = torch.addmm(constant.view(1, -1), self.grown.T, tables.forget[q])
             constant = flat.view(layout.samples, *constant.shape)
         solve = fused_weights(self.ring.device.type) if len(scale) <= MOST_FUSED else None
-        return (solve or _weights)(products, scale, constant, tables.unit[q], self.ring.dtype)
+        if solve is not None:
+            return solve(products, scale, constant, tables.unit[q], self.ring.dtype)
+        weights = _weights(products, scale, constant, tables.unit[q], self.ring.dtype)
+        return weights.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0) if self.careful else weights
 
     def extrapolate(self, gamma: Tensor, g: Block, out: Block) -> None:
         """``out = g − Σ γ_i ΔG_i``, row by row."""

@@ -95,6 +95,7 @@ class Extrapolation(SafeguardedStepper):
         self.gamma: PerSample | None = None
         self.before: tuple[Block, Block] | None = None  # residual and value that the next difference is taken from
         late = not layout.on_host and options.check_every is None
+        self.late = late and like.dtype in DTYPES
         self.safeguard = None if options.safeguard is None else Safeguard(options.safeguard, late)
         self.period, self.since_extrapolation = options.period, 0
         if not layout.on_host:
@@ -123,6 +124,8 @@ class Extrapolation(SafeguardedStepper):
         exceeding = None if self.safeguard is None else self.safeguard.exceeding(now.norms[:, 0])
         if exceeding is not None:
             window.forget(exceeding)
+        if isinstance(window, DeviceWindow):
+            window.careful = self.careful
         self.gamma = gamma = window.coefficients(self.ridge, self.options.max_condition)
         window.extrapolate(gamma, now.g, out)
         if not self.mixing.undamped:

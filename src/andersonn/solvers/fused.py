@@ -1,6 +1,6 @@
 """The small systems of Anderson extrapolation on CUDA in one Triton kernel: assembled, solved, rounded.
 
-It stands for four operations of :class:`~andersonn.solvers.device_window.DeviceWindow`, which imports this module on CUDA if
+It stands for three or four operations of :class:`~andersonn.solvers.device_window.DeviceWindow`, which imports this module on CUDA if
 the environment variable ``ANDERSONN_TRITON`` is 1.
 """
 

@@ -12,6 +12,9 @@ from andersonn.solvers.convergence_monitor import ConvergenceMonitor
 from andersonn.solvers.layout import PerSample
 from andersonn.solvers.solver import Stepper
 
+USUAL_SIZES = {torch.float32: (1e-14, 1e14), torch.float64: (1e-140, 1e140)}
+"""Residual norms whose products have room in the dtype, also if the next residual is 10,000 times as large."""
+
 
 class Safeguard:
     """Which samples' residual norms exceed ``factor`` times their least so far.
@@ -64,17 +67,30 @@ class Safeguard:
 
 
 class SafeguardedStepper(Stepper):
-    """A stepper with a safeguard, or None."""
+    """A stepper with a safeguard, or None.
+
+    Attributes:
+        like: a tensor of the state's dtype.
+        late: whether norms are read from an accelerator at each evaluation, one late.
+        careful: whether products of the steps may overflow or vanish, so that a small system may have no solution that is a
+            number: true unless the latest norms read are of :data:`USUAL_SIZES`. Then an accelerator need not look for such.
+    """
 
     safeguard: Safeguard | None
+    like: Tensor
+    late, careful = False, True
 
     def observe(self, monitor: ConvergenceMonitor) -> None:
-        """Lets the safeguard see norms that were read late."""
+        """Takes in norms that were read late."""
         if self.safeguard is not None:
             self.safeguard.observe(monitor)
+        if self.late:
+            least, most = USUAL_SIZES[self.like.dtype]
+            self.careful = not np.logical_and.reduce((monitor.sizes > least) & (monitor.sizes < most))
 
     def unguarded(self) -> Self:
-        """The same, with a safeguard that decides on the device."""
+        """The same, deciding on the device alone."""
+        self.late, self.careful = False, True
         if self.safeguard is not None:
             self.safeguard.late = False
         return self
