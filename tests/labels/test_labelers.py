@@ -7,8 +7,9 @@ import pytest
 
 from andersonn.errors import InputError, UsageError
 from andersonn.io.installed import how_to_install
-from andersonn.labels import dipole, pore
+from andersonn.labels import density_functional, dipole, pore
 from andersonn.labels.jobs import Job, structure_as_json
+from andersonn.labels.molecules import distinct
 from andersonn.labels.run import Effort, label, require
 from andersonn.structures.structure import Structure
 from andersonn.workers.journal import Journal
@@ -111,7 +112,7 @@ def test_the_functional_is_gaussians():
     """libxc's 402 holds the correlation functional that Gaussian, and so QM9, uses in B3LYP."""
     from pyscf.dft import libxc
 
-    assert libxc.parse_xc(dipole.FUNCTIONAL)[1] == ((402, 1),)
+    assert libxc.parse_xc(density_functional.FUNCTIONAL)[1] == ((402, 1),)
 
 
 QM9_FORMAMIDE = 3.7286  # D, gdb9-12
@@ -143,6 +144,32 @@ def test_open_shells_and_unknown_elements():
     heavy = Structure(np.array([92]), np.zeros((1, 3)))
     with pytest.raises(InputError, match="gfn2"):
         dipole.compute(payload(heavy), SETTINGS | {"method": "b3lyp"})
+
+
+@needs("pyscf")
+def test_heavy_elements_have_a_basis_and_a_note():
+    """Measured 0.83 D (HBr) and 0.45 D (HI); the bond lengths are measured ones."""
+    for Z, length, measured in ((35, 1.414, 0.83), (53, 1.609, 0.45)):
+        halide = Structure(np.array([Z, 1]), np.array([[0, 0, 0], [0, 0, length]]))
+        found = dipole.compute(payload(halide), SETTINGS | {"method": "b3lyp"})
+        assert found["values"]["dipole_D"] == pytest.approx(measured, abs=0.1)
+        assert "def2-TZVP" in found["notes"][0]
+
+
+@needs("pyscf", "rdkit")
+def test_relaxation_at_the_level_of_qm9():
+    """Hydrogen fluoride, measured 0.917 Å."""
+    found = dipole.compute(payload(smiles="F"), SETTINGS | {"method": "b3lyp", "relax": "b3lyp"})
+    first, second = np.array(found["structure"]["positions"])
+    assert np.linalg.norm(first - second) == pytest.approx(0.922, abs=0.005)
+    assert found["provenance"]["geometry"].endswith("optimized by B3LYP/6-31G(2df,p)")
+
+
+def test_distinct_geometries():
+    """Mirror images, and the same with two equal atoms exchanged, are one; another dihedral angle is not."""
+    flat, bent = (np.array([[0, 0, 0], [1.4, 0, 0], [0, 1, 0], [1.4, np.cos(t), np.sin(t)]]) for t in (0.0, 1.5))
+    shapes = [flat, bent, bent * [1, 1, -1], bent[[1, 0, 3, 2]], bent + 1e-3 * flat]
+    assert distinct([Structure(np.array([8, 8, 1, 1]), xyz) for xyz in shapes]) == [0, 1]
 
 
 @needs("pyscf")

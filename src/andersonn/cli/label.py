@@ -48,6 +48,7 @@ class Relax(StrEnum):
 
     none = "none"
     gfn2 = "gfn2"
+    b3lyp = "b3lyp"
 
 
 class Device(StrEnum):
@@ -105,7 +106,7 @@ def dipole(
     inputs: list[str] = NAMES,
     method: Method = typer.Option(Method.b3lyp, help="Level of theory."),
     smiles: bool = typer.Option(False, "--smiles", help="Treat INPUT as SMILES."),
-    relax: Relax = typer.Option(Relax.none, help="Optimize the geometry by GFN2-xTB first."),
+    relax: Relax = typer.Option(Relax.none, help="Optimize the geometry first: GFN2-xTB, or B3LYP as in QM9."),
     conformers: int = typer.Option(
         1, min=1, help="Conformers to generate from SMILES; the one of lowest energy is labeled."
     ),

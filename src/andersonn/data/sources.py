@@ -163,7 +163,21 @@ BIOMOLECULES = Source(
     files=("biomolecules.parquet",),
     checksum="not needed: read from the package",
 )
-SOURCES = {s.name: s for s in (QM9, PEREIRA, BIOMOLECULES, CORE_MOF, QMOF, MATERIALS_PROJECT)}
+COMMON_CHEMICALS = Source(
+    name="common-chemicals",
+    title="Common chemicals, the smallest first: gases, inorganic molecules, ion pairs, solvents, reagents, labeled here",
+    task="polarity",
+    labels="dipole moment (D), B3LYP/6-31G(2df,p) on GFN2-xTB or B3LYP geometries",
+    records=None,
+    licence="MIT, as this package; list: chemicals (MIT), PubChem (public domain)",
+    citation="Deep AndersoNN; C. Bell, chemicals (github.com/CalebBell/chemicals); PySCF and GFN2-xTB as for biomolecules",
+    link="docs/labels.md",
+    how="shipped",
+    location="sets/common_chemicals.parquet",
+    files=("common_chemicals.parquet",),
+    checksum="not needed: read from the package",
+)
+SOURCES = {s.name: s for s in (QM9, PEREIRA, BIOMOLECULES, COMMON_CHEMICALS, CORE_MOF, QMOF, MATERIALS_PROJECT)}
 
 
 def source(name: str) -> Source:

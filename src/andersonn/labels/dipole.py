@@ -10,24 +10,19 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError, UsageError
+from andersonn.labels.density_functional import LEVEL, METHOD, converged, heavy_note, mean_field
 from andersonn.labels.jobs import structure_as_json, structure_from_json
 from andersonn.labels.run import Labeler, require
-from andersonn.structures import elements
 from andersonn.structures.readers.molecules.smiles import scaffold
 from andersonn.structures.structure import Structure
 
 DEBYE = 2.541746473
 """D in 1 e·a₀ (CODATA 2018)."""
-BASIS = "6-31G(2df,p)"
-FUNCTIONAL = "b3lypg"
-"""Gaussian's B3LYP, with the VWN functional that was fitted to the random-phase approximation. PySCF took another one
-for the name ``b3lyp`` before its version 2.3; ``b3lypg`` has always meant this."""
-GRID = 1
-"""PySCF's level of the integration grid."""
 METHODS = {
-    "b3lyp": f"B3LYP/{BASIS}, density fitting, grid level {GRID} (PySCF)",
+    "b3lyp": METHOD,
     "gfn2": "GFN2-xTB (tblite)",
 }
+LEVELS = {"gfn2": "GFN2-xTB", "b3lyp": LEVEL}
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -36,16 +31,16 @@ def dipole_labeler(method: str = "b3lyp", relax: str = "none", conformers: int =
 
     Args:
         method: ``"b3lyp"`` or ``"gfn2"``.
-        relax: ``"gfn2"`` optimizes the geometry by GFN2-xTB first; ``"none"`` takes it as given, or as made from
-            SMILES by ETKDGv3 and MMFF94.
+        relax: ``"gfn2"`` optimizes the geometry by GFN2-xTB first, ``"b3lyp"`` at the level of QM9; ``"none"`` takes it as
+            given, or as made from SMILES by ETKDGv3 and MMFF94.
         conformers: how many are made from SMILES; the one of the lowest energy is labeled.
         device: ``"cuda"`` computes B3LYP by gpu4pyscf; ``"auto"`` does so where a CUDA device and gpu4pyscf are.
 
     Raises:
         UsageError: a package is missing.
     """
-    if method == "b3lyp":
-        require("pyscf", "--method b3lyp")
+    if "b3lyp" in (method, relax):
+        require("pyscf", "B3LYP")
     if method == "gfn2" or relax == "gfn2":
         require("tblite", "GFN2-xTB")
     if device == "cuda" and not gpu_ready():
@@ -95,6 +90,7 @@ def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]
     method: Callable[..., Any] = {"b3lyp": _b3lyp, "gfn2": _gfn2}[settings["method"]]
     vector, facts = method(structure.Z, structure.xyz - center, structure.charge, unpaired, settings["device"])
     notes = ["the dipole of an ion, about its center of mass"] if structure.charge else []
+    notes += heavy_note(structure.Z) if settings["method"] == "b3lyp" else []
     result: dict[str, Any] = {
         "values": {"dipole_D": float(np.linalg.norm(vector) * DEBYE)},
         "structure": structure_as_json(structure),
@@ -125,10 +121,10 @@ def _geometry(payload: dict[str, Any], settings: dict[str, Any]) -> tuple[Struct
     electrons = int(candidates[0].Z.sum()) - charge
     unpaired = electrons % 2 if multiplicity is None else multiplicity - 1
     chosen, energy = 0, energies[0]
-    if settings["relax"] == "gfn2":
+    if settings["relax"] != "none":
         require_parity(candidates[0], unpaired)
-        chosen, structure, energy = _lowest(candidates, bonds, charge, unpaired)
-        geometry += ", optimized by GFN2-xTB"
+        chosen, structure, energy = _lowest(candidates, bonds, charge, unpaired, settings["relax"])
+        geometry += f", optimized by {LEVELS[settings['relax']]}"
     else:
         structure = candidates[0]
     facts = {"geometry": geometry, "conformers": len(candidates), "conformer": chosen, "conformer_energy": energy}
@@ -136,17 +132,17 @@ def _geometry(payload: dict[str, Any], settings: dict[str, Any]) -> tuple[Struct
 
 
 def _lowest(
-    candidates: list[Structure], bonds: frozenset[tuple[int, int]] | None, charge: int, unpaired: int
+    candidates: list[Structure], bonds: frozenset[tuple[int, int]] | None, charge: int, unpaired: int, level: str
 ) -> tuple[int, Structure, float]:
     """Number, geometry and energy in eV of the lowest relaxed conformer whose bonds are still those of the SMILES."""
-    from andersonn.labels.molecules import bonds_by_distance
+    from andersonn.labels.molecules import bonds_by_distance, distinct
     from andersonn.labels.relax import relaxed
 
     found: list[tuple[float, int, Structure]] = []
     trouble: InputError | None = None
-    for k, candidate in enumerate(candidates):
+    for k in range(len(candidates)) if level == "gfn2" else distinct(candidates):
         try:
-            structure, energy = relaxed(candidate, charge, unpaired)
+            structure, energy = relaxed(candidates[k], charge, unpaired, level)
         except InputError as error:
             trouble = error
             continue
@@ -193,28 +189,9 @@ def _b3lyp(
     Z: np.ndarray, xyz: np.ndarray, charge: int, unpaired: int, device: str
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Dipole in e·a₀ ``[3]`` about the origin; restricted for closed shells, unrestricted for open ones."""
-    from pyscf import dft, gto
-    from pyscf.lib.exceptions import BasisNotFoundError
-
-    symbols = elements.symbols()
-    atoms = [(symbols[z], place) for z, place in zip(Z.tolist(), xyz.tolist(), strict=True)]
-    try:
-        molecule = gto.M(atom=atoms, basis=BASIS, charge=charge, spin=unpaired, verbose=0, unit="Angstrom")
-    except (BasisNotFoundError, KeyError) as error:
-        raise InputError("no_basis", f"{BASIS} lacks an element: {error}", "use --method gfn2") from None
-    field = (dft.UKS if unpaired else dft.RKS)(molecule, xc=FUNCTIONAL).density_fit()
-    field.grids.level = GRID
+    field = mean_field(Z, xyz, charge, unpaired)
     on_gpu = device == "cuda" or (device == "auto" and gpu_ready())
-    if on_gpu:
-        field = to_gpu(field)
-    field.kernel()
-    solver = "DIIS"
-    if not field.converged:
-        field = field.newton()
-        field.kernel()
-        solver = "second order"
-    if not field.converged:
-        raise InputError("not_converged", "the self-consistent field did not converge", "check charge and geometry")
+    field, solver = converged(to_gpu(field) if on_gpu else field)
     if on_gpu:
         field = to_cpu(field)  # what follows takes no time
     facts = {

@@ -18,6 +18,10 @@ LONGEST_BOND = 1.3
 """Atoms nearer than this times the sum of their covalent radii count as bonded."""
 
 
+SAME_A = 0.05
+"""Two relaxed geometries whose distances all agree within this are one."""
+
+
 @dataclass(frozen=True)
 class Conformers:
     """Geometries of one molecule.
@@ -82,6 +86,23 @@ def bonds_by_distance(structure: Structure) -> frozenset[tuple[int, int]]:
     distance = np.linalg.norm(structure.xyz[:, None] - structure.xyz[None], axis=-1)
     near = np.triu(distance < LONGEST_BOND * (radius[:, None] + radius[None]), k=1)
     return frozenset((int(i), int(j)) for i, j in zip(*np.nonzero(near), strict=True))
+
+
+def distinct(structures: list[Structure]) -> list[int]:
+    """Indices of the geometries of one molecule that no earlier one repeats: mirror images and exchanged equal atoms count
+    as the same, told by the distances between atoms of each pair of elements, all within :data:`SAME_A`.
+    """
+    seen: list[np.ndarray] = []
+    kept = []
+    for index, structure in enumerate(structures):
+        first, second = np.triu_indices(len(structure.Z), k=1)
+        low, high = np.sort([structure.Z[first], structure.Z[second]], axis=0)
+        distance = np.linalg.norm(structure.xyz[first] - structure.xyz[second], axis=-1)
+        found = distance[np.lexsort((distance, high, low))]
+        if not any(np.allclose(found, other, rtol=0.0, atol=SAME_A) for other in seen):
+            seen.append(found)
+            kept.append(index)
+    return kept
 
 
 def formal_charge(smiles: str) -> int:

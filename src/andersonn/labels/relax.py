@@ -1,4 +1,4 @@
-"""Geometries at the GFN2-xTB level (tblite), optimized by ASE's BFGS."""
+"""Geometries at the level of GFN2-xTB (tblite) or of QM9 (PySCF), optimized by ASE's BFGS."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.labels.density_functional import converged, mean_field
 from andersonn.structures.structure import Structure
 
 FORCE = 0.01
@@ -14,26 +15,59 @@ FORCE = 0.01
 STEPS = 500
 
 
-def relaxed(structure: Structure, charge: int, unpaired: int) -> tuple[Structure, float]:
+def relaxed(structure: Structure, charge: int, unpaired: int, level: str = "gfn2") -> tuple[Structure, float]:
     """The nearest minimum, and its energy in eV.
 
+    Args:
+        structure: where the search begins.
+        charge: in e.
+        unpaired: electrons.
+        level: ``"gfn2"`` or ``"b3lyp"``.
+
     Raises:
-        InputError: no minimum is found within :data:`STEPS` steps, or tblite gives up.
+        InputError: no minimum is found within :data:`STEPS` steps, or the program gives up.
     """
     from ase import Atoms
     from ase.optimize import BFGS
-    from tblite.ase import TBLite
 
     atoms = Atoms(structure.Z, structure.xyz)
-    atoms.calc = TBLite(method="GFN2-xTB", charge=charge, multiplicity=unpaired + 1, verbosity=0)
+    atoms.calc = {"gfn2": _gfn2, "b3lyp": _b3lyp}[level](charge, unpaired)
     try:
         found = BFGS(atoms, logfile=None).run(fmax=FORCE, steps=STEPS)
         energy = float(atoms.get_potential_energy())
-    except Exception as error:  # ASE and tblite raise errors of many kinds
-        raise InputError("not_relaxed", f"GFN2-xTB: {error}", "use --relax none, or another geometry") from None
+    except InputError:
+        raise
+    except Exception as error:  # ASE, tblite and PySCF raise errors of many kinds
+        raise InputError("not_relaxed", f"{level}: {error}", "use --relax none, or another geometry") from None
     if not found:
         raise InputError("not_relaxed", f"no minimum after {STEPS} steps", "use --relax none, or another geometry")
     return Structure(structure.Z, atoms.get_positions(), id=structure.id, charge=charge), energy
+
+
+def _gfn2(charge: int, unpaired: int) -> Any:
+    from tblite.ase import TBLite
+
+    return TBLite(method="GFN2-xTB", charge=charge, multiplicity=unpaired + 1, verbosity=0)
+
+
+def _b3lyp(charge: int, unpaired: int) -> Any:
+    """ASE's calculator for the mean field of the dipoles; each step begins with the density of the one before."""
+    from ase.calculators.calculator import Calculator
+    from ase.units import Bohr, Hartree
+
+    class MeanField(Calculator):
+        implemented_properties = ["energy", "forces"]  # noqa: RUF012
+        density = None
+
+        def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = ()) -> None:
+            super().calculate(atoms, properties, system_changes)
+            field, _ = converged(mean_field(atoms.numbers, atoms.positions, charge, unpaired), self.density)
+            self.density = field.make_rdm1()
+            # without the grid's own response, forces on so coarse a grid do not fit the energy: the search ran away for LiF
+            slope = field.nuc_grad_method().set(verbose=0, grid_response=True).kernel()
+            self.results = {"energy": float(field.e_tot) * Hartree, "forces": -slope * Hartree / Bohr}
+
+    return MeanField()
 
 
 def gfn2_dipole(Z: np.ndarray, xyz: np.ndarray, charge: int, unpaired: int) -> tuple[np.ndarray, dict[str, Any]]:

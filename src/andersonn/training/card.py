@@ -23,8 +23,13 @@ BASELINES = {
 }
 MADE_OF = {
     "crystals_mp2018.parquet": ("materials-project",),
+    "crystals_2018.parquet": ("materials-project",),
+    "crystals_extra.parquet": ("materials-project",),
+    "qmof_gaps.parquet": ("qmof",),
     "molecules_qm9.parquet": ("qm9",),
     "molecules_pereira2018.parquet": ("pereira2018",),
+    "biomolecules.parquet": ("biomolecules",),
+    "common_chemicals.parquet": ("common-chemicals",),
     "mofs.parquet": ("core-mof", "qmof"),
 }
 """File of records → names of the sources it was made of."""
