@@ -194,12 +194,20 @@ class Predictor:
         Raises:
             UsageError: the model reads bonds alone; contributions are those of atoms in space.
         """
-        if self.recipe.bonds:
-            told = f"the model {self.name!r} reads bonds alone, and its answers cannot be explained"
-            raise UsageError("no_explanation", told, "explain with a model of geometries (geometry many, the default)")
+        self.require_explainable()
         for name, source in sources(inputs):
             for item in self.images(name, source):
                 yield item if isinstance(item, Failure) else self._explanation(item, progress)
+
+    def require_explainable(self) -> None:
+        """Checks that contributions of atoms can be told.
+
+        Raises:
+            UsageError: the model reads bonds alone; contributions are those of atoms in space.
+        """
+        if self.recipe.bonds:
+            told = f"the model {self.name!r} reads bonds alone, and its answers cannot be explained"
+            raise UsageError("no_explanation", told, "explain with a model of geometries (geometry many, the default)")
 
     def _explanation(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
         name, structure, images = item
