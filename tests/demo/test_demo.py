@@ -84,7 +84,14 @@ def test_page_needs_nothing_else(result):
     assert page.count("<article>") == 6
     assert page.count("<img") == 6
     assert page.count("<svg") == 3
-    for words in ("damped Picard iteration", "random forest on composition", "majority class", "crossover", "Materials Project", "CC BY 4.0"):
+    for words in (
+        "damped Picard iteration",
+        "random forest on composition",
+        "majority class",
+        "crossover",
+        "Materials Project",
+        "CC BY 4.0",
+    ):
         assert words in page
 
 

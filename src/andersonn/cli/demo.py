@@ -56,7 +56,9 @@ def _print_solvers(console: Console, result: dict) -> None:
     from andersonn.measuring.contenders import DAMPED, FORWARD
 
     names = {"anderson": "Anderson", FORWARD: "Picard", DAMPED: f"damped {MIXING:g}"}
-    table = Table("to the same tolerance", *(names[name] for name in SOLVERS), box=None, header_style="bold", pad_edge=False)
+    table = Table(
+        "to the same tolerance", *(names[name] for name in SOLVERS), box=None, header_style="bold", pad_edge=False
+    )
     table.add_column("ratio to the better Picard")
     ratios = verdict(result)
 

@@ -82,17 +82,13 @@ async def predict(
 
 
 @api.post("/explain/{task}", response_model=Explained, responses=REFUSALS, summary="Which atoms drove the answer")
-async def explain(
-    task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None
-) -> Response:
+async def explain(task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None) -> Response:
     """The answer to one structure and the contribution of every atom, the same as `andersonn explain --format json`."""
     return _json(await lab.inspect("explain", task, items, structure, geometry))
 
 
 @api.post("/inspect/{task}", response_model=Look, responses=REFUSALS, summary="One structure in all its views")
-async def inspect(
-    task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None
-) -> Response:
+async def inspect(task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None) -> Response:
     """The answer with structure, network, graph image, probabilities at other thresholds, and Anderson beside Picard
     iteration on this input.
     """
