@@ -134,7 +134,9 @@ class Lab:
             self._scientist(task)
             name = self._named(task, geometry)
             if what == "explain":
-                self._all[name].require_explainable()
+                from andersonn.inference.explain import require_explainable  # with torch, which starts later
+
+                require_explainable(self._all[name].name, self._all[name].recipe)
             assert self._working is not None
             return await self._working.ask({"what": what, "task": name, "structure": structure, **item.as_payload()})
 
