@@ -60,11 +60,11 @@ def test_the_terminal_shows_the_same_table(result, capsys):
     from rich.console import Console
 
     found, _ = result
-    verb._print_solvers(Console(width=100), found)
+    verb._print_solvers(Console(width=80), found)
     shown = capsys.readouterr().out
     assert "damped 0.8" in shown
     evaluations = found["inference"]["anderson"][0]["evaluations"]
-    assert re.search(rf"inference to 1e-02, evaluations a crystal +{evaluations:.1f} ", shown)
+    assert re.search(rf"to 1e-02: evaluations a crystal +{evaluations:.1f} ", shown)
 
 
 def test_runs_differ_in_the_solver_alone():

@@ -59,7 +59,7 @@ def _print_solvers(console: Console, result: dict) -> None:
     table = Table(
         "to the same tolerance", *(names[name] for name in SOLVERS), box=None, header_style="bold", pad_edge=False
     )
-    table.add_column("ratio to the better Picard")
+    table.add_column("times less")
     ratios = verdict(result)
 
     def row(label: str, values: list[float], digits: int, ratio: str) -> None:
@@ -67,12 +67,13 @@ def _print_solvers(console: Console, result: dict) -> None:
 
     training = [result["training"][name] for name in SOLVERS]
     both = [t["forward_evaluations"] + t["adjoint_evaluations"] for t in training]
-    row("training, evaluations a crystal", both, 1, "training_evaluations")
-    row("training, cell calls a batch", [t["cell_calls"] for t in training], 1, "training_cell_calls")
-    row("training, seconds", [t["seconds"] for t in training], 1, "training_seconds")
+    row("training: evaluations a crystal", both, 1, "training_evaluations")
+    row("training: cell calls a batch", [t["cell_calls"] for t in training], 1, "training_cell_calls")
+    row("training: seconds", [t["seconds"] for t in training], 1, "training_seconds")
     for k, rtol in enumerate(result["inference"]["tolerances"]):
         rows = [result["inference"][name][k] for name in SOLVERS]
         to = f"{rtol:.0e}"
-        row(f"inference to {to}, evaluations a crystal", [r["evaluations"] for r in rows], 1, f"evaluations_to_{to}")
-        row(f"inference to {to}, milliseconds", [1e3 * r["seconds"] for r in rows], 0, f"seconds_to_{to}")
+        row(f"to {to}: evaluations a crystal", [r["evaluations"] for r in rows], 1, f"evaluations_to_{to}")
+        row(f"to {to}: milliseconds", [1e3 * r["seconds"] for r in rows], 0, f"seconds_to_{to}")
     console.print(table)
+    console.print("times less: the better of both Picard iterations divided by Anderson; below 1 Anderson loses")
