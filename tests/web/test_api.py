@@ -268,5 +268,41 @@ def test_molecules_are_read_in_the_geometry_that_is_asked_for(server):
     assert "ETKDG" in notes(geometry="one")
     assert "conformers" not in notes(geometry="one")
     for task, geometry in (("polarity", "flat"), ("conduction", "none"), ("conduction", "one")):
-        refused = server.ask("predict", task, smiles="C", params={"geometry": geometry})
-        assert (refused.status_code, refused.json()["error"]["kind"]) == (404, "unknown_geometry")
+        for verb in ("predict", "inspect", "explain"):
+            refused = server.ask(verb, task, smiles="C", params={"geometry": geometry})
+            assert (refused.status_code, refused.json()["error"]["kind"]) == (404, "unknown_geometry")
+
+
+def test_a_look_and_an_explanation_take_the_same_geometries(server):
+    def asked(verb, geometry):
+        return server.ask(verb, "polarity", smiles="NCCCO", params={"geometry": geometry})
+
+    flat, one = asked("inspect", "none").json(), asked("inspect", "one").json()
+    assert flat["answer"]["model"] == "andersonn/polarity/none"
+    assert (flat["structure"], flat["graph"]) == (None, None)
+    assert flat["image"]["symbols"] == ["N", "C", "C", "C", "O"]
+    assert flat["convergence"]["curves"].keys() == {"anderson", "forward"}
+    assert "conformers" not in " ".join(one["answer"]["notes"])
+    assert len(one["structure"]["atoms"]) == one["answer"]["n_atoms"] == 14
+    (predicted,) = server.ask("predict", "polarity", smiles="NCCCO", params={"geometry": "one"}).json()["answers"]
+    for found in (one["answer"], asked("explain", "one").json()):
+        assert found["estimate"]["value"] == pytest.approx(predicted["estimate"]["value"], abs=2e-3)
+    refused = asked("explain", "none")
+    assert (refused.status_code, refused.json()["error"]["kind"]) == (404, "no_explanation")
+
+
+def test_geometries_are_listed_and_documented(server):
+    known = {task["name"]: task["geometries"] for task in server.client.get("/api/tasks").json()["tasks"]}
+    assert known == {"conduction": [], "polarity": ["many", "none", "one"], "porosity": []}
+    paths = server.client.get("/openapi.json").json()["paths"]
+    for verb in ("predict", "explain", "inspect"):
+        names = [each["name"] for each in paths[f"/api/{verb}/{{task}}"]["post"]["parameters"]]
+        assert "geometry" in names
+
+
+def test_a_look_counts_evaluations_as_the_answer_does(server):
+    for path in (QUARTZ, COPPER):
+        found = server.ask("inspect", "conduction", path).json()
+        residual = found["convergence"]["curves"]["anderson"]["residual"]
+        reached = next(k for k, value in enumerate(residual, 1) if value <= found["convergence"]["rtol"])
+        assert reached == found["answer"]["solver"]["evaluations"]

@@ -118,6 +118,23 @@ def test_several_files_make_a_table_that_sorts_and_downloads(page, tmp_path):
     assert page.inner_text("#answer h2") == "Cu.cif"
 
 
+def test_a_molecule_is_asked_in_each_geometry(page):
+    page.get_by_label("polarity").check()
+    page.fill("#text", "NCCCO")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.wait_for_selector("#structure canvas")
+    page.select_option("#geometry", "none")  # asks again
+    page.wait_for_selector("text=andersonn/polarity/none")
+    page.wait_for_selector("#image canvas")
+    assert "by its bonds alone" in page.inner_text("#explanation")
+    assert page.locator("#structure").count() == 0
+    rows = page.locator("#convergence tbody tr").all_inner_texts()
+    assert len(rows) == 2
+    assert "ms" not in "".join(rows)
+    page.get_by_label("conduction").check()
+    assert not page.is_visible("#geometry")
+
+
 def test_a_bad_paste_is_told_and_the_right_task_offered(page):
     page.fill("#text", "hello, world!")
     page.get_by_role("button", name="Ask", exact=True).click()

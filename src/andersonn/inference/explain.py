@@ -29,6 +29,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from andersonn.data.store import ImageStore
+from andersonn.errors import UsageError
 from andersonn.inference.forward import dipole_of, forward
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Prediction
@@ -127,6 +128,21 @@ def explain(
     values, total = _by_deletion(bundle, prediction, structure, image, progress)
     quantity = f"log_odds_of_{prediction.label}"
     return Explanation(prediction, structure, values, quantity, total, "deletion", prediction.warnings)
+
+
+def require_explainable(name: str, recipe: ImageRecipe) -> None:
+    """Checks that contributions of atoms can be told.
+
+    Args:
+        name: of the model.
+        recipe: of its images.
+
+    Raises:
+        UsageError: it reads bonds alone; contributions are those of atoms in space.
+    """
+    if recipe.bonds:
+        told = f"the model {name!r} reads bonds alone, and its answers cannot be explained"
+        raise UsageError("no_explanation", told, "explain with a model of geometries (geometry many, the default)")
 
 
 def of_one_conformer(prediction: Prediction, alone: Prediction) -> str:

@@ -16,7 +16,7 @@ from andersonn.data.store import ImageStore
 from andersonn.errors import InputError, UsageError, unknown
 from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import forward_early_exit
-from andersonn.inference.explain import Explanation, explain, of_one_conformer
+from andersonn.inference.explain import Explanation, explain, of_one_conformer, require_explainable
 from andersonn.inference.forward import Outputs, averaged, forward
 from andersonn.inference.model_bundle import ModelBundle, require_task
 from andersonn.inference.moved_thresholds import with_thresholds
@@ -194,9 +194,7 @@ class Predictor:
         Raises:
             UsageError: the model reads bonds alone; contributions are those of atoms in space.
         """
-        if self.recipe.bonds:
-            told = f"the model {self.name!r} reads bonds alone, and its answers cannot be explained"
-            raise UsageError("no_explanation", told, "explain with a model of geometries (geometry many, the default)")
+        require_explainable(self.name, self.recipe)
         for name, source in sources(inputs):
             for item in self.images(name, source):
                 yield item if isinstance(item, Failure) else self._explanation(item, progress)

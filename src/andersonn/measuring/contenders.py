@@ -9,7 +9,13 @@ from andersonn.models import SolverConfig
 from andersonn.solvers import Anderson, ForwardIteration, Solver
 
 FORWARD = "forward"
-NAMES = {"anderson": "Anderson", "auto": "Anderson, auto", FORWARD: "Picard iteration"}
+DAMPED = "damped"
+NAMES = {
+    "anderson": "Anderson",
+    "auto": "Anderson, auto",
+    FORWARD: "Picard iteration",
+    DAMPED: "damped Picard iteration",
+}
 BUDGET = 200
 """Steps that each may take at least: a solver cut off before the tolerance would look faster than it is."""
 

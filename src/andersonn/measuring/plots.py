@@ -15,12 +15,12 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from andersonn.measuring.contenders import FORWARD, NAMES
+from andersonn.measuring.contenders import DAMPED, FORWARD, NAMES
 from andersonn.measuring.training_step import LABELS, STACK, VARIANTS
 
 # Okabe and Ito: told apart by color-blind readers
-COLORS = {"anderson": "#0072B2", "auto": "#009E73", FORWARD: "#D55E00"}
-MARKERS = {"anderson": "o", "auto": "^", FORWARD: "s"}
+COLORS = {"anderson": "#0072B2", "auto": "#009E73", FORWARD: "#D55E00", DAMPED: "#CC79A7"}
+MARKERS = {"anderson": "o", "auto": "^", FORWARD: "s", DAMPED: "D"}
 INK, FAINT, GRID = "#1f2933", "#9aa5b1", "#e4e7eb"
 STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -272,7 +272,7 @@ def _short(value: float) -> str:
 def in_order(names: Iterable[str]) -> list[str]:
     """Picard iteration first, so that the others are drawn over it."""
     names = list(names)
-    return [name for name in (FORWARD, "anderson", "auto") if name in names]
+    return [name for name in (FORWARD, DAMPED, "anderson", "auto") if name in names]
 
 
 def svg(figure: Figure) -> str:

@@ -55,21 +55,22 @@ class FixedPointProblem(NamedTuple):
 def problems(
     network: EquilibriumNetwork | Ensemble, store: ImageStore, indices: np.ndarray, max_rows: int
 ) -> list[FixedPointProblem]:
-    """The problems of the batches that make up ``indices``, as the equilibrium layer poses them: structures that have
-    converged can leave the batch. Of an ensemble, those of its first member.
+    """The problems of the batches that make up ``indices``, as the equilibrium layer poses them: from its own first state, and
+    structures that have converged can leave the batch. Of an ensemble, those of its first member.
 
     Raises:
         UsageError: the network is an explicit stack of layers.
     """
     require_equilibrium(network.config)
     network = lead(network).eval()
-    cell: Any = network.equilibrium.cell
+    layer: Any = network.equilibrium
+    cell, first = layer.cell, layer.initializer or layer.cell.initial
     device = next(network.parameters()).device
     found = []
     for part in row_batches(store.n_rows, indices, max_rows):
         batch = ImageBatch.from_store(store, part).to(device)
         x = cell.prepare(network.encoder(batch), batch)
-        z0 = cell.initial(x)
+        z0 = first(x)
         f = cell_map(cell, x, z0, tree=None, compact=None, frozen=None)
         found.append(FixedPointProblem(f, z0, cell.offsets(batch)))
     return found

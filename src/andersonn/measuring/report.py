@@ -89,16 +89,16 @@ def training_rows(result: dict[str, Any]) -> Table:
                 f"{row['evaluations_to_target']:,}" if reached else "never",
                 f"{row['seconds']:.3g}",
                 f"{row['evaluations']:,}",
-                f"{row['forward_evaluations_per_batch']:.1f}",
-                f"{row['adjoint_evaluations_per_batch']:.1f}",
+                f"{row['forward_evaluations_per_structure']:.1f}",
+                f"{row['adjoint_evaluations_per_structure']:.1f}",
                 f"{row['forward_unconverged'] + row['adjoint_unconverged']} of {2 * row['solves']}",
                 f"{100 * row['best_accuracy']:.1f} %",
                 f"{row['radius_max']:.2f}",
             ]
         )
     head = [
-        "", "epochs to the target", "seconds to it", "evaluations to it", "seconds in all", "evaluations in all",
-        "a batch, forward pass", "backward pass", "unconverged solves", "best accuracy", "largest spectral radius",
+        "", "epochs to the target", "seconds to it", "cell calls to it", "seconds in all", "cell calls in all",
+        "evaluations a structure, forward pass", "backward pass", "unconverged solves", "best accuracy", "largest spectral radius",
     ]  # fmt: skip
     return head, body
 

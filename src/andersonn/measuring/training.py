@@ -49,10 +49,10 @@ def pair_of(config: TrainConfig) -> dict[str, TrainConfig]:
 
 @dataclass
 class Accounts:
-    """Evaluations of the cell in the training batches of each epoch, counted at each batch.
+    """Calls of the cell in the training batches of each epoch, counted at each batch.
 
     Attributes:
-        batches, forward, adjoint: by epoch: batches, evaluations in the forward pass, and in the backward pass.
+        batches, forward, adjoint: by epoch: batches, calls of the cell in the forward pass, and in the backward pass.
         forward_unconverged, adjoint_unconverged: solves of structures that did not reach the tolerance, over all epochs.
         solves: structures solved for, over all epochs.
         energies: of each epoch, validation included, if there was a meter.
@@ -136,9 +136,9 @@ def compare(
         progress: listener.
 
     Returns:
-        JSON-able data: ``speedup_time`` and ``speedup_evaluations`` (seconds and evaluations of the cell to the target, forward
+        JSON-able data: ``speedup_time`` and ``speedup_evaluations`` (seconds and calls of the cell to the target, forward
         ÷ Anderson; None if either never reached it), ``speedup_epoch`` (seconds of an epoch, forward ÷ Anderson, median over the
-        epochs), ``speedup_epoch_evaluations`` (evaluations over all epochs), ``agreement`` (share of validation structures
+        epochs), ``speedup_epoch_evaluations`` (calls of the cell over all epochs), ``agreement`` (share of validation structures
         that both put in the same class at their best epoch), ``solvers`` (name → all numbers of one), ``verdict`` (words) and
         ``setting``.
 
@@ -220,6 +220,10 @@ def _row(trainer: Trainer, accounts: Accounts, target: float) -> dict[str, Any]:
         "evaluations": int(evaluations[-1]),
         "forward_evaluations_per_batch": sum(accounts.forward) / batches,
         "adjoint_evaluations_per_batch": sum(accounts.adjoint) / batches,
+        **{
+            key: float(np.mean([row[key] for row in history]))
+            for key in ("forward_evaluations_per_structure", "adjoint_evaluations_per_structure")
+        },
         "batches": batches,
         "forward_unconverged": accounts.forward_unconverged,
         "adjoint_unconverged": accounts.adjoint_unconverged,

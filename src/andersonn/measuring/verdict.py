@@ -102,7 +102,7 @@ def training_verdict(result: dict[str, Any]) -> dict[str, Any]:
     low, high = result["speedup_epoch_quartiles"]
     epochs = len(rows["anderson"]["history"])
     ratio = f"{result['speedup_epoch']:.2f} times [{low:.2f}–{high:.2f}] as fast as with Picard iteration"
-    saved = f"{result['speedup_epoch_evaluations']:.2f} times fewer evaluations of the cell in both passes together"
+    saved = f"{result['speedup_epoch_evaluations']:.2f} times fewer calls of the cell in both passes together"
     pays = result["speedup_epoch_evaluations"] > 1.0 and ahead_by_more_than_chance(result["epochs_won"], epochs)
     if pays:
         words = f"Anderson pays: an epoch is {ratio}, with {saved}."
@@ -132,7 +132,7 @@ def _race(result: dict[str, Any]) -> str:
         return f"{' and '.join(missing)} never reached {goal}, so there is no speed-up to it."
     epochs = {name: row["epochs_to_target"] for name, row in result["solvers"].items()}
     return (
-        f"To {goal} it took {result['speedup_evaluations']:.2f} times fewer evaluations and {result['speedup_time']:.2f} times "
+        f"To {goal} it took {result['speedup_evaluations']:.2f} times fewer calls of the cell and {result['speedup_time']:.2f} times "
         f"less time (epoch {epochs['anderson']} with Anderson, {epochs[FORWARD]} with Picard iteration; one run, told in whole "
         "epochs)."
     )

@@ -24,6 +24,7 @@ from andersonn.inference.forward import Outputs
 from andersonn.models import QUANTILES, EquilibriumNetwork, ImageBatch, Stack, row_batches
 from andersonn.models.device import pick_device
 from andersonn.models.distribution import class_scores, crps, edges_for
+from andersonn.solvers import FixedPoint
 from andersonn.training.dataset import Dataset
 from andersonn.training.fine_tuning import start_from
 from andersonn.training.forward import forward_distributed
@@ -312,7 +313,8 @@ class Trainer:
 
 class _SolverTally:
     """Means over the batches of an epoch of what the solver did; of an explicit stack, which solves nothing, its layers
-    alone. Of a batch that several processes share, evaluations are those of the process that needed most.
+    alone. ``…_evaluations`` are calls of the cell for a batch (of one that several processes share, those of the process that
+    needed most), ``…_evaluations_per_structure`` the mean of what its structures needed.
     """
 
     def __init__(self) -> None:
@@ -331,8 +333,10 @@ class _SolverTally:
         self.rows.append(
             {
                 "forward_evaluations": forward.evaluations,
+                "forward_evaluations_per_structure": _each(forward),
                 # A gradient of one step solves nothing.
                 "adjoint_evaluations": 0 if adjoint is None else adjoint.evaluations,
+                "adjoint_evaluations_per_structure": 0.0 if adjoint is None else _each(adjoint),
                 "forward_unconverged": float((~forward.converged).double().mean()),
                 "adjoint_unconverged": 0.0 if adjoint is None else float((~adjoint.converged).double().mean()),
             }
@@ -343,6 +347,13 @@ class _SolverTally:
         found = {}
         for name in self.rows[0]:
             values = np.array([row[name] for row in self.rows], dtype=float)
-            is_fraction = not name.endswith("evaluations")  # a fraction of them
-            found[name] = float(np.mean(processes.sum(values * self.weights) if is_fraction else processes.max(values)))
+            of_structures = not name.endswith("evaluations")
+            found[name] = float(
+                np.mean(processes.sum(values * self.weights) if of_structures else processes.max(values))
+            )
         return found
+
+
+def _each(solve: FixedPoint) -> float:
+    """Mean evaluations of a structure in a solve: until it had converged, the last check included."""
+    return float(solve.steps.double().mean()) + 1.0

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from andersonn import __version__
 from andersonn.errors import AndersonnError, InputError, UsageError, unknown
+from andersonn.scientists.base import GEOMETRIES
 from andersonn.web import pages
 from andersonn.web.doors import Doors, own_names
 from andersonn.web.guard import Guard
@@ -52,6 +53,15 @@ def lab_of(request: Request) -> Lab:
 
 
 Own = Annotated[Lab, Depends(lab_of)]
+Geometry = Annotated[
+    str | None,
+    Query(
+        description="how molecules without coordinates are read: none (bonds alone), one or many conformers; GET /api/tasks lists "
+        "what each task knows",
+        examples=list(GEOMETRIES),
+    ),
+]
+Which = Annotated[int, Query(ge=0, description="which of the file's")]
 
 
 @api.post("/predict/{task}", response_model=Answers, responses=REFUSALS, summary="Class, probabilities and estimate")
@@ -62,9 +72,7 @@ async def predict(
     lenient: Annotated[
         bool, Query(description="200 also if no input could be answered; the errors are in the answers")
     ] = False,
-    geometry: Annotated[
-        str | None, Query(description="how molecules without coordinates are read: none, one or many conformers")
-    ] = None,
+    geometry: Geometry = None,
 ) -> Response:
     """One object a structure, the same as `andersonn predict --format json` prints. 422 if none could be answered."""
     answers = await lab.predict(task, items, geometry)
@@ -74,28 +82,26 @@ async def predict(
 
 
 @api.post("/explain/{task}", response_model=Explained, responses=REFUSALS, summary="Which atoms drove the answer")
-async def explain(
-    task: str, items: Brought, lab: Own, structure: Annotated[int, Query(ge=0, description="which of the file's")] = 0
-) -> Response:
+async def explain(task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None) -> Response:
     """The answer to one structure and the contribution of every atom, the same as `andersonn explain --format json`."""
-    return _json(await lab.inspect("explain", task, items, structure))
+    return _json(await lab.inspect("explain", task, items, structure, geometry))
 
 
 @api.post("/inspect/{task}", response_model=Look, responses=REFUSALS, summary="One structure in all its views")
-async def inspect(
-    task: str, items: Brought, lab: Own, structure: Annotated[int, Query(ge=0, description="which of the file's")] = 0
-) -> Response:
+async def inspect(task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None) -> Response:
     """The answer with structure, network, graph image, probabilities at other thresholds, and Anderson beside Picard
     iteration on this input.
     """
-    return _json(await lab.inspect("inspect", task, items, structure))
+    return _json(await lab.inspect("inspect", task, items, structure, geometry))
 
 
-@api.get("/tasks", summary="Tasks, classes, thresholds, limits")
+@api.get("/tasks", summary="Tasks, classes, thresholds, geometries, limits")
 async def tasks(lab: Own) -> Response:
     """What can be asked, and what cannot since a model is missing or damaged. Waits for the models."""
     await lab.ready()
-    found = [pages.about(lab.scientists[name]) for name in sorted(lab.scientists)]
+    found = [
+        pages.about(lab.scientists[name]) | {"geometries": lab.geometries(name)} for name in sorted(lab.scientists)
+    ]
     return _json({"tasks": found, "unavailable": lab.unavailable, "limits": lab.limits.as_dict()})
 
 

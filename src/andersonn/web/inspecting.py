@@ -22,6 +22,7 @@ from andersonn.measuring.curves import residual_curves
 from andersonn.measuring.problems import problems
 from andersonn.structures.graph import AtomBondGraph
 from andersonn.structures.image import NodeNeighborImage, images_for
+from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 from andersonn.web.boundary import boundary
 from andersonn.web.reading import confine, structures_of
@@ -38,15 +39,16 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     Args:
         payload: ``what`` (``"explain"`` or ``"inspect"``), ``task``, ``structure`` (which of the item's, from 0) and an item
             as :meth:`andersonn.web.inputs.Item.as_payload` gives it.
-        settings: as for :func:`andersonn.web.reading.read`, and ``models`` (task → ``folder`` of its model, and ``name``
-            that answers give it).
+        settings: as for :func:`andersonn.web.reading.read`, and ``models`` (task, or task and geometry →
+            ``folder`` of its model, ``name`` that answers give it, and ``conformers`` it averages over).
 
     Raises:
         InputError: the item cannot be read, has no such structure, or the task is not about its kind.
     """
     confine(settings["folder"])
     scientist = _scientist(**settings["models"][payload["task"]])
-    found = structures_of(payload, settings)
+    with reading(scientist.recipe.bonds, scientist.bundle.config.conformers):
+        found = structures_of(payload, settings)
     if not 0 <= payload["structure"] < len(found):
         raise InputError(
             "no_such_structure",
@@ -72,11 +74,13 @@ def inspect(scientist: Predictor, structure: Structure, shown: str) -> dict[str,
     images = images_for(structure, scientist.recipe, scientist.bundle.config.conformers)
     (answer,) = scientist.answer([(shown, structure, images)])
     answer = _sound(answer)
-    graph = AtomBondGraph.from_structure(structure, scientist.recipe.columns + 1, scientist.recipe.reach)
+    graph = None
+    if not scientist.recipe.bonds:  # else there are no positions
+        graph = AtomBondGraph.from_structure(structure, scientist.recipe.columns + 1, scientist.recipe.reach)
     return {
         "answer": answer.as_dict(),
-        "structure": structure_view(structure, graph),
-        "graph": graph_view(graph),
+        "structure": structure_view(structure, graph) if graph else None,
+        "graph": graph_view(graph) if graph else None,
         "image": image_view(images[0]),
         "boundary": boundary(scientist, answer, images, structure.generated_geometry),
         "convergence": convergence(scientist, images[0]),
@@ -84,8 +88,9 @@ def inspect(scientist: Predictor, structure: Structure, shown: str) -> dict[str,
 
 
 def convergence(scientist: Predictor, image: NodeNeighborImage) -> dict[str, Any] | None:
-    """Residual at each evaluation of Anderson and of Picard iteration on this image, of conformers the first; None if the
-    network is a stack of layers.
+    """Residual at each evaluation of Anderson and of Picard iteration on this image, of conformers the first, from the
+    network's own first state; None if it is a stack of layers. The evaluations to the tolerance count as those of answers do:
+    the last check included.
     """
     options = scientist.bundle.config.model
     if options.layers:
@@ -99,9 +104,10 @@ def convergence(scientist: Predictor, image: NodeNeighborImage) -> dict[str, Any
 
 
 @cache
-def _scientist(folder: str, name: str) -> Predictor:
+def _scientist(folder: str, name: str, conformers: int) -> Predictor:
     torch.set_num_threads(1)
-    return Predictor(ModelBundle.load(Path(folder)), name, Path(folder))
+    found = Predictor(ModelBundle.load(Path(folder)), name, Path(folder))
+    return found if found.bundle.config.conformers == conformers else found.over_conformers(conformers)
 
 
 def _sound(answer: T | Failure) -> T:

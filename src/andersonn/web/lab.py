@@ -114,13 +114,16 @@ class Lab:
             answers = iter(await self._answerer.answer(name, [row["ready"] for row in rows if "ready" in row]))
             return [next(answers).as_dict() if "ready" in row else row for row in rows]
 
-    async def inspect(self, what: str, task: str, items: list[Item], structure: int) -> dict[str, Any]:
-        """An explanation (``"explain"``) or an inspection (``"inspect"``) of one structure of one input.
+    async def inspect(
+        self, what: str, task: str, items: list[Item], structure: int, geometry: str | None = None
+    ) -> dict[str, Any]:
+        """An explanation (``"explain"``) or an inspection (``"inspect"``) of one structure of one input; ``geometry`` as in
+        :meth:`predict`.
 
         Raises:
             Refusal: there is not exactly one input, or the queue is full.
             InputError: as :func:`andersonn.web.inspecting.work`.
-            UsageError: there is no such task.
+            UsageError: there is no such task, or no model of it for that geometry, or it cannot explain.
         """
         _check(items, self.limits)
         if len(items) > 1:
@@ -129,8 +132,28 @@ class Lab:
         with self._inspections.entered():
             await self.ready()
             self._scientist(task)
+            name = self._named(task, geometry)
+            if what == "explain":
+                from andersonn.inference.explain import require_explainable  # with torch, which starts later
+
+                require_explainable(self._all[name].name, self._all[name].recipe)
             assert self._working is not None
-            return await self._working.ask({"what": what, "task": task, "structure": structure, **item.as_payload()})
+            return await self._working.ask({"what": what, "task": name, "structure": structure, **item.as_payload()})
+
+    def geometries(self, task: str) -> list[str]:
+        """How a task can read molecules without coordinates, as ``geometry`` of :meth:`predict`, its default first; empty for a
+        task about crystals alone.
+        """
+        scientist = self._scientist(task)
+        if scientist.task.periodic:
+            return []
+        own = "none" if scientist.recipe.bonds else "many"
+        return [own, *(one for one in GEOMETRIES if one != own and named(task, one) in self.by_geometry)]
+
+    @property
+    def _all(self) -> dict[str, Predictor]:
+        """Who answers, by task and by :func:`named`."""
+        return self.scientists | self.by_geometry
 
     def _scientist(self, task: str) -> Predictor:
         """Who answers for a task.
@@ -151,12 +174,12 @@ class Lab:
         Raises:
             UsageError: nobody does.
         """
-        own = "none" if self.scientists[task].recipe.bonds else "many"
-        name = task if geometry in (None, own) else named(task, str(geometry))
-        if name != task and name not in self.by_geometry:
-            known = [one for one in GEOMETRIES if one == own or named(task, one) in self.by_geometry]
-            raise unknown("geometry", str(geometry), known)
-        return name
+        known = self.geometries(task)
+        if geometry is None or geometry == next(iter(known), "many"):
+            return task
+        if geometry not in known:
+            raise unknown("geometry", geometry, known or ["many"])
+        return named(task, geometry)
 
     async def _read(self, task: str, item: Item) -> list[dict[str, Any]]:
         assert self._reading is not None
@@ -208,7 +231,7 @@ class Lab:
         if not self.scientists:
             raise UsageError("untrained", "no scientist has a model", "train one and name its folder with --model")
         self._load_geometries()
-        self._answerer = Answerer(self.scientists | self.by_geometry)
+        self._answerer = Answerer(self._all)
 
     def _load_geometries(self) -> None:
         """Loads who answers for molecules that are read otherwise than by default: by weights of their own, or in one conformer."""
@@ -232,12 +255,16 @@ class Lab:
                 "conformers": scientist.bundle.config.conformers,
                 "task": scientist.task.as_dict(),
             }
-            for name, scientist in (self.scientists | self.by_geometry).items()
+            for name, scientist in self._all.items()
         }
         bounds = {"atoms": self.limits.atoms, "structures": self.limits.structures}
         models = {
-            name: {"folder": str(self._folder_of(scientist)), "name": scientist.name}
-            for name, scientist in self.scientists.items()
+            name: {
+                "folder": str(self._folder_of(scientist)),
+                "name": scientist.name,
+                "conformers": scientist.bundle.config.conformers,
+            }
+            for name, scientist in self._all.items()
         }
         return {"tasks": tasks, "models": models, "folder": self._place.name, **bounds}
 

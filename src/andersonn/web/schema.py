@@ -72,10 +72,15 @@ class Look(BaseModel):
     """All that the page shows of one structure but the explanation."""
 
     answer: Answer
-    structure: dict[str, Any] = Field(description="balls and half bonds in Å, cell, colors and radii of elements")
-    graph: dict[str, Any] = Field(description="edges of the atom-bond network")
+    structure: dict[str, Any] | None = Field(
+        description="balls and half bonds in Å, cell, colors and radii of elements; null where "
+        "bonds alone were read, and there are no positions"
+    )
+    graph: dict[str, Any] | None = Field(description="edges of the atom-bond network; null as the structure")
     image: dict[str, Any] = Field(description="rows and columns of the graph image")
     boundary: dict[str, Any] = Field(
         description="probability of the quantity being above each of many cuts, and by which rule"
     )
-    convergence: dict[str, Any] | None = Field(description="residual at each evaluation, Anderson and Picard iteration")
+    convergence: dict[str, Any] | None = Field(
+        description="residual (and seconds) at each evaluation, Anderson and Picard iteration; null of a stack of layers"
+    )

@@ -19,7 +19,12 @@ export async function getText(path) {
   return answer.text();
 }
 
-/** What a form sends of a question: {files: [File], text, smiles: [string]}. */
+/** The address of a question; its geometry says how molecules without coordinates are read, null as by default. */
+function asking(what, task, { geometry = null }, options) {
+  return `/api/${what}/${task}?${new URLSearchParams(geometry ? { ...options, geometry } : options)}`;
+}
+
+/** What a form sends of a question: {files: [File], text, smiles: [string], geometry}. */
 function form({ files = [], text = "", smiles = [] }) {
   const body = new FormData();
   files.forEach((file) => body.append("files", file, file.name));
@@ -30,13 +35,13 @@ function form({ files = [], text = "", smiles = [] }) {
 
 /** Answers and errors of all inputs, also if none could be answered. */
 export async function predict(task, question) {
-  const answer = await reached(fetch(`/api/predict/${task}?lenient=true`, { method: "POST", body: form(question) }));
+  const answer = await reached(fetch(asking("predict", task, question, { lenient: true }), { method: "POST", body: form(question) }));
   const content = await answer.json();
   return content.answers ?? checked(answer, content);
 }
 
 export async function look(what, task, question, structure) {
-  const answer = await reached(fetch(`/api/${what}/${task}?structure=${structure}`, { method: "POST", body: form(question) }));
+  const answer = await reached(fetch(asking(what, task, question, { structure }), { method: "POST", body: form(question) }));
   return checked(answer, await answer.json());
 }
 

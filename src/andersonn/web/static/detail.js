@@ -35,7 +35,7 @@ export class Detail {
       if (turn !== this.turn) return;
       waiting.remove();
       this.views(found);
-      const few = found.answer.n_atoms <= MOST_EXPLAINED || task.explained_at_once;
+      const few = found.structure && (found.answer.n_atoms <= MOST_EXPLAINED || task.explained_at_once);
       if (few) await this.explain(turn);
     } catch (problem) {
       if (turn === this.turn) waiting.replaceChildren(problemBox(problem));
@@ -91,22 +91,26 @@ export class Detail {
   views(found) {
     this.boundary = found.boundary;
     this.judge();
+    const image = h("section", { class: "card full", id: "image" }, h("h3", {}, "Graph image: what the network reads"), graphImage(found.image, found.structure !== null));
+    const convergence = h("section", { class: "card", id: "convergence" }, h("h3", {}, "Anderson beside Picard iteration, on this input"),
+      found.convergence ? convergenceChart(found.convergence) : h("p", { class: "soft" }, "This model is a stack of layers; it looks for no fixed point."));
+    if (!found.structure) { // read by its bonds alone
+      this.place.append(image, h("section", { class: "card", id: "explanation" }, h("h3", {}, "Which atoms drove the answer"),
+        h("p", { class: "soft" }, "The molecule was read by its bonds alone: there is no geometry to draw and no contribution of an atom. Choose one or many conformers to see both.")), convergence);
+      return;
+    }
     this.view = viewer(found.structure);
     const byElement = h("button", { type: "button", "aria-pressed": "true", click: () => this.color(null) }, "elements");
     this.byValue = h("button", { type: "button", "aria-pressed": "false", disabled: true, click: () => this.color(this.values) }, "contributions");
     this.byElement = byElement;
     this.explained = h("section", { class: "card", id: "explanation" }, h("h3", {}, "Which atoms drove the answer"),
       h("button", { type: "button", click: () => this.explain(this.turn) }, `Explain (${found.answer.n_atoms} atoms; may take a minute)`));
-    const { convergence } = found;
     this.place.append(
       h("section", { class: "card", id: "structure" },
         h("div", { class: "bar-top" }, h("h3", {}, "Structure"), h("span", { class: "modes" }, h("small", {}, "color by"), byElement, this.byValue)),
         this.view.element, elementLegend(found.structure)),
       h("section", { class: "card", id: "network" }, h("h3", {}, `Atom-bond network: ${found.graph.bonds} bonds`), network(found.structure, found.graph)),
-      h("section", { class: "card full", id: "image" }, h("h3", {}, "Graph image: what the network reads"), graphImage(found.image)),
-      this.explained,
-      h("section", { class: "card", id: "convergence" }, h("h3", {}, "Anderson beside Picard iteration, on this input"),
-        convergence ? convergenceChart(convergence) : h("p", { class: "soft" }, "This model is a stack of layers; it looks for no fixed point.")));
+      image, this.explained, convergence);
   }
 
   async explain(turn) {

@@ -5,14 +5,17 @@ const RAMP = ["#fde725", "#7ad151", "#22a884", "#2a788e", "#414487", "#440154"];
 const LEFT = 62;
 const BELOW = 36;
 
-/** @param image the API's "image" */
-export function graphImage(image) {
+/**
+ * @param image the API's "image"
+ * @param measured whether its distances are in Å; else they are a code of bonds, and larger means more bonds between
+ */
+export function graphImage(image, measured = true) {
   const n = image.symbols.length;
   const shown = image.distance.flatMap((row, i) => row.filter((_, k) => image.neighbor[i][k] >= 0));
   const low = shown.length ? Math.min(...shown) : 0;
   const high = Math.max(shown.length ? Math.max(...shown) : 1, low + 0.1);
   const tall = Math.max(110, Math.min(620, n * (n <= 14 ? 30 : n <= 60 ? 14 : 6))) + BELOW;
-  const element = canvas(tall, draw, { "aria-label": `Graph image of ${n} rows and ${image.columns} columns; distances from ${low.toFixed(2)} to ${high.toFixed(2)} Å.` });
+  const element = canvas(tall, draw, { "aria-label": `Graph image of ${n} rows and ${image.columns} columns; ${measured ? `distances from ${low.toFixed(2)} to ${high.toFixed(2)} Å` : "neighbors by the bonds between"}.` });
   let cell = [1, 1];
 
   function draw(context, width, height) {
@@ -68,10 +71,11 @@ export function graphImage(image) {
     const other = image.neighbor[i]?.[k];
     if (other === undefined || k < 0 || other < 0) return null;
     const bond = image.bonded[i][k] ? ", bonded" : "";
-    return `${image.symbols[i]} – ${image.symbols[other]}: ${image.distance[i][k].toFixed(2)} Å, weight ${image.weight[i][k].toFixed(2)}${bond}`;
+    const apart = measured ? ` ${image.distance[i][k].toFixed(2)} Å,` : "";
+    return `${image.symbols[i]} – ${image.symbols[other]}:${apart} weight ${image.weight[i][k].toFixed(2)}${bond}`;
   };
   return h("div", {}, withTip(element, tipAt), h("div", { class: "legend" },
-    h("span", {}, `${low.toFixed(2)} Å `, h("span", { class: "ramp", style: { background: `linear-gradient(90deg, ${RAMP.join(",")})` } }), ` ${high.toFixed(2)} Å`),
+    h("span", {}, measured ? `${low.toFixed(2)} Å ` : "bonded ", h("span", { class: "ramp", style: { background: `linear-gradient(90deg, ${RAMP.join(",")})` } }), measured ? ` ${high.toFixed(2)} Å` : " many bonds away"),
     h("span", {}, "paler: fading out"), h("span", {}, n <= 14 ? "letter: neighbor, underlined: bonded" : "dot: bonded"),
     image.multiplicity.some((m) => m > 1) ? h("span", {}, "×: atoms alike, in one row") : null,
     h("span", {}, `${n} rows × ${image.columns} columns × ${image.channels} channels`)));

@@ -7,6 +7,7 @@ import { Table } from "/static/table.js";
 
 const MOST_PROBLEMS = 5;
 const REFUSED = { not_periodic: true, periodic: false }; // error → "periodic" of tasks that refuse such a structure
+const GEOMETRIES = { none: "none: bonds alone, fast", one: "one conformer", many: "many conformers, averaged" };
 const state = { tasks: {}, task: null, cuts: {}, question: null, turn: 0 };
 const detail = new Detail($("detail"), (cuts) => { state.cuts[state.task] = cuts; table.moved(cuts); });
 const table = new Table($("table"), choose);
@@ -33,7 +34,7 @@ async function ask(question) {
   detail.clear();
   table.show(task, [], []);
   try {
-    const parts = named(question);
+    const parts = { ...named(question), geometry: task.geometries.length ? $("geometry").value : null };
     const answers = await predict(task.name, parts);
     if (turn !== state.turn) return;
     show(task, entries(answers, parts));
@@ -87,8 +88,8 @@ function named({ files = [], text = "", smiles = [] }) {
 }
 
 /** Answers with the question about their own input alone; an input may hold several structures, one answer each. */
-function entries(answers, { files, text, smiles }) {
-  const questions = [...files.map((file) => ({ files: [file] })), ...(text ? [{ text }] : []), ...smiles.map((word) => ({ smiles: [word] }))];
+function entries(answers, { files, text, smiles, geometry }) {
+  const questions = [...files.map((file) => ({ files: [file], geometry })), ...(text ? [{ text, geometry }] : []), ...smiles.map((word) => ({ smiles: [word], geometry }))];
   let [position, structure] = [-1, 0];
   return answers.map((answer, k) => {
     const next = k === 0 || answer.input !== answers[k - 1].input;
@@ -101,13 +102,22 @@ function entries(answers, { files, text, smiles }) {
 const say = (text) => { $("status").textContent = text; };
 
 function setTask(name) {
-  state.task = name;
+  takeTask(name);
   document.querySelector(`#tasks input[value="${name}"]`).checked = true;
+}
+
+/** Makes a task the one that is asked, with the geometries that it knows. */
+function takeTask(name) {
+  state.task = name;
+  const { geometries } = state.tasks[name];
+  $("geometries").hidden = geometries.length < 2;
+  const chosen = geometries.includes($("geometry").value) ? $("geometry").value : geometries[0];
+  $("geometry").replaceChildren(...geometries.map((one) => h("option", { value: one, selected: one === chosen }, GEOMETRIES[one] ?? one)));
 }
 
 function drawTasks(tasks, unavailable) {
   $("tasks").replaceChildren(...tasks.map((task) => h("label", {},
-    h("input", { type: "radio", name: "task", value: task.name, checked: task.name === state.task, change: () => { state.task = task.name; if (state.question) ask(state.question); } }),
+    h("input", { type: "radio", name: "task", value: task.name, checked: task.name === state.task, change: () => { takeTask(task.name); if (state.question) ask(state.question); } }),
     h("span", {}, words(task.name), h("small", {}, task.summary)))),
   ...unavailable.map((task) => h("label", { class: "unavailable", title: `${task.message}: ${task.hint}` },
     h("input", { type: "radio", disabled: true }),
@@ -126,6 +136,7 @@ function listen() {
     if (event.target.files.length) ask({ files: [...event.target.files] });
     event.target.value = "";
   });
+  $("geometry").addEventListener("change", () => { if (state.question) ask(state.question); });
   $("ask").addEventListener("submit", (event) => {
     event.preventDefault();
     const text = $("text").value;
@@ -174,7 +185,7 @@ async function begin() {
     const { tasks, unavailable, limits } = await get("/api/tasks");
     state.limits = limits;
     state.tasks = Object.fromEntries(tasks.map((task) => [task.name, task]));
-    state.task = tasks[0].name;
+    takeTask(tasks[0].name);
     drawTasks(tasks, unavailable);
     drawExamples(await get("/api/examples"));
     $("limits").textContent = `At most ${limits.megabytes} MB, ${limits.files} files, ${limits.structures} structures at a time, ${limits.atoms} atoms each. Nothing is kept or sent on.`;
