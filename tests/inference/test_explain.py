@@ -10,7 +10,7 @@ import pytest
 from andersonn import Explanation, Scientist, Structure
 from andersonn.data.store import ImageStore
 from andersonn.inference.explain import _of_charges, left_without, log_odds, without
-from andersonn.inference.forward import dipole_of
+from andersonn.inference.forward import dipole_of, forward
 from andersonn.structures.image import NodeNeighborImage
 from tests.conftest import random_structure, rotation
 from tests.scientists.test_shipped import POLAR
@@ -152,7 +152,11 @@ def test_a_contribution_is_the_fall_of_the_log_odds(conduction, structures):
     label = explained.prediction.label
     assert explained.quantity == f"log_odds_of_{label}"
     assert explained.method == "deletion"
-    p = explained.prediction.probabilities[label]
+    image = NodeNeighborImage.from_structure(structures["SrTiO3"], conduction.recipe)
+    scores = forward(
+        conduction.bundle.network, ImageStore.from_images([image], conduction.recipe), np.array([0])
+    ).scores
+    p = conduction.bundle.calibration.probabilities(scores)[0, conduction.task.classes.index(label)]  # without doubt
     assert explained.total == pytest.approx(np.log(p) - np.log1p(-p), abs=1e-3)
     without_each = left(conduction, explained.structure, list(range(5)), label)
     assert explained.values == pytest.approx(explained.total - without_each, abs=0.02)

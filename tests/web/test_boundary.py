@@ -36,16 +36,26 @@ def test_the_dipole_head_is_asked_at_other_cuts_and_left_as_it_was(polarity, smi
 
 
 def test_other_heads_are_judged_by_estimate_and_interval(structures):
-    scientist = Scientist.load("conduction")
+    scientist = Scientist.load("porosity")
     answer, found = asked(scientist, structures["NaCl"])
     assert found["rule"] == "estimate"
     at = lambda cut: np.interp(cut, found["cuts"], found["above"])  # noqa: E731
     low, high = answer.interval90
     assert at(low) == pytest.approx(0.95, abs=0.01)
     assert at(answer.value) == pytest.approx(0.5, abs=0.01)
-    assert at(high) == pytest.approx(0.05, abs=0.01)
-    metal, found = asked(scientist, structures["Cu"])
-    assert max(found["above"]) <= 1.0 - metal.probabilities["metal"] + 1e-5  # a metal stays one at every cut
+    assert at(high) == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_distribution_is_asked_at_every_cut(structures):
+    scientist = Scientist.load("conduction")
+    answer, found = asked(scientist, structures["NaCl"])
+    assert found["rule"] == "distribution"
+    assert (np.diff(found["above"]) <= 0).all()
+    for cut in found["cuts"][5:150:40]:
+        (moved,) = scientist.with_thresholds((cut / 2, cut)).predict(structures["NaCl"])
+        assert np.interp(cut, found["cuts"], found["above"]) == pytest.approx(
+            moved.probabilities["insulator"], abs=2e-5
+        )
 
 
 def test_the_grid_holds_the_trained_cuts():

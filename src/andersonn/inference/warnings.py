@@ -96,7 +96,7 @@ def contradiction(task: Task, k: int, p: float, value: float, interval: np.ndarr
     if apart <= slack or (p < SURE and left_out <= slack):
         return ""
     side = f"below {high:g}" if apart == value - high else f"from {low:g}"
-    side = "0" if task.zero_is_class and k == 0 else side
+    side = "0" if task.zero_is_class and k == 0 and task.thresholds[0] == 0.0 else side
     return (
         f"class and estimate contradict each other: {task.classes[k]} ({p:.2f}) means {task.quantity_words} {side} {task.unit}, "
         f"and the estimate is {value:.3g}"
