@@ -4,6 +4,7 @@ which atoms drove the answer. See :class:`andersonn.workers.pool.Worker` for how
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ import torch
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError
 from andersonn.inference.forward import MAX_ROWS
+from andersonn.inference.by_geometry import PoreQuestion
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Failure
 from andersonn.inference.predictor import Predictor
@@ -38,8 +40,8 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     Args:
         payload: ``what`` (``"explain"`` or ``"inspect"``), ``task``, ``structure`` (which of the item's, from 0) and an item
             as :meth:`andersonn.web.inputs.Item.as_payload` gives it.
-        settings: as for :func:`andersonn.web.reading.read`, and ``models`` (task → ``folder`` of its model, and ``name``
-            that answers give it).
+        settings: as for :func:`andersonn.web.reading.read`, and ``models`` (task → ``folder`` of its model, ``name``
+            that answers give it, and ``pores``, what is asked of them, as JSON).
 
     Raises:
         InputError: the item cannot be read, has no such structure, or the task is not about its kind.
@@ -99,9 +101,10 @@ def convergence(scientist: Predictor, image: NodeNeighborImage) -> dict[str, Any
 
 
 @cache
-def _scientist(folder: str, name: str) -> Predictor:
+def _scientist(folder: str, name: str, pores: str) -> Predictor:
     torch.set_num_threads(1)
-    return Predictor(ModelBundle.load(Path(folder)), name, Path(folder))
+    found, question = Predictor(ModelBundle.load(Path(folder)), name, Path(folder)), json.loads(pores)
+    return found if question is None else found.about_pores(PoreQuestion.from_dict(question))
 
 
 def _sound(answer: T | Failure) -> T:

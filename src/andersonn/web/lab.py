@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import asyncio
 import tempfile
 from dataclasses import asdict
@@ -236,7 +237,11 @@ class Lab:
         }
         bounds = {"atoms": self.limits.atoms, "structures": self.limits.structures}
         models = {
-            name: {"folder": str(self._folder_of(scientist)), "name": scientist.name}
+            name: {
+                "folder": str(self._folder_of(scientist)),
+                "name": scientist.name,
+                "pores": json.dumps(scientist.pores and scientist.pores.as_dict()),
+            }
             for name, scientist in self.scientists.items()
         }
         return {"tasks": tasks, "models": models, "folder": self._place.name, **bounds}
