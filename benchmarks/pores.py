@@ -20,14 +20,14 @@ import numpy as np
 from andersonn import Records
 from andersonn.data.splits import SplitRule
 from andersonn.errors import InputError
-from andersonn.scientists.porosity import POROSITY, WIDTH
+from andersonn.inference.by_geometry import CLASSES, LEVELS, PoreQuestion
+from andersonn.scientists.porosity import SCIENTIST
 from andersonn.structures.pores.diagram import PowerDiagram
-from andersonn.structures.pores.geometry import CONVENTIONS, PoreOptions, widths
+from andersonn.structures.pores.geometry import CONVENTIONS, widths
 from andersonn.structures.pores.probe import compact
 from andersonn.structures.pores.radii import probe_radii
 from andersonn.structures.structure import Structure
 
-LEVELS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 DIAMETERS = ("pld_A", "lcd_A")
 
 
@@ -85,8 +85,11 @@ def show(name: str, own: str, found: dict[str, object]) -> None:
     labels = np.array(test["labels"])
     for convention in CONVENTIONS:
         mine = np.array(test["computed"][convention])
-        of_pld = np.mean(POROSITY.class_of(mine[:, 0]) == POROSITY.class_of(labels[:, 0]))
-        of_width = np.mean(WIDTH.class_of(width(mine)) == WIDTH.class_of(width(labels)))
+        asked = [PoreQuestion.of(SCIENTIST, classes, convention=convention) for classes in CLASSES]
+        of_width, of_pld = (
+            np.mean([q.distribution(*row)[0].argmax() for row in mine] == q.task.class_of(published(q, labels)))
+            for q in asked
+        )
         errors = np.abs(mine - labels).mean(axis=0)
         told = f"accuracy by PLD {of_pld:.4f}, by IUPAC's widths {of_width:.4f}"
         print(f"  {convention}: {told}; mean error PLD {errors[0]:.4f} Å, LCD {errors[1]:.4f} Å")
@@ -96,9 +99,11 @@ def show(name: str, own: str, found: dict[str, object]) -> None:
         print(f"    {name}: " + ", ".join(f"{q:.4f}" for q in np.quantile(values, LEVELS)))
 
 
-def width(diameters: np.ndarray) -> np.ndarray:
-    """Pore width by PLD and LCD ``[n, 2]``."""
-    return np.where(diameters[:, 0] < PoreOptions().access_A, 0.0, diameters[:, 1])
+def published(question: PoreQuestion, labels: np.ndarray) -> np.ndarray:
+    """The quantity of a question of published PLD and LCD ``[n, 2]``."""
+    if not question.task.zero_is_class:
+        return labels[:, 0]
+    return np.where(labels[:, 0] < question.options.access_A, 0.0, labels[:, 1])
 
 
 if __name__ == "__main__":

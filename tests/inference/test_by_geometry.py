@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from andersonn import Scientist
+from andersonn.cli.verbs import app
+from andersonn.cli.pores import question
 from andersonn.errors import UsageError
 from andersonn.inference.by_geometry import LEFT, LEVELS, PoreQuestion
 from andersonn.scientists.porosity import POROSITY, SCIENTIST, WIDTH
 from andersonn.scientists.registry import find, weights_folder
-from andersonn.structures.pores.geometry import CONVENTIONS, PoreGeometry
-from tests.forked import run
+from andersonn.structures.pores.geometry import CONVENTIONS
 from tests.structures.known_frameworks import framework
 
 FRAMEWORKS = Path(__file__).parents[2] / "examples/frameworks"
@@ -21,10 +22,6 @@ FRAMEWORKS = Path(__file__).parents[2] / "examples/frameworks"
 @pytest.fixture(scope="module")
 def porosity() -> Scientist:
     return Scientist.load("porosity")
-
-
-def pores(convention: str, pld: float, lcd: float) -> PoreGeometry:
-    return PoreGeometry(convention, pld, lcd, 2.4, 3, 1.86, 1.0, 1.0, 1.0, 1.0, 0.5, 1.0)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
@@ -36,7 +33,7 @@ def test_class_estimate_and_interval_agree(convention, classes):
     for _ in range(1000):
         pld = rng.choice(centers) + rng.normal() * rng.choice([0.003, 0.02, 0.3])
         lcd = max(pld, rng.choice(centers) + rng.normal() * rng.choice([0.003, 0.02, 0.3]))
-        p, value, (low, high) = question._distribution(pores(convention, pld, lcd))
+        p, value, (low, high) = question.distribution(pld, lcd)
         assert p.sum() == pytest.approx(1.0)
         assert (p >= 0.0).all()
         assert low <= value <= high
@@ -85,50 +82,58 @@ def test_the_network_stands_beside_it(porosity):
     assert tuple(by_network.probabilities) == POROSITY.classes
 
 
-def test_options_of_the_command_line():
-    words = ["predict", "porosity", FRAMEWORKS / "zinc-ultramicroporous.cif", "--format", "json"]
-    usual, network_like, moved = (
-        json.loads(run(*words, *more).stdout)
-        for more in (
-            (),
-            ("--classes", "pld", "--convention", "zeo++-default"),
-            ("--cuts", "4.6,7,20", "--radii", "O=1.4"),
-        )
-    )
-    assert usual["class"] == "ultramicroporous"
-    assert network_like["estimate"]["quantity"] == "pld_A"
-    assert network_like["estimate"]["value"] == pytest.approx(network_like["voids"]["pld_A"], abs=1e-3)
-    assert moved["class"] == "nonporous"
-    assert moved["pores"]["access_A"] == 4.6
-    assert any("radii" in note for note in moved["notes"])
+def test_other_classes_cuts_and_radii(porosity):
+    narrow = FRAMEWORKS / "zinc-ultramicroporous.cif"
+    by_window = porosity.about_pores(PoreQuestion.of(SCIENTIST, "pld", convention="zeo++-default"))
+    (answer,) = by_window.predict([narrow])
+    assert (by_window.task, answer.quantity) == (POROSITY, "pld_A")
+    assert answer.value == pytest.approx(answer.voids["pld_A"], abs=1e-3)
+    moved = porosity.about_pores(PoreQuestion.of(SCIENTIST, radii={"O": 1.4})).with_thresholds((4.6, 7.0, 20.0))
+    (answer,) = moved.predict([narrow])
+    assert (answer.label, answer.value, answer.pores["access_A"]) == ("nonporous", 0.0, 4.6)
+    assert any("radii" in note for note in answer.notes)
+
+
+def test_options_of_the_command_line(capsys):
+    words = [
+        "--convention",
+        "zeo++-default",
+        "--thresholds",
+        "4,7,20",
+        "--radii",
+        "O=1.5,Zn=1.4",
+        "--classes",
+        "iupac",
+        "--clean",
+        "--strip-guests",
+    ]
+    app(["predict", "porosity", str(FRAMEWORKS / "mof-5.cif"), "--format", "json", *words], standalone_mode=False)
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["pores"]["access_A"], answer["pores"]["convention"]) == (4.0, "zeo++-default")
 
 
 @pytest.mark.parametrize(
-    "more",
+    "given",
     [
-        ("--cuts", "7,2"),
-        ("--cuts", "a"),
-        ("--radii", "O"),
-        ("--radii", "Zz=1"),
-        ("--convention", "zeo++-default", "--model", "."),
+        {"cuts": "7,2"}, {"cuts": "a"}, {"cuts": "2.4,7"}, {"radii": "O"}, {"radii": "Zz=1"}, {"clean": True, "model": "."},
+        {"clean": True, "task": "conduction"},
     ],
-)
-def test_wrong_options_are_told(more):
-    done = run("predict", "porosity", FRAMEWORKS / "mof-5.cif", *more)
-    assert done.returncode == 2
-    assert "error" in done.stderr
+)  # fmt: skip
+def test_wrong_options_are_told(given):
+    usual = dict.fromkeys(("model", "convention", "radii", "classes", "cuts"))
+    with pytest.raises(UsageError):
+        question(**usual | {"task": "porosity", "strip_guests": False, "clean": False} | given)
 
 
-def test_tables_have_their_columns():
-    done = run("predict", "porosity", FRAMEWORKS / "mof-5.cif", "--format", "csv").stdout.splitlines()
-    assert done[0].endswith(
-        "error,pld_A,lcd_A,channel_dimensions,surface_m2_g,accessible_surface_m2_g,void_fraction,convention"
-    )
-    assert done[1].endswith(",zeo++-high")
+def test_tables_have_their_columns(capsys):
+    app(["predict", "porosity", str(FRAMEWORKS / "mof-5.cif"), "--format", "csv"], standalone_mode=False)
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.endswith("accessible_surface_m2_g,void_fraction,convention")
+    assert row.endswith(",zeo++-high")
 
 
 def test_other_tasks_do_not_answer_so():
     with pytest.raises(UsageError, match="not answered by the geometry"):
         PoreQuestion.of(find("conduction"))
-    question = PoreQuestion.of(SCIENTIST, cuts=(3.0, 8.0, 25.0), radii={"O": 1.3})
+    question = PoreQuestion.of(SCIENTIST, radii={"O": 1.3}).cut((3.0, 8.0, 25.0))
     assert PoreQuestion.from_dict(json.loads(json.dumps(question.as_dict()))) == question

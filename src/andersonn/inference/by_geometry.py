@@ -173,7 +173,7 @@ class PoreQuestion:
 
     def _answered(self, network: Prediction, structure: Structure, doubts: tuple[str, ...]) -> Prediction:
         pores = PoreGeometry.of(structure, self.options)
-        p, value, interval = self._distribution(pores)
+        p, value, interval = self.distribution(pores.pld_A, pores.lcd_A)
         own = tuple(warning for warning in network.warnings if warning not in doubts)
         notes = network.notes
         if self.options.radii:
@@ -193,12 +193,17 @@ class PoreQuestion:
             network=_beside(network, own),
         )
 
-    def _distribution(self, pores: PoreGeometry) -> tuple[np.ndarray, float, tuple[float, float]]:
-        """Class probabilities ``[C]``, estimate and 90 % interval."""
+    def distribution(self, pld: float, lcd: float) -> tuple[np.ndarray, float, tuple[float, float]]:
+        """Class probabilities ``[C]``, estimate and 90 % interval.
+
+        Args:
+            pld: computed pore-limiting diameter, Å.
+            lcd: computed diameter of the largest cavity, Å.
+        """
         by_width = self.task.zero_is_class
-        left = {name: np.array(values) for name, values in LEFT[pores.convention].items()}
-        shut = float(_below(self.options.access_A - pores.pld_A, left["pld_A"])) if by_width else 0.0
-        diameter, rest = (pores.lcd_A, left["lcd_A"]) if by_width else (pores.pld_A, left["pld_A"])
+        left = {name: np.array(values) for name, values in LEFT[self.options.convention].items()}
+        shut = float(_below(self.options.access_A - pld, left["pld_A"])) if by_width else 0.0
+        diameter, rest = (lcd, left["lcd_A"]) if by_width else (pld, left["pld_A"])
         cuts = np.array(self.task.thresholds[1:] if by_width else self.task.thresholds)
         masses = np.diff(np.concatenate([[0.0], _below(cuts - diameter, rest), [1.0]]))
         p = np.concatenate([[shut], (1.0 - shut) * masses]) if by_width else masses
