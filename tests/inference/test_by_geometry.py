@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from andersonn import Scientist
-from andersonn.cli.verbs import app
 from andersonn.cli.pores import question
+from andersonn.cli.verbs import app
 from andersonn.errors import UsageError
 from andersonn.inference.by_geometry import LEFT, LEVELS, PoreQuestion
 from andersonn.scientists.porosity import POROSITY, SCIENTIST, WIDTH
@@ -44,6 +44,15 @@ def test_class_estimate_and_interval_agree(convention, classes):
         ends = question.task.class_of(np.array([low, high]))
         for k in np.flatnonzero(p > 0.051):
             assert ends[0] <= k <= ends[1]
+
+
+@pytest.mark.parametrize("classes", ["iupac", "pld"])
+def test_moved_cuts_have_the_mass_above_them(classes):
+    question = PoreQuestion.of(SCIENTIST, classes)
+    cuts = np.array(question.task.thresholds)
+    for pld, lcd in ((2.39, 6.98), (2.41, 20.0), (6.99, 7.01), (1.0, 3.0)):
+        p, _, _ = question.distribution(pld, lcd)
+        assert question.above(pld, lcd, cuts) == pytest.approx(p[::-1].cumsum()[::-1][1:])
 
 
 def test_quantiles_are_in_order():
@@ -115,14 +124,20 @@ def test_options_of_the_command_line(capsys):
 @pytest.mark.parametrize(
     "given",
     [
-        {"cuts": "7,2"}, {"cuts": "a"}, {"cuts": "2.4,7"}, {"radii": "O"}, {"radii": "Zz=1"}, {"clean": True, "model": "."},
+        {"radii": "O"}, {"radii": "Zz=1"}, {"clean": True, "model": "."},
         {"clean": True, "task": "conduction"},
     ],
 )  # fmt: skip
 def test_wrong_options_are_told(given):
-    usual = dict.fromkeys(("model", "convention", "radii", "classes", "cuts"))
+    usual = dict.fromkeys(("model", "convention", "radii", "classes"))
     with pytest.raises(UsageError):
         question(**usual | {"task": "porosity", "strip_guests": False, "clean": False} | given)
+
+
+@pytest.mark.parametrize("cuts", [(7.0, 2.0, 20.0), (2.4, 7.0), (0.0, 7.0, 20.0), (2.4, 2.4, 20.0)])
+def test_wrong_cuts_are_told(cuts):
+    with pytest.raises(UsageError, match="cannot be cut"):
+        PoreQuestion.of(SCIENTIST).cut(cuts)
 
 
 def test_tables_have_their_columns(capsys):

@@ -69,7 +69,9 @@ def predict(
     model: Path | None = MODEL,
     geometry: Geometry | None = GEOMETRY,
     thresholds: str | None = typer.Option(
-        None, metavar="A,B", help="Cut the classes at other values of the quantity, such as 0.1,2; of porosity 2.4,7,20: the sphere that must get in, then the widths."
+        None,
+        metavar="A,B",
+        help="Cut the classes at other values of the quantity, such as 0.1,2; of porosity 2.4,7,20: the sphere that must get in, then the widths.",
     ),
     convention: Convention | None = CONVENTION,
     radii: str | None = RADII,

@@ -77,8 +77,7 @@ class Predictor:
 
     def about_pores(self, question: PoreQuestion) -> Self:
         """The same model, beside answers by the geometry of pores."""
-        other = copy(self)
-        other.pores = question
+        (other := copy(self)).pores = question
         return other
 
     @classmethod
@@ -258,9 +257,8 @@ class Predictor:
         if self.pores is not None:
             return self.about_pores(self.pores.cut(tuple(thresholds)))
         if self.anytime is not None:
-            raise UsageError(
-                "fixed_thresholds", "early answers are decided at the model's own thresholds", "leave one out"
-            )
+            told = "early answers are decided at the model's own thresholds"
+            raise UsageError("fixed_thresholds", told, "leave one out")
         return type(self)(with_thresholds(self.bundle, self.name, thresholds), self.name, self.folder)
 
     def images(self, name: str, source: Any) -> list[Ready | Failure]:
@@ -294,8 +292,8 @@ class Predictor:
 
     def answer(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
         """One answer for each of what :meth:`images` gave, in their order, by one forward pass over all structures."""
-        answers = self.network_answers(waiting)
-        return answers if self.pores is None else list(map(self.pores.answered, answers, waiting))
+        found = self.network_answers(waiting)
+        return found if self.pores is None else list(map(self.pores.answered, found, waiting))
 
     def network_answers(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
         """Like :meth:`answer`, by the network, whoever answers."""
@@ -344,12 +342,9 @@ class Predictor:
         place = None if domain is None or distance is None else DomainScore(distance, domain.limit, trained)
         k = int(probabilities.argmax())
         warnings = tuple(warnings_of(self.bundle, structure, images, solve, place))
-        # Not class_of: exactly at a cut there is nothing to tell.
-        # Of one distribution they cannot contradict each other.
-        if (
-            not isinstance(self.bundle.calibration, DistributionCalibration)
-            and sum(value >= cut for cut in task.thresholds) != k
-        ):
+        # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.
+        one = isinstance(self.bundle.calibration, DistributionCalibration)
+        if not one and sum(value >= cut for cut in task.thresholds) != k:
             told = contradiction(task, k, float(probabilities[k]), value, interval)
             warnings += (told,) if told else ()
         return Prediction(
@@ -398,5 +393,3 @@ def load_for(
     found = Predictor.load(Path(model), device, anytime, geometry)
     require_task(found.task.name, task, model)
     return found
-
-

@@ -74,7 +74,7 @@ def kept(Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray | None) -> np.ndarray:
                 state[rivals[atom]] = -1
                 front += [k for k in bonded[atom] if state[k] == 0]
     stays = state == 1
-    for atom in np.flatnonzero(stays & (Z == 1)):
+    for atom in np.flatnonzero(stays & (Z == 1)).tolist():
         stays[atom] = any(stays[k] for k in bonded[atom])
     return stays
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import asyncio
+import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
