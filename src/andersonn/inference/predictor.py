@@ -296,7 +296,7 @@ class Predictor:
         return found if self.pores is None else list(map(self.pores.answered, found, waiting))
 
     def network_answers(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
-        """Like :meth:`answer`, by the network, whoever answers."""
+        """Like :meth:`answer`, always by the network."""
         ready = [item for item in waiting if not isinstance(item, Failure)]
         if not ready:
             return [item for item in waiting if isinstance(item, Failure)]

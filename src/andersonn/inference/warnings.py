@@ -29,7 +29,7 @@ BOHR = 0.529177
 
 
 def doubts_about(structure: Structure, image: NodeNeighborImage) -> tuple[str, ...]:
-    """Reasons to doubt the structure itself, whoever answers.
+    """Reasons to doubt the structure itself, not its answer.
 
     Args:
         structure: the input.
