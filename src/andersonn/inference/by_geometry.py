@@ -227,7 +227,7 @@ def _stripped(item: Structure | InputError) -> Structure | InputError:
 
 def _below(limit: np.ndarray | float, left: np.ndarray) -> np.ndarray:
     """Probability of what is left being below limits in Å, of its quantiles."""
-    return np.interp(limit, left, LEVELS, left=0.0, right=1.0)
+    return np.asarray(np.interp(limit, left, LEVELS, left=0.0, right=1.0))
 
 
 def _beside(network: Prediction, warnings: tuple[str, ...]) -> dict[str, Any]:
