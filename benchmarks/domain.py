@@ -168,8 +168,8 @@ def main():
         f"test side, n = {facts['n']}: {100 * facts['outside']:.2f} % outside; accuracy outside {facts['accuracy_outside']},"
     )
     print(f"inside {facts['accuracy_inside']}, by fifths of distance {fifths}\n")
-    records = read_records(given.data, (scientist.task.quantity,))
-    sides = prepare(records, scientist.task, scientist.bundle.config).sides
+    records = read_records(given.data, (scientist.bundle.task.quantity,))
+    sides = prepare(records, scientist.bundle.task, scientist.bundle.config).sides
     test = []
     for i in rng.permutation(sides["test"]):
         structure = records[int(i)]

@@ -41,7 +41,7 @@ def left(scientist: Scientist, structure: Structure, draws: list[np.ndarray], la
         images = [NodeNeighborImage.from_structure(without(structure, atoms), recipe) for atoms in draws]
     else:
         images = [left_without(structure, atoms, recipe) for atoms in draws]
-    label_index, counted = scientist.task.classes.index(label), None if anew else structure
+    label_index, counted = scientist.bundle.task.classes.index(label), None if anew else structure
     return log_odds(scientist.bundle, images, label_index, structure.generated_geometry, counted)
 
 
@@ -60,7 +60,7 @@ def main() -> None:
     rng = np.random.default_rng(given.seed)
     scientist = Scientist.load(given.task)
     found = []
-    structures = chosen(given.data, scientist.task.quantity, given.n, (given.least, given.most), rng)
+    structures = chosen(given.data, scientist.bundle.task.quantity, given.n, (given.least, given.most), rng)
     for explained in scientist.explanations(structures):
         if not explained.ok:
             continue

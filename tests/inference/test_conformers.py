@@ -15,12 +15,13 @@ import pytest
 from andersonn import Scientist
 from andersonn.config import config_of
 from andersonn.data.records import Records
-from andersonn.inference.explain import of_one_conformer, without
+from andersonn.inference.explain import of_one_conformer
 from andersonn.scientists.registry import find
 from andersonn.structures import image
 from andersonn.structures.readers import from_smiles
 from andersonn.structures.readers.molecules import embedding
 from andersonn.structures.readers.molecules.from_rdkit import further_conformers
+from andersonn.structures.structure import without
 from andersonn.training.evaluate import evaluate
 
 SMALL = ["epochs=1", "model.width=8", "model.directions=4", "radial=8", "image.columns=8", "device=cpu", "conformers=4"]

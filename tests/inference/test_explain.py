@@ -9,9 +9,10 @@ import pytest
 
 from andersonn import Explanation, Scientist, Structure
 from andersonn.data.store import ImageStore
-from andersonn.inference.explain import _of_charges, left_without, log_odds, without
+from andersonn.inference.explain import _of_charges, left_without, log_odds
 from andersonn.inference.forward import dipole_of, forward
 from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.structure import without
 from tests.conftest import random_structure, rotation
 from tests.scientists.test_shipped import POLAR
 

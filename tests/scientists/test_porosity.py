@@ -31,13 +31,22 @@ def test_frameworks(porosity):
         answer = answers[name]
         assert answer.label == label
         assert answer.calibrated
-        assert answer.quantity == "pld_A"
-        assert answer.value == pytest.approx(pld, abs=0.8)
+        assert answer.quantity == "pore_width_A"
+        assert answer.value == pytest.approx(0.0 if label == "nonporous" else lcd, abs=0.1)
         assert answer.interval90[0] <= answer.value <= answer.interval90[1]
         assert answer.solver["status"] == "converged"
         assert answer.voids["pld_A"] == pytest.approx(pld, abs=0.01)
         assert answer.voids["lcd_A"] == pytest.approx(lcd, abs=0.01)
         assert answer.as_dict()["voids"] == answer.voids
+
+
+def test_the_network_alone_answers_as_it_was_trained():
+    answers = Scientist.load(weights_folder("porosity")).predict([FRAMEWORKS])
+    for answer in answers:
+        label, pld, _ = ZEO[Path(answer.input).stem]
+        assert (answer.label, answer.quantity) == (label, "pld_A")
+        assert answer.value == pytest.approx(pld, abs=0.8)
+        assert not answer.pores
 
 
 def test_a_supercell_gets_the_same_answer(porosity):
@@ -60,7 +69,8 @@ def test_a_framework_of_a_thousand_atoms(porosity):
 
 def test_inputs_out_of_domain_are_flagged(porosity, structures):
     (metal,) = porosity.predict([structures["W"]])
-    assert any("outside" in warning for warning in metal.warnings)
+    assert any("outside" in warning for warning in metal.network["warnings"])
+    assert metal.label == "nonporous"
     (molecule,) = porosity.predict([random_structure(np.random.default_rng(0), 4, periodic=False)])
     assert molecule.error["kind"] == "not_periodic"
 

@@ -21,6 +21,10 @@ NAMES = 4
 PATIENCE = 1.0
 """Seconds of work before progress is shown."""
 NUMBER = re.compile(r"\d+")
+PORES = {
+    "PLD / Å": ("pld_A", ".2f"), "channels": ("channel_dimensions", "d"), "m² / g": ("accessible_surface_m2_g", ".0f"),
+}  # fmt: skip
+"""Title of a column of answers by the geometry of pores → what of it, and its format."""
 ROW = re.compile(r":\d+$")
 """Ends the name of a row of a table."""
 
@@ -59,13 +63,15 @@ def _table(good: list[Prediction], task: Task) -> Any:
 
     quantity = escape(visible(f"{task.quantity_words} / {task.unit}" if task.unit else task.quantity_words))
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("input", "formula", "class", "p", quantity, "90 % interval"):
+    more = PORES if good[0].pores else {}
+    for title in ("input", "formula", "class", "p", quantity, "90 % interval", *more):
         table.add_column(title, justify="right" if title == "p" else "left", overflow="fold")
     for a in good:
         interval = f"{a.interval90[0]:.2f} … {a.interval90[1]:.2f}"
         label = escape(visible(a.label)) + (" !" if a.warnings else "")
         p = f"{a.probabilities[a.label]:.2f}"
-        table.add_row(escape(short_name(a.input, a.id)), a.formula, label, p, f"{a.value:.2f}", interval)
+        cells = (f"{a.pores[name]:{form}}" for name, form in more.values())
+        table.add_row(escape(short_name(a.input, a.id)), a.formula, label, p, f"{a.value:.2f}", interval, *cells)
     return table
 
 
@@ -121,6 +127,10 @@ def _footer(answer: Prediction) -> str:
     between = ["<" if at_zero else "≤", *["≤"] * len(others)]
     for mark, name, end in zip(between, others, [*answer.thresholds[1:], None], strict=False):
         cuts += f" {mark} {name}" + (f" < {end:g}" if end is not None else "")
+    if answer.pores:
+        sphere, probe = (f"{answer.pores[name]:g} Å" for name in ("access_A", "probe_A"))
+        told = f"channels for a sphere {sphere} wide, accessible surface for a probe of radius {probe}"
+        return f"classes by {answer.quantity}: {cuts}; geometry by {answer.pores['convention']}, {told}"
     probabilities = "calibrated" if answer.calibrated else "not calibrated"
     return f"classes by {answer.quantity}: {cuts}; probabilities {probabilities}; model {answer.model}"
 

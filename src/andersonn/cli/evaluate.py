@@ -61,7 +61,7 @@ def evaluate(
     from andersonn.inference.predictor import load_for
 
     scientist = load_for(task, model, geometry=geometry)
-    chosen = scientist.task
+    chosen = scientist.bundle.task
     from andersonn.data.merging import read_records
     from andersonn.structures.readers import Columns
     from andersonn.training.evaluate import evaluate as measure

@@ -26,6 +26,7 @@ from andersonn.cli.console import (
     print_csv,
     print_json,
 )
+from andersonn.cli.pores import CLASSES, CLEAN, CONVENTION, RADII, STRIP_GUESTS, Classes, Convention, question
 from andersonn.cli.task_list import TASKS
 from andersonn.sanitize import visible
 
@@ -68,8 +69,15 @@ def predict(
     model: Path | None = MODEL,
     geometry: Geometry | None = GEOMETRY,
     thresholds: str | None = typer.Option(
-        None, metavar="A,B", help="Cut the classes at other values of the quantity, such as 0.1,2."
+        None,
+        metavar="A,B",
+        help="Cut the classes at other values of the quantity, such as 0.1,2; of porosity 2.4,7,20: the sphere that must get in, then the widths.",
     ),
+    convention: Convention | None = CONVENTION,
+    radii: str | None = RADII,
+    classes: Classes | None = CLASSES,
+    strip_guests: bool = STRIP_GUESTS,
+    clean: bool = CLEAN,
     anytime: bool = typer.Option(False, help="Stop solving once the class is settled; the estimate is rougher then."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,
@@ -86,12 +94,14 @@ def predict(
     from andersonn.structures.readers import Columns, Smiles
 
     columns = Columns(smiles_column, path_column)
+    asked = question(task, model, convention, radii, classes, strip_guests, clean)
     scientist = load_for(task, model, anytime=anytime, geometry=geometry)
+    scientist = scientist if asked is None else scientist.about_pores(asked)
     if thresholds is not None:
         scientist = scientist.with_thresholds(_numbers(thresholds))
     failures: list[Failure] = []
     shows: dict[Format, Callable[[Iterator[Prediction | Failure]], None]] = {
-        Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: _csv,
+        Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: partial(_csv, columns=CSV_COLUMNS + (PORES if scientist.pores else ())),
     }  # fmt: skip
     count = partial(_count, inputs or [], smiles or [], columns)
     reading = Reading(count, quiet=format is not Format.table and sys.stdout.isatty())
@@ -155,24 +165,30 @@ def _json(answers: Iterator[Prediction | Failure]) -> None:
         print_json(answer.as_dict())
 
 
-def _csv(answers: Iterator[Prediction | Failure]) -> None:
-    print_csv((_flat(answer.as_dict()) for answer in answers), CSV_COLUMNS)
+def _csv(answers: Iterator[Prediction | Failure], columns: tuple[str, ...]) -> None:
+    print_csv((_flat(answer.as_dict(), columns) for answer in answers), columns)
 
 
 CSV_COLUMNS = (
     "input", "id", "formula", "task", "class", "probability", "quantity", "value", "low90", "high90", "n_atoms",
     "status", "notes", "warnings", "error",
 )  # fmt: skip
+PORES = (
+    "pld_A", "lcd_A", "channel_dimensions", "surface_m2_g", "accessible_surface_m2_g", "void_fraction", "convention",
+)  # fmt: skip
+"""Further columns of answers by the geometry of pores."""
 
 
-def _flat(answer: dict[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(CSV_COLUMNS, "")
+def _flat(answer: dict[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(columns, "")
     row |= {name: answer[name] for name in CSV_COLUMNS if name in answer and name not in ("error", "notes", "warnings")}
     if "error" in answer:
         error = answer["error"]
         row["error"] = f"{error['kind']}: {error['message']} ({error['hint']})"
         return row
     low, high = answer["estimate"]["interval90"]
+    pores = answer.get("pores", {})
+    row |= {name: f"{x:.4f}" if isinstance(x, float) else x for name, x in pores.items() if name in columns}
     return row | {
         "probability": f"{answer['probabilities'][answer['class']]:.4f}",
         "quantity": answer["estimate"]["quantity"],

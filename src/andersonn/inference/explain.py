@@ -39,7 +39,7 @@ from andersonn.structures import elements, oxidation
 from andersonn.structures.graph import AtomBondGraph
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.oxidation import Oxidation
-from andersonn.structures.structure import Structure
+from andersonn.structures.structure import Structure, without
 
 BATCH_SIZE = 64
 """Structures with an atom removed in one forward pass: small, so that progress is shown."""
@@ -156,23 +156,6 @@ def of_one_conformer(prediction: Prediction, alone: Prediction) -> str:
     if alone.label == prediction.label:
         return said
     return f"{said}, which by itself would be answered {alone.label}: they do not explain {prediction.label}"
-
-
-def without(structure: Structure, atoms: Any) -> Structure:
-    """A structure with some atoms removed, and their bonds with them.
-
-    Args:
-        structure: of n atoms.
-        atoms: which to remove, counted from 0; fewer than n.
-    """
-    keep = np.ones(len(structure), dtype=bool)
-    keep[np.asarray(atoms, dtype=np.int64)] = False
-    bonds, orders = structure.bonds, structure.bond_orders
-    if bonds is not None:
-        held = keep[bonds].all(axis=1)
-        bonds, orders = (np.cumsum(keep) - 1)[bonds[held]], None if orders is None else orders[held]
-    Z, xyz = structure.Z[keep], structure.xyz[keep]
-    return replace(structure, Z=Z, xyz=xyz, bonds=bonds, bond_orders=orders, source_mol=None, further_xyz=None)
 
 
 def left_without(structure: Structure, atoms: Any, recipe: ImageRecipe) -> NodeNeighborImage:

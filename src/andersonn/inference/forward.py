@@ -12,9 +12,9 @@ import torch
 from andersonn.data.conformers import ExtraConformers
 from andersonn.data.store import ImageStore
 from andersonn.implicit import Equilibrium
-from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, Stack, members_of, row_batches
+from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, ModelConfig, Stack, members_of, row_batches
 from andersonn.models.heads import Dipole
-from andersonn.solvers import Solver
+from andersonn.solvers import Solver, Status
 
 MAX_ROWS = 4096
 
@@ -50,6 +50,26 @@ class Outputs(NamedTuple):
             residual=self.residual[positions],
             status=self.status[positions],
         )
+
+
+def how_solved(outputs: Outputs, solver_name: str, options: ModelConfig) -> dict[str, Any]:
+    """How the fixed point of one structure was found, as in the JSON contract. An explicit stack solves nothing: its layers
+    count as steps, and there is no residual.
+
+    Args:
+        outputs: of this structure alone.
+        solver_name: of the network.
+        options: of the network.
+    """
+    steps, residual, status = int(outputs.steps[0]), float(outputs.residual[0]), Status(outputs.status[0])
+    early = status is Status.CONVERGED and residual > options.solver.rtol
+    return {
+        "name": solver_name,
+        "steps": steps,
+        "evaluations": steps if options.layers else steps + 1,
+        "residual": None if options.layers else residual,
+        "status": "settled" if early else status.name.lower(),
+    }
 
 
 @torch.no_grad()

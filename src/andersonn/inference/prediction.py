@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
+
+from andersonn.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class Prediction:
         notes: how the structure was read or generated, and over how many conformers the answer was averaged.
         warnings: reasons to trust the answer less.
         voids: what was computed, not learned, of the room between the atoms; empty where none was probed.
+        pores: of answers by the geometry of pores, what was measured, as
+            :class:`~andersonn.structures.pores.geometry.PoreGeometry` names it; else empty.
+        network: of these answers, what the network says: class, probabilities, calibrated, estimate, thresholds, domain and
+            warnings, for the classes it was trained on. It does not change the answer. Else empty.
         domain: how far the structure is from those of the training, see :mod:`andersonn.inference.fitted`; None if the
             model cannot tell.
     """
@@ -70,6 +76,8 @@ class Prediction:
     warnings: tuple[str, ...] = field(default=())
     voids: dict[str, float] = field(default_factory=dict)
     domain: DomainScore | None = None
+    pores: dict[str, Any] = field(default_factory=dict)
+    network: dict[str, Any] = field(default_factory=dict)
     ok: ClassVar[Literal[True]] = True
 
     def as_dict(self) -> dict[str, Any]:
@@ -91,7 +99,8 @@ class Prediction:
             "warnings": list(self.warnings),
             "domain": self.domain and self.domain.as_dict(),
         }
-        return answer | ({"voids": self.voids} if self.voids else {})
+        more = {"voids": self.voids, "pores": self.pores, "network": self.network}
+        return answer | {name: content for name, content in more.items() if content}
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,12 @@ class Failure:
     input: str
     error: dict[str, str]
     ok: ClassVar[Literal[False]] = False
+
+    @classmethod
+    def of_defect(cls, name: str, error: Exception) -> Self:
+        """Of an input that a defect of ours kept from being answered."""
+        unexpected = InputError("internal", f"{type(error).__name__}: {error}", "this is a defect; please report it")
+        return cls(name, unexpected.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``predict`` for a failed input."""

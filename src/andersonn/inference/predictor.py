@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,18 +14,19 @@ from typing import Any, Self
 import numpy as np
 
 from andersonn.data.store import ImageStore
+from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError, unknown
+from andersonn.inference.by_geometry import PoreQuestion
 from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import forward_early_exit
 from andersonn.inference.explain import Explanation, explain, of_one_conformer, require_explainable
-from andersonn.inference.forward import Outputs, averaged, forward
+from andersonn.inference.forward import Outputs, averaged, forward, how_solved
 from andersonn.inference.model_bundle import ModelBundle, require_task
 from andersonn.inference.moved_thresholds import with_thresholds
 from andersonn.inference.prediction import DomainScore, Failure, Prediction
 from andersonn.inference.warnings import contradiction, notes_of, trained_electrons, voids_of, warnings_of
 from andersonn.scientists.base import GEOMETRIES, ScientistSpec
 from andersonn.scientists.registry import find, registered, shipped, weights_folder
-from andersonn.solvers import Status
 from andersonn.structures.image import NodeNeighborImage, images_for
 from andersonn.structures.readers import USUAL_COLUMNS, Columns, listed, sources, structures_of
 from andersonn.structures.readers.molecules.reading import reading
@@ -65,8 +67,18 @@ class Predictor:
             raise UsageError(
                 "no_rule", f"the model {name!r} has no rule for answering early", "leave anytime out, or train it anew"
             )
-        self.task = bundle.task
+        self.pores: PoreQuestion | None = None
         self.recipe = bundle.config.image
+
+    @property
+    def task(self) -> Task:
+        """What answers are about. Where the geometry of pores answers, the network's own is ``bundle.task``."""
+        return self.bundle.task if self.pores is None else self.pores.task
+
+    def about_pores(self, question: PoreQuestion) -> Self:
+        """The same model, beside answers by the geometry of pores."""
+        (other := copy(self)).pores = question
+        return other
 
     @classmethod
     def load(
@@ -102,7 +114,8 @@ class Predictor:
         folder = weights_folder(chosen)
         ours = spec is shipped().get(spec.name)
         name = f"andersonn/{spec.name}{'' if chosen is spec else f'/{geometry}'}" if ours else str(folder)
-        return cls(ModelBundle.load(folder, device), name, folder, anytime)._in(geometry)
+        found = cls(ModelBundle.load(folder, device), name, folder, anytime)._in(geometry)
+        return found if spec.by_geometry is None else found.about_pores(PoreQuestion.of(spec))
 
     def _in(self, geometry: str | None) -> Self:
         """The same model, answering for molecules in a geometry.
@@ -201,20 +214,20 @@ class Predictor:
 
     def _explanation(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
         name, structure, images = item
-        (prediction,) = self.answer([item])
+        (prediction,) = self.network_answers([item])
         assert isinstance(prediction, Prediction)  # what has images gets one
         try:
             listener = partial(progress, name) if progress else None
             found = explain(self.bundle, prediction, structure, images[0], listener)
             if len(images) == 1:
                 return found
-            (alone,) = self.answer([(name, structure, images[:1])])
+            (alone,) = self.network_answers([(name, structure, images[:1])])
             assert isinstance(alone, Prediction)
             return replace(found, warnings=(*found.warnings, of_one_conformer(prediction, alone)))
         except InputError as error:  # of the structure with an atom removed
             return Failure(name, error.as_dict())
         except Exception as error:
-            return _defect(name, error)
+            return Failure.of_defect(name, error)
 
     def over_conformers(self, count: int) -> Self:
         """The same model, averaging over up to ``count`` conformers of molecules whose geometry is generated.
@@ -233,16 +246,17 @@ class Predictor:
         """The same model with its classes cut elsewhere: probabilities are those of its distribution, estimates stay.
 
         Args:
-            thresholds: rising, in the task's unit, one fewer than there are classes.
+            thresholds: rising, in the task's unit, one fewer than there are classes; of pores see :meth:`PoreQuestion.cut`.
 
         Raises:
             UsageError: there are too many or too few or they do not rise, the model learned its classes at fixed thresholds, or
                 it answers early by a rule that holds for its own.
         """
+        if self.pores is not None:
+            return self.about_pores(self.pores.cut(tuple(thresholds)))
         if self.anytime is not None:
-            raise UsageError(
-                "fixed_thresholds", "early answers are decided at the model's own thresholds", "leave one out"
-            )
+            told = "early answers are decided at the model's own thresholds"
+            raise UsageError("fixed_thresholds", told, "leave one out")
         return type(self)(with_thresholds(self.bundle, self.name, thresholds), self.name, self.folder)
 
     def images(self, name: str, source: Any) -> list[Ready | Failure]:
@@ -257,7 +271,8 @@ class Predictor:
         try:
             how = nullcontext() if self.task.periodic else reading(self.recipe.bonds, self.bundle.config.conformers)
             with how:
-                structures = structures_of(name, source)
+                reader = partial(structures_of, name, source)
+                structures = reader() if self.pores is None else self.pores.read(reader)
             for structure in structures:
                 try:
                     if isinstance(structure, InputError):
@@ -270,11 +285,16 @@ class Predictor:
         except InputError as error:
             return [Failure(name, error.as_dict())]
         except Exception as error:  # a defect of ours in one input must not end a run of thousands
-            return [_defect(name, error)]
+            return [Failure.of_defect(name, error)]
         return found
 
     def answer(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
         """One answer for each of what :meth:`images` gave, in their order, by one forward pass over all structures."""
+        found = self.network_answers(waiting)
+        return found if self.pores is None else list(map(self.pores.answered, found, waiting))
+
+    def network_answers(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
+        """Like :meth:`answer`, always by the network."""
         ready = [item for item in waiting if not isinstance(item, Failure)]
         if not ready:
             return [item for item in waiting if isinstance(item, Failure)]
@@ -314,31 +334,29 @@ class Predictor:
             distance: from the training structures, if the model can tell.
         """
         name, structure, images = item
-        domain, solve = self.bundle.domain, self._solve(outputs)
+        task, domain, network = self.bundle.task, self.bundle.domain, self.bundle.network
+        solve = how_solved(outputs, network.solver_name, self.bundle.config.model)
         trained = trained_electrons(self.bundle, structure)
         place = None if domain is None or distance is None else DomainScore(distance, domain.limit, trained)
         k = int(probabilities.argmax())
         warnings = tuple(warnings_of(self.bundle, structure, images, solve, place))
-        # Not class_of: exactly at a cut there is nothing to tell.
-        # Of one distribution they cannot contradict each other.
-        if (
-            not isinstance(self.bundle.calibration, DistributionCalibration)
-            and sum(value >= cut for cut in self.task.thresholds) != k
-        ):
-            told = contradiction(self.task, k, float(probabilities[k]), value, interval)
+        # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.
+        one = isinstance(self.bundle.calibration, DistributionCalibration)
+        if not one and sum(value >= cut for cut in task.thresholds) != k:
+            told = contradiction(task, k, float(probabilities[k]), value, interval)
             warnings += (told,) if told else ()
         return Prediction(
             input=name,
             id=structure.id,
             formula=structure.formula,
-            task=self.task.name,
-            label=self.task.classes[k],
-            probabilities=dict(zip(self.task.classes, probabilities.tolist(), strict=True)),
+            task=task.name,
+            label=task.classes[k],
+            probabilities=dict(zip(task.classes, probabilities.tolist(), strict=True)),
             calibrated=self.bundle.calibration.fitted,
-            quantity=self.task.quantity,
+            quantity=task.quantity,
             value=value,
             interval90=(float(interval[0]), float(interval[1])),
-            thresholds=self.task.thresholds,
+            thresholds=task.thresholds,
             model=self.name,
             n_atoms=len(structure),
             solver=solve,
@@ -347,21 +365,6 @@ class Predictor:
             voids=voids_of(images[0]),
             domain=place,
         )
-
-    def _solve(self, outputs: Outputs) -> dict[str, Any]:
-        """How the fixed point of one structure was found, as in the JSON contract. An explicit stack solves nothing: its
-        layers count as steps, and there is no residual.
-        """
-        steps, residual, status = int(outputs.steps[0]), float(outputs.residual[0]), Status(outputs.status[0])
-        options = self.bundle.config.model
-        early = status is Status.CONVERGED and residual > options.solver.rtol
-        return {
-            "name": self.bundle.network.solver_name,
-            "steps": steps,
-            "evaluations": steps if options.layers else steps + 1,
-            "residual": None if options.layers else residual,
-            "status": "settled" if early else status.name.lower(),
-        }
 
 
 def load_for(
@@ -388,8 +391,3 @@ def load_for(
     found = Predictor.load(Path(model), device, anytime, geometry)
     require_task(found.task.name, task, model)
     return found
-
-
-def _defect(name: str, error: Exception) -> Failure:
-    unexpected = InputError("internal", f"{type(error).__name__}: {error}", "this is a defect; please report it")
-    return Failure(name, unexpected.as_dict())

@@ -28,6 +28,17 @@ BOHR = 0.529177
 """In Å."""
 
 
+def doubts_about(structure: Structure, image: NodeNeighborImage) -> tuple[str, ...]:
+    """Reasons to doubt the structure itself, not its answer.
+
+    Args:
+        structure: the input.
+        image: its image.
+    """
+    apart = too_far_apart(image)
+    return tuple(dict.fromkeys((*structure.warnings, *doubts_of(structure), *([apart] if apart else []))))
+
+
 def warnings_of(
     bundle: ModelBundle,
     structure: Structure,
@@ -44,12 +55,9 @@ def warnings_of(
         solve: how the fixed point was found, as in the JSON contract.
         place: distance from the training structures, if the model has an applicability domain.
     """
-    yield from dict.fromkeys((*structure.warnings, *doubts_of(structure)))
     image = images[0]
+    yield from doubts_about(structure, image)
     recipe, provenance = image.recipe, bundle.provenance
-    apart = too_far_apart(image)
-    if apart:
-        yield apart
     if not trained_electrons(bundle, structure):
         yield "the model was trained on neutral molecules without unpaired electrons; treat the answer as unreliable"
     if place is not None and place.distance > place.limit:

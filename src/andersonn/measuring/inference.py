@@ -197,7 +197,7 @@ def _images(
         chosen = split_of(records, scientist.bundle.config.split)[plan.side]
     if plan.limit is not None:
         chosen = np.random.default_rng(plan.seed).permutation(chosen)[: plan.limit]
-    wrong, why = misfits(records, scientist.task)
+    wrong, why = misfits(records, scientist.bundle.task)
     unusable = [f"{records.ids[i]}: {why}" for i in chosen[wrong[chosen]]]
     chosen = np.sort(chosen[~wrong[chosen]])
     part = records.take(chosen)

@@ -1,4 +1,6 @@
-"""Frameworks: without pores, or with pores of IUPAC's width classes, by the pore-limiting diameter (PLD) of Zeo++."""
+"""Frameworks: without pores, or with pores of IUPAC's width classes. The geometry of the pores answers; the network learned
+classes of the pore-limiting diameter (PLD) of Zeo++.
+"""
 
 from pathlib import Path
 
@@ -43,6 +45,23 @@ POROSITY = Task(
         "pld_touching_A": "geometry alone: computed PLD against surfaces, cut",
     },
 )
+WIDTH = Task(
+    name="porosity",
+    quantity="pore_width_A",
+    unit="Å",
+    classes=("nonporous", "ultramicroporous", "supermicroporous", "mesoporous"),
+    thresholds=(0.0, 7.0, 20.0),
+    zero_is_class=True,
+    lowest=0.0,
+    highest=200.0,
+    other_units={"nm": 10.0, "pm": 0.01, "bohr": 0.529177},
+    noun="pore width",
+    summary=POROSITY.summary,
+    reference="Zeo++",
+)
+"""IUPAC's classes (M. Thommes and others, *Pure Appl. Chem.* 87, 1051, 2015) by the width of the pores: the largest cavity's
+diameter, or 0 where no window lets a probe in.
+"""
 
 SCIENTIST = ScientistSpec(
     task=POROSITY,
@@ -67,4 +86,5 @@ SCIENTIST = ScientistSpec(
     },
     self_test={"sodalite.cif": SODALITE, "NaCl.vasp": ROCK_SALT},
     weights=Path(__file__).parent / "weights/porosity",
+    by_geometry=WIDTH,
 )

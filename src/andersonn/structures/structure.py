@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
+from andersonn.structures.alternatives import is_resolving, kept, told
 from andersonn.structures.neighbors import pairs_within
 
 OVERLAP_FRACTION = 0.5
@@ -89,6 +90,9 @@ class Structure:
         cell = None if self.cell is None else _cell(self.cell)
         _check_extent(xyz, cell)
         bonds, orders = _bonds(self.bonds, self.bond_orders, len(Z))
+        if bonds is None and is_resolving() and not (stays := kept(Z, xyz, cell)).all():
+            object.__setattr__(self, "notes", (*self.notes, told(Z, stays)))
+            Z, xyz = Z[stays], xyz[stays]
         for name, value in (("Z", Z), ("xyz", xyz), ("cell", cell), ("bonds", bonds), ("bond_orders", orders)):
             if value is not None:
                 value.flags.writeable = False
@@ -112,6 +116,23 @@ class Structure:
     def formula(self) -> str:
         """Molecule: Hill formula (``"C6H6"``). Crystal: reduced formula, elements by rising electronegativity."""
         return elements.hill_formula(self.Z) if self.cell is None else elements.formula(self.Z)
+
+
+def without(structure: Structure, atoms: Any) -> Structure:
+    """A structure with some atoms removed, and their bonds with them.
+
+    Args:
+        structure: of n atoms.
+        atoms: which to remove, counted from 0; fewer than n.
+    """
+    keep = np.ones(len(structure), dtype=bool)
+    keep[np.asarray(atoms, dtype=np.int64)] = False
+    bonds, orders = structure.bonds, structure.bond_orders
+    if bonds is not None:
+        held = keep[bonds].all(axis=1)
+        bonds, orders = (np.cumsum(keep) - 1)[bonds[held]], None if orders is None else orders[held]
+    Z, xyz = structure.Z[keep], structure.xyz[keep]
+    return replace(structure, Z=Z, xyz=xyz, bonds=bonds, bond_orders=orders, source_mol=None, further_xyz=None)
 
 
 def refuse_more_atoms(count: int) -> None:

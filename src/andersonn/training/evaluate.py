@@ -45,7 +45,7 @@ def evaluate(
         UsageError: no record is usable; the message has the reasons of the first.
     """
     progress = progress or Silent()
-    task, bundle = scientist.task, scientist.bundle
+    task, bundle = scientist.bundle.task, scientist.bundle
     dataset = _prepared(scientist, records, progress)
     same = _divided_as_in_training(bundle, dataset)
     if not same:
@@ -86,7 +86,7 @@ def _prepared(scientist: Predictor, records: Records, progress: Progress) -> Dat
     """Images, labels and split of the records; says what is left out, and doubts about the labels' unit."""
     progress.start("graph images", len(records))
     config = scientist.bundle.config.model_copy(update={"limit": None})
-    dataset = prepare(records, scientist.task, config, lambda done, _: progress.update(done))
+    dataset = prepare(records, scientist.bundle.task, config, lambda done, _: progress.update(done))
     progress.finish()
     for doubt in filter(None, (dataset.doubt, told_unusable(dataset))):
         progress.say(f"warning: {doubt}")

@@ -2,7 +2,8 @@
 
 Three rules, told apart in every result:
 
-``distribution``, for a network whose answers are read from one distribution of the quantity: its mass above the cut.
+``distribution``, for answers that are read from one distribution of the quantity, by a network or by the geometry of pores: its
+    mass above the cut.
 
 ``model``, for a dipole head. The head takes |μ| for the center of a logistic distribution of a learned width and gives a
     class the mass between its cuts, so that other cuts can be asked of the same head. The temperature, and the doubt about
@@ -72,7 +73,10 @@ def boundary(
     """
     cuts = grid(scientist.task)
     calibration = scientist.bundle.calibration
-    if isinstance(calibration, DistributionCalibration):
+    if scientist.pores is not None:
+        pores = prediction.pores
+        rule, above = "distribution", scientist.pores.above(pores["pld_A"], pores["lcd_A"], cuts)
+    elif isinstance(calibration, DistributionCalibration):
         rule, above = "distribution", _of_distribution(scientist, calibration, images, made, cuts)
     elif scientist.bundle.config.model.head == "dipole":
         rule, above = "model", _of_dipole_head(scientist, images, made, cuts)

@@ -4,6 +4,7 @@ which atoms drove the answer. See :class:`andersonn.workers.pool.Worker` for how
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ import torch
 
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError
+from andersonn.inference.by_geometry import PoreQuestion
 from andersonn.inference.forward import MAX_ROWS
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Failure
@@ -40,7 +42,8 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         payload: ``what`` (``"explain"`` or ``"inspect"``), ``task``, ``structure`` (which of the item's, from 0) and an item
             as :meth:`andersonn.web.inputs.Item.as_payload` gives it.
         settings: as for :func:`andersonn.web.reading.read`, and ``models`` (task, or task and geometry →
-            ``folder`` of its model, ``name`` that answers give it, and ``conformers`` it averages over).
+            ``folder`` of its model, ``name`` that answers give it, ``conformers`` it averages over, and ``pores``, what is asked of
+            them, as JSON).
 
     Raises:
         InputError: the item cannot be read, has no such structure, or the task is not about its kind.
@@ -104,10 +107,12 @@ def convergence(scientist: Predictor, image: NodeNeighborImage) -> dict[str, Any
 
 
 @cache
-def _scientist(folder: str, name: str, conformers: int) -> Predictor:
+def _scientist(folder: str, name: str, conformers: int, pores: str) -> Predictor:
     torch.set_num_threads(1)
-    found = Predictor(ModelBundle.load(Path(folder)), name, Path(folder))
-    return found if found.bundle.config.conformers == conformers else found.over_conformers(conformers)
+    found, question = Predictor(ModelBundle.load(Path(folder)), name, Path(folder)), json.loads(pores)
+    if found.bundle.config.conformers != conformers:
+        found = found.over_conformers(conformers)
+    return found if question is None else found.about_pores(PoreQuestion.from_dict(question))
 
 
 def _sound(answer: T | Failure) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -263,6 +264,7 @@ class Lab:
                 "folder": str(self._folder_of(scientist)),
                 "name": scientist.name,
                 "conformers": scientist.bundle.config.conformers,
+                "pores": json.dumps(scientist.pores and scientist.pores.as_dict()),
             }
             for name, scientist in self._all.items()
         }

@@ -49,6 +49,10 @@ class Answer(BaseModel):
     warnings: list[str] | None = Field(None, description="reasons to doubt the answer")
     domain: dict[str, Any] | None = Field(None, description="distance, limit, inside")
     voids: dict[str, float] | None = Field(None, description="of models that read the pores: what was computed of them")
+    pores: dict[str, Any] | None = Field(None, description="of answers by the geometry of pores: what was measured")
+    network: dict[str, Any] | None = Field(
+        None, description="of these: the network's own answer, which changes nothing"
+    )
     error: Problem | None = None
 
 

@@ -106,6 +106,8 @@ class _Period:
         corners: where they are, Å from the middle of the cell, ``[T, 4, 3]``.
         center: power centers, from there too, ``[T, 3]``.
         power: of the centers against their corners, Å², ``[T]``.
+        hidden: atoms of which the copy in the cell owns no point of space, int ``[h]``: larger spheres cover it. More atoms
+            around cannot uncover it.
     """
 
     atoms: np.ndarray
@@ -113,6 +115,7 @@ class _Period:
     corners: np.ndarray
     center: np.ndarray
     power: np.ndarray
+    hidden: np.ndarray
 
     @classmethod
     def of(cls, around: Surroundings, cell: np.ndarray, radius: np.ndarray, options: str | None) -> _Period | None:
@@ -138,7 +141,11 @@ class _Period:
         corners = points.take(simplices, axis=0)
         away = center - corners[:, 0]
         power = dot(away, away) - size[simplices[:, 0]] ** 2
-        return cls(around.atom.take(simplices), around.image.take(simplices, axis=0), corners, center, power)
+        images = around.image.take(simplices, axis=0)
+        own = np.zeros(len(points), dtype=bool)
+        own[hull.simplices[plane[3] < 0.0]] = True
+        hidden = around.atom[~own & ~around.image.any(axis=1)]
+        return cls(around.atom.take(simplices), images, corners, center, power, hidden)
 
 
 def _of_few(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray, slack: float) -> PowerDiagram | None:
@@ -164,7 +171,9 @@ def _of_few(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray, slack: float)
     away = found.corners.reshape(-1, 3).take(far, axis=0) + faces.shift @ cell - found.center.take(first, axis=0)
     power = dot(away, away) - radius[found.atoms.ravel()[far]] ** 2
     whole = abs(found.volume.sum() / abs(np.linalg.det(cell)) - 1.0) < FILLS
-    every = np.bincount(found.atoms.ravel(), minlength=len(xyz)).all()
+    known = np.bincount(found.atoms.ravel(), minlength=len(xyz)) > 0
+    known[period.hidden] = True
+    every = known.all()
     certain = whole and every and (power > period.power[first] - INSIDE).all()
     return found if certain else None
 

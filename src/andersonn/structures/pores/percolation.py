@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from andersonn.structures.pores.diagram import PowerDiagram
+
 DIGITS = 21
 """Bits for one component of a lattice vector. Three components are packed into one integer: sums of such integers are those of
 the vectors."""
@@ -36,6 +38,31 @@ def widest_ways(ends: np.ndarray, shift: np.ndarray, width: np.ndarray) -> np.nd
         if np.isfinite(found).all():
             break
     return found
+
+
+def channels(diagram: PowerDiagram, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Connected parts of the room between the atoms: which part each vertex is in, ``[T]``, and in how many directions each
+    part leads through the crystal, 0 … 3, ``[P]``.
+
+    Args:
+        diagram: of a crystal.
+        least: of the clearance of vertices and windows that belong to the room, Å; others are parts by themselves.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    kept = np.flatnonzero(diagram.window > least)
+    ends, shift, n = diagram.ends[kept], diagram.shift[kept], len(diagram.center)
+    graph = coo_matrix((np.ones(len(kept)), (ends[:, 0], ends[:, 1])), shape=(n, n))
+    count, part = connected_components(graph, directed=False)
+    dimensions = np.zeros(count, dtype=np.int64)
+    if len(kept):
+        winding = _windings(ends, shift @ PACK)
+        through = np.flatnonzero(winding)
+        owner, vectors = part[ends[through, 0]], _unpacked(winding[through])
+        for own in np.unique(owner):
+            dimensions[own] = np.linalg.matrix_rank(np.unique(vectors[owner == own], axis=0))
+    return part, dimensions
 
 
 def _windings(ends: np.ndarray, shift: np.ndarray) -> np.ndarray:

@@ -10,6 +10,12 @@ import { elementLegend, viewer } from "/static/viewer.js";
 
 const MOST_EXPLAINED = 60; // atoms up to which a structure is explained without being asked: beyond, removing each takes long
 
+/** What was measured of the pores, and the network's answer beside it. */
+const poresLine = ({ pores, network: beside }) => h("p", { class: "soft", id: "pores" },
+  `${pores.convention}: window ${fixed(pores.pld_A)} Å, cavity ${fixed(pores.lcd_A)} Å; channels in ${pores.channel_dimensions} directions; `
+  + `accessible surface ${pores.accessible_surface_m2_g.toFixed(0)} m²/g (probe of radius ${pores.probe_A} Å); void fraction ${fixed(pores.void_fraction)}. `
+  + `The network, by window width: ${words(beside.class)} (${beside.probabilities[beside.class].toFixed(2)})`);
+
 export class Detail {
   /** @param moved called with the new cuts when a slider moves */
   constructor(place, moved) {
@@ -62,6 +68,7 @@ export class Detail {
         domain ? h("small", {}, ` distance ${fixed(domain.distance)}, limit ${fixed(domain.limit)}`) : null),
       h("div", {},
         h("p", { class: "soft", style: { margin: "0 0 4px" } }, `${name}: `, h("b", { class: "strong" }, `${fixed(estimate.value)} ${unit}`), `, 90 % interval ${fixed(estimate.interval90[0])} to ${fixed(estimate.interval90[1])} ${unit}`),
+        answer.pores ? poresLine(answer) : null,
         this.axis,
         sliders(this.task, this.cuts, (cuts) => { this.cuts = cuts; this.judge(); this.moved(cuts); }),
         h("small", {}, evaluations),

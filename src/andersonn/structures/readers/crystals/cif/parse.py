@@ -11,6 +11,7 @@ import gemmi
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.structures.alternatives import is_resolving
 from andersonn.structures.readers.content import read_parts
 from andersonn.structures.readers.crystals.cif import disputes, lax
 from andersonn.structures.readers.crystals.cif.cell import Atoms, Cell, Sites, without_repetitions
@@ -142,7 +143,7 @@ def _structure(block: Block, name: str) -> Structure:
     sites, small, notes = _listed_sites(block, unit_cell, mended)
     evidence = stated_evidence(block, len(sites.Z))
     formula, cell = evidence.formula, _whole_cell(sites, said, evidence)
-    if len(cell.atoms) > len(sites.Z) and around_special_position(block):
+    if len(cell.atoms) > len(sites.Z) and around_special_position(block) and not is_resolving():
         raise InputError(
             "disordered",
             "sites are disordered about a special position (a negative _atom_site_disorder_group)",

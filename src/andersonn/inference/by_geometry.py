@@ -1,0 +1,237 @@
+"""Answers about pores by their computed geometry. The network's answer stands beside it.
+
+One distribution gives class, probabilities, estimate and interval: the computed diameter plus what published diameters are
+larger by, as measured (:data:`LEFT`). For IUPAC's classes the quantity is the pore width: the diameter of the largest
+cavity, or 0 where no window lets the probe in, with the mass that the pore-limiting diameter gives that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from andersonn.data.tasks import Task
+from andersonn.errors import InputError, UsageError, unknown
+from andersonn.inference.prediction import Failure, Prediction
+from andersonn.inference.warnings import doubts_about
+from andersonn.scientists.base import ScientistSpec
+from andersonn.structures.alternatives import resolving
+from andersonn.structures.guests import doubts_of_framework, without_guests
+from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.pores.geometry import CONVENTIONS, PoreGeometry, PoreOptions
+from andersonn.structures.structure import Structure
+
+CLEANED = frozenset(("overlapping_atoms", "disordered"))
+"""Kinds of errors that keeping one alternative can cure."""
+CLASSES = ("iupac", "pld")
+"""By pore width, or by pore-limiting diameter as the network was trained."""
+LEVELS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+LEFT = {
+    "zeo++-default": {
+        "pld_A": (-0.0073, -0.0025, -0.0001, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0001, 0.0004, 0.0076),
+        "lcd_A": (-0.3647, -0.1174, -0.0108, -0.0023, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0001),
+    },
+    "zeo++-high": {
+        "pld_A": (-0.0073, -0.0032, 0.0, 0.0, 0.0079, 0.019, 0.0306, 0.0411, 0.0548, 0.07, 0.0732),
+        "lcd_A": (-0.0048, -0.0034, 0.0, 0.0024, 0.0106, 0.0241, 0.0366, 0.048, 0.0503, 0.0682, 0.0695),
+    },
+}
+"""Quantiles at :data:`LEVELS` of published minus computed diameters in Å, by the labels' own convention: 300 of QMOF (Zeo++ at
+default accuracy) and 61 of CoRE MOF 2019 (at high accuracy), training and validation sides; as ``benchmarks/pores.py`` prints
+them.
+"""
+
+
+@dataclass(frozen=True)
+class PoreQuestion:
+    """What is asked of the pores.
+
+    Attributes:
+        task: its classes and thresholds; its quantity is ``pore_width_A`` or ``pld_A``.
+        options: how pores are measured.
+        strip_guests: whether groups that do not belong to the framework are removed first.
+        clean: whether of overlapping alternatives one is kept, where a structure would be refused.
+    """
+
+    task: Task
+    options: PoreOptions = field(default_factory=PoreOptions)
+    strip_guests: bool = False
+    clean: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        spec: ScientistSpec,
+        classes: str = "iupac",
+        convention: str = CONVENTIONS[1],
+        radii: Mapping[str, float] | None = None,
+        strip_guests: bool = False,
+        clean: bool = False,
+    ) -> Self:
+        """The question that a user's words make.
+
+        Args:
+            spec: a scientist that answers by the geometry of pores.
+            classes: one of :data:`CLASSES`.
+            convention: as :attr:`PoreOptions.convention`.
+            radii: as :attr:`PoreOptions.radii`.
+            strip_guests: as the attribute.
+            clean: as the attribute.
+
+        Raises:
+            UsageError: the scientist does not answer so, or a word or number is none of those.
+        """
+        if classes not in CLASSES:
+            raise unknown("classes", classes, CLASSES)
+        if spec.by_geometry is None:
+            told = f"{spec.name} is not answered by the geometry of pores"
+            raise UsageError(
+                "bad_option", told, "leave out --convention, --radii, --classes, --strip-guests and --clean"
+            )
+        task = spec.by_geometry if classes == "iupac" else spec.task
+        return cls(task, PoreOptions(convention, radii=dict(radii or {})), strip_guests, clean)
+
+    def cut(self, cuts: tuple[float, ...]) -> Self:
+        """The same question with its classes cut elsewhere.
+
+        Args:
+            cuts: rising, in Å; of the pore width: the sphere that must get in, then those between the widths; of the
+                pore-limiting diameter: those between classes.
+
+        Raises:
+            UsageError: there are too many or too few, or they do not rise.
+        """
+        by_width, now = self.task.zero_is_class, self.task.thresholds
+        usual = (self.options.access_A, *now[1:]) if by_width else now
+        if len(cuts) != len(usual) or list(cuts) != sorted(set(cuts)) or not cuts[0] > 0.0:
+            told = ", ".join(f"{cut:g}" for cut in cuts)
+            hint = f"give {len(usual)} rising lengths in Å, such as {','.join(f'{cut:g}' for cut in usual)}"
+            raise UsageError("bad_thresholds", f"classes by {self.task.quantity_words} cannot be cut at {told}", hint)
+        if not by_width:
+            return replace(self, task=self.task.with_thresholds(cuts))
+        options = replace(self.options, access_A=cuts[0])
+        return replace(self, task=self.task.with_thresholds((0.0, *cuts[1:])), options=options)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self) | {"task": self.task.as_dict()}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """The question that :meth:`as_dict` described."""
+        made = {"task": Task.from_dict(content["task"]), "options": PoreOptions(**content["options"])}
+        return cls(**content | made)
+
+    def read(self, reader: Callable[[], Iterable[Structure | InputError]]) -> list[Structure | InputError]:
+        """The structures of one input, cleaned and stripped as asked.
+
+        Args:
+            reader: reads it; called again if it is to be cleaned.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        try:
+            found = list(reader())
+            refused = [item.kind for item in found if isinstance(item, InputError)]
+        except InputError as error:
+            if not self.clean or error.kind not in CLEANED:
+                raise
+            found, refused = [], [error.kind]
+        if self.clean and CLEANED.intersection(refused):
+            with resolving():
+                found = list(reader())
+        return [_stripped(item) for item in found] if self.strip_guests else found
+
+    def answered(
+        self, network: Prediction | Failure, item: tuple[str, Structure, list[NodeNeighborImage]] | Failure
+    ) -> Prediction | Failure:
+        """The answer by geometry, with the network's beside it.
+
+        Args:
+            network: what it answers.
+            item: name, structure and images that it was asked about.
+        """
+        if isinstance(network, Failure) or isinstance(item, Failure):
+            return network
+        try:
+            return self._answered(network, item[1], doubts_about(item[1], item[2][0]))
+        except InputError as error:
+            return Failure(network.input, error.as_dict())
+        except Exception as error:
+            return Failure.of_defect(network.input, error)
+
+    def above(self, pld: float, lcd: float, cuts: np.ndarray) -> np.ndarray:
+        """Probability of the quantity being above each cut, ``[G]``; diameters as for :meth:`distribution`."""
+        left = {name: np.array(values) for name, values in LEFT[self.options.convention].items()}
+        if not self.task.zero_is_class:
+            return 1.0 - _below(cuts - pld, left["pld_A"])
+        shut = _below(self.options.access_A - pld, left["pld_A"])
+        return (1.0 - shut) * (1.0 - _below(cuts - lcd, left["lcd_A"]))
+
+    def _answered(self, network: Prediction, structure: Structure, doubts: tuple[str, ...]) -> Prediction:
+        pores = PoreGeometry.of(structure, self.options)
+        p, value, interval = self.distribution(pores.pld_A, pores.lcd_A)
+        own = tuple(warning for warning in network.warnings if warning not in doubts)
+        notes = network.notes
+        if self.options.radii:
+            notes += ("intervals and probabilities were measured with Zeo++'s own radii, not with those chosen",)
+        return replace(
+            network,
+            label=self.task.classes[int(p.argmax())],
+            probabilities=dict(zip(self.task.classes, p.tolist(), strict=True)),
+            calibrated=True,
+            quantity=self.task.quantity,
+            value=value,
+            interval90=interval,
+            thresholds=self.task.thresholds,
+            notes=notes,
+            warnings=(*doubts, *doubts_of_framework(structure)),
+            pores=pores.as_dict(),
+            network=_beside(network, own),
+        )
+
+    def distribution(self, pld: float, lcd: float) -> tuple[np.ndarray, float, tuple[float, float]]:
+        """Class probabilities ``[C]``, estimate and 90 % interval.
+
+        Args:
+            pld: computed pore-limiting diameter, Å.
+            lcd: computed diameter of the largest cavity, Å.
+        """
+        by_width = self.task.zero_is_class
+        left = {name: np.array(values) for name, values in LEFT[self.options.convention].items()}
+        shut = float(_below(self.options.access_A - pld, left["pld_A"])) if by_width else 0.0
+        diameter, rest = (lcd, left["lcd_A"]) if by_width else (pld, left["pld_A"])
+        cuts = np.array(self.task.thresholds[1:] if by_width else self.task.thresholds)
+        masses = np.diff(np.concatenate([[0.0], _below(cuts - diameter, rest), [1.0]]))
+        p = np.concatenate([[shut], (1.0 - shut) * masses]) if by_width else masses
+
+        def at(share: float) -> float:
+            if share <= shut:
+                return 0.0
+            return max(
+                diameter + float(np.interp((share - shut) / (1.0 - shut), LEVELS, rest)), 0.0 if by_width else -np.inf
+            )
+
+        middle = diameter + float(np.interp(0.5, LEVELS, rest))
+        value = 0.0 if by_width and int(p.argmax()) == 0 else middle
+        return p, value, (at(0.05), at(0.95))
+
+
+def _stripped(item: Structure | InputError) -> Structure | InputError:
+    return item if isinstance(item, InputError) or not item.periodic else without_guests(item)
+
+
+def _below(limit: np.ndarray | float, left: np.ndarray) -> np.ndarray:
+    """Probability of what is left being below limits in Å, of its quantiles."""
+    return np.asarray(np.interp(limit, left, LEVELS, left=0.0, right=1.0))
+
+
+def _beside(network: Prediction, warnings: tuple[str, ...]) -> dict[str, Any]:
+    """The network's answer, as in the JSON contract."""
+    whole = network.as_dict()
+    kept = ("class", "probabilities", "calibrated", "estimate", "thresholds", "domain")
+    return {name: whole[name] for name in kept} | {"warnings": list(warnings)}

@@ -1,0 +1,154 @@
+"""Answers by the geometry of pores: one distribution, options, the network beside it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from andersonn import Scientist
+from andersonn.cli.pores import question
+from andersonn.cli.verbs import app
+from andersonn.errors import UsageError
+from andersonn.inference.by_geometry import LEFT, LEVELS, PoreQuestion
+from andersonn.scientists.porosity import POROSITY, SCIENTIST, WIDTH
+from andersonn.scientists.registry import find, weights_folder
+from andersonn.structures.pores.geometry import CONVENTIONS
+from tests.structures.known_frameworks import framework
+
+FRAMEWORKS = Path(__file__).parents[2] / "examples/frameworks"
+
+
+@pytest.fixture(scope="module")
+def porosity() -> Scientist:
+    return Scientist.load("porosity")
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("classes", ["iupac", "pld"])
+def test_class_estimate_and_interval_agree(convention, classes):
+    """Around all cuts: the estimate lies in its class and in its interval, and no likely class lies outside."""
+    question, rng = PoreQuestion.of(SCIENTIST, classes, convention=convention), np.random.default_rng(0)
+    centers = np.array([2.4, 7.0, 20.0, 2.4, 5.0])
+    for _ in range(1000):
+        pld = rng.choice(centers) + rng.normal() * rng.choice([0.003, 0.02, 0.3])
+        lcd = max(pld, rng.choice(centers) + rng.normal() * rng.choice([0.003, 0.02, 0.3]))
+        p, value, (low, high) = question.distribution(pld, lcd)
+        assert p.sum() == pytest.approx(1.0)
+        assert (p >= 0.0).all()
+        assert low <= value <= high
+        assert low < high or p[0] >= 0.95
+        top = int(p.argmax())
+        if p[top] > 0.5:
+            assert question.task.class_of(np.array([value]))[0] == top
+        ends = question.task.class_of(np.array([low, high]))
+        for k in np.flatnonzero(p > 0.051):
+            assert ends[0] <= k <= ends[1]
+
+
+@pytest.mark.parametrize("classes", ["iupac", "pld"])
+def test_moved_cuts_have_the_mass_above_them(classes):
+    question = PoreQuestion.of(SCIENTIST, classes)
+    cuts = np.array(question.task.thresholds)
+    for pld, lcd in ((2.39, 6.98), (2.41, 20.0), (6.99, 7.01), (1.0, 3.0)):
+        p, _, _ = question.distribution(pld, lcd)
+        assert question.above(pld, lcd, cuts) == pytest.approx(p[::-1].cumsum()[::-1][1:])
+
+
+def test_quantiles_are_in_order():
+    for convention in CONVENTIONS:
+        for left in LEFT[convention].values():
+            assert len(left) == len(LEVELS)
+            assert list(left) == sorted(left)
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "width"),
+    [("HKUST-1", "supermicroporous", 13.2), ("FAU", "supermicroporous", 10.6), ("SOD", "nonporous", 0.0)],
+)
+def test_well_known_frameworks(porosity, name, label, width):
+    (answer,) = porosity.predict([framework(name)])
+    assert answer.label == label
+    assert answer.value == pytest.approx(width, abs=0.3)
+    assert answer.interval90[0] <= answer.value <= answer.interval90[1]
+
+
+def test_the_network_stands_beside_it(porosity):
+    (answer,) = porosity.predict([FRAMEWORKS / "mof-5.cif"])
+    content = answer.as_dict()
+    assert json.loads(json.dumps(content)) == content
+    assert (answer.quantity, answer.thresholds) == (WIDTH.quantity, WIDTH.thresholds)
+    assert content["pores"]["convention"] == "zeo++-high"
+    assert content["pores"]["channel_dimensions"] == 3
+    assert content["pores"]["lcd_A"] == pytest.approx(15.23, abs=0.01)
+    beside = content["network"]
+    assert tuple(beside["probabilities"]) == POROSITY.classes
+    assert beside["estimate"]["quantity"] == POROSITY.quantity
+    alone = Scientist.load(weights_folder("porosity"))
+    (by_network,) = alone.predict([FRAMEWORKS / "mof-5.cif"])
+    assert beside["probabilities"] == by_network.probabilities
+    assert not by_network.pores
+    assert tuple(by_network.probabilities) == POROSITY.classes
+
+
+def test_other_classes_cuts_and_radii(porosity):
+    narrow = FRAMEWORKS / "zinc-ultramicroporous.cif"
+    by_window = porosity.about_pores(PoreQuestion.of(SCIENTIST, "pld", convention="zeo++-default"))
+    (answer,) = by_window.predict([narrow])
+    assert (by_window.task, answer.quantity) == (POROSITY, "pld_A")
+    assert answer.value == pytest.approx(answer.voids["pld_A"], abs=1e-3)
+    moved = porosity.about_pores(PoreQuestion.of(SCIENTIST, radii={"O": 1.4})).with_thresholds((4.8, 7.0, 20.0))
+    (answer,) = moved.predict([narrow])
+    assert (answer.label, answer.value, answer.pores["access_A"]) == ("nonporous", 0.0, 4.8)
+    assert any("radii" in note for note in answer.notes)
+
+
+def test_options_of_the_command_line(capsys):
+    words = [
+        "--convention",
+        "zeo++-default",
+        "--thresholds",
+        "4,7,20",
+        "--radii",
+        "O=1.5,Zn=1.4",
+        "--classes",
+        "iupac",
+        "--clean",
+        "--strip-guests",
+    ]
+    app(["predict", "porosity", str(FRAMEWORKS / "mof-5.cif"), "--format", "json", *words], standalone_mode=False)
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["pores"]["access_A"], answer["pores"]["convention"]) == (4.0, "zeo++-default")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"radii": "O"}, {"radii": "Zz=1"}, {"clean": True, "model": "."},
+        {"clean": True, "task": "conduction"},
+    ],
+)  # fmt: skip
+def test_wrong_options_are_told(given):
+    usual = dict.fromkeys(("model", "convention", "radii", "classes"))
+    with pytest.raises(UsageError):
+        question(**usual | {"task": "porosity", "strip_guests": False, "clean": False} | given)
+
+
+@pytest.mark.parametrize("cuts", [(7.0, 2.0, 20.0), (2.4, 7.0), (0.0, 7.0, 20.0), (2.4, 2.4, 20.0)])
+def test_wrong_cuts_are_told(cuts):
+    with pytest.raises(UsageError, match="cannot be cut"):
+        PoreQuestion.of(SCIENTIST).cut(cuts)
+
+
+def test_tables_have_their_columns(capsys):
+    app(["predict", "porosity", str(FRAMEWORKS / "mof-5.cif"), "--format", "csv"], standalone_mode=False)
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.endswith("accessible_surface_m2_g,void_fraction,convention")
+    assert row.endswith(",zeo++-high")
+
+
+def test_other_tasks_do_not_answer_so():
+    with pytest.raises(UsageError, match="not answered by the geometry"):
+        PoreQuestion.of(find("conduction"))
+    question = PoreQuestion.of(SCIENTIST, radii={"O": 1.3}).cut((3.0, 8.0, 25.0))
+    assert PoreQuestion.from_dict(json.loads(json.dumps(question.as_dict()))) == question

@@ -1,0 +1,124 @@
+"""Guests in pores, damaged frameworks, and alternatives of disorder."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import molecule
+
+from andersonn import Scientist
+from andersonn.errors import InputError
+from andersonn.inference.by_geometry import PoreQuestion
+from andersonn.scientists.porosity import SCIENTIST
+from andersonn.structures.alternatives import resolving
+from andersonn.structures.guests import doubts_of_framework, without_guests
+from andersonn.structures.readers import as_structure
+from andersonn.structures.structure import Structure
+from tests.structures.known_frameworks import COORDINATES, framework
+
+MIDDLE = {"FAU": (1.0, 1.0, 1.0), "LTA": (0.5, 0.5, 0.5), "HKUST-1": (0.5, 0.5, 0.5), "MIL-47": (0.25, 0.25, 0.24)}
+"""Fractional coordinates of the middle of a pore."""
+
+
+def filled(name: str, guest: str, turn: float = 20.0) -> Atoms:
+    """A framework with a molecule in a pore."""
+    atoms, other = framework(name).copy(), molecule(guest)
+    other.rotate(turn, "z")
+    other.translate(np.array(MIDDLE[name]) @ atoms.cell.array - other.get_center_of_mass())
+    return atoms + other
+
+
+def lacking(name: str, element: int, count: int) -> Structure:
+    atoms = framework(name).copy()
+    del atoms[np.flatnonzero(atoms.numbers == element)[:count].tolist()]
+    return as_structure(atoms)
+
+
+@pytest.mark.parametrize("name", COORDINATES)
+def test_sound_frameworks_are_not_doubted(name):
+    structure = as_structure(framework(name))
+    assert doubts_of_framework(structure) == ()
+    assert without_guests(structure) is structure
+
+
+@pytest.mark.parametrize(
+    ("name", "guest", "formula"), [("LTA", "H2O", "H2O"), ("HKUST-1", "CO2", "CO2"), ("MIL-47", "CH4", "CH4")]
+)
+def test_guests_are_named_and_removed(name, guest, formula):
+    crystal = as_structure(filled(name, guest))
+    (told,) = [warning for warning in doubts_of_framework(crystal) if "guests" in warning]
+    assert f" {formula} (" in told
+    empty = without_guests(crystal)
+    assert empty.formula == as_structure(framework(name)).formula
+    assert formula in empty.notes[-1]
+    assert doubts_of_framework(empty) == ()
+
+
+def test_frameworks_through_each_other_are_no_guests():
+    """Two nets of silicon, neither bonded to the other."""
+    cell, net = 9.0 * np.eye(3), np.array([[0, 0, 0], [2.25, 0, 0], [4.5, 0, 0], [6.75, 0, 0]])
+    both = np.concatenate([net, net + np.array([0, 4.5, 4.5])])
+    assert doubts_of_framework(Structure([14] * 8, both, cell)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "element", "count", "words"),
+    [
+        ("MIL-47", 23, 4, ("no atoms form a connected framework", "carboxylates bind neither", "O alone")),
+        ("MIL-47", 23, 1, ("metals may be missing",)),
+        ("HKUST-1", 29, 1, ("metals may be missing",)),
+        ("HKUST-1", 29, 48, ("no atoms form a connected framework",)),
+    ],
+)
+def test_missing_metals_are_told(name, element, count, words):
+    told = " | ".join(doubts_of_framework(lacking(name, element, count)))
+    for word in words:
+        assert word in told
+
+
+def rotor(angles: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A row of benzene rings in a box, once at each angle about the axis of two opposite carbon atoms, those shared."""
+    ring = molecule("C6H6")
+    ring.rotate(90, "z")
+    axis = np.abs(ring.positions[:, 0]) < 0.1
+    Z, xyz = list(ring.numbers[axis]), list(ring.positions[axis])
+    for angle in angles:
+        turned = ring.copy()
+        turned.rotate(angle, "y")
+        Z += list(turned.numbers[~axis])
+        xyz += list(turned.positions[~axis])
+    return np.array(Z), np.array(xyz) + 6.0, np.diag([12.0, 12.0, 12.0])
+
+
+@pytest.mark.parametrize("angles", [(0.0, 20.0), (0.0, 30.0), (10.0, 35.0), (0.0, 25.0, 50.0)])
+def test_of_a_ring_in_several_places_the_first_is_kept(angles):
+    Z, xyz, cell = rotor(angles)
+    with pytest.raises(InputError, match="overlap"):
+        Structure(Z, xyz, cell)
+    with resolving():
+        found = Structure(Z, xyz, cell)
+    alone = Structure(*rotor(angles[:1]))
+    assert found.xyz == pytest.approx(alone.xyz)
+    assert found.Z.tolist() == alone.Z.tolist()
+    assert f"{len(Z) - 12} of {len(Z)} atoms were left out" in found.notes[-1]
+
+
+def test_sound_structures_are_left_as_they_are():
+    with resolving():
+        for name in COORDINATES:
+            assert len(as_structure(framework(name))) == len(framework(name))
+
+
+def test_porosity_answers_for_the_cleaned_and_stripped():
+    porosity = Scientist.load("porosity")
+    wet, twice = filled("LTA", "H2O"), framework("LTA").copy()
+    twice += Atoms("O", positions=[twice.positions[30] + [0.25, 0, 0]])
+    ((found, refused), (dry, cleaned)) = (
+        scientist.predict([wet, twice])
+        for scientist in (porosity, porosity.about_pores(PoreQuestion.of(SCIENTIST, strip_guests=True, clean=True)))
+    )
+    assert any("guests" in warning for warning in found.warnings)
+    assert refused.error["kind"] == "overlapping_atoms"
+    assert not dry.warnings
+    assert dry.value > found.value + 1.0
+    assert dry.pores["lcd_A"] == pytest.approx(cleaned.pores["lcd_A"], abs=0.01)
+    assert any("the first was kept: 1 of 73" in note for note in cleaned.notes)
