@@ -53,6 +53,22 @@ def test_answers_agree_with_each_other(scores, calibration, power, tail, doubt, 
         assert (interval[sure, 1] >= low[k] - 1e-9).all()
 
 
+def test_doubt_widens_and_does_not_move_the_estimate():
+    """Up to the distance of edges, between which distributions are straight."""
+    fine, rng = np.linspace(0.0, 9.0, 300), np.random.default_rng(0)
+    calibration = DistributionCalibration.raw(fine, rng.gamma(1.0, 1.5, 500), GAP)
+    scores = -0.5 * ((fine - rng.uniform(-0.5, 8.0, (2000, 1))) / rng.uniform(0.1, 0.6, (2000, 1))) ** 2
+    chosen = replace(calibration, doubt_slope=4.0, doubt_middle=1.0)
+    near, far = (chosen.estimates(scores, scores[:, :0], None, np.full(len(scores), d)) for d in (0.01, 3.0))
+    moved = np.abs(near[0] - far[0])
+    usual = np.interp(near[0], fine, calibration.usual)
+    assert moved[(usual > 0.02) & (usual < 0.98)].max() < fine[1]
+    widths = [interval[:, 1] - interval[:, 0] for _, interval in (near, far)]
+    assert (widths[1] >= widths[0] - 1e-9).mean() > 0.98
+    certain = [chosen.probabilities(scores, None, np.full(len(scores), d)).max(axis=1).mean() for d in (0.01, 3.0)]
+    assert certain[1] < certain[0] - 0.1
+
+
 def test_quantiles_are_the_inverse_of_the_distribution(scores):
     found = Distributions.of_scores(EDGES, scores)
     for level in (0.01, 0.3, 0.5, 0.97):

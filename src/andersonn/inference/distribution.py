@@ -72,11 +72,15 @@ class Distributions:
 
     def sharpened(self, power: np.ndarray | float, doubt: np.ndarray | float, usual: np.ndarray) -> Distributions:
         """Log-odds of every cut times ``power``, which leaves the median; then mixed with the usual distribution, ``[E]``, by the
-        fraction ``doubt``. Both are one number or ``[n, 1]``.
+        fraction ``doubt``. Both are one number or ``[n, 1]``. A power of the usual distribution is taken that has the same median,
+        so that doubt widens an answer and does not move its estimate.
         """
         p = np.clip(self.cdf, LEAST, 1.0 - LEAST)
         changed = 1.0 / (1.0 + np.exp(-power * (np.log(p) - np.log1p(-p))))
-        cdf = (1.0 - doubt) * changed + doubt * usual
+        medians = Distributions(self.edges, changed).quantile(0.5)
+        at_median = np.clip(np.interp(medians, self.edges, usual), 0.02, 0.98)
+        exponent = np.where((medians == self.edges[0]) & (at_median >= 0.5), 1.0, np.log(0.5) / np.log(at_median))
+        cdf = (1.0 - doubt) * changed + doubt * usual ** exponent[:, None]
         cdf[:, -1] = 1.0
         return Distributions(self.edges, cdf)
 
