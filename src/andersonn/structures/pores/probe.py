@@ -69,10 +69,9 @@ class Voids:
         try:
             found = _probed(structure.xyz, structure.cell, radius)
         except Tied:  # not in a cell doubled along each vector, whose numbers are the same
-            shifts = np.array(list(np.ndindex(2, 2, 2))) @ structure.cell
-            xyz = (structure.xyz + shifts[:, None]).reshape(-1, 3)
-            by_atom, *rest = _probed(xyz, 2.0 * structure.cell, np.tile(radius, len(shifts)))
-            found = (by_atom.reshape(len(shifts), -1, len(BY_ATOM)).mean(axis=0), *rest)
+            xyz, cell, copies = doubled(structure.xyz, structure.cell)
+            by_atom, *rest = _probed(xyz, cell, np.tile(radius, copies))
+            found = (by_atom.reshape(copies, -1, len(BY_ATOM)).mean(axis=0), *rest)
         by_atom, cavity, ways = found
         share = by_atom[:, -1].sum() / structure.volume
         by_structure = [*densities(structure), cavity, *ways, share]
@@ -85,7 +84,7 @@ class Voids:
 
 def _probed(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, float, list[float]]:
     """:data:`BY_ATOM` of each atom ``[n, 3]``, diameter of the largest cavity, and those of the four widest ways."""
-    cell = _compact(cell)
+    cell = compact(cell)
     diagram = PowerDiagram.of(xyz, cell, radius)
     by_atom = np.stack([*_largest(diagram, len(xyz)), free_volumes(diagram, radius)], axis=1)
     ways = widest_ways(diagram.ends, diagram.shift, diagram.window)
@@ -93,7 +92,13 @@ def _probed(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray) -> tuple[np.n
     return by_atom, 2.0 * diagram.clearance.max(), [*(2.0 * ways), 2.0 * touching]
 
 
-def _compact(cell: np.ndarray) -> np.ndarray:
+def doubled(xyz: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """The same crystal in a cell doubled along each vector: positions ``[8 n, 3]``, copy by copy, cell, and how many copies."""
+    shifts = np.array(list(np.ndindex(2, 2, 2))) @ cell
+    return (xyz + shifts[:, None]).reshape(-1, 3), 2.0 * cell, len(shifts)
+
+
+def compact(cell: np.ndarray) -> np.ndarray:
     """Lattice vectors of the same lattice that are as short as they can be: around a skewed cell, many more atoms are near."""
     metric = cell @ cell.T
     shorter = np.minimum.outer(np.diag(metric), np.diag(metric)) / 2.0
