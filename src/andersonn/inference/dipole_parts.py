@@ -23,7 +23,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -48,7 +47,6 @@ KNOWN_ENDS = (
     ),
 )
 """Molecules whose dipole moment certainly points from the heteroatom, at x > 0, to carbon, at 0."""
-_signs: WeakKeyDictionary[EquilibriumNetwork, float] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,13 +161,10 @@ def _parts_of(member: EquilibriumNetwork, batch: ImageBatch) -> Dipole:
 
 def _sign(member: EquilibriumNetwork, recipe: ImageRecipe) -> float:
     """1, or -1 of a network that takes the negative end of molecules for the positive one."""
-    if member not in _signs:
-        images = [NodeNeighborImage.from_structure(molecule, recipe) for molecule in KNOWN_ENDS]
-        batch = ImageBatch.from_store(ImageStore.from_images(images, recipe), np.arange(len(images)))
-        batch = batch.to(next(member.parameters()).device)
-        along_x = _parts_of(member, batch).total[:, 0]
-        _signs[member] = 1.0 if float(along_x.sum()) <= 0.0 else -1.0
-    return _signs[member]
+    images = [NodeNeighborImage.from_structure(molecule, recipe) for molecule in KNOWN_ENDS]
+    batch = ImageBatch.from_store(ImageStore.from_images(images, recipe), np.arange(len(images)))
+    along_x = _parts_of(member, batch.to(next(member.parameters()).device)).total[:, 0]
+    return 1.0 if float(along_x.sum()) <= 0.0 else -1.0
 
 
 def _found(

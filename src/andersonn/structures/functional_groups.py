@@ -44,7 +44,7 @@ def groups_of(Z: np.ndarray, bonded: np.ndarray) -> list[Group]:
     from scipy.sparse.csgraph import connected_components
 
     leaf, marked = _leaves(Z, bonded), _marked(Z, bonded)
-    owner = np.where(leaf, (bonded & ~leaf).argmax(axis=1), np.arange(len(Z)))
+    owner = np.where(leaf, (bonded & (Z > 1)).argmax(axis=1), np.arange(len(Z)))
     alike = bonded & ~leaf & ~leaf[:, None] & (marked == marked[:, None])
     _, label = connected_components(alike, directed=False)
     label = label[owner]
