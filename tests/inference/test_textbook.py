@@ -59,8 +59,9 @@ def test_chlorine_leads_in_chloroform(molecules):
     found = explained.as_dict()
     assert {tuple(sorted(bond["elements"])) for bond in found["bonds"][:3]} == {("C", "Cl")}
     assert [row["group"] for row in found["groups"][:3]] == ["Cl", "Cl", "Cl"]
-    assert explained.dipole.of_groups[:3].sum() > 0.9 * explained.total or explained.total < 0.1
-    assert np.ptp([row["value"] for row in found["groups"][:3]]) < 0.05
+    values = [row["value"] for row in found["groups"][:3]]
+    assert sum(values) > 0.9 * explained.total
+    assert np.ptp(values) < 0.05
 
 
 def test_no_group_decides_in_benzene(molecules):
