@@ -33,18 +33,20 @@ def porosity() -> Scientist:
     return Scientist.load("porosity")
 
 
-def left(scientist: Scientist, structure: Structure, draws: list, label: str) -> np.ndarray:
-    """Log-odds of a class without the atoms of each draw."""
+def left(scientist: Scientist, explained: Explanation, draws: list) -> np.ndarray:
+    """Log-odds of the class answered without the atoms of each draw."""
+    structure, found = explained.structure, explained.prediction
     images = [left_without(structure, atoms, scientist.recipe) for atoms in draws]
-    label_index = scientist.task.classes.index(label)
-    return log_odds(scientist.bundle, images, label_index, structure.generated_geometry, structure)
+    label = scientist.task.classes.index(found.label)
+    made, distance = structure.generated_geometry, found.domain.distance
+    return log_odds(scientist.bundle, images, label, made, structure, distance)
 
 
 def effects(scientist: Scientist, explained: Explanation, k: int, rng: np.random.Generator) -> tuple[float, float]:
     """Change of the log-odds by removing the k atoms named, and the mean change by k random ones, over four draws."""
     structure = explained.structure
     draws = [explained.ranking[:k], *(rng.permutation(len(structure))[:k] for _ in range(4))]
-    changes = np.abs(left(scientist, structure, draws, explained.prediction.label) - explained.total)
+    changes = np.abs(left(scientist, explained, draws) - explained.total)
     return float(changes[0]), float(changes[1:].mean())
 
 
@@ -154,7 +156,7 @@ def test_a_contribution_is_the_fall_of_the_log_odds(conduction, structures):
     assert explained.method == "deletion"
     p = explained.prediction.probabilities[label]
     assert explained.total == pytest.approx(np.log(p) - np.log1p(-p), abs=1e-3)
-    without_each = left(conduction, explained.structure, list(range(5)), label)
+    without_each = left(conduction, explained, list(range(5)))
     assert explained.values == pytest.approx(explained.total - without_each, abs=0.02)
     assert explained.values[2] == explained.values[3] == explained.values[4]
     assert explained.shares.sum() == pytest.approx(1.0)
@@ -201,6 +203,8 @@ def test_renumbering_renumbers_contributions(conduction, polarity, structures):
         other = Structure(
             structure.Z[order], structure.xyz[order] @ turn, cell, generated_geometry=structure.generated_geometry
         )
+        if not structure.periodic:
+            scientist = scientist.over_conformers(1)  # which the other has not
         first, second = scientist.explain([structure, other])
         assert second.values == pytest.approx(first.values[order], abs=0.02)
 

@@ -4,7 +4,7 @@ Two definitions, by the head of the network:
 
 ``deletion``, for most networks. The contribution of an atom is the log-odds ln(p / (1 − p)) of the class
     answered, less the log-odds of the same class for the structure without the atom (and its periodic images): imaged
-    again, probed for voids again, solved again. Electrons are counted as in the whole structure: without one atom the
+    again, probed for voids again, solved again. Electrons and the distance from the training are those of the whole structure: without one atom the
     count would not balance, and that effect would outweigh the atom's own. It is positive if the atom supports the class. It is exact for one
     atom, dimensionless, and it does not add up: two atoms removed together change the answer by more or less than the
     sum. Atoms with equal surroundings get equal contributions. In a larger cell of the same crystal an atom is a
@@ -258,7 +258,12 @@ def left_without(structure: Structure, atoms: Any, recipe: ImageRecipe) -> NodeN
 
 
 def log_odds(
-    bundle: ModelBundle, images: list[NodeNeighborImage], label: int, made: bool, whole: Structure | None = None
+    bundle: ModelBundle,
+    images: list[NodeNeighborImage],
+    label: int,
+    made: bool,
+    whole: Structure | None = None,
+    distance: float | None = None,
 ) -> np.ndarray:
     """ln(p / (1 − p)) of a class by the calibrated probabilities, ``[N]``.
 
@@ -268,11 +273,14 @@ def log_odds(
         label: index of the class.
         made: whether the geometry was made by a reader.
         whole: what the images are parts of, whose electrons a network counts; default: those of each image.
+        distance: of the whole structure from those of the training, for models that doubt more where it is large. It is kept as
+            atoms are removed: that every part is unlike the training would hide what the atom adds.
     """
     store = ImageStore.from_images(images, images[0].recipe)
     change = None if whole is None else partial(counted_as, Z=whole.Z)
     scores = forward(bundle.network, store, np.arange(len(images)), change=change).scores
-    p = bundle.calibration.probabilities(scores, np.full(len(images), made))
+    distances = None if distance is None else np.full(len(images), distance)
+    p = bundle.calibration.probabilities(scores, np.full(len(images), made), distances)
     p = np.clip(p, 1e-12, None)
     return np.log(p[:, label]) - np.log(np.delete(p, label, axis=1).sum(axis=1))
 
@@ -286,14 +294,16 @@ def _by_deletion(
 ) -> tuple[np.ndarray, float]:
     """Contributions ``[n]`` and the log-odds of the class answered; one atom of each row is removed."""
     label = bundle.task.classes.index(prediction.label)
-    (total,) = log_odds(bundle, [image], label, structure.generated_geometry)
+    distance = None if prediction.domain is None else prediction.domain.distance
+    of = partial(log_odds, bundle, label=label, made=structure.generated_geometry, whole=structure, distance=distance)
+    (total,) = of([image])
     if len(structure) == 1:
         return np.array([total]), float(total)
     rows, first = np.unique(image.color[image.atom_row], return_index=True)
     left: list[float] = []
     for start in range(0, len(first), BATCH_SIZE):
         images = [left_without(structure, atom, image.recipe) for atom in first[start : start + BATCH_SIZE]]
-        left.extend(log_odds(bundle, images, label, structure.generated_geometry, structure))
+        left.extend(of(images))
         if progress:
             progress(len(left), len(first))
     by_row = total - np.array(left)
