@@ -37,16 +37,18 @@ from andersonn.structures.structure import Structure
 
 NOISE = 1e-3
 """D: a dipole smaller than this is rounding error; nothing contributes to it."""
-KNOWN_ENDS = (
-    Structure([6, 8, 1, 1], [[0, 0, 0], [1.21, 0, 0], [-0.58, 0.94, 0], [-0.58, -0.94, 0]], id="formaldehyde"),
-    Structure([6, 7, 1], [[0, 0, 0], [1.16, 0, 0], [-1.07, 0, 0]], id="hydrogen cyanide"),
-    Structure(
-        [6, 9, 1, 1, 1],
-        [[0, 0, 0], [1.38, 0, 0], [-0.35, 1.03, 0], [-0.35, -0.515, 0.892], [-0.35, -0.515, -0.892]],
-        id="fluoromethane",
-    ),
+KNOWN_ENDS = tuple(
+    Structure(np.array(Z), np.array(xyz))
+    for Z, xyz in (
+        ([6, 8, 1, 1], [[0.0, 0.0, 0.0], [1.21, 0.0, 0.0], [-0.58, 0.94, 0.0], [-0.58, -0.94, 0.0]]),
+        ([6, 7, 1], [[0.0, 0.0, 0.0], [1.16, 0.0, 0.0], [-1.07, 0.0, 0.0]]),
+        (
+            [6, 9, 1, 1, 1],
+            [[0.0, 0.0, 0.0], [1.38, 0.0, 0.0], [-0.35, 1.03, 0.0], [-0.35, -0.515, 0.892], [-0.35, -0.515, -0.892]],
+        ),
+    )
 )
-"""Molecules whose dipole moment certainly points from the heteroatom, at x > 0, to carbon, at 0."""
+"""Formaldehyde, hydrogen cyanide and fluoromethane. Their dipole moments certainly point from the heteroatom, at x > 0, to carbon, at 0."""
 
 
 @dataclass(frozen=True, eq=False)
