@@ -104,7 +104,7 @@ def _arrow(axes: Axes, structure: Structure, dipole: np.ndarray) -> None:
     axes.annotate("", middle + half, middle - half, arrowprops=style, zorder=7)
     axes.update_datalim([middle - half - 0.4, middle + half + 0.4])
     axes.autoscale_view()
-    told = f"μ = {size:.2f} D, from − to +"
+    told = f"μ of this geometry: {size:.2f} D, from − to +"
     axes.annotate(
         told, middle - [0.0, abs(half[1])], (0, -12), textcoords="offset points", ha="center", fontsize=8, color=INK
     )
