@@ -11,7 +11,7 @@ import argparse
 
 import numpy as np
 
-from andersonn import Records, Scientist, Structure
+from andersonn import Explanation, Records, Scientist, Structure
 from andersonn.errors import InputError
 from andersonn.inference.explain import left_without, log_odds, without
 from andersonn.structures.image import NodeNeighborImage
@@ -34,15 +34,16 @@ def chosen(path: str, quantity: str, n: int, sizes: tuple[int, int], rng: np.ran
     return found
 
 
-def left(scientist: Scientist, structure: Structure, draws: list[np.ndarray], label: str, anew: bool) -> np.ndarray:
-    """ln(p / (1 − p)) of a class without the atoms of each draw."""
-    recipe = scientist.recipe
+def left(scientist: Scientist, explained: Explanation, draws: list[np.ndarray], anew: bool) -> np.ndarray:
+    """ln(p / (1 − p)) of the class answered without the atoms of each draw."""
+    recipe, structure, found = scientist.recipe, explained.structure, explained.prediction
     if anew:
         images = [NodeNeighborImage.from_structure(without(structure, atoms), recipe) for atoms in draws]
     else:
         images = [left_without(structure, atoms, recipe) for atoms in draws]
-    label_index, counted = scientist.bundle.task.classes.index(label), None if anew else structure
-    return log_odds(scientist.bundle, images, label_index, structure.generated_geometry, counted)
+    label_index, counted = scientist.bundle.task.classes.index(found.label), None if anew else structure
+    distance = None if found.domain is None else found.domain.distance
+    return log_odds(scientist.bundle, images, label_index, structure.generated_geometry, counted, distance)
 
 
 def main() -> None:
@@ -67,7 +68,7 @@ def main() -> None:
         structure = explained.structure
         k = max(1, round(given.share * len(structure)))
         draws = [explained.ranking[:k], *(rng.permutation(len(structure))[:k] for _ in range(DRAWS))]
-        changes = np.abs(left(scientist, structure, draws, explained.prediction.label, given.anew) - explained.total)
+        changes = np.abs(left(scientist, explained, draws, given.anew) - explained.total)
         found.append((changes[0], changes[1:].mean()))
     named, other = np.array(found).T
     error = (named - other).std(ddof=1) / len(found) ** 0.5

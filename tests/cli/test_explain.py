@@ -46,6 +46,8 @@ def test_molecules_into_one_file(tmp_path):
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [row["element"] for row in rows[:9]] == ["C", "C", "O", *"HHHHHH"]
     assert sum(float(row["value"]) for row in rows[:9]) == pytest.approx(float(rows[0]["total"]), abs=1e-2)
+    assert sum(float(row["charge_e"]) for row in rows[:9]) == pytest.approx(0.0, abs=1e-2)
+    assert float(rows[2]["charge_e"]) < 0.0
     assert {row["picture"] for row in rows} == {str(out), str(tmp_path / "x-2.png")}
     assert colors_of(out) > 30
     assert colors_of(tmp_path / "x-2.png") > 30
@@ -56,6 +58,8 @@ def test_table_without_picture(tmp_path):
     done = run("explain", "porosity", STRUCTURES / "Cu.cif", "none.cif", "--no-picture", "--out", out)
     assert done.returncode == 1
     assert "100.0 %" in done.stdout
+    assert "Cu0 contributes most" in done.stdout
+    assert "the bottleneck, 0.15 Å wide, is bounded by Cu0" in done.stdout
     assert "none.cif" in done.stderr
     assert not out.exists()
 

@@ -76,6 +76,21 @@ def test_parts_add_up(network):
 
 
 @torch.no_grad()
+def test_net_charges_alone_give_the_dipole(network):
+    structures = [from_smiles(s) for s in MOLECULES]
+    images = batch(*structures)
+    found = parts(network, images)
+    assert images.sum_rows(found.net.unsqueeze(1)).squeeze(1).numpy() == pytest.approx(
+        [s.charge for s in structures], abs=1e-4
+    )
+    nuclear = images.Z.float().unsqueeze(1)
+    center = images.sum_rows(nuclear * images.position) / images.sum_rows(nuclear)
+    apart = images.position - center[images.sample]
+    dipoles = images.sum_rows(4.803205 * found.net.unsqueeze(1) * apart)
+    assert torch.allclose(dipoles, found.total, atol=1e-4)
+
+
+@torch.no_grad()
 def test_symmetric_molecules_have_no_dipole(network):
     a = 1.09 / 3**0.5
     methane = Structure([6, 1, 1, 1, 1], [[0, 0, 0], [a, a, a], [a, -a, -a], [-a, a, -a], [-a, -a, a]])

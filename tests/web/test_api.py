@@ -99,6 +99,8 @@ def test_explanation_is_that_of_the_command_line(server):
     (expected,) = Scientist.load("conduction").explain([str(QUARTZ)])
     assert found["input"] == "quartz.cif"
     assert found["quantity"] == expected.quantity
+    assert found["decisive"] is expected.decisive
+    assert len(found["summary"]) == 1
     assert [row["value"] for row in found["contributions"]] == pytest.approx(expected.values.tolist(), abs=0.05)
 
 

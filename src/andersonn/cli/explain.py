@@ -17,6 +17,8 @@ from andersonn.cli.predict import OnError, paths, watched
 from andersonn.sanitize import visible
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from andersonn.inference.explain import Explanation
     from andersonn.inference.prediction import Failure
 
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
 HELP = """Which atoms drove the answer: a number for every atom, and a picture.
 
 INPUT is a file, a folder, SMILES, or - for any of these on stdin, as for predict. The number says how much the log-odds of
-the answered class fall when the atom is removed; of a model that adds up a dipole moment, it is the atom's part of that. Exit
-status 0 if all inputs were explained, 1 if some could not be.
+the answered class fall when the atom is removed; of a model that adds up a dipole moment, it is the atom's part of that, and
+functional groups and bonds have theirs. Of pores, the atoms at the bottleneck are named. Exit status 0 if all inputs were
+explained, 1 if some could not be.
 
 Examples: andersonn explain conduction NaCl.cif --out NaCl.png; andersonn explain polarity --smiles CCO --format json"""
 ROWS = 16
@@ -130,7 +133,8 @@ def _write(answer: Explanation, path: Path) -> None:
     name = short_name(found.input, found.id)
     name = name if len(name) <= 48 else f"{name[:47]}…"
     title = f"{name}, {found.formula}: {found.label.replace('_', ' ')}, p = {found.probabilities[found.label]:.2f}"
-    write_out(path, png(draw_contributions(answer.structure, answer.values, title, _words(answer))))
+    arrow = None if answer.dipole is None else answer.dipole.vector
+    write_out(path, png(draw_contributions(answer.structure, answer.values, title, _words(answer), arrow)))
 
 
 def _words(answer: Explanation) -> str:
@@ -148,7 +152,7 @@ def _json(explained: Iterator[Explained]) -> None:
 
 CSV_COLUMNS = (
     "input", "id", "formula", "task", "class", "probability", "quantity", "total", "method", "atom", "element", "value",
-    "share", "notes", "warnings", "picture", "error",
+    "share", "notes", "warnings", "picture", "error", "charge_e", "decisive",
 )  # fmt: skip
 
 
@@ -171,8 +175,10 @@ def _flat(answer: dict[str, Any], path: Path | None) -> Iterator[dict[str, Any]]
         "total": f"{answer['total']:.4f}",
         "picture": str(path or ""),
     }
-    for part in answer["contributions"]:
-        yield row | part | {"value": f"{part['value']:.4f}", "share": f"{part['share']:.4f}"}
+    charges = answer.get("dipole", {}).get("charges_e", [])
+    for atom, part in enumerate(answer["contributions"]):
+        charge = {"charge_e": f"{charges[atom]:.4f}"} if charges else {}
+        yield row | charge | part | {"value": f"{part['value']:.4f}", "share": f"{part['share']:.4f}"}
 
 
 def _table(explained: Iterator[Explained]) -> None:
@@ -191,8 +197,13 @@ def _table(explained: Iterator[Explained]) -> None:
         found = answer.prediction
         p = found.probabilities[found.label]
         say(f"{short_name(found.input, found.id)}, {found.formula}: {found.label}, p = {p:.2f}", "bold")
+        for sentence in answer.summary:
+            say(sentence)
+        whole = answer.as_dict()
+        if "groups" in whole:
+            console.print(_groups(whole["groups"]))
+        parts = whole["contributions"]
         table = Table("atom", "element", "contribution", "share", box=None, header_style="dim", pad_edge=False)
-        parts = answer.as_dict()["contributions"]
         for atom in answer.ranking[:ROWS]:
             part = parts[atom]
             table.add_row(str(atom), part["element"], f"{part['value']:+.3f}", f"{100 * part['share']:.1f} %")
@@ -204,3 +215,14 @@ def _table(explained: Iterator[Explained]) -> None:
         for note in summed_notes([found.notes]):
             print(note, file=sys.stderr)
         say(f"{_words(answer)}; atoms counted from 0" + (f"; picture: {path}" if path else ""), "dim")
+
+
+def _groups(groups: list[dict[str, Any]]) -> Table:
+    """A table of the groups that contribute most."""
+    from rich.table import Table
+
+    table = Table("group", "atoms", "contribution", box=None, header_style="dim", pad_edge=False)
+    for group in groups[:ROWS]:
+        atoms = ", ".join(map(str, group["atoms"][:ROWS])) + (" …" if len(group["atoms"]) > ROWS else "")
+        table.add_row(group["group"], atoms, f"{group['value']:+.3f}")
+    return table

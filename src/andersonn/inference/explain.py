@@ -4,24 +4,22 @@ Two definitions, by the head of the network:
 
 ``deletion``, for most networks. The contribution of an atom is the log-odds ln(p / (1 − p)) of the class
     answered, less the log-odds of the same class for the structure without the atom (and its periodic images): imaged
-    again, probed for voids again, solved again. Electrons are counted as in the whole structure: without one atom the
+    again, probed for voids again, solved again. Electrons and the distance from the training are those of the whole structure: without one atom the
     count would not balance, and that effect would outweigh the atom's own. It is positive if the atom supports the class. It is exact for one
     atom, dimensionless, and it does not add up: two atoms removed together change the answer by more or less than the
     sum. Atoms with equal surroundings get equal contributions. In a larger cell of the same crystal an atom is a
     smaller part, and its contribution is smaller. The only atom of a structure gets the whole of the log-odds.
 
-``dipole``, for a network with a dipole head. It builds the dipole moment μ of latent charges q and of charge passed between
-    neighbors. The contribution of an atom is its part of the vector along μ, in D, and the contributions add up to |μ| (of a molecule
-    without dipole, |μ| < 0.001 D, all are 0).
-    A charge has a dipole only with another charge, so that q_i (r_i − c) would depend on an arbitrary origin c and be
-    large far from it; instead charges are taken to flow to where they are along bonds by the least-squares way, each
-    bond's dipole is shared evenly by its two atoms, and no origin is left (the idea of T. A. Keith's origin-independent
-    atomic dipoles, in *The Quantum Theory of Atoms in Molecules*, 2007).
+``dipole``, for a network with a dipole head. The contribution of an atom is its part of the dipole moment μ along μ, in D, the mean
+    over conformers where the answer is one, and the contributions add up to |μ| (of a molecule without dipole, |μ| < 0.001 D, all
+    are 0). Those of bonds and of functional groups come with them; :mod:`andersonn.inference.dipole_parts` defines them all.
+
+Of pores, the atoms at the bottleneck are named besides (:mod:`andersonn.structures.pores.bottleneck`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Literal
@@ -30,25 +28,23 @@ import numpy as np
 
 from andersonn.data.store import ImageStore
 from andersonn.errors import UsageError
-from andersonn.inference.forward import dipole_of, forward
+from andersonn.inference.dipole_parts import DipoleParts
+from andersonn.inference.forward import forward
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Prediction
 from andersonn.models.electrons import counted_as
-from andersonn.models.heads import DEBYE_PER_E_ANGSTROM
 from andersonn.structures import elements, oxidation
-from andersonn.structures.graph import AtomBondGraph
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.oxidation import Oxidation
+from andersonn.structures.pores.bottleneck import Bottleneck
 from andersonn.structures.structure import Structure, without
 
 BATCH_SIZE = 64
 """Structures with an atom removed in one forward pass: small, so that progress is shown."""
 NO_DIRECTION = 0.1
 """D: the direction of a dipole smaller than this is not meaningful."""
-NOISE = 1e-3
-"""D: a dipole smaller than this is rounding error; nothing contributes to it."""
-HOP = 1e-4
-"""Conductance between atoms without a bond, at 1 Å, relative to a bond: enough to connect two molecules."""
+DECISIVE = 0.25
+"""Share of the total from which on a contribution decides an answer."""
 Progress = Callable[[int, int], None]
 
 
@@ -64,6 +60,9 @@ class Explanation:
         total: the whole of it: the log-odds of the answer, or |μ| in D.
         method: ``"deletion"`` or ``"dipole"``, see :mod:`andersonn.inference.explain`.
         warnings: of the answer, and reasons to trust the contributions less.
+        dipole: parts of a dipole moment: vector, charges, bonds, groups; None of other answers.
+        bottleneck: the narrowest place of the widest way through a crystal whose pores were probed; None of other answers, and
+            where there is no way.
     """
 
     prediction: Prediction
@@ -73,6 +72,8 @@ class Explanation:
     total: float
     method: str
     warnings: tuple[str, ...] = ()
+    dipole: DipoleParts | None = None
+    bottleneck: Bottleneck | None = None
     ok: ClassVar[Literal[True]] = True
 
     @property
@@ -86,27 +87,84 @@ class Explanation:
         """Atoms by falling size of their contribution, int64 ``[n]``."""
         return np.argsort(-np.abs(self.values), kind="stable")
 
+    @property
+    def of_elements(self) -> dict[str, tuple[int, float]]:
+        """Element → number of its atoms and the mean of their contributions, by falling size of the mean."""
+        found = {
+            elements.symbols()[z]: (
+                int((z == self.structure.Z).sum()),
+                float(self.values[z == self.structure.Z].mean()),
+            )
+            for z in np.unique(self.structure.Z)
+        }
+        return dict(sorted(found.items(), key=lambda item: -abs(item[1][1])))
+
+    @property
+    def leader(self) -> tuple[str, float]:
+        """Name and contribution of the part that contributes most: of a dipole moment a group, else an atom."""
+        if self.dipole is not None:
+            k = int(np.abs(self.dipole.of_groups).argmax())
+            return self.dipole.groups[k].name, float(self.dipole.of_groups[k])
+        atom = int(self.ranking[0])
+        return f"{self._symbols[atom]}{atom}", float(self.values[atom])
+
+    @property
+    def decisive(self) -> bool:
+        """Whether some part contributes at least :data:`DECISIVE` of the total, and there is a total."""
+        least = NO_DIRECTION if self.dipole is not None else 0.0
+        return abs(self.total) >= least and abs(self.leader[1]) >= DECISIVE * abs(self.total)
+
+    @property
+    def summary(self) -> list[str]:
+        """Sentences: which part decides the answer, or that none does, and what bounds the bottleneck."""
+        (name, value), total = self.leader, self.total
+        label = self.prediction.label.replace("_", " ")
+        if self.dipole is not None:
+            what, kind = f"{value:+.2f} of {total:.2f} D", "group"
+        else:
+            what, kind = f"{value:+.2f}, where the log-odds of {label} are {total:.2f}", "atom"
+        first = (
+            f"{name} contributes most: {what}"
+            if self.decisive
+            else f"no single {kind} decides: the largest contribution, of {name}, is {what}"
+        )
+        return [first] if self.bottleneck is None else [first, self.bottleneck.words(self.structure)]
+
+    @property
+    def _symbols(self) -> list[str]:
+        return [elements.symbols()[z] for z in self.structure.Z]
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``explain``: that of ``predict`` and the contributions. Atoms are counted from 0."""
-        rows = zip(self.structure.Z, self.values, self.shares, strict=True)
+        rows = zip(self._symbols, self.values, self.shares, strict=True)
         contributions = [
-            {"atom": atom, "element": elements.symbols()[z], "value": float(value), "share": float(share)}
-            for atom, (z, value, share) in enumerate(rows)
+            {"atom": atom, "element": symbol, "value": float(value), "share": float(share)}
+            for atom, (symbol, value, share) in enumerate(rows)
         ]
-        return self.prediction.as_dict() | {
+        answer = self.prediction.as_dict() | {
             "warnings": list(self.warnings),
             "contributions": contributions,
             "quantity": self.quantity,
             "total": self.total,
             "method": self.method,
+            "decisive": self.decisive,
+            "summary": self.summary,
+            "elements": [
+                {"element": name, "atoms": count, "mean": mean} for name, (count, mean) in self.of_elements.items()
+            ],
         }
+        if self.dipole is not None:
+            answer |= self.dipole.as_dict(self._symbols)
+        if self.bottleneck is not None:
+            answer["bottleneck"] = self.bottleneck.as_dict(self.structure)
+        return answer
 
 
 def explain(
     bundle: ModelBundle,
     prediction: Prediction,
     structure: Structure,
-    image: NodeNeighborImage,
+    images: Sequence[NodeNeighborImage],
     progress: Progress | None = None,
 ) -> Explanation:
     """The explanation of an answer.
@@ -115,19 +173,22 @@ def explain(
         bundle: the model that gave it.
         prediction: the answer.
         structure: what was asked about.
-        image: its image.
+        images: its image, and those of further conformers over which the answer is averaged. Atoms are removed from the first.
         progress: called with (atoms removed so far, of how many).
     """
     if bundle.config.model.head == "dipole":
-        values, total = _by_dipole(bundle, structure, image)
-        accident = (
-            f"the dipole moment is only {total:.2f} D, so that its direction, and each contribution, is accidental"
+        parts = DipoleParts.of(bundle.network, structure, images)
+        accident = f"the dipole moment is only {parts.total:.2f} D, so that its direction, and each contribution, is accidental"
+        warnings = (*prediction.warnings, *([accident] if parts.total < NO_DIRECTION else []))
+        return Explanation(
+            prediction, structure, parts.atoms, prediction.quantity, parts.total, "dipole", warnings, dipole=parts
         )
-        warnings = (*prediction.warnings, *([accident] if total < NO_DIRECTION else []))
-        return Explanation(prediction, structure, values, prediction.quantity, total, "dipole", warnings)
-    values, total = _by_deletion(bundle, prediction, structure, image, progress)
+    values, total = _by_deletion(bundle, prediction, structure, images[0], progress)
     quantity = f"log_odds_of_{prediction.label}"
-    return Explanation(prediction, structure, values, quantity, total, "deletion", prediction.warnings)
+    bottleneck = Bottleneck.of(structure) if bundle.config.image.voids else None
+    return Explanation(
+        prediction, structure, values, quantity, total, "deletion", prediction.warnings, bottleneck=bottleneck
+    )
 
 
 def require_explainable(name: str, recipe: ImageRecipe) -> None:
@@ -180,7 +241,12 @@ def left_without(structure: Structure, atoms: Any, recipe: ImageRecipe) -> NodeN
 
 
 def log_odds(
-    bundle: ModelBundle, images: list[NodeNeighborImage], label: int, made: bool, whole: Structure | None = None
+    bundle: ModelBundle,
+    images: list[NodeNeighborImage],
+    label: int,
+    made: bool,
+    whole: Structure | None = None,
+    distance: float | None = None,
 ) -> np.ndarray:
     """ln(p / (1 − p)) of a class by the calibrated probabilities, ``[N]``.
 
@@ -190,11 +256,14 @@ def log_odds(
         label: index of the class.
         made: whether the geometry was made by a reader.
         whole: what the images are parts of, whose electrons a network counts; default: those of each image.
+        distance: of the whole structure from those of the training, for models that doubt more where it is large. It is kept as
+            atoms are removed: that every part is unlike the training would hide what the atom adds.
     """
     store = ImageStore.from_images(images, images[0].recipe)
     change = None if whole is None else partial(counted_as, Z=whole.Z)
     scores = forward(bundle.network, store, np.arange(len(images)), change=change).scores
-    p = bundle.calibration.probabilities(scores, np.full(len(images), made))
+    distances = None if distance is None else np.full(len(images), distance)
+    p = bundle.calibration.probabilities(scores, np.full(len(images), made), distances)
     p = np.clip(p, 1e-12, None)
     return np.log(p[:, label]) - np.log(np.delete(p, label, axis=1).sum(axis=1))
 
@@ -208,45 +277,17 @@ def _by_deletion(
 ) -> tuple[np.ndarray, float]:
     """Contributions ``[n]`` and the log-odds of the class answered; one atom of each row is removed."""
     label = bundle.task.classes.index(prediction.label)
-    (total,) = log_odds(bundle, [image], label, structure.generated_geometry)
+    distance = None if prediction.domain is None else prediction.domain.distance
+    of = partial(log_odds, bundle, label=label, made=structure.generated_geometry, whole=structure, distance=distance)
+    (total,) = of([image])
     if len(structure) == 1:
         return np.array([total]), float(total)
     rows, first = np.unique(image.color[image.atom_row], return_index=True)
     left: list[float] = []
     for start in range(0, len(first), BATCH_SIZE):
         images = [left_without(structure, atom, image.recipe) for atom in first[start : start + BATCH_SIZE]]
-        left.extend(log_odds(bundle, images, label, structure.generated_geometry, structure))
+        left.extend(of(images))
         if progress:
             progress(len(left), len(first))
     by_row = total - np.array(left)
     return by_row[np.searchsorted(rows, image.color[image.atom_row])], float(total)
-
-
-def _by_dipole(bundle: ModelBundle, structure: Structure, image: NodeNeighborImage) -> tuple[np.ndarray, float]:
-    """Contributions ``[n]`` in D and |μ| in D."""
-    dipole = dipole_of(bundle.network, ImageStore.from_images([image], image.recipe), 0)
-    charges, local = (part.double().numpy()[image.atom_row] for part in (dipole.charges, dipole.local))
-    parts = DEBYE_PER_E_ANGSTROM * _of_charges(structure, charges) + local
-    total = parts.sum(axis=0)
-    length = float(np.linalg.norm(total))
-    return (parts @ total / length if length > NOISE else np.zeros(len(parts))), length
-
-
-def _of_charges(structure: Structure, charges: np.ndarray) -> np.ndarray:
-    """Dipoles of atoms in e Å, ``[n, 3]``, by the charge that flows along bonds; they add up to the dipole of the charges
-    about the center of nuclear charge. A total charge is spread as the nuclear charge is, which has no dipole there.
-    """
-    n, xyz = len(structure), structure.xyz
-    if n == 1:
-        return np.zeros((1, 3))
-    nuclear = structure.Z.astype(float)
-    charges = charges - charges.sum() * nuclear / nuclear.sum()
-    apart = xyz[:, None] - xyz[None, :]
-    conductance = HOP / (np.square(apart).sum(axis=2) + np.eye(n)) ** 3 * (1.0 - np.eye(n))
-    graph = AtomBondGraph.from_structure(structure)
-    conductance[graph.i[graph.bonded], graph.j[graph.bonded]] = 1.0
-    conductance = np.maximum(conductance, conductance.T)
-    laplacian = np.diag(conductance.sum(axis=1)) - conductance
-    potential = np.linalg.solve(laplacian + np.full((n, n), 1.0 / n), charges)
-    flow = conductance * (potential[:, None] - potential[None, :])  # what atom i has from atom j
-    return 0.5 * np.einsum("ij,ijc->ic", flow, apart)

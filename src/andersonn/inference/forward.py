@@ -13,7 +13,6 @@ from andersonn.data.conformers import ExtraConformers
 from andersonn.data.store import ImageStore
 from andersonn.implicit import Equilibrium
 from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, ModelConfig, Stack, members_of, row_batches
-from andersonn.models.heads import Dipole
 from andersonn.solvers import Solver, Status
 
 MAX_ROWS = 4096
@@ -167,16 +166,3 @@ def averaged(first: Outputs, others: Outputs, owner: np.ndarray) -> Outputs:
 
 def _log_softmax(scores: np.ndarray) -> np.ndarray:
     return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
-
-
-@torch.no_grad()
-def dipole_of(network: EquilibriumNetwork | Ensemble, store: ImageStore, index: int) -> Dipole:
-    """The parts of the dipole moment of one structure, by row, that a network with a dipole head predicts; of an ensemble the
-    mean over its members.
-    """
-    batch = ImageBatch.from_store(store, np.array([index])).to(next(network.parameters()).device)
-    found = []
-    for member in members_of(network.eval()):
-        rows, features, _ = member.solved(batch)
-        found.append(member.dipole.dipole(rows, features, batch))
-    return Dipole(*(torch.stack(part).mean(dim=0).cpu() for part in zip(*found, strict=True)))

@@ -218,8 +218,8 @@ class Predictor:
         assert isinstance(prediction, Prediction)  # what has images gets one
         try:
             listener = partial(progress, name) if progress else None
-            found = explain(self.bundle, prediction, structure, images[0], listener)
-            if len(images) == 1:
+            found = explain(self.bundle, prediction, structure, images, listener)
+            if len(images) == 1 or found.dipole is not None:
                 return found
             (alone,) = self.network_answers([(name, structure, images[:1])])
             assert isinstance(alone, Prediction)

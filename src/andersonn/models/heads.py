@@ -27,11 +27,14 @@ class Dipole(NamedTuple):
     Attributes:
         charges: latent charge of each row in e, ``[R]``; they sum to the total charge.
         local: dipole in D of each row by the charge it passes to its neighbors, ``[R, 3]``.
+        net: charge of each row in e after it passed some to its neighbors, ``[R]``. These charges alone give ``total``, and do
+            not depend on which share of it the network put into ``charges`` and which into ``local``.
         total: in D, from the center of nuclear charge, ``[B, 3]``.
     """
 
     charges: Tensor
     local: Tensor
+    net: Tensor
     total: Tensor
 
 
@@ -91,14 +94,16 @@ class DipoleHead(nn.Module):
             features: input of the cell.
             batch: B molecules whose images hold positions.
         """
-        return self._dipole(self._merged(rows, features), features, batch)
+        charges, passed, local, total = self._parts(self._merged(rows, features), features, batch)
+        net = charges + (batch.neighbors.collect(passed) - passed.sum(dim=1)).squeeze(1)
+        return Dipole(charges, local, net, total)
 
     def forward(self, rows: Tensor, features: Features, batch: ImageBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Scores ``[B, C]`` or ``[B, E]`` (logarithms of probabilities), quantiles 5, 50, 95 % of |μ| in units, ``[B, 3]`` or
         none, and what gives their widths: means and maxima over the atoms, and |μ|, ``[B, 2 D + 1]``.
         """
         merged = self._merged(rows, features)
-        total = self._dipole(merged, features, batch).total
+        total = self._parts(merged, features, batch)[-1]
         softened = (total.square().sum(dim=1, keepdim=True) + SOFTENING**2).sqrt()
         length = (softened - SOFTENING) / self.unit
         mean = batch.sum_rows(merged) / batch.offsets.diff().unsqueeze(1)
@@ -112,18 +117,19 @@ class DipoleHead(nn.Module):
     def _merged(self, rows: Tensor, features: Features) -> Tensor:
         return self.merge(torch.cat([rows, features.rows], dim=1))
 
-    def _dipole(self, merged: Tensor, features: Features, batch: ImageBatch) -> Dipole:
+    def _parts(self, merged: Tensor, features: Features, batch: ImageBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Charges ``[R]``, charge that each entry passes on ``[R, K, 1]``, local dipoles ``[R, 3]`` and the whole ``[B, 3]``."""
         vectors = batch.neighbor_vectors()
         assert batch.position is not None  # else there are no vectors
         charges = self._charges(merged, batch)
         pair = self.from_own(merged).unsqueeze(1) + batch.neighbors.gather(self.from_neighbor(merged))
-        passed = self.to_passed(functional.silu(pair + self.from_pixel(features.pixels)))
-        local = DEBYE_PER_E_ANGSTROM * (passed * batch.weight.unsqueeze(2) * vectors).sum(dim=1)
+        passed = self.to_passed(functional.silu(pair + self.from_pixel(features.pixels))) * batch.weight.unsqueeze(2)
+        local = DEBYE_PER_E_ANGSTROM * (passed * vectors).sum(dim=1)
         nuclear = batch.Z.to(charges.dtype).unsqueeze(1)
         center = batch.sum_rows(nuclear * batch.position) / batch.sum_rows(nuclear)
         apart = batch.position - center.index_select(0, batch.sample)
         total = batch.sum_rows(DEBYE_PER_E_ANGSTROM * charges.unsqueeze(1) * apart + local)
-        return Dipole(charges, local, total)
+        return charges, passed, local, total
 
     def _charges(self, merged: Tensor, batch: ImageBatch) -> Tensor:
         """Charges ``[R]``; what they lack of the total charge goes to the rows by a learned softness."""

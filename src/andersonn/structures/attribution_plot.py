@@ -25,9 +25,15 @@ SMALLEST = np.array([7.0, 4.5])
 """Å: width and height of paper that are always shown."""
 LEAST = 1e-3
 """Colors span at least this much to both sides, so that rounding errors stay pale."""
+SHORTEST = 0.1
+"""D: of a shorter dipole moment no arrow is drawn."""
+LENGTH_PER_D = 0.6
+"""Å on paper for 1 D, up to the size of the molecule."""
 
 
-def draw_contributions(structure: Structure, values: np.ndarray, title: str, quantity: str) -> Figure:
+def draw_contributions(
+    structure: Structure, values: np.ndarray, title: str, quantity: str, arrow: np.ndarray | None = None
+) -> Figure:
     """The structure with its atoms in colors and names, and bars of the largest contributions.
 
     Args:
@@ -35,6 +41,7 @@ def draw_contributions(structure: Structure, values: np.ndarray, title: str, qua
         values: contributions ``[n]``; positive ones become red, negative ones blue.
         title: of the picture.
         quantity: what is contributed, with its unit.
+        arrow: the dipole moment of a molecule, D, ``[3]``, drawn from the negative to the positive end.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
@@ -48,6 +55,8 @@ def draw_contributions(structure: Structure, values: np.ndarray, title: str, qua
     ranking = np.argsort(-np.abs(values), kind="stable")
     _atoms(left, structure, values, ranking[:NAMED], scale)
     _bars(right, structure, values, ranking[:NAMED], scale)
+    if arrow is not None and np.linalg.norm(arrow) >= SHORTEST:
+        _arrow(left, structure, arrow)
     bar = figure.colorbar(ScalarMappable(scale, colormaps[PALETTE]), ax=left, location="bottom", shrink=0.6, aspect=40)
     bar.set_label(f"{quantity} (red adds, blue subtracts)", fontsize=9, parse_math=False)
     bar.ax.locator_params(nbins=7)
@@ -81,6 +90,24 @@ def _atoms(axes: Axes, structure: Structure, values: np.ndarray, largest: np.nda
     _widen(axes, flat)
     count = f"{len(structure)} atoms" if len(structure) > 1 else "1 atom"
     frame(axes, flat, float(radius.max()), f"{count}, counted from 0")
+
+
+def _arrow(axes: Axes, structure: Structure, dipole: np.ndarray) -> None:
+    """The dipole moment, below the molecule."""
+    flat = _seen(structure.xyz, _facing(structure))[0]
+    along = _seen(dipole[None], _facing(structure))[0][0]
+    size = float(np.linalg.norm(dipole))
+    length = min(LENGTH_PER_D * size, max(float(np.ptp(flat, axis=0).max()), 2.0))
+    half = 0.5 * length * along / size  # shorter where it points out of the paper
+    middle = np.array([flat[:, 0].mean(), flat[:, 1].min() - 1.3 - abs(half[1])])
+    style = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.8, "mutation_scale": 16}
+    axes.annotate("", middle + half, middle - half, arrowprops=style, zorder=7)
+    axes.update_datalim([middle - half - 0.4, middle + half + 0.4])
+    axes.autoscale_view()
+    told = f"μ of this geometry: {size:.2f} D, from − to +"
+    axes.annotate(
+        told, middle - [0.0, abs(half[1])], (0, -12), textcoords="offset points", ha="center", fontsize=8, color=INK
+    )
 
 
 def _names(

@@ -70,6 +70,13 @@ class Explained(Answer):
     quantity: str = Field(examples=["log_odds_of_metal"])
     total: float
     method: str = Field(examples=["deletion"])
+    decisive: bool = Field(description="whether a single atom, or group of a dipole moment, decides the answer")
+    summary: list[str] = Field(description="sentences: what decides, and what bounds a bottleneck")
+    elements: list[dict[str, Any]] = Field(description="element, atoms (how many), mean of their contributions")
+    dipole: dict[str, Any] | None = Field(None, description="vector_D, of_conformers_D, charges_e")
+    bonds: list[dict[str, Any]] | None = Field(None, description="atoms, elements, value in D, largest first")
+    groups: list[dict[str, Any]] | None = Field(None, description="group, atoms, functional, value in D, largest first")
+    bottleneck: dict[str, Any] | None = Field(None, description="diameter_A, center_A, touching: atoms with distances")
 
 
 class Look(BaseModel):

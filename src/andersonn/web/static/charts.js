@@ -102,6 +102,12 @@ export function contributionBars(explained, most = 12) {
     h("line", { x1: zero, x2: zero, y1: 0, y2: 8 + ranked.length * line, stroke: "var(--soft)" }), bars);
 }
 
+/** What functional groups add to a dipole moment. */
+export function groupTable(groups, most = 8) {
+  const rows = groups.slice(0, most).map((row) => h("tr", {}, h("td", {}, row.group), h("td", {}, row.atoms.join(", ")), h("td", {}, fixed(row.value))));
+  return h("table", { class: "chart-table" }, h("thead", {}, h("tr", {}, h("th", {}, "group"), h("th", {}, "atoms"), h("th", {}, "part / D"))), h("tbody", {}, rows));
+}
+
 function ticks(low, high, about) {
   const rough = (high - low) / about;
   const power = 10 ** Math.floor(Math.log10(rough));

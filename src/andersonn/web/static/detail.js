@@ -1,6 +1,6 @@
 // One structure in all its views.
 import { look } from "/static/api.js";
-import { contributionBars, convergenceChart, estimateAxis, probabilityBars } from "/static/charts.js";
+import { contributionBars, convergenceChart, estimateAxis, groupTable, probabilityBars } from "/static/charts.js";
 import { fixed, h, words } from "/static/dom.js";
 import { graphImage } from "/static/image.js";
 import { network } from "/static/network.js";
@@ -130,7 +130,9 @@ export class Detail {
       this.byValue.disabled = false;
       const what = found.method === "dipole" ? `Parts of the ${this.task.quantity_words}, which add up to ${fixed(found.total)} ${this.task.unit}` : `Fall of the log-odds of ${words(found.class)} when the atom is removed`;
       const own = found.warnings.filter((text) => !this.entry.answer.warnings.includes(text));
-      this.explained.replaceChildren(title, h("p", { class: "soft" }, `${what}. Red adds, blue subtracts.`), contributionBars(found),
+      this.explained.replaceChildren(title, ...found.summary.map((text) => h("p", {}, `${text}.`)),
+        found.groups ? groupTable(found.groups) : "",
+        h("p", { class: "soft" }, `${what}. Red adds, blue subtracts.`), contributionBars(found),
         found.contributions.length > 12 ? h("small", {}, `the 12 largest of ${found.contributions.length}; all are colors of the structure`) : "",
         own.length ? h("ul", { class: "warnings" }, own.map((text) => h("li", {}, text))) : "");
     } catch (problem) {
