@@ -1,6 +1,6 @@
 """Writes the files that conduction is trained on: crystals with gaps of the 2019 release, and the frameworks of QMOF.
 
-    python tools/relabel_crystals.py ../shared/data --out runs/crystals
+    python tools/relabel_crystals.py FOLDER --out runs/crystals
     andersonn train conduction --data runs/crystals/crystals_2018.parquet --data runs/crystals/crystals_extra.parquet \\
         --data runs/crystals/qmof_gaps.parquet --out my-model
 
