@@ -92,7 +92,15 @@ def known_molecules(scientist: Scientist) -> list[Check]:
     ends = np.array([a.interval90 for a in more])
     covered = (true >= ends[:, 0]) & (true <= ends[:, 1])
     return [
-        Check("everyday molecules: largest error, D", error[everyday].max(), None, 0.25, int(everyday.sum()), True),
+        Check("everyday molecules: largest error, D", error[everyday].max(), None, 0.25, int(everyday.sum())),
+        Check(
+            "everyday molecules: none off by more than this, D",
+            error[everyday].max(),
+            None,
+            0.5,
+            int(everyday.sum()),
+            True,
+        ),
         Check(
             "known molecules: within 0.4 D", (error <= 0.4).mean(), 0.95, None, len(rows), False, ", ".join(far[:25])
         ),

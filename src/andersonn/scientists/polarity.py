@@ -67,11 +67,14 @@ SCIENTIST = ScientistSpec(
         "image.columns": 12,
         "image.positions": True,
         "model.head": "dipole",
+        "model.answer": "distribution",
+        "model.bins": 256,
         "model.width": 64,
         "model.directions": 16,
         "model.spacing": "near",
         "model.gain": 0.8,
         "epochs": 10,
+        "balance": 0.6,  # the file of common chemicals is small
         "conformers": 3,  # as right as six within the error, in half the time: docs/conformers.md
     },
     labeler="andersonn label dipole",
