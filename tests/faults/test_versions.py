@@ -17,6 +17,7 @@ from andersonn.data.records import Records
 from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.scientists.registry import find
+from andersonn.training.checkpoint import EARLIER_THRESHOLDS
 from andersonn.training.folder import CHECKPOINT
 from andersonn.training.run import train
 from andersonn.training.self_test import failures_of
@@ -36,7 +37,8 @@ def resumed(folder: Path, out: Path, notes: dict) -> ModelBundle:
     """The run that a kept checkpoint is of, gone on with from a copy."""
     task = find(notes["task"]).task
     records = Records.read(str(folder / "records.parquet"), (task.quantity,))
-    return train(task, records, TrainConfig.make(notes["config"]), out, resume=True)
+    cuts = {"thresholds": EARLIER_THRESHOLDS.get(notes["task"])}  # those of today may have moved
+    return train(task, records, TrainConfig.make(notes["config"] | cuts), out, resume=True)
 
 
 def test_this_version_is_kept():
@@ -64,6 +66,17 @@ def test_a_checkpoint_of_an_earlier_version_is_finished(version, task, tmp_path)
     for name, value in weights.items():
         assert torch.allclose(value, expected[name], atol=1e-3), name
     assert not (out / CHECKPOINT).exists()
+
+
+def test_a_run_with_the_thresholds_of_then_is_not_gone_on_with_at_those_of_now(tmp_path):
+    folder, out = KEPT / "0.1.0/conduction", tmp_path / "out"
+    shutil.copytree(folder / "unfinished", out)
+    records, config = (
+        Records.read(str(folder / "records.parquet"), ("band_gap_eV",)),
+        notes_of(out / CHECKPOINT)["config"],
+    )
+    with pytest.raises(UsageError, match=r"other thresholds: add thresholds=\[0.0, 3.0\]"):
+        train(find("conduction").task, records, TrainConfig.make(config), out, resume=True)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from andersonn.sanitize import first_line
 from andersonn.training.trainer import Trainer
 
 CHECKPOINT_FORMAT = 2
+EARLIER_THRESHOLDS = {"conduction": [0.0, 3.0]}
+"""Of tasks, when checkpoints did not name them."""
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -50,6 +52,7 @@ def save_checkpoint(path: Path, trainer: Trainer) -> None:
         "best_loss": trainer.best_loss if math.isfinite(trainer.best_loss) else None,
         "config": trainer.config.model_dump(mode="json"),
         "task": trainer.task.name,
+        "thresholds": list(trainer.task.thresholds),
         "data": trainer.dataset.digest,
     }
     write_whole(path, lambda name: save_file(tensors, name, metadata={"notes": json.dumps(notes)}))
@@ -117,7 +120,9 @@ def _restore(trainer: Trainer, notes: dict[str, Any], tensors: dict[str, torch.T
 def _what_differs(notes: dict[str, Any], trainer: Trainer) -> str | None:
     """In what the run of a checkpoint differs from this one, for a message; None if in nothing."""
     try:
-        changed = differing(trainer.config, TrainConfig.make(notes["config"]))
+        # Classes are compared by where they are cut: the option may be left out, and the task's own may have moved.
+        options = notes["config"] | {"thresholds": trainer.config.thresholds}
+        changed = differing(trainer.config, TrainConfig.make(options))
     except UsageError as error:  # it has options that this version does not know
         maker = notes.get("andersonn")
         return f"program version{f' ({maker}, this is {__version__})' if maker else ''}: {error.message}"
@@ -125,6 +130,9 @@ def _what_differs(notes: dict[str, Any], trainer: Trainer) -> str | None:
         return f"options {', '.join(changed)}"
     if notes["task"] != trainer.task.name:
         return "task"
+    cuts = notes.get("thresholds") or notes["config"].get("thresholds") or EARLIER_THRESHOLDS.get(notes["task"])
+    if cuts is not None and list(cuts) != list(trainer.task.thresholds):
+        return f"thresholds: add thresholds={json.dumps(list(cuts))}"
     return None if notes["data"] == trainer.dataset.digest else "data: structures, labels or split"
 
 
