@@ -37,8 +37,10 @@ def resumed(folder: Path, out: Path, notes: dict) -> ModelBundle:
     """The run that a kept checkpoint is of, gone on with from a copy."""
     task = find(notes["task"]).task
     records = Records.read(str(folder / "records.parquet"), (task.quantity,))
-    cuts = {"thresholds": EARLIER_THRESHOLDS.get(notes["task"])}  # those of today may have moved
-    return train(task, records, TrainConfig.make(notes["config"] | cuts), out, resume=True)
+    options = notes["config"]
+    if options["thresholds"] is None:  # those of today may have moved
+        options = options | {"thresholds": EARLIER_THRESHOLDS.get(notes["task"])}
+    return train(task, records, TrainConfig.make(options), out, resume=True)
 
 
 def test_this_version_is_kept():
