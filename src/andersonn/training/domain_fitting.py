@@ -84,10 +84,9 @@ def describe_domain(domain: Domain, outputs: Outputs, right: np.ndarray) -> dict
 
 def _sample(dataset: Dataset, random: np.random.Generator) -> np.ndarray:
     """Indices of some training records, enough for the fit, of several files evenly: a small file of unusual structures counts as
-    known, too.
+    known, too. Its records are drawn several times, since each may be corrupted in another way.
     """
-    drawn = random.permutation(dataset.shown(1.0))
-    order = drawn[np.sort(np.unique(drawn, return_index=True)[1])][:SAMPLE]
+    order = random.permutation(dataset.shown(1.0))[:SAMPLE]
     rows = np.cumsum(dataset.store.n_rows[order])
     return order[: max(1, int(np.searchsorted(rows, ROWS, side="right")))]
 
