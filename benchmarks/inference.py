@@ -43,7 +43,9 @@ from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.data.splits import split_of
 from andersonn.data.store import ImageStore, image_store
-from andersonn.inference.early_exit import EarlyExit, forward_early_exit
+from andersonn.inference.distribution import DistributionCalibration
+from andersonn.inference.early_exit import EarlyExit, class_scores, forward_early_exit
+from andersonn.inference.fitted import Calibration
 from andersonn.inference.forward import Outputs, forward
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Failure
@@ -81,11 +83,14 @@ class Images(NamedTuple):
     sides: dict[str, np.ndarray]
 
 
-def networks(task: str, kind: str, folders: list[Path], limit: int, seed: int) -> tuple[EquilibriumNetwork, Images]:
-    """A trained network, and images of some records of each side of its own split."""
+def networks(
+    task: str, kind: str, folders: list[Path], limit: int, seed: int
+) -> tuple[EquilibriumNetwork, Images, tuple[int, ...]]:
+    """A trained network, images of some records of each side of its own split, and :func:`positions_of` its thresholds."""
     if kind == "shipped":
         bundle = Scientist.load(task).bundle
-        return bundle.network.eval(), drawn(labelled(task, tuple(folders)), bundle, limit, seed)
+        images = drawn(labelled(task, tuple(folders)), bundle, limit, seed)
+        return bundle.network.eval(), images, positions_of(bundle.calibration)
     dataset = read(task, folders)
     own = (*STUDY[task]["options"], "device=cpu", f"seed={seed}", "model.initializer=false", *NETWORKS[kind])
     trainer = Trainer(dataset, find(task).task, config_of(find(task), overrides=list(own)))
@@ -94,7 +99,8 @@ def networks(task: str, kind: str, folders: list[Path], limit: int, seed: int) -
     trainer.use_best()
     draw = np.random.default_rng(seed)
     sides = {side: np.sort(draw.permutation(i)[:limit]) for side, i in dataset.sides.items()}
-    return trainer.network.eval(), Images(dataset.records, dataset.store, sides)
+    images = Images(dataset.records, dataset.store, sides)
+    return trainer.network.eval(), images, positions_of(trainer.raw_calibration)
 
 
 @cache
@@ -119,14 +125,15 @@ def drawn(records: Records, bundle: ModelBundle, limit: int, seed: int) -> Image
 class Ways:
     """Every solver with every aid, for one network."""
 
-    def __init__(self, network: EquilibriumNetwork, images: Images, seed: int) -> None:
+    def __init__(self, network: EquilibriumNetwork, images: Images, seed: int, positions: tuple[int, ...] = ()) -> None:
+        self.positions = positions
         self.network, self.store, self.sides = network, images.store, images.sides
         self.layer, self.own = network.equilibrium, replace(network.equilibrium.solver, max_steps=BUDGET)
         self.guess = StateGuess(self.layer.cell, network.config.width)
         self.layer.initializer = self.guess
         fit_first_state(network, self.store, self.sides["train"], seed=seed)
         self.layer.initializer = None
-        self.tight = classes(self.answers(TIGHT)(self.sides["validation"]))
+        self.tight = classes(self.answers(TIGHT)(self.sides["validation"]), positions)
 
     def solvers(self) -> dict[str, Solver]:
         """Name → solver, to the model's tolerance."""
@@ -192,7 +199,7 @@ class Ways:
 
     def keeps(self, asked: Asked) -> bool:
         """Whether enough validation structures keep their class."""
-        return bool((classes(asked(self.sides["validation"])) == self.tight).mean() >= ENOUGH)
+        return bool((classes(asked(self.sides["validation"]), self.positions) == self.tight).mean() >= ENOUGH)
 
     def loosest(self, solver: Solver) -> Solver:
         """The solver at the loosest tolerance that leaves the classes of validation structures as they are."""
@@ -207,18 +214,27 @@ class Ways:
         """The early-exit rule of a solver, fitted on validation structures."""
         chosen = self.sides["validation"]
         with self.solving(solver, first):
-            return fit_early_exit(self.network, self.store, chosen, forward(self.network, self.store, chosen))
+            full = forward(self.network, self.store, chosen)
+            return fit_early_exit(self.network, self.store, chosen, full, self.positions)
 
 
-def classes(outputs: Outputs) -> np.ndarray:
-    return outputs.scores.argmax(axis=1)
+def classes(outputs: Outputs, positions: tuple[int, ...]) -> np.ndarray:
+    """Of scores of classes, or of masses by where the thresholds lie among them."""
+    return class_scores(outputs.scores, positions).argmax(axis=1)
 
 
-def compare(network: EquilibriumNetwork, images: Images, repeats: int, seed: int) -> dict[str, Any]:
-    """All ways in turn."""
-    ways = Ways(network, images, seed)
+def positions_of(calibration: Calibration | DistributionCalibration) -> tuple[int, ...]:
+    """Of the thresholds among the masses of distributions; none for scores of classes."""
+    return calibration.class_positions() if isinstance(calibration, DistributionCalibration) else ()
+
+
+def compare(
+    network: EquilibriumNetwork, images: Images, repeats: int, seed: int, positions: tuple[int, ...] = ()
+) -> dict[str, Any]:
+    """All ways in turn; ``positions`` as of :func:`positions_of`."""
+    ways = Ways(network, images, seed, positions)
     test = images.sides["test"]
-    tight, every = classes(ways.answers(TIGHT)(test)), ways.all()
+    tight, every = classes(ways.answers(TIGHT)(test), positions), ways.all()
     seconds: dict[tuple[str, str], list[float]] = {key: [] for key in every}
     outputs: dict[tuple[str, str], Outputs] = {}
     for round_ in range(repeats + 1):
@@ -238,7 +254,7 @@ def compare(network: EquilibriumNetwork, images: Images, repeats: int, seed: int
                 "chosen": every[key][1],
                 "evaluations": float((found.steps + (not stack)).mean()),
                 "seconds": float(np.median(seconds[key])),
-                "same_class": float((classes(found) == tight).mean()),
+                "same_class": float((classes(found, positions) == tight).mean()),
                 "unconverged": 0.0 if stack else float((found.status != 0).mean()),
             }
         )
@@ -353,8 +369,8 @@ def study(arguments: argparse.Namespace) -> dict[str, Any]:
         where = {"task": task, "network": kind, "seed": seed}
         if any(where.items() <= each.items() for each in found["runs"]):
             continue
-        network, images = networks(task, kind, arguments.data, arguments.limit, seed)
-        result = compare(network, images, arguments.repeats, seed)
+        network, images, positions = networks(task, kind, arguments.data, arguments.limit, seed)
+        result = compare(network, images, arguments.repeats, seed, positions)
         result["besides"] = seconds_besides(task, images)
         found["runs"].append(where | result)
         write_json(out, found)

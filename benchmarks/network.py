@@ -110,7 +110,9 @@ def steps(task: str, folder: Path | None, structures: int) -> dict[str, Callable
             with before(network, exact=False, by_torch=by_torch):
                 output = network(batch)
                 optimizer.zero_grad()
-                (output.scores.logsumexp(dim=1).mean() + output.quantiles.square().mean()).backward()
+                (
+                    output.scores.logsumexp(dim=1).mean() + output.quantiles.square().sum() / len(output.scores)
+                ).backward()
                 optimizer.step()
 
         found[f"{name} ({len(batch.Z)} rows)"] = step
@@ -171,7 +173,7 @@ def differences(network: EquilibriumNetwork, batch: ImageBatch) -> None:
         new, found = network(batch), encoder(batch)
     moved = float((found.rows - true.rows).abs().max() / true.rows.abs().max())
     p = float((new.scores.softmax(1) - old.scores.softmax(1)).abs().max())
-    q = float((new.quantiles - old.quantiles).abs().max() / old.quantiles.abs().max())
+    q = float((new.quantiles - old.quantiles).abs().max() / old.quantiles.abs().max()) if old.quantiles.numel() else 0.0
     begin = process_time()
     encoder._tabulated()
     built = 1e3 * (process_time() - begin)

@@ -16,7 +16,6 @@ from andersonn.config import TrainConfig, config_of
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
-from andersonn.inference.fitted import Calibration
 from andersonn.inference.forward import forward
 from andersonn.scientists.registry import find
 from andersonn.training.dataset import Dataset
@@ -122,11 +121,12 @@ def run(trainer: Trainer, curve: Curve) -> None:
 
 def evaluation(trainer: Trainer) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
     """Classes and values by the averaged weights, which are those that a training keeps."""
-    dataset, calibration = trainer.dataset, Calibration(scale=trainer.scale)
+    dataset, calibration = trainer.dataset, trainer.raw_calibration
 
     def evaluate() -> tuple[np.ndarray, np.ndarray]:
         outputs = forward(trainer.average.module, dataset.store, dataset.sides["validation"])
-        return outputs.scores.argmax(axis=1), calibration.estimates(outputs.scores, outputs.quantiles)[0]
+        p = calibration.probabilities(outputs.scores)
+        return p.argmax(axis=1), calibration.estimates(outputs.scores, outputs.quantiles)[0]
 
     return evaluate
 

@@ -24,7 +24,7 @@ def test_every_solver_has_the_same_aids(benchmark, demo_sample, monkeypatch):
     bundle = Scientist.load("conduction").bundle
     images = benchmark.drawn(demo_sample, bundle, limit=12, seed=0)
     assert {side: len(chosen) for side, chosen in images.sides.items()} == dict.fromkeys(images.sides, 12)
-    result = benchmark.compare(bundle.network, images, repeats=1, seed=0)
+    result = benchmark.compare(bundle.network, images, 1, 0, benchmark.positions_of(bundle.calibration))
     aids = {}
     for row in result["rows"]:
         aids.setdefault(row["solver"], set()).add(row["aid"])

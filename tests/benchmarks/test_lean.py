@@ -28,7 +28,7 @@ def test_every_contestant_of_every_task_is_what_its_name_says(lean):
         own = config_of(find(task))
         for name, words in found.items():
             config = config_of(find(task), overrides=words)
-            assert config.model.encoder == ("lean" if "lean" in name else "full")
+            assert config.model.encoder == ("lean" if "lean" in name else own.model.encoder)
             assert config.image.columns == (4 if "4 slots" in name else own.image.columns)
             assert config.model.gain == (float(name.split()[-1]) if "gain" in name else own.model.gain)
 

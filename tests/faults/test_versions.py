@@ -17,7 +17,6 @@ from andersonn.data.records import Records
 from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.scientists.registry import find
-from andersonn.training.checkpoint import EARLIER_THRESHOLDS
 from andersonn.training.folder import CHECKPOINT
 from andersonn.training.run import train
 from andersonn.training.self_test import failures_of
@@ -39,7 +38,7 @@ def resumed(folder: Path, out: Path, notes: dict) -> ModelBundle:
     records = Records.read(str(folder / "records.parquet"), (task.quantity,))
     options = notes["config"]
     if options["thresholds"] is None:  # those of today may have moved
-        options = options | {"thresholds": EARLIER_THRESHOLDS.get(notes["task"])}
+        options = options | {"thresholds": find(notes["task"]).earlier_thresholds}
     return train(task, records, TrainConfig.make(options), out, resume=True)
 
 

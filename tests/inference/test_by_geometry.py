@@ -52,7 +52,7 @@ def test_moved_cuts_have_the_mass_above_them(classes):
     cuts = np.array(question.task.thresholds)
     for pld, lcd in ((2.39, 6.98), (2.41, 20.0), (6.99, 7.01), (1.0, 3.0)):
         p, _, _ = question.distribution(pld, lcd)
-        assert question.above(pld, lcd, cuts) == pytest.approx(p[::-1].cumsum()[::-1][1:])
+        assert question.above({"pld_A": pld, "lcd_A": lcd}, cuts) == pytest.approx(p[::-1].cumsum()[::-1][1:])
 
 
 def test_quantiles_are_in_order():

@@ -11,13 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import softmax
 
 from andersonn import Scientist
 from andersonn.config import config_of
 from andersonn.data.records import Records
+from andersonn.data.store import ImageStore
 from andersonn.inference.explain import of_one_conformer
+from andersonn.inference.forward import forward
 from andersonn.scientists.registry import find
 from andersonn.structures import image
+from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.readers import from_smiles
 from andersonn.structures.readers.molecules import embedding
 from andersonn.structures.readers.molecules.from_rdkit import further_conformers
@@ -54,6 +58,12 @@ def over(scientist: Scientist, conformers: int) -> Scientist:
     return Scientist(replace(scientist.bundle, config=config), scientist.name)
 
 
+def asked(scientist: Scientist, structure) -> np.ndarray:
+    """Scores of one conformer, ``[1, E]``."""
+    store = ImageStore.from_images([NodeNeighborImage.from_structure(structure, scientist.recipe)], scientist.recipe)
+    return forward(scientist.bundle.network, store, np.array([0])).scores
+
+
 def told(answer) -> list[str]:
     return [note for note in answer.notes if "conformer" in note]
 
@@ -62,8 +72,11 @@ def test_the_answer_is_the_mean_over_conformers(scientist):
     (answer,) = scientist.predict("NCCCO")
     first = from_smiles("NCCCO")
     alone = over(scientist, 1).predict([first, *further_conformers(first, 3)])
-    assert answer.value == pytest.approx(np.mean([a.value for a in alone]), abs=1e-5)
-    assert np.ptp([a.value for a in alone]) > 1e-3
+    outputs = [asked(scientist, structure) for structure in (first, *further_conformers(first, 3))]
+    masses = np.mean([softmax(each, axis=1) for each in outputs], axis=0)
+    p = scientist.bundle.calibration.probabilities(np.log(masses), np.array([True]), answer.domain.distance)[0]
+    assert list(answer.probabilities.values()) == pytest.approx(p, abs=1e-5)
+    assert np.ptp([softmax(each, axis=1).max() for each in outputs]) > 1e-5
     assert answer.solver["residual"] == pytest.approx(max(a.solver["residual"] for a in alone), rel=1e-2)
     assert sum(answer.probabilities.values()) == pytest.approx(1.0)
     assert told(answer) == ["the answer is the mean over 4 conformers"]

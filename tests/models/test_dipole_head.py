@@ -16,7 +16,10 @@ from andersonn.structures.readers import from_smiles
 from andersonn.structures.structure import Structure
 from tests.conftest import rotation
 
-CONFIG = config_of(find("polarity"), overrides=["model.width=16", "model.directions=4", "radial=8", "solver.rtol=1e-5"])
+CONFIG = config_of(
+    find("polarity"),
+    overrides=["model.answer=classes", "model.width=16", "model.directions=4", "radial=8", "solver.rtol=1e-5"],
+)
 RECIPE = CONFIG.image
 MOLECULES = ["CCO", "N", "CC(=O)Nc1ccc(O)cc1", "[NH4+]", "CC(=O)[O-]", "FC(F)F"]
 

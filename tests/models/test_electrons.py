@@ -146,12 +146,12 @@ def test_an_atom_is_removed_with_the_count_held(structures):
     net = network("message", electrons=True)
     bundle = SimpleNamespace(
         network=net,
-        config=SimpleNamespace(model=net.config),
+        config=SimpleNamespace(model=net.config, image=ImageRecipe(columns=8)),
         task=SimpleNamespace(classes=("a", "b", "c")),
-        calibration=SimpleNamespace(probabilities=lambda scores, made: softmax(scores, axis=1)),
+        calibration=SimpleNamespace(probabilities=lambda scores, made, distance=None: softmax(scores, axis=1)),
     )
     image = NodeNeighborImage.from_structure(structure, ImageRecipe(columns=8))
-    explained = explain(bundle, SimpleNamespace(label="b", warnings=()), structure, image)
+    explained = explain(bundle, SimpleNamespace(label="b", warnings=(), domain=None), structure, [image])
     parts = [left_without(structure, [atom], image.recipe) for atom in range(len(structure))]
     alone = [ImageBatch.from_store(ImageStore.from_images([part], part.recipe), np.arange(1)) for part in parts]
     with torch.no_grad():

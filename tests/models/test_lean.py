@@ -26,13 +26,12 @@ def lean(**options):
     return network("message", encoder="lean", dropout=0, embedding_dropout=0, **options)
 
 
-def test_no_layer_reads_pixels(batch):
-    found = {}
+def test_no_layer_reads_pixels(batch, monkeypatch):
+    """Not counted by hooks: a network with hooks takes the way without tables."""
+    found, shapes, linear = {}, [], nn.functional.linear
+    monkeypatch.setattr(nn.functional, "linear", lambda x, *rest: shapes.append(x.dim()) or linear(x, *rest))
     for kind in ("full", "lean"):
-        net, shapes = network("message", encoder=kind), []
-        for layer in net.modules():
-            if isinstance(layer, nn.Linear):
-                layer.register_forward_hook(lambda _, given, __, s=shapes: s.append(given[0].dim()))
+        net = network("message", encoder=kind)
         with torch.no_grad():
             net.encoder._tabulated()
             del shapes[:]

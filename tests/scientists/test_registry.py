@@ -224,7 +224,7 @@ def test_a_name_that_is_registered_meanwhile(tmp_path):
 NAMES = {word for spec in shipped().values() for word in (spec.name, spec.task.quantity)}
 OF_DATA = {"data/sources.py", "data/convert.py", "data/materials_project.py", "labels/dipole.py", "labels/pore.py"}
 """Where columns of published data sets and of reference values have their names."""
-OF_GEOMETRY = {"structures/pores/probe.py"}
+OF_GEOMETRY = {"structures/pores/probe.py", "structures/pores/columns.py", "inference/by_geometry.py"}
 """Where a computed number has the name of what it estimates."""
 OF_ONE_TASK = {"demo", "comparison", "measuring"}
 """Programs about the crystals that come along."""

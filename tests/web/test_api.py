@@ -266,7 +266,7 @@ def test_molecules_are_read_in_the_geometry_that_is_asked_for(server):
         return " ".join(answer["notes"])
 
     assert "by its bonds alone" in notes(geometry="none")
-    assert "mean over 6 conformers" in notes(geometry="many") == notes()
+    assert "mean over 3 conformers" in notes(geometry="many") == notes()
     assert "ETKDG" in notes(geometry="one")
     assert "conformers" not in notes(geometry="one")
     for task, geometry in (("polarity", "flat"), ("conduction", "none"), ("conduction", "one")):

@@ -21,10 +21,6 @@ NAMES = 4
 PATIENCE = 1.0
 """Seconds of work before progress is shown."""
 NUMBER = re.compile(r"\d+")
-PORES = {
-    "PLD / Å": ("pld_A", ".2f"), "channels": ("channel_dimensions", "d"), "m² / g": ("accessible_surface_m2_g", ".0f"),
-}  # fmt: skip
-"""Title of a column of answers by the geometry of pores → what of it, and its format."""
 ROW = re.compile(r":\d+$")
 """Ends the name of a row of a table."""
 
@@ -63,7 +59,9 @@ def _table(good: list[Prediction], task: Task) -> Any:
 
     quantity = escape(visible(f"{task.quantity_words} / {task.unit}" if task.unit else task.quantity_words))
     table = Table(box=None, header_style="bold", pad_edge=False)
-    more = PORES if good[0].pores else {}
+    from andersonn.structures.pores.columns import IN_TABLES
+
+    more = IN_TABLES if good[0].pores else {}
     for title in ("input", "formula", "class", "p", quantity, "90 % interval", *more):
         table.add_column(title, justify="right" if title == "p" else "left", overflow="fold")
     for a in good:

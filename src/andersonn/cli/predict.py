@@ -91,6 +91,7 @@ def predict(
     if not (inputs or smiles):
         raise UsageError("no_input", "there is nothing to predict", "give files, folders, - or --smiles")
     from andersonn.inference.predictor import load_for
+    from andersonn.structures.pores.columns import IN_CSV
     from andersonn.structures.readers import Columns, Smiles
 
     columns = Columns(smiles_column, path_column)
@@ -101,7 +102,7 @@ def predict(
         scientist = scientist.with_thresholds(_numbers(thresholds))
     failures: list[Failure] = []
     shows: dict[Format, Callable[[Iterator[Prediction | Failure]], None]] = {
-        Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: partial(_csv, columns=CSV_COLUMNS + (PORES if scientist.pores else ())),
+        Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: partial(_csv, columns=CSV_COLUMNS + (IN_CSV if scientist.pores else ())),
     }  # fmt: skip
     count = partial(_count, inputs or [], smiles or [], columns)
     reading = Reading(count, quiet=format is not Format.table and sys.stdout.isatty())
@@ -173,10 +174,6 @@ CSV_COLUMNS = (
     "input", "id", "formula", "task", "class", "probability", "quantity", "value", "low90", "high90", "n_atoms",
     "status", "notes", "warnings", "error",
 )  # fmt: skip
-PORES = (
-    "pld_A", "lcd_A", "channel_dimensions", "surface_m2_g", "accessible_surface_m2_g", "void_fraction", "convention",
-)  # fmt: skip
-"""Further columns of answers by the geometry of pores."""
 
 
 def _flat(answer: dict[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:

@@ -164,8 +164,9 @@ class PoreQuestion:
         except Exception as error:
             return Failure.of_defect(network.input, error)
 
-    def above(self, pld: float, lcd: float, cuts: np.ndarray) -> np.ndarray:
-        """Probability of the quantity being above each cut, ``[G]``; diameters as for :meth:`distribution`."""
+    def above(self, pores: dict[str, Any], cuts: np.ndarray) -> np.ndarray:
+        """Probability of the quantity being above each cut, ``[G]``; pores as in an answer."""
+        pld, lcd = pores["pld_A"], pores["lcd_A"]
         left = {name: np.array(values) for name, values in LEFT[self.options.convention].items()}
         if not self.task.zero_is_class:
             return 1.0 - _below(cuts - pld, left["pld_A"])

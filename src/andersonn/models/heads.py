@@ -83,6 +83,8 @@ class DipoleHead(nn.Module):
 
     def set_units(self, unit: float, cuts: Sequence[float]) -> None:
         """Fixes what one unit of the estimate is, in D, and the cuts between scores, in D."""
+        if len(cuts) != len(self.cuts):
+            raise ValueError(f"{len(self.cuts) + 1} scores have {len(self.cuts)} cuts between them, not {len(cuts)}")
         self.unit.fill_(unit)
         self.cuts.copy_(torch.tensor(cuts) / unit)
 

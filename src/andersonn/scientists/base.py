@@ -53,6 +53,7 @@ class ScientistSpec:
         self_test: file name (``"NaCl.vasp"``) → its text, or any name → SMILES; questions for ``doctor --self-test``.
         weights: folder of trained weights, as an absolute path such as ``Path(__file__).parent / "weights"``; None while
             there are none.
+        earlier_thresholds: of the task, before they were moved; unfinished trainings of then have them.
         by_geometry: task of the answers by the geometry of pores, beside which the network's are shown; None: the network
             answers. A model in a folder of its own answers by its network.
         geometries: name of :data:`GEOMETRIES` → weights of their own for molecules that are read so. Without an entry, ``one``
@@ -68,6 +69,7 @@ class ScientistSpec:
     examples: Mapping[str, str] = field(default_factory=dict)
     self_test: Mapping[str, str] = field(default_factory=dict)
     weights: Path | None = None
+    earlier_thresholds: tuple[float, ...] | None = None
     by_geometry: Task | None = None
     geometries: Mapping[str, GeometryVariant] = field(default_factory=dict)
 

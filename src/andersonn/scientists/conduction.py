@@ -52,5 +52,6 @@ SCIENTIST = ScientistSpec(
         "strontium titanate": "examples/structures/SrTiO3.vasp",
     },
     self_test={"NaCl.vasp": ROCK_SALT, "Si.vasp": SILICON, "Cu.vasp": COPPER},
+    earlier_thresholds=(0.0, 3.0),
     weights=Path(__file__).parent / "weights/conduction",
 )

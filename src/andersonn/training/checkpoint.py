@@ -17,11 +17,10 @@ from andersonn.config import TrainConfig, differing
 from andersonn.errors import UsageError
 from andersonn.io.files import from_json, require_format, write_whole
 from andersonn.sanitize import first_line
+from andersonn.scientists.registry import registered
 from andersonn.training.trainer import Trainer
 
 CHECKPOINT_FORMAT = 2
-EARLIER_THRESHOLDS = {"conduction": [0.0, 3.0]}
-"""Of tasks, when checkpoints did not name them."""
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
@@ -117,6 +116,12 @@ def _restore(trainer: Trainer, notes: dict[str, Any], tensors: dict[str, torch.T
     trainer.optimizer.load_state_dict({"state": state, "param_groups": trainer.optimizer.state_dict()["param_groups"]})
 
 
+def _earlier_thresholds(task: str) -> tuple[float, ...] | None:
+    """Those of a task when checkpoints did not name them, if they have moved since."""
+    spec = registered().get(task)
+    return None if spec is None else spec.earlier_thresholds
+
+
 def _what_differs(notes: dict[str, Any], trainer: Trainer) -> str | None:
     """In what the run of a checkpoint differs from this one, for a message; None if in nothing."""
     try:
@@ -130,7 +135,7 @@ def _what_differs(notes: dict[str, Any], trainer: Trainer) -> str | None:
         return f"options {', '.join(changed)}"
     if notes["task"] != trainer.task.name:
         return "task"
-    cuts = notes.get("thresholds") or notes["config"].get("thresholds") or EARLIER_THRESHOLDS.get(notes["task"])
+    cuts = notes.get("thresholds") or notes["config"].get("thresholds") or _earlier_thresholds(notes["task"])
     if cuts is not None and list(cuts) != list(trainer.task.thresholds):
         return f"thresholds: add thresholds={json.dumps(list(cuts))}"
     return None if notes["data"] == trainer.dataset.digest else "data: structures, labels or split"

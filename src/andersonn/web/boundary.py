@@ -74,8 +74,7 @@ def boundary(
     cuts = grid(scientist.task)
     calibration = scientist.bundle.calibration
     if scientist.pores is not None:
-        pores = prediction.pores
-        rule, above = "distribution", scientist.pores.above(pores["pld_A"], pores["lcd_A"], cuts)
+        rule, above = "distribution", scientist.pores.above(prediction.pores, cuts)
     elif isinstance(calibration, DistributionCalibration):
         rule, above = "distribution", _of_distribution(scientist, calibration, images, made, cuts)
     elif scientist.bundle.config.model.head == "dipole":

@@ -140,8 +140,17 @@ class PoreGeometry:
         )  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:
-        """The attributes by name."""
-        return asdict(self)
+        """The attributes by name, and ``in_words`` what they say."""
+        return asdict(self) | {"in_words": self.in_words}
+
+    @property
+    def in_words(self) -> str:
+        """Diameters, channels, surface and void fraction as a line for people."""
+        return (
+            f"{self.convention}: window {self.pld_A:.2f} Å, cavity {self.lcd_A:.2f} Å; channels in {self.channel_dimensions} "
+            f"directions; accessible surface {self.accessible_surface_m2_g:.0f} m²/g (probe of radius {self.probe_A} Å); "
+            f"void fraction {self.void_fraction:.2f}"
+        )
 
 
 class _Measured(NamedTuple):

@@ -12,9 +12,7 @@ const MOST_EXPLAINED = 60; // atoms up to which a structure is explained without
 
 /** What was measured of the pores, and the network's answer beside it. */
 const poresLine = ({ pores, network: beside }) => h("p", { class: "soft", id: "pores" },
-  `${pores.convention}: window ${fixed(pores.pld_A)} Å, cavity ${fixed(pores.lcd_A)} Å; channels in ${pores.channel_dimensions} directions; `
-  + `accessible surface ${pores.accessible_surface_m2_g.toFixed(0)} m²/g (probe of radius ${pores.probe_A} Å); void fraction ${fixed(pores.void_fraction)}. `
-  + `The network, by window width: ${words(beside.class)} (${beside.probabilities[beside.class].toFixed(2)})`);
+  `${pores.in_words}. The network, by window width: ${words(beside.class)} (${beside.probabilities[beside.class].toFixed(2)})`);
 
 export class Detail {
   /** @param moved called with the new cuts when a slider moves */

@@ -1,0 +1,10 @@
+"""Which numbers of a crystal's pores tables show."""
+
+IN_TABLES = {
+    "PLD / Å": ("pld_A", ".2f"), "channels": ("channel_dimensions", "d"), "m² / g": ("accessible_surface_m2_g", ".0f"),
+}  # fmt: skip
+"""Title of a column for people → the attribute of :class:`~andersonn.structures.pores.geometry.PoreGeometry`, and its format."""
+IN_CSV = (
+    "pld_A", "lcd_A", "channel_dimensions", "surface_m2_g", "accessible_surface_m2_g", "void_fraction", "convention",
+)  # fmt: skip
+"""Attributes that CSV has in columns of their own."""
