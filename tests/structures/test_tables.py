@@ -204,7 +204,7 @@ XYZ = "3\nx\nO 0 0 0.1173\nH 0 0.7572 -0.4692\nH 0 -0.7572 -0.4692\n"
 @pytest.mark.parametrize(
     ("thing", "kinds"),
     [
-        (XYZ, [("text", 3)]), (XYZ.encode(), [("text", 3)]), (gzip.compress(XYZ.encode()), [("text", 3)]), ([XYZ, "C"], [("text", 3), ("C", 5)]),
+        (XYZ, [("text", 3)]), (XYZ.encode(), [("text", 3)]), (gzip.compress(XYZ.encode(), mtime=0), [("text", 3)]), ([XYZ, "C"], [("text", 3), ("C", 5)]),
         ("CCO ethanol\nO water", [("text:ethanol", 9), ("text:water", 3)]), (SAME["comma"], ETHANOL), ("hello, world!\nagain", ["unknown_format"]),
         ({"smiles": "CCO", "name": "ethanol"}, [("ethanol", 9)]), ([{"smiles": "CCO"}, {"SMILES": "O"}], [("CCO", 9), ("O", 3)]),
         ({"smiles": ["CCO", "O"], "name": ["ethanol", "water"]}, ETHANOL), ({"ethanol": "CCO"}, ["missing_column"]), ({}, ["missing_column"]),
