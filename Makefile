@@ -9,6 +9,8 @@ DEMO ?=
 TESTS ?= tests
 # torch of test-lowest. Older ones are large and mostly of CUDA; say TORCH=2.4.0 to try one.
 TORCH ?= 2.13.0
+# A file of tests stays in one process, which keeps what its tests share.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 PIP := -m pip install --quiet --disable-pip-version-check
 CHECKED = "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.12')"
 
@@ -23,7 +25,7 @@ demo: $(READY)  ## trains on real crystals, tests, compares solvers: runs/demo/r
 test: types  ## style, types and tests, without the slow ones
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 types: $(READY)  ## the type checker, as [tool.mypy] in pyproject.toml sets it up
 	$(BIN)/mypy
