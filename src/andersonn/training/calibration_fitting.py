@@ -16,6 +16,8 @@ ENOUGH = 200
 
 SIZES = (4, 8, 16, 40, 100_000)
 """Largest images, by rows, of the groups that get tails of their own."""
+WIDEST_TAIL = 0.1
+"""So that an interval has no width only where nine tenths of the mass are at one value."""
 CORRUPTED = 0.05
 """Share of structures that are taken to be corrupted, where an answer's doubt is weighed."""
 
@@ -198,7 +200,7 @@ def _tail(found: Distributions, values: np.ndarray) -> float:
     # A value is inside while the lower quantile is at most it and the upper at least it.
     covered_to = np.minimum(at_most, 1.0 - less)
     rank = max(int(np.floor(0.1 * (len(values) + 1))), 1)
-    return float(np.clip(np.sort(covered_to)[rank - 1], 1e-4, 0.3))
+    return float(np.clip(np.sort(covered_to)[rank - 1], 1e-4, WIDEST_TAIL))
 
 
 def _outside(quantiles: np.ndarray, values: np.ndarray) -> np.ndarray:
