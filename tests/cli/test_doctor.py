@@ -59,7 +59,7 @@ def test_a_sound_machine():
 
 
 def test_table_and_csv():
-    table = CliRunner().invoke(app, ["doctor"]).stdout
+    table = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "300"}).stdout  # no command is broken off
     assert "extra label pyscf" in table
     missing = sum(find_spec(module) is None for module in EXTRAS["label"].values())
     assert table.count(how_to_install("label")) == missing

@@ -43,6 +43,7 @@ class Divisible(Scale):
 
 @pytest.fixture
 def quiet():
+    gc.collect()  # what earlier tests left warns now, if it does
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield

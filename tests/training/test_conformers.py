@@ -23,7 +23,15 @@ from andersonn.training.recalibrate import recalibrate
 from andersonn.training.run import train
 from andersonn.training.trainer import Trainer
 
-SMALL = ["epochs=1", "model.width=8", "model.directions=4", "radial=8", "image.columns=8", "device=cpu"]
+SMALL = [
+    "epochs=1",
+    "model.width=8",
+    "model.directions=4",
+    "radial=8",
+    "image.columns=8",
+    "device=cpu",
+    "model.answer=classes",
+]
 CONFIG = config_of(find("polarity"), overrides=[*SMALL, "conformers=3"])
 
 

@@ -68,6 +68,10 @@ class Worker:
         with self._lock:  # a process that is being started now is there when the lock is free
             self._kill()
 
+    def forget(self) -> None:
+        """Closes the file of what the process said, once nobody asks the worker any more."""
+        self._said.close()
+
     def wait(self, seconds: float) -> None:
         """Waits so long before the next try, or until the worker is closed."""
         self._closed.wait(seconds)
@@ -208,6 +212,8 @@ class WorkerPool:
         for worker in self._workers:
             worker.close()
         self._threads.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.forget()
 
     def _use(self, use: Callable[[Worker, T], R], item: T) -> R:
         worker = self._idle.get()
