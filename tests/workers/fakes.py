@@ -42,3 +42,6 @@ class InThisProcess:
 
     def close(self):
         pass
+
+    def forget(self):
+        pass
