@@ -15,26 +15,23 @@ import torch
 from torch import Tensor
 
 
-def edges_for(
-    values: np.ndarray, thresholds: Sequence[float], lowest: float, count: int, fixed_bottom: bool = True
-) -> np.ndarray:
+def edges_for(values: np.ndarray, thresholds: Sequence[float], lowest: float, count: int) -> np.ndarray:
     """Edges that follow the data: half of them by how many values lie between, half evenly by size (asinh), the thresholds among
     them.
 
     Args:
         values: of the training structures, ``[n]``.
         thresholds: rising; each becomes an edge.
-        lowest: the smallest possible value; -inf if there is none.
+        lowest: the smallest possible value, which is the first edge; -inf if there is none.
         count: E, at least the number of thresholds and two more.
-        fixed_bottom: whether a finite ``lowest`` is the first edge.
 
     Returns:
         float64 ``[E]``, strictly rising.
     """
     span = float(np.ptp(values)) or 1.0
-    bounded = fixed_bottom and np.isfinite(lowest)
+    bounded = bool(np.isfinite(lowest))
     inner = [cut for cut in thresholds if not (bounded and cut <= lowest)]
-    bottom = float(lowest) if bounded else float(min(values.min(), *thresholds, values.max())) - 0.1 * span
+    bottom = float(lowest) if bounded else float(min(values.min(), *thresholds)) - 0.1 * span
     top = float(max(values.max(), *thresholds, bottom)) + 0.1 * span
     center = bottom if bounded else float(np.median(values))
     unit = float(np.median(np.abs(values - center))) or 0.1 * span
