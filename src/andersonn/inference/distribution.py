@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from andersonn.data.tasks import Task
+from andersonn.inference.fitted import by_geometry, is_number
 from andersonn.models.distribution import positions_of
 
 LEAST = 1e-9
@@ -136,9 +137,9 @@ class DistributionCalibration:
             distance: of each structure from those of training (:meth:`~andersonn.inference.fitted.Domain.distance`), ``[n]``.
         """
         raw = Distributions.of_scores(np.array(self.edges), scores)
-        power = self._by_geometry(self.power, self.made_power, made)
-        doubt = 1.0 - (1.0 - self._by_geometry(0.0, self.made_doubt, made)) * (1.0 - self.doubt(distance))
-        return raw.sharpened(power[:, None], doubt[:, None], np.array(self.usual))
+        power = np.atleast_1d(by_geometry(self.power, self.made_power, made))
+        doubt = 1.0 - (1.0 - by_geometry(0.0, self.made_doubt, made)) * (1.0 - self.doubt(distance))
+        return raw.sharpened(power[:, None], np.atleast_1d(doubt)[:, None], np.array(self.usual))
 
     def doubt(self, distance: np.ndarray | None) -> np.ndarray:
         """Fraction of the usual distribution at these distances, ``[n]``; zeros where none are given."""
@@ -171,7 +172,7 @@ class DistributionCalibration:
         are those of the images, ``[n]``.
         """
         found = self.distributions(scores, made, distance)
-        tail = self._by_geometry(self.tail, self.made_tail, made, len(scores))
+        tail = by_geometry(self.tail, self.made_tail, made)
         if rows is not None and self.tail_by_size is not None:
             sizes, tails = (np.array(column) for column in zip(*self.tail_by_size, strict=True))
             by_size = tails[np.minimum(np.searchsorted(sizes, rows), len(sizes) - 1)]
@@ -190,9 +191,6 @@ class DistributionCalibration:
     def class_positions(self) -> tuple[int, ...]:
         """Of each threshold, which must be an edge, how many masses lie below it."""
         return positions_of(np.array(self.edges), self.thresholds)
-
-    def _by_geometry(self, usual: float, special: float | None, made: np.ndarray | None, n: int = 1) -> np.ndarray:
-        return np.full(n, usual) if made is None or special is None else np.where(made, special, usual)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], task: Task) -> Self:
@@ -218,7 +216,7 @@ class DistributionCalibration:
             raise ValueError("its calibration has edges or a usual distribution that do not rise")
         for name in ("doubt_slope", "doubt_middle", "power", "tail", "made_power", "made_tail", "made_doubt"):
             value, most = values.get(name, 0.1), {"tail": 0.5, "made_tail": 0.5, "made_doubt": 1.0}.get(name, math.inf)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value < most:
+            if not is_number(value) or not 0.0 <= value < most:
                 raise ValueError(f"its calibration has {name} {value!r}")
         return cls(thresholds=task.thresholds, zero_is_class=task.zero_is_class, **content)
 

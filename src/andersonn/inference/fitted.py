@@ -66,9 +66,9 @@ class Calibration:
             made: True for structures whose geometry was generated, ``[N]``; None: for none.
             distance: from the training structures, which changes nothing here.
         """
-        shifted = scores / np.reshape(_by_geometry(self.temperature, self.made_temperature, made), (-1, 1))
+        shifted = scores / np.reshape(by_geometry(self.temperature, self.made_temperature, made), (-1, 1))
         powers = np.exp(shifted - shifted.max(axis=1, keepdims=True))
-        doubt = np.reshape(_by_geometry(0.0, self.made_doubt, made), (-1, 1))
+        doubt = np.reshape(by_geometry(0.0, self.made_doubt, made), (-1, 1))
         return (1.0 - doubt) * powers / powers.sum(axis=1, keepdims=True) + doubt / scores.shape[1]
 
     def estimates(
@@ -83,7 +83,7 @@ class Calibration:
         quantiles alone, which were learned apart from the scores. ``made`` as in :meth:`probabilities`; ``distance`` and ``rows`` change nothing here.
         """
         low, middle, high = (quantiles * self.scale).T
-        margin = _by_geometry(self.margin, self.made_margin, made)
+        margin = by_geometry(self.margin, self.made_margin, made)
         interval = np.stack([low - margin, np.maximum(high + margin, low - margin)], axis=1)
         return (middle, interval) if self.signed else (np.maximum(middle, 0.0), np.maximum(interval, 0.0))
 
@@ -110,7 +110,8 @@ class Calibration:
         return written if self.signed else {name: value for name, value in written.items() if name != "signed"}
 
 
-def _by_geometry(usual: float, special: float | None, made: np.ndarray | None) -> np.ndarray | float:
+def by_geometry(usual: float, special: float | None, made: np.ndarray | None) -> np.ndarray | float:
+    """The number for each structure, ``[N]``: the special one where the geometry was generated; one for all if none differs."""
     return usual if made is None or special is None else np.where(made, special, usual)
 
 

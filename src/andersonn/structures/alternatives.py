@@ -1,4 +1,4 @@
-"""Alternatives of disordered parts: atoms nearer to each other than any bond, of which one alternative is kept."""
+"""Alternatives of disordered parts: atoms that are nearer to each other than any bond. One alternative is kept."""
 
 from __future__ import annotations
 

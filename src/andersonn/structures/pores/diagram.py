@@ -106,8 +106,8 @@ class _Period:
         corners: where they are, Å from the middle of the cell, ``[T, 4, 3]``.
         center: power centers, from there too, ``[T, 3]``.
         power: of the centers against their corners, Å², ``[T]``.
-        hidden: atoms of which the copy in the cell owns no point of space, int ``[h]``: larger spheres cover it. More atoms
-            around cannot uncover it.
+        hidden: atoms in the cell that have no region of their own, int ``[h]``, since larger spheres cover them. More atoms
+            around do not change that.
     """
 
     atoms: np.ndarray
