@@ -291,11 +291,11 @@ def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
 
 def no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
     """The image of a rejected record: no nodes."""
-    simple = replace(recipe, voids=False, bonds=False)
+    simple = replace(recipe, voids=False, bonds=False, descriptors="none")
     lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), simple)
     if recipe.node_channels:
-        shapes = (1, len(recipe.node_channels)), len(recipe.graph_channels)
-        of_row, of_whole = (np.zeros(shape, dtype=np.float32) for shape in shapes)
-        lone = replace(lone, of_row=of_row, of_whole=of_whole)
+        lone = replace(lone, of_row=np.zeros((1, len(recipe.node_channels)), dtype=np.float32))
+    if recipe.graph_channels:
+        lone = replace(lone, of_whole=np.zeros(len(recipe.graph_channels), dtype=np.float32))
     names = (*_per_row(recipe), "neighbor_vector", "color", "atom_row")
     return replace(lone, **{name: getattr(lone, name)[:0] for name in names}, id="", recipe=recipe)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from andersonn.errors import InputError, UsageError
 
@@ -36,6 +36,9 @@ class Task:
         reference: where true values come from, in a word for tables, such as ``"DFT"``.
         geometric_baselines: column that :mod:`andersonn.structures.pores` computes and that estimates the quantity → its title
             in tables of results. Cut at the thresholds, it is a baseline.
+        answer: ``"class"``: class and estimate. ``"number"``: the estimate alone; one threshold divides the labels into two
+            halves, which training, warnings and measures use. ``"label"``: the class alone; the quantity is the number of the
+            class, counted from 0.
 
     Examples:
         >>> import andersonn as an
@@ -60,6 +63,7 @@ class Task:
     summary: str = ""
     reference: str = ""
     geometric_baselines: dict[str, str] = field(default_factory=dict, hash=False)
+    answer: Literal["class", "number", "label"] = "class"
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False))

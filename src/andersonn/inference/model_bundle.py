@@ -21,17 +21,31 @@ from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import EarlyExit
 from andersonn.inference.fitted import Calibration, Domain, is_number
 from andersonn.io.files import from_json, require_format, write_json, write_whole
-from andersonn.models import Ensemble, EquilibriumNetwork, ModelConfig, network_of
+from andersonn.models import Ensemble, EquilibriumNetwork, KernelNetwork, ModelConfig, network_of
 from andersonn.models.device import pick_device
 from andersonn.sanitize import first_line
 from andersonn.scientists.registry import by_name, find, registered, shipped
 
 FORMAT = 1
 WEIGHTS, CARD, DOMAIN = "model.safetensors", "model.json", "domain.safetensors"
+LAST_LAYER = "last_layer"
+"""Where a card describes a :class:`~andersonn.models.kernel_layer.KernelLayer`, if the network ends in one."""
 OWN_TASK = "own_task"
 """Where a card describes its task, unless that is one of this package."""
 NOT_PROVENANCE = frozenset(
-    {"format", "task", "classes", "thresholds", "quantity", "unit", "calibration", "config", "members", OWN_TASK}
+    {
+        "format",
+        "task",
+        "classes",
+        "thresholds",
+        "quantity",
+        "unit",
+        "calibration",
+        "config",
+        "members",
+        LAST_LAYER,
+        OWN_TASK,
+    }
 )
 MOST_MEMBERS = 100
 NEEDED = (
@@ -96,6 +110,7 @@ class ModelBundle:
             "config": self.config.model_dump(mode="json"),
             **({} if _is_shipped(self.task) else {OWN_TASK: self.task.as_dict()}),
             **({"members": len(self.network.members)} if isinstance(self.network, Ensemble) else {}),
+            **({LAST_LAYER: self.network.described()} if isinstance(self.network, KernelNetwork) else {}),
             **self.provenance,
         }
 
@@ -135,9 +150,10 @@ class ModelBundle:
         chosen = task_of(card)
         config = TrainConfig.make(card["config"])
         _require_size(config.model, _members(card), weights)
-        network = network_of(config.model, len(chosen.classes), _members(card))
+        network = _network(card, config, chosen, weights)
         network.load_state_dict(weights)
-        if config.model.answer == "distribution":
+        of_number = network.layer.of_number if isinstance(network, KernelNetwork) else None
+        if of_number or (of_number is None and config.model.answer == "distribution"):
             calibration: Calibration | DistributionCalibration = DistributionCalibration.from_dict(
                 card["calibration"], chosen
             )
@@ -199,6 +215,16 @@ def _members(card: dict[str, Any]) -> int:
     if not (isinstance(members, int) and 1 <= members <= MOST_MEMBERS):
         raise ValueError(f"its members are {members!r}, not a number up to {MOST_MEMBERS}")
     return members
+
+
+def _network(
+    card: dict[str, Any], config: TrainConfig, task: Task, weights: dict[str, torch.Tensor]
+) -> EquilibriumNetwork | Ensemble:
+    """A network of the card's options, with the last layer that it describes."""
+    last = card.get(LAST_LAYER)
+    if last is None:
+        return network_of(config.model, len(task.classes), _members(card))
+    return KernelNetwork.of_description(config.model, last, weights)
 
 
 def _require_size(options: ModelConfig, members: int, weights: dict[str, torch.Tensor]) -> None:

@@ -54,6 +54,8 @@ class Prediction:
             :class:`~andersonn.structures.pores.geometry.PoreGeometry` names it; else empty.
         network: of these answers, what the network says: class, probabilities, calibrated, estimate, thresholds, domain and
             warnings, for the classes it was trained on. It does not change the answer. Else empty.
+        kind: what the model answers with, as :attr:`andersonn.data.tasks.Task.answer`; of ``"number"`` label and probabilities
+            are those of the two halves of the training labels, of ``"label"`` estimate and interval say nothing.
         domain: how far the structure is from those of the training, see :mod:`andersonn.inference.fitted`; None if the
             model cannot tell.
     """
@@ -78,6 +80,7 @@ class Prediction:
     domain: DomainScore | None = None
     pores: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
+    kind: str = "class"
     ok: ClassVar[Literal[True]] = True
 
     def as_dict(self) -> dict[str, Any]:
@@ -99,6 +102,10 @@ class Prediction:
             "warnings": list(self.warnings),
             "domain": self.domain and self.domain.as_dict(),
         }
+        if self.kind == "number":
+            answer |= {"class": None, "probabilities": {}, "thresholds": []}
+        elif self.kind == "label":
+            answer |= {"estimate": None, "thresholds": []}
         more = {"voids": self.voids, "pores": self.pores, "network": self.network}
         return answer | {name: content for name, content in more.items() if content}
 

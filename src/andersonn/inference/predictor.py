@@ -364,6 +364,7 @@ class Predictor:
             warnings=warnings,
             voids=voids_of(images[0]),
             domain=place,
+            kind=task.answer,
         )
 
 

@@ -4,6 +4,7 @@ from andersonn.models.batch import ImageBatch, row_batches
 from andersonn.models.config import ModelConfig, SolverConfig
 from andersonn.models.convolution_cell import ConvolutionCell
 from andersonn.models.ensemble import Ensemble, lead, members_of, network_of
+from andersonn.models.kernel_layer import KernelLayer, KernelNetwork
 from andersonn.models.message_cell import MessageCell
 from andersonn.models.network import QUANTILES, EquilibriumNetwork, Output
 from andersonn.models.stack import Stack
@@ -14,6 +15,8 @@ __all__ = [
     "Ensemble",
     "EquilibriumNetwork",
     "ImageBatch",
+    "KernelLayer",
+    "KernelNetwork",
     "MessageCell",
     "ModelConfig",
     "Output",

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 
 from andersonn.errors import InputError, UsageError
+from andersonn.structures import descriptors as whole
 from andersonn.structures import elements, molecular_graph, oxidation
 from andersonn.structures.graph import TIE, AtomBondGraph, dense_ranks, refine, tied_ranks
 from andersonn.structures.molecular_graph import arrays_of
@@ -46,6 +47,7 @@ class ImageRecipe:
         oxidation: add channels of oxidation states that balance over the formula.
         bonds: show a molecule without a geometry: its bonds, and how many lie between two atoms, see
             :mod:`andersonn.structures.molecular_graph`. Without ``fold``, and without what needs a geometry.
+        descriptors: add channels of the whole structure, see :mod:`andersonn.structures.descriptors`.
 
     Raises:
         UsageError: options exclude each other.
@@ -69,6 +71,10 @@ class ImageRecipe:
     bonds: Annotated[bool, Field(description="no geometry, but the bonds of a molecule alone; needs fold=false")] = (
         False
     )
+    descriptors: Annotated[
+        whole.Kind,
+        Field(description="of the whole structure, for constructed scientists; molecule needs bonds=true"),
+    ] = "none"
 
     def __post_init__(self) -> None:
         if self.bonds and (self.fold or self.positions or self.voids or self.oxidation):
@@ -78,6 +84,10 @@ class ImageRecipe:
             raise UsageError("bad_option", "folded rows have no single position", "set image.fold=false")
         if self.positions and self.voids:
             raise UsageError("bad_option", "positions are for molecules, voids for crystals", "ask for one of them")
+        if self.descriptors == "molecule" and not self.bonds:
+            raise UsageError(
+                "bad_option", "descriptors of a molecule are computed of its bonds", "set image.bonds=true"
+            )
 
     @cached_property
     def key(self) -> str:
@@ -86,6 +96,10 @@ class ImageRecipe:
         for option in ("positions", "voids", "oxidation", "bonds"):
             if not settings[option]:  # the key of versions without the option: their cached images stay valid
                 del settings[option]
+        if self.descriptors == "none":
+            del settings["descriptors"]
+        else:
+            settings["descriptors"] = [whole.FORMAT, self.descriptors]
         if self.voids:
             settings["voids"] = [void_probe.FORMAT, probe_radii()[1:].tobytes().hex()]
         if self.oxidation:
@@ -104,7 +118,8 @@ class ImageRecipe:
         """Names of the channels of the whole structure in ``of_whole``; empty if it is None."""
         of_bonds = molecular_graph.BY_MOLECULE if self.bonds else ()
         oxidations = oxidation.BY_STRUCTURE if self.oxidation else ()
-        return (*of_bonds, *oxidations, *(void_probe.BY_STRUCTURE if self.voids else ()))
+        voids = void_probe.BY_STRUCTURE if self.voids else ()
+        return (*of_bonds, *oxidations, *voids, *whole.names_of(self.descriptors))
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +190,7 @@ class NodeNeighborImage:
         """Graph and image of a structure in one call."""
         recipe = recipe or ImageRecipe()
         if recipe.bonds:
-            return cls(**arrays_of(structure, recipe.columns), id=structure.id, recipe=recipe)
+            return cls(**arrays_of(structure, recipe.columns), id=structure.id, recipe=recipe)._described(structure)
         return cls.from_graph(AtomBondGraph.from_structure(structure, recipe.columns + 1, recipe.reach), recipe)
 
     @classmethod
@@ -189,7 +204,16 @@ class NodeNeighborImage:
         image = _ordered(graph, pair, distance, cutoff, weight, recipe)
         if recipe.node_channels:
             image = image._with_channels(graph.structure)
+        image = image._described(graph.structure)
         return image.folded() if recipe.fold else image
+
+    def _described(self, structure: Structure) -> NodeNeighborImage:
+        """The image with the descriptors that its recipe asks for, after its other channels of the whole."""
+        if self.recipe.descriptors == "none":
+            return self
+        found = whole.descriptors_of(structure, self.recipe.descriptors)
+        before = [] if self.of_whole is None else [self.of_whole]
+        return replace(self, of_whole=np.concatenate([*before, found]))
 
     def _with_channels(self, structure: Structure) -> NodeNeighborImage:
         """The image, not yet folded, with the channels that a graph does not contain; atoms of one color get the mean of theirs."""

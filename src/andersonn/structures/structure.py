@@ -45,8 +45,8 @@ class Structure:
         bonds: pairs of bonded atoms as the file gives them, int64 ``[m, 2]``, or None if it gives none.
         bond_orders: 1, 1.5 (aromatic), 2, 3 … of each bond, float64 ``[m]``, or None.
         generated_geometry: whether a reader generated the geometry: one conformer of possibly many.
-        source_mol: the molecule from which the geometry was generated, in RDKit's binary form, so that further conformers
-            can be generated; None if not known.
+        source_mol: the molecule that was read by its bonds alone, or from which the geometry was generated, in RDKit's binary
+            form, for its descriptors and further conformers; None if not known.
         further_xyz: positions of further conformers that were made with this one, float64 ``[m, n, 3]``, or None.
         warnings: reasons to doubt a prediction, such as an odd number of electrons.
         multiplicity: 2S + 1 if the file states it, else None.

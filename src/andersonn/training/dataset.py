@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from andersonn.config import TrainConfig
-from andersonn.data.composition import composition_features
 from andersonn.data.plausible import check_unit, unit_hint
 from andersonn.data.records import SPLITS, Records, content_of
 from andersonn.data.splits import split_of
@@ -16,6 +15,7 @@ from andersonn.data.store import ImageStore, Progress, image_store, shared_image
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.structures import oxidation
+from andersonn.structures.descriptors import composition_features
 from andersonn.structures.image import ImageRecipe
 from andersonn.structures.pores import DENSITY
 from andersonn.training.process_group import SINGLE, ProcessGroup

@@ -49,22 +49,35 @@ def provenance_of(trainer: Trainer, records: Records, metrics: dict[str, Any]) -
 def about(trainer: Trainer) -> dict[str, Any]:
     """What a model's provenance says of its training besides the data's origin and the metrics."""
     dataset = trainer.dataset
-    store, train = dataset.store, dataset.sides["train"]
-    counts = Counter(z for i in train for z in set(store.Z[store.offsets[i] : store.offsets[i + 1]].tolist()))
-    if store.recipe.bonds:
-        counts[1] = int((_of_bonds(store, "hydrogens")[train] > 0).sum())
+    train = dataset.sides["train"]
     majority = int(np.bincount(dataset.labels[train]).argmax())
     return {
         "majority_class": trainer.task.classes[majority],
-        "elements": {elements.symbols()[z]: counts[z] for z in sorted(counts)},
-        "largest_image_rows": int(store.n_rows[train].max()),
-        "charged_or_open_shell": _unusual_electrons(store, train),
-        **_range_of_voids(dataset, train),
+        **of_structures(dataset, train),
         "parameters": sum(p.numel() for p in trainer.network.parameters()),
         "best_epoch": 1 + int(np.argmin([row["validation_loss"] for row in trainer.history])),
         "processes": trainer.processes.size,
         "versions": versions(),
         "trained": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def of_structures(dataset: Dataset, train: np.ndarray) -> dict[str, Any]:
+    """What a model's provenance says of the structures that it learned from, by which predictions of unlike ones are flagged.
+
+    Args:
+        dataset: all records.
+        train: indices of those learned from.
+    """
+    store = dataset.store
+    counts = Counter(z for i in train for z in set(store.Z[store.offsets[i] : store.offsets[i + 1]].tolist()))
+    if store.recipe.bonds:
+        counts[1] = int((_of_bonds(store, "hydrogens")[train] > 0).sum())
+    return {
+        "elements": {elements.symbols()[z]: counts[z] for z in sorted(counts)},
+        "largest_image_rows": int(store.n_rows[train].max()),
+        "charged_or_open_shell": _unusual_electrons(store, train),
+        **_range_of_voids(dataset, train),
     }
 
 

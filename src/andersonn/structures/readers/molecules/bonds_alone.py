@@ -80,6 +80,7 @@ def graph_of(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: tupl
         bonds=np.stack([i, j], axis=1),
         warnings=(*warnings, *unpaired_told(Z, atoms[:, 3])),
         charge_given=True,
+        source_mol=mol.ToBinary(),
         by_atom=by_atom,
         by_molecule=np.array([len(Z), len(rings)], dtype=np.float32),
         bonds_between=between,

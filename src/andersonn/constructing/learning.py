@@ -1,0 +1,69 @@
+"""How the error falls with the number of structures, and what twice as many would give."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from andersonn.constructing.candidates import Candidate, Targets, errors_of
+from andersonn.constructing.material import Material
+from andersonn.constructing.measures import score_of
+from andersonn.training.kernel_fitting import fit_kernel
+
+SHARES = (0.125, 0.25, 0.5)
+DRAWS = 3
+FEWEST = 25
+SLOWEST = 1500
+"""Structures of a share; larger shares are cut to it, as a curve needs no more."""
+
+
+def learning_curve(material: Material, chosen: Candidate, seed: int) -> list[dict[str, float]]:
+    """Errors of the chosen last layer with shares of the structures, ``n, error, spread``, each without folds; with all last.
+
+    Args:
+        material: images and labels.
+        chosen: the last layer.
+        seed: of the draws.
+    """
+    random, n = np.random.default_rng(seed), len(material.fitted)
+    found = []
+    for share in SHARES:
+        size = min(int(share * n), SLOWEST)
+        if size < FEWEST or (found and size <= found[-1]["n"]):
+            continue
+        errors = [_error_of(material, chosen, random.permutation(n)[:size], seed) for _ in range(DRAWS)]
+        found.append({"n": size, "error": float(np.mean(errors)), "spread": float(np.std(errors))})
+    return [*found, {"n": n, "error": chosen.score, "spread": 0.0}]
+
+
+def _error_of(material: Material, chosen: Candidate, rows: np.ndarray, seed: int) -> float:
+    part = replace(
+        material,
+        fitted=material.fitted[rows],
+        folds=material.folds[rows],
+        features=material.of_fitted.of(rows),
+        outputs=material.outputs.part(rows),
+    )
+    targets = Targets.of(part)
+    edges, parts = targets.scaled_edges, chosen.extra["parts"]
+    fitted = fit_kernel(part.features, targets.scaled, part.folds, parts, edges, seed)
+    return score_of(errors_of(fitted, targets, part))
+
+
+def at_twice(curve: list[dict[str, float]]) -> dict[str, Any] | None:
+    """The error that a power law through the last points of a curve gives for twice the structures; None without three points or
+    where the curve does not fall.
+    """
+    if len(curve) < 3:
+        return None
+    x = np.log([point["n"] for point in curve[-3:]])
+    y = np.log([max(point["error"], 1e-12) for point in curve[-3:]])
+    slope, _ = np.polyfit(x, y, 1)
+    if slope >= 0:
+        return None
+    n = 2 * int(curve[-1]["n"])
+    # Through the last point, which is known best.
+    return {"n": n, "error": float(curve[-1]["error"] * math.exp(slope * math.log(2.0)))}

@@ -1,0 +1,229 @@
+"""What candidates are made of: images, labels, sides and folds of a table, and what a shipped scientist sees of its structures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from andersonn.config import TrainConfig
+from andersonn.constructing.understanding import Understanding
+from andersonn.data.records import SPLITS
+from andersonn.data.store import image_store
+from andersonn.data.tasks import Task
+from andersonn.errors import UsageError
+from andersonn.inference.forward import Outputs, forward
+from andersonn.inference.model_bundle import ModelBundle
+from andersonn.progress import Progress
+from andersonn.scientists.base import ScientistSpec
+from andersonn.scientists.registry import registered, weights_folder
+from andersonn.structures import descriptors
+from andersonn.structures.descriptors import FRAGMENTS, Kind
+from andersonn.structures.image import ImageRecipe
+from andersonn.training.dataset import Dataset
+from andersonn.training.kernel_fitting import Features
+
+FOLDS = 10
+"""Of training and validation structures; each is answered by the others."""
+FEWEST = 10
+"""Usable structures; of fewer nothing can be learned."""
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A table as candidates see it.
+
+    Attributes:
+        task: what is asked.
+        start: the shipped scientist that has seen the structures.
+        config: of its training, with the images that were made.
+        dataset: images, labels, sides.
+        features: of the structures at ``fitted``, then at the test side.
+        fitted: indices of training and validation structures, int64 ``[n]``.
+        folds: number of the fold of each of them, ``[n]``.
+        tested: indices of the test side.
+        outputs: of the shipped network for ``fitted``.
+    """
+
+    task: Task
+    start: ModelBundle
+    config: TrainConfig
+    dataset: Dataset
+    features: Features
+    fitted: np.ndarray
+    folds: np.ndarray
+    tested: np.ndarray
+    outputs: Outputs
+
+    @property
+    def values(self) -> np.ndarray:
+        """Labels of the structures at ``fitted``, float64 ``[n]``."""
+        return self.dataset.values[self.fitted]
+
+    @property
+    def of_fitted(self) -> Features:
+        """Features of the structures at ``fitted``."""
+        return self.features.of(np.arange(len(self.fitted)))
+
+    @property
+    def of_tested(self) -> Features:
+        """Features of the test side."""
+        return self.features.of(np.arange(len(self.fitted), len(self.features.states)))
+
+
+def task_of(understood: Understanding) -> Task:
+    """The question that a table asks."""
+    values, name = understood.values, understood.name
+    classes, thresholds = understood.classes, understood.thresholds
+    if understood.kind == "labels":
+        classes, thresholds = understood.classes, tuple(k + 0.5 for k in range(len(understood.classes) - 1))
+        answer = "label"
+    elif thresholds:
+        answer = "class"
+        classes = classes or _named(thresholds, understood.unit)
+    else:
+        answer, classes, thresholds = "number", ("lower_half", "upper_half"), (_middle(values),)
+    bounded = understood.kind == "number" and float(values.min()) == 0.0 and float((values == 0.0).mean()) > ZEROS
+    matter = "crystals" if understood.periodic else "molecules"
+    return Task(
+        name=name,
+        quantity=understood.quantity,
+        unit=understood.unit,
+        classes=classes,
+        thresholds=thresholds,
+        periodic=understood.periodic,
+        lowest=0.0 if bounded else -np.inf,
+        noun=understood.target.replace("_", " "),
+        summary=f"{matter}: {understood.target.replace('_', ' ')}, from {understood.source}",
+        reference=understood.source,
+        answer=answer,  # type: ignore[arg-type]  # one of the three
+    )
+
+
+ZEROS = 0.02
+"""Fraction of zeros, with nothing below, from which zero is taken for the least possible value."""
+
+
+def _middle(values: np.ndarray) -> float:
+    """A threshold with labels on both sides, as near to the median as can be."""
+    middle = float(np.median(values))
+    return middle if (values < middle).any() else float(np.unique(values)[:2].mean())
+
+
+def _named(thresholds: tuple[float, ...], unit: str) -> tuple[str, ...]:
+    """Names of classes that the user did not name."""
+    marks = [f"{cut:g}" for cut in thresholds]
+    between = [f"{low}_to_{high}" for low, high in pairwise(marks)]
+    return (f"below_{marks[0]}", *between, f"from_{marks[-1]}")
+
+
+def starts_for(understood: Understanding) -> list[ScientistSpec]:
+    """The shipped scientists of that kind of structure, those first whose images take least time. Molecules are read by their bonds
+    where a scientist can.
+    """
+    found = []
+    for spec in registered().values():
+        if spec.task.periodic is not understood.periodic or not spec.trained:
+            continue
+        by_bonds = not understood.periodic and "none" in spec.geometries and _has_bonds(understood)
+        found.append(spec.of_geometry("none") if by_bonds else spec)
+    if not found:
+        kind = "crystals" if understood.periodic else "molecules"
+        raise UsageError("no_start", f"no shipped scientist is about {kind}", "install the package anew")
+    return sorted(found, key=lambda spec: (bool(spec.preset.get("image.voids")), spec.name))
+
+
+def _has_bonds(understood: Understanding) -> bool:
+    """Whether all molecules are given by their bonds."""
+    records = understood.records
+    return "smiles" in records.table.column_names and not records.is_null("smiles").any()
+
+
+def material_for(understood: Understanding, spec: ScientistSpec, seed: int, progress: Progress) -> Material:
+    """Images, sides and features of a table, as one shipped scientist sees its structures.
+
+    Raises:
+        UsageError: too few structures can be imaged.
+    """
+    start = ModelBundle.load(weights_folder(spec))
+    recipe = _recipe(start.config.image)
+    config = start.config.model_copy(update={"image": recipe, "thresholds": None, "conformers": 1, "limit": None})
+    task, records = task_of(understood), understood.records
+    progress.start("graph images", len(records))
+    store = image_store(records, recipe, progress=lambda done, _: progress.update(done))
+    progress.finish()
+    unusable = {i: error["message"] for i, error in store.rejected.items()}
+    sides = {side: _usable(understood.sides[side], unusable) for side in SPLITS}
+    labels = task.class_of(understood.values)
+    dataset = Dataset(records, store, understood.values, labels, sides, unusable)
+    fitted, tested = np.concatenate([sides["train"], sides["validation"]]), sides["test"]
+    if len(fitted) < FEWEST or not len(tested):
+        few = f"only {len(fitted) + len(tested)} of {len(records)} structures can be used"
+        reasons = "; ".join(dict.fromkeys(unusable.values())) or "the table is small"
+        raise UsageError("too_few", f"{few}: {reasons[:300]}", "give more rows, or correct these")
+    whole = np.concatenate([fitted, tested])
+    progress.start("shipped network", 1)
+    outputs = forward(start.network, store, whole)
+    progress.finish()
+    numbers, fragments = _split(store.of_whole, recipe.descriptors, whole)
+    return Material(
+        task=task,
+        start=start,
+        config=config,
+        dataset=dataset,
+        features=Features(outputs.states, numbers, fragments),
+        fitted=fitted,
+        folds=folds_of(understood, fitted, seed),
+        tested=tested,
+        outputs=outputs.part(np.arange(len(fitted))),
+    )
+
+
+def _recipe(own: ImageRecipe) -> ImageRecipe:
+    """The images of a scientist, with descriptors."""
+    kind: Kind = "molecule" if own.bonds else "composition"
+    return replace(own, descriptors=kind)
+
+
+def _usable(indices: np.ndarray, unusable: dict[int, str]) -> np.ndarray:
+    return indices[~np.isin(indices, list(unusable))]
+
+
+def _split(of_whole: np.ndarray | None, kind: Kind, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers ``[n, G]`` and counts of fragments ``[n, F]`` among the channels of the whole."""
+    assert of_whole is not None  # the recipe has descriptors
+    count = len(descriptors.names_of(kind))
+    own = of_whole[chosen][:, -count:]
+    fragments = FRAGMENTS if kind == "molecule" else 0
+    return own[:, : count - fragments], own[:, count - fragments :]
+
+
+def folds_of(understood: Understanding, chosen: np.ndarray, seed: int) -> np.ndarray:
+    """The fold of each structure: at random if the sides are, else whole groups."""
+    random = np.random.default_rng(seed)
+    if understood.split == "random":
+        names = np.arange(len(chosen))
+    else:
+        groups = np.array([understood.records.groups[i] for i in chosen])
+        _, names = np.unique(groups, return_inverse=True)
+    return _evenly(names, random)
+
+
+def _evenly(names: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Folds of about equal size from whole groups: the largest groups first, each to the smallest fold."""
+    counts = np.bincount(names)
+    order = random.permutation(len(counts))
+    order = order[np.argsort(-counts[order], kind="stable")]
+    sizes, fold = np.zeros(FOLDS, dtype=np.int64), np.zeros(len(counts), dtype=np.int64)
+    for group in order:
+        fold[group] = int(sizes.argmin())
+        sizes[fold[group]] += counts[group]
+    return fold[names]
+
+
+def walk(fold: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Positions of those outside and inside each fold that has any."""
+    for k in np.unique(fold):
+        yield np.flatnonzero(fold != k), np.flatnonzero(fold == k)

@@ -1,0 +1,186 @@
+"""``construct``: from a table to a calibrated, tested, reported model in a folder."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from andersonn.constructing.candidates import Candidate, baselines, last_layers
+from andersonn.constructing.content import content_of
+from andersonn.constructing.finishing import Finished, finished
+from andersonn.constructing.learning import at_twice, learning_curve
+from andersonn.constructing.material import Material, material_for, starts_for
+from andersonn.constructing.own_networks import FEWEST, OwnNetwork, own_network, passes_within
+from andersonn.constructing.report import verdict, write_report
+from andersonn.constructing.understanding import Understanding
+from andersonn.data.store import image_store
+from andersonn.inference.forward import forward
+from andersonn.inference.model_bundle import ModelBundle
+from andersonn.io.files import alone_in, from_json, require_writable, write_json
+from andersonn.progress import Progress, Silent
+from andersonn.training.folder import check_free, is_finished
+
+BUDGET = 120.0
+"""Seconds."""
+CONSTRUCTION = "construction.json"
+SECONDS_OF_VOIDS, SHARE = 0.06, 0.3
+"""That pores of a structure take, about; and the share of the budget that they may take."""
+NETWORK = "network"
+"""Folder inside the model's, while a network of its own is trained."""
+
+
+@dataclass(frozen=True, eq=False)
+class Construction:
+    """What a construction made.
+
+    Attributes:
+        folder: of the model.
+        content: everything that the report shows, as JSON.
+    """
+
+    folder: Path
+    content: dict[str, Any]
+
+    def as_text(self) -> str:
+        """What became of it, in a few lines."""
+        return f"{verdict(self.content)}\n{self.folder / 'report.html'}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content, as JSON."""
+        return {"folder": str(self.folder), **self.content}
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """All that was tried: the material of each start, its candidates, and what was chosen."""
+
+    material: Material
+    candidates: list[Candidate]
+    chosen: Candidate
+    own: OwnNetwork | None
+
+
+def construct(
+    understood: Understanding,
+    out: Path,
+    *,
+    budget_s: float = BUDGET,
+    seed: int = 0,
+    resume: bool = False,
+    progress: Progress | None = None,
+    command: str = "",
+) -> Construction:
+    """Makes a scientist of a table: tries last layers on shipped networks, networks of its own and simple baselines, chooses by
+    structures that they have not seen, calibrates, tests once, and writes the model's folder with ``report.html``.
+
+    Args:
+        understood: the table.
+        out: folder; made if needed.
+        budget_s: wall-clock seconds that trying may take, about.
+        seed: of all draws.
+        resume: go on with an unfinished construction in ``out``; a finished one is left as it is.
+        progress: listener.
+        command: for the report.
+
+    Raises:
+        UsageError: too few structures can be used, or ``out`` is taken or cannot be written to.
+    """
+    progress, began, cpu = progress or Silent(), time.monotonic(), time.process_time()
+    require_writable(out)
+    with alone_in(out):
+        if resume and is_finished(out) and (out / CONSTRUCTION).is_file():
+            return _read(out)
+        check_free(out, resume)
+        tried = _tried(understood, out, budget_s, seed, resume, progress, began)
+        progress.start("calibration and test", 1)
+        done = _finished(tried, understood, seed)
+        curve = learning_curve(tried.material, _last_layer(tried), seed)
+        progress.finish()
+        spent = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - cpu}
+        content = content_of(understood, tried.material, tried.candidates, tried.chosen, done, curve, at_twice(curve))
+        content |= {"command": command, **spent}
+        _write(out, done.bundle, content)
+    return Construction(out, content)
+
+
+def _read(out: Path) -> Construction:
+    return Construction(out, from_json((out / CONSTRUCTION).read_text(encoding="utf-8")))
+
+
+def _tried(
+    understood: Understanding, out: Path, budget_s: float, seed: int, resume: bool, progress: Progress, began: float
+) -> _Tried:
+    """All candidates, and the best of them."""
+    material, candidates = _last_layers(understood, budget_s, seed, progress, began)
+    best = min(candidates, key=lambda each: each.score)
+    progress.start("baselines", 3)
+    simple = []
+    for k, baseline in enumerate(baselines(material, seed), start=1):
+        simple.append(baseline)
+        progress.update(k)
+    progress.finish()
+    own = None
+    left = budget_s - (time.monotonic() - began)
+    if len(material.dataset.sides["train"]) >= FEWEST and (passes := passes_within(material, 0.8 * left)):
+        progress.say(f"a network of its own is trained: {passes} passes")
+        own = own_network(understood, material, best, out / NETWORK, passes, seed, resume, progress)
+    chosen = best
+    if own is not None:
+        candidates.append(own.candidate)
+        chosen = own.candidate if own.candidate.score < own.rival else best
+    return _Tried(material, [*candidates, *simple], chosen, own)
+
+
+def _last_layers(
+    understood: Understanding, budget_s: float, seed: int, progress: Progress, began: float
+) -> tuple[Material, list[Candidate]]:
+    """Last layers on each shipped scientist of that matter that there is time for; the material of the best."""
+    found: list[tuple[Material, list[Candidate]]] = []
+    for spec in starts_for(understood):
+        left = budget_s - (time.monotonic() - began)
+        slow = spec.preset.get("image.voids") and SECONDS_OF_VOIDS * len(understood.records) > SHARE * left
+        if found and slow:
+            progress.say(f"{spec.name} is not tried: its images take longer than the budget allows")
+            continue
+        material = material_for(understood, spec, seed, progress)
+        progress.start(f"last layers on {spec.name}", 3)
+        layers = []
+        for k, each in enumerate(last_layers(material, seed), start=1):
+            layers.append(each)
+            progress.update(k)
+        progress.finish()
+        found.append((material, layers))
+    return min(found, key=lambda pair: min(each.score for each in pair[1]))
+
+
+def _last_layer(tried: _Tried) -> Candidate:
+    return min((each for each in tried.candidates if each.fitted is not None), key=lambda each: each.score)
+
+
+def _finished(tried: _Tried, understood: Understanding, seed: int) -> Finished:
+    """The chosen model, calibrated and tested."""
+    if tried.own is not None and tried.chosen is tried.own.candidate:
+        return _of_network(tried, understood)
+    return finished(tried.chosen, tried.material, understood, seed)
+
+
+def _of_network(tried: _Tried, understood: Understanding) -> Finished:
+    """The test of a network that was calibrated and tested by its training."""
+    assert tried.own is not None  # it is what was chosen
+    bundle, material = tried.own.bundle, tried.material
+    assert bundle.domain is not None  # a training fits one
+    tested = forward(bundle.network, image_store(understood.records, bundle.config.image), material.tested)
+    bundle = replace(bundle, provenance=bundle.provenance | {"metrics": {"test": bundle.provenance["metrics"]["test"]}})
+    return Finished(bundle, tested, bundle.domain.distance(tested.states), bundle.provenance["metrics"]["test"])
+
+
+def _write(out: Path, bundle: ModelBundle, content: dict[str, Any]) -> None:
+    """All files; ``model.json`` last but for the report, so that a killed construction is not taken for a finished one."""
+    write_json(out / CONSTRUCTION, content)
+    write_report(content, out)
+    write_json(out / "metrics.json", bundle.provenance["metrics"])
+    bundle.save(out)
+    shutil.rmtree(out / NETWORK, ignore_errors=True)

@@ -1,0 +1,244 @@
+"""A last layer for small tables: Gaussian process regression on what a trained network sees and on descriptors.
+
+Its covariance of two structures is a sum of up to three parts: Matérn 3/2 of the network's states, Matérn 3/2 of the numbers among the
+descriptors, and the Tanimoto similarity of the fragments that are counted. (Rasmussen and Williams, *Gaussian Processes for
+Machine Learning*, 2006; Ralaivola et al., *Neural Networks* 18, 1093, 2005, for Tanimoto.) It is fitted in closed form by
+:mod:`andersonn.training.kernel_fitting`; here it only answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from andersonn.models.batch import ImageBatch
+from andersonn.models.config import ModelConfig
+from andersonn.models.network import EquilibriumNetwork, Output
+
+PARTS = ("states", "numbers", "fragments")
+"""Names of the parts of the covariance."""
+LEVELS = 3
+"""A fragment that occurs at least k times is a feature of its own, for k up to this."""
+FARTHEST = 6.0
+"""Scaled features are cut off here, in standard deviations of the training structures."""
+MOST_CLASSES = 1000
+LEAST_SPREAD = 1e-3
+"""Of an answer, in units of the spread of the training labels."""
+
+
+def squashed(values: Tensor) -> Tensor:
+    """sign(x) ln(1 + |x|): descriptors span many orders of magnitude."""
+    return values.sign() * values.abs().log1p()
+
+
+def thermometer(counts: Tensor) -> Tensor:
+    """Counts ``[n, F]`` → whether they are at least 1, 2, … :data:`LEVELS`, ``[n, LEVELS F]``, so that the Tanimoto similarity of the
+    bits is that of the counts.
+    """
+    return torch.cat([(counts > level).to(torch.float32) for level in range(LEVELS)], dim=1)
+
+
+def squared_distances(first: Tensor, second: Tensor) -> Tensor:
+    """Mean squared difference over the features: ``[n, F]``, ``[m, F]`` → ``[n, m]``."""
+    lengths = first.square().sum(dim=1, keepdim=True) + second.square().sum(dim=1)
+    return (lengths - 2.0 * first @ second.T).clamp(min=0.0) / first.shape[1]
+
+
+def tanimoto(first: Tensor, second: Tensor) -> Tensor:
+    """Shared bits over bits that either has: ``[n, F]``, ``[m, F]`` → ``[n, m]``."""
+    shared = first @ second.T
+    either = first.sum(dim=1, keepdim=True) + second.sum(dim=1) - shared
+    return shared / either.clamp(min=1.0)
+
+
+def covariance(part: str, raw: Tensor, scale: Tensor, length: Tensor) -> Tensor:
+    """A part of the covariance from squared distances or similarities ``[n, m]``."""
+    if part == "fragments":
+        return scale * raw
+    root = (3.0 * raw / length.square() + 1e-12).sqrt()
+    return scale * (1.0 + root) * torch.exp(-root)
+
+
+class KernelLayer(nn.Module):
+    """Answers by the training structures that it keeps.
+
+    Args:
+        parts: which of :data:`PARTS` the covariance has.
+        shapes: of the buffers, as :meth:`shapes` gives them.
+
+    Attributes:
+        weights: of the training structures, one column for each output (1 for a number, C for classes), ``[m, T]``.
+        factor: inverse Cholesky factor of the covariance of some of them, by which an answer knows how unsure it is, ``[u, u]``.
+        chosen: which these are, int64 ``[u]``.
+        noise: variance of the labels, in units of their variance.
+        edges: of the masses that are given of a number, in units of the spread of the labels from their mean, ``[E]``; empty for
+            classes.
+    """
+
+    def __init__(self, parts: tuple[str, ...], shapes: Mapping[str, tuple[int, ...]]) -> None:
+        super().__init__()
+        self.parts = parts
+        whole = {"chosen": torch.int64, "fragments_points": torch.uint8, "fragments_kept": torch.int64}
+        for name, shape in shapes.items():
+            dtype = whole.get(name, torch.int64 if name.endswith("_kept") else torch.float32)
+            self.register_buffer(name, torch.zeros(shape, dtype=dtype))
+        self._bits: Tensor | None = None
+
+    @property
+    def of_number(self) -> bool:
+        """Whether it gives masses of a number, else scores of classes."""
+        return len(self.get_buffer("edges")) > 0
+
+    def shapes(self) -> dict[str, list[int]]:
+        """Of all buffers by name, for the model card."""
+        return {name: list(value.shape) for name, value in self.named_buffers()}
+
+    def read(self, part: str, states: Tensor, descriptors: Tensor, n_fragments: int) -> Tensor:
+        """The features of one part, raw: states ``[B, S]``, numbers ``[B, G]`` or counts ``[B, F]``."""
+        if part == "states":
+            return states
+        split = descriptors.shape[1] - n_fragments
+        return descriptors[:, :split] if part == "numbers" else descriptors[:, split:]
+
+    def scaled(self, part: str, raw: Tensor) -> Tensor:
+        """Features of a part in the units of the covariance; what is missing is as in the middle of the training structures."""
+        kept = raw.index_select(1, self.get_buffer(f"{part}_kept"))
+        if part == "fragments":
+            return thermometer(kept)
+        values = squashed(kept) if part == "numbers" else kept
+        values = (values - self.get_buffer(f"{part}_center")) / self.get_buffer(f"{part}_spread")
+        return values.nan_to_num(0.0).clamp(-FARTHEST, FARTHEST)
+
+    def points(self, part: str) -> Tensor:
+        """Scaled features of the training structures that are kept."""
+        stored = self.get_buffer(f"{part}_points")
+        if part != "fragments":
+            return stored
+        if self._bits is None or self._bits.device != stored.device:
+            self._bits = thermometer(stored)
+        return self._bits
+
+    def likeness(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Covariance of B structures, by scaled features, with the training structures, ``[B, m]``."""
+        total: Tensor | None = None
+        for part in self.parts:
+            compare = tanimoto if part == "fragments" else squared_distances
+            raw = compare(features[part], self.points(part))
+            scale, length = self.get_buffer(f"{part}_scale"), self.get_buffer(f"{part}_length")
+            added = covariance(part, raw, scale, length)
+            total = added if total is None else total + added
+        assert total is not None  # there is at least one part
+        return total
+
+    def forward(self, states: Tensor, descriptors: Tensor, n_fragments: int) -> Tensor:
+        """Scores: of the masses between ``edges``, ``[B, E]``, or of classes, ``[B, C]``.
+
+        Args:
+            states: of the network, ``[B, S]``.
+            descriptors: of the whole structures, ``[B, G + F]``.
+            n_fragments: F, how many of them, the last, are counts of fragments.
+        """
+        features = {p: self.scaled(p, self.read(p, states, descriptors, n_fragments)) for p in self.parts}
+        likeness = self.likeness(features)
+        mean = (likeness.double() @ self.get_buffer("weights").double()).to(likeness.dtype)
+        explained = (
+            (likeness.index_select(1, self.get_buffer("chosen")) @ self.get_buffer("factor").T).square().sum(dim=1)
+        )
+        own = sum(self.get_buffer(f"{part}_scale") for part in self.parts)
+        variance = (own - explained).clamp(min=0.0) + self.get_buffer("noise")
+        return self.scores(mean, variance)
+
+    def scores(self, mean: Tensor, variance: Tensor) -> Tensor:
+        """Scores from means ``[B, T]`` and variances ``[B]``, both in units of the labels' spread."""
+        edges = self.get_buffer("edges")
+        if not len(edges):
+            return mean * self.get_buffer("sharpness") / (1.0 + variance).sqrt().unsqueeze(1)
+        return log_masses(mean[:, 0], variance, edges)
+
+
+def log_masses(mean: Tensor, variance: Tensor, edges: Tensor) -> Tensor:
+    """Logarithms of the masses that normal distributions have up to the first edge and between the edges, ``[B, E]``; what lies
+    beyond the last edge counts to the last mass.
+    """
+    spread = variance.sqrt().clamp(min=LEAST_SPREAD).unsqueeze(1)
+    z = ((edges - mean.unsqueeze(1)) / spread).double()
+    z = torch.cat([z[:, :-1], torch.full_like(z[:, :1], torch.inf)], dim=1)
+    below = torch.special.ndtr(z)
+    above = torch.special.ndtr(-z)
+    left = torch.cat([below[:, :1], below.diff(dim=1)], dim=1)
+    right = torch.cat([1.0 - above[:, :1], -above.diff(dim=1)], dim=1)  # exact where the left one cancels
+    masses = torch.where(z < 0.0, left, right)
+    return (masses.clamp(min=0.0) + 1e-12).log().to(mean.dtype)
+
+
+class KernelNetwork(EquilibriumNetwork):
+    """A trained network whose own head is replaced by a :class:`KernelLayer`.
+
+    Args:
+        config: options of the network.
+        n_classes: of its own head, which stays but is not used.
+        layer: the last layer.
+        n_descriptors: how many channels of the whole, the last, are descriptors.
+        n_fragments: how many of these, the last, are counts.
+    """
+
+    def __init__(
+        self, config: ModelConfig, n_classes: int, layer: KernelLayer, n_descriptors: int, n_fragments: int
+    ) -> None:
+        super().__init__(config, n_classes)
+        self.n_classes, self.layer = n_classes, layer
+        self.n_descriptors, self.n_fragments = n_descriptors, n_fragments
+
+    def described(self) -> dict[str, Any]:
+        """What a model card says of the last layer, so that :meth:`of_description` can make the network."""
+        return {
+            "kind": "kernel",
+            "parts": list(self.layer.parts),
+            "shapes": self.layer.shapes(),
+            "classes_of_own_head": self.n_classes,
+            "descriptors": self.n_descriptors,
+            "fragments": self.n_fragments,
+        }
+
+    @classmethod
+    def of_description(cls, config: ModelConfig, described: Any, weights: Mapping[str, Tensor]) -> KernelNetwork:
+        """The network that :meth:`described` tells of, its weights still to be read.
+
+        Args:
+            config: options of the network.
+            described: from a model card, perhaps damaged.
+            weights: that will be read, by their names.
+
+        Raises:
+            ValueError, TypeError, KeyError: the description is none, or does not fit the weights.
+        """
+        if not isinstance(described, dict) or described.get("kind") != "kernel":
+            raise ValueError("its last layer is of an unknown kind")
+        parts = tuple(described["parts"])
+        if not parts or set(parts) - set(PARTS):
+            raise ValueError(f"its last layer has the parts {parts!r}, not some of {', '.join(PARTS)}")
+        shapes = {str(name): tuple(int(k) for k in shape) for name, shape in described["shapes"].items()}
+        stored = {
+            name.removeprefix("layer."): tuple(v.shape) for name, v in weights.items() if name.startswith("layer.")
+        }
+        if shapes != stored:
+            raise ValueError("the shapes of its last layer are not those of the weights")
+        counts = [int(described[name]) for name in ("classes_of_own_head", "descriptors", "fragments")]
+        if not (1 <= counts[0] <= MOST_CLASSES and 0 <= counts[2] <= counts[1]):
+            raise ValueError(f"its last layer has impossible counts {counts}")
+        return cls(config, counts[0], KernelLayer(parts, shapes), counts[1], counts[2])
+
+    def forward(self, batch: ImageBatch, keys: Any = None) -> Output:
+        """Scores of a batch of B images ``[B, E]`` or ``[B, C]``, the network's states, and quantiles that nothing reads."""
+        output = super().forward(batch, keys)
+        states = output.states
+        descriptors = states[:, :0]
+        if self.n_descriptors:
+            assert batch.of_whole is not None  # by the recipe of the images
+            descriptors = batch.of_whole[:, -self.n_descriptors :].to(states.dtype)
+        scores = self.layer(states, descriptors, self.n_fragments)
+        quantiles = scores.new_zeros(len(scores), 0 if self.layer.of_number else 3)
+        return Output(scores, quantiles, states, output.solution)
