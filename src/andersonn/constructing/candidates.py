@@ -15,6 +15,7 @@ import numpy as np
 from andersonn.constructing.material import Material, walk
 from andersonn.constructing.measures import label_errors, number_errors, score_of
 from andersonn.models.distribution import edges_for
+from andersonn.models.kernel_layer import SHARPNESS
 from andersonn.training.kernel_fitting import Features, Fitted, fit_kernel
 
 BINS = 240
@@ -123,11 +124,15 @@ def _last_layer(material: Material, targets: Targets, parts: tuple[str, ...], se
 
 def errors_of(fitted: Fitted, targets: Targets, material: Material) -> dict[str, Any]:
     """Errors of a last layer on structures that it was not fitted to."""
+    return errors_of_rows(fitted, targets, material, np.arange(len(material.fitted)))
+
+
+def errors_of_rows(fitted: Fitted, targets: Targets, material: Material, rows: np.ndarray) -> dict[str, Any]:
+    """:func:`errors_of` some of them, by their positions."""
+    values, mean = material.values[rows], fitted.mean[rows]
     if material.task.answer == "label":
-        labels = material.task.class_of(material.values)
-        return label_errors(labels, softmax(3.0 * fitted.mean), material.task.classes)
-    estimates = np.maximum(fitted.mean[:, 0] * targets.spread + targets.center, material.task.lowest)
-    return number_errors(material.values, estimates)
+        return label_errors(material.task.class_of(values), softmax(SHARPNESS * mean), material.task.classes)
+    return number_errors(values, np.maximum(mean[:, 0] * targets.spread + targets.center, material.task.lowest))
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -142,8 +147,9 @@ def baselines(material: Material, seed: int) -> Iterator[Candidate]:
     usual = "the shares of the classes" if labels else "the mean"
     linear = "logistic regression" if labels else "ridge regression"
     yield _baseline(material, "majority" if labels else "mean", f"always {usual}", lambda: _Usual(labels))
-    yield _baseline(material, linear, f"{linear} on descriptors", lambda: _linear(labels))
-    yield _baseline(material, "random forest", "random forest on descriptors", lambda: _forest(labels, seed))
+    yield _baseline(material, linear, f"{linear} on descriptors of the whole", lambda: _linear(labels))
+    of_forest = "random forest on descriptors of the whole"
+    yield _baseline(material, "random forest", of_forest, lambda: _forest(labels, seed))
 
 
 def _baseline(material: Material, name: str, what: str, make: Callable[[], Any]) -> Candidate:
@@ -185,8 +191,7 @@ def _baseline(material: Material, name: str, what: str, make: Callable[[], Any])
 def _inputs(features: Features) -> np.ndarray:
     """Descriptors as one table, what is missing as 0."""
     numbers = np.nan_to_num(features.numbers)
-    squashed = np.sign(numbers) * np.log1p(np.abs(numbers))
-    return np.hstack([squashed, np.minimum(features.fragments, 3.0)]).astype(np.float32)
+    return np.asarray(np.sign(numbers) * np.log1p(np.abs(numbers)), dtype=np.float32)
 
 
 def _linear(labels: bool) -> Any:
@@ -194,7 +199,7 @@ def _linear(labels: bool) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    model = LogisticRegression(C=0.05, max_iter=500) if labels else RidgeCV(alphas=(30.0, 100.0, 300.0, 1000.0, 3000.0))
+    model = LogisticRegression(C=0.05, max_iter=500) if labels else RidgeCV(alphas=(1.0, 3.0, 10.0, 30.0, 100.0, 300.0))
     return make_pipeline(StandardScaler(), model)
 
 
@@ -202,7 +207,7 @@ def _forest(labels: bool, seed: int) -> Any:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     kind = RandomForestClassifier if labels else RandomForestRegressor
-    return kind(TREES, max_features="sqrt" if labels else 0.1, random_state=seed, n_jobs=1)
+    return kind(TREES, max_features="sqrt" if labels else 0.33, random_state=seed, n_jobs=1)
 
 
 class _Usual:

@@ -77,9 +77,12 @@ def _network(chosen: Candidate, material: Material) -> KernelNetwork:
     count = len(descriptors.names_of(kind))
     fragments = descriptors.FRAGMENTS if kind == "molecule" else 0
     classes = len(material.start.task.classes)
-    network = KernelNetwork(own.config, classes, chosen.fitted.layer, count, fragments)
-    layer = {f"layer.{name}": value for name, value in chosen.fitted.layer.state_dict().items()}
-    network.load_state_dict(own.state_dict() | layer)
+    layer = chosen.fitted.layer
+    network = KernelNetwork(own.config, classes, layer, count, fragments, material.adapted)
+    own_values = {
+        name: value for name, value in network.state_dict().items() if name.startswith(("layer.", "adapted."))
+    }
+    network.load_state_dict(own.state_dict() | own_values)
     return network.eval()
 
 
@@ -102,14 +105,19 @@ def _calibration(
     outputs: Outputs, material: Material, targets: Targets, network: KernelNetwork, domain: Domain, seed: int
 ) -> Calibration | DistributionCalibration:
     task, values = material.task, material.values
+    rows = material.dataset.store.n_rows[material.fitted]
+    if (
+        material.adapted is not None
+    ):  # it has learned the training labels by heart, more or less: only the others tell how sure it is
+        rest = np.arange(len(material.dataset.sides["train"]), len(values))
+        outputs, values, rows = outputs.part(rest), values[rest], rows[rest]
     made = np.zeros(len(values), dtype=bool)
     if task.answer == "label":
         return fit_calibration(outputs.scores, outputs.quantiles, values, task, 1.0)
-    raw = DistributionCalibration.raw(targets.edges, values, task)
+    raw = DistributionCalibration.raw(targets.edges, material.values, task)
     found = fit_distributions(raw, outputs.scores, values, task, made)
     some = np.random.default_rng(seed).permutation(material.fitted)[:CORRUPTED]
     corrupted = domain.distance(corrupted_states(network, material.dataset, some, seed + 1))
-    rows = material.dataset.store.n_rows[material.fitted]
     return fit_doubt(found, outputs.scores, values, made, rows, domain.distance(outputs.states), corrupted)
 
 

@@ -16,6 +16,7 @@ from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.inference.forward import Outputs, forward
 from andersonn.inference.model_bundle import ModelBundle
+from andersonn.models import EquilibriumNetwork
 from andersonn.progress import Progress
 from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import registered, weights_folder
@@ -45,6 +46,7 @@ class Material:
         folds: number of the fold of each of them, ``[n]``.
         tested: indices of the test side.
         outputs: of the shipped network for ``fitted``.
+        adapted: a second network, whose states follow those of the shipped one; None: there is none.
     """
 
     task: Task
@@ -56,6 +58,7 @@ class Material:
     folds: np.ndarray
     tested: np.ndarray
     outputs: Outputs
+    adapted: EquilibriumNetwork | None = None
 
     @property
     def values(self) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""Networks of the table's own: the shipped one trained further on the table, or one from random weights."""
+"""Networks of the table's own: the shipped one trained further on the training side, alone and under a last layer."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,46 +12,102 @@ import numpy as np
 import pyarrow as pa
 
 from andersonn.config import TrainConfig
-from andersonn.constructing.candidates import Candidate, Targets, softmax
+from andersonn.constructing.candidates import WORDS, Candidate, Targets, errors_of_rows
 from andersonn.constructing.material import Material
-from andersonn.constructing.measures import label_errors, number_errors, score_of
+from andersonn.constructing.measures import label_errors, number_errors
 from andersonn.constructing.understanding import Understanding
 from andersonn.data.records import Records
 from andersonn.data.store import image_store
-from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.inference.forward import Outputs, forward
 from andersonn.inference.model_bundle import ModelBundle
+from andersonn.models import EquilibriumNetwork
 from andersonn.progress import Progress
-from andersonn.training.kernel_fitting import fit_kernel
+from andersonn.training.kernel_fitting import Fitted, fit_kernel
 from andersonn.training.run import train
 
-FEWEST = 400
-"""Training structures from which a network of the table's own is worth its time."""
-LONGEST, SHORTEST = 40, 4
+FEWEST = 100
+"""Training structures from which a network is trained further."""
+LONGEST, SHORTEST = 15, 3
 """Passes over the training data."""
-SECONDS_PER_ROW = 1.1e-4
-"""A first guess of what a pass takes for each row of an image, before one is measured."""
+MOST_SHOWN = 20_000
+"""Structures shown in all passes together, unless :data:`SHORTEST` passes show more: a table of thousands needs fewer passes."""
+SECONDS_PER_ROW = 1.2e-4
+"""What a pass takes for each row of an image, on a core of 2024, about."""
+BINS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class OwnNetwork:
-    """A trained network as a candidate.
+class Adapted:
+    """A shipped network that was trained further.
 
     Attributes:
-        candidate: with its errors on the validation side.
-        rival: the error of the best last layer on the same side, when fitted to the training side alone.
-        bundle: the calibrated, tested model.
-        folder: that it was trained into.
+        alone: the network as a candidate, judged on the validation side.
+        under_last_layer: a last layer on the states of the shipped and of this network, fitted to training and validation side; judged
+            on the validation side, when fitted to the training side.
+        rival: what the best last layer on the shipped network alone has on the same side, fitted to the same.
+        bundle: the trained network, calibrated and tested by its training.
+        material: with the states of both networks.
     """
 
-    candidate: Candidate
-    rival: float
+    alone: Candidate
+    under_last_layer: Candidate
+    rival: dict[str, Any]
     bundle: ModelBundle
-    folder: Path
+    material: Material
 
 
-def with_sides(understood: Understanding, material: Material) -> Records:
+def passes_within(material: Material, seconds: float) -> int:
+    """How many passes over the training data are worth while and fit into so many seconds; 0 if too few."""
+    train_side = material.dataset.sides["train"]
+    rows = int(material.dataset.store.n_rows[train_side].sum())
+    fitting = int(seconds / max(rows * SECONDS_PER_ROW, 1e-9))
+    wanted = int(np.clip(MOST_SHOWN // max(len(train_side), 1), SHORTEST, LONGEST))
+    return 0 if fitting < SHORTEST else min(fitting, wanted)
+
+
+def adapt(
+    understood: Understanding,
+    material: Material,
+    last_layer: Candidate,
+    folder: Path,
+    passes: int,
+    seed: int,
+    resume: bool,
+    progress: Progress,
+) -> Adapted | None:
+    """Trains the shipped network further on the training side and judges it; None, with a message, if it cannot be trained.
+
+    Args:
+        understood: the table.
+        material: images and sides.
+        last_layer: the best one on the shipped network.
+        folder: for the training.
+        passes: over the training data.
+        seed: of the training.
+        resume: go on with what is in the folder.
+        progress: listener.
+    """
+    began = time.process_time()
+    if not resume and folder.exists():
+        shutil.rmtree(folder)
+    config = _config(material, passes, seed)
+    try:
+        bundle = train(
+            material.task, _with_sides(understood, material), config, folder, resume, progress, material.start
+        )
+    except UsageError as error:
+        progress.say(f"the shipped network is not trained further: {error.message}")
+        return None
+    store = image_store(understood.records, bundle.config.image)
+    outputs = forward(bundle.network, store, np.concatenate([material.fitted, material.tested]))
+    alone = _alone(material, bundle, outputs, passes, time.process_time() - began)
+    both = _with_states_of(material, bundle, outputs)
+    under, rival = _under_last_layer(both, material, last_layer, seed, time.process_time() - began)
+    return Adapted(alone, under, rival, bundle, both)
+
+
+def _with_sides(understood: Understanding, material: Material) -> Records:
     """The records with a column of their sides, so that a training divides them in the same way."""
     table = understood.records.table
     sides = np.full(len(table), "train", dtype=object)
@@ -62,100 +118,85 @@ def with_sides(understood: Understanding, material: Material) -> Records:
     return Records(table.append_column("split", pa.array(sides.tolist(), pa.string())), understood.records.source)
 
 
-def passes_within(material: Material, seconds: float) -> int:
-    """How many passes over the training data fit into so many seconds; 0 if too few."""
-    rows = int(material.dataset.store.n_rows[material.dataset.sides["train"]].sum())
-    fitting = int(seconds / max(rows * SECONDS_PER_ROW, 1e-9))
-    return 0 if fitting < SHORTEST else min(fitting, LONGEST)
-
-
-def own_network(
-    understood: Understanding,
-    material: Material,
-    last_layer: Candidate,
-    folder: Path,
-    passes: int,
-    seed: int,
-    resume: bool,
-    progress: Progress,
-    from_shipped: bool = True,
-) -> OwnNetwork | None:
-    """Trains a network on the table and judges it on the validation side; None if it cannot be trained on it.
-
-    Args:
-        understood: the table.
-        material: images and sides.
-        last_layer: the best one, its rival.
-        folder: for the training.
-        passes: over the training data.
-        seed: of the training.
-        resume: go on with what is in the folder.
-        progress: listener.
-        from_shipped: start from the shipped network, else from random weights.
-    """
-    began = time.process_time()
-    config = _config(material, passes, seed)
-    start = material.start if from_shipped else None
-    if not resume and folder.exists():
-        shutil.rmtree(folder)
-    try:
-        bundle = train(material.task, with_sides(understood, material), config, folder, resume, progress, start)
-    except UsageError as error:
-        progress.say(f"no network of its own: {error.message}")
-        return None
-    side = material.dataset.sides["validation"]
-    outputs = forward(bundle.network, image_store(understood.records, bundle.config.image), side)
-    values = material.dataset.values[side]
-    made = np.zeros(len(side), dtype=bool)
-    errors = _errors(bundle, outputs, values, made, material.task)
-    how = "trained further on the table" if from_shipped else "trained on the table from random weights"
-    name = f"{material.start.task.name} network {'trained further' if from_shipped else 'from random weights'}"
-    rival = _rival(material, last_layer, seed)
-    candidate = Candidate(
-        name=name,
-        what=f"equilibrium network, {how}, {passes} passes",
-        validation=errors,
-        judged_on=len(side),
-        cpu_seconds=time.process_time() - began,
-        note=f"on the same {len(side)} validation structures the last layer has {rival:.3g}",
-    )
-    return OwnNetwork(candidate, rival, bundle, folder)
-
-
 def _config(material: Material, passes: int, seed: int) -> TrainConfig:
     """Options of the shipped network, with one distribution as its answer, for so many passes."""
     own = material.start.config
-    answer = {"answer": "classes" if material.task.answer == "label" else "distribution", "bins": 64}
-    model = own.model.model_copy(update=answer)
+    answer = {"answer": "classes" if material.task.answer == "label" else "distribution", "bins": BINS}
     changed: dict[str, Any] = {
-        "model": model, "epochs": passes, "seed": seed, "thresholds": None, "limit": None, "balance": 0.0,
-        "conformers": 1, "learning_rate": min(own.learning_rate, 1e-3), "label_smoothing": 0.0,
+        "model": own.model.model_copy(update=answer), "epochs": passes, "seed": seed, "thresholds": None, "limit": None,
+        "balance": 0.0, "conformers": 1, "learning_rate": min(own.learning_rate, 1e-3), "label_smoothing": 0.0,
     }  # fmt: skip
     return own.model_copy(update=changed)
 
 
-def _errors(bundle: ModelBundle, outputs: Outputs, values: np.ndarray, made: np.ndarray, task: Task) -> dict[str, Any]:
-    calibration = bundle.calibration
-    if task.answer == "label":
-        return label_errors(task.class_of(values), calibration.probabilities(outputs.scores, made), task.classes)
-    estimates, _ = calibration.estimates(outputs.scores, outputs.quantiles, made)
-    return number_errors(values, estimates)
-
-
-def _rival(material: Material, last_layer: Candidate, seed: int) -> float:
-    """Error of the last layer on the validation side, when fitted to the training side alone."""
-    held = len(material.dataset.sides["train"])
-    rest = np.arange(held, len(material.fitted))
-    targets = Targets.of(material)
-    folds = np.concatenate([np.arange(held) % 2 + 1, np.zeros(len(rest), dtype=np.int64)])
-    assert last_layer.fitted is not None  # a last layer has one
-    # As one fold, the validation side is answered by the training side alone.
-    found = fit_kernel(
-        material.of_fitted, targets.scaled, folds, last_layer.extra["parts"], targets.scaled_edges, seed
-    ).mean[rest]
-    values = material.values[rest]
+def _alone(material: Material, bundle: ModelBundle, outputs: Outputs, passes: int, cpu: float) -> Candidate:
+    """The network by itself, on the validation side."""
+    rest = _validation_rows(material)
+    scores, quantiles, values = outputs.scores[rest], outputs.quantiles[rest], material.values[rest]
+    made = np.zeros(len(rest), dtype=bool)
     if material.task.answer == "label":
-        labels = material.task.class_of(values)
-        return score_of(label_errors(labels, softmax(3.0 * found), material.task.classes))
-    estimates = found[:, 0] * targets.spread + targets.center
-    return score_of(number_errors(values, np.maximum(estimates, material.task.lowest)))
+        p = bundle.calibration.probabilities(scores, made)
+        errors = label_errors(material.task.class_of(values), p, material.task.classes)
+    else:
+        errors = number_errors(values, bundle.calibration.estimates(scores, quantiles, made)[0])
+    name = f"{material.start.task.name} network trained further"
+    what = f"equilibrium network, trained further on the table, {passes} passes"
+    return Candidate(name, what, errors, len(rest), cpu, note=NOTE)
+
+
+NOTE = "judged on the validation side alone"
+
+
+def _validation_rows(material: Material) -> np.ndarray:
+    """Positions of the validation side among the fitted structures."""
+    return np.arange(len(material.dataset.sides["train"]), len(material.fitted))
+
+
+def _with_states_of(material: Material, bundle: ModelBundle, outputs: Outputs) -> Material:
+    """The material with the states of a second network after those of the shipped one."""
+    assert isinstance(bundle.network, EquilibriumNetwork)  # a training makes no ensemble
+    states = np.hstack([material.features.states, outputs.states])
+    fitted = np.arange(len(material.fitted))
+    return replace(
+        material,
+        features=replace(material.features, states=states),
+        outputs=material.outputs._replace(states=states[fitted]),
+        adapted=bundle.network,
+    )
+
+
+def _under_last_layer(
+    both: Material, material: Material, last_layer: Candidate, seed: int, cpu: float
+) -> tuple[Candidate, dict[str, Any]]:
+    """A last layer on both networks, and what its rival has on the validation side."""
+    began = time.process_time()
+    rest, targets = _validation_rows(material), Targets.of(material)
+    parts = tuple(dict.fromkeys(("states", *last_layer.extra["parts"])))
+    errors, rival = (
+        errors_of_rows(_fitted(each, targets, of, _apart(each), seed), targets, each, rest)
+        for each, of in ((both, parts), (material, last_layer.extra["parts"]))
+    )
+    whole = _fitted(both, targets, parts, both.folds, seed)
+    source, read = material.start.task.name, ", ".join(WORDS[part] for part in parts[1:])
+    candidate = Candidate(
+        name=f"last layer on the {source} network as shipped and trained further",
+        what="Bayesian last layer (Gaussian process) on what the network sees, as shipped and trained further"
+        + (f", and {read}" if read else ""),
+        validation=errors,
+        judged_on=len(rest),
+        cpu_seconds=cpu + time.process_time() - began,
+        fitted=whole,
+        note=NOTE,
+        extra={"parts": parts},
+    )
+    return candidate, rival
+
+
+def _apart(material: Material) -> np.ndarray:
+    """Folds of which the validation side is one, so that it is answered by the training side alone."""
+    held = len(material.dataset.sides["train"])
+    return np.concatenate([np.arange(held) % 2 + 1, np.zeros(len(material.fitted) - held, dtype=np.int64)])
+
+
+def _fitted(material: Material, targets: Targets, parts: tuple[str, ...], folds: np.ndarray, seed: int) -> Fitted:
+    return fit_kernel(material.of_fitted, targets.scaled, folds, parts, targets.scaled_edges, seed)

@@ -13,7 +13,8 @@ from andersonn.constructing.content import content_of
 from andersonn.constructing.finishing import Finished, finished
 from andersonn.constructing.learning import at_twice, learning_curve
 from andersonn.constructing.material import Material, material_for, starts_for
-from andersonn.constructing.own_networks import FEWEST, OwnNetwork, own_network, passes_within
+from andersonn.constructing.measures import score_of
+from andersonn.constructing.own_networks import FEWEST, Adapted, adapt, passes_within
 from andersonn.constructing.report import verdict, write_report
 from andersonn.constructing.understanding import Understanding
 from andersonn.data.store import image_store
@@ -28,6 +29,8 @@ BUDGET = 120.0
 CONSTRUCTION = "construction.json"
 SECONDS_OF_VOIDS, SHARE = 0.06, 0.3
 """That pores of a structure take, about; and the share of the budget that they may take."""
+LEFT = 0.7
+"""Share of the time left that training may take."""
 NETWORK = "network"
 """Folder inside the model's, while a network of its own is trained."""
 
@@ -55,12 +58,12 @@ class Construction:
 
 @dataclass(frozen=True, eq=False)
 class _Tried:
-    """All that was tried: the material of each start, its candidates, and what was chosen."""
+    """All that was tried: the material of the chosen candidate, all candidates, and the network that was trained further."""
 
     material: Material
     candidates: list[Candidate]
     chosen: Candidate
-    own: OwnNetwork | None
+    adapted: Adapted | None
 
 
 def construct(
@@ -122,16 +125,20 @@ def _tried(
         simple.append(baseline)
         progress.update(k)
     progress.finish()
-    own = None
-    left = budget_s - (time.monotonic() - began)
-    if len(material.dataset.sides["train"]) >= FEWEST and (passes := passes_within(material, 0.8 * left)):
-        progress.say(f"a network of its own is trained: {passes} passes")
-        own = own_network(understood, material, best, out / NETWORK, passes, seed, resume, progress)
-    chosen = best
-    if own is not None:
-        candidates.append(own.candidate)
-        chosen = own.candidate if own.candidate.score < own.rival else best
-    return _Tried(material, [*candidates, *simple], chosen, own)
+    left, adapted = budget_s - (time.monotonic() - began), None
+    if len(material.dataset.sides["train"]) >= FEWEST and (passes := passes_within(material, LEFT * left)):
+        progress.say(f"the {material.start.task.name} network is trained further: {passes} passes")
+        adapted = adapt(understood, material, best, out / NETWORK, passes, seed, resume, progress)
+    if adapted is None:
+        return _Tried(material, [*candidates, *simple], best, None)
+    rival = score_of(adapted.rival)
+    tried = [*candidates, adapted.under_last_layer, adapted.alone, *simple]
+    found = min(adapted.under_last_layer, adapted.alone, key=lambda each: each.score)
+    if found.score < rival:
+        found = replace(found, note=f"{found.note}, where the {best.name} has {rival:.3g}")
+        tried = [found if each.name == found.name else each for each in tried]
+        return _Tried(adapted.material if found.fitted else material, tried, found, adapted)
+    return _Tried(material, tried, best, adapted)
 
 
 def _last_layers(
@@ -157,20 +164,22 @@ def _last_layers(
 
 
 def _last_layer(tried: _Tried) -> Candidate:
+    if tried.chosen.fitted is not None:
+        return tried.chosen
     return min((each for each in tried.candidates if each.fitted is not None), key=lambda each: each.score)
 
 
 def _finished(tried: _Tried, understood: Understanding, seed: int) -> Finished:
     """The chosen model, calibrated and tested."""
-    if tried.own is not None and tried.chosen is tried.own.candidate:
+    if tried.chosen.fitted is None:
         return _of_network(tried, understood)
     return finished(tried.chosen, tried.material, understood, seed)
 
 
 def _of_network(tried: _Tried, understood: Understanding) -> Finished:
     """The test of a network that was calibrated and tested by its training."""
-    assert tried.own is not None  # it is what was chosen
-    bundle, material = tried.own.bundle, tried.material
+    assert tried.adapted is not None  # it is what was chosen
+    bundle, material = tried.adapted.bundle, tried.material
     assert bundle.domain is not None  # a training fits one
     tested = forward(bundle.network, image_store(understood.records, bundle.config.image), material.tested)
     bundle = replace(bundle, provenance=bundle.provenance | {"metrics": {"test": bundle.provenance["metrics"]["test"]}})

@@ -48,10 +48,12 @@ class Ensemble(nn.Module):
         log_p = torch.stack([output.scores.log_softmax(dim=1) for output in outputs])
         scores = log_p.logsumexp(dim=0) - math.log(len(outputs))
         quantiles = torch.stack([output.quantiles for output in outputs]).mean(dim=0)
-        return Output(scores, quantiles, outputs[0].states, _worst([output.solution for output in outputs]))
+        return Output(scores, quantiles, outputs[0].states, worst_of([output.solution for output in outputs]))
 
 
-def _worst(solutions: Sequence[FixedPoint]) -> FixedPoint:
+def worst_of(solutions: Sequence[FixedPoint]) -> FixedPoint:
+    """The record of several solves of the same structures: of each the worst, and all evaluations."""
+
     def most(name: str) -> Tensor:
         return torch.stack([getattr(solution, name) for solution in solutions]).amax(dim=0)
 

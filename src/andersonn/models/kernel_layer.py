@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
+from andersonn.models.ensemble import worst_of
 from andersonn.models.network import EquilibriumNetwork, Output
 
 PARTS = ("states", "numbers", "fragments")
@@ -24,6 +25,8 @@ LEVELS = 3
 """A fragment that occurs at least k times is a feature of its own, for k up to this."""
 FARTHEST = 6.0
 """Scaled features are cut off here, in standard deviations of the training structures."""
+SHARPNESS = 3.0
+"""Of the scores of classes, before they are calibrated."""
 MOST_CLASSES = 1000
 LEAST_SPREAD = 1e-3
 """Of an answer, in units of the spread of the training labels."""
@@ -155,7 +158,7 @@ class KernelLayer(nn.Module):
         """Scores from means ``[B, T]`` and variances ``[B]``, both in units of the labels' spread."""
         edges = self.get_buffer("edges")
         if not len(edges):
-            return mean * self.get_buffer("sharpness") / (1.0 + variance).sqrt().unsqueeze(1)
+            return SHARPNESS * mean / (1.0 + variance).sqrt().unsqueeze(1)
         return log_masses(mean[:, 0], variance, edges)
 
 
@@ -183,18 +186,25 @@ class KernelNetwork(EquilibriumNetwork):
         layer: the last layer.
         n_descriptors: how many channels of the whole, the last, are descriptors.
         n_fragments: how many of these, the last, are counts.
+        adapted: a second network that was trained further on the table; the states are then those of both, the first ones first.
     """
 
     def __init__(
-        self, config: ModelConfig, n_classes: int, layer: KernelLayer, n_descriptors: int, n_fragments: int
+        self,
+        config: ModelConfig,
+        n_classes: int,
+        layer: KernelLayer,
+        n_descriptors: int,
+        n_fragments: int,
+        adapted: EquilibriumNetwork | None = None,
     ) -> None:
         super().__init__(config, n_classes)
-        self.n_classes, self.layer = n_classes, layer
+        self.n_classes, self.layer, self.adapted = n_classes, layer, adapted
         self.n_descriptors, self.n_fragments = n_descriptors, n_fragments
 
     def described(self) -> dict[str, Any]:
         """What a model card says of the last layer, so that :meth:`of_description` can make the network."""
-        return {
+        content = {
             "kind": "kernel",
             "parts": list(self.layer.parts),
             "shapes": self.layer.shapes(),
@@ -202,6 +212,10 @@ class KernelNetwork(EquilibriumNetwork):
             "descriptors": self.n_descriptors,
             "fragments": self.n_fragments,
         }
+        if self.adapted is not None:
+            options = self.adapted.config
+            content["adapted"] = {"answer": options.answer, "bins": options.bins, "scores": self.adapted.n_scores}
+        return content
 
     @classmethod
     def of_description(cls, config: ModelConfig, described: Any, weights: Mapping[str, Tensor]) -> KernelNetwork:
@@ -229,16 +243,27 @@ class KernelNetwork(EquilibriumNetwork):
         counts = [int(described[name]) for name in ("classes_of_own_head", "descriptors", "fragments")]
         if not (1 <= counts[0] <= MOST_CLASSES and 0 <= counts[2] <= counts[1]):
             raise ValueError(f"its last layer has impossible counts {counts}")
-        return cls(config, counts[0], KernelLayer(parts, shapes), counts[1], counts[2])
+        adapted = None
+        if "adapted" in described:
+            options = config.model_copy(update={name: described["adapted"][name] for name in ("answer", "bins")})
+            scores = int(described["adapted"]["scores"])
+            if not (options.answer in ("classes", "distribution") and 1 <= scores <= MOST_CLASSES):
+                raise ValueError("its adapted network has impossible options")
+            adapted = EquilibriumNetwork(options, scores)
+        return cls(config, counts[0], KernelLayer(parts, shapes), counts[1], counts[2], adapted)
 
     def forward(self, batch: ImageBatch, keys: Any = None) -> Output:
-        """Scores of a batch of B images ``[B, E]`` or ``[B, C]``, the network's states, and quantiles that nothing reads."""
+        """Scores of a batch of B images ``[B, E]`` or ``[B, C]``, the states, and quantiles that nothing reads."""
         output = super().forward(batch, keys)
-        states = output.states
+        states, solution = output.states, output.solution
+        if self.adapted is not None:
+            other = self.adapted(batch, keys)
+            states = torch.cat([states, other.states], dim=1)
+            solution = worst_of([solution, other.solution])
         descriptors = states[:, :0]
         if self.n_descriptors:
             assert batch.of_whole is not None  # by the recipe of the images
             descriptors = batch.of_whole[:, -self.n_descriptors :].to(states.dtype)
         scores = self.layer(states, descriptors, self.n_fragments)
         quantiles = scores.new_zeros(len(scores), 0 if self.layer.of_number else 3)
-        return Output(scores, quantiles, states, output.solution)
+        return Output(scores, quantiles, states, solution)

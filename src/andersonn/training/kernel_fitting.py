@@ -181,8 +181,11 @@ def _tuned(setting: _Setting, y: Tensor, rows: Tensor) -> Tensor:
         found.backward()
         return found
 
-    with torch.enable_grad():
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
+    try:
+        with torch.enable_grad():
+            optimizer.step(loss)  # type: ignore[no-untyped-call]
+    except torch.linalg.LinAlgError:  # a step into parameters without a positive covariance
+        return first
     found = parameters.detach()
     return found if bool(torch.isfinite(found).all()) else first
 
@@ -237,7 +240,6 @@ def _layer(setting: _Setting, parameters: Tensor, kept: Tensor, values: dict[str
         for name in ("kept", "center", "spread"):
             if f"{part}_{name}" in setting.buffers:
                 values[f"{part}_{name}"] = setting.buffers[f"{part}_{name}"]
-    values.setdefault("sharpness", torch.tensor(3.0))
     layer = KernelLayer(setting.parts, {name: tuple(value.shape) for name, value in values.items()})
     for name, value in values.items():
         getattr(layer, name).copy_(value)
