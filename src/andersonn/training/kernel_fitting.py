@@ -13,7 +13,7 @@ from andersonn.models.kernel_layer import KernelLayer, covariance, squared_dista
 MOST_EXACT = 5000
 """Structures up to which all are kept; of more, so many at random stand for all (subset of regressors)."""
 MOST_KEPT = 3000
-MOST_TUNED = 1000
+MOST_TUNED = 600
 """Structures on which the parameters of the covariance are fitted."""
 MOST_FOR_SPREAD = 1024
 """Structures by which an answer knows how unsure it is."""
