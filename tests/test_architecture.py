@@ -19,7 +19,7 @@ FLOORS = (
     {"inference"},
     {"training"},
     {"scientist"},
-    {"estimators", "screening", "measuring"},
+    {"estimators", "screening", "measuring", "constructing"},
     {"demo", "web"},
     {"cli"},
     {"__main__"},

@@ -9,6 +9,7 @@ import typer
 from andersonn import __version__
 from andersonn.cli import (
     card,
+    construct,
     data,
     demo,
     doctor,
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.command("demo", help=demo.HELP)(demo.demo)
 app.command("train", cls=CommandWithTasks, help=train.HELP)(train.train)
+app.command("construct", help=construct.HELP)(construct.construct)
 app.command("predict", cls=CommandWithTasks, help=predict.HELP)(predict.predict)
 app.command("evaluate", cls=CommandWithTasks, help=evaluate.HELP)(evaluate.evaluate)
 app.command("screen", help=screen.HELP)(screen.screen)

@@ -89,7 +89,7 @@ def _of_parquet(path: Path, labels: Sequence[str], columns: Columns, label_colum
         raise UsageError(error.kind, error.message, error.hint) from None
     at = {label: _label(names, label, label_column, _numeric(pq.read_schema(path)), str(path)) for label in labels}
     chosen = {label: names[k] for label, k in at.items()} | {name: name for name in (*LISTS, "split") if name in names}
-    for name, k in (("smiles", roles.smiles), ("id", roles.id), ("group", _group(names))):
+    for name, k in (("smiles", roles.smiles), ("id", roles.id), ("group", group_column(names))):
         chosen |= {name: names[k]} if k is not None else {}
     table = read_sound(path, list(dict.fromkeys(chosen.values())))
     found = {name: table[of] for name, of in chosen.items()}
@@ -116,8 +116,8 @@ def _of_rows(
     roles = Roles.of(table.names, columns, sample, table.what)
     numeric = [name for k, name in enumerate(table.names) if sample and all(_is_number(row[k]) for row in sample)]
     at = {label: _label(table.names, label, label_column, numeric, str(path)) for label in labels}
-    group, split = _group(table.names), next((k for k, n in enumerate(table.names) if plain(n) == "split"), None)
-    rows = [_row(table, roles, at, group, split, path.parent, *row) for row in table.rows]
+    group, split = group_column(table.names), next((k for k, n in enumerate(table.names) if plain(n) == "split"), None)
+    rows = [record_of_row(table, roles, at, group, split, path.parent, *row) for row in table.rows]
     if not rows:
         raise UsageError("no_records", f"{str(path)!r} holds no records", "give a file with at least one row")
     chosen = {label: table.names[k] for label, k in at.items()}
@@ -133,7 +133,7 @@ def _of_rows(
     return Records(pa.Table.from_pylist(rows, pa.schema([f for f in schema if f[0] not in left_out])), str(path))
 
 
-def _row(
+def record_of_row(
     table: Table,
     roles: Roles,
     at: dict[str, int],
@@ -143,7 +143,18 @@ def _row(
     number: str,
     values: Any,
 ) -> dict[str, Any]:
-    """One record; its error, if any, is in ``problem``."""
+    """One record of a table's row; its error, if any, is in ``problem``. SMILES are not yet read; files and atoms are.
+
+    Args:
+        table: the row is of.
+        roles: of the columns that make its structure.
+        at: name of a label → its column.
+        group: column of split keys; None makes them of scaffold or formula.
+        split: column of the split; None if there is none.
+        folder: in which files are looked for that a row names.
+        number: of the row in its table.
+        values: of the row, or its error.
+    """
     row: dict[str, Any] = {"id": f"row {number}", "group": f"row {number}"}
     if isinstance(values, InputError):
         return row | {"problem": values.message}
@@ -156,8 +167,9 @@ def _row(
         row["split"] = str(values[split]).strip().lower()
     smiles = None if roles.smiles is None or is_missing(values[roles.smiles]) else str(values[roles.smiles]).strip()
     structure = None
-    if roles.smiles is not None and roles.atoms is None:
+    if roles.smiles is not None:
         row["smiles"] = smiles
+    if roles.smiles is not None and (roles.atoms is None or (smiles and is_missing(values[roles.atoms[0]]))):
         if smiles is None:
             row["problem"] = "the row has no SMILES"
     else:
@@ -192,7 +204,8 @@ def _made_group(smiles: str | None, atoms: Any, id: str) -> str:
     return found or id
 
 
-def _group(names: Sequence[str]) -> int | None:
+def group_column(names: Sequence[str]) -> int | None:
+    """The position of the column of split keys, from 0; None if there is none."""
     return next((k for k, name in enumerate(names) if plain(name) == "group"), None)
 
 

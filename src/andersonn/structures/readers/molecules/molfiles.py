@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from andersonn.errors import InputError
 from andersonn.sanitize import lines_of
 from andersonn.structures.readers.content import read_parts, refuse_more_parts
-from andersonn.structures.readers.molecules.from_rdkit import to_structure
+from andersonn.structures.readers.molecules.from_rdkit import check_elements, has_geometry, sanitize, to_structure
 from andersonn.structures.readers.molecules.mol2 import HINT as MOL2_HINT
 from andersonn.structures.readers.molecules.mol2 import mol_of
 from andersonn.structures.structure import Structure
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
 RECORD_END = "$$$$"
+PROPERTY = re.compile(r"<([^>]{1,200})>")
 MOL2_TAG = "@<TRIPOS>MOLECULE"
 MOL2_START = re.compile(r"@<TRIPOS>MOLECULE", re.IGNORECASE)
 Parser = Callable[[str], "tuple[Mol, tuple[str, ...]]"]
@@ -29,6 +30,52 @@ MOL_HINT = "line 4 of a MOL block counts atoms and bonds; a line for each must f
 
 def parse_sdf(text: str, name: str) -> list[Structure | InputError]:
     """The molecules of an SDF or MOL file, V2000 or V3000, or what is wrong with one."""
+    records = _records_of_sdf(text)
+    return _read(records, [record.partition("\n")[0].strip() for record in records], _mol_block, name)
+
+
+def rows_of_sdf(text: str) -> Iterator[tuple[str, dict[str, Any] | InputError]]:
+    """The records of an SDF as rows of a table: number, and ``id``, ``smiles``, properties; of a molecule with a geometry also
+    ``atomic_numbers`` and ``positions`` in Å. The error of a record that cannot be read stands in its place.
+
+    Raises:
+        InputError: the file holds no molecule.
+    """
+    from rdkit import Chem, rdBase
+
+    for number, record in enumerate(_records_of_sdf(text), start=1):
+        try:
+            mol, _ = _mol_block(record)
+            structure = to_structure(Chem.Mol(mol)) if has_geometry(mol) else None
+            with rdBase.BlockLogs():
+                check_elements(mol)
+                sanitize(mol)
+                smiles = Chem.MolToSmiles(Chem.RemoveHs(mol))
+        except InputError as error:
+            yield str(number), error
+            continue
+        row: dict[str, Any] = {"id": record.partition("\n")[0].strip() or None, "smiles": smiles}
+        if structure is not None and not structure.generated_geometry:
+            row |= {"atomic_numbers": structure.Z, "positions": structure.xyz.ravel()}
+        yield str(number), row | {name: value for name, value in _properties(record).items() if name not in row}
+
+
+def _properties(record: str) -> dict[str, str]:
+    """The data of a record: name → value, as ``>  <logS>`` and the lines below it give them."""
+    found: dict[str, str] = {}
+    name = None
+    for line in lines_of(record):
+        if line.startswith(">") and (tag := PROPERTY.search(line)):
+            name = tag[1].strip()
+            found[name] = ""
+        elif name is not None and line.strip():
+            found[name] = f"{found[name]}\n{line}".strip()
+        elif name is not None and found[name]:
+            name = None  # a blank line ends the value
+    return found
+
+
+def _records_of_sdf(text: str) -> list[str]:
     records: list[str] = []
     lines: list[str] = []
     for line in lines_of(text):
@@ -42,7 +89,7 @@ def parse_sdf(text: str, name: str) -> list[Structure | InputError]:
         records.append("\n".join(lines))
     if not records:
         raise InputError("no_atoms", "the file holds no molecule", MOL_HINT)
-    return _read(records, [record.partition("\n")[0].strip() for record in records], _mol_block, name)
+    return records
 
 
 def parse_mol2(text: str, name: str) -> list[Structure | InputError]:

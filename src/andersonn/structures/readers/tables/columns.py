@@ -108,7 +108,7 @@ class Roles:
             return cls(smiles=smiles, id=id, atoms=atoms)
         if path is not None:
             return cls(path=path, id=id)
-        things = [k for k, name in enumerate(names) if plain(name) in MAYBE and _holds_structures(k, rows)]
+        things = [k for k, name in enumerate(names) if plain(name) in MAYBE and holds_structures(k, rows)]
         if len(things) == 1:
             return cls(thing=things[0], id=id if id != things[0] else None)
         raise _no_column(names, rows, what)
@@ -169,7 +169,7 @@ def _smiles(names: Sequence[str], what: str) -> int | None:
     )
 
 
-def _holds_structures(column: int, rows: Sequence[Sequence[Any]]) -> bool:
+def holds_structures(column: int, rows: Sequence[Sequence[Any]]) -> bool:
     """Whether most of some values of a column can be structures."""
     values = [row[column] for row in rows if len(row) > column and not is_missing(row[column])]
     good = sum(
@@ -204,7 +204,7 @@ def _no_column(names: Sequence[str], rows: Sequence[Sequence[Any]], what: str) -
     like = [
         names[k]
         for k in range(len(names))
-        if any(isinstance(row[k], str) for row in rows if len(row) > k) and _holds_structures(k, rows)
+        if any(isinstance(row[k], str) for row in rows if len(row) > k) and holds_structures(k, rows)
     ]
     hint = f"column {like[0]!r} seems to hold SMILES: --smiles-column {like[0]!r}" if len(like) == 1 else (
         "name it: --smiles-column NAME or --path-column NAME (in Python smiles_column=, path_column=)"

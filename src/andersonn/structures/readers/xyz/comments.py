@@ -100,6 +100,27 @@ def _said(line: str) -> dict[str, Any]:
     }
 
 
+def values_said(line: str) -> dict[str, Any]:
+    """The single values, texts and numbers, that a comment gives as ``key=value``, results of calculations among them, without
+    what describes the atoms.
+    """
+    from ase.io.extxyz import key_val_str_to_dict
+
+    if "=" not in line:
+        return {}
+    try:
+        found = key_val_str_to_dict(line)
+    except Exception:  # it raises whatever odd words run into
+        return {}
+    about_atoms = {"lattice", "properties", "pbc"}
+    stated = {word.partition("=")[0].strip() for word in re.findall(r"[^\s=]+\s*=", line)}
+    return {
+        name: value
+        for name, value in found.items()
+        if name.lower() not in about_atoms and name in stated and np.ndim(value) == 0
+    }
+
+
 def _announces_lattice(line: str) -> bool:
     """Whether a ``Lattice`` is meant as one: a quoted text of numbers or of several words, or several numbers."""
     for quote, value in LATTICE.findall(line):

@@ -17,7 +17,7 @@ from andersonn.sanitize import lines_of
 from andersonn.structures.readers.charges import COMMENT
 from andersonn.structures.readers.content import read_parts, refuse_more_parts
 from andersonn.structures.readers.words import NUMBER, decimal, symbols_of
-from andersonn.structures.readers.xyz.comments import Comment
+from andersonn.structures.readers.xyz.comments import Comment, values_said
 from andersonn.structures.readers.xyz.length_units import declared_unit, in_angstrom
 from andersonn.structures.structure import Structure, refuse_more_atoms
 
@@ -40,13 +40,35 @@ class _Frame:
 
 def parse_xyz(text: str, name: str) -> list[Structure | InputError]:
     """All frames of an xyz or extended xyz file, or what is wrong with a frame; a ``Lattice`` makes a frame periodic."""
+    frames = _all_frames(text)
+    return read_parts("frame", {str(k): partial(_structure, frame) for k, frame in enumerate(frames, start=1)}, name)
+
+
+def rows_of_xyz(text: str) -> Iterator[tuple[str, dict[str, Any] | InputError]]:
+    """The frames of an extended xyz file as rows of a table: number, and ``structure`` and what the comment says as
+    ``key=value``. The error of a frame that cannot be read stands in its place.
+
+    Raises:
+        InputError: the file has no atoms.
+    """
+    for number, frame in enumerate(_all_frames(text), start=1):
+        try:
+            structure = _structure(frame, f"frame {number}")
+        except InputError as error:
+            yield str(number), error
+            continue
+        said = {name: value for name, value in values_said(frame.lines[1]).items() if name != "structure"}
+        yield str(number), {"structure": structure} | said
+
+
+def _all_frames(text: str) -> list[_Frame]:
     frames = []
     for frame in _frames(lines_of(text)):
         frames.append(frame)
         refuse_more_parts(len(frames))
     if not frames:
         raise InputError("bad_xyz", "the xyz file has no atoms", HINT)
-    return read_parts("frame", {str(k): partial(_structure, frame) for k, frame in enumerate(frames, start=1)}, name)
+    return frames
 
 
 def atom_count(line: str) -> int | None:

@@ -1,0 +1,206 @@
+"""What a table says, before time is spent on it: which structures, which values, what is wrong, and how it is divided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from andersonn.constructing import checks, findings, sides, words
+from andersonn.constructing.duplicates import merged
+from andersonn.constructing.matter import Matter, located, read_matter
+from andersonn.constructing.naming import name_of, quantity_of
+from andersonn.constructing.sheets import Sheet, sheet_of
+from andersonn.constructing.targets import column_of, read_target
+from andersonn.data.records import Records
+from andersonn.data.tables import group_column
+from andersonn.progress import Progress, Silent
+
+
+@dataclass(frozen=True, eq=False)
+class Understanding:
+    """What a table says of one target.
+
+    Attributes:
+        source: file or folder, for people.
+        target: the column, as the user wrote it.
+        name: of the scientist: small letters, digits and _.
+        kind: numbers, or labels.
+        unit: of the numbers; empty if none is known, and for labels.
+        periodic: crystals (True) or molecules.
+        records: of usable rows, with the target in a column ``quantity`` and the column ``split`` if a column of the table makes the
+            split. No ``group`` is on two sides.
+        quantity: name of that column.
+        values: of the target, float64 ``[n]``; for labels the index into ``classes``.
+        classes: names of labels, or of what thresholds cut, in rising order; empty for numbers alone.
+        thresholds: rising, in ``unit``; empty if there are none.
+        split: what the sides are made by: ``"random"``, ``"group"``, ``"scaffold"``, or ``"column NAME"``.
+        sides: ``"train"``, ``"validation"`` and ``"test"`` → rows of ``records``, int64; no structure is on two of them.
+        unusable: row of the table → why it is not used.
+        findings: what a person should know, as sentences.
+        seed: of the split.
+    """
+
+    source: str
+    target: str
+    name: str
+    kind: Literal["number", "labels"]
+    unit: str
+    periodic: bool
+    records: Records
+    quantity: str
+    values: np.ndarray
+    classes: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    split: str
+    sides: dict[str, np.ndarray]
+    unusable: dict[str, str]
+    findings: tuple[str, ...]
+    seed: int = 0
+
+    def as_text(self) -> str:
+        """For people, as ``andersonn construct --dry-run`` prints it."""
+        return words.as_text(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return words.as_dict(self)
+
+
+def understand(
+    table: Any,
+    target: str,
+    *,
+    name: str | None = None,
+    unit: str | None = None,
+    thresholds: Sequence[float] | None = None,
+    classes: Sequence[str] | None = None,
+    structures: Any = None,
+    split: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Understanding:
+    """Reads a table of structures and values, and says what it holds.
+
+    Args:
+        table: path of a CSV, TSV, Excel or Parquet file, of an SDF or extended xyz with values, or of a folder of structure files
+            with ``id_prop.csv``; or a DataFrame, an Arrow table, a dict of columns, or a list of dicts.
+        target: column of what is to be predicted.
+        name: of the scientist; default: made of ``target``.
+        unit: of the numbers; default: as the table says.
+        thresholds: that cut numbers into classes, rising.
+        classes: names, in rising order: one more than there are thresholds; or of labels.
+        structures: column of SMILES, files or objects, or folder of the files that rows name; default: found by its name.
+        split: ``"random"`` (molecules are never divided), ``"scaffold"``, ``"group"`` (column ``group``, else scaffold or
+            formula), the name of a column that says ``train``, ``validation`` or ``test``, or ``"auto"``: column ``split`` if
+            there is one, else as ``"group"``.
+        seed: of the split.
+        progress: told how far the reading is.
+
+    Raises:
+        UsageError: the table cannot be read, lacks a column, holds fewer than 10 usable rows, or its target cannot be learned.
+
+    Examples:
+        >>> alkanes = [{"SMILES": "C" * n, "boiling point (K)": 300 + 25 * n} for n in range(5, 25)]
+        >>> found = understand(alkanes, "boiling point", split="random")
+        >>> found.name, found.unit, found.kind, {side: len(rows) for side, rows in found.sides.items()}
+        ('boiling_point', 'K', 'number', {'train': 16, 'validation': 2, 'test': 2})
+    """
+    cuts = checks.thresholds_of(thresholds, classes)
+    sheet = sheet_of(table, target)
+    column = column_of(sheet, target)
+    title = sheet.names[column]
+    sheet, roles, told = located(sheet, structures, column)
+    checks.refuse_role(sheet, column, roles)
+    read = read_target(sheet, column, unit, cuts, None if cuts else classes)
+    way, by = checks.way_of(sheet, split)
+    wanted = [k for k in range(len(sheet.rows)) if k not in read.problems]
+    group = None if way == "scaffold" else group_column(sheet.names)
+    matter = read_matter(sheet, roles, wanted, group, progress or Silent())
+    way = checks.settled(way, group, matter, wanted)
+    names = checks.names_of(sheet, roles)
+    problems = read.problems | matter.problems
+    usable = [k for k in wanted if k not in problems]
+    unusable = sheet.broken | {names[k]: problems[k] for k in sorted(problems)}
+    checks.require_some(sheet, len(usable), unusable)
+    if read.kind == "number":
+        findings.refuse_row_numbers(title, read.values[usable], column == roles.id)
+    given = None if by is None else _given(sheet, by, usable, matter, names)
+    joint = merged(usable, read.values, matter.same, matter.exact, names, read.classes)
+    unusable |= {names[k]: why for k, why in joint.problems.items()}
+    checks.require_some(sheet, len(joint.kept), unusable)
+    kept, values = joint.kept, joint.values[joint.kept]
+    named = checks.classes_of(read, cuts, classes, values, title)
+    index = checks.class_index(read, cuts, values)
+    groups = _groups(way, [matter.rows[k] for k in kept], [matter.same[k] for k in kept])
+    parts, told_parts = _divided(
+        groups, [matter.same[k] for k in kept], way, index, seed, None if given is None else [given[k] for k in kept]
+    )
+    told = [*sheet.told, *told, *read.told, *joint.told, *told_parts, *_lacking(parts, index, named)]
+    if read.kind == "number":
+        told += findings.outliers(values, [names[k] for k in kept])
+        told += [] if cuts else [findings.suggested(values)]
+        told += findings.repeated(sheet, column, kept, values, matter.heavy[kept])
+    quantity = quantity_of(title, read.unit)
+    records = _records(
+        sheet, [matter.rows[k] for k in kept], groups, {quantity: values}, parts if by is not None else None
+    )
+    return Understanding(
+        sheet.source, target, name_of(name, title), read.kind, read.unit, matter.periodic, records, quantity, values, named, cuts,
+        way, parts, unusable, tuple(told), seed,
+    )  # fmt: skip
+
+
+def _given(sheet: Sheet, by: int, usable: list[int], matter: Matter, names: list[str]) -> dict[int, str]:
+    """Row → side, as a column says."""
+    found = sides.said([sheet.rows[k][1][by] for k in usable], sheet.names[by])
+    sides.refuse_leaks(found, sheet.names[by], [matter.exact[k] for k in usable], [names[k] for k in usable])
+    return dict(zip(usable, found.tolist(), strict=True))
+
+
+def _groups(way: str, rows: list[dict[str, Any]], same: list[str]) -> list[str]:
+    """The group of each row; none is ever divided, unless a column says so."""
+    return list(same) if way == "random" else sides.joined([str(row["group"]) for row in rows], same)
+
+
+def _divided(
+    groups: list[str], same: list[str], way: str, index: np.ndarray | None, seed: int, given: list[str] | None
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Rows of each side, and findings."""
+    if given is not None:
+        return sides.by_column(np.array(given), way.removeprefix("column "), same, groups, seed)
+    what = {"scaffold": "scaffolds", "random": "structures"}.get(way, "groups")
+    return sides.divided(groups, seed, index, what), []
+
+
+def _lacking(parts: dict[str, np.ndarray], index: np.ndarray | None, classes: tuple[str, ...]) -> list[str]:
+    told = []
+    for side, members in parts.items():
+        there = set() if index is None else set(index[members].tolist())
+        lacking = [] if index is None else [repr(name) for k, name in enumerate(classes) if k not in there]
+        told += [f"no row of {', '.join(lacking[:5])} is in {side}"] if lacking else []
+    return told
+
+
+def _records(
+    sheet: Sheet, rows: list[dict[str, Any]], groups: list[str], labels: dict[str, np.ndarray], parts: dict[str, np.ndarray] | None
+) -> Records:  # fmt: skip
+    """Records of the rows, with their labels; and with the split, if a column makes it."""
+    columns: dict[str, Any] = {
+        "id": pa.array([row["id"] for row in rows], pa.string()),
+        "group": pa.array(groups, pa.string()),
+    }
+    for name, kind in (("atomic_numbers", pa.uint8()), ("positions", pa.float64()), ("cell", pa.float64())):
+        columns[name] = pa.array([row.get(name) for row in rows], pa.list_(kind))
+    if any(row.get("smiles") for row in rows):
+        columns["smiles"] = pa.array([row.get("smiles") for row in rows], pa.string())
+    columns |= {name: pa.array(values) for name, values in labels.items()}
+    if parts is not None:
+        side_of = np.full(len(rows), "", dtype=object)
+        for side, members in parts.items():
+            side_of[members] = side
+        columns["split"] = pa.array(side_of.tolist(), pa.string())
+    return Records(pa.table(columns), sheet.source)
