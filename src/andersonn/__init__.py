@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from andersonn.config import TrainConfig
+    from andersonn.constructing.public import construct
     from andersonn.data.records import Records
     from andersonn.data.tasks import Task
     from andersonn.errors import AndersonnError, InputError, UsageError
@@ -85,6 +86,7 @@ _HOME = {
         "bound_norm",
         "bound_norms",
         "bound_rows",
+        "construct",
         "contraction_rate",
         "correction_loss",
         "jacobian_penalty",
@@ -100,6 +102,7 @@ _HOME = {
     "andersonn.models": ("ConvolutionCell", "MessageCell"),
     "andersonn.inference.explain": ("Explanation",),
     "andersonn.inference.prediction": ("Failure", "Prediction"),
+    "andersonn.constructing.public": ("construct",),
     "andersonn.scientist": ("Scientist",),
     "andersonn.scientists.base": ("GeometryVariant", "ScientistSpec"),
     "andersonn.solvers": (
@@ -169,6 +172,7 @@ __all__ = [
     "bound_norm",
     "bound_norms",
     "bound_rows",
+    "construct",
     "contraction_rate",
     "correction_loss",
     "fixed_point",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from andersonn.config import TrainConfig, config_of
 from andersonn.data.records import Records
@@ -60,6 +61,33 @@ class Scientist(Predictor):
         first = None if start is None else start.bundle
         bundle = train(spec.task, records, config or config_of(spec), out, resume, progress, first)
         return cls(bundle, str(out), out)
+
+    def fine_tune(
+        self,
+        table: Any,
+        target: str | None = None,
+        out: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> Scientist:
+        """A new scientist that starts from this one and learns from a table; this one stays as it is.
+
+        Args:
+            table: as for :func:`andersonn.construct`.
+            target: column; default: this scientist's own quantity, with its classes and thresholds.
+            out: folder for the model; None: nothing is kept on disk.
+            **options: as for :func:`andersonn.construct`.
+
+        Raises:
+            UsageError: as of :func:`andersonn.construct`.
+        """
+        from andersonn.constructing.public import construct  # imported here: a prediction does without it
+
+        if target is None:
+            task = self.bundle.task
+            target, own = task.quantity, {"unit": task.unit, "name": f"own_{task.name}"}
+            cuts = {} if task.answer != "class" else {"thresholds": task.thresholds, "classes": task.classes}
+            options = own | cuts | options
+        return construct(table, target, out, start=self, **options)
 
     def export(self, folder: str | os.PathLike[str], licence: str = "mit") -> None:
         """Writes a folder that a model hub takes as it is and :meth:`load` reads: weights as safetensors, ``model.json``, a

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from andersonn.constructing.candidates import Candidate, Targets
-from andersonn.constructing.material import Material
+from andersonn.constructing.material import Material, with_sides
 from andersonn.constructing.understanding import Understanding
 from andersonn.data.splits import split_by, split_digest
 from andersonn.inference.distribution import DistributionCalibration
@@ -125,7 +125,7 @@ def _provenance(
     material: Material, understood: Understanding, metrics: dict[str, Any], network: KernelNetwork
 ) -> dict[str, Any]:
     """What ``model.json`` tells of the table, the start and the test."""
-    dataset, records = material.dataset, understood.records
+    dataset, records = material.dataset, with_sides(understood)
     labels = dataset.labels[material.fitted]
     return {
         "data": {

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from andersonn.config import TrainConfig
 from andersonn.constructing.understanding import Understanding
-from andersonn.data.records import SPLITS
+from andersonn.data.records import SPLITS, Records
 from andersonn.data.store import image_store
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.inference.forward import Outputs, forward
 from andersonn.inference.model_bundle import ModelBundle
-from andersonn.models import EquilibriumNetwork
+from andersonn.models import EquilibriumNetwork, KernelNetwork
 from andersonn.progress import Progress
-from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import registered, weights_folder
 from andersonn.structures import descriptors
 from andersonn.structures.descriptors import FRAGMENTS, Kind
@@ -122,20 +123,36 @@ def _named(thresholds: tuple[float, ...], unit: str) -> tuple[str, ...]:
     return (f"below_{marks[0]}", *between, f"from_{marks[-1]}")
 
 
-def starts_for(understood: Understanding) -> list[ScientistSpec]:
+@dataclass(frozen=True)
+class Start:
+    """A trained model from which a construction may start.
+
+    Attributes:
+        name: for people.
+        folder: of its files.
+        slow: whether its images take long, as those of pores.
+    """
+
+    name: str
+    folder: Path
+    slow: bool = False
+
+
+def starts_for(understood: Understanding) -> list[Start]:
     """The shipped scientists of that kind of structure, those first whose images take least time. Molecules are read by their bonds
     where a scientist can.
     """
-    found = []
+    specs = []
     for spec in registered().values():
         if spec.task.periodic is not understood.periodic or not spec.trained:
             continue
         by_bonds = not understood.periodic and "none" in spec.geometries and _has_bonds(understood)
-        found.append(spec.of_geometry("none") if by_bonds else spec)
-    if not found:
+        specs.append(spec.of_geometry("none") if by_bonds else spec)
+    if not specs:
         kind = "crystals" if understood.periodic else "molecules"
         raise UsageError("no_start", f"no shipped scientist is about {kind}", "install the package anew")
-    return sorted(found, key=lambda spec: (bool(spec.preset.get("image.voids")), spec.name))
+    found = [Start(spec.name, weights_folder(spec), bool(spec.preset.get("image.voids"))) for spec in specs]
+    return sorted(found, key=lambda start: (start.slow, start.name))
 
 
 def _has_bonds(understood: Understanding) -> bool:
@@ -144,13 +161,16 @@ def _has_bonds(understood: Understanding) -> bool:
     return "smiles" in records.table.column_names and not records.is_null("smiles").any()
 
 
-def material_for(understood: Understanding, spec: ScientistSpec, seed: int, progress: Progress) -> Material:
-    """Images, sides and features of a table, as one shipped scientist sees its structures.
+def material_for(understood: Understanding, given: Start, seed: int, progress: Progress) -> Material:
+    """Images, sides and features of a table, as one trained scientist sees its structures.
 
     Raises:
         UsageError: too few structures can be imaged.
     """
-    start = ModelBundle.load(weights_folder(spec))
+    start = ModelBundle.load(given.folder)
+    if not isinstance(start.network, EquilibriumNetwork) or isinstance(start.network, KernelNetwork):
+        told = f"{given.name} is an ensemble or was constructed itself, and nothing can start from it"
+        raise UsageError("bad_start", told, "start from a shipped scientist, or from a model that train made")
     recipe = _recipe(start.config.image)
     config = start.config.model_copy(update={"image": recipe, "thresholds": None, "conformers": 1, "limit": None})
     task, records = task_of(understood), understood.records
@@ -230,3 +250,23 @@ def walk(fold: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Positions of those outside and inside each fold that has any."""
     for k in np.unique(fold):
         yield np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+
+
+def with_sides(understood: Understanding) -> Records:
+    """The records with a column of their sides, so that trainings and tests divide them in the same way."""
+    table = understood.records.table
+    sides = np.full(len(table), "train", dtype=object)
+    for side, indices in understood.sides.items():
+        sides[indices] = side
+    if "split" in table.column_names:
+        table = table.drop_columns(["split"])
+    table = table.append_column("split", pa.array(sides.tolist(), pa.string()))
+    # Parquet names the content of lists "element"; so named here, a digest is the same before and after writing.
+    fields = [
+        pa.field(
+            field.name,
+            pa.list_(pa.field("element", field.type.value_type)) if pa.types.is_list(field.type) else field.type,
+        )
+        for field in table.schema
+    ]
+    return Records(table.cast(pa.schema(fields)), understood.records.source)

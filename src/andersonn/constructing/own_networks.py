@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from andersonn.config import TrainConfig
 from andersonn.constructing.candidates import WORDS, Candidate, Targets, errors_of_rows
-from andersonn.constructing.material import Material
+from andersonn.constructing.material import Material, with_sides
 from andersonn.constructing.measures import label_errors, number_errors
 from andersonn.constructing.understanding import Understanding
-from andersonn.data.records import Records
 from andersonn.data.store import image_store
 from andersonn.errors import UsageError
 from andersonn.inference.forward import Outputs, forward
@@ -93,9 +91,7 @@ def adapt(
         shutil.rmtree(folder)
     config = _config(material, passes, seed)
     try:
-        bundle = train(
-            material.task, _with_sides(understood, material), config, folder, resume, progress, material.start
-        )
+        bundle = train(material.task, with_sides(understood), config, folder, resume, progress, material.start)
     except UsageError as error:
         progress.say(f"the shipped network is not trained further: {error.message}")
         return None
@@ -105,17 +101,6 @@ def adapt(
     both = _with_states_of(material, bundle, outputs)
     under, rival = _under_last_layer(both, material, last_layer, seed, time.process_time() - began)
     return Adapted(alone, under, rival, bundle, both)
-
-
-def _with_sides(understood: Understanding, material: Material) -> Records:
-    """The records with a column of their sides, so that a training divides them in the same way."""
-    table = understood.records.table
-    sides = np.full(len(table), "train", dtype=object)
-    for side, indices in understood.sides.items():
-        sides[indices] = side
-    if "split" in table.column_names:
-        table = table.drop_columns(["split"])
-    return Records(table.append_column("split", pa.array(sides.tolist(), pa.string())), understood.records.source)
 
 
 def _config(material: Material, passes: int, seed: int) -> TrainConfig:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from andersonn.constructing.candidates import Candidate, baselines, last_layers
 from andersonn.constructing.content import content_of
 from andersonn.constructing.finishing import Finished, finished
 from andersonn.constructing.learning import at_twice, learning_curve
-from andersonn.constructing.material import Material, material_for, starts_for
+from andersonn.constructing.material import Material, Start, material_for, starts_for, task_of, with_sides
 from andersonn.constructing.measures import score_of
 from andersonn.constructing.own_networks import FEWEST, Adapted, adapt, passes_within
 from andersonn.constructing.report import verdict, write_report
 from andersonn.constructing.understanding import Understanding
+from andersonn.data.records import Records
+from andersonn.data.splits import SplitRule, split_digest
 from andersonn.data.store import image_store
+from andersonn.errors import UsageError
 from andersonn.inference.forward import forward
 from andersonn.inference.model_bundle import ModelBundle
-from andersonn.io.files import alone_in, from_json, require_writable, write_json
+from andersonn.io.files import alone_in, from_json, require_writable, write_json, write_whole
 from andersonn.progress import Progress, Silent
 from andersonn.training.folder import check_free, is_finished
 
@@ -29,6 +35,8 @@ BUDGET = 120.0
 CONSTRUCTION = "construction.json"
 SECONDS_OF_VOIDS, SHARE = 0.06, 0.3
 """That pores of a structure take, about; and the share of the budget that they may take."""
+TABLE = "table.parquet"
+"""The usable rows with their sides: ``evaluate`` prints the test again from it."""
 LEFT = 0.7
 """Share of the time left that training may take."""
 NETWORK = "network"
@@ -75,6 +83,7 @@ def construct(
     resume: bool = False,
     progress: Progress | None = None,
     command: str = "",
+    start: Start | None = None,
 ) -> Construction:
     """Makes a scientist of a table: tries last layers on shipped networks, networks of its own and simple baselines, chooses by
     structures that they have not seen, calibrates, tests once, and writes the model's folder with ``report.html``.
@@ -87,37 +96,59 @@ def construct(
         resume: go on with an unfinished construction in ``out``; a finished one is left as it is.
         progress: listener.
         command: for the report.
+        start: the only model to start from; None: the shipped ones of that kind of structure.
 
     Raises:
-        UsageError: too few structures can be used, or ``out`` is taken or cannot be written to.
+        UsageError: too few structures can be used, or ``out`` is taken, holds another construction, or cannot be written to.
     """
     progress, began, cpu = progress or Silent(), time.monotonic(), time.process_time()
     require_writable(out)
+    digest = _digest(understood, seed)
     with alone_in(out):
         if resume and is_finished(out) and (out / CONSTRUCTION).is_file():
-            return _read(out)
+            return _read(out, digest)
         check_free(out, resume)
-        tried = _tried(understood, out, budget_s, seed, resume, progress, began)
+        tried = _tried(understood, out, budget_s, seed, resume, progress, began, start)
         progress.start("calibration and test", 1)
         done = _finished(tried, understood, seed)
         curve = learning_curve(tried.material, _last_layer(tried), seed)
         progress.finish()
         spent = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - cpu}
         content = content_of(understood, tried.material, tried.candidates, tried.chosen, done, curve, at_twice(curve))
-        content |= {"command": command, **spent}
-        _write(out, done.bundle, content)
+        content |= {"command": command, "digest": digest, **spent}
+        _write(out, done.bundle, content, with_sides(understood))
     return Construction(out, content)
 
 
-def _read(out: Path) -> Construction:
-    return Construction(out, from_json((out / CONSTRUCTION).read_text(encoding="utf-8")))
+def _digest(understood: Understanding, seed: int) -> str:
+    """SHA-256 of all that a construction depends on but for time: structures, values, sides, question and seed."""
+    records = with_sides(understood)
+    parts = (
+        split_digest(records, SplitRule()), records.label_digest(understood.quantity), str(task_of(understood)), str(seed),
+    )  # fmt: skip
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _read(out: Path, digest: str) -> Construction:
+    """The finished construction in a folder.
+
+    Raises:
+        UsageError: it is of another table, question or seed.
+    """
+    content = from_json((out / CONSTRUCTION).read_text(encoding="utf-8"))
+    if content.get("digest") != digest:
+        told = f"{str(out)!r} holds a scientist of another table, target, split or seed"
+        raise UsageError("taken", told, "choose another --out or delete it")
+    return Construction(out, content)
 
 
 def _tried(
-    understood: Understanding, out: Path, budget_s: float, seed: int, resume: bool, progress: Progress, began: float
-) -> _Tried:
+    understood: Understanding, out: Path, budget_s: float, seed: int, resume: bool, progress: Progress, began: float,
+    start: Start | None,
+) -> _Tried:  # fmt: skip
     """All candidates, and the best of them."""
-    material, candidates = _last_layers(understood, budget_s, seed, progress, began)
+    starts = starts_for(understood) if start is None else [start]
+    material, candidates = _last_layers(understood, starts, budget_s, seed, progress, began)
     best = min(candidates, key=lambda each: each.score)
     progress.start("baselines", 3)
     simple = []
@@ -142,18 +173,18 @@ def _tried(
 
 
 def _last_layers(
-    understood: Understanding, budget_s: float, seed: int, progress: Progress, began: float
+    understood: Understanding, starts: list[Start], budget_s: float, seed: int, progress: Progress, began: float
 ) -> tuple[Material, list[Candidate]]:
     """Last layers on each shipped scientist of that matter that there is time for; the material of the best."""
     found: list[tuple[Material, list[Candidate]]] = []
-    for spec in starts_for(understood):
+    for given in starts:
         left = budget_s - (time.monotonic() - began)
-        slow = spec.preset.get("image.voids") and SECONDS_OF_VOIDS * len(understood.records) > SHARE * left
+        slow = given.slow and SECONDS_OF_VOIDS * len(understood.records) > SHARE * left
         if found and slow:
-            progress.say(f"{spec.name} is not tried: its images take longer than the budget allows")
+            progress.say(f"{given.name} is not tried: its images take longer than the budget allows")
             continue
-        material = material_for(understood, spec, seed, progress)
-        progress.start(f"last layers on {spec.name}", 3)
+        material = material_for(understood, given, seed, progress)
+        progress.start(f"last layers on {given.name}", 3)
         layers = []
         for k, each in enumerate(last_layers(material, seed), start=1):
             layers.append(each)
@@ -186,8 +217,9 @@ def _of_network(tried: _Tried, understood: Understanding) -> Finished:
     return Finished(bundle, tested, bundle.domain.distance(tested.states), bundle.provenance["metrics"]["test"])
 
 
-def _write(out: Path, bundle: ModelBundle, content: dict[str, Any]) -> None:
-    """All files; ``model.json`` last but for the report, so that a killed construction is not taken for a finished one."""
+def _write(out: Path, bundle: ModelBundle, content: dict[str, Any], records: Records) -> None:
+    """All files; ``model.json`` last, so that a killed construction is not taken for a finished one."""
+    write_whole(out / TABLE, lambda name: pq.write_table(records.table, name))
     write_json(out / CONSTRUCTION, content)
     write_report(content, out)
     write_json(out / "metrics.json", bundle.provenance["metrics"])
