@@ -20,6 +20,7 @@ FLOORS = (
     {"training"},
     {"scientist"},
     {"estimators", "screening", "measuring"},
+    {"constructing"},
     {"demo", "web"},
     {"cli"},
     {"__main__"},
