@@ -19,7 +19,12 @@ FLOORS = (
     {"inference"},
     {"training"},
     {"scientist"},
+<<<<<<< HEAD
     {"estimators", "screening", "measuring", "constructing"},
+=======
+    {"estimators", "screening", "measuring"},
+    {"constructing"},
+>>>>>>> report
     {"demo", "web"},
     {"cli"},
     {"__main__"},
