@@ -209,7 +209,7 @@ def test_unknown_verbs_and_options():
 
 
 def test_help_imports_nothing_heavy():
-    verbs = ("", "demo", "train", "predict", "evaluate", "explain", "draw")
+    verbs = ("", "demo", "train", "construct", "predict", "evaluate", "explain", "draw")
     code = (
         "import sys\nfrom andersonn.cli import main\n"
         f"for verb in {verbs!r}:\n"

@@ -119,11 +119,11 @@ def cell_of(value: Any, commas: Commas) -> Cell:
     if found := UNCERTAIN.fullmatch(text) or IN_DIGITS.fullmatch(text):
         text, note = f"{found[1]} {found[2].strip()}".strip(), "uncertainties behind numbers were left out"
     text = re.sub(rf"^({NUMBER}){POWER.pattern}", r"\1e\2", text)
+    if RANGE.fullmatch(text):
+        return Cell(problem=f"{_short(value)} is a range, not a value")
     if found := WITH_UNIT.fullmatch(text):
         number = _finite(float(found[1]))
         return Cell(number.value, (found[2] or "").strip(), number.problem, note)
-    if RANGE.fullmatch(text):
-        return Cell(problem=f"{_short(value)} is a range, not a value")
     return Cell(problem=f"{_short(value)} is no number")
 
 

@@ -38,7 +38,7 @@ def thresholds_of(thresholds: Sequence[float] | None, classes: Sequence[str] | N
             "bad_thresholds", f"thresholds {', '.join(f'{c:g}' for c in cuts)} do not rise", "give them in rising order"
         )
     if cuts and classes and len(classes) != len(cuts) + 1:
-        raise UsageError("bad_thresholds", f"{len(cuts)} thresholds make {len(cuts) + 1} classes, and {len(classes)} are named",
+        raise UsageError("bad_thresholds", f"--thresholds cuts at {len(cuts)}, which makes {len(cuts) + 1} classes, and {len(classes)} are named",
                          "name one class more than there are thresholds")  # fmt: skip
     if classes and len(set(classes)) < len(classes):
         raise UsageError("bad_classes", f"--classes names one class twice: {', '.join(classes)}", "name each once")
@@ -118,7 +118,7 @@ def require_some(sheet: Sheet, usable: int, unusable: Mapping[str, str]) -> None
     if usable >= FEWEST:
         return
     total = len(sheet.rows) + len(sheet.broken)
-    reasons = "; ".join(f"{count} × {reason}" for reason, count in common_reasons(unusable)[:3])
+    reasons = "; ".join(f"{len(rows)} × {reason}" for reason, rows in common_reasons(unusable)[:3])
     if not usable:
         raise UsageError(
             "all_unusable", f"none of the {total} rows of {sheet.what} can be used: {reasons}", "correct these rows"
@@ -130,17 +130,15 @@ def require_some(sheet: Sheet, usable: int, unusable: Mapping[str, str]) -> None
     )  # fmt: skip
 
 
-def common_reasons(unusable: Mapping[str, str]) -> list[tuple[str, int]]:
-    """Reasons and how often each occurs, the commonest first; those that differ in a name or a number alone count as one, shown by
-    the first.
+def common_reasons(unusable: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Reasons and the rows of each, the commonest first; those that differ in a name or a number alone count as one, shown by the
+    first.
     """
-    first: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    for reason in unusable.values():
+    found: dict[str, tuple[str, list[str]]] = {}
+    for name, reason in unusable.items():
         alike = re.sub(r"'[^']*'|\"[^\"]*\"|\b[A-Z][a-z]?\d+\b|[-+]?\d[\d.e+-]*", "…", reason)
-        first.setdefault(alike, reason)
-        counts[alike] += 1
-    return [(first[alike], count) for alike, count in counts.most_common()]
+        found.setdefault(alike, (reason, []))[1].append(name)
+    return sorted(found.values(), key=lambda one: -len(one[1]))
 
 
 def class_index(read: Target, cuts: tuple[float, ...], values: np.ndarray) -> np.ndarray | None:

@@ -62,7 +62,7 @@ def labels_of(name: str, values: Sequence[Any], classes: Sequence[str] | None, n
     order, titles = _ordered(shown, number_like), shown
     if classes:
         order, titles = _chosen(name, list(classes), order, shown)
-    _require_classes(name, order, counts, sum(counts.values()))
+    _require_classes(name, [titles[key] for key in order], sum(counts[key] for key in order))
     at = {key: k for k, key in enumerate(order)}
     index = np.array([np.nan if word is None else at.get(_key(word), np.nan) for word in words], dtype=np.float64)
     problems = {
@@ -116,14 +116,14 @@ def _chosen(name: str, classes: list[str], order: list[str], shown: dict[str, st
     )
 
 
-def _require_classes(name: str, order: list[str], counts: dict[str, int], total: int) -> None:
+def _require_classes(name: str, order: list[str], total: int) -> None:
     if len(order) == 1:
         raise UsageError("constant_target", f"all rows of column {name!r} are {order[0]!r}", "there is nothing to learn from one class: name another column, or add rows of others")  # fmt: skip
     if not order:
         raise UsageError("empty_column", f"column {name!r} holds no labels", "name a column with values")
     many = len(order) > MOST_CLASSES or (len(order) > 10 and 3 * len(order) > total)
     if many or (len(order) > 3 and len(order) == total):
-        examples = ", ".join(repr(key[:20]) for key in order[:3])
+        examples = ", ".join(repr(word[:20]) for word in order[:3])
         raise UsageError(
             "too_many_labels",
             f"column {name!r} holds {len(order)} different words in {total} rows, such as {examples}: names, not classes",

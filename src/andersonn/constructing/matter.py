@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,15 @@ from andersonn.constructing.identity import isomer, name_equal
 from andersonn.constructing.sheets import FILES, Sheet, with_files
 from andersonn.data.tables import record_of_row
 from andersonn.errors import AndersonnError, InputError, UsageError
-from andersonn.progress import Progress
+from andersonn.progress import Progress, Silent
 from andersonn.structures import elements
 from andersonn.structures.readers.content import format_of
 from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.readers.molecules.smiles import constitution, from_smiles
 from andersonn.structures.readers.tables.columns import Columns, Roles, holds_structures, is_missing, plain
+
+WORTH_TELLING = 1000
+"""Structures from which reading them takes seconds."""
 
 
 @dataclass
@@ -65,14 +68,13 @@ def located(sheet: Sheet, structures: Any, target: int) -> tuple[Sheet, Roles, l
     if sheet.files:
         return sheet, Roles.of(sheet.names, Columns(path=FILES)), []
     sample = [values for _, values in sheet.rows[:20]]
-    usable = [name if k != target else "" for k, name in enumerate(names)]
     try:
         if structures is not None:
             return sheet, _asked(sheet, names, str(structures), sample), []
-        return sheet, Roles.of(usable, rows=sample, what=sheet.what), []
+        return sheet, Roles.of(names, rows=sample, what=sheet.what), []
     except InputError as error:
         if error.kind == "missing_column" and structures is None:
-            like = [k for k, name in enumerate(usable) if name and _may_be(sheet, k)]
+            like = [k for k in range(len(names)) if k != target and _may_be(sheet, k)]
             if len(like) == 1:
                 told = [f"structures are read from column {names[like[0]]!r}, by what it holds"]
                 return sheet, _asked(sheet, names, names[like[0]], sample), told
@@ -121,7 +123,8 @@ def read_matter(sheet: Sheet, roles: Roles, wanted: Sequence[int], group: int | 
     problems: dict[int, str] = {}
     same, exact, heavy = [""] * count, [""] * count, np.full((count, 2), np.nan)
     by_formula: dict[str, list[int]] = defaultdict(list)
-    progress.start("reading structures", len(wanted))
+    told = progress if len(wanted) >= WORTH_TELLING else Silent()
+    told.start("reading structures", len(wanted))
     for done, k in enumerate(wanted):
         number, values = sheet.rows[k]
         values, smiles = _with_smiles(roles, values)
@@ -136,20 +139,20 @@ def read_matter(sheet: Sheet, roles: Roles, wanted: Sequence[int], group: int | 
             Z = _read_bonds(row, "positions" in row) if row.get("smiles") else np.asarray(row["atomic_numbers"])
             if row.get("smiles"):
                 same[k] = constitution(row["smiles"]) or row["smiles"]
-                exact[k] = isomer(row["smiles"])
             else:
                 by_formula[elements.formula(Z.astype(np.int64))].append(k)
             heavy[k] = atomic_masses[Z].sum(), (Z > 1).sum()
         except AndersonnError as error:
             problems[k] = error.message
         if done % 64 == 63:
-            progress.update(done + 1)
-    progress.finish()
+            told.update(done + 1)
+    told.finish()
     periodic = _keep_one_kind(rows, problems, wanted)
     for formula, members in by_formula.items():
         name_equal(formula, [k for k in members if k not in problems], rows, same)
+    often = Counter(same[k] for k in wanted if k not in problems)
     for k in wanted:
-        exact[k] = exact[k] or same[k]
+        exact[k] = isomer(rows[k]["smiles"]) if often[same[k]] > 1 and rows[k].get("smiles") else same[k]
     return Matter(rows, problems, same, exact, heavy, periodic)
 
 

@@ -12,6 +12,7 @@ from andersonn.constructing.cells import WHOLE
 from andersonn.data.records import Records
 from andersonn.data.tables import MEGABYTES
 from andersonn.errors import InputError, UsageError
+from andersonn.sanitize import lines_of
 from andersonn.structures.readers.content import (
     bare,
     content_of,
@@ -21,6 +22,7 @@ from andersonn.structures.readers.content import (
     text_of,
     unpacked_content,
 )
+from andersonn.structures.readers.molecules.smiles_lists import list_layout
 from andersonn.structures.readers.sniffing import sniffed
 from andersonn.structures.readers.tables.columns import plain
 from andersonn.structures.readers.tables.table import Table, table_of, table_of_mapping, table_of_object, table_of_text
@@ -41,7 +43,7 @@ class Sheet:
         names: of its columns.
         rows: number of each row in its file, and its values.
         broken: number of a row that could not be taken apart → why.
-        folder: in which files are looked for that rows name.
+        folder: in which files are looked for that rows name; None reads none.
         decimal_comma: whether no comma parts its fields.
         files: whether a column :data:`FILES` was made, of files in a folder.
         told: findings, as sentences.
@@ -52,7 +54,7 @@ class Sheet:
     names: list[str]
     rows: list[tuple[str, Sequence[Any]]]
     broken: dict[str, str] = field(default_factory=dict)
-    folder: Path = Path()
+    folder: Path | None = Path()
     decimal_comma: bool = False
     files: bool = False
     told: list[str] = field(default_factory=list)
@@ -115,7 +117,9 @@ def _of_object(table: Any) -> Table:
         return Table("the list", names, iter([(str(k), row) for k, row in enumerate(rows)]))
     if hasattr(table, "itertuples") or hasattr(table, "iter_rows") or hasattr(table, "to_batches"):
         return table_of_object(table)
-    raise UsageError("bad_table", f"a {type(table).__name__} is no table", HELP + ", a DataFrame or a list of dicts")
+    raise UsageError(
+        "bad_table", f"an object of type {type(table).__name__} is no table", HELP + ", a DataFrame or a list of dicts"
+    )
 
 
 def _of_path(path: Path, target: str) -> Sheet:
@@ -135,9 +139,25 @@ def _of_path(path: Path, target: str) -> Sheet:
         from andersonn.structures.readers.xyz.frames import rows_of_xyz
 
         return _of_dicts(repr(str(path)), source, path.parent, rows_of_xyz(text))
-    if kind in (None, "table", "smi"):  # a list of SMILES with a line of names is a table
+    if kind == "smi":
+        return _sheet(_of_list(text, repr(str(path))), source, path.parent)
+    if kind in (None, "table"):
         return _sheet(table_of_text(text, repr(str(path))), source, path.parent)
     raise UsageError("bad_table", f"{str(path)!r} is a file of structures without values", HELP)
+
+
+def _of_list(text: str, what: str) -> Table:
+    """A list of SMILES whose first line names columns."""
+    lines = [line for line in lines_of(text) if line.strip()]
+    layout = list_layout(lines[0]) if lines else None
+    if layout is None or len(layout.names) < 2:
+        raise InputError(
+            "no_table",
+            f"{what} is a list of SMILES without values",
+            "write a first line of names, such as 'smiles logS', and values behind",
+        )
+    rows = ((str(number), layout.fields(line)) for number, line in enumerate(lines[1:], start=2))
+    return Table(what, list(layout.names), ((number, values) for number, values in rows if values is not None))
 
 
 def _of_dicts(what: str, source: str, folder: Path, rows: Iterator[tuple[str, dict[str, Any] | InputError]]) -> Sheet:

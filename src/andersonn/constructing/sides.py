@@ -65,7 +65,7 @@ def divided(groups: Sequence[str], seed: int, classes: np.ndarray | None, what: 
             break
     if best is None:
         raise UsageError(
-            "few_groups", f"{len(groups)} rows are of {len(members)} {what}, too few to divide them into three sides",
+            "few_groups", f"there are too few {what} ({len(members)}) to divide {len(groups)} rows into training, validation and test",
             "choose --split random, which divides within them, or add rows of others",
         )  # fmt: skip
     return best

@@ -18,6 +18,8 @@ from andersonn.constructing.sheets import Sheet
 from andersonn.errors import UsageError
 from andersonn.structures.readers.tables.columns import is_missing, plain
 
+OFTEN = 0.05
+"""Fraction of cells from which a word behind numbers is taken for a unit, though no table of units has it."""
 LISTED = 12
 """Columns that a message names."""
 
@@ -58,9 +60,8 @@ def column_of(sheet: Sheet, target: str) -> int:
         if found:
             raise UsageError("bad_columns", f"{sheet.what} has {len(found)} columns {target!r}", "rename all but one")
     close = difflib.get_close_matches(target.lower(), [name.lower() for name in names], n=1, cutoff=0.6)
-    near = next(
-        (name for name in names if [name.lower()] == close or (len(target) > 2 and plain(target) in plain(name))), ""
-    )
+    bare = plain(units.of_name(target)[1])
+    near = next((name for name in names if [name.lower()] == close or (len(bare) > 2 and bare in plain(name))), "")
     numeric = numeric_columns(sheet)
     listed = f"columns of numbers: {', '.join(map(repr, numeric[:LISTED]))}" if numeric else (
         f"it has {', '.join(map(repr, names[:LISTED]))}"
@@ -112,10 +113,8 @@ def read_target(
     commas = commas_of(values, name, sheet.decimal_comma)
     cells = [cell_of(value, commas) for value in values]
     there = [k for k, cell in enumerate(cells) if cell.problem != "the value is missing"]
-    usual = {
-        "",
-        *(u for u, n in Counter(cells[k].unit for k in there).items() if units.is_known(u) or 5 * n > 4 * len(there)),
-    }
+    counts = Counter(cells[k].unit for k in there)
+    usual = {"", *(u for u, n in counts.items() if units.is_known(u) or n >= max(3, OFTEN * len(there)))}
     numbers = [k for k in there if not math.isnan(cells[k].value) and cells[k].unit in usual]
     dates = sum(cells[k].problem.startswith("the value is a date") for k in there)
     if 2 * len(numbers) < len(there) - dates and not thresholds:
@@ -138,7 +137,17 @@ def read_target(
             else values
         )
         return _labels(name, given, classes, "" if classes and len(distinct) > 2 else why, number_like=True)
-    return _numbers(name, values, cells, usual, unit, commas.meaning)
+    found = _numbers(name, values, cells, usual, unit, commas.meaning)
+    if (
+        2 < len(distinct) <= 6
+        and len(numbers) > 10 * len(distinct)
+        and all(value.is_integer() for value in distinct)
+        and not thresholds
+    ):
+        found.told.append(
+            f"{name!r} holds {len(distinct)} different whole numbers, read as numbers: --classes with as many names reads them as labels"
+        )
+    return found
 
 
 def _two_whole(distinct: set[float]) -> bool:

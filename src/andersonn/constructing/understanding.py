@@ -18,6 +18,7 @@ from andersonn.constructing.targets import column_of, read_target
 from andersonn.data.records import Records
 from andersonn.data.tables import group_column
 from andersonn.progress import Progress, Silent
+from andersonn.structures.readers.tables.columns import is_missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,7 @@ class Understanding:
         unusable: row of the table → why it is not used.
         findings: what a person should know, as sentences.
         seed: of the split.
+        rows: of the table, used or not.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Understanding:
     unusable: dict[str, str]
     findings: tuple[str, ...]
     seed: int = 0
+    rows: int = 0
 
     def as_text(self) -> str:
         """For people, as ``andersonn construct --dry-run`` prints it."""
@@ -81,6 +84,7 @@ def understand(
     structures: Any = None,
     split: str = "auto",
     seed: int = 0,
+    read_files: bool = True,
     progress: Progress | None = None,
 ) -> Understanding:
     """Reads a table of structures and values, and says what it holds.
@@ -98,6 +102,7 @@ def understand(
             formula), the name of a column that says ``train``, ``validation`` or ``test``, or ``"auto"``: column ``split`` if
             there is one, else as ``"group"``.
         seed: of the split.
+        read_files: whether files that rows name are read; a server does not read those that a stranger's table names.
         progress: told how far the reading is.
 
     Raises:
@@ -114,6 +119,7 @@ def understand(
     column = column_of(sheet, target)
     title = sheet.names[column]
     sheet, roles, told = located(sheet, structures, column)
+    sheet.folder = sheet.folder if read_files else None
     checks.refuse_role(sheet, column, roles)
     read = read_target(sheet, column, unit, cuts, None if cuts else classes)
     way, by = checks.way_of(sheet, split)
@@ -123,6 +129,8 @@ def understand(
     way = checks.settled(way, group, matter, wanted)
     names = checks.names_of(sheet, roles)
     problems = read.problems | matter.problems
+    if by is not None:
+        problems |= {k: f"column {sheet.names[by]!r} says no side" for k in wanted if is_missing(sheet.rows[k][1][by])}
     usable = [k for k in wanted if k not in problems]
     unusable = sheet.broken | {names[k]: problems[k] for k in sorted(problems)}
     checks.require_some(sheet, len(usable), unusable)
@@ -151,6 +159,7 @@ def understand(
     return Understanding(
         sheet.source, target, name_of(name, title), read.kind, read.unit, matter.periodic, records, quantity, values, named, cuts,
         way, parts, unusable, tuple(told), seed,
+        len(sheet.rows) + len(sheet.broken),
     )  # fmt: skip
 
 

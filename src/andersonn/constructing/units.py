@@ -53,7 +53,8 @@ def canonical(unit: str) -> str:
     for mark, plain in (("µ", "u"), ("μ", "u"), ("Å", "A"), ("\u212b", "A"), ("²", "2"), ("³", "3"), ("⁻", "-"), ("¹", "1"),
                         ("−", "-"), ("º", "°")):  # fmt: skip
         text = text.replace(mark, plain)
-    text = re.sub(r"\s*[·*. ]?\s*(mol|atom|L|l|g|kg|cm|m)\^?-1$", r"/\1", text.replace("**", "^"))
+    text = re.sub(r"(?<=\w)[\s·*.]+(mol|atom|L|l|kg|g|cm|m)\^?-1$", r"/\1", text.replace("**", "^"))
+    text = re.sub(r"(?<=\w)[\s·*.]+(cm|m|nm|A)\^?-([23])$", r"/\1\2", text)
     text = re.sub(r"\^?\(?(-?\d)\)?$", r"\1", re.sub(r"\^(\d)", r"\1", text)).replace(" ", "")
     text = re.sub(r"/l$", "/L", re.sub(r"/ml$", "/mL", text))
     if text in _KNOWN:

@@ -22,7 +22,7 @@ def as_text(found: Understanding) -> str:
     lines = [
         f"{found.source}, column {found.target!r}",
         f"  scientist   {found.name}: predicts {_kind(found)}",
-        f"  structures  {len(found.records):,} {'crystals' if found.periodic else 'molecules'}{_how(found)}",
+        f"  structures  {len(found.records):,} {'crystals' if found.periodic else 'molecules'}{_how(found)}, in {found.rows:,} rows",
     ]
     if found.kind == "number":
         low, median, high = (f"{v:.4g}" for v in np.quantile(found.values, [0, 0.5, 1]))
@@ -37,9 +37,11 @@ def as_text(found: Understanding) -> str:
     if found.unusable:
         lines += ["", f"{_rows(len(found.unusable))} not used:"]
         reasons = common_reasons(found.unusable)
-        for reason, count in reasons[:MOST_REASONS]:
-            lines.append(f"  {count} × {reason}{_who(found, reason, count)}")
-        rest = sum(count for _, count in reasons[MOST_REASONS:])
+        for reason, rows in reasons[:MOST_REASONS]:
+            alike = "" if all(found.unusable[row] == reason for row in rows) else ", and alike"
+            more = ", …" if len(rows) > MOST_NAMES else ""
+            lines.append(f"  {len(rows)} × {reason}{alike} ({', '.join(rows[:MOST_NAMES])}{more})")
+        rest = sum(len(rows) for _, rows in reasons[MOST_REASONS:])
         lines += [f"  {rest} for other reasons"] if rest else []
     if found.findings:
         lines += ["", "found:", *(f"  - {told}" for told in found.findings)]
@@ -51,7 +53,7 @@ def as_dict(found: Understanding) -> dict[str, Any]:
     index = _index(found) if found.classes else None
     content: dict[str, Any] = {
         "source": found.source, "target": found.target, "name": found.name, "kind": found.kind, "unit": found.unit,
-        "periodic": found.periodic, "rows": len(found.records) + len(found.unusable), "n": len(found.records),
+        "periodic": found.periodic, "rows": found.rows, "n": len(found.records),
         "quantity": found.quantity, "classes": list(found.classes), "thresholds": list(found.thresholds),
         "split": found.split, "seed": found.seed, "sides": {side: len(rows) for side, rows in found.sides.items()},
         "unusable": dict(found.unusable), "findings": list(found.findings),
@@ -94,8 +96,3 @@ def _split(found: Understanding) -> str:
 
 def _rows(count: int) -> str:
     return "1 row is" if count == 1 else f"{count:,} rows are"
-
-
-def _who(found: Understanding, reason: str, count: int) -> str:
-    alike = [name for name, why in found.unusable.items() if why == reason][:MOST_NAMES]
-    return f" ({', '.join(alike)}{', …' if count > len(alike) else ''})" if alike else ""

@@ -139,7 +139,7 @@ def record_of_row(
     at: dict[str, int],
     group: int | None,
     split: int | None,
-    folder: Path,
+    folder: Path | None,
     number: str,
     values: Any,
 ) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def record_of_row(
         at: name of a label → its column.
         group: column of split keys; None makes them of scaffold or formula.
         split: column of the split; None if there is none.
-        folder: in which files are looked for that a row names.
+        folder: in which files are looked for that a row names; None reads none.
         number: of the row in its table.
         values: of the row, or its error.
     """
