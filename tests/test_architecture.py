@@ -18,13 +18,10 @@ FLOORS = (
     {"config"},
     {"inference"},
     {"training"},
-    {"scientist"},
-<<<<<<< HEAD
-    {"estimators", "screening", "measuring", "constructing"},
-=======
-    {"estimators", "screening", "measuring"},
+    {"screening", "measuring"},
     {"constructing"},
->>>>>>> report
+    {"scientist"},
+    {"estimators"},
     {"demo", "web"},
     {"cli"},
     {"__main__"},

@@ -102,8 +102,7 @@ _HOME = {
     "andersonn.models": ("ConvolutionCell", "MessageCell"),
     "andersonn.inference.explain": ("Explanation",),
     "andersonn.inference.prediction": ("Failure", "Prediction"),
-    "andersonn.constructing.public": ("construct",),
-    "andersonn.scientist": ("Scientist",),
+    "andersonn.scientist": ("Scientist", "construct"),
     "andersonn.scientists.base": ("GeometryVariant", "ScientistSpec"),
     "andersonn.solvers": (
         "GMRES",

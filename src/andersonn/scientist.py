@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from andersonn.config import TrainConfig, config_of
 from andersonn.data.records import Records
@@ -13,6 +14,9 @@ from andersonn.inference.predictor import Predictor
 from andersonn.progress import Progress, Silent
 from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import find
+
+if TYPE_CHECKING:
+    from andersonn.constructing.material import Start
 
 
 class Scientist(Predictor):
@@ -80,8 +84,6 @@ class Scientist(Predictor):
         Raises:
             UsageError: as of :func:`andersonn.construct`.
         """
-        from andersonn.constructing.public import construct  # imported here: a prediction does without it
-
         if target is None:
             task = self.bundle.task
             target, own = task.quantity, {"unit": task.unit, "name": f"own_{task.name}"}
@@ -99,3 +101,72 @@ class Scientist(Predictor):
         from andersonn.training.export import export
 
         export(self.bundle, self.folder, Path(folder), licence)
+
+
+BUDGET = 600.0
+"""Seconds that a construction may take by default, as of the command."""
+
+
+def construct(
+    table: Any,
+    target: str,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    budget: float = BUDGET,
+    seed: int = 0,
+    resume: bool = False,
+    start: str | os.PathLike[str] | Scientist | None = None,
+    progress: Progress | None = None,
+    **how: Any,
+) -> Scientist:
+    """Makes a scientist of your own from a table: looks at it, tries last layers on shipped networks, trains one further, compares
+    with simple baselines, chooses by structures that they have not seen, calibrates and tests once.
+
+    Args:
+        table: path of a CSV, TSV, Excel, Parquet, SDF or extended xyz file, or of a folder with ``id_prop.csv``; or a DataFrame or
+            a list of dicts.
+        target: column of what is to be predicted.
+        out: folder for the model, with ``report.html``; None: nothing is kept on disk.
+        budget: seconds that trying may take, about; with 0 no network is trained further.
+        seed: of split and draws.
+        resume: go on with an unfinished construction in ``out``.
+        start: a scientist to start from, or its folder; None: all shipped ones of that kind of structure.
+        progress: listener.
+        **how: ``name``, ``unit``, ``thresholds``, ``classes``, ``structures`` and ``split``, see
+            :func:`andersonn.constructing.understanding.understand`.
+
+    Returns:
+        The scientist. ``scientist.bundle.provenance["metrics"]["test"]`` holds its test.
+
+    Raises:
+        UsageError: the table or its target cannot be used, or ``out`` is taken or cannot be written to.
+
+    Examples:
+        >>> import andersonn as an
+        >>> alkanes = [{"SMILES": "C" * n, "boiling point (K)": 250 + 30 * n - 0.5 * n * n} for n in range(3, 27)]
+        >>> scientist = an.construct(alkanes, "boiling point", split="random", budget=0)
+        >>> (answer,) = scientist.predict(["CCCCCCCCCC"])
+        >>> 450 < answer.value < 550
+        True
+    """
+    from andersonn.constructing.run import construct as construct_in  # imported here: a prediction does without these
+    from andersonn.constructing.understanding import understand
+
+    understood = understand(table, target, seed=seed, progress=progress, **how)
+    with tempfile.TemporaryDirectory(prefix="andersonn-") as scratch:
+        folder = Path(scratch) / "model" if out is None else Path(out)
+        given = None if start is None else _start(start, Path(scratch))
+        construct_in(understood, folder, budget_s=budget, seed=seed, resume=resume, progress=progress, start=given)
+        made = Scientist.load(folder)
+        return made if out is not None else Scientist(made.bundle, understood.name)
+
+
+def _start(start: str | os.PathLike[str] | Scientist, scratch: Path) -> Start:
+    """Where the files of a start lie; those of a scientist in memory are written to ``scratch``."""
+    from andersonn.constructing.material import Start
+
+    found = start if isinstance(start, Scientist) else Scientist.load(start)
+    if found.folder is not None:
+        return Start(found.task.name, found.folder)
+    found.bundle.save(scratch / "start")
+    return Start(found.task.name, scratch / "start")

@@ -38,7 +38,7 @@ def of_numbers(n: int = 60) -> dict[str, Any]:
     return {
         "command": "andersonn construct mine.csv --target logS --out mine", "name": "mine", "source": "mine.csv", "target": "logS",
         "unit": "log(mol/L)", "kind": "number", "periodic": False, "classes": [], "thresholds": [],
-        "understanding": {"text": "Molecules.", "findings": ["4 outliers"], "rows": 1234, "usable": 1230, "unusable": {"no SMILES": 4}},
+        "understanding": {"values": "-2 to 3, median 1", "findings": ["4 outliers"], "rows": 1234, "usable": 1230, "unusable": {"no SMILES": 4}},
         "split": {"by": "scaffold", "train": 1050, "validation": 120, "test": n}, "seconds": 77.0, "cpu_seconds": 141.0,
         "candidates": [
             _candidate("network", False, True, {"rmse": 0.634, "mae": 0.512, "r2": 0.888}),

@@ -201,7 +201,7 @@ def test_hostile_names(kind):
     content = json.loads(json.dumps(KINDS[kind]()))
     content |= dict.fromkeys(("command", "name", "source", "target", "unit"), HOSTILE)
     content["understanding"] = {
-        "text": f"{HOSTILE}\n{HOSTILE}",
+        "values": f"{HOSTILE}\n{HOSTILE}",
         "findings": [HOSTILE],
         "rows": 3,
         "usable": 1,

@@ -10,8 +10,9 @@ from andersonn.data import conformers
 from andersonn.data.conformers import ExtraConformers, extra_conformers_of
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, cache_folder, image_store
-from andersonn.structures import image
-from andersonn.structures.image import ImageRecipe, NodeNeighborImage, further_images
+from andersonn.structures import conformer_images
+from andersonn.structures.conformer_images import further_images
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.readers import from_smiles
 from andersonn.structures.readers.molecules.from_rdkit import further_conformers
 
@@ -84,8 +85,8 @@ def test_progress_and_workers(records):
 
 
 def test_those_that_cannot_be_made_leave_gaps(records, monkeypatch):
-    real = image.further_conformers
-    monkeypatch.setattr(image, "further_conformers", lambda s, n: [] if s.id == "C" else real(s, n)[: n - 1])
+    real = conformer_images.further_conformers
+    monkeypatch.setattr(conformer_images, "further_conformers", lambda s, n: [] if s.id == "C" else real(s, n)[: n - 1])
     found = extra_conformers_of(records, EVERY, RECIPE, 2)
     assert (found.store.n_rows > 0).tolist() == [True, False, False, False, True, False, True, False]
     assert found.store.rejected.keys() == {1, 2, 3, 5, 7}

@@ -11,7 +11,7 @@ from andersonn import Failure, Prediction, Scientist
 from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
 from andersonn.scientists.conduction import CONDUCTION
-from andersonn.structures.image import images_for
+from andersonn.structures.conformer_images import images_for
 from andersonn.training.evaluate import evaluate
 
 KEYS = {

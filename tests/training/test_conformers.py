@@ -14,7 +14,7 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.scientists.polarity import POLARITY
 from andersonn.scientists.registry import find
 from andersonn.solvers import Status
-from andersonn.structures.image import further_images
+from andersonn.structures.conformer_images import further_images
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint
 from andersonn.training.dataset import prepare
 from andersonn.training.folder import CHECKPOINT

@@ -11,7 +11,7 @@ import torch
 from andersonn import Scientist, TrainConfig
 from andersonn.inference.fitted import Calibration
 from andersonn.models import EquilibriumNetwork
-from andersonn.structures.image import images_for
+from andersonn.structures.conformer_images import images_for
 from andersonn.structures.readers import from_smiles
 from andersonn.structures.readers.molecules.reading import reading
 from andersonn.web.boundary import boundary, grid

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from andersonn.errors import InputError
-from andersonn.structures.image import ImageRecipe, images_for
+from andersonn.structures.conformer_images import images_for
+from andersonn.structures.image import ImageRecipe
 from andersonn.structures.molecular_graph import MolecularGraph
 from andersonn.structures.readers import from_smiles, read_file
 from andersonn.structures.readers.molecules.reading import reading

@@ -1,6 +1,6 @@
 """What is tried on a table besides networks of its own: last layers on a shipped network, and simple baselines.
 
-Each is judged by its answers to training and validation structures without their folds; the test side is not touched.
+Each is measured by its answers to training and validation structures without their folds; the test side is not touched.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Candidate:
         name: short.
         what: a sentence for people.
         validation: its errors on structures that it has not seen, by :mod:`andersonn.constructing.measures`.
-        judged_on: how many these are.
+        measured_on: how many these are.
         cpu_seconds: that it took.
         baseline: whether it is there for comparison.
         fitted: of a last layer, what was fitted.
@@ -49,7 +49,7 @@ class Candidate:
     name: str
     what: str
     validation: dict[str, Any]
-    judged_on: int
+    measured_on: int
     cpu_seconds: float
     baseline: bool = False
     fitted: Fitted | None = None
@@ -115,7 +115,7 @@ def _last_layer(material: Material, targets: Targets, parts: tuple[str, ...], se
         name=f"last layer on {name}",
         what=f"Bayesian last layer (Gaussian process) on {read}",
         validation=errors_of(fitted, targets, material),
-        judged_on=len(material.fitted),
+        measured_on=len(material.fitted),
         cpu_seconds=time.process_time() - began,
         fitted=fitted,
         extra={"parts": parts},
@@ -181,7 +181,7 @@ def _baseline(material: Material, name: str, what: str, make: Callable[[], Any])
         name=name,
         what=what,
         validation=errors,
-        judged_on=len(y),
+        measured_on=len(y),
         cpu_seconds=time.process_time() - began,
         baseline=True,
         answer=lambda other: whole(_inputs(other)),

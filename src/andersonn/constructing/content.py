@@ -45,7 +45,7 @@ def content_of(
         "classes": list(task.classes) if task.answer != "number" else [],
         "thresholds": list(task.thresholds) if task.answer == "class" else [],
         "understanding": {
-            "text": understood.as_text(),
+            "values": _values(understood),
             "findings": list(understood.findings),
             "rows": len(understood.records) + len(understood.unusable),
             "usable": len(material.fitted) + len(material.tested),
@@ -60,6 +60,15 @@ def content_of(
         "twice": None if twice is None else dict(twice),
         "applicability": _applicability(done, truth, answers),
     }
+
+
+def _values(understood: Understanding) -> str:
+    """What the target holds, in a line."""
+    values = understood.values
+    if understood.kind == "labels":
+        counts = np.bincount(values.astype(np.int64), minlength=len(understood.classes))
+        return ", ".join(f"{name} {count:,}" for name, count in zip(understood.classes, counts.tolist(), strict=True))
+    return f"{values.min():.4g} to {values.max():.4g}, median {np.median(values):.4g}"
 
 
 class _Answers:
@@ -84,7 +93,7 @@ def _described(candidate: Candidate, chosen: bool) -> dict[str, Any]:
         "what": candidate.what,
         "baseline": candidate.baseline,
         "chosen": chosen,
-        "n": candidate.judged_on,
+        "n": candidate.measured_on,
         "validation": candidate.validation,
         "cpu_seconds": candidate.cpu_seconds,
         "note": candidate.note,

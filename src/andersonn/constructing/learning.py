@@ -29,7 +29,7 @@ def learning_curve(material: Material, chosen: Candidate, seed: int) -> list[dic
         seed: of the draws.
     """
     random, n = np.random.default_rng(seed), len(material.fitted)
-    found = []
+    found: list[dict[str, float]] = []
     for share in SHARES:
         size = min(int(share * n), SLOWEST)
         if size < FEWEST or (found and size <= found[-1]["n"]):

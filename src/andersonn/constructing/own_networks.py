@@ -40,8 +40,8 @@ class Adapted:
     """A shipped network that was trained further.
 
     Attributes:
-        alone: the network as a candidate, judged on the validation side.
-        under_last_layer: a last layer on the states of the shipped and of this network, fitted to training and validation side; judged
+        alone: the network as a candidate, measured on the validation side.
+        under_last_layer: a last layer on the states of the shipped and of this network, fitted to training and validation side; measured
             on the validation side, when fitted to the training side.
         rival: what the best last layer on the shipped network alone has on the same side, fitted to the same.
         bundle: the trained network, calibrated and tested by its training.
@@ -74,7 +74,7 @@ def adapt(
     resume: bool,
     progress: Progress,
 ) -> Adapted | None:
-    """Trains the shipped network further on the training side and judges it; None, with a message, if it cannot be trained.
+    """Trains the shipped network further on the training side and measures it; None, with a message, if it cannot be trained.
 
     Args:
         understood: the table.
@@ -129,7 +129,7 @@ def _alone(material: Material, bundle: ModelBundle, outputs: Outputs, passes: in
     return Candidate(name, what, errors, len(rest), cpu, note=NOTE)
 
 
-NOTE = "judged on the validation side alone"
+NOTE = "measured on the validation side alone"
 
 
 def _validation_rows(material: Material) -> np.ndarray:
@@ -168,7 +168,7 @@ def _under_last_layer(
         what="Bayesian last layer (Gaussian process) on what the network sees, as shipped and trained further"
         + (f", and {read}" if read else ""),
         validation=errors,
-        judged_on=len(rest),
+        measured_on=len(rest),
         cpu_seconds=cpu + time.process_time() - began,
         fitted=whole,
         note=NOTE,

@@ -49,7 +49,7 @@ PARTS = (
 )
 POINT = ("id", "smiles", "formula", "n_atoms", "true", "estimate", "low", "high", "p", "distance", "inside")
 CANDIDATE = ("name", "what", "baseline", "chosen", "n", "validation", "cpu_seconds", "note")
-UNDERSTOOD = ("text", "findings", "rows", "usable", "unusable")
+UNDERSTOOD = ("values", "findings", "rows", "usable", "unusable")
 HEADS = {
     "rmse": "RMSE", "mae": "MAE", "r2": "R²", "coverage90": "inside the 90 % interval", "mean_width90": "mean width of it",
     "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "roc_auc": "ROC-AUC", "log_loss": "log loss",
@@ -179,6 +179,7 @@ def _understood(c: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(
             ("classes", f"{', '.join(map(str, c['classes']))}{', cut at ' + ', '.join(map(str, cuts)) if cuts else ''}")
         )
+    rows.append(("values", found.get("values")))
     if found.get("rows") is not None:
         rows.append(("rows", f"{found['rows']:,}, {found.get('usable', 0):,} of them usable"))
     if split:

@@ -66,8 +66,11 @@ class Construction:
 
 @dataclass(frozen=True, eq=False)
 class _Tried:
-    """All that was tried: the material of the chosen candidate, all candidates, and the network that was trained further."""
+    """All that was tried: the material with the shipped network alone, that of the chosen candidate, all candidates, and the network
+    that was trained further.
+    """
 
+    shipped: Material
     material: Material
     candidates: list[Candidate]
     chosen: Candidate
@@ -111,7 +114,7 @@ def construct(
         tried = _tried(understood, out, budget_s, seed, resume, progress, began, start)
         progress.start("calibration and test", 1)
         done = _finished(tried, understood, seed)
-        curve = learning_curve(tried.material, _last_layer(tried), seed)
+        curve = learning_curve(tried.shipped, _last_layer(tried), seed)
         progress.finish()
         spent = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - cpu}
         content = content_of(understood, tried.material, tried.candidates, tried.chosen, done, curve, at_twice(curve))
@@ -161,15 +164,15 @@ def _tried(
         progress.say(f"the {material.start.task.name} network is trained further: {passes} passes")
         adapted = adapt(understood, material, best, out / NETWORK, passes, seed, resume, progress)
     if adapted is None:
-        return _Tried(material, [*candidates, *simple], best, None)
+        return _Tried(material, material, [*candidates, *simple], best, None)
     rival = score_of(adapted.rival)
     tried = [*candidates, adapted.under_last_layer, adapted.alone, *simple]
     found = min(adapted.under_last_layer, adapted.alone, key=lambda each: each.score)
     if found.score < rival:
         found = replace(found, note=f"{found.note}, where the {best.name} has {rival:.3g}")
         tried = [found if each.name == found.name else each for each in tried]
-        return _Tried(adapted.material if found.fitted else material, tried, found, adapted)
-    return _Tried(material, tried, best, adapted)
+        return _Tried(material, adapted.material if found.fitted else material, tried, found, adapted)
+    return _Tried(material, material, tried, best, adapted)
 
 
 def _last_layers(
@@ -195,9 +198,11 @@ def _last_layers(
 
 
 def _last_layer(tried: _Tried) -> Candidate:
-    if tried.chosen.fitted is not None:
-        return tried.chosen
-    return min((each for each in tried.candidates if each.fitted is not None), key=lambda each: each.score)
+    """The best last layer on the shipped network alone: of it alone is known what it answers without each fold."""
+    layers = (
+        each for each in tried.candidates if each.fitted is not None and each.measured_on == len(tried.shipped.fitted)
+    )
+    return min(layers, key=lambda each: each.score)
 
 
 def _finished(tried: _Tried, understood: Understanding, seed: int) -> Finished:
@@ -211,9 +216,9 @@ def _of_network(tried: _Tried, understood: Understanding) -> Finished:
     """The test of a network that was calibrated and tested by its training."""
     assert tried.adapted is not None  # it is what was chosen
     bundle, material = tried.adapted.bundle, tried.material
-    assert bundle.domain is not None  # a training fits one
     tested = forward(bundle.network, image_store(understood.records, bundle.config.image), material.tested)
     bundle = replace(bundle, provenance=bundle.provenance | {"metrics": {"test": bundle.provenance["metrics"]["test"]}})
+    assert bundle.domain is not None  # a training fits one
     return Finished(bundle, tested, bundle.domain.distance(tested.states), bundle.provenance["metrics"]["test"])
 
 

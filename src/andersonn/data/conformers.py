@@ -10,7 +10,8 @@ import numpy as np
 
 from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, Progress, kept, no_rows
-from andersonn.structures.image import ImageRecipe, NodeNeighborImage, further_images
+from andersonn.structures.conformer_images import further_images
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.readers.molecules.embedding import FURTHER_PROTOCOL
 
 CHUNK = 50

@@ -13,7 +13,8 @@ from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError
 from andersonn.structures import elements
-from andersonn.structures.image import ImageRecipe, NodeNeighborImage, further_images
+from andersonn.structures.conformer_images import further_images
+from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.readers import one_structure
 from andersonn.structures.structure import Structure
 from andersonn.workers.parallel import parallel_map

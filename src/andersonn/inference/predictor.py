@@ -27,7 +27,8 @@ from andersonn.inference.prediction import DomainScore, Failure, Prediction
 from andersonn.inference.warnings import contradiction, notes_of, trained_electrons, voids_of, warnings_of
 from andersonn.scientists.base import GEOMETRIES, ScientistSpec
 from andersonn.scientists.registry import find, registered, shipped, weights_folder
-from andersonn.structures.image import NodeNeighborImage, images_for
+from andersonn.structures.conformer_images import images_for
+from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.readers import USUAL_COLUMNS, Columns, listed, sources, structures_of
 from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure

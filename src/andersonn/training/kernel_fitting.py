@@ -183,7 +183,7 @@ def _tuned(setting: _Setting, y: Tensor, rows: Tensor) -> Tensor:
 
     try:
         with torch.enable_grad():
-            optimizer.step(loss)  # type: ignore[no-untyped-call]
+            optimizer.step(loss)
     except torch.linalg.LinAlgError:  # a step into parameters without a positive covariance
         return first
     found = parameters.detach()

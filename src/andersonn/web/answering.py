@@ -34,7 +34,7 @@ class Answerer:
         self._thread.start()
 
     async def answer(self, task: str, ready: list[Any]) -> list[Prediction | Failure]:
-        """Answers to structures with their images, as :func:`andersonn.structures.image.images_for` makes them."""
+        """Answers to structures with their images, as :func:`andersonn.structures.conformer_images.images_for` makes them."""
         promised: Future[list[Prediction | Failure]] = Future()
         self._questions.put((task, ready, promised))
         return await asyncio.wrap_future(promised)

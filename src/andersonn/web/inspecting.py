@@ -22,8 +22,9 @@ from andersonn.inference.predictor import Predictor
 from andersonn.measuring.contenders import contenders
 from andersonn.measuring.curves import residual_curves
 from andersonn.measuring.problems import problems
+from andersonn.structures.conformer_images import images_for
 from andersonn.structures.graph import AtomBondGraph
-from andersonn.structures.image import NodeNeighborImage, images_for
+from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 from andersonn.web.boundary import boundary

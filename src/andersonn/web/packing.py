@@ -31,7 +31,7 @@ def packed(ready: Ready) -> dict[str, Any]:
     """What a scientist can be asked, as JSON: ``arrays`` (safetensors in base 64) and ``notes``.
 
     Args:
-        ready: name, structure, its images, as :func:`andersonn.structures.image.images_for` makes them.
+        ready: name, structure, its images, as :func:`andersonn.structures.conformer_images.images_for` makes them.
     """
     shown, structure, images = ready
     arrays, notes = _split(structure, "structure/")

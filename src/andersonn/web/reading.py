@@ -18,7 +18,8 @@ import scipy.spatial
 
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError
-from andersonn.structures.image import ImageRecipe, images_for
+from andersonn.structures.conformer_images import images_for
+from andersonn.structures.image import ImageRecipe
 from andersonn.structures.readers import from_smiles, read_each
 from andersonn.structures.readers.crystals import poscar
 from andersonn.structures.readers.crystals.cif import parse
