@@ -246,7 +246,8 @@ class Predictor:
         """The same model with its classes cut elsewhere: probabilities are those of its distribution, estimates stay.
 
         Args:
-            thresholds: rising, in the task's unit, one fewer than there are classes; of pores see :meth:`PoreQuestion.cut`.
+            thresholds: rising, in the task's unit, one fewer than there are classes; of a model that answers with a number as many
+                as are wanted, which makes classes of it; of pores see :meth:`PoreQuestion.cut`.
 
         Raises:
             UsageError: there are too many or too few or they do not rise, the model learned its classes at fixed thresholds, or
@@ -342,7 +343,7 @@ class Predictor:
         warnings = tuple(warnings_of(self.bundle, structure, images, solve, place))
         # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.
         one = isinstance(self.bundle.calibration, DistributionCalibration)
-        if not one and sum(value >= cut for cut in task.thresholds) != k:
+        if task.answer == "class" and not one and sum(value >= cut for cut in task.thresholds) != k:
             told = contradiction(task, k, float(probabilities[k]), value, interval)
             warnings += (told,) if told else ()
         return Prediction(
