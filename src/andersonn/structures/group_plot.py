@@ -25,6 +25,8 @@ PALE = 0.45
 BOND_PIXELS, LINE = 50, 2.0
 SHARP = 3
 """Times as many pixels in a picture of pixels."""
+HIGHLIGHT = 44
+"""Width of a highlighted bond, in RDKit's units, as wide as the circle around an atom."""
 MOST_PIXELS, LEAST_PIXELS = (2000, 1400), (900, 600)
 SVG_SIZE = (460, 320)
 
@@ -110,8 +112,7 @@ def _drawn(graph: MolecularGraph, groups: Groups, scale: Normalize, size: tuple[
     options.minFontSize, options.maxFontSize = (14, 20) if vector else (SHARP * 14, SHARP * 20)
     options.padding = 0.08
     options.highlightRadius = 0.42
-    options.scaleHighlightBondWidth = False
-    options.highlightBondWidthMultiplier = 18
+    options.highlightBondWidthMultiplier = round(HIGHLIGHT / options.bondLineWidth)
     rdMolDraw2D.PrepareAndDrawMolecule(
         drawer, mol, highlightAtoms=list(colors), highlightBonds=list(bonds), highlightAtomColors=colors,
         highlightBondColors=bonds,
