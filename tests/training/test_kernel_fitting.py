@@ -44,7 +44,7 @@ def test_answers_are_those_of_a_gaussian_process(parts):
     likeness, mean = answers(fitted, found)
     noise = float(fitted.layer.noise)
     expected = likeness.numpy() @ np.linalg.solve(likeness.numpy() + noise * np.eye(60), y)
-    assert np.abs(mean - expected).max() < 1e-3
+    assert np.abs(mean - expected).max() < 5e-3
     assert np.corrcoef(mean, y)[0, 1] > 0.8
 
 

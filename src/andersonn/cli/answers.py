@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import time
@@ -20,6 +21,7 @@ NAMES = 4
 """Inputs named of those that share a warning."""
 PATIENCE = 1.0
 """Seconds of work before progress is shown."""
+MOST_DIGITS = 8
 NUMBER = re.compile(r"\d+")
 ROW = re.compile(r":\d+$")
 """Ends the name of a row of a table."""
@@ -44,7 +46,7 @@ def _show(found: list[Prediction | Failure], task: Task) -> None:
         console.print(_table(good, task))
         for line in shared_warnings((short_name(a.input, a.id), a.warnings) for a in good):
             console.print(line, highlight=False, markup=False)
-        console.print(visible(_footer(good[0])), style="dim", highlight=False, markup=False)
+        console.print(visible(_footer(good[0], task)), style="dim", highlight=False, markup=False)
         sys.stdout.flush()  # what goes to stderr comes after the table, also where both end in one file
     for line in summed_notes(a.notes for a in good):
         print(line, file=sys.stderr)
@@ -62,15 +64,32 @@ def _table(good: list[Prediction], task: Task) -> Any:
     from andersonn.structures.pores.columns import IN_TABLES
 
     more = IN_TABLES if good[0].pores else {}
-    for title in ("input", "formula", "class", "p", quantity, "90 % interval", *more):
+    of_class = ("class", "p") if task.has_class else ()
+    of_estimate = (quantity, "90 % interval") if task.has_estimate else ()
+    for title in ("input", "formula", *of_class, *of_estimate, *more):
         table.add_column(title, justify="right" if title == "p" else "left", overflow="fold")
+    digits = 2 if task.answer == "class" else digits_of(a.interval90[1] - a.interval90[0] for a in good)
     for a in good:
-        interval = f"{a.interval90[0]:.2f} … {a.interval90[1]:.2f}"
-        label = escape(visible(a.label)) + (" !" if a.warnings else "")
-        p = f"{a.probabilities[a.label]:.2f}"
-        cells = (f"{a.pores[name]:{form}}" for name, form in more.values())
-        table.add_row(escape(short_name(a.input, a.id)), a.formula, label, p, f"{a.value:.2f}", interval, *cells)
+        doubted = " !" if a.warnings else ""
+        row = [escape(short_name(a.input, a.id)), a.formula]
+        if task.has_class:
+            row += [escape(visible(a.label)) + doubted, f"{a.probabilities[a.label]:.2f}"]
+        if task.has_estimate:
+            low, high = a.interval90
+            value = f"{a.value:.{digits}f}" + ("" if task.has_class else doubted)
+            row += [value, f"{low:.{digits}f} … {high:.{digits}f}"]
+        table.add_row(*row, *(f"{a.pores[name]:{form}}" for name, form in more.values()))
     return table
+
+
+def digits_of(widths: Iterable[float]) -> int:
+    """Digits behind the point that numbers of an unknown scale are shown with: two that say something of the narrowest interval.
+
+    Args:
+        widths: of the intervals, at least one of them.
+    """
+    least = min((width for width in widths if width > 0.0), default=1.0)
+    return min(max(1 - math.floor(math.log10(least / 2.0)), 0), MOST_DIGITS)
 
 
 def shared_warnings(answers: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[str]:
@@ -118,7 +137,12 @@ def short_name(name: str, id: str) -> str:
     return f"{path.name} [{id}]" if ":" in id or of_row else path.name
 
 
-def _footer(answer: Prediction) -> str:
+def _footer(answer: Prediction, task: Task) -> str:
+    calibrated = "calibrated" if answer.calibrated else "not calibrated"
+    if task.answer == "number":
+        return f"{task.quantity_words}: estimates; intervals {calibrated}; model {answer.model}"
+    if task.answer == "label":
+        return f"{task.quantity_words}: {', '.join(task.classes)}; probabilities {calibrated}; model {answer.model}"
     first, *others = answer.probabilities
     at_zero = answer.thresholds[0] == 0.0  # the class of zero itself: nothing lies below
     cuts = f"{first} {'=' if at_zero else '<'} {answer.thresholds[0]:g}"
@@ -129,8 +153,7 @@ def _footer(answer: Prediction) -> str:
         sphere, probe = (f"{answer.pores[name]:g} Å" for name in ("access_A", "probe_A"))
         told = f"channels for a sphere {sphere} wide, accessible surface for a probe of radius {probe}"
         return f"classes by {answer.quantity}: {cuts}; geometry by {answer.pores['convention']}, {told}"
-    probabilities = "calibrated" if answer.calibrated else "not calibrated"
-    return f"classes by {answer.quantity}: {cuts}; probabilities {probabilities}; model {answer.model}"
+    return f"classes by {answer.quantity}: {cuts}; probabilities {calibrated}; model {answer.model}"
 
 
 class Reading:

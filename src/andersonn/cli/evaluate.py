@@ -22,10 +22,12 @@ from andersonn.cli.console import (
 )
 from andersonn.cli.task_list import LABELS
 
-HELP = f"""Test a model on labelled structures, beside the majority class and a random forest on composition.
+HELP = f"""Test a model on labelled structures, beside the majority class and a random forest on composition. Of a model that answers with a number
+alone, its errors, beside the mean and a random forest.
 
 DATA is a Parquet file of records, or a table (CSV, TSV, Excel) with a column of SMILES or of structure files and one of labels.
-The column of labels has the name of the task's quantity, unless --label-column names it:
+The column of labels has the name of the task's quantity, unless --label-column names it; of a model made for labels it holds
+their words:
 {LABELS}
 
 On the very files a model was trained on, only the held-out test side counts, unless --side says otherwise.
@@ -62,12 +64,12 @@ def evaluate(
 
     scientist = load_for(task, model, geometry=geometry)
     chosen = scientist.bundle.task
-    from andersonn.data.merging import read_records
+    from andersonn.data.labelled import read_labelled
     from andersonn.structures.readers import Columns
     from andersonn.training.evaluate import evaluate as measure
 
     bars = Bars()
     columns = Columns(smiles_column, path_column)
-    records = read_records(data, (chosen.quantity,), columns, label_column, bars.say)
+    records = read_labelled(data, chosen, columns, label_column, bars.say)
     metrics = measure(scientist, records, side.value, baselines, bars)
     show_metrics(metrics, chosen, format)

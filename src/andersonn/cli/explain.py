@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from andersonn.cli.answers import short_name, summed_notes
-from andersonn.cli.console import FORMAT, MODEL, TASK, Format, print_csv, print_json, write_out
+from andersonn.cli.answers import digits_of, short_name, summed_notes
+from andersonn.cli.console import FORMAT, GEOMETRY, MODEL, TASK, Format, Geometry, print_csv, print_json, write_out
 from andersonn.cli.predict import OnError, paths, watched
 from andersonn.sanitize import visible
 
@@ -20,18 +21,20 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from andersonn.inference.explain import Explanation
-    from andersonn.inference.prediction import Failure
+    from andersonn.inference.prediction import Failure, Prediction
 
     Explained = tuple[Explanation | Failure, Path | None]
 
-HELP = """Which atoms drove the answer: a number for every atom, and a picture.
+HELP = """Which atoms or groups drove the answer: a number for each, and a picture.
 
 INPUT is a file, a folder, SMILES, or - for any of these on stdin, as for predict. The number says how much the log-odds of
 the answered class fall when the atom is removed; of a model that adds up a dipole moment, it is the atom's part of that, and
-functional groups and bonds have theirs. Of pores, the atoms at the bottleneck are named. Exit status 0 if all inputs were
+functional groups and bonds have theirs. Of a model that reads bonds alone (--geometry none), the number of a group is the
+answer less that for the molecule with hydrogen in its place. Of pores, the atoms at the bottleneck are named. Exit status 0 if all inputs were
 explained, 1 if some could not be.
 
-Examples: andersonn explain conduction NaCl.cif --out NaCl.png; andersonn explain polarity --smiles CCO --format json"""
+Examples: andersonn explain conduction NaCl.cif --out NaCl.png; andersonn explain polarity --smiles CCO --format json;
+andersonn explain polarity --smiles CCO --geometry none"""
 ROWS = 16
 """Atoms that a table lists of a structure."""
 OTHER_PICTURES = (".jpg", ".jpeg", ".svg", ".pdf", ".gif", ".tif", ".tiff", ".webp", ".bmp")
@@ -44,6 +47,7 @@ def explain(
     ),
     smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
     model: Path | None = MODEL,
+    geometry: Geometry | None = GEOMETRY,
     out: Path = typer.Option(Path("explanations"), help="PNG file, or folder for one picture an input."),
     picture: bool = typer.Option(True, "--picture/--no-picture", help="Whether to draw."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
@@ -64,11 +68,12 @@ def explain(
     from andersonn.inference.predictor import load_for
     from andersonn.structures.readers import Smiles
 
-    scientist = load_for(task, model)
+    scientist = load_for(task, model, geometry=geometry)
     failures: list[Failure] = []
     items = chain(paths(inputs or []), map(Smiles, smiles or []))
     answers = watched(scientist.explanations(items, _Slow().tell), on_error, failures)
-    show = {Format.table: _table, Format.json: _json, Format.csv: _csv}[format]
+    by_groups = partial(_csv, by_groups=scientist.recipe.bonds)
+    show = {Format.table: _table, Format.json: _json, Format.csv: by_groups}[format]
     show(_drawn(answers, out if picture else None))
     raise typer.Exit(1 if failures else 0)
 
@@ -132,7 +137,14 @@ def _write(answer: Explanation, path: Path) -> None:
     found = answer.prediction
     name = short_name(found.input, found.id)
     name = name if len(name) <= 48 else f"{name[:47]}…"
-    title = f"{name}, {found.formula}: {found.label.replace('_', ' ')}, p = {found.probabilities[found.label]:.2f}"
+    title = f"{name}, {found.formula}: {_said(found)}"
+    if answer.groups is not None:
+        from andersonn.structures.group_plot import draw_groups
+        from andersonn.structures.molecular_graph import MolecularGraph
+
+        assert isinstance(answer.structure, MolecularGraph)  # of which there are groups
+        write_out(path, png(draw_groups(answer.structure, answer.groups.shown, title, _words(answer))))
+        return
     arrow = None if answer.dipole is None else answer.dipole.vector
     write_out(path, png(draw_contributions(answer.structure, answer.values, title, _words(answer), arrow)))
 
@@ -141,8 +153,21 @@ def _words(answer: Explanation) -> str:
     """The quantity as people write it."""
     if answer.method == "dipole":
         return f"part of the dipole moment (|μ| = {answer.total:.2f} D) / D"
+    without = "without the group" if answer.groups is not None else "when the atom is removed"
+    if not answer.prediction.has_class:
+        return f"decrease of {answer.quantity} (now {answer.total:.3g}) {without}"
     label = answer.prediction.label.replace("_", " ")
-    return f"decrease of the log-odds of {label} (now {answer.total:.2f}) when the atom is removed"
+    return f"decrease of the log-odds of {label} (now {answer.total:.2f}) {without}"
+
+
+def _said(found: Prediction, spaced: bool = True) -> str:
+    """The answer in a line."""
+    if not found.has_class:
+        low, high = found.interval90
+        digits = digits_of([high - low])
+        return f"{found.value:.{digits}f}, 90 % interval {low:.{digits}f} … {high:.{digits}f}"
+    label = found.label.replace("_", " ") if spaced else found.label
+    return f"{label}, p = {found.probabilities[found.label]:.2f}"
 
 
 def _json(explained: Iterator[Explained]) -> None:
@@ -156,8 +181,19 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def _csv(explained: Iterator[Explained]) -> None:
-    print_csv((row for answer, path in explained for row in _flat(answer.as_dict(), path)), CSV_COLUMNS)
+OF_GROUPS = ("group", "atoms", "without", "estimate_without", "class_without", "probability_without")
+
+
+def _csv(explained: Iterator[Explained], by_groups: bool) -> None:
+    absent = ("atom", "element", "share", "charge_e") if by_groups else OF_GROUPS
+    columns = [name for name in (*CSV_COLUMNS, *OF_GROUPS) if name not in absent]
+    rows = (row for answer, path in explained for row in _flat(answer.as_dict(), path))
+    print_csv(({name: row.get(name, "") for name in columns} for row in rows), columns)
+
+
+def _of_group(group: dict[str, Any]) -> dict[str, Any]:
+    numbers = {name: f"{value:.4f}" for name, value in group.items() if isinstance(value, float)}
+    return group | numbers | {"atoms": " ".join(map(str, group["atoms"]))}
 
 
 def _flat(answer: dict[str, Any], path: Path | None) -> Iterator[dict[str, Any]]:
@@ -171,10 +207,13 @@ def _flat(answer: dict[str, Any], path: Path | None) -> Iterator[dict[str, Any]]
     row |= {
         "notes": "; ".join(answer["notes"]),
         "warnings": "; ".join(answer["warnings"]),
-        "probability": f"{answer['probabilities'][answer['class']]:.4f}",
+        "probability": f"{answer['probabilities'][answer['class']]:.4f}" if answer["class"] is not None else "",
         "total": f"{answer['total']:.4f}",
         "picture": str(path or ""),
     }
+    if answer["method"] == "groups":
+        yield from (row | _of_group(group) for group in answer["groups"]) if answer["groups"] else (row,)
+        return
     charges = answer.get("dipole", {}).get("charges_e", [])
     for atom, part in enumerate(answer["contributions"]):
         charge = {"charge_e": f"{charges[atom]:.4f}"} if charges else {}
@@ -195,13 +234,15 @@ def _table(explained: Iterator[Explained]) -> None:
             print(f"{visible(answer.input)}: {answer.error['message']} ({answer.error['hint']})", file=sys.stderr)
             continue
         found = answer.prediction
-        p = found.probabilities[found.label]
-        say(f"{short_name(found.input, found.id)}, {found.formula}: {found.label}, p = {p:.2f}", "bold")
+        say(f"{short_name(found.input, found.id)}, {found.formula}: {_said(found, spaced=False)}", "bold")
         for sentence in answer.summary:
             say(sentence)
         whole = answer.as_dict()
-        if "groups" in whole:
+        if whole.get("groups"):
             console.print(_groups(whole["groups"]))
+        if answer.groups is not None:
+            _end(say, answer, path)
+            continue
         parts = whole["contributions"]
         table = Table("atom", "element", "contribution", "share", box=None, header_style="dim", pad_edge=False)
         for atom in answer.ranking[:ROWS]:
@@ -210,19 +251,30 @@ def _table(explained: Iterator[Explained]) -> None:
         console.print(table)
         if len(parts) > ROWS:
             say(f"… and {len(parts) - ROWS} atoms that contribute less; --format json or csv has all", "dim")
-        for warning in answer.warnings:
-            say(f"! {warning}")
-        for note in summed_notes([found.notes]):
-            print(note, file=sys.stderr)
-        say(f"{_words(answer)}; atoms counted from 0" + (f"; picture: {path}" if path else ""), "dim")
+        _end(say, answer, path)
+
+
+def _end(say: Callable[..., None], answer: Explanation, path: Path | None) -> None:
+    """Warnings and notes of an explanation, and what its numbers are."""
+    if answer.groups is not None and answer.groups.parts and answer.groups.frame:
+        say(f"without all of them, {answer.groups.frame}: {answer.groups.of_frame:+.3f}")
+    for warning in answer.warnings:
+        say(f"! {warning}")
+    for note in summed_notes([answer.prediction.notes]):
+        print(note, file=sys.stderr)
+    say(f"{_words(answer)}; atoms counted from 0" + (f"; picture: {path}" if path else ""), "dim")
 
 
 def _groups(groups: list[dict[str, Any]]) -> Table:
     """A table of the groups that contribute most."""
     from rich.table import Table
 
-    table = Table("group", "atoms", "contribution", box=None, header_style="dim", pad_edge=False)
+    from rich.markup import escape
+
+    without = any("without" in group for group in groups)
+    heads = ("group", "atoms", "contribution", *(["without it"] if without else []))
+    table = Table(*heads, box=None, header_style="dim", pad_edge=False)
     for group in groups[:ROWS]:
         atoms = ", ".join(map(str, group["atoms"][:ROWS])) + (" …" if len(group["atoms"]) > ROWS else "")
-        table.add_row(group["group"], atoms, f"{group['value']:+.3f}")
+        table.add_row(group["group"], atoms, f"{group['value']:+.3f}", *([escape(group["without"])] if without else []))
     return table

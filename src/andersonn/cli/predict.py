@@ -32,10 +32,11 @@ from andersonn.sanitize import visible
 
 if TYPE_CHECKING:
     from andersonn.inference.explain import Explanation
+    from andersonn.data.tasks import Task
     from andersonn.inference.prediction import Failure, Prediction
     from andersonn.structures.readers import Columns
 
-HELP = f"""Class, probabilities and estimate of each structure.
+HELP = f"""Class, probabilities and estimate of each structure; of a model made for a number or for labels, that alone.
 
 INPUT is a structure file, also packed (.gz, .bz2, .xz), a folder of them, a table (.csv, .tsv, .xlsx, .parquet) with a column
 of SMILES or of files, SMILES, or - for stdin: any of these, one per line, or a table. Exit status 0 if all inputs
@@ -71,7 +72,7 @@ def predict(
     thresholds: str | None = typer.Option(
         None,
         metavar="A,B",
-        help="Cut the classes at other values of the quantity, such as 0.1,2; of porosity 2.4,7,20: the sphere that must get in, then the widths.",
+        help="Cut the classes at other values of the quantity, such as 0.1,2; of porosity 2.4,7,20: the sphere that must get in, then the widths. A model made for a number gets classes by them.",
     ),
     convention: Convention | None = CONVENTION,
     radii: str | None = RADII,
@@ -102,7 +103,7 @@ def predict(
         scientist = scientist.with_thresholds(_numbers(thresholds))
     failures: list[Failure] = []
     shows: dict[Format, Callable[[Iterator[Prediction | Failure]], None]] = {
-        Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: partial(_csv, columns=CSV_COLUMNS + (IN_CSV if scientist.pores else ())),
+        Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: partial(_csv, columns=_csv_columns(scientist.task) + (IN_CSV if scientist.pores else ())),
     }  # fmt: skip
     count = partial(_count, inputs or [], smiles or [], columns)
     reading = Reading(count, quiet=format is not Format.table and sys.stdout.isatty())
@@ -176,22 +177,33 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
+OF_CLASS, OF_ESTIMATE = ("class", "probability"), ("quantity", "value", "low90", "high90")
+
+
+def _csv_columns(task: Task) -> tuple[str, ...]:
+    """Those that answers to a task have."""
+    absent = (*(() if task.has_class else OF_CLASS), *(() if task.has_estimate else OF_ESTIMATE))
+    return tuple(name for name in CSV_COLUMNS if name not in absent)
+
+
 def _flat(answer: dict[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(columns, "")
-    row |= {name: answer[name] for name in CSV_COLUMNS if name in answer and name not in ("error", "notes", "warnings")}
+    row |= {name: answer[name] for name in columns if name in answer and name not in ("error", "notes", "warnings")}
     if "error" in answer:
         error = answer["error"]
         row["error"] = f"{error['kind']}: {error['message']} ({error['hint']})"
         return row
-    low, high = answer["estimate"]["interval90"]
     pores = answer.get("pores", {})
     row |= {name: f"{x:.4f}" if isinstance(x, float) else x for name, x in pores.items() if name in columns}
+    if answer["class"] is not None:
+        row["probability"] = f"{answer['probabilities'][answer['class']]:.4f}"
+    if answer["estimate"] is not None:
+        form = ".4f" if answer["class"] is not None else ".6g"  # the scale of a user's own number is not known
+        low, high = answer["estimate"]["interval90"]
+        numbers = {"value": answer["estimate"]["value"], "low90": low, "high90": high}
+        row |= {name: f"{number:{form}}" for name, number in numbers.items()}
+        row["quantity"] = answer["estimate"]["quantity"]
     return row | {
-        "probability": f"{answer['probabilities'][answer['class']]:.4f}",
-        "quantity": answer["estimate"]["quantity"],
-        "value": f"{answer['estimate']['value']:.4f}",
-        "low90": f"{low:.4f}",
-        "high90": f"{high:.4f}",
         "status": answer["solver"]["status"],
         "notes": "; ".join(answer["notes"]),
         "warnings": "; ".join(answer["warnings"]),

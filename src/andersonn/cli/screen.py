@@ -126,7 +126,8 @@ def _show(manifest: dict[str, Any], out: Path, format: Format) -> None:
         words = f"{counts['answered']} of {counts['inputs']} answered"
         kept = f", {counts['kept']} kept" if manifest["options"]["where"] else ""
         tell(f"{words}{kept}: {out / 'shards'}")
-        tell(", ".join(f"{name} {count}" for name, count in manifest["classes"].items()))
+        if manifest["classes"]:
+            tell(", ".join(f"{name} {count}" for name, count in manifest["classes"].items()))
         for kind, count in manifest["rejects"].items():
             tell(f"rejected {count}: {kind}")
         if counts["rejected"]:

@@ -120,6 +120,16 @@ class Task:
             )
 
     @property
+    def has_class(self) -> bool:
+        """Whether answers have a class, which those with a number alone have not."""
+        return self.answer != "number"
+
+    @property
+    def has_estimate(self) -> bool:
+        """Whether answers have an estimate of a quantity, which those with a label alone have not."""
+        return self.answer != "label"
+
+    @property
     def quantity_words(self) -> str:
         """The quantity as words, without its unit."""
         return self.noun or self.quantity.removesuffix(f"_{self.unit}").replace("_", " ")
@@ -154,3 +164,16 @@ class Task:
     def with_thresholds(self, thresholds: tuple[float, ...]) -> Task:
         """The same task cut elsewhere."""
         return replace(self, thresholds=tuple(float(t) for t in thresholds))
+
+    def cut_at(self, thresholds: tuple[float, ...]) -> Task:
+        """As :meth:`with_thresholds`; a task about a number gets classes, as many as the cuts make, named by them.
+
+        Raises:
+            UsageError: there is no cut, or they do not rise.
+        """
+        if self.answer != "number" or not thresholds:
+            return self.with_thresholds(thresholds)
+        cuts = tuple(float(t) for t in thresholds)
+        between = (f"from_{low:g}_to_{high:g}" for low, high in zip(cuts, cuts[1:], strict=False))
+        names = (f"below_{cuts[0]:g}", *between, f"from_{cuts[-1]:g}")
+        return replace(self, thresholds=cuts, classes=names, answer="class")

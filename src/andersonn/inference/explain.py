@@ -1,6 +1,6 @@
-"""Which atoms drove an answer: a contribution of every atom.
+"""Which atoms or groups drove an answer: a contribution of each.
 
-Two definitions, by the head of the network:
+Three definitions, by what the network reads and by its head:
 
 ``deletion``, for most networks. The contribution of an atom is the log-odds ln(p / (1 − p)) of the class
     answered, less the log-odds of the same class for the structure without the atom (and its periodic images): imaged
@@ -8,11 +8,15 @@ Two definitions, by the head of the network:
     count would not balance, and that effect would outweigh the atom's own. It is positive if the atom supports the class. It is exact for one
     atom, dimensionless, and it does not add up: two atoms removed together change the answer by more or less than the
     sum. Atoms with equal surroundings get equal contributions. In a larger cell of the same crystal an atom is a
-    smaller part, and its contribution is smaller. The only atom of a structure gets the whole of the log-odds.
+    smaller part, and its contribution is smaller. The only atom of a structure gets the whole of the log-odds. Of a model that
+    answers with a number alone, it is the estimate less that without the atom, in its unit.
 
 ``dipole``, for a network with a dipole head. The contribution of an atom is its part of the dipole moment μ along μ, in D, the mean
     over conformers where the answer is one, and the contributions add up to |μ| (of a molecule without dipole, |μ| < 0.001 D, all
     are 0). Those of bonds and of functional groups come with them; :mod:`andersonn.inference.dipole_parts` defines them all.
+
+``groups``, for a network that reads bonds alone. The contribution of a group is the answer less that for the molecule without it, which has
+    hydrogen in its place; :mod:`andersonn.inference.group_parts` defines it. An atom's is an even part of its group's.
 
 Of pores, the atoms at the bottleneck are named besides (:mod:`andersonn.structures.pores.bottleneck`).
 """
@@ -27,14 +31,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from andersonn.data.store import ImageStore
-from andersonn.errors import UsageError
 from andersonn.inference.dipole_parts import DipoleParts
 from andersonn.inference.forward import forward
+from andersonn.inference.group_parts import Answers, GroupParts
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Prediction
 from andersonn.models.electrons import counted_as
 from andersonn.structures import elements, oxidation
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.molecular_graph import MolecularGraph
 from andersonn.structures.oxidation import Oxidation
 from andersonn.structures.pores.bottleneck import Bottleneck
 from andersonn.structures.structure import Structure, without
@@ -57,10 +62,11 @@ class Explanation:
         structure: what was asked about.
         values: contribution of each atom, in the order of the structure, float64 ``[n]``.
         quantity: what the contributions are of, such as ``"log_odds_of_metal"`` or ``"dipole_D"``.
-        total: the whole of it: the log-odds of the answer, or |μ| in D.
-        method: ``"deletion"`` or ``"dipole"``, see :mod:`andersonn.inference.explain`.
+        total: the whole of it: the log-odds of the answer, or |μ| in D, or the number answered.
+        method: ``"deletion"``, ``"dipole"`` or ``"groups"``, see :mod:`andersonn.inference.explain`.
         warnings: of the answer, and reasons to trust the contributions less.
         dipole: parts of a dipole moment: vector, charges, bonds, groups; None of other answers.
+        groups: of a molecule read by its bonds alone; None of other answers.
         bottleneck: the narrowest place of the widest way through a crystal whose pores were probed; None of other answers, and
             where there is no way.
     """
@@ -74,6 +80,7 @@ class Explanation:
     warnings: tuple[str, ...] = ()
     dipole: DipoleParts | None = None
     bottleneck: Bottleneck | None = None
+    groups: GroupParts | None = None
     ok: ClassVar[Literal[True]] = True
 
     @property
@@ -101,7 +108,9 @@ class Explanation:
 
     @property
     def leader(self) -> tuple[str, float]:
-        """Name and contribution of the part that contributes most: of a dipole moment a group, else an atom."""
+        """Name and contribution of the part that contributes most: a group, or an atom where groups have none."""
+        if self.groups is not None:
+            return next(((part.group.name, part.value) for part in self.groups.parts), ("", 0.0))
         if self.dipole is not None:
             k = int(np.abs(self.dipole.of_groups).argmax())
             return self.dipole.groups[k].name, float(self.dipole.of_groups[k])
@@ -110,24 +119,38 @@ class Explanation:
 
     @property
     def decisive(self) -> bool:
-        """Whether some part contributes at least :data:`DECISIVE` of the total, and there is a total."""
+        """Whether some part contributes at least :data:`DECISIVE` of the total, and there is a total; of a number alone, which may lie
+        anywhere, whether it changes the estimate by more than half its 90 % interval.
+        """
+        if not self.prediction.has_class:
+            low, high = self.prediction.interval90
+            return abs(self.leader[1]) > 0.5 * (high - low)
         least = NO_DIRECTION if self.dipole is not None else 0.0
         return abs(self.total) >= least and abs(self.leader[1]) >= DECISIVE * abs(self.total)
 
     @property
     def summary(self) -> list[str]:
         """Sentences: which part decides the answer, or that none does, and what bounds the bottleneck."""
+        if self.groups is not None and not self.groups.parts:
+            return ["the molecule is one ring or chain, or one functional group: nothing in it can be replaced"]
         (name, value), total = self.leader, self.total
         label = self.prediction.label.replace("_", " ")
         if self.dipole is not None:
             what, kind = f"{value:+.2f} of {total:.2f} D", "group"
+        elif not self.prediction.has_class:
+            what, kind = f"{value:+.3g}, where the estimate is {total:.3g}", "group" if self.groups else "atom"
         else:
-            what, kind = f"{value:+.2f}, where the log-odds of {label} are {total:.2f}", "atom"
+            what = f"{value:+.2f}, where the log-odds of {label} are {total:.2f}"
+            kind = "group" if self.groups else "atom"
         first = (
             f"{name} contributes most: {what}"
             if self.decisive
             else f"no single {kind} decides: the largest contribution, of {name}, is {what}"
         )
+        if self.groups is not None:
+            part, form = self.groups.parts[0], ".3g" if not self.prediction.has_class else ".2f"
+            what = "estimate is" if not self.prediction.has_class else f"log-odds of {label} are"
+            return [first, f"without it, {part.without}, the {what} {total - part.value:{form}}"]
         return [first] if self.bottleneck is None else [first, self.bottleneck.words(self.structure)]
 
     @property
@@ -155,6 +178,8 @@ class Explanation:
         }
         if self.dipole is not None:
             answer |= self.dipole.as_dict(self._symbols)
+        if self.groups is not None:
+            answer |= {"elements": [], **self.groups.as_dict()}
         if self.bottleneck is not None:
             answer["bottleneck"] = self.bottleneck.as_dict(self.structure)
         return answer
@@ -184,26 +209,29 @@ def explain(
             prediction, structure, parts.atoms, prediction.quantity, parts.total, "dipole", warnings, dipole=parts
         )
     values, total = _by_deletion(bundle, prediction, structure, images[0], progress)
-    quantity = f"log_odds_of_{prediction.label}"
+    quantity = f"log_odds_of_{prediction.label}" if prediction.has_class else prediction.quantity
     bottleneck = Bottleneck.of(structure) if bundle.config.image.voids else None
     return Explanation(
         prediction, structure, values, quantity, total, "deletion", prediction.warnings, bottleneck=bottleneck
     )
 
 
-def require_explainable(name: str, recipe: ImageRecipe) -> None:
-    """Checks that contributions of atoms can be told.
+def explain_groups(prediction: Prediction, graph: MolecularGraph, answers: Answers) -> Explanation:
+    """The explanation of an answer of a model that reads bonds alone.
 
     Args:
-        name: of the model.
-        recipe: of its images.
+        prediction: the answer.
+        graph: what was asked about.
+        answers: gives the model's answers for other molecules.
 
     Raises:
-        UsageError: it reads bonds alone; contributions are those of atoms in space.
+        InputError: the molecule's bonds are not known.
     """
-    if recipe.bonds:
-        told = f"the model {name!r} reads bonds alone, and its answers cannot be explained"
-        raise UsageError("no_explanation", told, "explain with a model of geometries (geometry many, the default)")
+    parts = GroupParts.of(prediction, graph, answers)
+    quantity = f"log_odds_of_{prediction.label}" if prediction.has_class else prediction.quantity
+    warnings = (*prediction.warnings, *parts.warnings)
+    values = parts.by_atom(len(graph))
+    return Explanation(prediction, graph, values, quantity, parts.total, "groups", warnings, groups=parts)
 
 
 def of_one_conformer(prediction: Prediction, alone: Prediction) -> str:
@@ -243,17 +271,17 @@ def left_without(structure: Structure, atoms: Any, recipe: ImageRecipe) -> NodeN
 def log_odds(
     bundle: ModelBundle,
     images: list[NodeNeighborImage],
-    label: int,
+    label: int | None,
     made: bool,
     whole: Structure | None = None,
     distance: float | None = None,
 ) -> np.ndarray:
-    """ln(p / (1 − p)) of a class by the calibrated probabilities, ``[N]``.
+    """ln(p / (1 − p)) of a class by the calibrated probabilities, ``[N]``; without a class, the estimates.
 
     Args:
         bundle: the model.
         images: at least one.
-        label: index of the class.
+        label: index of the class; None: of a model that answers with a number alone.
         made: whether the geometry was made by a reader.
         whole: what the images are parts of, whose electrons a network counts; default: those of each image.
         distance: of the whole structure from those of the training, for models that doubt more where it is large. It is kept as
@@ -261,8 +289,11 @@ def log_odds(
     """
     store = ImageStore.from_images(images, images[0].recipe)
     change = None if whole is None else partial(counted_as, Z=whole.Z)
-    scores = forward(bundle.network, store, np.arange(len(images)), change=change).scores
+    outputs = forward(bundle.network, store, np.arange(len(images)), change=change)
+    scores = outputs.scores
     distances = None if distance is None else np.full(len(images), distance)
+    if label is None:
+        return bundle.calibration.estimates(scores, outputs.quantiles, np.full(len(images), made), distances)[0]
     p = bundle.calibration.probabilities(scores, np.full(len(images), made), distances)
     p = np.clip(p, 1e-12, None)
     return np.log(p[:, label]) - np.log(np.delete(p, label, axis=1).sum(axis=1))
@@ -275,8 +306,8 @@ def _by_deletion(
     image: NodeNeighborImage,
     progress: Progress | None,
 ) -> tuple[np.ndarray, float]:
-    """Contributions ``[n]`` and the log-odds of the class answered; one atom of each row is removed."""
-    label = bundle.task.classes.index(prediction.label)
+    """Contributions ``[n]`` and the log-odds of the class answered, or the estimate; one atom of each row is removed."""
+    label = bundle.task.classes.index(prediction.label) if prediction.has_class else None
     distance = None if prediction.domain is None else prediction.domain.distance
     of = partial(log_odds, bundle, label=label, made=structure.generated_geometry, whole=structure, distance=distance)
     (total,) = of([image])

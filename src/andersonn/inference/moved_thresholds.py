@@ -18,12 +18,16 @@ def with_thresholds(bundle: ModelBundle, name: str, thresholds: Sequence[float])
     Args:
         bundle: the model.
         name: of the model, for messages.
-        thresholds: rising, in the task's unit, one fewer than there are classes.
+        thresholds: rising, in the task's unit, one fewer than there are classes; where the model answers with a number, as many
+            as are wanted.
 
     Raises:
         UsageError: there are too many or too few or they do not rise, or the model learned its classes at fixed thresholds.
     """
-    task, calibration = bundle.task.with_thresholds(tuple(thresholds)), bundle.calibration
+    if not bundle.task.has_estimate:
+        told = f"the model {name!r} learned labels, not a quantity that could be cut"
+        raise UsageError("fixed_thresholds", told, "leave the thresholds out")
+    task, calibration = bundle.task.cut_at(tuple(thresholds)), bundle.calibration
     if not isinstance(calibration, DistributionCalibration):
         told = f"the model {name!r} learned its classes at {', '.join(f'{cut:g}' for cut in bundle.task.thresholds)}"
         raise UsageError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, Self
 
 from andersonn.errors import InputError
@@ -28,7 +28,7 @@ class DomainScore:
         return {"distance": self.distance, "limit": self.limit, "inside": self.inside}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """The answer to one structure.
 
@@ -37,11 +37,12 @@ class Prediction:
         id: the structure's name.
         formula: of a molecule its Hill formula, of a crystal the reduced one.
         task: name of the task.
-        label: the most probable class.
+        label: the most probable class. Of kind ``"number"`` it is not part of the answer.
         probabilities: of each class, in rising order of the quantity.
         calibrated: whether they were calibrated on validation data.
-        quantity, value, interval90: the estimate, its unit in the name, and its 90 % interval.
-        thresholds: cuts between the classes.
+        quantity, value, interval90: the estimate, its unit in the name, and its 90 % interval. Of kind ``"label"`` they are
+            not part of the answer.
+        thresholds: cuts between the classes; of kind ``"class"`` alone they are part of the answer.
         model: the model's name or folder.
         n_atoms: in the structure.
         solver: name, steps, evaluations, residual and status of the fixed-point solve; of several conformers, the worst. Of
@@ -82,6 +83,24 @@ class Prediction:
     network: dict[str, Any] = field(default_factory=dict)
     kind: str = "class"
     ok: ClassVar[Literal[True]] = True
+
+    @property
+    def has_class(self) -> bool:
+        """Whether the answer has a class."""
+        return self.kind != "number"
+
+    @property
+    def has_estimate(self) -> bool:
+        """Whether the answer has an estimate."""
+        return self.kind != "label"
+
+    def __repr__(self) -> str:
+        """The attributes that are part of the answer."""
+        left_out = {"kind"} if self.kind == "class" else {"thresholds"}
+        left_out |= set() if self.has_class else {"label", "probabilities"}
+        left_out |= set() if self.has_estimate else {"quantity", "value", "interval90"}
+        told = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.name not in left_out)
+        return f"{type(self).__name__}({', '.join(told)})"
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``predict``."""

@@ -19,7 +19,7 @@ from andersonn.errors import InputError, UsageError, unknown
 from andersonn.inference.by_geometry import PoreQuestion
 from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import forward_early_exit
-from andersonn.inference.explain import Explanation, explain, of_one_conformer, require_explainable
+from andersonn.inference.explain import Explanation, explain, explain_groups, of_one_conformer
 from andersonn.inference.forward import Outputs, averaged, forward, how_solved
 from andersonn.inference.model_bundle import ModelBundle, require_task
 from andersonn.inference.moved_thresholds import with_thresholds
@@ -29,6 +29,7 @@ from andersonn.scientists.base import GEOMETRIES, ScientistSpec
 from andersonn.scientists.registry import find, registered, shipped, weights_folder
 from andersonn.structures.conformer_images import images_for
 from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.molecular_graph import MolecularGraph
 from andersonn.structures.readers import USUAL_COLUMNS, Columns, listed, sources, structures_of
 from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
@@ -191,7 +192,7 @@ class Predictor:
         yield waiting
 
     def explain(self, inputs: Any) -> list[Explanation | Failure]:
-        """Which atoms drove the answer: a contribution of every atom, as :mod:`andersonn.inference.explain` defines
+        """Which atoms or groups drove the answer: their contributions, as :mod:`andersonn.inference.explain` defines
         it. Inputs as for :meth:`predict`.
         """
         return list(self.explanations(listed(inputs)))
@@ -204,11 +205,7 @@ class Predictor:
         Args:
             inputs: as for :meth:`predict`.
             progress: called with (input, atoms removed so far, of how many) while a structure is worked on.
-
-        Raises:
-            UsageError: the model reads bonds alone; contributions are those of atoms in space.
         """
-        require_explainable(self.name, self.recipe)
         for name, source in sources(inputs):
             for item in self.images(name, source):
                 yield item if isinstance(item, Failure) else self._explanation(item, progress)
@@ -218,6 +215,8 @@ class Predictor:
         (prediction,) = self.network_answers([item])
         assert isinstance(prediction, Prediction)  # what has images gets one
         try:
+            if isinstance(structure, MolecularGraph):
+                return explain_groups(prediction, structure, self._of_graphs)
             listener = partial(progress, name) if progress else None
             found = explain(self.bundle, prediction, structure, images, listener)
             if len(images) == 1 or found.dipole is not None:
@@ -229,6 +228,10 @@ class Predictor:
             return Failure(name, error.as_dict())
         except Exception as error:
             return Failure.of_defect(name, error)
+
+    def _of_graphs(self, graphs: Sequence[MolecularGraph]) -> list[Prediction]:
+        ready: list[Ready | Failure] = [(graph.id, graph, images_for(graph, self.recipe, 1)) for graph in graphs]
+        return [answer for answer in self.network_answers(ready) if isinstance(answer, Prediction)]
 
     def over_conformers(self, count: int) -> Self:
         """The same model, averaging over up to ``count`` conformers of molecules whose geometry is generated.
@@ -247,7 +250,8 @@ class Predictor:
         """The same model with its classes cut elsewhere: probabilities are those of its distribution, estimates stay.
 
         Args:
-            thresholds: rising, in the task's unit, one fewer than there are classes; of pores see :meth:`PoreQuestion.cut`.
+            thresholds: rising, in the task's unit, one fewer than there are classes; of a model that answers with a number as many
+                as are wanted, which makes classes of it; of pores see :meth:`PoreQuestion.cut`.
 
         Raises:
             UsageError: there are too many or too few or they do not rise, the model learned its classes at fixed thresholds, or
@@ -343,7 +347,7 @@ class Predictor:
         warnings = tuple(warnings_of(self.bundle, structure, images, solve, place))
         # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.
         one = isinstance(self.bundle.calibration, DistributionCalibration)
-        if not one and sum(value >= cut for cut in task.thresholds) != k:
+        if task.answer == "class" and not one and sum(value >= cut for cut in task.thresholds) != k:
             told = contradiction(task, k, float(probabilities[k]), value, interval)
             warnings += (told,) if told else ()
         return Prediction(

@@ -110,7 +110,8 @@ class Screening:
                 raise UsageError("bad_option", f"{name} is {getattr(self, name)}", f"give at least {least}")
         if self.settings.where:
             expression(self.settings.where, task)
-        expression(self.by, task, NUMBER)
+        if self.top or self.by != "value":  # which labels alone have not
+            expression(self.by, task, NUMBER)
         if not is_url(self.library):
             here, there = self.out.resolve(), Path(self.library).resolve()
             if there.is_dir() and (here == there or there in here.parents):
@@ -231,7 +232,7 @@ class _Run:
             "format": FORMAT,
             "options": self.options,
             "counts": dict(counts),
-            "classes": {name: classes[name] for name in self.task.classes},
+            "classes": {name: classes[name] for name in self.task.classes} if self.task.has_class else {},
             "rejects": dict(sorted(reasons.items())),
             "shards": len(rows),
             "plan": plan,

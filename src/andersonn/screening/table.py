@@ -15,19 +15,19 @@ from andersonn.structures.pores import BY_STRUCTURE
 
 
 def schema_of(task: Task) -> pa.Schema:
-    """The columns of a task's results, units in their names; the task, its classes and thresholds as metadata."""
+    """The columns of a task's results, units in their names, those of classes and of estimates where its answers have them; the task,
+    its classes and thresholds as metadata.
+    """
     real, word = pa.float32(), pa.string()
+    of_class = [("class", word), ("p", real), *((f"p_{name}", real) for name in task.classes)] if task.has_class else []
+    of_estimate = [(task.quantity, real), ("low90", real), ("high90", real)] if task.has_estimate else []
     columns = [
         ("input", word),
         ("record", pa.int64()),
         ("id", word),
         ("formula", word),
-        ("class", word),
-        ("p", real),
-        *((f"p_{name}", real) for name in task.classes),
-        (task.quantity, real),
-        ("low90", real),
-        ("high90", real),
+        *of_class,
+        *of_estimate,
         ("n_atoms", pa.int32()),
         ("status", word),
         ("steps", pa.int32()),
@@ -38,8 +38,9 @@ def schema_of(task: Task) -> pa.Schema:
         ("notes", pa.list_(word)),
         ("warnings", pa.list_(word)),
     ]
-    metadata = {"task": task.name, "classes": ",".join(task.classes), "thresholds": ",".join(map(str, task.thresholds))}
-    return pa.schema(columns, metadata=metadata)
+    classes = ",".join(task.classes) if task.has_class else ""
+    thresholds = ",".join(map(str, task.thresholds)) if task.answer == "class" else ""
+    return pa.schema(columns, metadata={"task": task.name, "classes": classes, "thresholds": thresholds})
 
 
 def expression(text: str, task: Task, wanted: str = TRUTH) -> Expression:
@@ -50,7 +51,7 @@ def expression(text: str, task: Task, wanted: str = TRUTH) -> Expression:
     """
     kinds = {field.name: _kind(field.type) for field in schema_of(task) if not pa.types.is_list(field.type)}
     words = {"class": task.classes, "status": tuple(status.name.lower() for status in Status)}
-    return Expression(text, kinds | {"value": NUMBER}, words, wanted)
+    return Expression(text, kinds | ({"value": NUMBER} if task.has_estimate else {}), words, wanted)
 
 
 def _kind(of: pa.DataType) -> str:
@@ -60,17 +61,18 @@ def _kind(of: pa.DataType) -> str:
 def row_of(answer: Prediction, record: int | None) -> dict[str, Any]:
     """The row of one answer."""
     place, solver = answer.domain, answer.solver
+    said: dict[str, Any] = {}
+    if answer.has_class:
+        said |= {"class": answer.label, "p": answer.probabilities[answer.label]}
+        said |= {f"p_{name}": p for name, p in answer.probabilities.items()}
+    if answer.has_estimate:
+        said |= {answer.quantity: answer.value, "low90": answer.interval90[0], "high90": answer.interval90[1]}
     return {
         "input": answer.input,
         "record": record,
         "id": answer.id,
         "formula": answer.formula,
-        "class": answer.label,
-        "p": answer.probabilities[answer.label],
-        **{f"p_{name}": p for name, p in answer.probabilities.items()},
-        answer.quantity: answer.value,
-        "low90": answer.interval90[0],
-        "high90": answer.interval90[1],
+        **said,
         "n_atoms": answer.n_atoms,
         "status": solver["status"],
         "steps": solver["steps"],
@@ -84,7 +86,9 @@ def row_of(answer: Prediction, record: int | None) -> dict[str, Any]:
 
 
 def with_value(table: pa.Table, task: Task) -> pa.Table:
-    """The table with the task's quantity also as ``value``, as expressions may call it."""
+    """The table with the task's quantity, if its answers have one, also as ``value``, as expressions may call it."""
+    if not task.has_estimate or "value" in table.column_names:
+        return table
     return table.append_column("value", table[task.quantity])
 
 

@@ -139,7 +139,7 @@ class ShardPredictor:
                 "kept": len(kept),
                 "rejected": len(rejects),
             },
-            "classes": Counter(table["class"].to_pylist()),
+            "classes": Counter(table["class"].to_pylist() if self.task.has_class else ()),
             "reasons": Counter(reject["kind"] for reject in rejects),
         }
 

@@ -34,16 +34,18 @@ class Group:
     functional: bool
 
 
-def groups_of(Z: np.ndarray, bonded: np.ndarray) -> list[Group]:
+def groups_of(Z: np.ndarray, bonded: np.ndarray, marked: np.ndarray | None = None) -> list[Group]:
     """The groups of a molecule, each atom in one, by their first atoms.
 
     Args:
         Z: atomic numbers ``[n]``.
         bonded: which atoms are bonded, symmetric, bool ``[n, n]``.
+        marked: which atoms are of functional groups, hydrogens aside, where bond orders are known, bool ``[n]``; None: by the numbers
+            of their neighbors.
     """
     from scipy.sparse.csgraph import connected_components
 
-    leaf, marked = _leaves(Z, bonded), _marked(Z, bonded)
+    leaf, marked = _leaves(Z, bonded), _marked(Z, bonded) if marked is None else marked
     owner = np.where(leaf, (bonded & (Z > 1)).argmax(axis=1), np.arange(len(Z)))
     alike = bonded & ~leaf & ~leaf[:, None] & (marked == marked[:, None])
     _, label = connected_components(alike, directed=False)
@@ -52,7 +54,7 @@ def groups_of(Z: np.ndarray, bonded: np.ndarray) -> list[Group]:
     found = []
     for start in np.sort(first):
         atoms = np.flatnonzero(label == label[start])
-        found.append(Group(_name(Z[atoms]), tuple(atoms.tolist()), bool(marked[owner[start]])))
+        found.append(Group(name_of(Z[atoms]), tuple(atoms.tolist()), bool(marked[owner[start]])))
     return found
 
 
@@ -74,7 +76,8 @@ def _marked(Z: np.ndarray, bonded: np.ndarray) -> np.ndarray:
     return (Z != 6) | (carbon & (bonded & other).any(axis=1))
 
 
-def _name(Z: np.ndarray) -> str:
+def name_of(Z: np.ndarray) -> str:
+    """The name of a group of these atoms, see :class:`Group`."""
     hydrogens = int((Z == 1).sum())
     if 6 in Z or hydrogens in (0, len(Z)):
         return elements.hill_formula(Z)

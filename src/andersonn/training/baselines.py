@@ -9,17 +9,19 @@ import numpy as np
 
 from andersonn.data.tasks import Task
 from andersonn.training.dataset import Dataset
-from andersonn.training.metrics import classification_metrics
+from andersonn.training.metrics import classification_metrics, error_metrics
 
 TREES = 200
 FOLDS = 5
 
 
 def baselines(dataset: Dataset, task: Task) -> Callable[[np.ndarray], dict[str, Any]]:
-    """Majority class and random forest on composition, fitted on the training split, and what geometry alone says: a function
-    that gives their metrics on the records at given indices.
+    """Majority class and random forest on composition, fitted on the training split, and what geometry alone says; of a task about
+    a number, its mean and a forest. A function that gives their metrics on the records at given indices.
     """
     train = dataset.sides["train"]
+    if not task.has_class:
+        return lambda chosen: number_baselines(dataset, chosen, train)
     forest = forest_metrics(dataset.composition(train), dataset.labels[train], task.classes)
     majority = int(np.bincount(dataset.labels[train]).argmax())
 
@@ -33,6 +35,27 @@ def baselines(dataset: Dataset, task: Task) -> Callable[[np.ndarray], dict[str, 
         }
 
     return metrics
+
+
+def number_baselines(dataset: Dataset, chosen: np.ndarray, train: np.ndarray) -> dict[str, Any]:
+    """Errors of the mean of the training side and of a random forest grown on it, on the records at ``chosen``."""
+    values, known = dataset.values[chosen], dataset.values[train]
+    forest = _regressor(dataset.composition(train), known)
+    return {
+        "mean": {"value": float(known.mean()), **error_metrics(values, np.full(len(values), known.mean()))},
+        "random_forest": {
+            "protocol": f"{dataset.features} features, grown on the training side",
+            **error_metrics(values, forest(dataset.composition(chosen))),
+        },
+    }
+
+
+def number_cross_validated(
+    features: np.ndarray, values: np.ndarray, groups: list[str], seed: int = 0
+) -> dict[str, Any] | None:
+    """As :func:`forest_cross_validated`, of a number."""
+    estimates = _by_folds(features, groups, lambda train: _regressor(features[train], values[train], seed))
+    return None if estimates is None else error_metrics(values, estimates)
 
 
 def geometric_rules(dataset: Dataset, indices: np.ndarray, task: Task) -> dict[str, Any]:
@@ -64,16 +87,23 @@ def forest_cross_validated(
     features: np.ndarray, labels: np.ndarray, groups: list[str], classes: tuple[str, ...], seed: int = 0
 ) -> dict[str, Any] | None:
     """Metrics of forests grown and tested inside one file, by folds of whole groups; None if there are too few."""
+    found = _by_folds(features, groups, lambda train: _grow(features[train], labels[train], len(classes), seed))
+    return None if found is None else _short(classification_metrics(labels, found, classes))
+
+
+def _by_folds(
+    features: np.ndarray, groups: list[str], grown: Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]
+) -> np.ndarray | None:
+    """What is said of each of N features by a forest that ``grown`` grows on the indices of other groups; None if there are too few."""
     from sklearn.model_selection import GroupKFold
 
     _, group = np.unique(groups, return_inverse=True)
     folds = min(FOLDS, int(group.max()) + 1)
     if folds < 2:
         return None
-    probabilities = np.zeros((len(labels), len(classes)))
-    for train, test in GroupKFold(folds).split(features, labels, group):
-        probabilities[test] = _grow(features[train], labels[train], len(classes), seed)(features[test])
-    return _short(classification_metrics(labels, probabilities, classes))
+    parts = [(test, grown(train)(features[test])) for train, test in GroupKFold(folds).split(features, groups=group)]
+    order = np.concatenate([test for test, _ in parts])
+    return np.concatenate([said for _, said in parts])[np.argsort(order)]
 
 
 def cut_metrics(values: np.ndarray, truth: np.ndarray, task: Task) -> dict[str, Any]:
@@ -101,6 +131,14 @@ def _grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int) -
         return found
 
     return probabilities
+
+
+def _regressor(features: np.ndarray, values: np.ndarray, seed: int = 0) -> Callable[[np.ndarray], np.ndarray]:
+    """A random forest's estimates as a function of features ``[N, F]`` → ``[N]``."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    found = RandomForestRegressor(TREES, n_jobs=-1, random_state=seed).fit(features, values)
+    return lambda x: np.asarray(found.predict(x))
 
 
 def _short(metrics: dict[str, Any]) -> dict[str, Any]:

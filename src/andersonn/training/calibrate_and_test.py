@@ -23,7 +23,7 @@ from andersonn.training.dataset import Dataset
 from andersonn.training.domain_fitting import corrupted_states, describe_domain, fit_domain
 from andersonn.training.early_exit_fitting import fit_early_exit
 from andersonn.training.forward import forward_records
-from andersonn.training.metrics import classification_metrics, estimate_metrics
+from andersonn.training.metrics import classification_metrics, error_metrics, estimate_metrics
 
 MOST_CORRUPTED = 2000
 """Validation structures that are corrupted at most, to learn where an answer is in doubt."""
@@ -135,17 +135,23 @@ def answer_metrics(
     domain: Domain | None = None,
     rows: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Class and estimate metrics of calibrated outputs against the true values; ``made`` as in
+    """Metrics of calibrated outputs against the true values, of what the task answers with: of classes those of
+    :func:`~andersonn.training.metrics.classification_metrics`, of estimates those of
+    :func:`~andersonn.training.metrics.estimate_metrics`, and of a number alone also
+    :func:`~andersonn.training.metrics.error_metrics`. ``made`` as in
     :meth:`~andersonn.inference.fitted.Calibration.probabilities`, ``domain`` of the model,
     ``rows`` of the images.
     """
     distance = None if domain is None else domain.distance(outputs.states)
-    estimates, intervals = calibration.estimates(outputs.scores, outputs.quantiles, made, distance, rows)
-    probabilities = calibration.probabilities(outputs.scores, made, distance)
-    return {
-        **classification_metrics(task.class_of(values), probabilities, task.classes),
-        **estimate_metrics(values, intervals, estimates),
-    }
+    found: dict[str, Any] = {"n": len(values)}
+    if task.has_class:
+        probabilities = calibration.probabilities(outputs.scores, made, distance)
+        found |= classification_metrics(task.class_of(values), probabilities, task.classes)
+    if task.has_estimate:
+        estimates, intervals = calibration.estimates(outputs.scores, outputs.quantiles, made, distance, rows)
+        found |= {} if task.has_class else error_metrics(values, estimates)
+        found |= estimate_metrics(values, intervals, estimates)
+    return found
 
 
 def metrics_by_file(

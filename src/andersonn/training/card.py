@@ -14,6 +14,7 @@ from andersonn.inference.model_bundle import read_card, task_of
 from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import registered
 from andersonn.training.card_check import require_complete
+from andersonn.training.card_constructed import construction_of, content_of_constructed, page_of_constructed
 
 NOTES = "notes.md"
 """File beside the weights with what no program can tell of the model, in Markdown."""
@@ -47,7 +48,9 @@ def content_of(folder: Path) -> dict[str, Any]:
     Raises:
         UsageError: there is no model, or ``model.json`` lacks what a card needs.
     """
-    card = _complete(folder)
+    card, built = _complete(folder)
+    if built is not None:
+        return content_of_constructed(card, built, _notes(folder))
     return {
         "task": card["task"],
         "classes": card["classes"],
@@ -73,15 +76,18 @@ def page_of(folder: Path) -> str:
     Raises:
         UsageError: as :func:`content_of`.
     """
-    card = _complete(folder)
+    card, built = _complete(folder)
+    if built is not None:
+        return page_of_constructed(card, built, _notes(folder))
     page = _page(card, _notes(folder))
     return page if spec_of(card) is not None else PAGES.sub("", page)
 
 
-def _complete(folder: Path) -> dict[str, Any]:
-    card = read_card(folder)
-    require_complete(card, folder)
-    return card
+def _complete(folder: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The content of ``model.json``, and what was written of the construction of a constructed model."""
+    card, built = read_card(folder), construction_of(folder)
+    require_complete(card, folder, constructed=built is not None)
+    return card, built
 
 
 def results_table(card: dict[str, Any], test: dict[str, Any]) -> str:

@@ -8,17 +8,26 @@ import numpy as np
 
 from andersonn.data.records import Records
 from andersonn.data.splits import split_by, split_digest
+from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.inference.forward import Outputs
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.predictor import Predictor
 from andersonn.progress import Progress, Silent
 from andersonn.solvers import Status
-from andersonn.training.baselines import forest_cross_validated, forest_metrics, geometric_rules, majority_metrics
+from andersonn.training.baselines import (
+    forest_cross_validated,
+    forest_metrics,
+    geometric_rules,
+    majority_metrics,
+    number_baselines,
+    number_cross_validated,
+)
 from andersonn.training.calibrate_and_test import metrics_by_file
 from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.folder import SPLIT_KEY
 from andersonn.training.forward import forward_records
+from andersonn.training.metrics import error_metrics
 from andersonn.training.unusable import told_unusable
 
 
@@ -61,8 +70,8 @@ def evaluate(
     metrics = {
         "task": task.name,
         "model": scientist.name,
-        "thresholds": list(task.thresholds),
-        "classes": list(task.classes),
+        "thresholds": list(task.thresholds) if task.answer == "class" else [],
+        "classes": list(task.classes) if task.has_class else [],
         "side": side,
         "same_file_as_training": same,
         "trained_on": _trained_on(same, side),
@@ -72,14 +81,26 @@ def evaluate(
         **metrics_by_file(outputs, bundle.calibration, dataset, chosen, task, domain=bundle.domain),
         "solver": _solver_summary(bundle, outputs),
     }
-    majority = task.classes.index(bundle.provenance["majority_class"])
-    metrics["baselines"] = {"majority": majority_metrics(dataset.labels[chosen], majority, task.classes)}
-    metrics["baselines"] |= geometric_rules(dataset, chosen, task)
+    metrics["baselines"] = _simple_baselines(bundle, dataset, chosen)
     if baselines:
         progress.start("random forest", 1)
-        metrics["baselines"]["random_forest"] = _forest(dataset, chosen, task.classes, side if same else "all")
+        metrics["baselines"]["random_forest"] = _forest(dataset, chosen, task, side if same else "all")
         progress.finish()
     return metrics
+
+
+def _simple_baselines(bundle: ModelBundle, dataset: Dataset, chosen: np.ndarray) -> dict[str, Any]:
+    """What is known without growing anything: the majority class and what geometry says; of a number, the mean of these records,
+    which is the best that one number can do.
+    """
+    task = bundle.task
+    if not task.has_class:
+        values = dataset.values[chosen]
+        mean = float(values.mean())
+        return {"mean": {"value": mean, **error_metrics(values, np.full(len(values), mean))}}
+    majority = task.classes.index(bundle.provenance["majority_class"])
+    found = {"majority": majority_metrics(dataset.labels[chosen], majority, task.classes)}
+    return found | geometric_rules(dataset, chosen, task)
 
 
 def _prepared(scientist: Predictor, records: Records, progress: Progress) -> Dataset:
@@ -138,14 +159,20 @@ def _solver_summary(bundle: ModelBundle, outputs: Outputs) -> dict[str, Any]:
     }
 
 
-def _forest(dataset: Dataset, chosen: np.ndarray, classes: tuple[str, ...], side: str) -> dict[str, Any] | None:
+def _forest(dataset: Dataset, chosen: np.ndarray, task: Task, side: str) -> dict[str, Any] | None:
     """A forest grown on the training side if another side of the training file is tested; else cross-validated."""
-    features, labels = dataset.composition(chosen), dataset.labels[chosen]
+    features, labels, classes = dataset.composition(chosen), dataset.labels[chosen], task.classes
+    if side in ("validation", "test") and not task.has_class:
+        grown: dict[str, Any] = number_baselines(dataset, chosen, dataset.sides["train"])["random_forest"]
+        return grown
     if side in ("validation", "test"):
         train = dataset.sides["train"]
         metrics = forest_metrics(dataset.composition(train), dataset.labels[train], classes)(features, labels)
         return {"protocol": f"{dataset.features} features, grown on the training side", **metrics}
     groups = [dataset.records.groups[i] for i in chosen]
-    found = forest_cross_validated(features, labels, groups, classes)
+    if task.has_class:
+        found = forest_cross_validated(features, labels, groups, classes)
+    else:
+        found = number_cross_validated(features, dataset.values[chosen], groups)
     protocol = f"{dataset.features} features, cross-validated over groups inside this file"
     return None if found is None else {"protocol": protocol, **found}

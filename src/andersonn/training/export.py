@@ -12,6 +12,7 @@ from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import CARD, ModelBundle, task_of
 from andersonn.io.files import require_writable, write_text
 from andersonn.training.card import NOTES, licences_of, page_of
+from andersonn.training.card_constructed import CONSTRUCTION
 
 NOTICE = "NOTICE.md"
 """Where the weights of a model say what their training data ask for."""
@@ -39,7 +40,7 @@ def export(bundle: ModelBundle, source: Path | None, folder: Path, licence: str 
         raise UsageError("taken", f"{str(folder)!r} already holds a model", "choose another folder or delete it")
     require_writable(folder)
     bundle.save(folder)
-    for name in (NOTES, NOTICE):
+    for name in (NOTES, NOTICE, CONSTRUCTION):
         if source and (source / name).exists():
             write_text(folder / name, (source / name).read_text(encoding="utf-8"))
     if licence.lower() == OURS:
@@ -80,12 +81,14 @@ def _index(card: dict[str, Any]) -> dict[str, Any]:
     """Test results as hubs index them."""
     test, data = card["metrics"]["test"], card["data"]
     named = {"accuracy": "accuracy", "balanced accuracy": "balanced_accuracy", "ROC-AUC": "roc_auc", "ECE": "ece"}
+    task = task_of(card)
     found = [
         {"type": key, "name": name, "value": round(test[key], 4)}
         for name, key in named.items()
-        if test[key] is not None
+        if task.has_class and test[key] is not None
     ]
-    found.append({"type": "mae", "name": f"mean absolute error, {card['unit']}", "value": round(test["mae"], 4)})
+    if task.has_estimate:
+        found.append({"type": "mae", "name": f"mean absolute error, {card['unit']}", "value": round(test["mae"], 4)})
     result = {
         "task": {"type": "graph-ml", "name": card["task"]},
         "dataset": {"type": Path(data["file"]).stem, "name": f"{data['file']}, test side, n = {test['n']}"},
@@ -97,9 +100,14 @@ def _index(card: dict[str, Any]) -> dict[str, Any]:
 def _untested(card: dict[str, Any]) -> str:
     """What there is to say of a model that no test side was kept for."""
     cuts = ", ".join(f"{t:g}" for t in card["thresholds"])
+    answers = {
+        "class": f"Classes by `{card['quantity']}`: {', '.join(card['classes'])}, cut at {cuts} {card['unit']}.",
+        "number": f"Estimates of `{card['quantity']}` in {card['unit'] or 'its own unit'}.",
+        "label": f"Classes: {', '.join(card['classes'])}.",
+    }[task_of(card).answer]
     return f"""# Model card: {card["task"]}
 
-Classes by `{card["quantity"]}`: {", ".join(card["classes"])}, cut at {cuts} {card["unit"]}. {card["parameters"]:,} parameters;
+{answers} {card["parameters"]:,} parameters;
 trained {card["trained"]} on {card["data"]["train"]:,} structures, calibrated on {card["data"]["validation"]:,} others. **Not
 tested**: no structures were kept apart for that.
 

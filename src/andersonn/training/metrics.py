@@ -1,4 +1,4 @@
-"""Numbers that say how good a classifier is, beside those of the trivial ones."""
+"""Numbers that say how good answers are, beside those of the trivial ones."""
 
 from __future__ import annotations
 
@@ -77,6 +77,19 @@ def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) ->
         if inside.any():
             error += inside.mean() * abs(confidence[inside].mean() - hit[inside].mean())
     return float(error)
+
+
+def error_metrics(values: np.ndarray, estimates: np.ndarray) -> dict[str, float]:
+    """How far estimates ``[N]`` are from the true values ``[N]``: ``rmse`` and ``mae`` in the quantity's unit, and ``r2``, the part of
+    the variance that they explain (0 where the values do not vary).
+    """
+    misses = np.square(estimates - values)
+    spread = float(np.square(values - values.mean()).sum())
+    return {
+        "rmse": float(np.sqrt(misses.mean())),
+        "mae": float(np.abs(estimates - values).mean()),
+        "r2": 1.0 - float(misses.sum()) / spread if spread > 0.0 else 0.0,
+    }
 
 
 def estimate_metrics(values: np.ndarray, intervals: np.ndarray, estimates: np.ndarray) -> dict[str, float]:

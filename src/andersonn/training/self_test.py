@@ -18,7 +18,10 @@ FILE = "self_test.json"
 NAME = re.compile(r"\w[\w.+ -]*")
 """What a case may be called: no path."""
 TOLERANCE = 0.02
-"""By which a probability may differ, on another processor or with another version of a library."""
+"""By which a probability may differ, on another processor or with another version of a library; and an estimate of a number alone,
+in widths of its interval.
+"""
+OF_CLASS, OF_NUMBER = {"class", "probabilities"}, {"estimate", "interval90"}
 
 
 def write_self_test(folder: Path, inputs: dict[str, str]) -> dict[str, Any]:
@@ -35,11 +38,18 @@ def write_self_test(folder: Path, inputs: dict[str, str]) -> dict[str, Any]:
     for (name, text), answer in zip(inputs.items(), _answers(Predictor.load(folder), inputs), strict=True):
         if isinstance(answer, Failure):
             raise UsageError(answer.error["kind"], f"{name}: {answer.error['message']}", answer.error["hint"])
-        case = {"name": name, "text": text, "class": answer.label, "probabilities": answer.probabilities}
-        cases.append(case | {"estimate": answer.value})
+        cases.append({"name": name, "text": text, **_said(answer)})
     content = {"weights": sha256_of(folder / WEIGHTS), "tolerance": TOLERANCE, "cases": cases}
     write_json(folder / FILE, content)
     return content
+
+
+def _said(answer: Prediction) -> dict[str, Any]:
+    """Of an answer, what is compared: of a number alone the estimate and its interval."""
+    if not answer.has_class:
+        return {"estimate": answer.value, "interval90": list(answer.interval90)}
+    said: dict[str, Any] = {"class": answer.label, "probabilities": answer.probabilities}
+    return said | ({"estimate": answer.value} if answer.has_estimate else {})
 
 
 def failures_of(folder: Path) -> tuple[int, list[str]]:
@@ -61,7 +71,7 @@ def _read(folder: Path) -> dict[str, Any]:
     try:
         content = from_json((folder / FILE).read_text(encoding="utf-8"))
         sound = content["weights"] and content["tolerance"] > 0 and content["cases"]
-        if not sound or any(not {"name", "text", "class", "probabilities"} <= set(case) for case in content["cases"]):
+        if not sound or any(not _is_case(case) for case in content["cases"]):
             raise ValueError("it holds no cases")
         odd = [name for case in content["cases"] if not NAME.fullmatch(name := str(case["name"]))]
         if odd:  # it becomes the name of a file
@@ -75,6 +85,10 @@ def _read(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError("bad_model", f"cannot read {FILE} in {str(folder)!r}: {error}", "copy it again") from None
     return content
+
+
+def _is_case(case: dict[str, Any]) -> bool:
+    return {"name", "text"} <= set(case) and any(kind <= set(case) for kind in (OF_CLASS, OF_NUMBER))
 
 
 def _answers(scientist: Predictor, inputs: dict[str, str]) -> list[Prediction | Failure]:
@@ -94,6 +108,10 @@ def _wrong(case: dict[str, Any], answer: Prediction | Failure, tolerance: float)
     """What is wrong with an answer; empty if nothing is."""
     if isinstance(answer, Failure):
         return f"{case['name']}: {answer.error['message']}"
+    if not answer.has_class:
+        low, high = case["interval90"]
+        off = abs(answer.value - case["estimate"])
+        return f"{case['name']}: the estimate differs by {off:.3g}" if off > tolerance * (high - low) else ""
     if answer.label != case["class"]:
         return f"{case['name']}: {answer.label}, expected {case['class']}"
     apart = max(abs(answer.probabilities.get(name, -1.0) - p) for name, p in case["probabilities"].items())
