@@ -18,7 +18,7 @@ from andersonn.config import TrainConfig
 from andersonn.data.records import Records
 from andersonn.data.tasks import Task
 from andersonn.estimators.files import read_estimator, write_estimator
-from andersonn.estimators.options import PATHS, config_from, task_given
+from andersonn.estimators.options import PATHS, config_from, shipped_start, task_given
 from andersonn.estimators.samples import Samples, samples_of
 from andersonn.estimators.targets import OWN, Sides, Targets, divided
 from andersonn.inference.forward import Outputs, forward_conformers
@@ -82,7 +82,10 @@ class EquilibriumEstimator(BaseEstimator):
 
     def _config(self) -> TrainConfig:
         given = {name: getattr(self, name) for name in PATHS}
-        return config_from(self._task(), given, self.options, self._own_defaults)
+        return config_from(self._task(), given, self.options, self._own_defaults, self._start())
+
+    def _start(self) -> ModelBundle | None:
+        return shipped_start(self.from_shipped, self._task())
 
     def _samples(self, X: Any, config: TrainConfig) -> Samples:
         return samples_of(X, config.image, self._task(), config.conformers, self.n_jobs)
@@ -96,7 +99,7 @@ class EquilibriumEstimator(BaseEstimator):
         sides = divided(targets.labels, groups, samples.formulas, self.validation_fraction, self.seed_)
         cuda = torch.cuda.is_available() and config.device != "cpu"
         with torch.random.fork_rng(devices=[torch.cuda.current_device()] if cuda else []):
-            trainer = self._trainer(_dataset(samples, targets, sides), targets.task, config)
+            trainer = self._trainer(_dataset(samples, targets, sides), targets.task, config, start=self._start())
             while not trainer.done:
                 row = trainer.run_epoch()
                 if self.verbose:

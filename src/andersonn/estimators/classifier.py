@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
@@ -42,6 +43,8 @@ class EquilibriumClassifier(ClassifierMixin, EquilibriumEstimator):
         n_jobs: processes that make images, as scikit-learn counts them.
         random_state: a number gives the same network each time; None or a generator draws one.
         verbose: print a line an epoch.
+        from_shipped: start from the weights and options of a shipped scientist, such as ``"conduction"``, or ``"polarity/none"``
+            for molecules by their bonds; or from a folder that ``train`` wrote.
 
     Attributes:
         classes_: in sorted order, as columns of :meth:`predict_proba`.
@@ -75,6 +78,7 @@ class EquilibriumClassifier(ClassifierMixin, EquilibriumEstimator):
         n_jobs: int | None = None,
         random_state: Any = 0,
         verbose: bool = False,
+        from_shipped: str | PathLike[str] | None = None,
     ) -> None:
         self.task = task
         self.thresholds = thresholds
@@ -91,6 +95,7 @@ class EquilibriumClassifier(ClassifierMixin, EquilibriumEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.from_shipped = from_shipped
 
     def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> EquilibriumClassifier:
         """Trains a new network.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
@@ -53,6 +54,8 @@ class EquilibriumRegressor(RegressorMixin, EquilibriumEstimator):
         n_jobs: processes that make images, as scikit-learn counts them.
         random_state: a number gives the same network each time; None or a generator draws one.
         verbose: print a line an epoch.
+        from_shipped: start from the weights and options of a shipped scientist, such as ``"conduction"``, or ``"polarity/none"``
+            for molecules by their bonds; or from a folder that ``train`` wrote.
 
     Attributes:
         offset_: taken from y before learning and added to answers.
@@ -87,6 +90,7 @@ class EquilibriumRegressor(RegressorMixin, EquilibriumEstimator):
         n_jobs: int | None = None,
         random_state: Any = 0,
         verbose: bool = False,
+        from_shipped: str | PathLike[str] | None = None,
     ) -> None:
         self.task = task
         self.epochs = epochs
@@ -102,6 +106,7 @@ class EquilibriumRegressor(RegressorMixin, EquilibriumEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.from_shipped = from_shipped
 
     def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> EquilibriumRegressor:
         """Trains a new network.

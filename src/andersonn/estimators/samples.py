@@ -16,6 +16,7 @@ from andersonn.structures import elements
 from andersonn.structures.conformer_images import further_images
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.readers import one_structure
+from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 from andersonn.workers.parallel import parallel_map
 
@@ -123,7 +124,8 @@ def _images(
                 "give GraphImager the task and options of the estimator",
             )
         return [item], False
-    structure = one_structure(item, position)
+    with reading(recipe.bonds):
+        structure = one_structure(item, position)
     try:
         if task is not None:
             task.require_kind(structure)
