@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from andersonn.constructing.figures import MOST_DRAWN
 from andersonn.constructing.report import render, write_report
 from tests.constructing.contents import of_labels, of_numbers
 
@@ -271,12 +272,21 @@ def test_odd_values():
     assert Page(render(same, "mine"))
 
 
+def test_many_points_and_wild_estimates():
+    content = of_numbers(MOST_DRAWN + 7)
+    content["points"][3]["estimate"] = 1e9
+    text = render(content | {"learning_curve": [], "reliability": []}, "mine")
+    assert "A random 1,500 of the 1,507 rows are drawn." in text
+    assert text.count("<title>row ") == 2 * MOST_DRAWN
+    assert text.count("estimated 1.00e+09</title>") == text.count("at the edge: 1 beyond it") == 2
+    assert "<h3>row 3</h3>" in text
+
+
 def test_it_is_written_beside_the_model(tmp_path):
     folder = tmp_path / "my model"
-    path = write_report(of_numbers(), folder)
+    path = write_report(of_numbers(12), folder)
     assert path == folder / "report.html"
     text = path.read_text(encoding="utf-8")
     page = Page(text)
     assert "andersonn serve --model 'my model'" in page.text
     assert "an.Scientist.load('my model')" in page.text
-    assert render(of_numbers(), "my model") == text

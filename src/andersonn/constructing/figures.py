@@ -27,6 +27,10 @@ SIZE = (4.9, 3.9)
 """Inches: a figure takes half of a wide page, and all of a telephone's, with letters of about the page's size."""
 MOST_DRAWN = 1500
 """Points; of more, a sample."""
+MANY = 300
+"""Intervals; of more, each is drawn fainter."""
+BEYOND = 0.5
+"""Spans of the true values by which the axes of estimates reach beyond them; what lies farther is drawn at the edge."""
 LONGEST = 60
 """Letters of a name."""
 
@@ -40,19 +44,23 @@ def parity_figure(points: list[dict[str, Any]], label: str) -> str:
     """
     points = _sample(points)
     with _figure() as (figure, axes):
-        values = np.array([[point["true"], point["estimate"]] for point in points], dtype=float)
-        low, high = values.min(), values.max()
+        true, estimate = np.array([[point["true"], point["estimate"]] for point in points], dtype=float).T
+        room = BEYOND * np.ptp(true) or np.inf
+        low = max(min(true.min(), estimate.min()), true.min() - room)
+        high = min(max(true.max(), estimate.max()), true.max() + room)
         margin = 0.05 * (high - low) or 1.0
-        ends = [low - margin, high + margin]
+        ends = (low - margin, high + margin)
         axes.plot(ends, ends, color=FAINT, linewidth=1.0, zorder=1)
-        _two_kinds(axes, points, lambda point: (point["true"], point["estimate"]))
+        _two_kinds(axes, points, lambda point: (point["true"], float(np.clip(point["estimate"], low, high))))
         spans = [point for point in points if point.get("low") is not None and point.get("high") is not None]
         if spans:
-            true, low_end, high_end = zip(*((p["true"], p["low"], p["high"]) for p in spans), strict=True)
-            axes.vlines(true, low_end, high_end, color=FAINT, linewidth=0.8, alpha=0.55, zorder=0)
+            bounds = np.clip([(point["low"], point["high"]) for point in spans], *ends).T
+            faint = 0.55 if len(spans) <= MANY else 0.25
+            axes.vlines([p["true"] for p in spans], *bounds, color=FAINT, linewidth=0.8, alpha=faint, zorder=0)
         axes.set_xlim(*ends)
         axes.set_ylim(*ends)
         axes.set_aspect("equal")
+        _tell_beyond(axes, int(((estimate < low) | (estimate > high)).sum()))
         axes.set_xlabel(f"true {label}", parse_math=False)
         axes.set_ylabel(f"estimated {label}", parse_math=False)
         return _titled(_themed(figure, "parity"), "parity", points)
@@ -68,7 +76,10 @@ def distance_figure(points: list[dict[str, Any]], limit: float | None, label: st
     """
     points = _sample(points)
     with _figure() as (figure, axes):
-        _two_kinds(axes, points, lambda point: (point["distance"], abs(point["estimate"] - point["true"])))
+        errors = np.array([abs(point["estimate"] - point["true"]) for point in points], dtype=float)
+        top = min(errors.max(), 4 * float(np.quantile(errors, 0.95)) or np.inf)
+        _two_kinds(axes, points, lambda point: (point["distance"], min(abs(point["estimate"] - point["true"]), top)))
+        _tell_beyond(axes, int((errors > top).sum()), 0.96)
         if limit is not None:
             axes.axvline(limit, color=INK, linewidth=0.9, linestyle="--", label="limit")
             axes.legend(
@@ -170,6 +181,13 @@ def _two_kinds(
             dots.set_gid(f"points-{name}")
     if all(parts):
         axes.legend(frameon=False, loc="upper left", handletextpad=0.2, borderaxespad=0.1)
+
+
+def _tell_beyond(axes: Axes, count: int, height: float = 0.02) -> None:
+    """Says how many points are drawn at the edge because they lie beyond it."""
+    if count:
+        said = f"at the edge: {count:,} beyond it"
+        axes.text(0.99, height, said, transform=axes.transAxes, ha="right", fontsize=8.5, color=TWO)
 
 
 def _inside_outside(points: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

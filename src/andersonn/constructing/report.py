@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from andersonn.constructing.drawing import picture
-from andersonn.constructing.figures import distance_figure, learning_figure, parity_figure, reliability_figure
+from andersonn.constructing.figures import (
+    MOST_DRAWN,
+    distance_figure,
+    learning_figure,
+    parity_figure,
+    reliability_figure,
+)
 from andersonn.constructing.slices import slices_of
 from andersonn.constructing.verdict import (
     answered,
@@ -93,6 +99,7 @@ def render(content: dict[str, Any], folder_name: str) -> str:
         "candidates": _candidates(c),
         "baselines": _baselines(c),
         "confusions": _confusions(c),
+        "sampled": MOST_DRAWN if len(answered(c)) > MOST_DRAWN else None,
         "slices": slices_of(answered(c), c["kind"], bool(c.get("periodic"))),
         "worst": _worst(c),
         "applicability": _applicability(c),
