@@ -54,11 +54,11 @@ def content_of(
         "split": {"by": understood.split, **{side: len(indices) for side, indices in sides.items()}},
         "candidates": [_described(each, each is chosen) for each in candidates],
         "test": _tested(truth, answers, material) | {"beside": _beside(candidates, material, truth)},
-        "points": _points(answers, material, understood),
+        "points": _points(answers, done, material, understood),
         "reliability": _reliability(done, material, truth, answers),
         "learning_curve": curve,
         "twice": None if twice is None else dict(twice),
-        "applicability": _applicability(done, truth, answers),
+        "applicability": _applicability(done, truth, answers, material),
     }
 
 
@@ -131,8 +131,9 @@ def _beside(candidates: list[Candidate], material: Material, truth: np.ndarray) 
     return found
 
 
-def _points(answers: _Answers, material: Material, understood: Understanding) -> list[dict[str, Any]]:
+def _points(answers: _Answers, done: Finished, material: Material, understood: Understanding) -> list[dict[str, Any]]:
     """The test side, structure by structure."""
+    assert done.bundle.domain is not None  # a construction fits one
     task, records = material.task, understood.records
     smiles = records.table["smiles"].to_pylist() if "smiles" in records.table.column_names else None
     truth = material.dataset.values[material.tested]
@@ -147,6 +148,8 @@ def _points(answers: _Answers, material: Material, understood: Understanding) ->
             "smiles": None if smiles is None else smiles[i],
             "formula": elements.formula(Z) if understood.periodic else elements.hill_formula(Z),
             "n_atoms": len(Z),
+            "distance": float(done.distances[k]),
+            "inside": bool(done.distances[k] <= done.bundle.domain.limit),
         }
         if task.answer == "label":
             point |= {"true": task.classes[labels[k]], "estimate": max(p, key=lambda name: p[name]), "p": p}
@@ -173,14 +176,17 @@ def _reliability(done: Finished, material: Material, truth: np.ndarray, answers:
     ]
 
 
-def _applicability(done: Finished, truth: np.ndarray, answers: _Answers) -> dict[str, Any]:
+def _applicability(done: Finished, truth: np.ndarray, answers: _Answers, material: Material) -> dict[str, Any]:
     """Errors inside and outside the applicability domain."""
     assert done.bundle.domain is not None  # a construction fits one
     limit = done.bundle.domain.limit
     inside = done.distances <= limit
     misses = np.square(answers.estimates - truth)
+    right = answers.probabilities.argmax(axis=1) == material.task.class_of(truth)
 
     def part(of: np.ndarray) -> dict[str, Any]:
+        if material.task.answer == "label":
+            return {"n": int(of.sum()), "accuracy": float(right[of].mean()) if of.any() else None}
         return {"n": int(of.sum()), "rmse": float(np.sqrt(misses[of].mean())) if of.any() else None}
 
     return {"limit": float(limit), "inside": part(inside), "outside": part(~inside)}
