@@ -16,10 +16,12 @@ from andersonn.constructing.material import Material, walk
 from andersonn.constructing.measures import label_errors, number_errors, score_of
 from andersonn.models.distribution import edges_for
 from andersonn.models.kernel_layer import SHARPNESS
-from andersonn.training.kernel_fitting import Features, Fitted, fit_kernel
+from andersonn.training.kernel_fitting import MOST_TUNED, Features, Fitted, fit_kernel
 
 BINS = 240
 """Masses of a predictive distribution."""
+FOR_COMPARISON = 300
+"""Structures on which the covariance of parts is fitted that are there to show what each part gives."""
 TREES = 100
 WORDS = {
     "states": "what the shipped network sees",
@@ -105,7 +107,9 @@ def last_layers(material: Material, seed: int) -> Iterator[Candidate]:
 
 def _last_layer(material: Material, targets: Targets, parts: tuple[str, ...], seed: int) -> Candidate:
     began = time.process_time()
-    fitted = fit_kernel(material.of_fitted, targets.scaled, material.folds, parts, targets.scaled_edges, seed)
+    features, edges = material.of_fitted, targets.scaled_edges
+    tuned_on = FOR_COMPARISON if parts == ("states",) else MOST_TUNED
+    fitted = fit_kernel(features, targets.scaled, material.folds, parts, edges, seed, tuned_on)
     source = material.start.task.name
     read = ", ".join(WORDS[part] for part in parts)
     name = {1: f"{source} network", 2: "descriptors"}.get(len(parts), f"{source} network and descriptors")

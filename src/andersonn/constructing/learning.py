@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from andersonn.constructing.candidates import Candidate, Targets, errors_of
+from andersonn.constructing.candidates import FOR_COMPARISON, Candidate, Targets, errors_of
 from andersonn.constructing.material import Material
 from andersonn.constructing.measures import score_of
 from andersonn.training.kernel_fitting import fit_kernel
 
 SHARES = (0.125, 0.25, 0.5)
-DRAWS = 3
+DRAWS = 2
 FEWEST = 25
 SLOWEST = 1500
 """Structures of a share; larger shares are cut to it, as a curve needs no more."""
@@ -49,7 +49,7 @@ def _error_of(material: Material, chosen: Candidate, rows: np.ndarray, seed: int
     )
     targets = Targets.of(part)
     edges, parts = targets.scaled_edges, chosen.extra["parts"]
-    fitted = fit_kernel(part.features, targets.scaled, part.folds, parts, edges, seed)
+    fitted = fit_kernel(part.features, targets.scaled, part.folds, parts, edges, seed, FOR_COMPARISON)
     return score_of(errors_of(fitted, targets, part))
 
 

@@ -98,6 +98,7 @@ def fit_kernel(
     parts: tuple[str, ...],
     edges: np.ndarray,
     seed: int = 0,
+    tuned_on: int = MOST_TUNED,
 ) -> Fitted:
     """Fits the covariance by the likelihood of the targets and the weights in closed form.
 
@@ -108,11 +109,12 @@ def fit_kernel(
         parts: of the covariance.
         edges: of the masses, in the unit of the targets; empty for classes.
         seed: of the choice of structures where there are many.
+        tuned_on: structures at most on which the covariance is fitted.
     """
     y = torch.from_numpy(np.ascontiguousarray(targets.reshape(len(targets), -1))).double()
     setting = _scaled(features, parts)
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(y)))
-    parameters = _tuned(setting, y, order[:MOST_TUNED])
+    parameters = _tuned(setting, y, order[:tuned_on])
     kept = torch.arange(len(y)) if len(y) <= MOST_EXACT else order[:MOST_KEPT].sort().values
     everyone = torch.arange(len(y))
     with torch.no_grad():
@@ -203,9 +205,8 @@ def _solved(likeness: Tensor, among_kept: Tensor, y: Tensor, noise: Tensor, fold
         half = torch.linalg.solve_triangular(lower, likeness, upper=False)  # H = half.T @ lower⁻¹
         other = torch.linalg.inv(lower)
     else:
-        jitter = 1e-8 * float(among_kept.diagonal().mean()) * torch.eye(m, dtype=torch.float64)
-        normal = likeness.T @ likeness + noise * (among_kept + jitter)
-        lower = torch.linalg.cholesky(normal + jitter)
+        symmetric = 0.5 * (among_kept + among_kept.T)
+        lower = _factored(likeness.T @ likeness + noise * symmetric)
         weights = torch.cholesky_solve(likeness.T @ y, lower)
         half = other = torch.linalg.solve_triangular(lower, likeness.T, upper=False)
     residual = y - likeness @ weights
@@ -216,6 +217,21 @@ def _solved(likeness: Tensor, among_kept: Tensor, y: Tensor, noise: Tensor, fold
         eye = torch.eye(len(rows), dtype=torch.float64)
         left_out[rows] = y[rows] - torch.linalg.solve(eye - hat, residual[rows])
     return weights, left_out
+
+
+def _factored(matrix: Tensor) -> Tensor:
+    """Cholesky factor ``[m, m]`` of a matrix that is positive but for rounding: as little is added to its diagonal as must be.
+
+    Raises:
+        torch.linalg.LinAlgError: even a thousandth of its mean does not help.
+    """
+    mean = float(matrix.diagonal().mean())
+    for share in (0.0, 1e-10, 1e-8, 1e-6, 1e-5, 1e-4):
+        try:
+            return torch.linalg.cholesky(matrix + share * mean * torch.eye(len(matrix), dtype=matrix.dtype))
+        except torch.linalg.LinAlgError:
+            continue
+    return torch.linalg.cholesky(matrix + 1e-3 * mean * torch.eye(len(matrix), dtype=matrix.dtype))
 
 
 def _variances(of_chosen: Tensor, chosen: Tensor, own: Tensor, noise: Tensor, folds: Tensor) -> Tensor:
