@@ -112,9 +112,8 @@ def _last_layer(material: Material, targets: Targets, parts: tuple[str, ...], se
     fitted = fit_kernel(features, targets.scaled, material.folds, parts, edges, seed, tuned_on)
     source = material.start.task.name
     read = ", ".join(WORDS[part] for part in parts)
-    name = {1: f"{source} network", 2: "descriptors"}.get(len(parts), f"{source} network and descriptors")
-    if "states" not in parts:
-        name = "descriptors"
+    seen = [f"{source} network"] if "states" in parts else []
+    name = " and ".join([*seen, *(["descriptors"] if "numbers" in parts else [])])
     return Candidate(
         name=f"last layer on {name}",
         what=f"Bayesian last layer (Gaussian process) on {read}",
