@@ -28,7 +28,14 @@ from andersonn.training.kernel_fitting import Features, Fitted, fit_kernel
 BOILING = Path(__file__).parent / "fixtures/constructed/boiling.csv"
 CLASSES = ("low", "middle", "high")
 NUMBER = Task(
-    "boiling", "boiling_C", "°C", ("lower_half", "upper_half"), (81.0,), periodic=False, noun="boiling point", answer="number"
+    "boiling",
+    "boiling_C",
+    "°C",
+    ("lower_half", "upper_half"),
+    (81.0,),
+    periodic=False,
+    noun="boiling point",
+    answer="number",
 )
 LABEL = Task("volatility", "kind", "", CLASSES, (0.5, 1.5), periodic=False, answer="label")
 
@@ -79,7 +86,15 @@ def _saved(folder, start, recipe, fitted: Fitted, task: Task, calibration, value
     built = _construction(task)
     provenance = {
         **{name: start.provenance[name] for name in ("elements", "largest_image_rows", "versions", "trained")},
-        "data": {"file": "boiling.csv", "records": 40, "unusable": 0, "train": 30, "validation": 5, "test": 5, "split_by": "random"},
+        "data": {
+            "file": "boiling.csv",
+            "records": 40,
+            "unusable": 0,
+            "train": 30,
+            "validation": 5,
+            "test": 5,
+            "split_by": "random",
+        },
         "majority_class": task.classes[int(np.bincount(task.class_of(values)).argmax())],
         "parameters": 1000,
         "anytime": None,

@@ -41,7 +41,9 @@ def test_predict_shows_a_number_or_a_label(number, label):
     assert "boiling point / °C" in table
     assert "boiling point: estimates; intervals calibrated" in table
     assert "class" not in table
-    row, bad = csv.DictReader(io.StringIO(asked("predict", "boiling", "CCO", "C1", "--model", number, "-f", "csv", status=1)))
+    row, bad = csv.DictReader(
+        io.StringIO(asked("predict", "boiling", "CCO", "C1", "--model", number, "-f", "csv", status=1))
+    )
     assert float(row["low90"]) < float(row["value"]) < float(row["high90"])
     assert not {"class", "probability"} & row.keys()
     assert bad["error"]
@@ -132,7 +134,11 @@ def test_explain_prints_groups_and_draws_them(number, label, tmp_path):
     assert (ethanol["method"], ethanol["quantity"]) == ("groups", "boiling_C")
     rows = list(csv.DictReader(io.StringIO(asked(*words, "--no-picture", "-f", "csv"))))
     assert [row["group"] for row in rows if row["input"] in ("CCO", "CC")] == ["OH", ""]
-    row = next(csv.DictReader(io.StringIO(asked("explain", "volatility", "CCO", "--model", label, "--no-picture", "-f", "csv"))))
+    row = next(
+        csv.DictReader(
+            io.StringIO(asked("explain", "volatility", "CCO", "--model", label, "--no-picture", "-f", "csv"))
+        )
+    )
     assert row["quantity"].startswith("log_odds_of_")
     shipped = json.loads(asked("explain", "polarity", "CC#N", "--geometry", "none", "--no-picture", "-f", "json"))
     assert [group["without"] for group in shipped["groups"]] == ["C"]

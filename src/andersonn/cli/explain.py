@@ -267,9 +267,8 @@ def _end(say: Callable[..., None], answer: Explanation, path: Path | None) -> No
 
 def _groups(groups: list[dict[str, Any]]) -> Table:
     """A table of the groups that contribute most."""
-    from rich.table import Table
-
     from rich.markup import escape
+    from rich.table import Table
 
     without = any("without" in group for group in groups)
     heads = ("group", "atoms", "contribution", *(["without it"] if without else []))

@@ -133,7 +133,7 @@ export class Detail {
       const doubts = own.length ? h("ul", { class: "warnings" }, own.map((text) => h("li", {}, text))) : "";
       if (found.method === "groups") {
         this.explained.replaceChildren(title, ...found.summary.map((text) => h("p", {}, `${text}.`)),
-          h("img", { id: "drawing", alt: "The molecule, its groups in the colors of their contributions", src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(found.drawing)}` }),
+          h("img", { id: "drawing", alt: "The molecule, its groups in the colors of their contributions", style: { background: "white", maxWidth: "100%", borderRadius: "6px" }, src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(found.drawing)}` }),
           found.groups.length ? groupTable(found.groups) : "",
           h("p", { class: "soft" }, `Decrease of ${found.class ? `the log-odds of ${words(found.class)}` : this.task.quantity_words} without the group. Red adds, blue subtracts.`), doubts);
         return;
