@@ -11,6 +11,7 @@ from ase.spacegroup import crystal
 from andersonn.structures.readers import as_structure
 from andersonn.structures.structure import Structure
 from tests import forked
+from tests.constructed_models import make_models
 from tests.small_fits import make_small
 
 
@@ -39,6 +40,12 @@ def small_fits():
     with pytest.MonkeyPatch.context() as patch:
         make_small(patch.setattr)
         yield
+
+
+@pytest.fixture(scope="session")
+def constructed(tmp_path_factory):
+    """Folders of a model that answers with a number alone, and of one that answers with a label alone."""
+    return make_models(tmp_path_factory.mktemp("constructed"))
 
 
 @pytest.fixture

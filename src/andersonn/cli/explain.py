@@ -72,9 +72,11 @@ def explain(
     failures: list[Failure] = []
     items = chain(paths(inputs or []), map(Smiles, smiles or []))
     answers = watched(scientist.explanations(items, _Slow().tell), on_error, failures)
-    by_groups = partial(_csv, by_groups=scientist.recipe.bonds)
-    show = {Format.table: _table, Format.json: _json, Format.csv: by_groups}[format]
-    show(_drawn(answers, out if picture else None))
+    in_csv = partial(_csv, by_groups=scientist.recipe.bonds)
+    shows: dict[Format, Callable[[Iterator[Explained]], None]] = {
+        Format.table: _table, Format.json: _json, Format.csv: in_csv,
+    }  # fmt: skip
+    shows[format](_drawn(answers, out if picture else None))
     raise typer.Exit(1 if failures else 0)
 
 
@@ -267,9 +269,8 @@ def _end(say: Callable[..., None], answer: Explanation, path: Path | None) -> No
 
 def _groups(groups: list[dict[str, Any]]) -> Table:
     """A table of the groups that contribute most."""
-    from rich.table import Table
-
     from rich.markup import escape
+    from rich.table import Table
 
     without = any("without" in group for group in groups)
     heads = ("group", "atoms", "contribution", *(["without it"] if without else []))

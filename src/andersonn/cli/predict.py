@@ -31,8 +31,8 @@ from andersonn.cli.task_list import TASKS
 from andersonn.sanitize import visible
 
 if TYPE_CHECKING:
-    from andersonn.inference.explain import Explanation
     from andersonn.data.tasks import Task
+    from andersonn.inference.explain import Explanation
     from andersonn.inference.prediction import Failure, Prediction
     from andersonn.structures.readers import Columns
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -174,6 +175,6 @@ class Task:
         if self.answer != "number" or not thresholds:
             return self.with_thresholds(thresholds)
         cuts = tuple(float(t) for t in thresholds)
-        between = (f"from_{low:g}_to_{high:g}" for low, high in zip(cuts, cuts[1:], strict=False))
+        between = (f"from_{low:g}_to_{high:g}" for low, high in itertools.pairwise(cuts))
         names = (f"below_{cuts[0]:g}", *between, f"from_{cuts[-1]:g}")
         return replace(self, thresholds=cuts, classes=names, answer="class")

@@ -11,7 +11,7 @@ from andersonn.data.tasks import Task
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import DomainScore
 from andersonn.structures import elements
-from andersonn.structures.electrons import doubts_of, is_ordinary
+from andersonn.structures.electrons import OF_DIPOLE, doubts_of, is_ordinary
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.pores import BY_STRUCTURE
 from andersonn.structures.structure import FARTHEST_BOND, Structure, expects_bonds, nearest_pair
@@ -56,7 +56,8 @@ def warnings_of(
         place: distance from the training structures, if the model has an applicability domain.
     """
     image = images[0]
-    yield from doubts_about(structure, image)
+    of_dipole = bundle.task.unit == "D"
+    yield from (doubt if of_dipole else doubt.removesuffix(OF_DIPOLE) for doubt in doubts_about(structure, image))
     recipe, provenance = image.recipe, bundle.provenance
     if not trained_electrons(bundle, structure):
         yield "the model was trained on neutral molecules without unpaired electrons; treat the answer as unreliable"

@@ -65,6 +65,10 @@ def is_ordinary(structure: Structure) -> bool:
     return not (told or _by_count(structure) or _by_bonds(structure)[0])
 
 
+OF_DIPOLE = ": the dipole depends on the origin, here the nuclear charge's center"
+"""What a warning about a charge says for dipole moments."""
+
+
 def doubts_of(structure: Structure) -> tuple[str, ...]:
     """Warnings from a molecule's count of electrons and, if the file lists no bonds, from its distances; of a crystal, whether
     carbons have too few bonds.
@@ -79,7 +83,7 @@ def _by_count(structure: Structure) -> list[str]:
     found = []
     count, charge, multiplicity = electron_count(structure), structure.charge, structure.multiplicity
     if charge:
-        found.append(f"the charge is {charge:+d}: the dipole depends on the origin, here the nuclear charge's center")
+        found.append(f"the charge is {charge:+d}{OF_DIPOLE}")
     if count < 0:
         found.append(f"the charge {charge:+d} leaves fewer than no electrons")
     elif count % 2:

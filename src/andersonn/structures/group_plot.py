@@ -124,7 +124,7 @@ def _drawn(graph: MolecularGraph, groups: Groups, scale: Normalize, size: tuple[
 
 def _bars(axes: Axes, groups: Groups, scale: Normalize) -> None:
 
-    for k, (name, _, value) in enumerate(groups):
+    for k, (_name, _, value) in enumerate(groups):
         axes.barh(-k, value, color=_colors()(scale(value)), edgecolor=INK, linewidth=0.5, height=0.7)
         axes.text(
             value, -k, f" {value:+.3g} ", ha="left" if value >= 0 else "right", va="center", fontsize=8, color=INK

@@ -72,7 +72,7 @@ def mol_of(graph: MolecularGraph) -> Mol:
 
     if graph.source_mol is None:
         raise InputError("no_bonds", f"{graph.id or graph.formula} has no molecule with bonds", "give SMILES or SDF")
-    return Chem.Mol(graph.source_mol)
+    return Chem.Mol(graph.source_mol)  # type: ignore[call-overload]  # RDKit's stubs forget bytes
 
 
 def replaced(graph: MolecularGraph, groups: list[Replaceable]) -> Mol:

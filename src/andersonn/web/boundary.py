@@ -1,6 +1,6 @@
 """Class probabilities at other cuts than those a model was trained for: how probable it is that the quantity lies above.
 
-Three rules, told apart in every result:
+Three rules, told apart in every result, and ``none``, without cuts, for answers with a label alone:
 
 ``distribution``, for answers that are read from one distribution of the quantity, by a network or by the geometry of pores: its
     mass above the cut.
@@ -71,6 +71,8 @@ def boundary(
     Returns:
         ``rule``, ``cuts`` ``[G]`` and ``above`` ``[G]``, falling.
     """
+    if not scientist.task.has_estimate:
+        return {"rule": "none", "cuts": [], "above": []}
     cuts = grid(scientist.task)
     calibration = scientist.bundle.calibration
     if scientist.pores is not None:

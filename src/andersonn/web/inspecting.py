@@ -15,6 +15,7 @@ import torch
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError
 from andersonn.inference.by_geometry import PoreQuestion
+from andersonn.inference.explain import Explanation
 from andersonn.inference.forward import MAX_ROWS
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Failure
@@ -24,7 +25,9 @@ from andersonn.measuring.curves import residual_curves
 from andersonn.measuring.problems import problems
 from andersonn.structures.conformer_images import images_for
 from andersonn.structures.graph import AtomBondGraph
+from andersonn.structures.group_plot import svg_of
 from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.molecular_graph import MolecularGraph
 from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 from andersonn.web.boundary import boundary
@@ -64,7 +67,8 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         raise structure
     if payload["what"] == "explain":
         (explanation,) = scientist.explain([structure])
-        return _sound(explanation).as_dict() | {"input": payload["shown"]}
+        explanation = _sound(explanation)
+        return explanation.as_dict() | {"input": payload["shown"], **drawing(explanation)}
     return inspect(scientist, structure, payload["shown"])
 
 
@@ -89,6 +93,14 @@ def inspect(scientist: Predictor, structure: Structure, shown: str) -> dict[str,
         "boundary": boundary(scientist, answer, images, structure.generated_geometry),
         "convergence": convergence(scientist, images[0]),
     }
+
+
+def drawing(explanation: Explanation) -> dict[str, str]:
+    """The molecule with its groups in colors as SVG, under ``drawing``, where groups were explained; else nothing."""
+    if explanation.groups is None:
+        return {}
+    assert isinstance(explanation.structure, MolecularGraph)  # of which there are groups
+    return {"drawing": svg_of(explanation.structure, explanation.groups.shown)}
 
 
 def convergence(scientist: Predictor, image: NodeNeighborImage) -> dict[str, Any] | None:

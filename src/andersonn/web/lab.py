@@ -124,7 +124,7 @@ class Lab:
         Raises:
             Refusal: there is not exactly one input, or the queue is full.
             InputError: as :func:`andersonn.web.inspecting.work`.
-            UsageError: there is no such task, or no model of it for that geometry, or it cannot explain.
+            UsageError: there is no such task, or no model of it for that geometry.
         """
         _check(items, self.limits)
         if len(items) > 1:
@@ -134,10 +134,6 @@ class Lab:
             await self.ready()
             self._scientist(task)
             name = self._named(task, geometry)
-            if what == "explain":
-                from andersonn.inference.explain import require_explainable  # with torch, which starts later
-
-                require_explainable(self._all[name].name, self._all[name].recipe)
             assert self._working is not None
             return await self._working.ask({"what": what, "task": name, "structure": structure, **item.as_payload()})
 

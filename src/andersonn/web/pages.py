@@ -42,8 +42,9 @@ def about(scientist: Predictor) -> dict[str, Any]:
     return {
         "name": task.name,
         "summary": task.summary or task.quantity_words,
-        "classes": task.classes,
-        "thresholds": task.thresholds,
+        "answer": task.answer,
+        "classes": task.classes if task.has_class else (),
+        "thresholds": task.thresholds if task.answer == "class" else (),
         "quantity": task.quantity,
         "quantity_words": task.quantity_words,
         "unit": task.unit,
@@ -52,7 +53,8 @@ def about(scientist: Predictor) -> dict[str, Any]:
         and not isinstance(scientist.bundle.calibration, DistributionCalibration),
         "periodic": task.periodic,
         "model": scientist.name,
-        "explained_at_once": scientist.bundle.config.model.head == "dipole",  # no atoms are removed for it
+        # for which no atoms are removed, one after the other
+        "explained_at_once": scientist.bundle.config.model.head == "dipole" or scientist.recipe.bonds,
     }
 
 

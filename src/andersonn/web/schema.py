@@ -37,10 +37,12 @@ class Answer(BaseModel):
     id: str | None = None
     formula: str | None = None
     task: str | None = None
-    label: str | None = Field(None, alias="class", description="the most probable class")
+    label: str | None = Field(
+        None, alias="class", description="the most probable class; null of a model that answers with a number"
+    )
     probabilities: dict[str, float] | None = None
     calibrated: bool | None = None
-    estimate: Estimate | None = None
+    estimate: Estimate | None = Field(None, description="null of a model that answers with a label")
     thresholds: list[float] | None = None
     model: str | None = None
     n_atoms: int | None = None
@@ -69,13 +71,19 @@ class Explained(Answer):
     contributions: list[dict[str, Any]] = Field(description="atom (from 0), element, value, share")
     quantity: str = Field(examples=["log_odds_of_metal"])
     total: float
-    method: str = Field(examples=["deletion"])
-    decisive: bool = Field(description="whether a single atom, or group of a dipole moment, decides the answer")
+    method: str = Field(examples=["deletion", "dipole", "groups"])
+    decisive: bool = Field(description="whether a single atom or group decides the answer")
     summary: list[str] = Field(description="sentences: what decides, and what bounds a bottleneck")
     elements: list[dict[str, Any]] = Field(description="element, atoms (how many), mean of their contributions")
     dipole: dict[str, Any] | None = Field(None, description="vector_D, of_conformers_D, charges_e")
     bonds: list[dict[str, Any]] | None = Field(None, description="atoms, elements, value in D, largest first")
-    groups: list[dict[str, Any]] | None = Field(None, description="group, atoms, functional, value in D, largest first")
+    groups: list[dict[str, Any]] | None = Field(
+        None,
+        description="group, atoms, functional, value, largest first; where bonds alone were read also without (SMILES of the "
+        "molecule without the group) and the answer for that",
+    )
+    frame: dict[str, Any] | None = Field(None, description="smiles and value of the molecule without any of the groups")
+    drawing: str | None = Field(None, description="SVG of the molecule with its groups in colors")
     bottleneck: dict[str, Any] | None = Field(None, description="diameter_A, center_A, touching: atoms with distances")
 
 

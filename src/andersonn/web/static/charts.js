@@ -25,7 +25,7 @@ export function estimateAxis(task, estimate, cuts) {
   const top = high > highest ? high + room : highest;
   const at = (value) => left + (right - left) * Math.min(1, Math.max(0, (value - bottom) / (top - bottom)));
   const ends = [bottom, ...cuts, top];
-  const bands = task.classes.map((label, k) => {
+  const bands = (task.classes.length ? task.classes : [""]).map((label, k) => {
     const [from, to] = [at(ends[k]), at(ends[k + 1])];
     const width = to - from;
     const fits = width > 6.4 * label.length;
@@ -102,10 +102,11 @@ export function contributionBars(explained, most = 12) {
     h("line", { x1: zero, x2: zero, y1: 0, y2: 8 + ranked.length * line, stroke: "var(--soft)" }), bars);
 }
 
-/** What functional groups add to a dipole moment. */
+/** What functional groups add to a dipole moment, or to an answer; then also the molecule without each. */
 export function groupTable(groups, most = 8) {
-  const rows = groups.slice(0, most).map((row) => h("tr", {}, h("td", {}, row.group), h("td", {}, row.atoms.join(", ")), h("td", {}, fixed(row.value))));
-  return h("table", { class: "chart-table" }, h("thead", {}, h("tr", {}, h("th", {}, "group"), h("th", {}, "atoms"), h("th", {}, "part / D"))), h("tbody", {}, rows));
+  const without = groups.some((row) => row.without);
+  const rows = groups.slice(0, most).map((row) => h("tr", {}, h("td", {}, row.group), h("td", {}, row.atoms.join(", ")), h("td", {}, fixed(row.value)), without ? h("td", {}, row.without) : null));
+  return h("table", { class: "chart-table" }, h("thead", {}, h("tr", {}, h("th", {}, "group"), h("th", {}, "atoms"), h("th", {}, without ? "contribution" : "part / D"), without ? h("th", {}, "without it") : null)), h("tbody", {}, rows));
 }
 
 function ticks(low, high, about) {

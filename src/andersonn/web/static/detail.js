@@ -39,7 +39,7 @@ export class Detail {
       if (turn !== this.turn) return;
       waiting.remove();
       this.views(found);
-      const few = found.structure && (found.answer.n_atoms <= MOST_EXPLAINED || task.explained_at_once);
+      const few = (found.answer.n_atoms <= MOST_EXPLAINED || task.explained_at_once);
       if (few) await this.explain(turn);
     } catch (problem) {
       if (turn === this.turn) waiting.replaceChildren(problemBox(problem));
@@ -65,10 +65,10 @@ export class Detail {
         this.className, this.probabilities, this.rule, place,
         domain ? h("small", {}, ` distance ${fixed(domain.distance)}, limit ${fixed(domain.limit)}`) : null),
       h("div", {},
-        h("p", { class: "soft", style: { margin: "0 0 4px" } }, `${name}: `, h("b", { class: "strong" }, `${fixed(estimate.value)} ${unit}`), `, 90 % interval ${fixed(estimate.interval90[0])} to ${fixed(estimate.interval90[1])} ${unit}`),
+        !estimate ? null : h("p", { class: "soft", style: { margin: "0 0 4px" } }, `${name}: `, h("b", { class: "strong" }, `${fixed(estimate.value)} ${unit}`), `, 90 % interval ${fixed(estimate.interval90[0])} to ${fixed(estimate.interval90[1])} ${unit}`),
         answer.pores ? poresLine(answer) : null,
         this.axis,
-        sliders(this.task, this.cuts, (cuts) => { this.cuts = cuts; this.judge(); this.moved(cuts); }),
+        !this.cuts.length ? null : sliders(this.task, this.cuts, (cuts) => { this.cuts = cuts; this.judge(); this.moved(cuts); }),
         h("small", {}, evaluations),
         answer.warnings.length ? h("ul", { class: "warnings", "aria-label": "Warnings" }, answer.warnings.map((text) => h("li", {}, text))) : null,
         answer.notes.length ? h("ul", { class: "notes", "aria-label": "Notes" }, answer.notes.map((text) => h("li", {}, text))) : null));
@@ -80,7 +80,12 @@ export class Detail {
     const { task, cuts } = this;
     const { answer } = this.entry;
     const trained = asTrained(task, cuts);
-    this.axis.replaceChildren(estimateAxis(task, answer.estimate, cuts));
+    if (answer.estimate) this.axis.replaceChildren(estimateAxis(task, answer.estimate, cuts));
+    if (task.answer === "number") {
+      this.className.hidden = true;
+      this.rule.textContent = `interval ${answer.calibrated ? RULES.trained : RULES.uncalibrated}`;
+      return;
+    }
     if (!trained && !this.boundary) { // not there yet: only the estimate can tell
       this.className.textContent = words(classByEstimate(task, answer, cuts));
       this.probabilities.replaceChildren();
@@ -100,8 +105,8 @@ export class Detail {
     const convergence = h("section", { class: "card", id: "convergence" }, h("h3", {}, "Anderson beside Picard iteration, on this input"),
       found.convergence ? convergenceChart(found.convergence) : h("p", { class: "soft" }, "This model is a stack of layers; it looks for no fixed point."));
     if (!found.structure) { // read by its bonds alone
-      this.place.append(image, h("section", { class: "card", id: "explanation" }, h("h3", {}, "Which atoms drove the answer"),
-        h("p", { class: "soft" }, "The molecule was read by its bonds alone: there is no geometry to draw and no contribution of an atom. Choose one or many conformers to see both.")), convergence);
+      this.explained = h("section", { class: "card", id: "explanation" });
+      this.place.append(image, this.explained, convergence);
       return;
     }
     this.view = viewer(found.structure);
@@ -119,20 +124,28 @@ export class Detail {
   }
 
   async explain(turn) {
-    const title = h("h3", {}, "Which atoms drove the answer");
-    this.explained.replaceChildren(title, h("p", { class: "soft" }, "removing atoms …"));
+    const title = h("h3", {}, this.view ? "Which atoms drove the answer" : "Which groups drove the answer");
+    this.explained.replaceChildren(title, h("p", { class: "soft" }, this.view ? "removing atoms …" : "replacing groups …"));
     try {
       const found = await look("explain", this.task.name, this.entry.question, this.entry.structure);
       if (turn !== this.turn) return;
+      const own = found.warnings.filter((text) => !this.entry.answer.warnings.includes(text));
+      const doubts = own.length ? h("ul", { class: "warnings" }, own.map((text) => h("li", {}, text))) : "";
+      if (found.method === "groups") {
+        this.explained.replaceChildren(title, ...found.summary.map((text) => h("p", {}, `${text}.`)),
+          h("img", { id: "drawing", alt: "The molecule, its groups in the colors of their contributions", style: { background: "white", maxWidth: "100%", borderRadius: "6px" }, src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(found.drawing)}` }),
+          found.groups.length ? groupTable(found.groups) : "",
+          h("p", { class: "soft" }, `Decrease of ${found.class ? `the log-odds of ${words(found.class)}` : this.task.quantity_words} without the group. Red adds, blue subtracts.`), doubts);
+        return;
+      }
       this.values = found.contributions.map((row) => row.value);
       this.byValue.disabled = false;
       const what = found.method === "dipole" ? `Parts of the ${this.task.quantity_words}, which add up to ${fixed(found.total)} ${this.task.unit}` : `Fall of the log-odds of ${words(found.class)} when the atom is removed`;
-      const own = found.warnings.filter((text) => !this.entry.answer.warnings.includes(text));
       this.explained.replaceChildren(title, ...found.summary.map((text) => h("p", {}, `${text}.`)),
         found.groups ? groupTable(found.groups) : "",
         h("p", { class: "soft" }, `${what}. Red adds, blue subtracts.`), contributionBars(found),
         found.contributions.length > 12 ? h("small", {}, `the 12 largest of ${found.contributions.length}; all are colors of the structure`) : "",
-        own.length ? h("ul", { class: "warnings" }, own.map((text) => h("li", {}, text))) : "");
+        doubts);
     } catch (problem) {
       if (turn === this.turn) this.explained.replaceChildren(title, problemBox(problem));
     }

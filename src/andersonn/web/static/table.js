@@ -35,10 +35,10 @@ export class Table {
     return [
       { title: "input", value: (a) => shortName(a), text: (a) => shortName(a) },
       { title: "formula", value: (a) => a.formula, text: (a) => a.formula },
-      { title: moved ? "class, by the estimate" : "class", value: (a) => this.task.classes.indexOf(label(a)), text: (a) => words(label(a)) },
-      { title: "p", value: (a) => (moved ? 0 : a.probabilities[a.class]), text: (a) => (moved ? "–" : percent(a.probabilities[a.class])), number: true },
-      { title: quantityAndUnit(this.task), value: (a) => a.estimate.value, text: (a) => fixed(a.estimate.value), number: true },
-      { title: "90 % interval", value: (a) => a.estimate.interval90[1] - a.estimate.interval90[0], text: (a) => a.estimate.interval90.map((x) => fixed(x)).join(" … "), number: true },
+      ...(this.task.answer === "number" ? [] : [{ title: moved ? "class, by the estimate" : "class", value: (a) => this.task.classes.indexOf(label(a)), text: (a) => words(label(a)) },
+      { title: "p", value: (a) => (moved ? 0 : a.probabilities[a.class]), text: (a) => (moved ? "–" : percent(a.probabilities[a.class])), number: true }]),
+      ...(this.task.answer === "label" ? [] : [{ title: quantityAndUnit(this.task), value: (a) => a.estimate.value, text: (a) => fixed(a.estimate.value), number: true },
+      { title: "90 % interval", value: (a) => a.estimate.interval90[1] - a.estimate.interval90[0], text: (a) => a.estimate.interval90.map((x) => fixed(x)).join(" … "), number: true }]),
       { title: "atoms", value: (a) => a.n_atoms, text: (a) => `${a.n_atoms}`, number: true },
       { title: "domain", value: (a) => a.domain?.distance ?? -1, text: (a) => (a.domain ? (a.domain.inside ? "inside" : "outside") : "unknown") },
     ];
@@ -86,8 +86,8 @@ export class Table {
     if (a.error) return CSV.map((name) => (name === "input" ? a.input : name === "error" ? `${a.error.kind}: ${a.error.message} (${a.error.hint})` : ""));
     const moved = !asTrained(this.task, this.cuts);
     const values = {
-      ...a, class: moved ? classByEstimate(this.task, a, this.cuts) : a.class, probability: moved ? "" : a.probabilities[a.class].toFixed(4),
-      quantity: a.estimate.quantity, value: a.estimate.value.toFixed(4), low90: a.estimate.interval90[0].toFixed(4), high90: a.estimate.interval90[1].toFixed(4),
+      ...a, class: moved ? classByEstimate(this.task, a, this.cuts) : a.class, probability: moved || !a.class ? "" : a.probabilities[a.class].toFixed(4),
+      ...(a.estimate ? { quantity: a.estimate.quantity, value: a.estimate.value.toFixed(4), low90: a.estimate.interval90[0].toFixed(4), high90: a.estimate.interval90[1].toFixed(4) } : {}),
       status: a.solver.status, inside_domain: a.domain ? a.domain.inside : "",
       warnings: [...(moved ? [`class by the estimate at thresholds ${this.cuts.join(" ")}`] : []), ...a.warnings].join("; "), notes: a.notes.join("; "), error: "",
     };
