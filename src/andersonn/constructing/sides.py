@@ -44,7 +44,7 @@ def divided(groups: Sequence[str], seed: int, classes: np.ndarray | None, what: 
     Args:
         groups: of each row.
         seed: another one gives another division.
-        classes: index of each row's class, int ``[rows]``, of which each should be on every side; None for numbers.
+        classes: index of each row's class, int ``[rows]``; every class should be on every side. None for numbers.
         what: the groups are, for messages.
 
     Raises:
