@@ -201,7 +201,8 @@ def _divided(
     rows: _Rows, index: np.ndarray | None, classes: tuple[str, ...], seed: int
 ) -> tuple[dict[str, np.ndarray], list[str], list[str]]:
     """Rows of each side; the group of each row, which is never divided unless a column says so; and findings."""
-    same, told = rows.same(), []
+    same = rows.same()
+    told: list[str] = []
     groups = same if rows.way == "random" else sides.joined([str(row["group"]) for row in rows.records()], same)
     if rows.given is not None:
         parts, told = sides.by_column(np.array(rows.given), rows.way.removeprefix("column "), same, groups, seed)
