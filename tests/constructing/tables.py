@@ -1,4 +1,4 @@
-"""Tables for tests: 60 measured solubilities (Delaney 2004), and what people make of such a table."""
+"""Tables for tests: 60 measured solubilities (Delaney 2004, as MoleculeNet has them), and what people make of such a table."""
 
 import csv
 from pathlib import Path

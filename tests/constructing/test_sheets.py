@@ -161,6 +161,7 @@ def test_structures_in_a_folder_or_a_column(folder, put):
         assert found.values == pytest.approx(ROOTS)
     assert refusal(table, "gap", structures="wheer").kind == "missing_column"
     assert refusal(table, "gap", structures="where", read_files=False).kind == "all_unusable"
+    assert refusal(table, "gap", structures=folder, read_files=False).kind == "missing_column"
     (folder / "other").mkdir()
     (folder / "other/zzz.cif").write_text((folder / "NaCl.cif").read_text())
     assert refusal(table, "gap", structures=folder / "other").kind == "no_structures"

@@ -50,6 +50,9 @@ def test_records_are_those_that_training_takes():
     [
         ("gap_eV", "gap_eV", "gap", "eV", "gap_eV"),
         ("gap_eV", "gap", "gap", "eV", "gap_eV"),
+        ("band_gap_eV", "band gap", "band_gap", "eV", "band_gap_eV"),
+        ("formation_energy_eV_atom", "formation_energy", "formation_energy", "eV/atom", "formation_energy"),
+        ("dH_kJ_mol", "dH", "dh", "kJ/mol", "dH"),
         ("logS (mol/L)", "LOGS", "logs", "mol/L", "logS"),
         ("dG [kcal/mol]", "dg", "dg", "kcal/mol", "dG"),
         ("E / eV", "e", "e", "eV", "E_eV"),

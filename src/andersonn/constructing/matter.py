@@ -46,20 +46,22 @@ class Matter:
     periodic: bool
 
 
-def located(sheet: Sheet, structures: Any, target: int) -> tuple[Sheet, Roles, list[str]]:
+def located(sheet: Sheet, structures: Any, target: int, read_files: bool = True) -> tuple[Sheet, Roles, list[str]]:
     """The columns that hold the structures, by their usual names, by what they hold, or as the user says.
 
     Args:
         sheet: the table; its folder's files become a column of it where ``structures`` is a folder.
         structures: name of a column of SMILES, files or objects, or a folder in which rows name files; None finds them.
         target: column of the target, which holds none.
+        read_files: whether files and folders that a user names may be read.
 
     Raises:
         UsageError: there is no such column or folder, or several may be meant.
     """
     names = list(sheet.names)
+    sheet.folder = sheet.folder if read_files else None
     if structures is not None and plain(str(structures)) not in map(plain, names):
-        if not Path(structures).is_dir():
+        if not read_files or not Path(structures).is_dir():
             hint = f"it has the columns {', '.join(map(repr, names[:12]))}; a folder of files may be named too"
             raise UsageError(
                 "missing_column", f"{sheet.what} has no column {str(structures)!r}, and there is no such folder", hint

@@ -102,13 +102,10 @@ def read_target(
     name, values = sheet.names[column], sheet.column(column)
     if all(map(is_missing, values)):
         raise UsageError("empty_column", f"column {name!r} of {sheet.what} is empty", "name a column with values")
-    flags = [isinstance(value, (bool, np.bool_)) for value in values]
-    if any(flags) and all(flag or is_missing(value) for flag, value in zip(flags, values, strict=True)):
+    if _are_flags(values):
         if thresholds:
-            raise UsageError(
-                "not_numbers", f"column {name!r} holds true and false, which thresholds do not cut",
-                "leave out --thresholds",
-            )  # fmt: skip
+            told = f"column {name!r} holds true and false, which thresholds do not cut"
+            raise UsageError("not_numbers", told, "leave out --thresholds")
         return _labels(name, values, classes, f"{name!r} holds true and false: read as labels")
     commas = commas_of(values, name, sheet.decimal_comma)
     cells = [cell_of(value, commas) for value in values]
@@ -148,6 +145,11 @@ def read_target(
             f"{name!r} holds {len(distinct)} different whole numbers, read as numbers: --classes with as many names reads them as labels"
         )
     return found
+
+
+def _are_flags(values: Sequence[Any]) -> bool:
+    flags = [isinstance(value, (bool, np.bool_)) for value in values]
+    return any(flags) and all(flag or is_missing(value) for flag, value in zip(flags, values, strict=True))
 
 
 def _two_whole(distinct: set[float]) -> bool:

@@ -14,11 +14,11 @@ from andersonn.constructing.duplicates import merged
 from andersonn.constructing.matter import Matter, located, read_matter
 from andersonn.constructing.naming import name_of, quantity_of
 from andersonn.constructing.sheets import Sheet, sheet_of
-from andersonn.constructing.targets import column_of, read_target
+from andersonn.constructing.targets import Target, column_of, read_target
 from andersonn.data.records import Records
 from andersonn.data.tables import group_column
 from andersonn.progress import Progress, Silent
-from andersonn.structures.readers.tables.columns import is_missing
+from andersonn.structures.readers.tables.columns import Roles, is_missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,17 +117,63 @@ def understand(
     cuts = checks.thresholds_of(thresholds, classes)
     sheet = sheet_of(table, target)
     column = column_of(sheet, target)
-    title = sheet.names[column]
-    sheet, roles, told = located(sheet, structures, column)
-    sheet.folder = sheet.folder if read_files else None
+    sheet, roles, told = located(sheet, structures, column, read_files)
     checks.refuse_role(sheet, column, roles)
     read = read_target(sheet, column, unit, cuts, None if cuts else classes)
+    rows = _usable(sheet, column, roles, read, split, progress or Silent())
+    title, values = sheet.names[column], rows.values[rows.kept]
+    named = checks.classes_of(read, cuts, classes, values, title)
+    parts, groups, told_parts = _divided(rows, checks.class_index(read, cuts, values), named, seed)
+    told = [*sheet.told, *told, *read.told, *rows.told, *told_parts,
+            *(_told_of_numbers(sheet, column, rows, bool(cuts)) if read.kind == "number" else [])]  # fmt: skip
+    quantity = quantity_of(title, read.unit)
+    records = _records(sheet, rows.records(), groups, {quantity: values}, None if rows.given is None else parts)
+    return Understanding(
+        sheet.source, target, name_of(name, title), read.kind, read.unit, rows.matter.periodic, records, quantity, values, named,
+        cuts, rows.way, parts, rows.unusable, tuple(told), seed, len(sheet.rows) + len(sheet.broken),
+    )  # fmt: skip
+
+
+@dataclass
+class _Rows:
+    """Rows of a table, and which of them are used.
+
+    Attributes:
+        matter: their structures.
+        names: of all.
+        kept: those that are used, rising.
+        values: of all, float64; of those that are used after merging.
+        given: side of each that is used, if a column says it.
+        way: they are to be divided.
+        unusable: name → why it is not used.
+        told: findings.
+    """
+
+    matter: Matter
+    names: list[str]
+    kept: list[int]
+    values: np.ndarray
+    given: list[str] | None
+    way: str
+    unusable: dict[str, str]
+    told: list[str]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Of those that are used."""
+        return [self.matter.rows[k] for k in self.kept]
+
+    def same(self) -> list[str]:
+        """Keys of those that are used."""
+        return [self.matter.same[k] for k in self.kept]
+
+
+def _usable(sheet: Sheet, column: int, roles: Roles, read: Target, split: str, progress: Progress) -> _Rows:
+    """Reads the structures of rows that have a value, and merges equal ones."""
     way, by = checks.way_of(sheet, split)
     wanted = [k for k in range(len(sheet.rows)) if k not in read.problems]
     group = None if way == "scaffold" else group_column(sheet.names)
-    matter = read_matter(sheet, roles, wanted, group, progress or Silent())
-    way = checks.settled(way, group, matter, wanted)
-    names = checks.names_of(sheet, roles)
+    matter = read_matter(sheet, roles, wanted, group, progress)
+    way, names = checks.settled(way, group, matter, wanted), checks.names_of(sheet, roles)
     problems = read.problems | matter.problems
     if by is not None:
         problems |= {k: f"column {sheet.names[by]!r} says no side" for k in wanted if is_missing(sheet.rows[k][1][by])}
@@ -135,32 +181,13 @@ def understand(
     unusable = sheet.broken | {names[k]: problems[k] for k in sorted(problems)}
     checks.require_some(sheet, len(usable), unusable)
     if read.kind == "number":
-        findings.refuse_row_numbers(title, read.values[usable], column == roles.id)
+        findings.refuse_row_numbers(sheet.names[column], read.values[usable], column == roles.id)
     given = None if by is None else _given(sheet, by, usable, matter, names)
     joint = merged(usable, read.values, matter.same, matter.exact, names, read.classes)
     unusable |= {names[k]: why for k, why in joint.problems.items()}
     checks.require_some(sheet, len(joint.kept), unusable)
-    kept, values = joint.kept, joint.values[joint.kept]
-    named = checks.classes_of(read, cuts, classes, values, title)
-    index = checks.class_index(read, cuts, values)
-    groups = _groups(way, [matter.rows[k] for k in kept], [matter.same[k] for k in kept])
-    parts, told_parts = _divided(
-        groups, [matter.same[k] for k in kept], way, index, seed, None if given is None else [given[k] for k in kept]
-    )
-    told = [*sheet.told, *told, *read.told, *joint.told, *told_parts, *_lacking(parts, index, named)]
-    if read.kind == "number":
-        told += findings.outliers(values, [names[k] for k in kept])
-        told += [] if cuts else [findings.suggested(values)]
-        told += findings.repeated(sheet, column, kept, values, matter.heavy[kept])
-    quantity = quantity_of(title, read.unit)
-    records = _records(
-        sheet, [matter.rows[k] for k in kept], groups, {quantity: values}, parts if by is not None else None
-    )
-    return Understanding(
-        sheet.source, target, name_of(name, title), read.kind, read.unit, matter.periodic, records, quantity, values, named, cuts,
-        way, parts, unusable, tuple(told), seed,
-        len(sheet.rows) + len(sheet.broken),
-    )  # fmt: skip
+    of_kept = None if given is None else [given[k] for k in joint.kept]
+    return _Rows(matter, names, joint.kept, joint.values, of_kept, way, unusable, joint.told)
 
 
 def _given(sheet: Sheet, by: int, usable: list[int], matter: Matter, names: list[str]) -> dict[int, str]:
@@ -170,19 +197,26 @@ def _given(sheet: Sheet, by: int, usable: list[int], matter: Matter, names: list
     return dict(zip(usable, found.tolist(), strict=True))
 
 
-def _groups(way: str, rows: list[dict[str, Any]], same: list[str]) -> list[str]:
-    """The group of each row; none is ever divided, unless a column says so."""
-    return list(same) if way == "random" else sides.joined([str(row["group"]) for row in rows], same)
-
-
 def _divided(
-    groups: list[str], same: list[str], way: str, index: np.ndarray | None, seed: int, given: list[str] | None
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Rows of each side, and findings."""
-    if given is not None:
-        return sides.by_column(np.array(given), way.removeprefix("column "), same, groups, seed)
-    what = {"scaffold": "scaffolds", "random": "structures"}.get(way, "groups")
-    return sides.divided(groups, seed, index, what), []
+    rows: _Rows, index: np.ndarray | None, classes: tuple[str, ...], seed: int
+) -> tuple[dict[str, np.ndarray], list[str], list[str]]:
+    """Rows of each side; the group of each row, which is never divided unless a column says so; and findings."""
+    same = rows.same()
+    told: list[str] = []
+    groups = same if rows.way == "random" else sides.joined([str(row["group"]) for row in rows.records()], same)
+    if rows.given is not None:
+        parts, told = sides.by_column(np.array(rows.given), rows.way.removeprefix("column "), same, groups, seed)
+    else:
+        what = {"scaffold": "scaffolds", "random": "structures"}.get(rows.way, "groups")
+        parts = sides.divided(groups, seed, index, what)
+    return parts, groups, told + _lacking(parts, index, classes)
+
+
+def _told_of_numbers(sheet: Sheet, column: int, rows: _Rows, cut: bool) -> list[str]:
+    values = rows.values[rows.kept]
+    told = findings.outliers(values, [rows.names[k] for k in rows.kept])
+    told += [] if cut else [findings.suggested(values)]
+    return told + findings.repeated(sheet, column, rows.kept, values, rows.matter.heavy[rows.kept])
 
 
 def _lacking(parts: dict[str, np.ndarray], index: np.ndarray | None, classes: tuple[str, ...]) -> list[str]:

@@ -41,7 +41,7 @@ _SPELLED = {"mols per litre": "mol/L", "mol per litre": "mol/L", "moles per lite
             "ev per atom": "eV/atom", "log mol/l": "log(mol/L)", "log10 mol/l": "log10(mol/L)"}  # fmt: skip
 IN_BRACKETS = re.compile(r"^(.*?)\s*[(\[{]\s*([^()\[\]{}]+(?:\([^()]*\))?[^()\[\]{}]*)[)\]}]\s*$")
 BEHIND = re.compile(r"^(.*?)(?:\s*/\s*|\s*,\s*|\s+in\s+)([^/,]+(?:/[^/,]+)?)$")
-JOINED = re.compile(r"^(.+?)[_\s](\S+)$")
+JOINED = re.compile(r"^(.+)[_\s](\S+)$")
 ONLY_IN_BRACKETS = frozenset({"C", "M", "h", "s", "g", "min", "volume"})
 """Too short to be taken for a unit at the end of a name: ``vitamin_C``, ``t_min``."""
 
@@ -100,7 +100,6 @@ def of_name(name: str) -> tuple[str, str, str]:
         if found is None:
             continue
         rest, word = found[1].strip(" _-,/"), found[2].strip()
-        word = re.sub(r"_", "/", word) if is_known(word.replace("_", "/")) else word
         if rest and is_known(word) and not (pattern is JOINED and canonical(word) in ONLY_IN_BRACKETS):
             return word, rest, ""
     for unit in ("kcal/mol", "kJ/mol", "eV/atom", "mol/L", "g/cm3", "m2/g", "cm3/g", "mmol/g"):
