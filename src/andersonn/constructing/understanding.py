@@ -21,7 +21,6 @@ from andersonn.progress import Progress, Silent
 from andersonn.sanitize import harmless
 from andersonn.structures.readers.tables.columns import Roles, is_missing
 
-
 MOST_REASONS = 6
 MOST_NAMES = 4
 
