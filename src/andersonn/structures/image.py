@@ -118,7 +118,8 @@ class ImageRecipe:
         of_bonds = molecular_graph.BY_MOLECULE if self.bonds else ()
         oxidations = oxidation.BY_STRUCTURE if self.oxidation else ()
         voids = void_probe.BY_STRUCTURE if self.voids else ()
-        return (*of_bonds, *oxidations, *voids, *whole.names_of(self.descriptors))
+        described = () if self.descriptors == "none" else whole.names_of(self.descriptors)
+        return (*of_bonds, *oxidations, *voids, *described)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +190,8 @@ class NodeNeighborImage:
         """Graph and image of a structure in one call."""
         recipe = recipe or ImageRecipe()
         if recipe.bonds:
-            return cls(**arrays_of(structure, recipe.columns), id=structure.id, recipe=recipe)._described(structure)
+            image = cls(**arrays_of(structure, recipe.columns), id=structure.id, recipe=recipe)
+            return image if recipe.descriptors == "none" else image._described(structure)
         return cls.from_graph(AtomBondGraph.from_structure(structure, recipe.columns + 1, recipe.reach), recipe)
 
     @classmethod
@@ -203,13 +205,12 @@ class NodeNeighborImage:
         image = _ordered(graph, pair, distance, cutoff, weight, recipe)
         if recipe.node_channels:
             image = image._with_channels(graph.structure)
-        image = image._described(graph.structure)
+        if recipe.descriptors != "none":
+            image = image._described(graph.structure)
         return image.folded() if recipe.fold else image
 
     def _described(self, structure: Structure) -> NodeNeighborImage:
         """The image with the descriptors that its recipe asks for, after its other channels of the whole."""
-        if self.recipe.descriptors == "none":
-            return self
         found = whole.descriptors_of(structure, self.recipe.descriptors)
         before = [] if self.of_whole is None else [self.of_whole]
         return replace(self, of_whole=np.concatenate([*before, found]))
