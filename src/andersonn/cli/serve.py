@@ -32,15 +32,15 @@ def serve(
     model: list[Path] | None = typer.Option(
         None, help="Folder of a trained model, beside the others or in place of that of its task; may be repeated."
     ),
-    megabytes: float = typer.Option(8.0, help="Maximum size of one request."),
-    files: int = typer.Option(64, help="Most inputs of one request."),
-    structures: int = typer.Option(200, help="Most structures of one request."),
+    megabytes: float = typer.Option(32.0, help="Maximum size of one request."),
+    files: int = typer.Option(1000, help="Most inputs of one request."),
+    structures: int = typer.Option(10_000, help="Most structures of one request."),
     atoms: int = typer.Option(2000, help="Most atoms of one structure."),
     read_seconds: float = typer.Option(20.0, help="Most time for reading one input."),
     work_seconds: float = typer.Option(60.0, help="Most time for one explanation."),
-    waiting: int = typer.Option(256, help="Requests at a time; more are refused with status 429."),
+    waiting: int = typer.Option(256, help="Requests at a time, a list being one; more are refused with status 429."),
     working: int = typer.Option(16, help="Explanations at a time; more are refused with status 429."),
-    readers: int = typer.Option(2, help="Processes that read."),
+    readers: int = typer.Option(2, help="Processes that read; lists have as many of their own."),
     connections: int = typer.Option(256, help="Open connections at a time."),
     head_seconds: float = typer.Option(10.0, help="Maximum time for the head of a request."),
     allowed_host: list[str] | None = typer.Option(

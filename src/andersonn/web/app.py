@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import math
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, File, Form, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from andersonn import __version__
 from andersonn.errors import AndersonnError, InputError, UsageError, unknown
 from andersonn.scientists.base import GEOMETRIES
-from andersonn.web import pages
+from andersonn.scientists.registry import registered
+from andersonn.web import known, pages
 from andersonn.web.doors import Doors, own_names
 from andersonn.web.guard import Guard
-from andersonn.web.inputs import Item, collected
+from andersonn.web.inputs import ENDINGS, Item, collected
 from andersonn.web.lab import Lab
 from andersonn.web.limits import Refusal
-from andersonn.web.schema import Answers, Explained, Look, Refused
+from andersonn.web.listing import Listing, until_gone
+from andersonn.web.schema import Answers, Explained, Found, Look, Race, Refused, StructureText
+from andersonn.web.structure_text import as_cif
 
 ABOUT = """Ask the artificial scientists: send structure files, pasted text or SMILES as a form (`multipart/form-data`).
 
@@ -31,7 +39,23 @@ ABOUT = """Ask the artificial scientists: send structure files, pasted text or S
 
 Errors name kind, cause and cure: 403 asked by another site or under another name, 404 unknown task, 413 too large or too many, 422 nothing could be read, 429 busy."""
 REFUSALS: dict[int | str, dict[str, Any]] = {code: {"model": Refused} for code in (403, 404, 408, 413, 422, 429)}
-api = APIRouter(prefix="/api")
+SKETCHER_HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'"
+}
+"""JSME writes scripts and styles into its page. The page has rights to that, and none to send anything anywhere."""
+LINES = "application/x-ndjson"
+PREDICTED = REFUSALS | {
+    200: {
+        "headers": {"X-Inputs": {"description": "of a stream: inputs counted", "schema": {"type": "integer"}}},
+        "content": {LINES: {"schema": {"$ref": "#/components/schemas/Answer"}}},
+    }
+}
+BOTH: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {}, "text/html": {"schema": {"type": "string"}}}}
+}
+api = APIRouter(prefix="/api", responses={403: {"model": Refused}})
 
 
 async def brought(
@@ -64,8 +88,9 @@ Geometry = Annotated[
 Which = Annotated[int, Query(ge=0, description="which of the file's")]
 
 
-@api.post("/predict/{task}", response_model=Answers, responses=REFUSALS, summary="Class, probabilities and estimate")
+@api.post("/predict/{task}", response_model=Answers, responses=PREDICTED, summary="Class, probabilities and estimate")
 async def predict(
+    request: Request,
     task: str,
     items: Brought,
     lab: Own,
@@ -74,25 +99,44 @@ async def predict(
     ] = False,
     geometry: Geometry = None,
 ) -> Response:
-    """One object a structure, the same as `andersonn predict --format json` prints. 422 if none could be answered."""
-    answers = await lab.predict(task, items, geometry)
+    """One object a structure, the same as `andersonn predict --format json` prints. 422 if none could be answered.
+
+    With the header `Accept: application/x-ndjson`, one object a line as they come, always with status 200: the header
+    `X-Inputs` of the answer says how many inputs were counted. Disconnecting cancels the rest.
+    """
+    if LINES in request.headers.get("accept", ""):
+        listing = await lab.listing(task, items, geometry)
+        return _Lines(listing)
+    answers = await until_gone(request, lab.predict(task, items, geometry))
     failed = all("error" in answer for answer in answers)
     body = {"answers": answers} | ({"error": answers[0]["error"]} if failed else {})
     return _json(body, 422 if failed and not lenient else 200)
 
 
 @api.post("/explain/{task}", response_model=Explained, responses=REFUSALS, summary="Which atoms drove the answer")
-async def explain(task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None) -> Response:
+async def explain(
+    request: Request, task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None
+) -> Response:
     """The answer to one structure and the contribution of every atom, the same as `andersonn explain --format json`."""
-    return _json(await lab.inspect("explain", task, items, structure, geometry))
+    return _json(await until_gone(request, lab.inspect("explain", task, items, structure, geometry)))
 
 
 @api.post("/inspect/{task}", response_model=Look, responses=REFUSALS, summary="One structure in all its views")
-async def inspect(task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None) -> Response:
+async def inspect(
+    request: Request, task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None
+) -> Response:
     """The answer with structure, network, graph image, probabilities at other thresholds, and Anderson beside Picard
     iteration on this input.
     """
-    return _json(await lab.inspect("inspect", task, items, structure, geometry))
+    return _json(await until_gone(request, lab.inspect("inspect", task, items, structure, geometry)))
+
+
+@api.post("/race/{task}", response_model=Race, responses=REFUSALS, summary="Plain, damped and Anderson iteration")
+async def race(
+    request: Request, task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None
+) -> Response:
+    """Residuals of the iterations on this input's map, made to contract less and less."""
+    return _json(await until_gone(request, lab.inspect("race", task, items, structure, geometry)))
 
 
 @api.get("/tasks", summary="Tasks, classes, thresholds, geometries, limits")
@@ -102,7 +146,9 @@ async def tasks(lab: Own) -> Response:
     found = [
         pages.about(lab.scientists[name]) | {"geometries": lab.geometries(name)} for name in sorted(lab.scientists)
     ]
-    return _json({"tasks": found, "unavailable": lab.unavailable, "limits": lab.limits.as_dict()})
+    return _json(
+        {"tasks": found, "unavailable": lab.unavailable, "limits": lab.limits.as_dict(), "endings": sorted(ENDINGS)}
+    )
 
 
 @api.get("/examples", summary="Structures to try")
@@ -112,7 +158,32 @@ async def examples(lab: Own) -> Response:
     return _json([example for example in pages.examples() if example["task"] in lab.scientists])
 
 
-@api.get("/cards/{task}", responses={404: {"model": Refused}}, summary="Model card")
+@api.get(
+    "/known",
+    response_model=Found,
+    responses={422: {"model": Refused}},
+    summary="Known substances by name or composition",
+)
+async def known_substances(
+    q: Annotated[str, Query(max_length=200, description="part of a name, or a formula: paracetamol, SrTiO3, mp-149")],
+) -> Response:
+    """Substances of the data sets in this package, with a reference value where there is one."""
+    return _json({"found": [found.as_dict() for found in await asyncio.to_thread(known.find, q)]})
+
+
+@api.get(
+    "/known/{name}",
+    response_model=StructureText,
+    responses={404: {"model": Refused}, 422: {"model": Refused}},
+    summary="A known crystal",
+)
+async def known_crystal(name: str) -> Response:
+    """The structure of a known crystal, as CIF."""
+    structure = await asyncio.to_thread(known.crystal, name)
+    return _json({"name": f"{name}.cif", "text": as_cif(structure)})
+
+
+@api.get("/cards/{task}", responses=BOTH | {404: {"model": Refused}, 422: {"model": Refused}}, summary="Model card")
 async def card(task: str, lab: Own, format: Annotated[str, Query(pattern="^(json|html)$")] = "json") -> Response:
     """The card of the model that answers, as `andersonn card --format json`, or as HTML."""
     from andersonn.training.card import content_of, page_of
@@ -124,10 +195,10 @@ async def card(task: str, lab: Own, format: Annotated[str, Query(pattern="^(json
     return _json(content_of(folder))
 
 
-@api.get("/report", summary="What was measured, as HTML")
+@api.get("/report", response_class=HTMLResponse, summary="What was measured, as HTML")
 async def report() -> Response:
     """The measurement report."""
-    return Response(pages.report(), media_type="text/html")
+    return HTMLResponse(pages.report())
 
 
 @api.get("/health", summary="Whether questions are answered at once")
@@ -169,6 +240,8 @@ def make_app(lab: Lab, host: str = "127.0.0.1", allowed: Sequence[str] = ()) -> 
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(404, _missing)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.openapi = partial(_documented, app.openapi, lab)  # type: ignore[method-assign]  # as FastAPI's manual has it
     app.add_middleware(Guard, megabytes=lab.limits.megabytes)
     app.add_middleware(Doors, names=names, allowed=allowed)  # the last one added is the first one asked
 
@@ -176,8 +249,23 @@ def make_app(lab: Lab, host: str = "127.0.0.1", allowed: Sequence[str] = ()) -> 
     async def index() -> Response:
         return FileResponse(pages.STATIC / "index.html")
 
+    @app.get("/sketcher", include_in_schema=False)
+    async def sketcher() -> Response:
+        return FileResponse(pages.STATIC / "sketcher.html", headers=SKETCHER_HEADERS)
+
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     return app
+
+
+def _documented(make: Callable[[], dict[str, Any]], lab: Lab) -> dict[str, Any]:
+    """The API's description, with the names of the tasks."""
+    found = make()
+    names = sorted(lab.scientists or registered())
+    for operation in (each for path in found["paths"].values() for each in path.values()):
+        for parameter in operation.get("parameters", ()):
+            if parameter["name"] == "task":
+                parameter["schema"]["enum"] = names
+    return found
 
 
 def _told(_: Request, error: Exception) -> Response:
@@ -206,9 +294,35 @@ def _http(_: Request, error: Exception) -> Response:
     return _json({"error": told.as_dict()}, status)
 
 
+def _gone(_: Request, error: Exception) -> Response:
+    """What nobody reads: the client is gone."""
+    return Response(status_code=499)
+
+
 def _missing(request: Request, _: Exception) -> Response:
     told = unknown("page", request.url.path, ["/", "/api/tasks", "/api/examples", "/openapi.json"])
     return _json({"error": told.as_dict()}, 404)
+
+
+class _Lines(StreamingResponse):
+    """Rows as JSON, one a line, as they come; a client that disconnects ends the work."""
+
+    def __init__(self, listing: Listing[Any]) -> None:
+        self._listing, self._pieces = listing, self._texts(listing)
+        super().__init__(self._pieces, media_type=LINES, headers={"x-inputs": str(len(listing))})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._pieces.aclose()
+            self._listing.close()  # also where nobody has asked for a row
+
+    @staticmethod
+    async def _texts(listing: Listing[Any]) -> AsyncGenerator[bytes, None]:
+        async with aclosing(listing.rows()) as rows:
+            async for some in rows:
+                yield "".join(f"{json.dumps(_finite(row), ensure_ascii=False)}\n" for row in some).encode()
 
 
 def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -151,7 +151,7 @@ class _LimitedProtocol(H11Protocol):
 
     def _write_timeout(self) -> None:
         self._write_timer = None
-        if not self._all_is_written():
+        if self._has_unsent():  # else the client has read all there is of an answer that is still being made
             self.transport.abort()
 
     def _stop_write_timer(self) -> None:

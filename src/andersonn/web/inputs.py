@@ -18,9 +18,13 @@ PASTED = "pasted text"
 ENDINGS = {
     "cif": ".cif", "mcif": ".cif", "mmcif": ".mmcif", "vasp": ".vasp", "poscar": ".vasp", "contcar": ".vasp", "xyz": ".xyz",
     "extxyz": ".extxyz", "smi": ".smi", "smiles": ".smi", "sdf": ".sdf", "sd": ".sdf", "mol": ".mol", "mol2": ".mol2",
-    "pdb": ".pdb", "ent": ".pdb", "csv": ".csv", "tsv": ".tsv", "table": ".csv",
+    "pdb": ".pdb", "ent": ".pdb", "csv": ".csv", "tsv": ".tsv", "tab": ".tsv", "table": ".csv",
+    "xlsx": ".xlsx", "parquet": ".parquet",
 }  # fmt: skip
 """A file's ending, without the dot, → the ending it is written under. No other ending is."""
+
+DIVISIBLE = (".smi", ".csv", ".tsv", ".xlsx", ".parquet", ".sdf", ".mol", ".xyz", ".extxyz")
+"""Endings of lists, tables and files of many records."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class Item:
         stem = last.rpartition(".")[0] or last
         safe = re.sub(r"[^A-Za-z0-9._+-]+", "_", stem).strip("._-+")[:LONGEST_NAME].rstrip(".")
         return safe or "structure"
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether it may be a list, a table or a file of many records, see :mod:`andersonn.web.splitting`."""
+        return self.ending is None or self.ending in DIVISIBLE
 
     def as_payload(self) -> dict[str, Any]:
         """For the process that reads it, JSON."""

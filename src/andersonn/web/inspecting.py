@@ -31,7 +31,12 @@ from andersonn.structures.molecular_graph import MolecularGraph
 from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 from andersonn.web.boundary import boundary
-from andersonn.web.reading import confine, structures_of
+from andersonn.web.known import similar
+from andersonn.web.pore_view import pore_view
+from andersonn.web.race import race
+from andersonn.web.reading import confine, one_of
+from andersonn.web.skeletal import skeletal
+from andersonn.web.structure_text import files_of
 from andersonn.web.view import graph_view, image_view, structure_view
 
 T = TypeVar("T")
@@ -40,10 +45,10 @@ REPEATS = 5
 
 
 def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """An explanation or an inspection.
+    """An explanation, an inspection or a race of iterations.
 
     Args:
-        payload: ``what`` (``"explain"`` or ``"inspect"``), ``task``, ``structure`` (which of the item's, from 0) and an item
+        payload: ``what`` (``"explain"``, ``"inspect"`` or ``"race"``), ``task``, ``structure`` (which of the item's, from 0) and an item
             as :meth:`andersonn.web.inputs.Item.as_payload` gives it.
         settings: as for :func:`andersonn.web.reading.read`, and ``models`` (task, or task and geometry →
             ``folder`` of its model, ``name`` that answers give it, ``conformers`` it averages over, and ``pores``, what is asked of
@@ -55,20 +60,14 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     confine(settings["folder"])
     scientist = _scientist(**settings["models"][payload["task"]])
     with reading(scientist.recipe.bonds, scientist.bundle.config.conformers):
-        found = structures_of(payload, settings)
-    if not 0 <= payload["structure"] < len(found):
-        raise InputError(
-            "no_such_structure",
-            f"there is no structure {payload['structure']}; the input has {len(found)}",
-            "count from 0",
-        )
-    structure = found[payload["structure"]]
-    if isinstance(structure, InputError):
-        raise structure
+        structure = one_of(payload, settings, payload["structure"])
     if payload["what"] == "explain":
         (explanation,) = scientist.explain([structure])
         explanation = _sound(explanation)
         return explanation.as_dict() | {"input": payload["shown"], **drawing(explanation)}
+    if payload["what"] == "race":
+        scientist.task.require_kind(structure)
+        return race(scientist, NodeNeighborImage.from_structure(structure, scientist.recipe))
     return inspect(scientist, structure, payload["shown"])
 
 
@@ -85,10 +84,15 @@ def inspect(scientist: Predictor, structure: Structure, shown: str) -> dict[str,
     graph = None
     if not scientist.recipe.bonds:  # else there are no positions
         graph = AtomBondGraph.from_structure(structure, scientist.recipe.columns + 1, scientist.recipe.reach)
+    formula = skeletal(structure)
     return {
         "answer": answer.as_dict(),
         "structure": structure_view(structure, graph) if graph else None,
         "graph": graph_view(graph) if graph else None,
+        "skeletal": formula,
+        "pores": pore_view(structure, scientist.pores.options) if scientist.pores else None,
+        "files": files_of(structure),
+        "known": similar(structure, scientist.task.quantity, formula["smiles"] if formula else None),
         "image": image_view(images[0]),
         "boundary": boundary(scientist, answer, images, structure.generated_geometry),
         "convergence": convergence(scientist, images[0]),

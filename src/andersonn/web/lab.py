@@ -6,6 +6,7 @@ import asyncio
 import json
 import tempfile
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from andersonn.scientists.base import GEOMETRIES
 from andersonn.scientists.registry import registered
 from andersonn.web import pages
 from andersonn.web.inputs import Item, from_file, from_smiles
-from andersonn.web.limits import ConcurrencyLimit, Limits, Refusal, too_many
+from andersonn.web.limits import ConcurrencyLimit, Count, Limits, Refusal, too_many
+from andersonn.web.listing import Listing
 from andersonn.web.packing import unpacked
 from andersonn.web.worker_pool import AsyncWorkerPool
 
@@ -46,6 +48,7 @@ class Lab:
         self._inspections = ConcurrencyLimit(limits.working, "inspections and explanations")
         self._answerer: Answerer | None = None
         self._reading: AsyncWorkerPool | None = None
+        self._listing: AsyncWorkerPool | None = None
         self._working: AsyncWorkerPool | None = None
         self._place = tempfile.TemporaryDirectory(prefix="andersonn-web-", ignore_cleanup_errors=True)
         self._ready: asyncio.Task[None] | None = None
@@ -85,7 +88,7 @@ class Lab:
         if self._ready is not None:
             self._ready.cancel()
             await asyncio.gather(self._ready, return_exceptions=True)
-        for pool in (self._reading, self._working):
+        for pool in (self._reading, self._listing, self._working):
             if pool is not None:
                 await asyncio.to_thread(pool.close)
         if self._warming is not None:  # stopped in the midst of it, it fails, which is nobody's fault
@@ -102,24 +105,67 @@ class Lab:
             Refusal: too many at once, or the queue is full.
             UsageError: there is no such task, or no model of it for that geometry.
         """
+        return [row async for rows in (await self.listing(task, items, geometry)).rows() for row in rows]
+
+    async def listing(
+        self, task: str, items: list[Item], geometry: str | None = None
+    ) -> Listing[tuple[Item, dict[str, Any]]]:
+        """As :meth:`predict`, as a stream. All is counted first.
+
+        Raises:
+            Refusal: too many at once, or the queue is full.
+            UsageError: there is no such task, or no model of it for that geometry.
+        """
         _check(items, self.limits)
-        with self._questions.entered():
+        place = self._questions.entered()
+        place.__enter__()
+        try:
             await self.ready()
             self._scientist(task)
             name = self._named(task, geometry)
-            assert self._answerer is not None
-            read = await asyncio.gather(*(self._read(name, item) for item in items))
-            rows = [row for rows in read for row in rows]
-            if len(rows) > self.limits.structures:
-                raise too_many("structures", len(rows), self.limits.structures)
-            answers = iter(await self._answerer.answer(name, [row["ready"] for row in rows if "ready" in row]))
-            return [next(answers).as_dict() if "ready" in row else row for row in rows]
+            parts = await self._parts(items)
+            # A list has processes of its own, so that a single structure waits for no list.
+            pool = self._reading if len(parts) == 1 else self._listing
+            assert pool is not None
+            read = partial(self._read, pool, name, Count(self.limits.structures))
+            return Listing(parts, read, partial(self._answered, name), self.limits.readers + 1, place)
+        except BaseException:
+            place.__exit__(None, None, None)
+            raise
+
+    async def _parts(self, items: list[Item]) -> list[tuple[Item, dict[str, Any]]]:
+        """The parts of all items, each to be read alone; counted, and nothing read yet.
+
+        Raises:
+            Refusal: there are too many.
+        """
+        assert self._reading is not None
+        found: list[tuple[Item, dict[str, Any]]] = []
+        for item in items:
+            payload = item.as_payload()
+            try:
+                split = (await self._reading.ask({"what": "split", **payload}))["parts"] if item.is_divisible else None
+            except InputError as error:
+                if error.kind == "too_many":
+                    raise Refusal(413, error.kind, f"{item.shown}: {error.message}", error.hint) from None
+                split = [payload | {"error": error.as_dict()}]
+            found += [(item, part) for part in ([payload] if split is None else split)]
+            if len(found) > self.limits.structures:
+                raise too_many("structures", len(found), self.limits.structures)
+        return found
+
+    async def _answered(self, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows, with answers in place of structures."""
+        assert self._answerer is not None
+        ready = [row["ready"] for row in rows if "ready" in row]
+        answers = iter(await self._answerer.answer(name, ready) if ready else [])
+        return [next(answers).as_dict() if "ready" in row else row for row in rows]
 
     async def inspect(
         self, what: str, task: str, items: list[Item], structure: int, geometry: str | None = None
     ) -> dict[str, Any]:
-        """An explanation (``"explain"``) or an inspection (``"inspect"``) of one structure of one input; ``geometry`` as in
-        :meth:`predict`.
+        """An explanation (``"explain"``), an inspection (``"inspect"``) or a race of iterations (``"race"``) on one structure of one
+        input; ``geometry`` as in :meth:`predict`.
 
         Raises:
             Refusal: there is not exactly one input, or the queue is full.
@@ -178,24 +224,35 @@ class Lab:
             raise unknown("geometry", geometry, known or ["many"])
         return named(task, geometry)
 
-    async def _read(self, task: str, item: Item) -> list[dict[str, Any]]:
-        assert self._reading is not None
+    async def _read(
+        self, pool: AsyncWorkerPool, task: str, count: Count, part: tuple[Item, dict[str, Any]]
+    ) -> list[dict[str, Any]]:
+        item, payload = part
+        shown = {"input": item.shown} | ({"id": payload["id"]} if payload.get("id") else {})
+        if "error" in payload:
+            return [shown | {"error": _told(payload).as_dict()}]
         try:
-            found = (await self._reading.ask({"task": task, **item.as_payload()}))["found"]
+            found = (await pool.ask({"task": task, **payload}))["found"]
+            count.add(len(found))
         except InputError as error:
-            if error.kind == "too_many":
-                raise Refusal(413, error.kind, f"{item.shown}: {error.message}", error.hint) from None
-            return [{"input": item.shown, "error": error.as_dict()}]
-        return [_row(item, row) for row in found]
+            return [shown | {"error": error.as_dict()}]
+        return [_row(shown, row) for row in found]
 
     async def _start(self) -> None:
         await asyncio.to_thread(self._load)
         limits, settings = self.limits, self._settings()
         self._reading = AsyncWorkerPool("andersonn.web.reading:read", settings, limits.readers, limits.read_seconds)
+        self._listing = AsyncWorkerPool("andersonn.web.reading:read", settings, limits.readers, limits.read_seconds)
         self._working = AsyncWorkerPool("andersonn.web.inspecting:work", settings, 1, limits.work_seconds)
         first = self._first_question()
         await self._reading.warm(first)
-        self._warming = asyncio.create_task(self._working.warm({"what": "inspect", "structure": 0, **first}))
+        self._warming = asyncio.create_task(self._warm(self._working, self._listing, first))
+
+    @staticmethod
+    async def _warm(working: AsyncWorkerPool, listing: AsyncWorkerPool, first: dict[str, Any]) -> None:
+        """Starts what is not needed for the first answer."""
+        await working.warm({"what": "inspect", "structure": 0, **first})
+        await listing.warm(first)
 
     def _first_question(self) -> dict[str, Any]:
         """An example of a scientist that is there, with which processes load what they need."""
@@ -289,9 +346,15 @@ def _check(items: list[Item], limits: Limits) -> None:
         raise too_many("inputs", len(items), limits.files)
 
 
-def _row(item: Item, row: dict[str, Any]) -> dict[str, Any]:
-    """What came of one structure of an item: what can be asked about, or an error in its place."""
+def _told(part: dict[str, Any]) -> InputError:
+    """What is wrong with a part, as it was found when it was split off."""
+    error = InputError(**part["error"])
+    return error.within(part["within"]) if "within" in part else error
+
+
+def _row(shown: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """What came of one structure: what can be asked about, or an error in its place."""
     try:
-        return {"ready": unpacked(row["ready"])} if "ready" in row else {"input": item.shown, **row}
+        return {"ready": unpacked(row["ready"])} if "ready" in row else {**shown, **row}
     except InputError as error:
-        return {"input": item.shown, "error": error.as_dict()}
+        return {**shown, "error": error.as_dict()}

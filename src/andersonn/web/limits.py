@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 
-from andersonn.errors import AndersonnError, UsageError
+from andersonn.errors import AndersonnError, InputError, UsageError
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,16 @@ class Limits:
         atoms: of one structure.
         read_seconds: for reading and imaging one file.
         work_seconds: for one explanation or one inspection of a structure and its convergence.
-        waiting: questions to the model at a time; further ones get 429.
+        waiting: questions to the model at a time, a list being one; further ones get 429.
         working: explanations and inspections at a time; further ones get 429.
-        readers: processes that read.
+        readers: processes that read single inputs; lists have as many of their own.
         connections: open at a time; a further one takes the place of one that is quiet.
         head_seconds: in which a client has to say what it asks for.
     """
 
-    megabytes: float = 8.0
-    files: int = 64
-    structures: int = 200
+    megabytes: float = 32.0
+    files: int = 1000
+    structures: int = 10_000
     atoms: int = 2000
     read_seconds: float = 20.0
     work_seconds: float = 60.0
@@ -91,6 +91,28 @@ class ConcurrencyLimit:
             yield
         finally:
             self.inside -= 1
+
+
+class Count:
+    """Structures of a request that are found only when they are read, such as those of a CIF of many blocks.
+
+    Args:
+        most: that there may be.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self.found = most, 0
+
+    def add(self, found: int) -> None:
+        """Counts some more.
+
+        Raises:
+            InputError: there are too many.
+        """
+        self.found += found
+        if self.found > self.most:
+            told = f"more than {self.most} structures at once"
+            raise InputError("too_many", told, "send fewer, or use andersonn predict, which has no limit")
 
 
 def too_many(what: str, found: int, most: int) -> Refusal:

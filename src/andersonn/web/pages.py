@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from andersonn.errors import UsageError
+from andersonn.errors import InputError, UsageError
 from andersonn.inference.distribution import DistributionCalibration
 from andersonn.scientists.registry import registered
+from andersonn.structures.elements import hill_formula
+from andersonn.structures.readers import read_content
+from andersonn.structures.readers.molecules.smiles import atomic_numbers
+from andersonn.structures.structure import Structure
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -19,6 +24,7 @@ STATIC = Path(__file__).parent / "static"
 PACKAGED = Path(__file__).parent / "shelf"
 """Where an installed package has the documents; in a clone they are in the repository."""
 REPOSITORY = Path(__file__).parents[3]
+EMPTY_HEADER = re.compile(r"<th((?: class=\"\w+\")?)></th>")
 REPORT = "docs/measured.md"
 
 
@@ -60,8 +66,10 @@ def about(scientist: Predictor) -> dict[str, Any]:
 
 @cache
 def examples() -> list[dict[str, Any]]:
-    """Of all registered scientists, each with ``name``, ``task`` and either ``file`` and ``text``, or ``smiles``."""
-    found = []
+    """Of all registered scientists, each with ``name``, ``task``, ``formula`` (None of several structures) and either ``file`` and
+    ``text``, or ``smiles``.
+    """
+    found: list[dict[str, Any]] = []
     for spec in registered().values():
         for name, source in spec.examples.items():
             example = {"name": name, "task": spec.name}
@@ -71,7 +79,19 @@ def examples() -> list[dict[str, Any]]:
                 found.append(example | {"file": Path(source).name, "text": shelf(source)})
             else:
                 found.append(example | {"smiles": source})
-    return found
+    return [example | {"formula": _formula(example)} for example in found]
+
+
+def _formula(example: dict[str, Any]) -> str | None:
+    """The formula of an example of one structure; those of other packages may be unsound, which is told when they are asked about."""
+    try:
+        if "smiles" in example:
+            return hill_formula(atomic_numbers(example["smiles"]))
+        structures = read_content(example["text"].encode(), Path(example["file"]))
+    except InputError:
+        return None
+    first = structures[0]
+    return first.formula if len(structures) == 1 and isinstance(first, Structure) else None
 
 
 @cache
@@ -92,6 +112,7 @@ def as_html(markdown: str) -> str:
             token.attrs["class"] = style.removeprefix("text-align:")
         token.children = _served(token.children or [])
     html = parser.renderer.render(tokens, parser.options, {})
+    html = EMPTY_HEADER.sub(r"<td\1></td>", html).replace("<pre>", '<pre tabindex="0">')  # for keys and screen readers
     return html.replace("<table>", '<div class="wide" tabindex="0"><table>').replace("</table>", "</table></div>")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,27 +31,32 @@ from andersonn.structures.readers.xyz import frames
 from andersonn.structures.structure import Structure
 from andersonn.web.inputs import ending_of
 from andersonn.web.packing import packed
+from andersonn.web.splitting import split, too_many
 
 LOADED = (ase, rdkit, scipy, parse, frames, molfiles, pdb, poscar)
 _PLACE: list[str] = []
 
 
 def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """The structures of one item with their images, or what is wrong with it.
+    """The structures of one item with their images, or what is wrong with it; or the parts of an item.
 
     Args:
-        payload: ``task`` and an item as :meth:`andersonn.web.inputs.Item.as_payload` gives it.
+        payload: ``task`` and an item as :meth:`andersonn.web.inputs.Item.as_payload` gives it, or a part of one; with ``what``
+            ``"split"``, its parts are asked for.
         settings: ``tasks`` (name → recipe, conformers, thresholds), ``atoms`` and ``structures`` (the most there may be),
             ``folder`` (where this process may write).
 
     Returns:
         ``{"found": [...]}``; each is ``{"ready": {...}}``, of which :func:`andersonn.web.packing.unpacked` makes what a
-        scientist can be asked, or ``{"error": {...}}``.
+        scientist can be asked, or ``{"error": {...}}``. ``{"parts": [...]}``, as :func:`andersonn.web.splitting.split` gives
+        them, if they are asked for.
 
     Raises:
         InputError: ``too_many`` structures; the item as a whole cannot be read.
     """
     confine(settings["folder"])
+    if payload.get("what") == "split":
+        return {"parts": split(payload, settings["structures"])}
     known = settings["tasks"][payload["task"]]
     chosen = Task.from_dict(known["task"])
     recipe, found = ImageRecipe(**known["recipe"]), []
@@ -69,17 +75,50 @@ def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def structures_of(payload: dict[str, Any], settings: dict[str, Any]) -> list[Structure | InputError]:
-    """The structures of an item; those with too many atoms are errors.
+    """The structures of an item, or of a part of one; those with too many atoms are errors.
 
     Raises:
         InputError: as :func:`read`.
     """
+    if "within" not in payload:
+        return _structures_of(payload, settings)
+    try:
+        if "error" in payload:
+            raise InputError(**payload["error"])
+        found = _structures_of(payload, settings)
+    except InputError as error:
+        raise error.within(payload["within"]) from None
+    (item,) = found  # a part is one SMILES, record or frame
+    if isinstance(item, InputError):
+        return [item.within(payload["within"])]
+    return [replace(item, id=payload["id"]) if payload["id"] else item]
+
+
+def one_of(payload: dict[str, Any], settings: dict[str, Any], number: int) -> Structure:
+    """One structure of an item, counted from 0; of a list, no other is read.
+
+    Raises:
+        InputError: ``no_such_structure``; it is unsound, or as :func:`read`.
+    """
+    parts = split(payload, settings["structures"])
+    found = structures_of(payload, settings) if parts is None else []
+    count = len(found) if parts is None else len(parts)
+    if not 0 <= number < count:
+        told = f"there is no structure {number}; the input has {count}"
+        raise InputError("no_such_structure", told, "count from 0")
+    (structure,) = [found[number]] if parts is None else structures_of(parts[number], settings)
+    if isinstance(structure, InputError):
+        raise structure
+    return structure
+
+
+def _structures_of(payload: dict[str, Any], settings: dict[str, Any]) -> list[Structure | InputError]:
     content = payload["content"].encode("latin-1")
     ending = ending_of(content, payload["shown"]) if payload["ending"] is None else payload["ending"]
     if not ending:
         text = content.decode("utf-8", errors="replace").strip()
         _check_size(text, len(atomic_numbers(text)), settings["atoms"])  # before a geometry, which may take minutes
-        found: list[Structure | InputError] = [from_smiles(text)]
+        found: list[Structure | InputError] = [from_smiles(text, payload.get("id", ""))]
     else:
         path = Path(payload["stem"] + ending)  # in the folder of our own, see confine
         path.write_bytes(content)
@@ -88,9 +127,7 @@ def structures_of(payload: dict[str, Any], settings: dict[str, Any]) -> list[Str
         finally:
             path.unlink(missing_ok=True)
     if len(found) > settings["structures"]:
-        raise InputError(
-            "too_many", f"{len(found)} structures; at most {settings['structures']}", "use andersonn predict for more"
-        )
+        raise too_many(settings["structures"])
     return [_bounded(item, settings["atoms"]) for item in found]
 
 

@@ -87,6 +87,50 @@ class Explained(Answer):
     bottleneck: dict[str, Any] | None = Field(None, description="diameter_A, center_A, touching: atoms with distances")
 
 
+class Substance(BaseModel):
+    """A known substance of the data sets in the package."""
+
+    name: str
+    formula: str
+    smiles: str | None = Field(None, description="of a molecule")
+    quantity: str | None = Field(None, description="of which there is a reference value")
+    value: float | None = None
+    source: str | None = Field(None, description="of the value")
+
+
+class Known(Substance):
+    """One that is like the structure asked about."""
+
+    similarity: float = Field(
+        description="0 to 1: of molecules Tanimoto's of Morgan fingerprints, of crystals by the distance of compositions"
+    )
+    same: bool = Field(description="of molecules the same constitution; of crystals the same composition")
+
+
+class Found(BaseModel):
+    """Known substances that fit a query, the best first."""
+
+    found: list[Substance]
+
+
+class StructureText(BaseModel):
+    """A structure as the text of a file."""
+
+    name: str
+    text: str = Field(description="CIF")
+
+
+class Race(BaseModel):
+    """Iterations on maps with the fixed point of an input's own, which contract less and less."""
+
+    rtol: float = Field(description="tolerance of the model")
+    own_rate: float = Field(description="spectral radius of the input's own map at its fixed point")
+    damping: float = Field(description="β of the damped iteration")
+    rates: list[dict[str, Any]] = Field(
+        description="rate; residuals at each evaluation: plain, damped, anderson (window → residuals)"
+    )
+
+
 class Look(BaseModel):
     """All that the page shows of one structure but the explanation."""
 
@@ -96,6 +140,16 @@ class Look(BaseModel):
         "bonds alone were read, and there are no positions"
     )
     graph: dict[str, Any] | None = Field(description="edges of the atom-bond network; null as the structure")
+    skeletal: dict[str, Any] | None = Field(
+        description="of a molecule: strokes of its skeletal formula, places of its atoms, SMILES; null where bonds cannot be told"
+    )
+    pores: dict[str, Any] | None = Field(
+        description="of answers by the geometry of pores: cavity and window (center, diameter), channels (spheres), guests (atoms)"
+    )
+    files: dict[str, str] = Field(description="the structure as text of files: cif, xyz")
+    known: list[Known] = Field(
+        description="the most similar known substances with reference values, the most similar first"
+    )
     image: dict[str, Any] = Field(description="rows and columns of the graph image")
     boundary: dict[str, Any] = Field(
         description="probability of the quantity being above each of many cuts, and by which rule"

@@ -1,5 +1,7 @@
 // Asking the server.
 
+const LINES = "application/x-ndjson";
+
 /** An error of the API: kind, message and hint. */
 export class Problem extends Error {
   constructor(status, { kind, message, hint }) {
@@ -33,22 +35,39 @@ function form({ files = [], text = "", smiles = [] }) {
   return body;
 }
 
-/** Answers and errors of all inputs, also if none could be answered. */
-export async function predict(task, question) {
-  const answer = await reached(fetch(asking("predict", task, question, { lenient: true }), { method: "POST", body: form(question) }));
-  const content = await answer.json();
-  return content.answers ?? checked(answer, content);
+/**
+ * Answers and errors of all inputs as they come: yields lists of them, in the order of the inputs.
+ * @param counted called once with the number of inputs, before anything is read
+ */
+export async function* stream(task, question, signal, counted) {
+  const answer = await reached(fetch(asking("predict", task, question, {}), { method: "POST", body: form(question), headers: { Accept: LINES }, signal }));
+  if (!answer.ok) checked(answer, await answer.json());
+  const inputs = Number(answer.headers.get("x-inputs"));
+  counted(inputs);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let [rest, found] = ["", 0];
+  for (;;) {
+    const { done, value } = await reached(reader.read());
+    signal.throwIfAborted(); // else what was cancelled seems to have ended
+    if (done && found < inputs) throw new Problem(0, { kind: "broken_off", message: "The answers broke off.", hint: "Was andersonn serve stopped? Ask again." });
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    found += lines.length;
+    if (lines.length) yield lines.map((line) => JSON.parse(line));
+  }
 }
 
-export async function look(what, task, question, structure) {
-  const answer = await reached(fetch(asking(what, task, question, { structure }), { method: "POST", body: form(question) }));
+export async function look(what, task, question, structure, signal) {
+  const answer = await reached(fetch(asking(what, task, question, { structure }), { method: "POST", body: form(question), signal }));
   return checked(answer, await answer.json());
 }
 
 async function reached(asked) {
   try {
     return await asked;
-  } catch {
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
     throw new Problem(0, { kind: "unreachable", message: "The server does not answer.", hint: "Is andersonn serve still running?" });
   }
 }

@@ -46,43 +46,54 @@ export function estimateAxis(task, estimate, cuts) {
 
 /** Residual against evaluations of both solvers, on a logarithmic scale. */
 export function convergenceChart({ curves, rtol }) {
+  const shown = [["Anderson", "var(--one)", curves.anderson.residual], ["Picard iteration", "var(--two)", curves.forward.residual]];
+  const rows = shown.map(([name, shade, residual]) => {
+    const reached = residual.findIndex((r) => r !== null && r <= rtol);
+    return h("tr", {}, h("td", {}, h("i", { class: "stroke", style: { background: shade } }), name),
+      h("td", { class: "number" }, reached < 0 ? `more than ${residual.length}` : `${reached + 1}`));
+  });
+  return h("div", {},
+    residualChart(shown, rtol, null, "Relative residual at each evaluation; the numbers are in the table below"),
+    h("table", { class: "chart-table legend-table" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "relative residual"), h("th", { scope: "col" }, `evaluations to ${rtol}`))), h("tbody", {}, rows)),
+    h("small", {}, "Evaluations of the cell until the structure has converged, the last check included, as the answer above counts them. Times of one structure alone say nothing: andersonn measure inference tells what many save."));
+}
+
+/**
+ * Residuals at each evaluation.
+ * @param curves [[name, color, residuals]]  @param crossed evaluation at which the first curve overtakes the second, or null
+ */
+export function residualChart(curves, rtol, crossed, label) {
   const [width, height, left, top, bottom] = [chartWidth(), 270, 48, 12, 226];
   const right = width - 12;
-  const shown = { anderson: ["Anderson", "var(--one)"], forward: ["Picard iteration", "var(--two)"] };
-  const values = Object.values(curves).flatMap((curve) => curve.residual.filter((r) => r > 0));
+  const values = curves.flatMap(([, , residual]) => residual.filter((r) => r > 0));
   const floor = Math.floor(Math.log10(Math.min(rtol, ...values)));
-  const roof = Math.ceil(Math.log10(Math.max(1, ...values)));
-  const most = Math.max(...Object.values(curves).map((curve) => curve.residual.length), 2);
+  const roof = Math.min(2, Math.ceil(Math.log10(Math.max(1, ...values))));
+  const most = Math.max(...curves.map(([, , residual]) => residual.length), 2);
   const x = (k) => left + ((right - left) * (k - 1)) / (most - 1);
-  const y = (r) => bottom - ((bottom - top) * (Math.log10(r) - floor)) / (roof - floor);
+  const y = (r) => bottom - ((bottom - top) * (Math.min(roof, Math.log10(r)) - floor)) / (roof - floor);
   const lines = [];
   for (let e = floor; e <= roof; e++) lines.push(h("g", {},
     h("line", { x1: left, x2: right, y1: y(10 ** e), y2: y(10 ** e), stroke: "var(--line)" }),
     h("text", { x: left - 8, y: y(10 ** e) + 4, "text-anchor": "end" }, `1e${String(e).replace("-", "−")}`)));
   const marks = ticks(1, most, 8).filter(Number.isInteger).map((k) => h("text", { x: x(k), y: bottom + 17, "text-anchor": "middle" }, `${k}`));
-  const drawn = Object.entries(curves).map(([name, curve]) => {
-    const points = curve.residual.map((r, k) => (r > 0 ? [x(k + 1), y(r)] : null)).filter(Boolean);
+  const drawn = curves.map(([name, shade, residual]) => {
+    const points = residual.map((r, k) => (r > 0 ? [x(k + 1), y(r), k] : null)).filter(Boolean);
     return h("g", {},
-      h("polyline", { points: points.map((p) => p.join(",")).join(" "), fill: "none", stroke: shown[name][1], "stroke-width": 2, "stroke-linejoin": "round" }),
-      points.map(([px, py], k) => h("circle", { cx: px, cy: py, r: 4, fill: shown[name][1], stroke: "var(--card)", "stroke-width": 1.5 },
-        h("title", {}, `${shown[name][0]}, evaluation ${k + 1}: ${curve.residual[k].toExponential(1)}`))));
+      h("polyline", { points: points.map(([px, py]) => `${px},${py}`).join(" "), fill: "none", stroke: shade, "stroke-width": 2, "stroke-linejoin": "round" }),
+      points.map(([px, py, k]) => h("circle", { cx: px, cy: py, r: points.length > 25 ? 2.5 : 4, fill: shade, stroke: "var(--card)", "stroke-width": 1.5 },
+        h("title", {}, `${name}, evaluation ${k + 1}: ${residual[k].toExponential(1)}`))));
   });
-  const rows = Object.entries(curves).map(([name, curve]) => {
-    const reached = curve.residual.findIndex((r) => r !== null && r <= rtol);
-    return h("tr", {}, h("td", {}, h("i", { class: "stroke", style: { background: shown[name][1] } }), shown[name][0]),
-      h("td", { class: "number" }, reached < 0 ? `more than ${curve.residual.length}` : `${reached + 1}`));
-  });
-  return h("div", {},
-    h("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Relative residual at each evaluation; the numbers are in the table below" }, lines, marks,
-      h("line", { x1: left, x2: right, y1: y(rtol), y2: y(rtol), stroke: "var(--ink)", "stroke-dasharray": "5 4" }),
-      h("text", { class: "strong", x: right, y: y(rtol) - 6, "text-anchor": "end" }, "tolerance of the model"),
-      drawn, h("text", { x: (left + right) / 2, y: height - 6, "text-anchor": "middle" }, "evaluations of the cell")),
-    h("table", { class: "chart-table legend-table" }, h("thead", {}, h("tr", {}, h("th", {}, "relative residual"), h("th", {}, `evaluations to ${rtol}`))), h("tbody", {}, rows)),
-    h("small", {}, "Evaluations of the cell until the structure has converged, the last check included, as the answer above counts them. Times of one structure alone say nothing: andersonn measure inference tells what many save."));
+  return h("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, lines, marks,
+    h("line", { x1: left, x2: right, y1: y(rtol), y2: y(rtol), stroke: "var(--ink)", "stroke-dasharray": "5 4" }),
+    h("text", { class: "strong", x: right, y: y(rtol) - 6, "text-anchor": "end" }, "tolerance"),
+    crossed === null ? null : h("g", { class: "crossover" },
+      h("line", { x1: x(crossed), x2: x(crossed), y1: top, y2: bottom, stroke: "var(--soft)", "stroke-dasharray": "2 3" }),
+      h("text", { x: x(crossed) + 5, y: top + 10 }, "Anderson ahead")),
+    drawn, h("text", { x: (left + right) / 2, y: height - 6, "text-anchor": "middle" }, "evaluations of the cell"));
 }
 
-/** Bars of the largest contributions. */
-export function contributionBars(explained, most = 12) {
+/** Bars of the largest contributions; `pick` is called with the atom of the bar under the pointer, or null. */
+export function contributionBars(explained, pick, most = 12) {
   const ranked = [...explained.contributions].sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, most);
   const span = Math.max(1e-3, ...ranked.map((row) => Math.abs(row.value)));
   const symbols = explained.contributions.map((row) => row.element);
@@ -93,20 +104,23 @@ export function contributionBars(explained, most = 12) {
     const length = (reach * Math.abs(row.value)) / span;
     const y = 4 + k * line;
     const beyond = row.value < 0 ? zero - length - 6 : zero + length + 6;
-    return h("g", {},
+    return h("g", { class: "row-of", "data-atom": row.atom, tabindex: 0, role: "img", "aria-label": `${atomName(symbols, row.atom)}: ${fixed(row.value)}`, pointerenter: () => pick(row.atom), pointerleave: () => pick(null), focus: () => pick(row.atom), blur: () => pick(null) },
+      h("rect", { class: "back", x: 0, y: y - 2, width, height: line - 2, fill: "transparent" }),
       h("text", { class: "strong", x: left - 8, y: y + 14, "text-anchor": "end" }, atomName(symbols, row.atom)),
       h("rect", { x: row.value < 0 ? zero - length : zero, y, width: Math.max(1, length), height: line - 6, rx: 3, fill: diverging(row.value, span), stroke: "var(--soft)", "stroke-width": 0.5 }),
       h("text", { x: beyond, y: y + 14, "text-anchor": row.value < 0 ? "end" : "start" }, fixed(row.value)));
   });
-  return h("svg", { viewBox: `0 0 ${width} ${8 + ranked.length * line}`, role: "img", "aria-label": `The ${ranked.length} largest contributions` },
+  return h("svg", { class: "bars", viewBox: `0 0 ${width} ${8 + ranked.length * line}`, role: "group", "aria-label": `The ${ranked.length} largest contributions` },
     h("line", { x1: zero, x2: zero, y1: 0, y2: 8 + ranked.length * line, stroke: "var(--soft)" }), bars);
 }
 
 /** What functional groups add to a dipole moment, or to an answer; then also the molecule without each. */
 export function groupTable(groups, most = 8) {
   const without = groups.some((row) => row.without);
+  const titles = ["group", "atoms", without ? "contribution" : "part / D", ...(without ? ["without it"] : [])];
   const rows = groups.slice(0, most).map((row) => h("tr", {}, h("td", {}, row.group), h("td", {}, row.atoms.join(", ")), h("td", {}, fixed(row.value)), without ? h("td", {}, row.without) : null));
-  return h("table", { class: "chart-table" }, h("thead", {}, h("tr", {}, h("th", {}, "group"), h("th", {}, "atoms"), h("th", {}, without ? "contribution" : "part / D"), without ? h("th", {}, "without it") : null)), h("tbody", {}, rows));
+  return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Groups" }, h("table", { class: "chart-table" },
+    h("thead", {}, h("tr", {}, titles.map((title) => h("th", { scope: "col" }, title)))), h("tbody", {}, rows)));
 }
 
 function ticks(low, high, about) {

@@ -1,14 +1,20 @@
 // One structure in all its views.
 import { look } from "/static/api.js";
+import { card, tools } from "/static/cards.js";
 import { contributionBars, convergenceChart, estimateAxis, groupTable, probabilityBars } from "/static/charts.js";
 import { fixed, h, words } from "/static/dom.js";
+import { formula } from "/static/formula.js";
 import { graphImage } from "/static/image.js";
+import { knownTable, truth } from "/static/known.js";
 import { network } from "/static/network.js";
+import { snippets } from "/static/python.js";
+import { raceCard } from "/static/race.js";
 import { shortName } from "/static/table.js";
 import { asTrained, classByEstimate, probabilitiesAt, RULES, sliders } from "/static/thresholds.js";
-import { elementLegend, viewer } from "/static/viewer.js";
+import { elementLegend, poreLegend, viewer } from "/static/viewer.js";
 
 const MOST_EXPLAINED = 60; // atoms up to which a structure is explained without being asked: beyond, removing each takes long
+const WHICH = (atoms) => `Which ${atoms ? "atoms" : "groups"} drove the answer`;
 
 /** What was measured of the pores, and the network's answer beside it. */
 const poresLine = ({ pores, network: beside }) => h("p", { class: "soft", id: "pores" },
@@ -17,25 +23,28 @@ const poresLine = ({ pores, network: beside }) => h("p", { class: "soft", id: "p
 export class Detail {
   /** @param moved called with the new cuts when a slider moves */
   constructor(place, moved) {
-    Object.assign(this, { place, moved, turn: 0 });
+    Object.assign(this, { place, moved, turn: 0, asked: new AbortController() });
   }
 
   clear() {
     this.turn += 1;
+    this.asked.abort();
     this.place.hidden = true;
     this.place.replaceChildren();
   }
 
   /** Shows an entry {answer, question, structure}: the answer at once, the rest as it comes. */
   async show(task, entry, cuts) {
-    const turn = ++this.turn;
-    Object.assign(this, { task, entry, cuts, boundary: null, view: null });
+    this.clear();
+    const { turn } = this;
+    Object.assign(this, { task, entry, cuts, boundary: null, view: null, drawn: null, bars: null, asked: new AbortController() });
     this.place.hidden = false;
+    this.name = shortName(entry.answer).replace(/\.[A-Za-z]{2,7}$/, "").replaceAll(/[^\w.-]+/g, "_").slice(0, 60);
     this.headline();
     const waiting = h("section", { class: "card full soft" }, "Looking closer …");
     this.place.replaceChildren(this.top, waiting);
     try {
-      const found = await look("inspect", task.name, entry.question, entry.structure);
+      const found = await look("inspect", task.name, entry.question, entry.structure, this.asked.signal);
       if (turn !== this.turn) return;
       waiting.remove();
       this.views(found);
@@ -52,13 +61,15 @@ export class Detail {
     this.axis = h("div", { id: "axis" });
     this.rule = h("p", { class: "soft", id: "rule" });
     this.className = h("p", { class: "class", id: "class" });
+    this.truth = h("div");
+    this.take = h("div");
     const { quantity_words: name, unit } = this.task;
     const { domain, estimate, solver } = answer;
     const place = domain
       ? h("span", { class: `badge ${domain.inside ? "in" : "out"}`, id: "domain" }, `${domain.inside ? "inside" : "outside"} the model's domain`)
       : h("span", { class: "badge", id: "domain" }, "this model cannot tell its domain");
     const evaluations = solver.residual === null ? solver.status : `${solver.name}: ${solver.status} in ${solver.evaluations} evaluations, residual ${solver.residual.toExponential(1)}`;
-    this.top = h("section", { class: "card full answer", id: "answer" },
+    this.top = h("section", { class: "card full", id: "answer" }, h("div", { class: "answer" },
       h("div", {},
         h("h2", {}, shortName(answer)),
         h("span", { class: "soft" }, `${answer.formula}, ${answer.n_atoms} ${answer.n_atoms === 1 ? "atom" : "atoms"}; ${answer.model}`),
@@ -66,12 +77,13 @@ export class Detail {
         domain ? h("small", {}, ` distance ${fixed(domain.distance)}, limit ${fixed(domain.limit)}`) : null),
       h("div", {},
         !estimate ? null : h("p", { class: "soft", style: { margin: "0 0 4px" } }, `${name}: `, h("b", { class: "strong" }, `${fixed(estimate.value)} ${unit}`), `, 90 % interval ${fixed(estimate.interval90[0])} to ${fixed(estimate.interval90[1])} ${unit}`),
+        this.truth,
         answer.pores ? poresLine(answer) : null,
         this.axis,
         !this.cuts.length ? null : sliders(this.task, this.cuts, (cuts) => { this.cuts = cuts; this.judge(); this.moved(cuts); }),
         h("small", {}, evaluations),
         answer.warnings.length ? h("ul", { class: "warnings", "aria-label": "Warnings" }, answer.warnings.map((text) => h("li", {}, text))) : null,
-        answer.notes.length ? h("ul", { class: "notes", "aria-label": "Notes" }, answer.notes.map((text) => h("li", {}, text))) : null));
+        answer.notes.length ? h("ul", { class: "notes", "aria-label": "Notes" }, answer.notes.map((text) => h("li", {}, text))) : null)), this.take);
     this.judge();
   }
 
@@ -81,6 +93,8 @@ export class Detail {
     const { answer } = this.entry;
     const trained = asTrained(task, cuts);
     if (answer.estimate) this.axis.replaceChildren(estimateAxis(task, answer.estimate, cuts));
+    const { predict: python } = snippets(task, this.entry, cuts, this.smiles ?? null);
+    this.take.replaceChildren(tools({ name: `${this.name}-answer`, json: () => answer, svg: answer.estimate ? () => this.axis.querySelector("svg") : null, python }));
     if (task.answer === "number") {
       this.className.hidden = true;
       this.rule.textContent = `interval ${answer.calibrated ? RULES.trained : RULES.uncalibrated}`;
@@ -99,56 +113,99 @@ export class Detail {
   }
 
   views(found) {
-    this.boundary = found.boundary;
+    const { task, name } = this;
+    Object.assign(this, { boundary: found.boundary, smiles: found.skeletal?.smiles ?? null });
+    this.python = snippets(task, this.entry, this.cuts, this.smiles);
     this.judge();
-    const image = h("section", { class: "card full", id: "image" }, h("h3", {}, "Graph image: what the network reads"), graphImage(found.image, found.structure !== null));
-    const convergence = h("section", { class: "card", id: "convergence" }, h("h3", {}, "Anderson beside Picard iteration, on this input"),
-      found.convergence ? convergenceChart(found.convergence) : h("p", { class: "soft" }, "This model is a stack of layers; it looks for no fixed point."));
-    if (!found.structure) { // read by its bonds alone
-      this.explained = h("section", { class: "card", id: "explanation" });
-      this.place.append(image, this.explained, convergence);
-      return;
-    }
-    this.view = viewer(found.structure);
-    const byElement = h("button", { type: "button", "aria-pressed": "true", click: () => this.color(null) }, "elements");
-    this.byValue = h("button", { type: "button", "aria-pressed": "false", disabled: true, click: () => this.color(this.values) }, "contributions");
-    this.byElement = byElement;
-    this.explained = h("section", { class: "card", id: "explanation" }, h("h3", {}, "Which atoms drove the answer"),
+    this.truth.replaceChildren(truth(task, found.known) ?? "");
+    const known = found.known.length ? card({ id: "known" }, "Similar known substances", { name: `${name}-known`, json: () => found.known },
+      knownTable(task, found.known, (row) => document.dispatchEvent(new CustomEvent("askknown", { detail: row })))) : null;
+    const image = graphImage(found.image, found.structure !== null);
+    const imageCard = card({ id: "image", class: "full" }, "Graph image: what the network reads",
+      { name: `${name}-image`, canvas: () => image.querySelector("canvas"), json: () => found.image, python: this.python.image }, image);
+    const chart = found.convergence ? convergenceChart(found.convergence) : h("p", { class: "soft" }, "This model is a stack of layers; it looks for no fixed point.");
+    const convergence = card({ id: "convergence" }, "Anderson beside Picard iteration, on this input",
+      found.convergence ? { name: `${name}-convergence`, svg: () => chart.querySelector("svg"), json: () => found.convergence, python: this.python.converge } : {}, chart,
+      found.convergence ? raceCard({ task: task.name, question: this.entry.question, structure: this.entry.structure, signal: this.asked.signal }, problemBox) : "");
+    this.explained = h("section", { class: "card", id: "explanation" }, h("h3", {}, WHICH(found.structure)),
       h("button", { type: "button", click: () => this.explain(this.turn) }, `Explain (${found.answer.n_atoms} atoms; may take a minute)`));
-    this.place.append(
-      h("section", { class: "card", id: "structure" },
-        h("div", { class: "bar-top" }, h("h3", {}, "Structure"), h("span", { class: "modes" }, h("small", {}, "color by"), byElement, this.byValue)),
-        this.view.element, elementLegend(found.structure)),
-      h("section", { class: "card", id: "network" }, h("h3", {}, `Atom-bond network: ${found.graph.bonds} bonds`), network(found.structure, found.graph)),
-      image, this.explained, convergence);
+    const cards = [this.structureCard(found), this.bondsCard(found), imageCard, this.explained, known, convergence];
+    this.place.append(...cards.filter(Boolean));
+  }
+
+  structureCard({ structure, files, pores }) {
+    if (!structure) return null; // read by its bonds alone
+    this.view = viewer(structure, pores, (atom) => this.link(atom));
+    this.byElement = h("button", { type: "button", "aria-pressed": "true", click: () => this.color(null) }, "elements");
+    this.byValue = h("button", { type: "button", "aria-pressed": "false", disabled: true, click: () => this.color(this.values) }, "contributions");
+    const modes = h("span", { class: "modes" }, pores ? this.poreButton() : "", h("small", {}, "color by"), this.byElement, this.byValue);
+    return card({ id: "structure" }, "Structure", { name: this.name, modes, files, canvas: () => this.view.canvas, json: () => structure, python: this.python.read },
+      this.view.element, elementLegend(structure), pores ? poreLegend(pores) : "");
+  }
+
+  poreButton() {
+    const button = h("button", { type: "button", "aria-pressed": "true", click: () => {
+      const shown = button.getAttribute("aria-pressed") === "false";
+      button.setAttribute("aria-pressed", String(shown));
+      this.view.showPores(shown);
+    } }, "pores");
+    return button;
+  }
+
+  /** The skeletal formula of a molecule; of a crystal, and where bonds cannot be told, the network. */
+  bondsCard({ structure, graph, skeletal, image }) {
+    if (!skeletal && !graph) return null;
+    if (!skeletal) {
+      const drawn = network(structure, graph);
+      return card({ id: "network" }, `Atom-bond network: ${graph.bonds} bonds`,
+        { name: `${this.name}-network`, canvas: () => drawn.querySelector("canvas"), json: () => graph, python: this.python.network }, drawn);
+    }
+    this.drawn = formula(skeletal, structure?.atoms ?? image.symbols, (atom) => this.link(atom));
+    const numbers = h("button", { type: "button", "aria-pressed": "false", click: () => {
+      const shown = numbers.getAttribute("aria-pressed") === "false";
+      numbers.setAttribute("aria-pressed", String(shown));
+      this.drawn.number(shown);
+    } }, "atom numbers");
+    return card({ id: "formula" }, "Skeletal formula", { name: `${this.name}-formula`, modes: h("span", { class: "modes" }, numbers), svg: () => this.drawn.svg, json: () => skeletal, python: this.python.formula },
+      this.drawn.element, h("small", {}, skeletal.smiles));
   }
 
   async explain(turn) {
-    const title = h("h3", {}, this.view ? "Which atoms drove the answer" : "Which groups drove the answer");
+    const title = h("h3", {}, WHICH(this.view));
     this.explained.replaceChildren(title, h("p", { class: "soft" }, this.view ? "removing atoms …" : "replacing groups …"));
     try {
-      const found = await look("explain", this.task.name, this.entry.question, this.entry.structure);
+      const found = await look("explain", this.task.name, this.entry.question, this.entry.structure, this.asked.signal);
       if (turn !== this.turn) return;
       const own = found.warnings.filter((text) => !this.entry.answer.warnings.includes(text));
       const doubts = own.length ? h("ul", { class: "warnings" }, own.map((text) => h("li", {}, text))) : "";
+      const take = { name: `${this.name}-contributions`, json: () => found, python: this.python.explain };
       if (found.method === "groups") {
-        this.explained.replaceChildren(title, ...found.summary.map((text) => h("p", {}, `${text}.`)),
+        this.explained.replaceChildren(title, ...found.summary.map((text) => h("p", {}, sentence(text))),
           h("img", { id: "drawing", alt: "The molecule, its groups in the colors of their contributions", style: { background: "white", maxWidth: "100%", borderRadius: "6px" }, src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(found.drawing)}` }),
           found.groups.length ? groupTable(found.groups) : "",
-          h("p", { class: "soft" }, `Decrease of ${found.class ? `the log-odds of ${words(found.class)}` : this.task.quantity_words} without the group. Red adds, blue subtracts.`), doubts);
+          h("p", { class: "soft" }, `Decrease of ${found.class ? `the log-odds of ${words(found.class)}` : this.task.quantity_words} without the group. Red adds, blue subtracts.`), doubts,
+          tools({ ...take, files: { svg: found.drawing } }));
         return;
       }
       this.values = found.contributions.map((row) => row.value);
       this.byValue.disabled = false;
       const what = found.method === "dipole" ? `Parts of the ${this.task.quantity_words}, which add up to ${fixed(found.total)} ${this.task.unit}` : `Fall of the log-odds of ${words(found.class)} when the atom is removed`;
-      this.explained.replaceChildren(title, ...found.summary.map((text) => h("p", {}, `${text}.`)),
+      this.bars = contributionBars(found, (atom) => this.link(atom));
+      this.explained.replaceChildren(title, ...found.summary.map((text) => h("p", {}, sentence(text))),
         found.groups ? groupTable(found.groups) : "",
-        h("p", { class: "soft" }, `${what}. Red adds, blue subtracts.`), contributionBars(found),
+        h("p", { class: "soft" }, `${what}. Red adds, blue subtracts.`), this.bars,
         found.contributions.length > 12 ? h("small", {}, `the 12 largest of ${found.contributions.length}; all are colors of the structure`) : "",
-        doubts);
+        doubts, tools({ ...take, svg: () => this.bars }));
     } catch (problem) {
       if (turn === this.turn) this.explained.replaceChildren(title, problemBox(problem));
     }
+  }
+
+  /** Shows an atom in all views at once; null shows none. */
+  link(atom) {
+    this.view?.mark(atom);
+    this.drawn?.mark(atom);
+    this.bars?.querySelectorAll(".row-of").forEach((row) => row.classList.toggle("on", atom !== null && Number(row.dataset.atom) === atom));
   }
 
   color(values) {
@@ -157,6 +214,8 @@ export class Detail {
     this.byValue.setAttribute("aria-pressed", String(Boolean(values)));
   }
 }
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 /** An error as people see it: cause and cure. */
 export function problemBox(problem, input = "", action = null) {

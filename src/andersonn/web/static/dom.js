@@ -21,6 +21,19 @@ export const fixed = (value, digits = 2) => (value === null ? "n/a" : value.toFi
 
 export const percent = (p) => `${(100 * p).toFixed(p > 0.9995 || p < 0.0005 ? 0 : 1)} %`;
 
+/** A count with its thousands parted: 3,000. */
+export const number = (count) => count.toLocaleString("en-US");
+
+/** Has the browser save some content under a name. */
+export function saved(name, content, type) {
+  const url = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }));
+  const link = h("a", { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
 export const words = (name) => name.replaceAll("_", " ");
 
 /** The quantity of a task with its unit, such as "band gap / eV". */

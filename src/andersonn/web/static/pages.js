@@ -45,9 +45,15 @@ function operation(spec, path, verb, found) {
   const parameters = (found.parameters ?? []).map((p) => [p.name, p.in, p.schema, p.description ?? ""]);
   const body = Object.values(found.requestBody?.content ?? {})[0]?.schema;
   const form = Object.entries(resolved(spec, body)?.properties ?? {}).map(([name, schema]) => [name, "form", schema, schema.description ?? ""]);
-  const answers = Object.entries(found.responses).map(([code, answer]) => `${code} ${reference(Object.values(answer.content ?? {})[0]?.schema) || answer.description}`);
+  const answers = Object.entries(found.responses).map(([code, answer]) => `${code} ${reference(Object.values(answer.content ?? {})[0]?.schema) || answer.description}${types(answer.content)}`);
   return h("details", {}, h("summary", {}, h("span", { class: "verb" }, verb.toUpperCase()), h("code", {}, path), ` ${found.summary}`),
     h("p", {}, (found.description ?? "").replaceAll("`", "")), fields([...parameters, ...form]), h("p", { class: "soft" }, `Answers: ${answers.join("; ")}`));
+}
+
+/** The media types of an answer where they are more than JSON. */
+function types(content) {
+  const names = Object.keys(content ?? {});
+  return names.length > 1 || (names.length && names[0] !== "application/json") ? ` (${names.join(", ")})` : "";
 }
 
 function object(name, schema) {
@@ -57,7 +63,7 @@ function object(name, schema) {
 
 function fields(rows) {
   if (!rows.length) return null;
-  return h("div", { class: "wide" }, h("table", {}, h("tbody", {}, rows.map(([name, where, schema, about]) =>
+  return h("div", { class: "wide" }, h("table", {}, h("thead", {}, h("tr", {}, ["name", "where", "type", "meaning"].map((title) => h("th", { scope: "col" }, title)))), h("tbody", {}, rows.map(([name, where, schema, about]) =>
     h("tr", {}, h("td", {}, h("code", {}, name)), h("td", {}, where), h("td", {}, kind(schema)), h("td", {}, about))))));
 }
 
@@ -69,5 +75,5 @@ function kind(schema) {
   if (schema.$ref) return reference(schema);
   if (schema.anyOf) return schema.anyOf.map(kind).filter((k) => k !== "null").join(" or ");
   if (schema.type === "array") return `list of ${kind(schema.items) || "values"}`;
-  return words(schema.type ?? "");
+  return schema.enum ? schema.enum.join(" or ") : words(schema.type ?? "");
 }

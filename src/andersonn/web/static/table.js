@@ -1,89 +1,119 @@
-// Several answers: a table that sorts, and the same as CSV.
-import { fixed, h, percent, quantityAndUnit, words } from "/static/dom.js";
+// Several answers: a table that fills as they come, sorts and filters, and the same as CSV.
+import { fixed, h, number, percent, quantityAndUnit, saved, words } from "/static/dom.js";
 import { asTrained, classByEstimate } from "/static/thresholds.js";
 
 const CSV = ["input", "id", "formula", "task", "class", "probability", "quantity", "value", "low90", "high90", "n_atoms", "status", "inside_domain", "notes", "warnings", "error"];
 
+const PASTED = "pasted text";
+
 /**
- * @param entries {answer, ...} of good answers and {answer: {input, error}} of bad ones
  * @param select called with an entry that was chosen
  */
 export class Table {
   constructor(place, select) {
-    Object.assign(this, { place, select, entries: [], sort: null, down: false, chosen: null });
+    Object.assign(this, { place, select, entries: [], rows: [], sort: null, down: false, chosen: null });
   }
 
-  show(task, entries, cuts) {
-    Object.assign(this, { task, entries, cuts });
-    this.place.hidden = entries.length < 2;
-    if (!this.place.hidden) this.draw();
+  /** Empties the table for answers about a task. */
+  begin(task, cuts) {
+    Object.assign(this, { task, cuts, entries: [], rows: [], sort: null, down: false, chosen: null, good: 0 });
+    this.place.hidden = true;
+    this.columns = columnsOf(task, cuts);
+    this.title = h("h2", { id: "table-title" });
+    this.head = h("tr");
+    this.body = h("tbody");
+    this.filter = h("input", { type: "search", id: "filter", placeholder: "Filter rows", "aria-label": "Filter rows", input: () => this.sift() });
+    this.place.replaceChildren(
+      h("div", { class: "bar-top" }, this.title, h("span", { class: "tools" }, this.filter, h("button", { type: "button", id: "csv", click: () => this.download() }, "Download CSV"))),
+      h("div", { class: "wide", tabindex: 0, role: "region", "aria-labelledby": "table-title" }, h("table", {}, h("thead", {}, this.head), this.body)));
+    this.heads();
   }
 
+  /** Adds answers {answer, ...} and errors {answer: {input, error}}. */
+  add(entries) {
+    const first = this.entries.length;
+    entries.forEach((entry, k) => { entry.number = first + k; });
+    const rows = entries.map((entry) => this.row(entry));
+    this.entries.push(...entries);
+    this.rows.push(...rows);
+    this.good += entries.filter(({ answer }) => !answer.error).length;
+    this.body.append(...rows);
+    if (this.filter.value) this.sift();
+    this.place.hidden = this.entries.length < 2;
+    this.count();
+  }
+
+  count() {
+    const bad = this.entries.length - this.good;
+    const shown = this.filter.value ? this.rows.filter((row) => !row.hidden).length : null;
+    this.title.textContent = `${number(this.good)} answered${bad ? `, ${number(bad)} not` : ""}${shown === null ? "" : `; ${number(shown)} shown`}`;
+  }
+
+  row(entry) {
+    const { answer } = entry;
+    if (answer.error) return h("tr", { class: "failed" }, h("td", {}, shortName(answer)), h("td", { colspan: this.columns.length - 1 }, answer.error.message));
+    return h("tr", { "aria-selected": "false" }, this.columns.map(({ text, right }, k) =>
+      h("td", { class: right ? "number" : null }, k ? text(answer) : h("button", { type: "button", class: "link", click: () => this.select(entry) }, text(answer)))));
+  }
+
+  heads() {
+    this.head.replaceChildren(...this.columns.map(({ title, right }, k) => h("th", { scope: "col", class: right ? "right" : null, "aria-sort": this.sort === k ? (this.down ? "descending" : "ascending") : "none" },
+      h("button", { type: "button", click: () => this.sortBy(k) }, title + (this.sort === k ? (this.down ? " ▼" : " ▲") : "")))));
+  }
+
+  /** Shows classes at other cuts. */
   moved(cuts) {
-    this.cuts = cuts;
-    if (!this.place.hidden) this.draw();
+    const [before, after] = [this.columns, columnsOf(this.task, cuts)];
+    Object.assign(this, { cuts, columns: after });
+    const moving = after.map((column, k) => (column.moves ? k : -1)).filter((k) => k >= 0);
+    if (moving.some((k) => before[k].title !== after[k].title)) this.heads();
+    this.entries.forEach(({ answer }, k) => {
+      if (answer.error) return;
+      for (const column of moving) {
+        const [cell, text] = [this.rows[k].cells[column], after[column].text(answer)];
+        if (cell.textContent !== text) cell.textContent = text;
+      }
+    });
   }
 
   mark(entry) {
+    if (this.chosen) this.rows[this.chosen.number]?.setAttribute("aria-selected", "false");
     this.chosen = entry;
-    if (!this.place.hidden) this.draw();
-  }
-
-  columns() {
-    const moved = !asTrained(this.task, this.cuts);
-    const label = (a) => (moved ? classByEstimate(this.task, a, this.cuts) : a.class);
-    return [
-      { title: "input", value: (a) => shortName(a), text: (a) => shortName(a) },
-      { title: "formula", value: (a) => a.formula, text: (a) => a.formula },
-      ...(this.task.answer === "number" ? [] : [{ title: moved ? "class, by the estimate" : "class", value: (a) => this.task.classes.indexOf(label(a)), text: (a) => words(label(a)) },
-      { title: "p", value: (a) => (moved ? 0 : a.probabilities[a.class]), text: (a) => (moved ? "–" : percent(a.probabilities[a.class])), number: true }]),
-      ...(this.task.answer === "label" ? [] : [{ title: quantityAndUnit(this.task), value: (a) => a.estimate.value, text: (a) => fixed(a.estimate.value), number: true },
-      { title: "90 % interval", value: (a) => a.estimate.interval90[1] - a.estimate.interval90[0], text: (a) => a.estimate.interval90.map((x) => fixed(x)).join(" … "), number: true }]),
-      { title: "atoms", value: (a) => a.n_atoms, text: (a) => `${a.n_atoms}`, number: true },
-      { title: "domain", value: (a) => a.domain?.distance ?? -1, text: (a) => (a.domain ? (a.domain.inside ? "inside" : "outside") : "unknown") },
-    ];
-  }
-
-  draw() {
-    const focused = document.activeElement?.dataset?.key;
-    const columns = this.columns();
-    const good = this.entries.filter(({ answer }) => !answer.error);
-    const bad = this.entries.filter(({ answer }) => answer.error);
-    if (this.sort !== null) {
-      const { value } = columns[this.sort];
-      good.sort(({ answer: a }, { answer: b }) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0) * (this.down ? -1 : 1));
-    }
-    const heads = columns.map(({ title, number }, k) => h("th", { scope: "col", class: number ? "right" : null, "aria-sort": this.sort === k ? (this.down ? "descending" : "ascending") : "none" },
-      h("button", { type: "button", "data-key": `sort${k}`, click: () => this.sortBy(k) }, title + (this.sort === k ? (this.down ? " ▼" : " ▲") : ""))));
-    const rows = good.map((entry) => h("tr", { "aria-selected": entry === this.chosen ? "true" : "false" }, columns.map(({ text, number }, k) =>
-      h("td", { class: number ? "number" : null }, k ? text(entry.answer) : h("button", { type: "button", class: "link", "data-key": `row${this.entries.indexOf(entry)}`, click: () => this.select(entry) }, text(entry.answer))))));
-    const failed = bad.map(({ answer }) => h("tr", {}, h("td", {}, answer.input), h("td", { colspan: columns.length - 1 }, answer.error.message)));
-    const title = `${good.length} answered` + (bad.length ? `, ${bad.length} not` : "");
-    this.place.replaceChildren(
-      h("div", { class: "bar-top" }, h("h2", {}, title), h("button", { type: "button", id: "csv", click: () => this.download() }, "Download CSV")),
-      h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Answers" }, h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows, failed))));
-    if (focused) this.place.querySelector(`[data-key="${focused}"]`)?.focus({ preventScroll: true });
+    this.rows[entry.number]?.setAttribute("aria-selected", "true");
   }
 
   sortBy(k) {
     this.down = this.sort === k ? !this.down : false;
     this.sort = k;
-    this.draw();
+    this.arrange();
+    this.head.cells[k].firstChild.focus({ preventScroll: true });
+  }
+
+  /** Puts the rows in the order that is asked for; errors stand last, and what comes later at the end. */
+  arrange() {
+    this.heads();
+    const { value } = this.columns[this.sort];
+    const good = this.entries.filter(({ answer }) => !answer.error);
+    const bad = this.entries.filter(({ answer }) => answer.error);
+    const keys = new Map(good.map((entry) => [entry, value(entry.answer)]));
+    good.sort((a, b) => (keys.get(a) < keys.get(b) ? -1 : keys.get(a) > keys.get(b) ? 1 : 0) * (this.down ? -1 : 1));
+    this.body.append(...[...good, ...bad].map((entry) => this.rows[entry.number]));
+  }
+
+  sift() {
+    const wanted = this.filter.value.trim().toLowerCase();
+    this.rows.forEach((row) => { row.hidden = Boolean(wanted) && !row.textContent.toLowerCase().includes(wanted); });
+    this.count();
   }
 
   download() {
-    const lines = [CSV, ...this.entries.map(({ answer }) => this.row(answer))].map((row) => row.map(quoted).join(","));
-    const url = URL.createObjectURL(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));
-    const link = h("a", { href: url, download: `andersonn-${this.task.name}.csv` });
-    document.body.append(link);
-    link.click();
-    link.remove();
-    setTimeout(() => URL.revokeObjectURL(url), 1000);
+    const lines = [CSV, ...this.entries.map(({ answer }) => this.line(answer))].map((row) => row.map(quoted).join(","));
+    saved(`andersonn-${this.task.name}.csv`, `${lines.join("\n")}\n`, "text/csv");
   }
 
   /** What the table shows, with more digits; with moved thresholds the class is that of the estimate and has no probability. */
-  row(a) {
-    if (a.error) return CSV.map((name) => (name === "input" ? a.input : name === "error" ? `${a.error.kind}: ${a.error.message} (${a.error.hint})` : ""));
+  line(a) {
+    if (a.error) return CSV.map((name) => ({ input: a.input, id: a.id ?? "", error: `${a.error.kind}: ${a.error.message} (${a.error.hint})` })[name] ?? "");
     const moved = !asTrained(this.task, this.cuts);
     const values = {
       ...a, class: moved ? classByEstimate(this.task, a, this.cuts) : a.class, probability: moved || !a.class ? "" : a.probabilities[a.class].toFixed(4),
@@ -95,8 +125,32 @@ export class Table {
   }
 }
 
-/** An input as tables show it. */
-export const shortName = (a) => (a.id && a.id !== a.input && a.id.includes(":") ? `${a.input} [${a.id.split(":").slice(1).join(":")}]` : a.input);
+function columnsOf(task, cuts) {
+  const moved = !asTrained(task, cuts);
+  const label = (a) => (moved ? classByEstimate(task, a, cuts) : a.class);
+  return [
+    { title: "input", value: shortName, text: shortName },
+    { title: "formula", value: (a) => a.formula, text: (a) => a.formula },
+    ...(task.answer === "number" ? [] : [
+      { title: moved ? "class, by the estimate" : "class", value: (a) => task.classes.indexOf(label(a)), text: (a) => words(label(a)), moves: true },
+      { title: "p", value: (a) => (moved ? 0 : a.probabilities[a.class]), text: (a) => (moved ? "–" : percent(a.probabilities[a.class])), right: true, moves: true }]),
+    ...(task.answer === "label" ? [] : [
+      { title: quantityAndUnit(task), value: (a) => a.estimate.value, text: (a) => fixed(a.estimate.value), right: true },
+      { title: "90 % interval", value: (a) => a.estimate.interval90[1] - a.estimate.interval90[0], text: (a) => a.estimate.interval90.map((x) => fixed(x)).join(" … "), right: true }]),
+    { title: "atoms", value: (a) => a.n_atoms, text: (a) => `${a.n_atoms}`, right: true },
+    { title: "domain", value: (a) => a.domain?.distance ?? -1, text: (a) => (a.domain ? (a.domain.inside ? "inside" : "outside") : "unknown") },
+  ];
+}
+
+const TABLE = /\.(csv|tsv|tab|xlsx|parquet)(\.(gz|bz2|xz))?$/i;
+
+/** An input as tables show it: of a list or table with the name of the row, of pasted text that name alone. */
+export function shortName({ input, id }) {
+  const named = id && id !== input && (id.includes(":") || TABLE.test(input) || input === PASTED);
+  if (!named) return input;
+  const part = id.includes(":") ? id.split(":").slice(1).join(":") : id;
+  return input === PASTED ? part : `${input} [${part}]`;
+}
 
 /** A field of CSV; one that a spreadsheet would take for a formula is kept from it, negative numbers aside. */
 function quoted(value) {

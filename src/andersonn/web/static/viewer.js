@@ -1,28 +1,39 @@
 // Balls and sticks in 3-D on a plain canvas: parallel projection, drawn from back to front.
 import { atomName, canvas, color, diverging, h, withTip } from "/static/dom.js";
 
-const HELP = "Drag or arrow keys turn, wheel or + and − zoom, 0 resets.";
+const HELP = "Drag or arrow keys turn, wheel, two fingers or + and − zoom, 0 resets.";
 const BALL = 0.42; // of the covalent radius
 const ZOOM = 1.25;
 
 /**
  * The turnable structure.
  * @param view as the API's "structure"
- * @param values contributions of the atoms, or null: colors by element
+ * @param pores the API's "pores", or null
+ * @param pick called with the atom under the pointer, or null
  */
-export function viewer(view) {
+export function viewer(view, pores, pick) {
   const center = middle(view);
   const points = view.balls.map(([x, y, z]) => [x - center[0], y - center[1], z - center[2]]);
   const ends = view.halves.map(([, x, y, z]) => [x - center[0], y - center[1], z - center[2]]);
   const edges = cellEdges(view.cell).map((edge) => edge.map((p) => p.map((x, k) => x - center[k])));
   const reach = 1.2 + Math.max(...[...points, ...edges.flat()].map((p) => Math.hypot(...p)));
-  const state = { turn: start(view.periodic), zoom: ZOOM, values: null, span: 1, placed: [] };
+  const state = { turn: start(view.periodic), zoom: ZOOM, values: null, span: 1, placed: [], marked: null, labels: false, pores: Boolean(pores) };
+  const spheres = pores ? spheresOf(pores).map((sphere) => ({ ...sphere, center: sphere.center.map((x, k) => x - center[k]) })) : [];
+  const guests = new Set(pores?.guests ?? []);
+  const fingers = new Map();
   const element = canvas(340, draw, {
     class: "turn", "aria-label": `${view.formula} in three dimensions. ${HELP}`, title: HELP,
-    pointerdown: (event) => element.setPointerCapture(event.pointerId),
+    pointerdown: (event) => { element.setPointerCapture(event.pointerId); fingers.set(event.pointerId, [event.clientX, event.clientY]); },
+    pointerup: (event) => fingers.delete(event.pointerId),
+    pointercancel: (event) => fingers.delete(event.pointerId),
+    pointerleave: () => pick(null),
     pointermove: (event) => {
-      if (!event.buttons) return;
-      rotate(event.movementX * 0.01, event.movementY * 0.01);
+      const before = fingers.get(event.pointerId);
+      if (!before) return;
+      const apart = spread();
+      fingers.set(event.pointerId, [event.clientX, event.clientY]);
+      if (fingers.size > 1) zoom(spread() / apart);
+      else rotate((event.clientX - before[0]) * 0.01, (event.clientY - before[1]) * 0.01);
     },
     wheel: (event) => { event.preventDefault(); zoom(Math.exp(-event.deltaY * 0.0015)); },
     keydown: (event) => {
@@ -30,12 +41,24 @@ export function viewer(view) {
       if (keys[event.key]) rotate(...keys[event.key]);
       else if (event.key === "+" || event.key === "=") zoom(1.15);
       else if (event.key === "-") zoom(1 / 1.15);
-      else if (event.key === "0") { state.turn = start(view.periodic); state.zoom = ZOOM; element.redraw(); }
+      else if (event.key === "0") reset();
       else return;
       event.preventDefault();
     },
   });
 
+  // One finger may still scroll the page; two are ours.
+  element.addEventListener("touchstart", (event) => { if (event.touches.length > 1) event.preventDefault(); }, { passive: false });
+
+  /** Between the first two fingers. */
+  function spread() {
+    const [a, b = a] = [...fingers.values()];
+    return Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1]));
+  }
+  function reset() {
+    Object.assign(state, { turn: start(view.periodic), zoom: ZOOM });
+    element.redraw();
+  }
   function rotate(dx, dy) {
     state.turn = product(product(aboutX(dy), aboutY(dx)), state.turn);
     element.redraw();
@@ -69,6 +92,22 @@ export function viewer(view) {
       const radius = Math.max(2.5, scale * BALL * view.elements[view.atoms[atom]].radius);
       items.push([z, () => ball(context, x, y, radius, colorOf(atom))]);
     });
+    placed.forEach(([x, y, z], k) => {
+      const atom = view.balls[k][3];
+      const radius = Math.max(2.5, scale * BALL * view.elements[view.atoms[atom]].radius);
+      if (atom === state.marked) items.push([z + 0.01, () => ring(context, x, y, radius + 4, color("accent"))]);
+      if (state.labels && k < view.atoms.length) items.push([z + 0.02, () => label(context, x, y, atomName(view.atoms, atom))]);
+    });
+    if (state.pores) {
+      spheres.forEach(({ center: place, radius, shade, share }) => {
+        const [x, y, z] = at(place);
+        items.push([z, () => bubble(context, x, y, radius * scale, color(shade), share)]);
+      });
+      placed.forEach(([x, y, z], k) => {
+        const atom = view.balls[k][3];
+        if (guests.has(atom)) items.push([z + 0.01, () => ring(context, x, y, scale * BALL * view.elements[view.atoms[atom]].radius + 3, color("bad"))]);
+      });
+    }
     items.sort((a, b) => a[0] - b[0]).forEach(([, paint]) => paint());
     state.placed = placed.map(([x, y, z], k) => ({ x, y, z, atom: view.balls[k][3] }));
     state.scale = scale;
@@ -77,13 +116,32 @@ export function viewer(view) {
     const near = state.placed
       .filter((p) => Math.hypot(p.x - x, p.y - y) < Math.max(7, state.scale * BALL * view.elements[view.atoms[p.atom]].radius))
       .sort((a, b) => b.z - a.z)[0];
+    pick(near ? near.atom : null);
     if (!near) return null;
     const name = atomName(view.atoms, near.atom);
     return state.values ? `${name}: ${state.values[near.atom].toFixed(3)}` : name;
   }
+  const button = (text, name, click, others = {}) => h("button", { type: "button", "aria-label": name, title: name, click, ...others }, text);
+  const labels = button("A", "Labels of atoms", () => {
+    state.labels = !state.labels;
+    labels.setAttribute("aria-pressed", String(state.labels));
+    element.redraw();
+  }, { "aria-pressed": "false" });
   return {
-    element: h("div", {}, withTip(element, tipAt)),
+    element: h("div", { class: "stage" }, withTip(element, tipAt), h("div", { class: "zoom" },
+      labels, button("+", "Zoom in", () => zoom(1.25)), button("−", "Zoom out", () => zoom(0.8)), button("⟲", "Turn and zoom back", reset))),
     canvas: element,
+    /** Shows pores or hides them. */
+    showPores(shown) {
+      state.pores = shown;
+      element.redraw();
+    },
+    /** Rings an atom; null rings none. */
+    mark(atom) {
+      if (atom === state.marked) return;
+      state.marked = atom;
+      element.redraw();
+    },
     /** Colors by contribution, or by element if null. */
     show(values) {
       state.values = values;
@@ -98,6 +156,16 @@ export function elementLegend(view) {
   const entries = Object.entries(view.elements);
   return h("div", { class: "legend" }, entries.map(([symbol, { color: shade }]) =>
     h("span", {}, h("i", { style: { background: shade } }), symbol)));
+}
+
+/** What the spheres in the pores are. */
+export function poreLegend({ cavity, window: narrow, channels, guests }) {
+  const entry = (shade, text) => h("span", {}, h("i", { style: { background: `var(--${shade})` } }), text);
+  return h("div", { class: "legend", id: "pore-legend" },
+    cavity ? entry("good", `largest sphere that fits, ${cavity.diameter.toFixed(2)} Å`) : null,
+    narrow ? entry("two", `window: the largest that gets through, ${narrow.diameter.toFixed(2)} Å`) : h("span", {}, "nothing gets through"),
+    channels.length ? entry("accent", "pores wide enough for access") : null,
+    guests.length ? entry("bad", `${guests.length} atoms of guests, ringed`) : null);
 }
 
 function middle(view) {
@@ -148,6 +216,47 @@ function ball(context, x, y, radius, fill) {
   context.strokeStyle = "rgba(20, 26, 32, .8)";
   context.lineWidth = 0.8;
   context.stroke();
+}
+
+function ring(context, x, y, radius, shade) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.strokeStyle = shade;
+  context.lineWidth = 3;
+  context.stroke();
+}
+
+/** What is drawn of pores: the cavity, the window, and the channels fainter. */
+function spheresOf({ cavity, window: narrow, channels }) {
+  const channel = channels.map(([x, y, z, radius]) => ({ center: [x, y, z], radius, shade: "accent", share: 0.07 }));
+  const named = [[cavity, "good"], [narrow, "two"]].filter(([found]) => found).map(([found, shade]) => ({ center: found.center, radius: found.diameter / 2, shade, share: 0.4 }));
+  return [...channel, ...named];
+}
+
+function bubble(context, x, y, radius, shade, share) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.globalAlpha = share;
+  context.fillStyle = shade;
+  context.fill();
+  if (share > 0.1) {
+    context.globalAlpha = 0.9;
+    context.strokeStyle = shade;
+    context.lineWidth = 1.5;
+    context.stroke();
+  }
+  context.globalAlpha = 1;
+}
+
+function label(context, x, y, text) {
+  context.font = "600 11px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.lineWidth = 3;
+  context.strokeStyle = color("card");
+  context.strokeText(text, x, y);
+  context.fillStyle = color("ink");
+  context.fillText(text, x, y);
 }
 
 const aboutX = (a) => [[1, 0, 0], [0, Math.cos(a), -Math.sin(a)], [0, Math.sin(a), Math.cos(a)]];

@@ -30,7 +30,7 @@ MOL_HINT = "line 4 of a MOL block counts atoms and bonds; a line for each must f
 
 def parse_sdf(text: str, name: str) -> list[Structure | InputError]:
     """The molecules of an SDF or MOL file, V2000 or V3000, or what is wrong with one."""
-    records = _records_of_sdf(text)
+    records = sdf_records(text)
     return _read(records, [record.partition("\n")[0].strip() for record in records], _mol_block, name)
 
 
@@ -43,7 +43,7 @@ def rows_of_sdf(text: str) -> Iterator[tuple[str, dict[str, Any] | InputError]]:
     """
     from rdkit import Chem, rdBase
 
-    for number, record in enumerate(_records_of_sdf(text), start=1):
+    for number, record in enumerate(sdf_records(text), start=1):
         try:
             mol, _ = _mol_block(record)
             structure = to_structure(Chem.Mol(mol)) if has_geometry(mol) else None
@@ -75,7 +75,12 @@ def _properties(record: str) -> dict[str, str]:
     return found
 
 
-def _records_of_sdf(text: str) -> list[str]:
+def sdf_records(text: str) -> list[str]:
+    """The records of an SDF or MOL file, without the lines that end them.
+
+    Raises:
+        InputError: there are none, or too many.
+    """
     records: list[str] = []
     lines: list[str] = []
     for line in lines_of(text):

@@ -50,11 +50,15 @@ def titled_smiles(text: str) -> dict[str, str]:
     Raises:
         InputError: there are none, or too many to read at once.
     """
-    return {title: smiles for title, (smiles, _) in _titled_lines(text).items()}
+    return {title: smiles for title, (smiles, _) in titled_lines(text).items()}
 
 
-def _titled_lines(text: str) -> dict[str, tuple[str, str]]:
-    """As :func:`titled_smiles`, with the line beside the SMILES; where a first line names columns, the SMILES again."""
+def titled_lines(text: str) -> dict[str, tuple[str, str]]:
+    """As :func:`titled_smiles`, with the line beside the SMILES; where a first line names columns, the SMILES again.
+
+    Raises:
+        InputError: as :func:`titled_smiles`.
+    """
     rows = [line for line in lines_of(text) if line.strip() and not line.startswith("#")]
     refuse_more_parts(len(rows))
     layout = list_layout(rows[0]) if rows else None
@@ -74,5 +78,5 @@ def _titled_lines(text: str) -> dict[str, tuple[str, str]]:
 
 def parse_smi(text: str, name: str) -> list[Structure | InputError]:
     """The molecules of a .smi file, see :func:`titled_smiles`, or what is wrong with one."""
-    parts = {title: partial(from_smiles, line) for title, (_, line) in _titled_lines(text).items()}
+    parts = {title: partial(from_smiles, line) for title, (_, line) in titled_lines(text).items()}
     return read_parts("molecule", parts, name)

@@ -1,0 +1,163 @@
+"""Drawing, looking up, and what can be taken from the cards, in a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.web.conftest import EXAMPLES, needs_browser
+
+pytestmark = needs_browser
+QUARTZ = EXAMPLES / "structures/quartz.cif"
+
+
+def test_a_drawn_molecule_is_asked_about(opened, server):
+    page = opened(server)
+    page.get_by_role("button", name="Draw a molecule").click()
+    page.wait_for_function("() => document.querySelector('#sketch iframe')?.contentWindow.sketcher")
+    page.get_by_role("button", name="Ask about it").click()
+    assert page.inner_text("#sketch-told") == "Nothing is drawn yet."
+    box = page.locator("#sketch iframe").bounding_box()
+    page.mouse.click(box["x"] + 205, box["y"] + 36)  # benzene
+    page.mouse.click(box["x"] + 300, box["y"] + 220)
+    page.wait_for_function("() => document.querySelector('#sketch-told').textContent === 'c1ccccc1'")
+    page.get_by_role("button", name="Ask about it").click()
+    page.wait_for_selector("#formula svg")
+    assert page.is_checked("#tasks input[value=polarity]"), "a molecule was asked of a task about crystals"
+    assert page.inner_text("#answer h2") == page.input_value("#text") == "c1ccccc1"
+    assert page.locator("#known tbody tr").count() == 5
+    page.get_by_role("button", name="Draw a molecule").click()
+    page.wait_for_function(
+        "() => document.querySelector('#sketch iframe').contentWindow.sketcher.smiles() === 'c1ccccc1'"
+    )
+    page.frame_locator("#sketch iframe").locator("body").press("Escape")
+    page.wait_for_selector("#sketch", state="hidden")
+
+
+def test_known_substances_are_looked_up_by_keys_alone(opened, server):
+    page = opened(server)
+    page.fill("#find", "aspi")
+    page.wait_for_selector("#found button")
+    page.press("#find", "Enter")
+    page.wait_for_selector("#formula svg")
+    assert page.inner_text("#answer h2").endswith("aspirin")
+    assert "Reference of this molecule: 1.50 D" in page.inner_text("#truth")
+    page.fill("#find", "NaCl")
+    page.wait_for_selector("#found button:has-text('mp-22862')")
+    page.press("#find", "ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('#answer h2')?.textContent === 'mp-22862.cif'")
+    page.wait_for_selector("#known")
+    assert page.is_checked("#tasks input[value=conduction]")
+    page.locator("#known button.link").nth(1).click()
+    page.wait_for_function("() => document.querySelector('#answer h2')?.textContent === 'mp-28657.cif'")
+    page.fill("#find", "nothing like it")
+    page.wait_for_selector("#found:has-text('Nothing known')")
+    page.press("#find", "Escape")
+    assert not page.is_visible("#found")
+
+
+def test_an_atom_is_shown_in_all_views_at_once(opened, server):
+    page = opened(server)
+    page.get_by_role("button", name="paracetamol").click()
+    page.wait_for_selector("#explanation .row-of")
+    shown = "() => document.querySelector('#formula .halo').getAttribute('opacity')"
+    before = page.eval_on_selector("#structure canvas", "c => c.toDataURL()")
+    assert page.evaluate(shown) == "0"
+    page.focus("#explanation .row-of >> nth=1")
+    assert page.evaluate(shown) == "0.3"
+    page.wait_for_function("old => document.querySelector('#structure canvas').toDataURL() !== old", arg=before)
+    numbers = page.locator("#formula .numbers")
+    assert not numbers.is_visible()
+    page.get_by_role("button", name="atom numbers").click()
+    assert numbers.is_visible()
+    before = page.eval_on_selector("#structure canvas", "c => c.toDataURL()")
+    for name in ("Labels of atoms", "Zoom in"):
+        page.get_by_role("button", name=name).click()
+        page.wait_for_function("old => document.querySelector('#structure canvas').toDataURL() !== old", arg=before)
+        before = page.eval_on_selector("#structure canvas", "c => c.toDataURL()")
+
+
+def test_cards_are_taken_along(opened, server, tmp_path):
+    page = opened(server, color_scheme="dark")
+    page.get_by_role("button", name="quartz").click()
+    page.wait_for_selector("#explanation .take")
+    found = {}
+    for button in page.locator("#detail .take > button").all():
+        with page.expect_download() as download:
+            button.click()
+        found[download.value.suggested_filename] = Path(download.value.path()).read_bytes()
+    kinds = sorted(name.rpartition(".")[2] for name in found)
+    assert kinds == ["cif", *["json"] * 7, *["png"] * 3, *["svg"] * 3, "xyz"]
+    for name, content in found.items():
+        if name.endswith(".json"):
+            assert json.loads(content)
+        elif name.endswith(".svg"):
+            ElementTree.fromstring(content)
+            assert b"var(--" not in content
+        elif name.endswith(".png"):
+            assert content.startswith(b"\x89PNG")
+    answer = server.send("again.cif", found["quartz.cif"]).json()["answers"][0]
+    assert (answer["formula"], answer["n_atoms"], answer["class"]) == ("SiO2", 9, "insulator")
+
+
+@pytest.mark.parametrize("what", ["quartz", "paracetamol", "solvents"])
+def test_the_same_in_python_is_the_same(opened, server, what, monkeypatch, tmp_path):
+    """Every snippet runs; that of the answer prints it."""
+    page = opened(server)
+    page.get_by_role("button", name=what).click()
+    if what == "solvents":
+        page.get_by_role("button", name="acetonitrile").click()
+    page.wait_for_selector("#explanation .take")
+    codes = page.locator("#detail .python code").all_text_contents()
+    assert len(codes) == 6
+    monkeypatch.chdir(tmp_path)
+    for file in (QUARTZ, EXAMPLES / "molecules/solvents.sdf"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    printed = []
+    for code in codes:
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            exec(compile(code, "snippet", "exec"), {})
+        printed.append(said.getvalue())
+    assert printed[0].replace("_", " ").startswith(page.inner_text("#class"))
+    value = float(
+        re.search(r"dipole moment: ([\d.]+)|band gap: ([\d.]+)", page.inner_text("#answer"))[
+            1 if what != "quartz" else 2
+        ]
+    )
+    assert any(abs(float(number) - value) < 0.02 for number in re.findall(r"\d+\.\d+", printed[0]))
+
+
+def test_iterations_race_and_the_crossover_is_drawn(opened, server):
+    page = opened(server)
+    page.get_by_role("button", name="quartz").click()
+    page.get_by_role("button", name="Race: plain, damped and Anderson iteration").click()
+    page.wait_for_selector("#crossover")
+    assert page.locator(".race polyline").count() == 3
+    assert "Anderson is ahead" in page.inner_text("#crossover")
+    assert page.locator(".race .crossover").count() == 1
+    before = page.locator(".race tbody .number").all_inner_texts()
+    assert int(before[0]) < int(before[1])
+    for _ in range(7):
+        page.get_by_role("slider", name="a plain step multiplies").press("ArrowRight")
+    assert page.locator(".race output").first.inner_text() == "1.3"
+    assert "diverges" in page.inner_text("#crossover")
+    page.get_by_role("slider", name="window of Anderson").press("Home")
+    assert page.locator(".race output").nth(1).inner_text() == "1"
+    assert page.locator(".race tbody .number").all_inner_texts() != before
+
+
+def test_the_pores_of_a_framework_are_drawn(opened, server):
+    page = opened(server)
+    page.get_by_role("button", name="MOF-5").click()
+    page.wait_for_selector("#pore-legend")
+    assert "largest sphere that fits, 15.23 Å" in page.inner_text("#pore-legend")
+    before = page.eval_on_selector("#structure canvas", "c => c.toDataURL()")
+    page.get_by_role("button", name="pores", exact=True).click()
+    page.wait_for_function("old => document.querySelector('#structure canvas').toDataURL() !== old", arg=before)
