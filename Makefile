@@ -66,7 +66,7 @@ test-newest:  ## tests with the newest versions there are, and label's packages
 audit:  ## known vulnerabilities and licences of all it needs
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python $(PIP) -c constraints.txt \
-		-e ".[audit,cluster,docs,energy,excel,label,materials-project,peers,test,web]"
+		-e ".[audit,cluster,docs,energy,excel,label,materials-project,notebook,peers,test,web]"
 	.venv-audit/bin/python tools/audit.py
 
 clean:  ## removes what these commands made

@@ -36,9 +36,7 @@ NAMED = {
     "gnu lesser general public license v3 or later (lgplv3+)": "LGPL-3.0-or-later",
 }  # fmt: skip
 """How packages without an SPDX identifier name their licences, in small letters."""
-CURE = (
-    "python -m pip install -c constraints.txt -e '.[audit,cluster,docs,energy,label,materials-project,peers,test,web]'"
-)
+CURE = "python -m pip install -c constraints.txt -e '.[audit,cluster,docs,energy,label,materials-project,notebook,peers,test,web]'"
 
 
 class Unchecked(Exception):

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         spectral_radius,
     )
     from andersonn.implicit.lipschitz import hold_weights
+    from andersonn.inference.answers import Answers
     from andersonn.inference.explain import Explanation
     from andersonn.inference.prediction import Failure, Prediction
     from andersonn.models import ConvolutionCell, MessageCell
@@ -100,6 +101,7 @@ _HOME = {
     "andersonn.structures.image": ("ImageRecipe", "NodeNeighborImage"),
     "andersonn.structures.structure": ("Structure",),
     "andersonn.models": ("ConvolutionCell", "MessageCell"),
+    "andersonn.inference.answers": ("Answers",),
     "andersonn.inference.explain": ("Explanation",),
     "andersonn.inference.prediction": ("Failure", "Prediction"),
     "andersonn.scientist": ("Scientist", "construct"),
@@ -126,6 +128,7 @@ __all__ = [
     "GMRES",
     "Anderson",
     "AndersonnError",
+    "Answers",
     "AtomBondGraph",
     "Broyden",
     "ConvolutionCell",

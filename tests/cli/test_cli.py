@@ -172,6 +172,9 @@ def test_draw(files):
     done = run("draw", files / "NaCl.cif", "--out", files / "x.png")
     assert done.returncode == 0, done.stderr
     assert (files / "x.png").read_bytes().startswith(b"\x89PNG")
+    for name, begin in (("x.svg", b"<?xml"), ("x.PDF", b"%PDF")):
+        assert run("draw", files / "NaCl.cif", "--out", files / name).returncode == 0
+        assert (files / name).read_bytes().startswith(begin)
     for words in (["x.jpg"], ["x.png", "--frame", 9]):
         bad = run("draw", files / "NaCl.cif", "--out", *words)
         assert bad.returncode == 2

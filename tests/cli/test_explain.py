@@ -76,7 +76,7 @@ def test_stop_at_the_first_error(tmp_path):
     [
         (["conductoin", "x.cif"], "did you mean 'conduction'"),
         (["conduction"], "nothing to explain"),
-        (["conduction", "x.cif", "--out", "x.jpg"], "no PNG file"),
+        (["conduction", "x.cif", "--out", "x.jpg"], "no PNG, SVG or PDF file"),
         (["conduction", "x.cif", "--model", "/nowhere"], "model.json"),
         (["conduction", STRUCTURES / "Cu.cif", "--out", "/proc/none"], "cannot write"),
     ],

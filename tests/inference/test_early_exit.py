@@ -97,7 +97,7 @@ def test_further_conformers_exit_early_too(monkeypatch):
         counts.append(len(indices))
         return forward_early_exit(network, store, indices, **options)
 
-    monkeypatch.setattr("andersonn.inference.predictor.forward_early_exit", counted)
+    monkeypatch.setattr("andersonn.inference.answering.forward_early_exit", counted)
     (found,) = Scientist.load("polarity", anytime=True).predict(["CCO"])
     assert found.ok
     assert counts == [1, 2]  # its first conformer, then the two others

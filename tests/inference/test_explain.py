@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from andersonn import Explanation, Scientist, Structure
 from andersonn.data.store import ImageStore
+from andersonn.inference import html
 from andersonn.inference.dipole_parts import dipole_of
 from andersonn.inference.explain import left_without, log_odds
 from andersonn.structures.image import NodeNeighborImage
@@ -231,3 +234,27 @@ def test_bad_inputs_do_not_stop_the_others(conduction, structures):
     assert "dipole" not in answer
     assert answer["contributions"][1].keys() == {"atom", "element", "value", "share"}
     assert [part["atom"] for part in answer["contributions"]] == [0, 1]
+
+
+def test_an_explanation_shows_itself(conduction, polarity):
+    (salt,), (ester,) = conduction.explain("examples/structures/NaCl.cif"), polarity.explain("COC(C)=O")
+    assert repr(salt).startswith("Explanation('NaCl', NaCl: insulator, p = 0.")
+    assert repr(ester).endswith(f"{ester.summary[0]})")
+    page = ester._repr_html_()
+    assert page.count("<circle") == len(ester.structure)
+    groups = [group.name for group in ester.dipole.groups]
+    assert all(f'<td style="{html.CELL}">{name}</td>' in page for name in groups)
+    listed = [float(value) for value in re.findall(r">([+-]\d+\.\d\d)</td>", page)]
+    assert listed == sorted(listed, key=abs, reverse=True)
+    assert sum(listed) == pytest.approx(ester.total, abs=0.02)
+    assert "Na0" in salt._repr_html_()
+
+
+def test_an_explanation_as_a_plot(conduction, polarity):
+    (salt,), (ester,) = conduction.explain("examples/structures/NaCl.cif"), polarity.explain("COC(C)=O")
+    for found, words in ((salt, "log-odds of insulator"), (ester, "part of the dipole moment")):
+        figure = found.plot().figure
+        texts = [text.get_text() for text in figure.findobj(lambda each: hasattr(each, "get_text"))]
+        assert any(words in text for text in texts)
+    assert salt.plot("my salt", Figure()).figure.get_suptitle().startswith("my salt, NaCl: insulator, p = 0.")
+    assert salt.plot("x" * 99, Figure()).figure.get_suptitle().startswith("x" * 47 + "…")

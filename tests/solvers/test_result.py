@@ -1,5 +1,6 @@
 """How results are shown: in a terminal, and as a picture."""
 
+import re
 import subprocess
 import sys
 
@@ -8,7 +9,8 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from andersonn.solvers import Anderson, FixedPointIteration
+import andersonn as an
+from andersonn.solvers import Anderson, FixedPointIteration, trace_plot
 from tests.solvers.problems import tanh_map
 
 
@@ -63,3 +65,26 @@ def test_a_solve_loads_no_matplotlib():
         "assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_drawing_for_a_notebook():
+    solution = an.fixed_point(torch.cos, torch.linspace(0, 1, 60).reshape(20, 3), an.Anderson(rtol=1e-8))
+    for thing in (solution, solution.trace):
+        page = thing._repr_html_()
+        assert page.count("<svg") == page.count("</svg>") == 1
+        assert f"{solution.evaluations} evaluations" in page
+        (line,) = re.findall(r'<polyline points="([^"]+)"', page)
+        points = np.array([[float(x) for x in point.split(",")] for point in line.split()])
+        seen = (solution.trace.residual > 0).any(dim=1).sum()
+        assert len(points) == seen
+        assert (np.diff(points[:, 0]) > 0).all()
+        assert (points[:, 1] >= 0).all()
+        assert (points[:, 1] <= trace_plot.HEIGHT).all()
+        assert points[0, 1] < points[-1, 1]  # residuals fall, so the line does
+    assert "20 of 20 converged" in solution._repr_html_()
+
+
+def test_nothing_to_draw_for_a_notebook():
+    nothing = an.fixed_point(lambda z: z, torch.zeros(2, 3))
+    assert "<svg" not in nothing._repr_html_()
+    assert "2 of 2 converged" in nothing._repr_html_()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from andersonn.cli.streams import encoding_of, exactly
+from andersonn.cli.task_list import tasks_like
 from andersonn.sanitize import UNSEEN, cell, harmless
 
 if TYPE_CHECKING:
@@ -40,7 +41,11 @@ class Geometry(StrEnum):
     many = "many"
 
 
-TASK = typer.Argument(help="Task, such as conduction, or a Python file that declares a scientist.")
+TASK = typer.Argument(
+    metavar="TASK",
+    autocompletion=tasks_like,
+    help="Task, such as conduction, or a Python file that declares a scientist.",
+)
 MODEL = typer.Option(None, help="Folder of a trained model; default the weights that come with the task.")
 GEOMETRY = typer.Option(
     None,

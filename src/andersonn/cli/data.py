@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_rows, tell
+from andersonn.cli.task_list import Verb, Verbs
 
 HELP = "Sources of labeled structures: licence, citation, size, checksum, cache."
 GET_HELP = """Fetch a source into the cache and print the paths of its files.
@@ -17,7 +18,7 @@ Broken downloads go on where they stopped, checksums are compared, and what is i
 
 Example: andersonn data get qm9"""
 
-app = typer.Typer(help=HELP, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(cls=Verbs, help=HELP, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 
 
 def _facts(name: str) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def _facts(name: str) -> dict[str, Any]:
     return found.as_dict() | {"cached": here, "cache": place}
 
 
-@app.command("list", help="All sources. Needs no network.")
+@app.command("list", cls=Verb, help="All sources. Needs no network.\n\nExample: andersonn data list --format json")
 def list_sources(format: Format = FORMAT) -> None:
     """Prints a row a source."""
     from andersonn.data.sources import SOURCES
@@ -54,7 +55,9 @@ def list_sources(format: Format = FORMAT) -> None:
         Console().print(table)
 
 
-@app.command("info", help="All that is known of a source. Needs no network.")
+@app.command(
+    "info", cls=Verb, help="All that is known of a source. Needs no network.\n\nExample: andersonn data info qm9"
+)
 def info(name: str = typer.Argument(help="Source, such as qm9."), format: Format = FORMAT) -> None:
     """Prints the facts."""
     row = _facts(name)
@@ -65,7 +68,7 @@ def info(name: str = typer.Argument(help="Source, such as qm9."), format: Format
             tell(f"{key:<9} {'unknown' if value is None else value}")
 
 
-@app.command("get", help=GET_HELP)
+@app.command("get", cls=Verb, help=GET_HELP)
 def get(
     name: str = typer.Argument(help="Source, such as qm9."),
     offline: bool = typer.Option(False, "--offline", help="Use the cache only (also: ANDERSONN_OFFLINE=1)."),

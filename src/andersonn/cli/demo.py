@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 HELP = """Trains and tests a model on embedded real data, compares solvers, writes an HTML report.
 
-About a minute and a half on an idle core."""
+About a minute and a half on an idle core.
+
+Example: andersonn demo --epochs 1"""
 
 
 def demo(

@@ -60,7 +60,7 @@ def evaluate(
     format: Format = FORMAT,
 ) -> None:
     """Prints the metrics."""
-    from andersonn.inference.predictor import load_for
+    from andersonn.inference.loading import load_for
 
     scientist = load_for(task, model, geometry=geometry)
     chosen = scientist.bundle.task

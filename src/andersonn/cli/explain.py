@@ -37,7 +37,8 @@ Examples: andersonn explain conduction NaCl.cif --out NaCl.png; andersonn explai
 andersonn explain polarity --smiles CCO --geometry none"""
 ROWS = 16
 """Atoms that a table lists of a structure."""
-OTHER_PICTURES = (".jpg", ".jpeg", ".svg", ".pdf", ".gif", ".tif", ".tiff", ".webp", ".bmp")
+PICTURES = (".png", ".svg", ".pdf")
+OTHER_PICTURES = (".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".webp", ".bmp", ".eps", ".ps")
 
 
 def explain(
@@ -48,7 +49,7 @@ def explain(
     smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
     model: Path | None = MODEL,
     geometry: Geometry | None = GEOMETRY,
-    out: Path = typer.Option(Path("explanations"), help="PNG file, or folder for one picture an input."),
+    out: Path = typer.Option(Path("explanations"), help="PNG, SVG or PDF file, or folder for a PNG of each input."),
     picture: bool = typer.Option(True, "--picture/--no-picture", help="Whether to draw."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,
@@ -63,9 +64,11 @@ def explain(
         raise UsageError("no_input", "there is nothing to explain", "give files, folders, - or --smiles")
     if out.suffix.lower() in OTHER_PICTURES:
         raise UsageError(
-            "bad_option", f"--out {str(out)!r} is no PNG file", "let its name end in .png, or give a folder"
+            "bad_option",
+            f"--out {str(out)!r} is no PNG, SVG or PDF file",
+            f"let its name end in one of {', '.join(PICTURES)}, or give a folder",
         )
-    from andersonn.inference.predictor import load_for
+    from andersonn.inference.loading import load_for
     from andersonn.structures.readers import Smiles
 
     scientist = load_for(task, model, geometry=geometry)
@@ -107,7 +110,7 @@ def _drawn(answers: Iterator[Explanation | Failure], out: Path | None) -> Iterat
         if out is None or not answer.ok:
             yield answer, None
             continue
-        path = _free(out if out.suffix.lower() == ".png" else out / f"{_file_name(answer)}.png", taken)
+        path = _free(out if out.suffix.lower() in PICTURES else out / f"{_file_name(answer)}.png", taken)
         taken.add(path)
         _write(answer, path)
         yield answer, path
@@ -133,33 +136,14 @@ def _free(path: Path, taken: set[Path]) -> Path:
 
 
 def _write(answer: Explanation, path: Path) -> None:
-    from andersonn.structures.attribution_plot import draw_contributions
-    from andersonn.structures.picture import png
+    from matplotlib.figure import Figure
 
-    found = answer.prediction
-    name = short_name(found.input, found.id)
-    name = name if len(name) <= 48 else f"{name[:47]}…"
-    title = f"{name}, {found.formula}: {_said(found)}"
-    if answer.groups is not None:
-        from andersonn.structures.group_plot import draw_groups
-        from andersonn.structures.molecular_graph import MolecularGraph
+    from andersonn.structures.attribution_plot import SIZE
+    from andersonn.structures.picture import written
 
-        assert isinstance(answer.structure, MolecularGraph)  # of which there are groups
-        write_out(path, png(draw_groups(answer.structure, answer.groups.shown, title, _words(answer))))
-        return
-    arrow = None if answer.dipole is None else answer.dipole.vector
-    write_out(path, png(draw_contributions(answer.structure, answer.values, title, _words(answer), arrow)))
-
-
-def _words(answer: Explanation) -> str:
-    """The quantity as people write it."""
-    if answer.method == "dipole":
-        return f"part of the dipole moment (|μ| = {answer.total:.2f} D) / D"
-    without = "without the group" if answer.groups is not None else "when the atom is removed"
-    if not answer.prediction.has_class:
-        return f"decrease of {answer.quantity} (now {answer.total:.3g}) {without}"
-    label = answer.prediction.label.replace("_", " ")
-    return f"decrease of the log-odds of {label} (now {answer.total:.2f}) {without}"
+    figure = Figure(figsize=SIZE, layout="constrained", facecolor="white")
+    answer.plot(short_name(answer.prediction.input, answer.prediction.id), figure)
+    write_out(path, written(figure, path.suffix))
 
 
 def _said(found: Prediction, spaced: bool = True) -> str:
@@ -264,7 +248,7 @@ def _end(say: Callable[..., None], answer: Explanation, path: Path | None) -> No
         say(f"! {warning}")
     for note in summed_notes([answer.prediction.notes]):
         print(note, file=sys.stderr)
-    say(f"{_words(answer)}; atoms counted from 0" + (f"; picture: {path}" if path else ""), "dim")
+    say(f"{answer.quantity_words}; atoms counted from 0" + (f"; picture: {path}" if path else ""), "dim")
 
 
 def _groups(groups: list[dict[str, Any]]) -> Table:

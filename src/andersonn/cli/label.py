@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json, warn
+from andersonn.cli.task_list import Verb, Verbs
 from andersonn.sanitize import visible
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ multiplicity come from the SMILES, the SDF or the comment line of an xyz file (c
 
 Example: andersonn label dipole --smiles "NC=O" --relax gfn2 --format json"""
 
-app = typer.Typer(help=HELP, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(cls=Verbs, help=HELP, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
 
 
 class Method(StrEnum):
@@ -76,7 +77,7 @@ MISSING = typer.Option(False, "--missing", help="Only records of the Parquet fil
 FILL = typer.Option(None, help="Parquet file to write: the one Parquet INPUT, its nulls filled in (implies --missing).")
 
 
-@app.command("pore", help=PORE_HELP)
+@app.command("pore", cls=Verb, help=PORE_HELP)
 def pore(
     inputs: list[str] = NAMES,
     accuracy: Accuracy = typer.Option(Accuracy.default, help="Accuracy of Zeo++; high takes a hundred times as long."),
@@ -101,7 +102,7 @@ def pore(
     _run(inputs, reading, labeler, effort, out, fill, format)
 
 
-@app.command("dipole", help=DIPOLE_HELP)
+@app.command("dipole", cls=Verb, help=DIPOLE_HELP)
 def dipole(
     inputs: list[str] = NAMES,
     method: Method = typer.Option(Method.b3lyp, help="Level of theory."),

@@ -38,10 +38,11 @@ CLASSES = typer.Option(
     None, help="Of porosity: by IUPAC's pore widths (default), or by pore-limiting diameter, as the network has them."
 )
 STRIP_GUESTS = typer.Option(
-    False, help="Of porosity: remove groups from the pores that are not bonded to the framework."
+    False, "--strip-guests", help="Of porosity: remove groups from the pores that are not bonded to the framework."
 )
 CLEAN = typer.Option(
     False,
+    "--clean",
     help="Of porosity: where overlapping or disordered atoms would be refused, keep one alternative and say which.",
 )
 

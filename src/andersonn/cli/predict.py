@@ -79,7 +79,9 @@ def predict(
     classes: Classes | None = CLASSES,
     strip_guests: bool = STRIP_GUESTS,
     clean: bool = CLEAN,
-    anytime: bool = typer.Option(False, help="Stop solving once the class is settled; the estimate is rougher then."),
+    anytime: bool = typer.Option(
+        False, "--anytime", help="Stop solving once the class is settled; the estimate is rougher then."
+    ),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,
 ) -> None:
@@ -91,7 +93,7 @@ def predict(
         find(task)
     if not (inputs or smiles):
         raise UsageError("no_input", "there is nothing to predict", "give files, folders, - or --smiles")
-    from andersonn.inference.predictor import load_for
+    from andersonn.inference.loading import load_for
     from andersonn.structures.pores.columns import IN_CSV
     from andersonn.structures.readers import Columns, Smiles
 

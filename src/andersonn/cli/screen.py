@@ -100,7 +100,7 @@ def _settings(
     where: str | None,
     time_limit: float,
 ) -> Settings:
-    from andersonn.inference.predictor import load_for
+    from andersonn.inference.loading import load_for
     from andersonn.screening import Settings
 
     scientist = load_for(task, model, geometry=geometry)

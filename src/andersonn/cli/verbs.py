@@ -23,10 +23,10 @@ from andersonn.cli import (
     serve,
     train,
 )
-from andersonn.cli.task_list import TASKS, CommandWithTasks, GroupWithTasks
+from andersonn.cli.task_list import TASKS, Verb, Verbs
 
 
-class Verbs(GroupWithTasks):
+class Program(Verbs):
     """All verbs. typer would take any broken pipe for a reader of the output that went away, and end without a word."""
 
     def invoke(self, ctx: Any) -> Any:  # noqa: D102
@@ -38,24 +38,24 @@ class Verbs(GroupWithTasks):
 
 ABOUT = "Artificial life and materials scientists on equilibrium networks, solved by Anderson extrapolation."
 app = typer.Typer(
-    cls=Verbs,
+    cls=Program,
     help=f"{ABOUT}\n\nTasks:\n{TASKS}",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo", help=demo.HELP)(demo.demo)
-app.command("train", cls=CommandWithTasks, help=train.HELP)(train.train)
-app.command("construct", help=construct.HELP)(construct.construct)
-app.command("predict", cls=CommandWithTasks, help=predict.HELP)(predict.predict)
-app.command("evaluate", cls=CommandWithTasks, help=evaluate.HELP)(evaluate.evaluate)
-app.command("screen", help=screen.HELP)(screen.screen)
-app.command("explain", help=explain.HELP)(explain.explain)
-app.command("draw", help=draw.HELP)(draw.draw)
-app.command("card", help=card.HELP)(card.card)
-app.command("doctor", help=doctor.HELP)(doctor.doctor)
-app.command("serve", help=serve.HELP)(serve.serve)
+app.command("demo", cls=Verb, help=demo.HELP)(demo.demo)
+app.command("train", cls=Verb, help=train.HELP)(train.train)
+app.command("construct", cls=Verb, help=construct.HELP)(construct.construct)
+app.command("predict", cls=Verb, help=predict.HELP)(predict.predict)
+app.command("evaluate", cls=Verb, help=evaluate.HELP)(evaluate.evaluate)
+app.command("screen", cls=Verb, help=screen.HELP)(screen.screen)
+app.command("explain", cls=Verb, help=explain.HELP)(explain.explain)
+app.command("draw", cls=Verb, help=draw.HELP)(draw.draw)
+app.command("card", cls=Verb, help=card.HELP)(card.card)
+app.command("doctor", cls=Verb, help=doctor.HELP)(doctor.doctor)
+app.command("serve", cls=Verb, help=serve.HELP)(serve.serve)
 app.add_typer(measure.app, name="measure")
 app.add_typer(label.app, name="label")
 app.add_typer(data.app, name="data")

@@ -174,14 +174,30 @@ class PoreQuestion:
         return (1.0 - shut) * (1.0 - _below(cuts - lcd, left["lcd_A"]))
 
     def _answered(self, network: Prediction, structure: Structure, doubts: tuple[str, ...]) -> Prediction:
-        pores = PoreGeometry.of(structure, self.options)
-        p, value, interval = self.distribution(pores.pld_A, pores.lcd_A)
         own = tuple(warning for warning in network.warnings if warning not in doubts)
         notes = network.notes
         if self.options.radii:
             notes += ("intervals and probabilities were measured with Zeo++'s own radii, not with those chosen",)
+        told = (*doubts, *doubts_of_framework(structure))
         return replace(
-            network,
+            self.measured(network, structure),
+            notes=notes,
+            warnings=told,
+            network=_beside(network, own),
+            distribution=None,
+        )
+
+    def measured(self, answer: Prediction, structure: Structure) -> Prediction:
+        """An answer with class, probabilities, estimate and interval by the geometry of the structure's pores.
+
+        Args:
+            answer: what else is said of the structure.
+            structure: whose pores are measured.
+        """
+        pores = PoreGeometry.of(structure, self.options)
+        p, value, interval = self.distribution(pores.pld_A, pores.lcd_A)
+        return replace(
+            answer,
             label=self.task.classes[int(p.argmax())],
             probabilities=dict(zip(self.task.classes, p.tolist(), strict=True)),
             calibrated=True,
@@ -189,10 +205,7 @@ class PoreQuestion:
             value=value,
             interval90=interval,
             thresholds=self.task.thresholds,
-            notes=notes,
-            warnings=(*doubts, *doubts_of_framework(structure)),
             pores=pores.as_dict(),
-            network=_beside(network, own),
         )
 
     def distribution(self, pld: float, lcd: float) -> tuple[np.ndarray, float, tuple[float, float]]:

@@ -34,6 +34,10 @@ class Distributions:
     edges: np.ndarray
     cdf: np.ndarray
 
+    def part(self, k: int) -> Distributions:
+        """That of the k-th structure alone."""
+        return Distributions(self.edges, self.cdf[k : k + 1].copy())
+
     @classmethod
     def of_scores(cls, edges: np.ndarray, scores: np.ndarray) -> Self:
         """From scores of the masses ``[n, E]``."""

@@ -26,23 +26,29 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from andersonn.data.store import ImageStore
+from andersonn.inference import explanation_html
 from andersonn.inference.dipole_parts import DipoleParts
 from andersonn.inference.forward import forward
 from andersonn.inference.group_parts import Answers, GroupParts
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Prediction
 from andersonn.models.electrons import counted_as
+from andersonn.sanitize import harmless
 from andersonn.structures import elements, oxidation
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.molecular_graph import MolecularGraph
 from andersonn.structures.oxidation import Oxidation
 from andersonn.structures.pores.bottleneck import Bottleneck
 from andersonn.structures.structure import Structure, without
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BATCH_SIZE = 64
 """Structures with an atom removed in one forward pass: small, so that progress is shown."""
@@ -53,7 +59,7 @@ DECISIVE = 0.25
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """An answer and the contribution of every atom to it.
 
@@ -152,6 +158,47 @@ class Explanation:
             what = "estimate is" if not self.prediction.has_class else f"log-odds of {label} are"
             return [first, f"without it, {part.without}, the {what} {total - part.value:{form}}"]
         return [first] if self.bottleneck is None else [first, self.bottleneck.words(self.structure)]
+
+    @property
+    def quantity_words(self) -> str:
+        """What the contributions are, as people say it."""
+        if self.dipole is not None:
+            return f"part of the dipole moment (|μ| = {self.total:.2f} D) / D"
+        without = "without the group" if self.groups is not None else "when the atom is removed"
+        if not self.prediction.has_class:
+            return f"decrease of {self.quantity} (now {self.total:.3g}) {without}"
+        label = self.prediction.label.replace("_", " ")
+        return f"decrease of the log-odds of {label} (now {self.total:.2f}) {without}"
+
+    def plot(self, name: str = "", figure: Figure | None = None) -> Axes:
+        """Draws the structure with its atoms or groups colored by their contributions, and bars of the largest ones.
+
+        Args:
+            name: of the structure, for the title; default: its own.
+            figure: an empty matplotlib figure to draw in; None: a new one.
+
+        Returns:
+            The axes of the structure.
+        """
+        from andersonn.inference.explanation_plot import plot
+
+        return plot(self, name, figure)
+
+    def __repr__(self) -> str:
+        found = self.prediction
+        told = "; ".join([", ".join(found.in_words), *self.summary])
+        return f"Explanation({harmless(found.id or found.input)!r}, {found.formula}: {told})"
+
+    def _repr_html_(self) -> str:
+        if self.groups is not None:
+            parts = [(part.group.name, part.value) for part in self.groups.parts]
+        elif self.dipole is not None:
+            parts = [(g.name, float(v)) for g, v in zip(self.dipole.groups, self.dipole.of_groups, strict=True)]
+        else:
+            parts = [(f"{self._symbols[atom]}{atom}", float(self.values[atom])) for atom in self.ranking]
+        parts.sort(key=lambda part: -abs(part[1]))
+        told = [*self.summary, self.quantity_words]
+        return explanation_html.card(self.prediction, self.structure, self.values, parts, told, self.warnings)
 
     @property
     def _symbols(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""A trained model whose classes are cut elsewhere."""
+"""A trained model, and its answers, with the classes cut elsewhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from andersonn.errors import UsageError
 from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.model_bundle import ModelBundle
+from andersonn.inference.prediction import Prediction
 
 
 def with_thresholds(bundle: ModelBundle, name: str, thresholds: Sequence[float]) -> ModelBundle:
@@ -42,4 +43,18 @@ def with_thresholds(bundle: ModelBundle, name: str, thresholds: Sequence[float])
         task=task,
         calibration=calibration.with_thresholds(task.thresholds),
         provenance=bundle.provenance | changed,
+    )
+
+
+def cut_again(bundle: ModelBundle, prediction: Prediction) -> Prediction:
+    """An answer with its classes cut where those of ``bundle`` are, which :func:`with_thresholds` gave of the model that answered."""
+    calibration, found = bundle.calibration, prediction.distribution
+    assert isinstance(calibration, DistributionCalibration)  # others are refused by with_thresholds
+    assert found is not None
+    p, classes = calibration.classes_of(found)[0], bundle.task.classes
+    return replace(
+        prediction,
+        label=classes[int(p.argmax())],
+        probabilities=dict(zip(classes, p.tolist(), strict=True)),
+        thresholds=bundle.task.thresholds,
     )

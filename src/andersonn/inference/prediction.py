@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 from andersonn.errors import InputError
+from andersonn.inference import html
+from andersonn.inference.distribution import Distributions
+from andersonn.sanitize import harmless
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Prediction:
             are those of the two halves of the training labels, of ``"label"`` estimate and interval say nothing.
         domain: how far the structure is from those of the training, see :mod:`andersonn.inference.fitted`; None if the
             model cannot tell.
+        distribution: the one from which class, probabilities, estimate and interval were read; None where they come from
+            elsewhere: of models that learned classes at fixed thresholds, and of answers by the geometry of pores.
     """
 
     input: str
@@ -81,6 +86,7 @@ class Prediction:
     domain: DomainScore | None = None
     pores: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
+    distribution: Distributions | None = field(default=None, compare=False)
     kind: str = "class"
     ok: ClassVar[Literal[True]] = True
 
@@ -93,14 +99,6 @@ class Prediction:
     def has_estimate(self) -> bool:
         """Whether the answer has an estimate."""
         return self.kind != "label"
-
-    def __repr__(self) -> str:
-        """The attributes that are part of the answer."""
-        left_out = {"kind"} if self.kind == "class" else {"thresholds"}
-        left_out |= set() if self.has_class else {"label", "probabilities"}
-        left_out |= set() if self.has_estimate else {"quantity", "value", "interval90"}
-        told = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.name not in left_out)
-        return f"{type(self).__name__}({', '.join(told)})"
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``predict``."""
@@ -128,8 +126,30 @@ class Prediction:
         more = {"voids": self.voids, "pores": self.pores, "network": self.network}
         return answer | {name: content for name, content in more.items() if content}
 
+    def __repr__(self) -> str:
+        doubts = [f"{len(self.warnings)} warning{'s' * (len(self.warnings) > 1)}"] if self.warnings else []
+        told = ", ".join([*self.in_words, *doubts])
+        return f"Prediction({harmless(self.id or self.input)!r}, {self.formula}: {told})"
 
-@dataclass(frozen=True)
+    @property
+    def in_words(self) -> list[str]:
+        """The class and the estimate in words, where there are any."""
+        low, high = self.interval90
+        form = ".2f" if self.has_class else ".3g"
+        label = [f"{self.label}, p = {self.probabilities[self.label]:.2f}"] if self.has_class else []
+        estimate = f"{self.quantity} = {self.value:{form}} ({low:{form}} … {high:{form}})"
+        return [*label, *([estimate] if self.has_estimate else [])]
+
+    def _repr_html_(self) -> str:
+        title = html.answer_title(self.label if self.has_class else "", self.formula, self.id or self.input)
+        bar = f"{html.bar(self.probabilities, 240)}{html.key(self.probabilities)}" if self.has_class else ""
+        cuts = f", classes cut at {', '.join(f'{cut:g}' for cut in self.thresholds)}" if self.kind == "class" else ""
+        estimate = f"<div>{html.text(self.in_words[-1])}{cuts}</div>" if self.has_estimate else ""
+        told = f"{html.lines(self.warnings, '! ')}<small>{html.lines(self.notes)}</small>"
+        return f"<div>{title}{bar}{estimate}{told}</div>"
+
+
+@dataclass(frozen=True, repr=False)
 class Failure:
     """An input that could not be answered.
 
@@ -151,3 +171,10 @@ class Failure:
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``predict`` for a failed input."""
         return {"input": self.input, "error": self.error}
+
+    def __repr__(self) -> str:
+        return f"Failure({harmless(self.input)!r}, {self.error['kind']}: {self.error['message']})"
+
+    def _repr_html_(self) -> str:
+        name = html.text(self.input, html.LONGEST)
+        return f"<div><b>{name}</b> {html.text(self.error['message'])} <i>{html.text(self.error['hint'])}</i></div>"

@@ -9,35 +9,33 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
-from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
-from andersonn.errors import InputError, UsageError, unknown
+from andersonn.errors import InputError, UsageError, did_you_mean, unknown
+from andersonn.inference.answering import Ready, answers_of, outputs_of
+from andersonn.inference.answers import Answers
 from andersonn.inference.by_geometry import PoreQuestion
-from andersonn.inference.distribution import DistributionCalibration
-from andersonn.inference.early_exit import forward_early_exit
+from andersonn.inference.embedding import embed
 from andersonn.inference.explain import Explanation, explain, explain_groups, of_one_conformer
-from andersonn.inference.forward import Outputs, averaged, forward, how_solved
-from andersonn.inference.model_bundle import ModelBundle, require_task
-from andersonn.inference.moved_thresholds import with_thresholds
-from andersonn.inference.prediction import DomainScore, Failure, Prediction
-from andersonn.inference.warnings import contradiction, notes_of, trained_electrons, voids_of, warnings_of
+from andersonn.inference.model_bundle import ModelBundle
+from andersonn.inference.moved_thresholds import cut_again, with_thresholds
+from andersonn.inference.prediction import Failure, Prediction
+from andersonn.inference.scientist_html import scale_of, scientist_html
+from andersonn.models.ensemble import lead
+from andersonn.progress import Bar, Progress, Silent
 from andersonn.scientists.base import GEOMETRIES, ScientistSpec
-from andersonn.scientists.registry import find, registered, shipped, weights_folder
+from andersonn.scientists.registry import registered, shipped, weights_folder
 from andersonn.structures.conformer_images import images_for
-from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.molecular_graph import MolecularGraph
-from andersonn.structures.readers import USUAL_COLUMNS, Columns, listed, sources, structures_of
+from andersonn.structures.readers import USUAL_COLUMNS, Columns, counted, listed, sources, structures_of
 from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 
 BATCH_SIZE = 256
 """Structures that are read and imaged before a forward pass over all of them."""
-Ready = tuple[str, Structure, list[NodeNeighborImage]]
-"""Name of the input, structure, its image and those of further conformers over which the answer is averaged."""
 
 
 class Predictor:
@@ -72,6 +70,12 @@ class Predictor:
         self.pores: PoreQuestion | None = None
         self.recipe = bundle.config.image
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}: {scale_of(self.task)})"
+
+    def _repr_html_(self) -> str:
+        return scientist_html(self.name, self.task, self.bundle)
+
     @property
     def task(self) -> Task:
         """What answers are about. Where the geometry of pores answers, the network's own is ``bundle.task``."""
@@ -101,6 +105,9 @@ class Predictor:
         """
         if isinstance(name, str) and name in registered():
             return cls.of_spec(registered()[name], device, anytime, geometry)
+        if isinstance(name, str) and not (os.path.dirname(name) or os.path.exists(name)):
+            told = f"there is no scientist {name!r}, and no such folder of a model"
+            raise UsageError("no_model", told, did_you_mean(name, registered()))
         return cls(ModelBundle.load(Path(name), device), str(name), Path(name), anytime)._in(geometry)
 
     @classmethod
@@ -134,8 +141,12 @@ class Predictor:
         raise UsageError("other_geometry", told, "leave the geometry out, or name another model")
 
     def predict(
-        self, inputs: Any, smiles_column: str | None = None, path_column: str | None = None
-    ) -> list[Prediction | Failure]:
+        self,
+        inputs: Any,
+        smiles_column: str | None = None,
+        path_column: str | None = None,
+        progress: bool | Progress = False,
+    ) -> Answers:
         """Answers for files, folders, tables, SMILES, text of files, Structures, ASE and pymatgen objects: a list of them, or
         a single one.
 
@@ -149,9 +160,27 @@ class Predictor:
             inputs: one or many of these.
             smiles_column: of tables, if it has no usual name.
             path_column: of files, relative to the table's own folder.
+            progress: True shows a bar on stderr; or a listener, which is told how many inputs have been read.
         """
-        batches = self._batches(listed(inputs), Columns(smiles_column, path_column))
-        return [answer for batch in batches for answer in self.answer(batch)]
+        columns, inputs = Columns(smiles_column, path_column), listed(inputs)
+        listener = Bar() if progress is True else progress or Silent()
+        if progress:
+            listener.start(self.task.name, counted(inputs, columns))
+        found: list[Prediction | Failure] = []
+        structures: list[Structure | None] = []
+        for batch in self._batches(inputs, columns, (lambda _, done, __: listener.update(done)) if progress else None):
+            found += self.answer(batch)
+            structures += [None if isinstance(item, Failure) else item[1] for item in batch]
+        if progress:
+            listener.finish()
+        return Answers(self.task, found, structures, self._recut)
+
+    def _recut(self, thresholds: Sequence[float]) -> tuple[Task, Callable[[Prediction, Structure], Prediction]]:
+        """The task with other thresholds, and what cuts answers there."""
+        moved = self.with_thresholds(thresholds)
+        if moved.pores is not None:
+            return moved.task, moved.pores.measured
+        return moved.task, lambda answer, _: cut_again(moved.bundle, answer)
 
     def answers(
         self,
@@ -303,97 +332,42 @@ class Predictor:
         ready = [item for item in waiting if not isinstance(item, Failure)]
         if not ready:
             return [item for item in waiting if isinstance(item, Failure)]
-        network, calibration, domain = self.bundle.network, self.bundle.calibration, self.bundle.domain
-        run = forward if self.anytime is None else partial(forward_early_exit, rule=self.anytime, domain=domain)
-        store = ImageStore.from_images([images[0] for _, _, images in ready], self.recipe)
-        outputs = run(network, store, np.arange(len(ready)))
-        conformers = [image for _, _, images in ready for image in images[1:]]
-        if conformers:
-            owner = np.repeat(np.arange(len(ready)), [len(images) - 1 for _, _, images in ready])
-            store = ImageStore.from_images(conformers, self.recipe)
-            outputs = averaged(outputs, run(network, store, np.arange(len(conformers))), owner)
-        generated = np.array([structure.generated_geometry for _, structure, _ in ready])
-        rows = np.array([len(images[0]) for _, _, images in ready])
-        distances = None if domain is None else domain.distance(outputs.states)
-        p = calibration.probabilities(outputs.scores, generated, distances)
-        values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances, rows)
-        predictions = (
-            self._prediction(item, p[k], float(values[k]), intervals[k], outputs.part(np.array([k])),
-                             None if distances is None else float(distances[k]))
-            for k, item in enumerate(ready)
-        )  # fmt: skip
+        predictions = answers_of(self.bundle, self.name, ready, outputs_of(self.bundle, ready, self.anytime))
         return [item if isinstance(item, Failure) else next(predictions) for item in waiting]
 
-    def _prediction(
-        self, item: Ready, probabilities: np.ndarray, value: float, interval: np.ndarray, outputs: Outputs,
-        distance: float | None,
-    ) -> Prediction:  # fmt: skip
-        """The prediction for one structure.
+    def embed(
+        self,
+        inputs: Any,
+        smiles_column: str | None = None,
+        path_column: str | None = None,
+        errors: Literal["nan", "raise"] = "nan",
+    ) -> np.ndarray:
+        """What the network's head reads of each structure: features for a model, a map or a search of neighbors of your own;
+        :mod:`andersonn.inference.embedding` says what they are.
 
         Args:
-            item: the structure and its images.
-            probabilities: of the classes, calibrated, ``[C]``.
-            value: the estimate.
-            interval: its 90 % interval, ``[2]``.
-            outputs: of this structure alone.
-            distance: from the training structures, if the model can tell.
+            inputs: as for :meth:`predict`. Rows are in the order of its answers: one for each structure.
+            smiles_column: as for :meth:`predict`.
+            path_column: as for :meth:`predict`.
+            errors: ``"nan"``: what cannot be read gets a row of NaN, and the others are embedded all the same; ``"raise"``: it
+                is an error.
+
+        Returns:
+            Features, float32 ``[n, d]``; d is :attr:`n_features`.
+
+        Raises:
+            InputError: an input cannot be read, and ``errors`` is ``"raise"``.
+            UsageError: ``errors`` is neither.
+
+        Examples:
+            >>> import andersonn as an
+            >>> an.Scientist.load("polarity").embed(["CCO", "CC#N"]).shape
+            (2, 129)
         """
-        name, structure, images = item
-        task, domain, network = self.bundle.task, self.bundle.domain, self.bundle.network
-        solve = how_solved(outputs, network.solver_name, self.bundle.config.model)
-        trained = trained_electrons(self.bundle, structure)
-        place = None if domain is None or distance is None else DomainScore(distance, domain.limit, trained)
-        k = int(probabilities.argmax())
-        warnings = tuple(warnings_of(self.bundle, structure, images, solve, place))
-        # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.
-        one = isinstance(self.bundle.calibration, DistributionCalibration)
-        if task.answer == "class" and not one and sum(value >= cut for cut in task.thresholds) != k:
-            told = contradiction(task, k, float(probabilities[k]), value, interval)
-            warnings += (told,) if told else ()
-        return Prediction(
-            input=name,
-            id=structure.id,
-            formula=structure.formula,
-            task=task.name,
-            label=task.classes[k],
-            probabilities=dict(zip(task.classes, probabilities.tolist(), strict=True)),
-            calibrated=self.bundle.calibration.fitted,
-            quantity=task.quantity,
-            value=value,
-            interval90=(float(interval[0]), float(interval[1])),
-            thresholds=task.thresholds,
-            model=self.name,
-            n_atoms=len(structure),
-            solver=solve,
-            notes=tuple(notes_of(self.bundle, structure, images)),
-            warnings=warnings,
-            voids=voids_of(images[0]),
-            domain=place,
-            kind=task.answer,
-        )
+        batches = self._batches(listed(inputs), Columns(smiles_column, path_column))
+        return embed(self.bundle, batches, errors)
 
-
-def load_for(
-    task: str,
-    model: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
-    anytime: bool = False,
-    geometry: str | None = None,
-) -> Predictor:
-    """The model of a task, or the model in a folder, which must be of that task.
-
-    Args:
-        task: name of the task, or the Python file that declares it.
-        model: folder that ``train`` wrote; None: the weights that the task's declaration names.
-        device: it runs on.
-        anytime: see :class:`Predictor`.
-        geometry: see :meth:`Predictor.load`.
-
-    Raises:
-        UsageError: there is no such task or model, the model is for another task, or it cannot read molecules so.
-    """
-    if model is None:
-        return Predictor.of_spec(find(task), device, anytime, geometry)
-    found = Predictor.load(Path(model), device, anytime, geometry)
-    require_task(found.task.name, task, model)
-    return found
+    @property
+    def n_features(self) -> int:
+        """d: how many features :meth:`embed` gives of a structure."""
+        return lead(self.bundle.network).n_features

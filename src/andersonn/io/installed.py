@@ -19,6 +19,7 @@ EXTRAS = {
     "energy": {"codecarbon": "codecarbon", "nvidia-ml-py": "pynvml"},
     "label": {"pyscf": "pyscf", "pyzeo": "pyzeo", "tblite": "tblite"},
     "materials-project": {"mp-api": "mp_api"},
+    "notebook": {"ipykernel": "ipykernel", "pandas": "pandas"},
     "peers": {"torchdeq": "torchdeq", "jaxopt": "jaxopt", "jax": "jax"},
     "web": {
         "fastapi": "fastapi",

@@ -98,6 +98,12 @@ class EquilibriumNetwork(nn.Module):
             self.dipole.set_units(unit, cuts)
 
     @property
+    def n_features(self) -> int:
+        """S: width of the input of the head."""
+        first = self.dipole.to_spread[0] if self.config.head == "dipole" else self.head[0]
+        return cast("nn.Linear", first).in_features
+
+    @property
     def solver_name(self) -> str:
         """Name of the solver, or of the stack, as predictions give it."""
         return self.equilibrium.name if isinstance(self.equilibrium, Stack) else self.equilibrium.solver.name

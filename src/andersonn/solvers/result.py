@@ -55,6 +55,11 @@ class Trace:
         evaluations, samples = self.residual.shape
         return f"Trace({evaluations} evaluations, {samples} samples, {float(self.seconds[-1]):.3g} s)"
 
+    def _repr_html_(self) -> str:
+        from andersonn.solvers.trace_plot import html_of
+
+        return html_of(self.residual, repr(self))
+
     def plot(self, ax: Axes | None = None, lines: int = 12) -> Axes:
         """Draws residuals against evaluations, the residual axis logarithmic; needs matplotlib.
 
@@ -125,6 +130,11 @@ class FixedPoint:
         return (
             f"FixedPoint({', '.join(ends)}, {self.evaluations} evaluations, residual ≤ {self._largest_residual():.1e})"
         )
+
+    def _repr_html_(self) -> str:
+        from andersonn.solvers.trace_plot import html_of
+
+        return html_of(self.trace.residual, self.describe())
 
     def _largest_residual(self) -> float:
         if not len(self.residual):

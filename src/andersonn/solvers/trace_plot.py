@@ -1,7 +1,8 @@
-"""The picture of a trace: residuals against evaluations."""
+"""The picture of a trace: residuals against evaluations, as a plot or as a small drawing for a notebook."""
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 COLOR, GRID = "#0072B2", "#e4e7eb"
 BANDS = ((0.0, 1.0, 0.15, "all samples"), (0.25, 0.75, 0.3, "middle half"))
 """Quantiles between which a band lies, its opacity and its label."""
+WIDTH, HEIGHT, LEFT, BOTTOM = 260, 110, 34, 18
+"""Pixels of the small drawing, and of its margins for numbers."""
 
 
 def draw(residual: Tensor, ax: Axes | None, lines: int) -> Axes:
@@ -63,3 +66,39 @@ def _draw_bands(ax: Axes, evaluations: np.ndarray, values: np.ndarray) -> None:
         ax.fill_between(evaluations, *ends, color=COLOR, alpha=opacity, linewidth=0, label=label)
     ax.plot(evaluations, np.nanmedian(values, axis=1), color=COLOR, linewidth=1.6, label="median")
     ax.legend(frameon=False, fontsize="small", title=f"{values.shape[1]} samples", title_fontsize="small")
+
+
+def html_of(residual: Tensor, words: str) -> str:
+    """A small drawing of residuals ``[T, B]`` beside words: the median, and a band over all samples."""
+    drawing = _svg(residual.numpy())
+    paper = "background:#fff;border:1px solid #d9dde2;border-radius:4px;line-height:0;flex:none"
+    framed = f'<div style="{paper}">{drawing}</div>' if drawing else ""
+    return f'<div style="display:flex;gap:12px;align-items:center">{framed}<div>{escape(words)}</div></div>'
+
+
+def _svg(residual: np.ndarray) -> str:
+    """The drawing; empty where there is nothing to draw."""
+    values = np.where(np.isfinite(residual) & (residual > 0), residual, np.nan)
+    rows = np.flatnonzero(~np.isnan(values).all(axis=1))
+    if not len(rows):
+        return ""
+    low, middle, high = np.log10(np.nanquantile(values[rows], [0.0, 0.5, 1.0], axis=1))
+    bottom, top = np.floor(low.min()), max(np.ceil(high.max()), np.floor(low.min()) + 1)
+    x = LEFT + (WIDTH - LEFT - 8) * rows / max(len(residual) - 1, 1)
+
+    def points(line: np.ndarray) -> list[str]:
+        y = 8 + (HEIGHT - BOTTOM - 8) * (top - line) / (top - bottom)
+        return [f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)]
+
+    band = " ".join([*points(low), *points(high)[::-1]])
+    style = 'font-size="9" fill="#52606d" font-family="sans-serif"'
+    numbers = "".join(
+        f'<text x="{LEFT - 4}" y="{y:.0f}" text-anchor="end" {style}>1e{power:.0f}</text>'
+        for power, y in ((top, 12), (bottom, HEIGHT - BOTTOM + 3))
+    )
+    count = f'<text x="{WIDTH - 8}" y="{HEIGHT - 5}" text-anchor="end" {style}>{len(residual)} evaluations</text>'
+    frame = f'<path d="M{LEFT},6V{HEIGHT - BOTTOM}H{WIDTH - 6}" fill="none" stroke="#9aa5b1"/>'
+    line = f'<polyline points="{" ".join(points(middle))}" fill="none" stroke="{COLOR}" stroke-width="1.6"/>'
+    area = f'<polygon points="{band}" fill="{COLOR}" fill-opacity=".18"/>'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}">'
+    return f"{head}<title>relative residual</title>{frame}{area}{line}{numbers}{count}</svg>"

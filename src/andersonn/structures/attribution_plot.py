@@ -8,7 +8,18 @@ import numpy as np
 
 from andersonn.structures import elements
 from andersonn.structures.graph import AtomBondGraph
-from andersonn.structures.picture import FAINT, INK, ball, bond_segments, cell_edges, frame, inside, project, with_faces
+from andersonn.structures.picture import (
+    FAINT,
+    INK,
+    ball,
+    bond_segments,
+    cell_edges,
+    facing,
+    frame,
+    inside,
+    seen,
+    with_faces,
+)
 from andersonn.structures.structure import Structure
 
 if TYPE_CHECKING:
@@ -31,8 +42,17 @@ LENGTH_PER_D = 0.6
 """Å on paper for 1 D, up to the size of the molecule."""
 
 
+SIZE = (11.0, 5.6)
+"""Inches of the picture."""
+
+
 def draw_contributions(
-    structure: Structure, values: np.ndarray, title: str, quantity: str, arrow: np.ndarray | None = None
+    structure: Structure,
+    values: np.ndarray,
+    title: str,
+    quantity: str,
+    arrow: np.ndarray | None = None,
+    figure: Figure | None = None,
 ) -> Figure:
     """The structure with its atoms in colors and names, and bars of the largest contributions.
 
@@ -42,13 +62,14 @@ def draw_contributions(
         title: of the picture.
         quantity: what is contributed, with its unit.
         arrow: the dipole moment of a molecule, D, ``[3]``, drawn from the negative to the positive end.
+        figure: an empty one to draw in; None: a new one.
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11.0, 5.6), layout="constrained", facecolor="white")
+    figure = figure or Figure(figsize=SIZE, layout="constrained", facecolor="white")
     left, right = figure.subplots(1, 2, width_ratios=[1.9, 1.0])
     span = max(float(np.abs(values).max()), LEAST)
     scale = Normalize(-span, span)
@@ -66,6 +87,15 @@ def draw_contributions(
     return figure
 
 
+def colors_of(values: np.ndarray) -> list[str]:
+    """The color of each contribution, such as ``"#b2182b"``: red adds, blue subtracts, as in :func:`draw_contributions`."""
+    from matplotlib import colormaps
+    from matplotlib.colors import Normalize, to_hex
+
+    span = max(float(np.abs(values).max()), LEAST)
+    return [to_hex(color) for color in colormaps[PALETTE](Normalize(-span, span)(values))]
+
+
 def atom_name(structure: Structure, atom: int) -> str:
     """An atom's symbol and its number, counted from 0."""
     return f"{elements.symbols()[structure.Z[atom]]}{atom}"
@@ -74,15 +104,15 @@ def atom_name(structure: Structure, atom: int) -> str:
 def _atoms(axes: Axes, structure: Structure, values: np.ndarray, largest: np.ndarray, scale: Normalize) -> None:
     from matplotlib import colormaps
 
-    turn = _facing(structure)
+    turn = facing(structure)
     xyz, shown = with_faces(structure)
-    flat, depth = _seen(xyz, turn)
+    flat, depth = seen(xyz, turn)
     radius = (0.36 if turn is not None else 0.5) * elements.column("covalent_radius_A")[structure.Z[shown]]
     radius = np.maximum(radius, 0.22)
     cell_edges(axes, structure)
     for segments, color, width in zip(_bonds(structure), (FAINT, INK), (1.0, 1.8), strict=True):
         for ends in segments:
-            axes.plot(*_seen(np.stack(ends), turn)[0].T, color=color, linewidth=width, zorder=2)
+            axes.plot(*seen(np.stack(ends), turn)[0].T, color=color, linewidth=width, zorder=2)
     colors = colormaps[PALETTE](scale(values))[:, :3]
     for k in np.argsort(depth):
         ball(axes, flat[k], radius[k], colors[shown[k]], depth[k])
@@ -94,8 +124,8 @@ def _atoms(axes: Axes, structure: Structure, values: np.ndarray, largest: np.nda
 
 def _arrow(axes: Axes, structure: Structure, dipole: np.ndarray) -> None:
     """The dipole moment, below the molecule."""
-    flat = _seen(structure.xyz, _facing(structure))[0]
-    along = _seen(dipole[None], _facing(structure))[0][0]
+    flat = seen(structure.xyz, facing(structure))[0]
+    along = seen(dipole[None], facing(structure))[0][0]
     size = float(np.linalg.norm(dipole))
     length = min(LENGTH_PER_D * size, max(float(np.ptp(flat, axis=0).max()), 2.0))
     half = 0.5 * length * along / size  # shorter where it points out of the paper
@@ -145,22 +175,6 @@ def _widen(axes: Axes, flat: np.ndarray) -> None:
     axes.update_datalim([middle - 0.5 * SMALLEST, middle + 0.5 * SMALLEST])
 
 
-def _facing(structure: Structure) -> np.ndarray | None:
-    """For a molecule, axes ``[3, 3]`` that lay it flat on the paper, its longest extent level; None for a crystal."""
-    if structure.periodic:
-        return None
-    _, _, axes = np.linalg.svd(structure.xyz - structure.xyz.mean(axis=0), full_matrices=True)
-    return axes
-
-
-def _seen(points: np.ndarray, turn: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Screen coordinates and depth."""
-    if turn is None:
-        return project(points)
-    turned = points @ turn.T
-    return turned[:, :2], turned[:, 2]
-
-
 def _bonds(structure: Structure) -> tuple[list, list]:
     """Bonds that leave the cell, as stubs, and those within."""
     within, stubs = bond_segments(AtomBondGraph.from_structure(structure), inside(structure))
@@ -178,10 +192,17 @@ def _bars(axes: Axes, structure: Structure, values: np.ndarray, largest: np.ndar
     axes.set_xlim(*np.array([-1.18, 1.18]) * max(float(np.abs(values).max()), LEAST))
     for k, value in zip(place, values[largest], strict=True):
         side = "left" if value >= 0 else "right"
-        axes.annotate(f"{value:+.2g}" if abs(value) < 0.1 else f"{value:+.2f}", (value, k), (3 if value >= 0 else -3, 0), textcoords="offset points",
+        axes.annotate(_spelled(value), (value, k), (3 if value >= 0 else -3, 0), textcoords="offset points",
                       ha=side, va="center", fontsize=8, color=INK)  # fmt: skip
     axes.set_title("largest contributions" if len(values) > len(largest) else "contributions", fontsize=10, color=INK)
     axes.locator_params(axis="x", nbins=6)
     axes.tick_params(length=0, labelsize=9, colors=INK)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
+
+
+def _spelled(value: float) -> str:
+    """A contribution with two digits that matter; what is zero but for rounding is 0."""
+    if abs(value) < LEAST:
+        return "0"
+    return f"{value:+.2g}" if abs(value) < 0.1 else f"{value:+.2f}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from andersonn.structures.attribution_plot import LEAST, NAMED, PALETTE
+from andersonn.structures.attribution_plot import LEAST, NAMED, PALETTE, SIZE
 from andersonn.structures.group_replacement import mol_of
 from andersonn.structures.molecular_graph import MolecularGraph
 from andersonn.structures.picture import INK
@@ -31,7 +31,9 @@ MOST_PIXELS, LEAST_PIXELS = (2000, 1400), (900, 600)
 SVG_SIZE = (460, 320)
 
 
-def draw_groups(graph: MolecularGraph, groups: Groups, title: str, quantity: str) -> Figure:
+def draw_groups(
+    graph: MolecularGraph, groups: Groups, title: str, quantity: str, figure: Figure | None = None
+) -> Figure:
     """The molecule with its groups in colors, and bars of the largest contributions.
 
     Args:
@@ -39,12 +41,13 @@ def draw_groups(graph: MolecularGraph, groups: Groups, title: str, quantity: str
         groups: positive ones become red, negative ones blue.
         title: of the picture.
         quantity: what is contributed, with its unit.
+        figure: an empty one to draw in; None: a new one.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
     from matplotlib.image import imread
 
-    figure = Figure(figsize=(11.0, 5.6), layout="constrained", facecolor="white")
+    figure = figure or Figure(figsize=SIZE, layout="constrained", facecolor="white")
     left, right = figure.subplots(1, 2, width_ratios=[1.9, 1.0])
     scale = _scale(groups)
     picture = _trimmed(imread(io.BytesIO(_drawn(graph, groups, scale, MOST_PIXELS, vector=False))))

@@ -37,7 +37,7 @@ FARTHER = (3.1, 3.9, 4.7, 5.3, 5.9, 6.5)
 """The same of two atoms with 2, 3, … bonds between them; the last also for more."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MolecularGraph(Structure):
     """A molecule by its bonds alone. Its first atoms are the nodes: all but the hydrogens that are bonded to another atom,
     which come last and are told by a number of their atom. There are no positions: ``xyz`` is NaN.

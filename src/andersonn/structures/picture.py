@@ -10,6 +10,7 @@ import numpy as np
 from andersonn.structures import elements
 from andersonn.structures.graph import AtomBondGraph
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.skeletal import molecule_of, skeletal_pixels
 from andersonn.structures.structure import Structure
 
 if TYPE_CHECKING:
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 
 VIEW = np.radians([-72.0, 12.0])
 """Tilt about x, then turn about the vertical, of the view on a structure."""
+ENDINGS = (".png", ".svg", ".pdf")
+"""Kinds of files that pictures are written to."""
 MOST_DRAWN = 400
 """Larger structures are drawn without bonds to neighboring cells, to stay readable."""
 SYMBOL_ROWS = 14
 """Images of at most this many rows show the neighbor's symbol in each pixel."""
 TALLEST_IMAGE, ROW_HEIGHT = 0.56, 0.11
 """Height of the image over its width, at most, and per row: the pixels of a small image are not stretched."""
+PIXELS = 1200
+"""Width and height of the skeletal formula, which is scaled down."""
 INK, FAINT = "#1f2933", "#9aa5b1"
 
 
@@ -45,17 +50,39 @@ def draw(structure: Structure, recipe: ImageRecipe | None = None) -> Figure:
     return figure
 
 
-def png(figure: Figure, dpi: int = 130) -> bytes:
-    """A figure as a PNG file's content."""
+def written(figure: Figure, ending: str, dpi: int = 130) -> bytes:
+    """A figure as the content of a file.
+
+    Args:
+        figure: the picture.
+        ending: one of :data:`ENDINGS`. SVG and PDF hold lines and letters as such, and the same figure gives the same bytes.
+        dpi: pixels an inch, of PNG.
+    """
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    stream = BytesIO()
-    FigureCanvasAgg(figure).print_figure(stream, dpi=dpi, format="png")
+    stream, kind = BytesIO(), ending.lower().removeprefix(".")
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    with rc_context({"svg.hashsalt": "andersonn", "svg.fonttype": "none"}):
+        FigureCanvasAgg(figure).print_figure(stream, dpi=dpi, format=kind, metadata=undated)
     return stream.getvalue()
 
 
+def png(figure: Figure, dpi: int = 130) -> bytes:
+    """A figure as a PNG file's content."""
+    return written(figure, ".png", dpi)
+
+
 def draw_structure(axes: Axes, structure: Structure) -> None:
-    """Atoms as shaded balls in element colors and the edges of the cell, seen slightly from above."""
+    """A molecule as its skeletal formula; a crystal, and a molecule whose bonds are not known, as shaded balls in element colors
+    with the edges of the cell, seen slightly from above.
+    """
+    mol = molecule_of(structure)
+    if mol is not None:
+        axes.imshow(skeletal_pixels(mol, PIXELS, PIXELS), interpolation="lanczos")
+        axes.axis("off")
+        axes.set_title("structure (molecule)", fontsize=10, color=INK)
+        return
     xyz, shown = with_faces(structure)
     Z = structure.Z[shown]
     flat, depth = project(xyz)
@@ -163,6 +190,22 @@ def project(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     about_z = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
     about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
     turned = points @ (about_x @ about_z).T
+    return turned[:, :2], turned[:, 2]
+
+
+def facing(structure: Structure) -> np.ndarray | None:
+    """For a molecule, axes ``[3, 3]`` that lay it flat on the paper, its longest extent level; None for a crystal."""
+    if structure.periodic:
+        return None
+    _, _, axes = np.linalg.svd(structure.xyz - structure.xyz.mean(axis=0), full_matrices=True)
+    return axes
+
+
+def seen(points: np.ndarray, turn: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Screen coordinates ``[n, 2]`` and depth ``[n]``, along the axes of :func:`facing`, or else as :func:`project` has them."""
+    if turn is None:
+        return project(points)
+    turned = points @ turn.T
     return turned[:, :2], turned[:, 2]
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.io.deferred import Deferred
 from andersonn.structures import elements
 from andersonn.structures.alternatives import is_resolving, kept, told
 from andersonn.structures.neighbors import pairs_within
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_shown = Deferred("andersonn.structures.shown")  # it stands on this file
 OVERLAP_FRACTION = 0.5
 """Two atoms overlap if they are closer than this fraction of the sum of their covalent radii, or than :data:`OVERLAP_FLOOR`."""
 OVERLAP_FLOOR = 0.5
@@ -31,7 +36,7 @@ FARTHEST_BOND = 1.25
 NOBLE = {2, 10, 18, 36, 54, 86}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Structure:
     """Atoms in space: a molecule (``cell=None``) or a periodic crystal.
 
@@ -116,6 +121,23 @@ class Structure:
     def formula(self) -> str:
         """Molecule: Hill formula (``"C6H6"``). Crystal: reduced formula, elements by rising electronegativity."""
         return elements.hill_formula(self.Z) if self.cell is None else elements.formula(self.Z)
+
+    def __repr__(self) -> str:
+        return _shown.line_of(self)
+
+    def _repr_html_(self) -> str:
+        return _shown.html_of(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draws the structure: a molecule as its skeletal formula, a crystal as balls in the cell.
+
+        Args:
+            ax: matplotlib axes to draw in; None: those of a new figure.
+
+        Returns:
+            The axes.
+        """
+        return _shown.plot(self, ax)
 
 
 def without(structure: Structure, atoms: Any) -> Structure:

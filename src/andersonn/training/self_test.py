@@ -101,7 +101,7 @@ def _answers(scientist: Predictor, inputs: dict[str, str]) -> list[Prediction | 
                 continue
             sources.append(Path(place, name))
             sources[-1].write_text(text, encoding="utf-8")
-        return scientist.predict(sources)
+        return list(scientist.predict(sources))
 
 
 def _wrong(case: dict[str, Any], answer: Prediction | Failure, tolerance: float) -> str:

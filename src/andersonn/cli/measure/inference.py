@@ -17,6 +17,7 @@ from andersonn.cli.measure.shared import (
     save,
     tell,
 )
+from andersonn.cli.task_list import tasks_like
 
 HELP = """Compares predictions of your model with Anderson, with the automatic choice, and with Picard iteration.
 
@@ -26,7 +27,7 @@ Example: andersonn measure inference conduction --data crystals.parquet --limit 
 
 
 def inference(
-    task: str = typer.Argument(help="Task, such as conduction."),
+    task: str = typer.Argument(metavar="TASK", autocompletion=tasks_like, help="Task, such as conduction."),
     data: list[Path] = typer.Option(..., help="Parquet file of structures; may be repeated."),
     model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     limit: int | None = typer.Option(None, min=1, help="Only so many structures, drawn by --seed."),
@@ -43,7 +44,7 @@ def inference(
 ) -> None:
     """Runs the comparison."""
     from andersonn.data.merging import read_records
-    from andersonn.inference.predictor import load_for
+    from andersonn.inference.loading import load_for
     from andersonn.measuring import inference as comparison
     from andersonn.measuring.report import inference_rows
 

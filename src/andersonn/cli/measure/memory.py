@@ -11,6 +11,7 @@ import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json
 from andersonn.cli.measure.shared import DEVICE, OUT, THREADS, require_device, require_writable, save, show
+from andersonn.cli.task_list import tasks_like
 
 HELP = """Peak memory of a training step by depth: the equilibrium layer compared with explicit stacks of the same cell.
 
@@ -26,7 +27,9 @@ UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB
 
 
 def memory(
-    task: str | None = typer.Argument(None, help="Task, such as conduction."),
+    task: str | None = typer.Argument(
+        None, metavar="TASK", autocompletion=tasks_like, help="Task, such as conduction."
+    ),
     depths: str | None = typer.Option(None, help="Such as 1,10,100; default: 1,2,5,10,20,50,100,200."),
     data: list[Path] | None = typer.Option(None, help="Parquet file of structures; may be repeated."),
     model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),

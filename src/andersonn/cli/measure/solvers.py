@@ -9,6 +9,7 @@ import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format, print_csv, print_json, tell
 from andersonn.cli.measure.shared import DEVICE, THREADS, require_device, require_writable, show
+from andersonn.cli.task_list import tasks_like
 
 HELP = """The solvers of this package side by side: evaluations of f, time and status.
 
@@ -30,7 +31,9 @@ class Set(StrEnum):
 
 
 def solvers(
-    task: str | None = typer.Argument(None, help="Task whose model's cell is solved, such as conduction."),
+    task: str | None = typer.Argument(
+        None, metavar="TASK", autocompletion=tasks_like, help="Task whose model's cell is solved, such as conduction."
+    ),
     set: Set = typer.Option(Set.quick, "--set", help="quick: few runs, small. full: all precisions and batches."),
     problem: list[str] | None = typer.Option(None, help="Only this standard problem; may be given several times."),
     data: list[Path] | None = typer.Option(None, help="Parquet file of structures; may be repeated."),

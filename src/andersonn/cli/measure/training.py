@@ -8,6 +8,7 @@ import typer
 
 from andersonn.cli.console import FORMAT, Bars, Format
 from andersonn.cli.measure.shared import ENERGY, OUT, THREADS, require_device, require_writable, save, tell
+from andersonn.cli.task_list import tasks_like
 
 HELP = """Trains your network twice on your data: with Anderson in both passes, and with Picard iteration in both.
 
@@ -18,7 +19,7 @@ Example: andersonn measure training conduction --data crystals.parquet --epochs 
 
 
 def training(
-    task: str = typer.Argument(help="Task, such as conduction."),
+    task: str = typer.Argument(metavar="TASK", autocompletion=tasks_like, help="Task, such as conduction."),
     overrides: list[str] | None = typer.Argument(None, metavar="[KEY=VALUE]...", help="Options, as for train."),
     data: list[Path] = typer.Option(..., help="Parquet file of records; may be repeated."),
     config: Path | None = typer.Option(None, help="TOML or JSON file of options."),

@@ -21,7 +21,7 @@ from andersonn.structures.readers.content import (
     printable,
 )
 from andersonn.structures.readers.files import read_content, read_each, read_file
-from andersonn.structures.readers.inputs import listed, one_structure, sources, structures_of
+from andersonn.structures.readers.inputs import counted, listed, one_structure, sources, structures_of
 from andersonn.structures.readers.molecules.smiles import Smiles, from_smiles
 from andersonn.structures.readers.objects import as_structure
 from andersonn.structures.readers.tables.columns import USUAL_COLUMNS, Columns
@@ -34,6 +34,7 @@ __all__ = [
     "Columns",
     "Smiles",
     "as_structure",
+    "counted",
     "find_files",
     "format_of",
     "from_smiles",

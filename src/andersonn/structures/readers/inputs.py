@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -57,6 +57,11 @@ def listed(inputs: Any) -> Iterable[Any]:
     )
     one = one or isinstance(inputs, Table) or _is_table(inputs) or _is_numbers(inputs)
     return [inputs] if one or hasattr(inputs, "get_positions") or hasattr(inputs, "cart_coords") else inputs
+
+
+def counted(inputs: Iterable[Any], columns: Columns = USUAL_COLUMNS) -> int:
+    """How many inputs :func:`sources` will give; 0 where that cannot be known before they are read: of a stream."""
+    return sum(1 for _ in sources(inputs, columns)) if isinstance(inputs, Sized) else 0
 
 
 def sources(inputs: Iterable[Any], columns: Columns = USUAL_COLUMNS) -> Iterator[tuple[str, Any]]:
