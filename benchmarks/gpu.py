@@ -22,7 +22,7 @@ from andersonn import Anderson, Broyden, Equilibrium, ForwardIteration
 from andersonn.data.store import ImageStore
 from andersonn.demo.experiment import demo_records
 from andersonn.errors import InputError
-from andersonn.inference.predictor import load_for
+from andersonn.inference.loading import load_for
 from andersonn.io.files import write_text
 from andersonn.measuring.clock import waiter
 from andersonn.measuring.contenders import FORWARD, contenders

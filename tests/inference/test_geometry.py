@@ -13,7 +13,7 @@ from andersonn import Records, Scientist, ScientistSpec
 from andersonn.cli.main import app
 from andersonn.config import TrainConfig, config_of
 from andersonn.errors import UsageError
-from andersonn.inference.predictor import load_for
+from andersonn.inference.loading import load_for
 from andersonn.scientists.base import GEOMETRIES, GeometryVariant
 from andersonn.scientists.registry import find, shipped
 from andersonn.structures.readers.molecules import embedding

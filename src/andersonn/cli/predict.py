@@ -91,14 +91,13 @@ def predict(
         find(task)
     if not (inputs or smiles):
         raise UsageError("no_input", "there is nothing to predict", "give files, folders, - or --smiles")
-    from andersonn.inference.predictor import load_for
+    from andersonn.inference.loading import load_for
     from andersonn.structures.pores.columns import IN_CSV
     from andersonn.structures.readers import Columns, Smiles
 
     columns = Columns(smiles_column, path_column)
     asked = question(task, model, convention, radii, classes, strip_guests, clean)
-    scientist = load_for(task, model, anytime=anytime, geometry=geometry)
-    scientist = scientist if asked is None else scientist.about_pores(asked)
+    scientist = load_for(task, model, anytime=anytime, geometry=geometry).asked(asked)
     if thresholds is not None:
         scientist = scientist.with_thresholds(_numbers(thresholds))
     failures: list[Failure] = []

@@ -21,12 +21,12 @@ from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import forward_early_exit
 from andersonn.inference.explain import Explanation, explain, explain_groups, of_one_conformer
 from andersonn.inference.forward import Outputs, averaged, forward, how_solved
-from andersonn.inference.model_bundle import ModelBundle, require_task
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.moved_thresholds import with_thresholds
 from andersonn.inference.prediction import DomainScore, Failure, Prediction
 from andersonn.inference.warnings import contradiction, notes_of, trained_electrons, voids_of, warnings_of
 from andersonn.scientists.base import GEOMETRIES, ScientistSpec
-from andersonn.scientists.registry import find, registered, shipped, weights_folder
+from andersonn.scientists.registry import registered, shipped, weights_folder
 from andersonn.structures.conformer_images import images_for
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.molecular_graph import MolecularGraph
@@ -81,6 +81,10 @@ class Predictor:
         """The same model, beside answers by the geometry of pores."""
         (other := copy(self)).pores = question
         return other
+
+    def asked(self, question: PoreQuestion | None) -> Self:
+        """The same model, beside answers to another question about pores, if there is one; else itself."""
+        return self if question is None else self.about_pores(question)
 
     @classmethod
     def load(
@@ -211,6 +215,14 @@ class Predictor:
                 yield item if isinstance(item, Failure) else self._explanation(item, progress)
 
     def _explanation(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
+        """The explanation of one answer. Where the geometry of pores answers, the contributions are to the network's."""
+        found = self._by_network(item, progress)
+        if self.pores is None or isinstance(found, Failure):
+            return found
+        answer = self.completed(found.prediction, item)
+        return answer if isinstance(answer, Failure) else self.pores.explained(found, answer)
+
+    def _by_network(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
         name, structure, images = item
         (prediction,) = self.network_answers([item])
         assert isinstance(prediction, Prediction)  # what has images gets one
@@ -295,8 +307,16 @@ class Predictor:
 
     def answer(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
         """One answer for each of what :meth:`images` gave, in their order, by one forward pass over all structures."""
-        found = self.network_answers(waiting)
-        return found if self.pores is None else list(map(self.pores.answered, found, waiting))
+        return list(map(self.completed, self.network_answers(waiting), waiting))
+
+    def completed(self, network: Prediction | Failure, item: Ready | Failure) -> Prediction | Failure:
+        """The answer to one of what :meth:`images` gave: the network's, unless the geometry of pores answers.
+
+        Args:
+            network: what :meth:`network_answers` gave for it.
+            item: that was asked about.
+        """
+        return network if self.pores is None else self.pores.answered(network, item)
 
     def network_answers(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
         """Like :meth:`answer`, always by the network."""
@@ -371,29 +391,3 @@ class Predictor:
             domain=place,
             kind=task.answer,
         )
-
-
-def load_for(
-    task: str,
-    model: str | os.PathLike[str] | None = None,
-    device: str = "cpu",
-    anytime: bool = False,
-    geometry: str | None = None,
-) -> Predictor:
-    """The model of a task, or the model in a folder, which must be of that task.
-
-    Args:
-        task: name of the task, or the Python file that declares it.
-        model: folder that ``train`` wrote; None: the weights that the task's declaration names.
-        device: it runs on.
-        anytime: see :class:`Predictor`.
-        geometry: see :meth:`Predictor.load`.
-
-    Raises:
-        UsageError: there is no such task or model, the model is for another task, or it cannot read molecules so.
-    """
-    if model is None:
-        return Predictor.of_spec(find(task), device, anytime, geometry)
-    found = Predictor.load(Path(model), device, anytime, geometry)
-    require_task(found.task.name, task, model)
-    return found

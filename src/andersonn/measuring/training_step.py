@@ -16,7 +16,8 @@ from andersonn.data.records import Records
 from andersonn.data.store import ImageStore, image_store
 from andersonn.errors import UsageError
 from andersonn.implicit import Equilibrium, ImplicitGradient
-from andersonn.inference.predictor import Predictor, load_for
+from andersonn.inference.loading import load_for
+from andersonn.inference.predictor import Predictor
 from andersonn.measuring.contenders import FORWARD, contenders
 from andersonn.measuring.instrumented import require_equilibrium
 from andersonn.models import ImageBatch, SolverConfig, lead

@@ -43,7 +43,7 @@ def inference(
 ) -> None:
     """Runs the comparison."""
     from andersonn.data.merging import read_records
-    from andersonn.inference.predictor import load_for
+    from andersonn.inference.loading import load_for
     from andersonn.measuring import inference as comparison
     from andersonn.measuring.report import inference_rows
 
