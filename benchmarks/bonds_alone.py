@@ -23,10 +23,10 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdFingerprintGenerator
 
 from andersonn import Scientist
-from andersonn.structures.descriptors import composition_features
 from andersonn.data.merging import read_records
 from andersonn.data.splits import SplitRule, split_of
 from andersonn.scientists.registry import find
+from andersonn.structures.descriptors import composition_features
 from andersonn.structures.readers import Smiles
 from andersonn.structures.readers.molecules.smiles import atomic_numbers
 

@@ -87,7 +87,7 @@ def show(name: str, own: str, found: dict[str, object]) -> None:
         mine = np.array(test["computed"][convention])
         asked = [PoreQuestion.of(SCIENTIST, classes, convention=convention) for classes in CLASSES]
         of_width, of_pld = (
-            np.mean([q.distribution(*row)[0].argmax() for row in mine] == q.task.class_of(published(q, labels)))
+            np.mean([q.distribution(*row)[0].argmax() for row in mine] == q.task.class_of(q.published(labels)))
             for q in asked
         )
         errors = np.abs(mine - labels).mean(axis=0)
@@ -97,13 +97,6 @@ def show(name: str, own: str, found: dict[str, object]) -> None:
     print(f"  quantiles of what is left, n = {len(left)} of the other sides:")
     for name, values in zip(DIAMETERS, left.T, strict=True):
         print(f"    {name}: " + ", ".join(f"{q:.4f}" for q in np.quantile(values, LEVELS)))
-
-
-def published(question: PoreQuestion, labels: np.ndarray) -> np.ndarray:
-    """The quantity of a question of published PLD and LCD ``[n, 2]``."""
-    if not question.task.zero_is_class:
-        return labels[:, 0]
-    return np.where(labels[:, 0] < question.options.access_A, 0.0, labels[:, 1])
 
 
 if __name__ == "__main__":

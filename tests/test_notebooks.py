@@ -39,7 +39,9 @@ def test_a_notebook_runs_and_shows_what_it_showed(path):
 
 
 def test_there_are_notebooks():
-    assert {"five_minutes", "screening", "construct", "equilibrium_layer", "does_anderson_pay"} <= {path.stem for path in NOTEBOOKS}
+    assert {"five_minutes", "screening", "construct", "equilibrium_layer", "does_anderson_pay"} <= {
+        path.stem for path in NOTEBOOKS
+    }
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -64,10 +64,14 @@ def test_quantiles_are_in_order():
 
 @pytest.mark.parametrize(
     ("name", "label", "width"),
-    [("HKUST-1", "supermicroporous", 13.2), ("FAU", "supermicroporous", 10.6), ("SOD", "nonporous", 0.0)],
-)
+    [
+        ("HKUST-1", "supermicroporous", 13.2), ("FAU", "supermicroporous", 10.6), ("SOD", "nonporous", 0.0),
+        ("ZIF-8", "supermicroporous", 11.4), ("MIL-47", "supermicroporous", 7.7), ("MFI", "ultramicroporous", 6.2),
+    ],
+)  # fmt: skip
 def test_well_known_frameworks(porosity, name, label, width):
     (answer,) = porosity.predict([framework(name)])
+    assert any("closed cavities" in note for note in answer.notes) == (name == "SOD")
     assert answer.label == label
     assert answer.value == pytest.approx(width, abs=0.3)
     assert answer.interval90[0] <= answer.value <= answer.interval90[1]
@@ -152,3 +156,28 @@ def test_other_tasks_do_not_answer_so():
         PoreQuestion.of(find("conduction"))
     question = PoreQuestion.of(SCIENTIST, radii={"O": 1.3}).cut((3.0, 8.0, 25.0))
     assert PoreQuestion.from_dict(json.loads(json.dumps(question.as_dict()))) == question
+
+
+def test_explanations_are_of_the_same_answer(porosity):
+    """The bottleneck by the radii in use, and contributions to the network's answer."""
+    file = FRAMEWORKS / "zinc-ultramicroporous.cif"
+    for radii in ({}, {"O": 1.9, "H": 1.3}):
+        asked = porosity.about_pores(PoreQuestion.of(SCIENTIST, radii=radii))
+        (answer,), (found,) = asked.predict([file]), asked.explain([file])
+        content = found.as_dict()
+        assert content["class"] == answer.label
+        assert content["pores"] == answer.pores
+        assert content["bottleneck"]["diameter_A"] == pytest.approx(answer.pores["pld_A"], abs=2e-3)
+        assert found.summary[0].startswith(f"the bottleneck, {answer.pores['pld_A']:.2f} Å wide, is bounded by ")
+        assert found.summary[1].startswith(f"of the network's answer, {answer.network['class']}: ")
+        assert content["quantity"] == f"log_odds_of_{answer.network['class']}"
+        assert tuple(content["warnings"]) == answer.warnings
+        touching = {atom["element"] for atom in content["bottleneck"]["touching"]}
+        assert ("C" in touching) != bool(radii)
+
+
+def test_where_nothing_gets_through_the_explanation_says_so(porosity):
+    shut = porosity.about_pores(PoreQuestion.of(SCIENTIST, radii={"Si": 2.1, "O": 2.9}))
+    (found,) = shut.explain([framework("SOD")])
+    assert found.bottleneck is None
+    assert found.summary[0] == "nothing gets through the crystal: there is no bottleneck"

@@ -3,11 +3,12 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from andersonn import Scientist
 from andersonn.errors import UsageError
-from andersonn.scientists.conduction import CONDUCTION
 from andersonn.screening.expressions import NUMBER
-from andersonn.screening.table import expression
+from andersonn.screening.table import expression, schema_of
 
+SCHEMA = schema_of(Scientist.load("conduction"))
 TABLE = pa.table(
     {
         "class": ["metal", "insulator", "insulator"],
@@ -40,12 +41,12 @@ TABLE = pa.table(
     ],
 )
 def test_conditions(text, rows):
-    kept = TABLE.filter(expression(text, CONDUCTION)(TABLE))
+    kept = TABLE.filter(expression(text, SCHEMA)(TABLE))
     assert kept["id"].to_pylist() == ["abc"[row] for row in rows]
 
 
 def test_score():
-    assert expression("value - p", CONDUCTION, NUMBER)(TABLE).to_pylist() == pytest.approx([-0.99, 4.03, 2.9])
+    assert expression("value - p", SCHEMA, NUMBER)(TABLE).to_pylist() == pytest.approx([-0.99, 4.03, 2.9])
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_score():
 )
 def test_slips_are_named(text, cure):
     with pytest.raises(UsageError, match=cure):
-        expression(text, CONDUCTION)
+        expression(text, SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -94,4 +95,4 @@ def test_slips_are_named(text, cure):
 )
 def test_nothing_but_the_language_is_understood(text):
     with pytest.raises(UsageError):
-        expression(text, CONDUCTION)
+        expression(text, SCHEMA)

@@ -10,7 +10,9 @@ from andersonn.errors import InputError
 from andersonn.inference.by_geometry import PoreQuestion
 from andersonn.scientists.porosity import SCIENTIST
 from andersonn.structures.alternatives import resolving
-from andersonn.structures.guests import doubts_of_framework, without_guests
+from andersonn.structures.distance_bonds import Bonds
+from andersonn.structures.frameworks import read_frameworks
+from andersonn.structures.guests import crowded_atoms, doubts_of_framework, without_guests
 from andersonn.structures.readers import as_structure
 from andersonn.structures.structure import Structure
 from tests.structures.known_frameworks import COORDINATES, framework
@@ -100,6 +102,56 @@ def test_of_a_ring_in_several_places_the_first_is_kept(angles):
     assert found.xyz == pytest.approx(alone.xyz)
     assert found.Z.tolist() == alone.Z.tolist()
     assert f"{len(Z) - 12} of {len(Z)} atoms were left out" in found.notes[-1]
+
+
+def test_methyl_groups_in_two_places_are_resolved():
+    """The hydrogen atoms of ZIF-8 do not overlap, but each methyl group has six."""
+    disordered = as_structure(framework("ZIF-8"))
+    assert any("alternatives" in told for told in doubts_of_framework(disordered))
+    (cleaned,) = read_frameworks(lambda: [as_structure(framework("ZIF-8"))], False, True)
+    assert cleaned.formula == "C8H10ZnN4"
+    assert doubts_of_framework(cleaned) == ()
+    assert "72 of 348 atoms were left out" in cleaned.notes[-1]
+
+
+def test_only_what_is_crowded_is_cleaned():
+    """Of several structures in one file the sound ones stay, also those that would lose atoms."""
+    wet = filled("LTA", "H2O")
+    sound = as_structure(wet)
+    (found, cleaned) = read_frameworks(lambda: [as_structure(wet), as_structure(framework("ZIF-8"))], False, True)
+    assert found.formula == sound.formula
+    assert not found.notes
+    assert cleaned.notes
+
+
+def test_what_only_looks_crowded_is_not_doubted():
+    """A carborane's carbon has five neighbors of boron; hydrogen between two oxygens has two of oxygen."""
+    cage = np.array(
+        [
+            [0, 0, 1.45],
+            [0, 0, -1.45],
+            *[
+                [1.45 * np.cos(a), 1.45 * np.sin(a), 0.72 * s]
+                for s in (1, -1)
+                for a in np.arange(5) * 2 * np.pi / 5 + (s < 0) * np.pi / 5
+            ],
+        ]
+    )
+    carborane = Structure([6, 6] + [5] * 10, cage + 10.0, 20.0 * np.eye(3))
+    shared = Structure([8, 1, 8], [[5, 5, 5], [5, 5, 6.1], [5, 5, 7.45]], 12.0 * np.eye(3))
+    three = Structure([8, 1, 1], [[5, 5, 5], [5, 5, 5.96], [5, 5.8, 5.96]], 12.0 * np.eye(3))
+    for structure, count in ((carborane, 0), (shared, 0), (three, 2)):
+        assert len(crowded_atoms(Bonds.of(structure))) == count
+
+
+@pytest.mark.parametrize(("length", "told"), [(1.7, False), (2.6, True)])
+def test_a_carboxylate_in_a_salt_bridge_is_held(length, told):
+    """A formate ion beside a row of silicon atoms, and the N-H of a cation at its oxygen."""
+    row = [[0.0, 0.0, z] for z in (0.0, 2.25, 4.5, 6.75)]
+    ion = np.array([[6, 6, 3], [6, 7.1, 3.65], [6, 4.9, 3.65], [6, 6, 1.9]])
+    cation = np.array([[6, 7.1 + length, 3.65], [6, 8.12 + length, 3.65]])
+    crystal = Structure([14] * 4 + [6, 8, 8, 1] + [1, 7], np.vstack([row, ion, cation]), np.diag([14.0, 14.0, 9.0]))
+    assert any("carboxylate" in text for text in doubts_of_framework(crystal)) is told
 
 
 def test_sound_structures_are_left_as_they_are():

@@ -141,6 +141,25 @@ def test_surfaces_are_those_of_zeo(name, probe):
     assert found.surface_m2_g - found.accessible_surface_m2_g == pytest.approx(closed, rel=0.02, abs=0.02 * reached)
 
 
+def test_frameworks_that_everybody_knows():
+    """Window and cavity, Å, by the radii of Zeo++, against published ones (Zeo++ and others): HKUST-1 6.5 and 13.2, MIL-47 7.2
+    and 7.7, ZIF-8 3.4 and 11.4 to 11.6 (K. S. Park and others, PNAS 103, 10186, 2006), zeolites above.
+    """
+    known = {"HKUST-1": (6.55, 13.2), "MIL-47": (7.2, 7.7), "ZIF-8": (3.4, 11.5)}
+    for name, diameters in known.items():
+        found = PoreGeometry.of(as_structure(framework(name)))
+        assert (found.pld_A, found.lcd_A) == pytest.approx(diameters, abs=0.15)
+        assert found.channel_dimensions == (1 if name == "MIL-47" else 3)
+
+
+def test_the_channels_of_silicalite():
+    """Ten-rings of 5.1 to 5.6 Å (Ch. Baerlocher and others, Atlas of Zeolite Framework Types, 2007) that meet in all directions."""
+    found = PoreGeometry.of(as_structure(framework("MFI")), PoreOptions(radii=OXYGEN))
+    assert 5.0 < found.pld_A < 5.6
+    assert 6.2 < found.lcd_A < 7.0
+    assert found.channel_dimensions == 3
+
+
 @pytest.mark.parametrize("name", COORDINATES)
 def test_coordinates_are_sound(name):
     atoms = framework(name)

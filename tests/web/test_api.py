@@ -8,11 +8,15 @@ import signal
 import sys
 
 import pytest
+from ase.io import write
 
 from andersonn import Scientist
 from andersonn.errors import InputError
+from andersonn.inference.by_geometry import pore_question
+from andersonn.scientists.registry import find
 from andersonn.web.lab import Lab
 from andersonn.web.limits import Limits
+from tests.structures.test_guests import filled
 from tests.web.conftest import EXAMPLES
 
 QUARTZ, COPPER = EXAMPLES / "structures/quartz.cif", EXAMPLES / "structures/Cu.cif"
@@ -42,6 +46,46 @@ def test_answers_are_those_of_the_command_line(server):
     for row in expected:
         row["input"] = row["input"].rpartition("/")[2]
     close_to(answer.json()["answers"], expected)
+
+
+MOF = EXAMPLES / "frameworks/zinc-ultramicroporous.cif"
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"convention": "zeo++-default", "radii": "O=1.4", "classes": "pld", "clean": True}]
+)
+def test_pores_are_answered_as_elsewhere(server, options):
+    """Predictions, explanations and inspections, under the same options."""
+    question = pore_question(find("porosity"), **options)
+    (expected,) = Scientist.load("porosity").asked(question).predict([str(MOF)])
+    (found,) = server.ask("predict", "porosity", MOF, params=options).json()["answers"]
+    explained = server.ask("explain", "porosity", MOF, params=options).json()
+    inspected = server.ask("inspect", "porosity", MOF, params=options).json()["answer"]
+    for content in (found, explained, inspected):
+        assert (content["class"], content["thresholds"]) == (expected.label, list(expected.thresholds))
+        close_to(content["pores"], expected.pores)
+        assert content["network"]["class"] == expected.network["class"]
+    assert "bottleneck" in explained
+
+
+def test_guests_are_removed_where_that_is_asked(server, tmp_path):
+    wet = tmp_path / "wet.vasp"
+    write(wet, filled("LTA", "H2O"), format="vasp")
+    answers = [
+        server.ask("predict", "porosity", wet, params={"strip_guests": strip}).json()["answers"][0] for strip in (0, 1)
+    ]
+    assert any("guests" in text for text in answers[0]["warnings"])
+    assert any("guests" in text for text in answers[1]["notes"])
+
+
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [("porosity", {"radii": "O"}), ("porosity", {"convention": "none"}), ("conduction", {"clean": True})],
+)
+def test_wrong_options_of_pores_are_told(server, task, options):
+    answer = server.ask("predict", task, QUARTZ, params=options)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["hint"]
 
 
 def test_a_bad_file_leaves_the_others(server):

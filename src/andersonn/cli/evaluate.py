@@ -20,6 +20,7 @@ from andersonn.cli.console import (
     Geometry,
     show_metrics,
 )
+from andersonn.cli.pores import CLASSES, CLEAN, CONVENTION, RADII, STRIP_GUESTS, Classes, Convention, question
 from andersonn.cli.task_list import LABELS
 
 HELP = f"""Test a model on labelled structures, beside the majority class and a random forest on composition. Of a model that answers with a number
@@ -55,6 +56,11 @@ def evaluate(
     label_column: str | None = LABEL_COLUMN,
     model: Path | None = MODEL,
     geometry: Geometry | None = GEOMETRY,
+    convention: Convention | None = CONVENTION,
+    radii: str | None = RADII,
+    classes: Classes | None = CLASSES,
+    strip_guests: bool = STRIP_GUESTS,
+    clean: bool = CLEAN,
     side: Side = typer.Option(Side.auto, help="Which side of the split."),
     baselines: bool = typer.Option(True, help="Grow the random forest too."),
     format: Format = FORMAT,
@@ -62,14 +68,27 @@ def evaluate(
     """Prints the metrics."""
     from andersonn.inference.loading import load_for
 
-    scientist = load_for(task, model, geometry=geometry)
-    chosen = scientist.bundle.task
+    asked = question(task, model, convention, radii, classes, strip_guests, clean)
+    scientist = load_for(task, model, geometry=geometry).asked(asked)
     from andersonn.data.labelled import read_labelled
+    from andersonn.data.merging import read_records
     from andersonn.structures.readers import Columns
     from andersonn.training.evaluate import evaluate as measure
+    from andersonn.training.evaluate_pores import CAVITY
 
     bars = Bars()
-    columns = Columns(smiles_column, path_column)
-    records = read_labelled(data, chosen, columns, label_column, bars.say)
+    columns, chosen = Columns(smiles_column, path_column), scientist.bundle.task
+    if scientist.pores is not None and label_column is None and all(_has(path, CAVITY) for path in data):
+        records = read_records(data, (chosen.quantity, CAVITY), columns, say=bars.say)
+    else:
+        records = read_labelled(data, chosen, columns, label_column, bars.say)
     metrics = measure(scientist, records, side.value, baselines, bars)
-    show_metrics(metrics, chosen, format)
+    show_metrics(metrics, scientist.bundle.task, format)
+
+
+def _has(path: Path, column: str) -> bool:
+    """Whether a table has a column of that name; a file that cannot be read has none."""
+    from andersonn.data.tables import columns_of
+    from andersonn.structures.readers.tables.columns import plain
+
+    return plain(column) in map(plain, columns_of(path))

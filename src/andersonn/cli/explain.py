@@ -14,6 +14,7 @@ import typer
 
 from andersonn.cli.answers import digits_of, short_name, summed_notes
 from andersonn.cli.console import FORMAT, GEOMETRY, MODEL, TASK, Format, Geometry, print_csv, print_json, write_out
+from andersonn.cli.pores import CLASSES, CLEAN, CONVENTION, RADII, STRIP_GUESTS, Classes, Convention, question
 from andersonn.cli.predict import OnError, paths, watched
 from andersonn.sanitize import visible
 
@@ -30,8 +31,8 @@ HELP = """Which atoms or groups drove the answer: a number for each, and a pictu
 INPUT is a file, a folder, SMILES, or - for any of these on stdin, as for predict. The number says how much the log-odds of
 the answered class fall when the atom is removed; of a model that adds up a dipole moment, it is the atom's part of that, and
 functional groups and bonds have theirs. Of a model that reads bonds alone (--geometry none), the number of a group is the
-answer less that for the molecule with hydrogen in its place. Of pores, the atoms at the bottleneck are named. Exit status 0 if all inputs were
-explained, 1 if some could not be.
+answer less that for the molecule with hydrogen in its place. Of pores, the atoms at the bottleneck explain the answer, and the
+numbers are about the network's answer beside it. Exit status 0 if all inputs were explained, 1 if some could not be.
 
 Examples: andersonn explain conduction NaCl.cif --out NaCl.png; andersonn explain polarity --smiles CCO --format json;
 andersonn explain polarity --smiles CCO --geometry none"""
@@ -49,6 +50,11 @@ def explain(
     smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
     model: Path | None = MODEL,
     geometry: Geometry | None = GEOMETRY,
+    convention: Convention | None = CONVENTION,
+    radii: str | None = RADII,
+    classes: Classes | None = CLASSES,
+    strip_guests: bool = STRIP_GUESTS,
+    clean: bool = CLEAN,
     out: Path = typer.Option(Path("explanations"), help="PNG, SVG or PDF file, or folder for a PNG of each input."),
     picture: bool = typer.Option(True, "--picture/--no-picture", help="Whether to draw."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
@@ -71,7 +77,8 @@ def explain(
     from andersonn.inference.loading import load_for
     from andersonn.structures.readers import Smiles
 
-    scientist = load_for(task, model, geometry=geometry)
+    asked = question(task, model, convention, radii, classes, strip_guests, clean)
+    scientist = load_for(task, model, geometry=geometry).asked(asked)
     failures: list[Failure] = []
     items = chain(paths(inputs or []), map(Smiles, smiles or []))
     answers = watched(scientist.explanations(items, _Slow().tell), on_error, failures)

@@ -75,32 +75,9 @@ def question(
     if model is not None:
         told = f"{OPTIONS} are of answers by geometry, and a model in a folder answers itself"
         raise UsageError("bad_option", told, "leave them out, or leave out --model")
-    from andersonn.inference.by_geometry import PoreQuestion
+    from andersonn.inference.by_geometry import pore_question
     from andersonn.scientists.registry import find
 
-    return PoreQuestion.of(
-        find(task),
-        (classes or Classes.iupac).value,
-        (convention or Convention.high).value,
-        None if radii is None else _radii(radii),
-        strip_guests,
-        clean,
+    return pore_question(
+        find(task), convention and convention.value, radii, classes and classes.value, strip_guests, clean
     )
-
-
-def _radii(text: str) -> dict[str, float]:
-    found = {}
-    for word in text.split(","):
-        symbol, mark, size = word.partition("=")
-        if not mark:
-            raise UsageError("bad_option", f"--radii has {word.strip()!r}", "give element=length, as in O=1.35,Si=1.1")
-        found[symbol.strip()] = _number(size)
-    return found
-
-
-def _number(word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        told = f"--radii has {word.strip()!r}, which is no number"
-        raise UsageError("bad_option", told, "give numbers in Å, with a point") from None

@@ -99,8 +99,7 @@ def predict(
 
     columns = Columns(smiles_column, path_column)
     asked = question(task, model, convention, radii, classes, strip_guests, clean)
-    scientist = load_for(task, model, anytime=anytime, geometry=geometry)
-    scientist = scientist if asked is None else scientist.about_pores(asked)
+    scientist = load_for(task, model, anytime=anytime, geometry=geometry).asked(asked)
     if thresholds is not None:
         scientist = scientist.with_thresholds(_numbers(thresholds))
     failures: list[Failure] = []

@@ -23,9 +23,11 @@ from andersonn.cli.console import (
     print_json,
     tell,
 )
+from andersonn.cli.pores import CLASSES, CLEAN, CONVENTION, RADII, STRIP_GUESTS, Classes, Convention, question
 from andersonn.errors import UsageError
 
 if TYPE_CHECKING:
+    from andersonn.inference.by_geometry import PoreQuestion
     from andersonn.screening import Settings
 
 HELP = """A whole library: class, probabilities and estimate of each structure, as Parquet.
@@ -64,6 +66,11 @@ def screen(
         min=1,
         help="Geometries to average over for a molecule without 3-D coordinates; default: as in the model's training.",
     ),
+    convention: Convention | None = CONVENTION,
+    radii: str | None = RADII,
+    classes: Classes | None = CLASSES,
+    strip_guests: bool = STRIP_GUESTS,
+    clean: bool = CLEAN,
     where: str | None = typer.Option(None, help="Condition on rows to keep, over the columns of the results."),
     top: int = typer.Option(0, min=0, help="Write this many of the best rows to top.parquet."),
     by: str = typer.Option(
@@ -77,8 +84,9 @@ def screen(
     from andersonn.screening import Screening
     from andersonn.structures.readers import Columns
 
+    asked = question(task, model, convention, radii, classes, strip_guests, clean)
     screening = Screening(
-        _settings(task, model, device, geometry, conformers, where, time_limit), library, out, shard_size, top, by, engine.value,
+        _settings(task, model, device, geometry, conformers, where, time_limit, asked), library, out, shard_size, top, by, engine.value,
         workers or _cores(), address, Columns(smiles_column, path_column),
     )  # fmt: skip
     bars = Bars()
@@ -99,17 +107,17 @@ def _settings(
     conformers: int | None,
     where: str | None,
     time_limit: float,
+    asked: PoreQuestion | None,
 ) -> Settings:
     from andersonn.inference.loading import load_for
     from andersonn.screening import Settings
 
-    scientist = load_for(task, model, geometry=geometry)
-    assert scientist.folder is not None
+    scientist = load_for(task, model, geometry=geometry).asked(asked)
     if geometry is Geometry.one:
         if conformers not in (None, 1):
             raise UsageError("bad_option", f"--geometry one and --conformers {conformers}", "give one of them")
         conformers = 1
-    return Settings(str(scientist.folder.resolve()), scientist.name, device, conformers, where, time_limit)
+    return Settings.of(scientist, device=device, conformers=conformers, where=where, time_limit=time_limit)
 
 
 def _cores() -> int:

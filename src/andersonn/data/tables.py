@@ -68,6 +68,16 @@ def read_table(
         raise UsageError(error.kind, error.message, error.hint) from None
 
 
+def columns_of(path: Path) -> list[str]:
+    """The columns of a table by their names in it; none if it cannot be read, which reading it will say."""
+    if path.suffix.lower() == ".parquet" or not is_table_name(path):
+        return _names(path)
+    try:
+        return table_of(content_of(path, MEGABYTES), path, MEGABYTES).names
+    except (InputError, OSError):
+        return []
+
+
 def _names(path: Path) -> list[str]:
     """The columns of a Parquet file; none if it cannot be read, which reading it will say."""
     try:

@@ -15,19 +15,22 @@ import numpy as np
 
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError, unknown
+from andersonn.inference.explain import Explanation
 from andersonn.inference.prediction import Failure, Prediction
 from andersonn.inference.warnings import doubts_about
 from andersonn.scientists.base import ScientistSpec
-from andersonn.structures.alternatives import resolving
-from andersonn.structures.guests import doubts_of_framework, without_guests
+from andersonn.structures.frameworks import read_frameworks
+from andersonn.structures.guests import doubts_of_framework
 from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.pores.bottleneck import Bottleneck
 from andersonn.structures.pores.geometry import CONVENTIONS, PoreGeometry, PoreOptions
+from andersonn.structures.pores.radii import radii_from
 from andersonn.structures.structure import Structure
 
-CLEANED = frozenset(("overlapping_atoms", "disordered"))
-"""Kinds of errors that keeping one alternative can cure."""
 CLASSES = ("iupac", "pld")
 """By pore width, or by pore-limiting diameter as the network was trained."""
+CLOSED = 3.6
+"""Å: cavities that hold nitrogen are told of, also where no window leads to them."""
 LEVELS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 LEFT = {
     "zeo++-default": {
@@ -53,7 +56,7 @@ class PoreQuestion:
         task: its classes and thresholds; its quantity is ``pore_width_A`` or ``pld_A``.
         options: how pores are measured.
         strip_guests: whether groups that do not belong to the framework are removed first.
-        clean: whether of overlapping alternatives one is kept, where a structure would be refused.
+        clean: whether of alternatives of disorder one is kept, where atoms overlap or have too many partners.
     """
 
     task: Task
@@ -115,6 +118,19 @@ class PoreQuestion:
         options = replace(self.options, access_A=cuts[0])
         return replace(self, task=self.task.with_thresholds((0.0, *cuts[1:])), options=options)
 
+    def in_brief(self) -> dict[str, Any]:
+        """What was asked, by the names of the options."""
+        width = {"access_A": self.options.access_A} if self.task.zero_is_class else {}
+        return {
+            "quantity": self.task.quantity,
+            "cuts": list(self.task.thresholds),
+            **width,
+            "convention": self.options.convention,
+            "radii": dict(self.options.radii),
+            "strip_guests": self.strip_guests,
+            "clean": self.clean,
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self) | {"task": self.task.as_dict()}
@@ -134,17 +150,7 @@ class PoreQuestion:
         Raises:
             InputError: it cannot be read.
         """
-        try:
-            found = list(reader())
-            refused = [item.kind for item in found if isinstance(item, InputError)]
-        except InputError as error:
-            if not self.clean or error.kind not in CLEANED:
-                raise
-            found, refused = [], [error.kind]
-        if self.clean and CLEANED.intersection(refused):
-            with resolving():
-                found = list(reader())
-        return [_stripped(item) for item in found] if self.strip_guests else found
+        return read_frameworks(reader, self.strip_guests, self.clean)
 
     def answered(
         self, network: Prediction | Failure, item: tuple[str, Structure, list[NodeNeighborImage]] | Failure
@@ -164,6 +170,26 @@ class PoreQuestion:
         except Exception as error:
             return Failure.of_defect(network.input, error)
 
+    def explained(self, network: Explanation, answer: Prediction) -> Explanation:
+        """The explanation of an answer by geometry: the atoms at the bottleneck, by the radii in use, and the contributions of
+        atoms to the network's answer.
+
+        Args:
+            network: explanation of the network's answer.
+            answer: by geometry.
+        """
+        structure = network.structure
+        narrowest = Bottleneck.of(structure, self.options.of_atoms(structure.Z))
+        return replace(network, prediction=answer, warnings=answer.warnings, bottleneck=narrowest)
+
+    def published(self, diameters: np.ndarray) -> np.ndarray:
+        """The quantity ``[n]`` of published windows and cavities ``[n, 2]``, Å; NaN where a diameter that it needs is."""
+        windows, cavities = np.asarray(diameters, float).reshape(-1, 2).T
+        if not self.task.zero_is_class:
+            return windows
+        width = np.where(windows < self.options.access_A, 0.0, cavities)
+        return np.where(np.isfinite(windows), width, np.nan)
+
     def above(self, pores: dict[str, Any], cuts: np.ndarray) -> np.ndarray:
         """Probability of the quantity being above each cut, ``[G]``; pores as in an answer."""
         pld, lcd = pores["pld_A"], pores["lcd_A"]
@@ -179,8 +205,15 @@ class PoreQuestion:
         if self.options.radii:
             notes += ("intervals and probabilities were measured with Zeo++'s own radii, not with those chosen",)
         told = (*doubts, *doubts_of_framework(structure))
+        found = self.measured(network, structure)
+        window, cavity = found.pores["pld_A"], found.pores["lcd_A"]
+        if window < self.options.access_A and cavity >= CLOSED:
+            notes += (
+                f"closed cavities: the largest holds a sphere of {cavity:.2f} Å, and none wider than "
+                f"{max(window, 0.0):.2f} Å gets from one to the next; linkers that turn can open windows",
+            )
         return replace(
-            self.measured(network, structure),
+            found,
             notes=notes,
             warnings=told,
             network=_beside(network, own),
@@ -235,8 +268,31 @@ class PoreQuestion:
         return p, value, (at(0.05), at(0.95))
 
 
-def _stripped(item: Structure | InputError) -> Structure | InputError:
-    return item if isinstance(item, InputError) or not item.periodic else without_guests(item)
+def pore_question(
+    spec: ScientistSpec,
+    convention: str | None = None,
+    radii: str | None = None,
+    classes: str | None = None,
+    strip_guests: bool = False,
+    clean: bool = False,
+) -> PoreQuestion | None:
+    """The question that options in words make; None if none of them is given.
+
+    Args:
+        spec: a scientist.
+        convention: as of :meth:`PoreQuestion.of`, or None.
+        radii: such as ``"O=1.35,Si=1.1"``, Å, or None.
+        classes: as of :meth:`PoreQuestion.of`, or None.
+        strip_guests: as the attribute of :class:`PoreQuestion`.
+        clean: as the attribute of :class:`PoreQuestion`.
+
+    Raises:
+        UsageError: the scientist is not answered by the geometry of pores, or an option cannot be read.
+    """
+    if convention is radii is classes is None and not (strip_guests or clean):
+        return None
+    sizes = None if radii is None else radii_from(radii)
+    return PoreQuestion.of(spec, classes or CLASSES[0], convention or CONVENTIONS[1], sizes, strip_guests, clean)
 
 
 def _below(limit: np.ndarray | float, left: np.ndarray) -> np.ndarray:

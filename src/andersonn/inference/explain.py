@@ -18,7 +18,8 @@ Three definitions, by what the network reads and by its head:
 ``groups``, for a network that reads bonds alone. The contribution of a group is the answer less that for the molecule without it, which has
     hydrogen in its place; :mod:`andersonn.inference.group_parts` defines it. An atom's is an even part of its group's.
 
-Of pores, the atoms at the bottleneck are named besides (:mod:`andersonn.structures.pores.bottleneck`).
+Of pores, the atoms at the bottleneck are named besides (:mod:`andersonn.structures.pores.bottleneck`). Where the geometry of pores
+answers, they are the explanation, and contributions of atoms are those to the network's answer.
 """
 
 from __future__ import annotations
@@ -64,11 +65,11 @@ class Explanation:
     """An answer and the contribution of every atom to it.
 
     Attributes:
-        prediction: the answer.
+        prediction: the answer. Where the geometry of pores gives it, contributions are to the network's, which is beside it.
         structure: what was asked about.
         values: contribution of each atom, in the order of the structure, float64 ``[n]``.
         quantity: what the contributions are of, such as ``"log_odds_of_metal"`` or ``"dipole_D"``.
-        total: the whole of it: the log-odds of the answer, or |μ| in D, or the number answered.
+        total: the whole of it: the log-odds of the network's class, or |μ| in D, or the number answered.
         method: ``"deletion"``, ``"dipole"`` or ``"groups"``, see :mod:`andersonn.inference.explain`.
         warnings: of the answer, and reasons to trust the contributions less.
         dipole: parts of a dipole moment: vector, charges, bonds, groups; None of other answers.
@@ -88,6 +89,11 @@ class Explanation:
     bottleneck: Bottleneck | None = None
     groups: GroupParts | None = None
     ok: ClassVar[Literal[True]] = True
+
+    @property
+    def label(self) -> str:
+        """The class that contributions are about: the network's."""
+        return self.prediction.network.get("class", self.prediction.label)
 
     @property
     def shares(self) -> np.ndarray:
@@ -136,11 +142,13 @@ class Explanation:
 
     @property
     def summary(self) -> list[str]:
-        """Sentences: which part decides the answer, or that none does, and what bounds the bottleneck."""
+        """Sentences: which part decides the answer, or that none does, and what bounds the bottleneck, which comes first where
+        the geometry of pores answers.
+        """
         if self.groups is not None and not self.groups.parts:
             return ["the molecule is one ring or chain, or one functional group: nothing in it can be replaced"]
         (name, value), total = self.leader, self.total
-        label = self.prediction.label.replace("_", " ")
+        label = self.label.replace("_", " ")
         if self.dipole is not None:
             what, kind = f"{value:+.2f} of {total:.2f} D", "group"
         elif not self.prediction.has_class:
@@ -157,7 +165,11 @@ class Explanation:
             part, form = self.groups.parts[0], ".3g" if not self.prediction.has_class else ".2f"
             what = "estimate is" if not self.prediction.has_class else f"log-odds of {label} are"
             return [first, f"without it, {part.without}, the {what} {total - part.value:{form}}"]
-        return [first] if self.bottleneck is None else [first, self.bottleneck.words(self.structure)]
+        narrowest = [] if self.bottleneck is None else [self.bottleneck.words(self.structure)]
+        if not self.prediction.pores:
+            return [first, *narrowest]
+        narrowest = narrowest or ["nothing gets through the crystal: there is no bottleneck"]
+        return [*narrowest, f"of the network's answer, {label}: {first}"]
 
     @property
     def quantity_words(self) -> str:
@@ -167,8 +179,9 @@ class Explanation:
         without = "without the group" if self.groups is not None else "when the atom is removed"
         if not self.prediction.has_class:
             return f"decrease of {self.quantity} (now {self.total:.3g}) {without}"
-        label = self.prediction.label.replace("_", " ")
-        return f"decrease of the log-odds of {label} (now {self.total:.2f}) {without}"
+        whose = "network's " if self.prediction.pores else ""
+        label = self.label.replace("_", " ")
+        return f"decrease of the {whose}log-odds of {label} (now {self.total:.2f}) {without}"
 
     def plot(self, name: str = "", figure: Figure | None = None) -> Axes:
         """Draws the structure with its atoms or groups colored by their contributions, and bars of the largest ones.

@@ -1,5 +1,5 @@
 """A trained model as files: ``model.safetensors`` (weights), ``domain.safetensors`` (applicability domain; older models have
-none) and ``model.json`` (everything else).
+none), ``plausibility.safetensors`` (what sound crystals look like; few have it) and ``model.json`` (everything else).
 """
 
 from __future__ import annotations
@@ -25,11 +25,15 @@ from andersonn.models import Ensemble, EquilibriumNetwork, KernelNetwork, ModelC
 from andersonn.models.device import pick_device
 from andersonn.sanitize import first_line
 from andersonn.scientists.registry import by_name, find, registered, shipped
+from andersonn.structures.plausibility.model import Plausibility
 
 FORMAT = 1
 WEIGHTS, CARD, DOMAIN = "model.safetensors", "model.json", "domain.safetensors"
 LAST_LAYER = "last_layer"
 """Where a card describes a :class:`~andersonn.models.kernel_layer.KernelLayer`, if the network ends in one."""
+PLAUSIBILITY = "plausibility.safetensors"
+FILES = (CARD, WEIGHTS, DOMAIN, PLAUSIBILITY)
+"""All that there may be."""
 OWN_TASK = "own_task"
 """Where a card describes its task, unless that is one of this package."""
 NOT_PROVENANCE = frozenset(
@@ -53,7 +57,7 @@ NEEDED = (
     "majority_class",
 )  # fmt: skip
 """What a card must hold for the model to be read."""
-DAMAGE = (UsageError, TypeError, ValueError, AttributeError, OSError, RuntimeError, SafetensorError)
+DAMAGE = (UsageError, TypeError, ValueError, KeyError, AttributeError, OSError, RuntimeError, SafetensorError)
 """What reading a damaged model can raise."""
 
 
@@ -68,6 +72,7 @@ class ModelBundle:
         calibration: of its outputs.
         provenance: data, split, versions, metrics, training elements: goes into ``model.json`` as it is.
         domain: the applicability domain; None for models from before there was one.
+        plausibility: tells corrupted crystals from sound ones; None of most models, see ``tools/fit_plausibility.py``.
     """
 
     network: EquilibriumNetwork | Ensemble
@@ -76,6 +81,7 @@ class ModelBundle:
     calibration: Calibration | DistributionCalibration
     provenance: dict[str, Any]
     domain: Domain | None = None
+    plausibility: Plausibility | None = None
 
     @property
     def anytime(self) -> EarlyExit | None:
@@ -91,6 +97,10 @@ class ModelBundle:
             (folder / DOMAIN).unlink(missing_ok=True)
         else:
             self.domain.save(folder / DOMAIN, sha256_of(folder / WEIGHTS))
+        if self.plausibility is None:
+            (folder / PLAUSIBILITY).unlink(missing_ok=True)
+        else:
+            write_whole(folder / PLAUSIBILITY, self.plausibility.save)
         write_json(folder / CARD, self.card())
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -127,6 +137,8 @@ class ModelBundle:
             bundle = cls.of(card, _finite_weights(folder / WEIGHTS))
             has_domain = "domain" in card or (folder / DOMAIN).exists()
             domain = Domain.load(folder / DOMAIN, sha256_of(folder / WEIGHTS)) if has_domain else None
+            own = folder / PLAUSIBILITY
+            plausibility = Plausibility.load(own) if own.exists() else None
         except FileNotFoundError:
             missing = DOMAIN if (folder / WEIGHTS).exists() else WEIGHTS
             raise UsageError("no_model", f"{str(folder)!r} has no {missing}", "copy the whole model folder") from None
@@ -135,7 +147,7 @@ class ModelBundle:
                 "bad_model", f"the model in {str(folder)!r} is damaged: {_reason(error)}", "copy it again"
             ) from None
         bundle.network.to(pick_device(str(device)))
-        return replace(bundle, domain=domain)
+        return replace(bundle, domain=domain, plausibility=plausibility)
 
     @classmethod
     def of(cls, card: dict[str, Any], weights: dict[str, torch.Tensor]) -> ModelBundle:

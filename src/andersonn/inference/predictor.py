@@ -86,6 +86,10 @@ class Predictor:
         (other := copy(self)).pores = question
         return other
 
+    def asked(self, question: PoreQuestion | None) -> Self:
+        """The same model, beside answers to another question about pores, if there is one; else itself."""
+        return self if question is None else self.about_pores(question)
+
     @classmethod
     def load(
         cls, name: str | os.PathLike[str], device: str = "cpu", anytime: bool = False, geometry: str | None = None
@@ -240,6 +244,14 @@ class Predictor:
                 yield item if isinstance(item, Failure) else self._explanation(item, progress)
 
     def _explanation(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
+        """The explanation of one answer. Where the geometry of pores answers, the contributions are to the network's."""
+        found = self._by_network(item, progress)
+        if self.pores is None or isinstance(found, Failure):
+            return found
+        answer = self.completed(found.prediction, item)
+        return answer if isinstance(answer, Failure) else self.pores.explained(found, answer)
+
+    def _by_network(self, item: Ready, progress: Callable[[str, int, int], None] | None) -> Explanation | Failure:
         name, structure, images = item
         (prediction,) = self.network_answers([item])
         assert isinstance(prediction, Prediction)  # what has images gets one
@@ -324,8 +336,16 @@ class Predictor:
 
     def answer(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
         """One answer for each of what :meth:`images` gave, in their order, by one forward pass over all structures."""
-        found = self.network_answers(waiting)
-        return found if self.pores is None else list(map(self.pores.answered, found, waiting))
+        return list(map(self.completed, self.network_answers(waiting), waiting))
+
+    def completed(self, network: Prediction | Failure, item: Ready | Failure) -> Prediction | Failure:
+        """The answer to one of what :meth:`images` gave: the network's, unless the geometry of pores answers.
+
+        Args:
+            network: what :meth:`network_answers` gave for it.
+            item: that was asked about.
+        """
+        return network if self.pores is None else self.pores.answered(network, item)
 
     def network_answers(self, waiting: list[Ready | Failure]) -> list[Prediction | Failure]:
         """Like :meth:`answer`, always by the network."""

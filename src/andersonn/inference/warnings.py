@@ -58,6 +58,8 @@ def warnings_of(
     image = images[0]
     of_dipole = bundle.task.unit == "D"
     yield from (doubt if of_dipole else doubt.removesuffix(OF_DIPOLE) for doubt in doubts_about(structure, image))
+    if bundle.plausibility is not None and (corrupted := bundle.plausibility.doubt(structure)):
+        yield corrupted
     recipe, provenance = image.recipe, bundle.provenance
     if not trained_electrons(bundle, structure):
         yield "the model was trained on neutral molecules without unpaired electrons; treat the answer as unreliable"

@@ -13,10 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from andersonn import __version__
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
-from andersonn.inference.model_bundle import CARD, DOMAIN, WEIGHTS
+from andersonn.inference.model_bundle import FILES
+from andersonn.inference.predictor import Predictor
 from andersonn.io.files import from_json, require_writable, write_json, write_whole
 from andersonn.progress import Progress, Silent
 from andersonn.screening.best import best
@@ -73,9 +76,10 @@ class Screening:
                 or ``out`` cannot be written.
             InputError: a store does not answer, or a worker dies for another reason than an input.
         """
-        task = scientist_of(self.settings).task
-        self._check(task)
-        options = self._options(task)
+        scientist = scientist_of(self.settings)
+        task, schema = scientist.task, schema_of(scientist)
+        self._check(schema)
+        options = self._options(scientist)
         finished = _read(self.out / MANIFEST)
         if finished is not None:
             _require_same(finished["options"], options)
@@ -90,7 +94,7 @@ class Screening:
                 began = {"options": options, "began": self._latest()}
                 write_json(state.folder / OPTIONS, began)
             _require_same(began["options"], options)
-            manifest = _Run(self, task, options, state, began["began"], progress or Silent()).complete()
+            manifest = _Run(self, task, schema, options, state, began["began"], progress or Silent()).complete()
         shutil.rmtree(state.folder)
         return manifest
 
@@ -102,26 +106,26 @@ class Screening:
         """The library's shards; a local file changed after ``since`` is an error."""
         return shards(Library(self.library, self.shard_size, since, self.columns).chunks(), self.shard_size)
 
-    def _check(self, task: Task) -> None:
+    def _check(self, schema: pa.Schema) -> None:
         if self.engine not in ENGINES:
             raise UsageError("unknown_engine", f"there is no engine {self.engine!r}", f"known: {', '.join(ENGINES)}")
         for name, least in (("shard_size", 1), ("workers", 1), ("top", 0)):
             if getattr(self, name) < least:
                 raise UsageError("bad_option", f"{name} is {getattr(self, name)}", f"give at least {least}")
         if self.settings.where:
-            expression(self.settings.where, task)
+            expression(self.settings.where, schema)
         if self.top or self.by != "value":  # which labels alone have not
-            expression(self.by, task, NUMBER)
+            expression(self.by, schema, NUMBER)
         if not is_url(self.library):
             here, there = self.out.resolve(), Path(self.library).resolve()
             if there.is_dir() and (here == there or there in here.parents):
                 raise UsageError("bad_option", "--out lies in the library", "results are not to be read as inputs")
 
-    def _options(self, task: Task) -> dict[str, Any]:
+    def _options(self, scientist: Predictor) -> dict[str, Any]:
         """All that decides about the result."""
         model = Path(self.settings.model)
         return {
-            "task": task.name,
+            "task": scientist.task.name,
             "library": shown(self.library),
             "model": self.settings.name,
             "model_sha256": {name: _sha256(content) for name, content in files_of_model(model).items()},
@@ -134,6 +138,7 @@ class Screening:
             "by": self.by if self.top else None,
             "smiles_column": self.columns.smiles,
             "path_column": self.columns.path,
+            **({} if scientist.pores is None else scientist.pores.in_brief()),
             "versions": {"andersonn": __version__}
             | {name: version(name) for name in ("torch", "numpy", "rdkit", "gemmi", "pyarrow")},
         }
@@ -146,13 +151,14 @@ class _Run:
         self,
         screening: Screening,
         task: Task,
+        schema: pa.Schema,
         options: dict[str, Any],
         state: _State,
         since: float,
         progress: Progress,
     ) -> None:
         self.screening, self.task, self.options, self.state = screening, task, options, state
-        self.since, self.progress = since, progress
+        self.schema, self.since, self.progress = schema, since, progress
         self.out = screening.out
 
     def complete(self) -> dict[str, Any]:
@@ -225,8 +231,8 @@ class _Run:
         )
         write_whole(self.out / SHARDS, lambda name: Path(name).write_bytes(listed))
         if self.screening.top:
-            score = expression(self.screening.by, self.task, NUMBER)
-            found = best(map(self._file, names), score, self.task, self.screening.top, schema_of(self.task))
+            score = expression(self.screening.by, self.schema, NUMBER)
+            found = best(map(self._file, names), score, self.task, self.screening.top, self.schema)
             write_whole(self.out / TOP, lambda name: Path(name).write_bytes(parquet_of(found)))
         manifest = {
             "format": FORMAT,
@@ -283,7 +289,7 @@ class _State:
 
 def files_of_model(folder: Path) -> dict[str, bytes]:
     """Name → content of a model's files."""
-    return {name: (folder / name).read_bytes() for name in (CARD, WEIGHTS, DOMAIN) if (folder / name).exists()}
+    return {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

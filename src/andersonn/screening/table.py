@@ -9,16 +9,20 @@ import pyarrow.parquet as pq
 
 from andersonn.data.tasks import Task
 from andersonn.inference.prediction import Prediction
+from andersonn.inference.predictor import Predictor
 from andersonn.screening.expressions import NUMBER, TRUTH, WORD, Expression
 from andersonn.solvers import Status
 from andersonn.structures.pores import BY_STRUCTURE
+from andersonn.structures.pores.columns import IN_RESULTS
 
 
-def schema_of(task: Task) -> pa.Schema:
-    """The columns of a task's results, units in their names, those of classes and of estimates where its answers have them; the task,
-    its classes and thresholds as metadata.
+def schema_of(scientist: Predictor) -> pa.Schema:
+    """The columns of a scientist's results, units in their names, those of classes and of estimates where its answers have them; the
+    task, its classes and thresholds as metadata. Where the geometry of pores answers, what was measured and the network's answer have
+    columns of their own.
     """
-    real, word = pa.float32(), pa.string()
+    real, word, task = pa.float32(), pa.string(), scientist.task
+    own = scientist.bundle.task
     of_class = [("class", word), ("p", real), *((f"p_{name}", real) for name in task.classes)] if task.has_class else []
     of_estimate = [(task.quantity, real), ("low90", real), ("high90", real)] if task.has_estimate else []
     columns = [
@@ -34,7 +38,8 @@ def schema_of(task: Task) -> pa.Schema:
         ("residual", real),
         ("distance", real),
         ("inside", pa.bool_()),
-        *((f"void_{name}", real) for name in (BY_STRUCTURE if task.geometric_baselines else ())),
+        *((f"void_{name}", real) for name in (BY_STRUCTURE if own.geometric_baselines else ())),
+        *([] if scientist.pores is None else _beside(own)),
         ("notes", pa.list_(word)),
         ("warnings", pa.list_(word)),
     ]
@@ -43,15 +48,32 @@ def schema_of(task: Task) -> pa.Schema:
     return pa.schema(columns, metadata={"task": task.name, "classes": classes, "thresholds": thresholds})
 
 
-def expression(text: str, task: Task, wanted: str = TRUTH) -> Expression:
-    """A condition or score over a task's results. ``value`` stands for the task's quantity.
+def _beside(own: Task) -> list[tuple[str, pa.DataType]]:
+    """Columns of measured pores, and of what the network says in its own classes."""
+    measured = [(f"pore_{name}", pa.int32() if whole else pa.float32()) for name, whole in IN_RESULTS.items()]
+    return [
+        *measured,
+        ("network_class", pa.string()),
+        *((f"network_{name}", pa.float32()) for name in ("p", own.quantity)),
+    ]
+
+
+def expression(text: str, schema: pa.Schema, wanted: str = TRUTH) -> Expression:
+    """A condition or score over results. ``value`` stands for the task's quantity.
+
+    Args:
+        text: what the user wrote.
+        schema: of the results.
+        wanted: as of :class:`~andersonn.screening.expressions.Expression`.
 
     Raises:
         UsageError: it is none.
     """
-    kinds = {field.name: _kind(field.type) for field in schema_of(task) if not pa.types.is_list(field.type)}
-    words = {"class": task.classes, "status": tuple(status.name.lower() for status in Status)}
-    return Expression(text, kinds | ({"value": NUMBER} if task.has_estimate else {}), words, wanted)
+    kinds = {field.name: _kind(field.type) for field in schema if not pa.types.is_list(field.type)}
+    metadata = schema.metadata or {}
+    classes = tuple(metadata[b"classes"].decode().split(","))
+    words = {"class": classes, "status": tuple(status.name.lower() for status in Status)}
+    return Expression(text, kinds | ({"value": NUMBER} if "low90" in kinds else {}), words, wanted)
 
 
 def _kind(of: pa.DataType) -> str:
@@ -80,8 +102,22 @@ def row_of(answer: Prediction, record: int | None) -> dict[str, Any]:
         "distance": place and place.distance,
         "inside": place and place.inside,
         **{f"void_{name}": value for name, value in answer.voids.items()},
+        **_measured(answer),
         "notes": list(answer.notes),
         "warnings": list(answer.warnings),
+    }
+
+
+def _measured(answer: Prediction) -> dict[str, Any]:
+    """What was measured of pores and what the network says, by column; empty where the network answers."""
+    if not answer.pores:
+        return {}
+    beside = answer.network
+    estimate = beside["estimate"]
+    return {f"pore_{name}": answer.pores[name] for name in IN_RESULTS} | {
+        "network_class": beside["class"],
+        "network_p": beside["probabilities"][beside["class"]],
+        f"network_{estimate['quantity']}": estimate["value"],
     }
 
 

@@ -10,11 +10,12 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 
 from andersonn.errors import InputError
+from andersonn.inference.by_geometry import PoreQuestion
 from andersonn.inference.prediction import Failure, Prediction
 from andersonn.inference.predictor import BATCH_SIZE, Predictor
 from andersonn.screening.chunks import Chunk
@@ -38,6 +39,8 @@ class Settings:
         conformers: of molecules whose geometry is made; None as the model's recipe has it.
         where: condition on rows that are kept; None keeps all.
         time_limit: seconds of one input; the process is ended when it takes longer.
+        pores: what is asked of pores, as :meth:`~andersonn.inference.by_geometry.PoreQuestion.as_dict` has it; None: the network
+            answers.
     """
 
     model: str
@@ -46,6 +49,19 @@ class Settings:
     conformers: int | None = None
     where: str | None = None
     time_limit: float = 120.0
+    pores: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, scientist: Predictor, **options: Any) -> Self:
+        """Inputs answered as a scientist answers them.
+
+        Args:
+            scientist: read from a folder.
+            options: other attributes.
+        """
+        assert scientist.folder is not None
+        pores = None if scientist.pores is None else scientist.pores.as_dict()
+        return cls(str(scientist.folder.resolve()), scientist.name, pores=pores, **options)
 
 
 def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
@@ -111,8 +127,8 @@ class ShardPredictor:
         self.settings = settings
         self.scientist = scientist_of(settings)
         self.task = self.scientist.task
-        self.schema = schema_of(self.task)
-        self._where: Expression | None = expression(settings.where, self.task) if settings.where else None
+        self.schema = schema_of(self.scientist)
+        self._where: Expression | None = expression(settings.where, self.schema) if settings.where else None
         self._latest: tuple[list[Chunk], list[Unit]] | None = None
 
     def predict(self, chunks: list[Chunk], skip: dict[int, InputError]) -> dict[str, Any]:
@@ -160,8 +176,10 @@ class ShardPredictor:
     def _answer(
         self, waiting: list[tuple[Unit, Any]], rows: list[dict[str, Any]], rejects: list[dict[str, Any]]
     ) -> None:
-        answers = self.scientist.answer([item for _, item in waiting])
-        for (unit, _), answer in zip(waiting, answers, strict=True):
+        answers = self.scientist.network_answers([item for _, item in waiting])
+        for (unit, item), network in zip(waiting, answers, strict=True):
+            with time_limit(self.settings.time_limit):  # the geometry of large pores takes seconds
+                answer = self.scientist.completed(network, item)
             if isinstance(answer, Prediction):
                 rows.append(row_of(answer, unit.record))
             else:
@@ -172,4 +190,6 @@ def scientist_of(settings: Settings) -> Predictor:
     """The scientist that answers."""
     scientist = Predictor.load(Path(settings.model), settings.device)
     scientist.name = settings.name
+    if settings.pores is not None:
+        scientist = scientist.about_pores(PoreQuestion.from_dict(settings.pores))
     return scientist if settings.conformers is None else scientist.over_conformers(settings.conformers)

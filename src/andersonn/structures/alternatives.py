@@ -17,6 +17,10 @@ SHORTEST_OF_HYDROGENS = 1.1
 """Å between two hydrogen atoms; those of one carbon have 1.6 to 1.8."""
 LONGEST = 1.2
 """Longest bond over the sum of the covalent radii, between atoms of one alternative."""
+BETWEEN = 0.45
+"""Å beyond the sum of the covalent radii up to which two light atoms without a bond are too near to each other."""
+CROWDED = {1: 1, 6: 4}
+"""Partners of an atom from which on some must be alternatives, whatever is listed first."""
 MOST = {1: 1, 5: 6, 6: 4, 7: 4, 8: 2, 9: 1}
 """Nonmetals that an atom of an element is bonded to at most; protonated oxygen, with three, is rarer than disorder."""
 NONMETALS = (1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32, 33, 34, 35, 36, 52, 53, 54)
@@ -43,7 +47,8 @@ def is_resolving() -> bool:
 
 def kept(Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray | None) -> np.ndarray:
     """Which atoms one alternative has, bool ``[n]``: the first listed, with what is bonded to it; hydrogen atoms that are then
-    bonded to nothing go too. Atoms that are near their own images are kept.
+    bonded to nothing go too. Atoms that are near their own images are kept. Alternatives are atoms that are nearer than any bond,
+    those too far for a bond and too near for two atoms without one, and the partners of atoms that have too many.
 
     Args:
         Z: atomic numbers ``[n]``.
@@ -51,18 +56,19 @@ def kept(Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray | None) -> np.ndarray:
         cell: lattice vectors as rows, Å, or None.
     """
     radius = elements.column("covalent_radius_A")[Z]
-    i, j, distance, _ = pairs_within(xyz, cell, LONGEST * 2.0 * float(radius.max()))
+    i, j, distance, _ = pairs_within(xyz, cell, LONGEST * 2.0 * float(radius.max()) + BETWEEN)
     i, j, distance = (part[i != j] for part in (i, j, distance))
     total, metal = radius[i] + radius[j], ~np.isin(Z, NONMETALS)
     share = np.where(metal[i] | metal[j], SHORTEST_OF_METALS, SHORTEST)
     limit = np.where((Z[i] == 1) & (Z[j] == 1), SHORTEST_OF_HYDROGENS, share * total)
-    rivals, bonded = (
-        _lists(len(Z), i, j, distance < limit),
-        _lists(len(Z), i, j, (distance >= limit) & (distance <= LONGEST * total)),
-    )
+    near = (distance >= limit) & (distance <= LONGEST * total)
+    between = (distance > LONGEST * total) & (distance <= total + BETWEEN) & _light(Z, i, j)
+    rivals, bonded = _lists(len(Z), i, j, (distance < limit) | between), _lists(len(Z), i, j, near)
+    partners = _lists(len(Z), i, j, near & ~metal[i] & ~metal[j])
     state = np.zeros(len(Z), dtype=np.int8)  # 1 stays, -1 goes
-    state[[k for k in range(len(Z)) if not rivals[k]]] = 1
-    partners = _lists(len(Z), i, j, (distance >= limit) & (distance <= LONGEST * total) & ~metal[i] & ~metal[j])
+    crowds = [own for k, own in enumerate(partners) if len(own) > CROWDED.get(int(Z[k]), len(own))]
+    disputed = {k for own in crowds for k in own}
+    state[[k for k in range(len(Z)) if not rivals[k] and k not in disputed]] = 1
     for seed in range(len(Z)):
         front = [seed] if state[seed] == 0 else []
         while front:
@@ -77,6 +83,14 @@ def kept(Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray | None) -> np.ndarray:
     for atom in np.flatnonzero(stays & (Z == 1)).tolist():
         stays[atom] = any(stays[k] for k in bonded[atom])
     return stays
+
+
+def _light(Z: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Pairs of carbon, nitrogen, oxygen, fluorine, and hydrogen with carbon: farther than bonds, their next distances are those
+    over two bonds, bool ``[m]``.
+    """
+    one, other = np.minimum(Z[i], Z[j]), np.maximum(Z[i], Z[j])
+    return ((one >= 6) & (other <= 9)) | ((one == 1) & (other == 6))
 
 
 def _fits(atom: int, Z: np.ndarray, partners: list[list[int]], state: np.ndarray) -> bool:

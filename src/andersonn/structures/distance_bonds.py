@@ -26,11 +26,19 @@ class Bonds:
     vector: np.ndarray
 
     @classmethod
-    def of(cls, structure: Structure) -> Bonds:
-        """The bonds of a molecule. A cell is used for periodic images if there is one."""
+    def of(cls, structure: Structure, more_to_metals: float = 0.0) -> Bonds:
+        """The bonds of a molecule. A cell is used for periodic images if there is one.
+
+        Args:
+            structure: whose bonds.
+            more_to_metals: how much longer bonds of metals may be, Å.
+        """
         radius = elements.column("covalent_radius_A")[structure.Z]
-        pairs = pairs_within(structure.xyz, structure.cell, float(2 * radius.max()) + BOND_TOLERANCE)
-        near = pairs[2] <= radius[pairs[0]] + radius[pairs[1]] + BOND_TOLERANCE
+        reach = float(2 * radius.max()) + BOND_TOLERANCE + more_to_metals
+        pairs = pairs_within(structure.xyz, structure.cell, reach)
+        metal = ~np.isin(structure.Z, tuple(METALLOIDS))
+        longest = radius[pairs[0]] + radius[pairs[1]] + BOND_TOLERANCE
+        near = pairs[2] <= longest + more_to_metals * (metal[pairs[0]] != metal[pairs[1]])
         i, j, distance, vector = (part[near] for part in pairs)
         order = np.argsort(i, kind="stable")
         return cls(structure.Z.astype(np.int64), i[order], j[order], distance[order], vector[order])

@@ -8,21 +8,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from andersonn.structures import elements
-from andersonn.structures.alternatives import MOST
+from andersonn.structures.alternatives import MOST, NONMETALS
 from andersonn.structures.distance_bonds import METALLOIDS, Bonds
 from andersonn.structures.neighbors import pairs_within
 from andersonn.structures.structure import Structure, without
+from andersonn.structures.vacancies import Lacking
 
-H, C, N, O = 1, 6, 7, 8  # noqa: E741
-MEET, REACH = 4, (1.6, 2.5)
-"""Donors around a metal, and how far from it they are, Å."""
+H, B, C, O = 1, 5, 6, 8  # noqa: E741
+BONDED = 3.2
+"""Å from an atom to the nearest one that it is bonded to, at most."""
+LONG_CONTACT = 0.8
+"""Å by which contacts of heavy metals, such as Hg-I, are longer than bonds where they alone hold a framework together."""
+SALT_BRIDGE = 1.85
+"""Å from the oxygen of a carboxylate to a hydrogen atom that holds it."""
 NAMED = 4
 """Kinds of groups that a warning names."""
 NEVER_ALONE = frozenset((5, 6, 7, 8, 14, 15, 16))
 """Elements whose atoms are never alone in a crystal: hydrogens, or the metals that they were bonded to, are missing."""
 
-ALKALI = (3, 11, 19, 37, 55, 87, 4, 12, 20, 38, 56, 88)
-"""Alkali metals and alkaline earths, which stand in pores with few close neighbors."""
+SHARING = (7, 8, 9, 17, 35)
+"""Elements between which hydrogen can stand."""
+FEW_BONDS = (3, 11, 19, 37, 55, 87, 4, 12, 20, 38, 56, 88, 50, 81, 82, 83)
+"""Alkali metals and alkaline earths, which stand in pores with few close neighbors, and metals with a lone pair, whose bonds are
+long on one side.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +51,12 @@ class Groups:
     bonds: Bonds
 
     @classmethod
-    def of(cls, structure: Structure) -> Groups:
-        """The parts of a periodic structure, by its bonds."""
+    def of(cls, structure: Structure, more_to_metals: float = 0.0) -> Groups:
+        """The parts of a periodic structure, by its bonds; those of metals may be longer by some Å."""
         from scipy.sparse import coo_matrix
         from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-        bonds, n = Bonds.of(structure), len(structure)
+        bonds, n = Bonds.of(structure, more_to_metals), len(structure)
         i, j, vector = bonds.i, bonds.j, bonds.vector
         network = coo_matrix((np.ones(len(i)), (i, j)), shape=(n, n)).tocsr()
         count, part = connected_components(network, directed=False)
@@ -92,17 +101,18 @@ def doubts_of_framework(structure: Structure) -> tuple[str, ...]:
         told.append(
             f"guests in the pores count as walls: {groups.told(groups.guests)} ({share}); --strip-guests removes them"
         )
-    if not groups.endless.any():
+    if not groups.endless.any() and not Groups.of(structure, LONG_CONTACT).endless.any():
         whole = groups.told(np.arange(len(structure)))
         told.append(f"no atoms form a connected framework, but {whole}: metals or bonds may be missing")
-    return (*told, *_dangling(groups), *_vacant(groups), *_crowded(groups))
+    return (*told, *_dangling(groups), *_lacking(structure), *_crowded(groups))
 
 
 def _dangling(groups: Groups) -> tuple[str, ...]:
     """Warnings of carboxylates that bind nothing, and of atoms that cannot stand alone."""
     bonds = groups.bonds
     Z, i, j, degree = bonds.Z, bonds.i, bonds.j, bonds.count
-    bare = np.bincount(i[(Z[j] == O) & (degree[j] == 1)], minlength=len(Z))
+    held = _near_hydrogen(groups.structure)
+    bare = np.bincount(i[(Z[j] == O) & (degree[j] == 1) & ~held[j]], minlength=len(Z))
     open_ends = np.flatnonzero((Z == C) & (degree == 3) & (bare == 2))
     told = []
     if len(open_ends):
@@ -112,56 +122,53 @@ def _dangling(groups: Groups) -> tuple[str, ...]:
     if len(alone):
         kinds = ", ".join(elements.symbols()[z] for z in sorted(set(alone.tolist())))
         told.append(f"{kinds} alone, bonded to nothing: hydrogens or metals may be missing")
-    loose = Z[(degree == 1) & ~np.isin(Z, list(METALLOIDS)) & ~np.isin(Z, ALKALI)]
+    loose = Z[(degree == 1) & ~np.isin(Z, list(METALLOIDS)) & ~np.isin(Z, FEW_BONDS)]
     if len(loose):
         kinds = ", ".join(elements.symbols()[z] for z in sorted(set(loose.tolist())))
         told.append(f"{kinds} bonded to one atom alone: linkers may be missing")
     return tuple(told)
 
 
+def crowded_atoms(bonds: Bonds) -> np.ndarray:
+    """Carbon and hydrogen atoms with more partners than they can have, int ``[m]``. Boron is no partner of carbon here, since
+    carboranes have cages of both; nor is hydrogen crowded that oxygen, nitrogen or halogens share.
+    """
+    Z, i, j = bonds.Z, bonds.i, bonds.j
+    counts = np.isin(Z[j], NONMETALS) & ~((Z[i] == C) & (Z[j] == B))
+    sharing = (Z[i] == H) & np.isin(Z[j], SHARING)
+    partners = np.bincount(i[counts], minlength=len(Z))
+    partners -= np.maximum(np.bincount(i[sharing], minlength=len(Z)) - 1, 0)
+    most = np.where(Z == H, MOST[H], MOST[C])
+    return np.flatnonzero((partners > most) & np.isin(Z, (H, C)))
+
+
+def _near_hydrogen(structure: Structure) -> np.ndarray:
+    """Which atoms have hydrogen within :data:`SALT_BRIDGE`, bool ``[n]``."""
+    i, j, _, _ = pairs_within(structure.xyz, structure.cell, SALT_BRIDGE)
+    return np.bincount(i[structure.Z[j] == H], minlength=len(structure)) > 0
+
+
 def _crowded(groups: Groups) -> tuple[str, ...]:
-    """A warning of atoms with more partners than they can have, as where alternatives of disorder are all there."""
-    bonds = groups.bonds
-    nonmetal = np.isin(bonds.Z, list(METALLOIDS))
-    partners = np.bincount(bonds.i[nonmetal[bonds.j]], minlength=len(bonds.Z))
-    most = np.vectorize(lambda z: MOST.get(int(z), len(bonds.i)))(bonds.Z)
-    crowded = np.flatnonzero((partners > most) & np.isin(bonds.Z, (H, C)))
+    """A warning of atoms with more partners than they can have, as where alternatives of disorder are all there. Carbon of
+    carboranes has more, and hydrogen between two oxygens two.
+    """
+    crowded = crowded_atoms(groups.bonds)
     if not len(crowded):
         return ()
     many = "1 atom has" if len(crowded) == 1 else f"{len(crowded)} atoms have"
     return (f"{many} more bonds than carbon or hydrogen can: alternatives of disorder may be there together",)
 
 
-def _vacant(groups: Groups) -> tuple[str, ...]:
-    """A warning of places where metals seem to be missing: donors with a free place meet around nothing."""
-    bonds, structure = groups.bonds, groups.structure
-    Z, degree = bonds.Z, bonds.count
-    to_metal = np.bincount(bonds.i[~np.isin(Z[bonds.j], list(METALLOIDS))], minlength=len(Z))
-    oxygens, nitrogens = (Z == O) & (degree == 1), (Z == N) & (degree == 2)
-    donors = (oxygens | nitrogens) & (to_metal == 0)
-    i, j, _, vector = pairs_within(structure.xyz, structure.cell, 2 * REACH[1])
-    near = donors[i] & donors[j]
-    i, vector = i[near], vector[near]
-    centers = []
-    for atom in np.flatnonzero(np.bincount(i, minlength=len(Z)) >= MEET - 1):
-        own = vector[i == atom]
-        place = structure.xyz[atom] + own.sum(axis=0) / (len(own) + 1)
-        apart = np.linalg.norm(np.vstack([np.zeros((1, 3)), own]) + structure.xyz[atom] - place, axis=1)
-        if ((apart > REACH[0]) & (apart < REACH[1])).sum() >= MEET:
-            centers.append(place)
-    empty = [place for place in centers if _is_empty(place, structure)]
-    if not empty:
+def _lacking(structure: Structure) -> tuple[str, ...]:
+    """A warning of atoms that lack a neighbor which like atoms have: one that lacks a metal, or two that lack anything. The
+    nearest of them must be as near to the place as atoms that are bonded.
+    """
+    found = Lacking.of(structure.Z, structure.xyz, structure.cell)
+    metals = ~np.isin(found.missing, list(METALLOIDS))
+    if found.distance.min(initial=np.inf) > BONDED or (not metals.any() and len(found.atoms) < 2):
         return ()
-    many = f"{len(empty)} oxygen and nitrogen atoms"
-    return (f"{many} meet others around an empty place, as around a metal: metals may be missing",)
-
-
-def _is_empty(place: np.ndarray, structure: Structure) -> bool:
-    """Whether no atom is nearer to a place than a donor is to its metal."""
-    assert structure.cell is not None
-    apart = (structure.xyz - place) @ np.linalg.inv(structure.cell)
-    distance = np.linalg.norm((apart - np.round(apart)) @ structure.cell, axis=1)
-    return bool(distance.min() > REACH[0])
+    missing = "metals" if metals.any() else "atoms"
+    return (f"{found.told(structure.Z)}: {missing} may be missing",)
 
 
 def without_guests(structure: Structure) -> Structure:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from andersonn.data.records import Records
-from andersonn.data.splits import split_by, split_digest
+from andersonn.data.splits import split_by, split_digest, split_of
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.inference.forward import Outputs
@@ -25,6 +27,7 @@ from andersonn.training.baselines import (
 )
 from andersonn.training.calibrate_and_test import metrics_by_file
 from andersonn.training.dataset import Dataset, prepare
+from andersonn.training.evaluate_pores import Forest, beside, measure, question_for
 from andersonn.training.folder import SPLIT_KEY
 from andersonn.training.forward import forward_records
 from andersonn.training.metrics import error_metrics
@@ -48,7 +51,8 @@ def evaluate(
     Returns:
         The metrics of :func:`~andersonn.training.calibrate_and_test.metrics_by_file` on the usable records, with ``records`` (how
         many the file has), ``left_out`` (how many of them are not usable), ``unusable`` (``id`` and ``reason`` of each), ``side``, ``same_file_as_training`` (whether the records and their sides are those of the
-        training), ``trained_on`` (see :func:`_trained_on`), ``solver`` and ``baselines``.
+        training), ``trained_on`` (see :func:`_trained_on`), ``solver`` and ``baselines``. Where the geometry of pores answers, what
+        :func:`~andersonn.training.evaluate_pores.beside` makes of them.
 
     Raises:
         UsageError: no record is usable; the message has the reasons of the first.
@@ -82,11 +86,38 @@ def evaluate(
         "solver": _solver_summary(bundle, outputs),
     }
     metrics["baselines"] = _simple_baselines(bundle, dataset, chosen)
-    if baselines:
+    forest = partial(_forest, side=side if same else "all") if baselines else None
+    if forest is not None:
         progress.start("random forest", 1)
-        metrics["baselines"]["random_forest"] = _forest(dataset, chosen, task, side if same else "all")
+        metrics["baselines"]["random_forest"] = forest(dataset, chosen, task)
         progress.finish()
-    return metrics
+    return metrics if scientist.pores is None else _by_geometry(scientist, dataset, chosen, metrics, forest, progress)
+
+
+def _by_geometry(
+    scientist: Predictor,
+    dataset: Dataset,
+    chosen: np.ndarray,
+    network: dict[str, Any],
+    forest: Forest | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """The metrics of answers by the geometry of pores, the network's beside them.
+
+    Args:
+        scientist: that answers.
+        dataset: of its network.
+        chosen: records that are tested.
+        network: its metrics.
+        forest: grows a random forest, or None.
+        progress: listener.
+    """
+    bundle, records, side = scientist.bundle, dataset.records, network["side"]
+    question = question_for(scientist, records, progress)
+    own = replace(question, task=bundle.task)
+    whole = np.arange(len(records)) if side == "all" else split_of(records, bundle.config.split)[side]
+    found = measure(question, dataset, chosen, whole, records.label(bundle.task.quantity), progress)
+    return beside(network, question, own, dataset, found, forest)
 
 
 def _simple_baselines(bundle: ModelBundle, dataset: Dataset, chosen: np.ndarray) -> dict[str, Any]:

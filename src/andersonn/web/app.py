@@ -85,6 +85,26 @@ Geometry = Annotated[
         examples=list(GEOMETRIES),
     ),
 ]
+
+
+async def about_pores(
+    convention: Annotated[str | None, Query(description="of pores: zeo++-default or zeo++-high")] = None,
+    radii: Annotated[str | None, Query(description="of pores: radii in Å, such as O=1.35,Si=1.35")] = None,
+    classes: Annotated[str | None, Query(description="of pores: iupac, by pore width, or pld, by window")] = None,
+    strip_guests: Annotated[bool, Query(description="of pores: remove what stands in the pores")] = False,
+    clean: Annotated[bool, Query(description="of pores: of overlapping alternatives keep one")] = False,
+) -> dict[str, Any]:
+    """Options of answers by the geometry of pores."""
+    return {
+        "convention": convention,
+        "radii": radii,
+        "classes": classes,
+        "strip_guests": strip_guests,
+        "clean": clean,
+    }
+
+
+Pores = Annotated[dict[str, Any], Depends(about_pores)]
 Which = Annotated[int, Query(ge=0, description="which of the file's")]
 
 
@@ -94,6 +114,7 @@ async def predict(
     task: str,
     items: Brought,
     lab: Own,
+    pores: Pores,
     lenient: Annotated[
         bool, Query(description="200 also if no input could be answered; the errors are in the answers")
     ] = False,
@@ -105,9 +126,9 @@ async def predict(
     `X-Inputs` of the answer says how many inputs were counted. Disconnecting cancels the rest.
     """
     if LINES in request.headers.get("accept", ""):
-        listing = await lab.listing(task, items, geometry)
+        listing = await lab.listing(task, items, geometry, pores)
         return _Lines(listing)
-    answers = await until_gone(request, lab.predict(task, items, geometry))
+    answers = await until_gone(request, lab.predict(task, items, geometry, pores))
     failed = all("error" in answer for answer in answers)
     body = {"answers": answers} | ({"error": answers[0]["error"]} if failed else {})
     return _json(body, 422 if failed and not lenient else 200)
@@ -115,20 +136,20 @@ async def predict(
 
 @api.post("/explain/{task}", response_model=Explained, responses=REFUSALS, summary="Which atoms drove the answer")
 async def explain(
-    request: Request, task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None
+    request: Request, task: str, items: Brought, lab: Own, pores: Pores, structure: Which = 0, geometry: Geometry = None
 ) -> Response:
     """The answer to one structure and the contribution of every atom, the same as `andersonn explain --format json`."""
-    return _json(await until_gone(request, lab.inspect("explain", task, items, structure, geometry)))
+    return _json(await until_gone(request, lab.inspect("explain", task, items, structure, geometry, pores)))
 
 
 @api.post("/inspect/{task}", response_model=Look, responses=REFUSALS, summary="One structure in all its views")
 async def inspect(
-    request: Request, task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None
+    request: Request, task: str, items: Brought, lab: Own, pores: Pores, structure: Which = 0, geometry: Geometry = None
 ) -> Response:
     """The answer with structure, network, graph image, probabilities at other thresholds, and Anderson beside Picard
     iteration on this input.
     """
-    return _json(await until_gone(request, lab.inspect("inspect", task, items, structure, geometry)))
+    return _json(await until_gone(request, lab.inspect("inspect", task, items, structure, geometry, pores)))
 
 
 @api.post("/race/{task}", response_model=Race, responses=REFUSALS, summary="Plain, damped and Anderson iteration")

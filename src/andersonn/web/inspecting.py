@@ -48,7 +48,8 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """An explanation, an inspection or a race of iterations.
 
     Args:
-        payload: ``what`` (``"explain"``, ``"inspect"`` or ``"race"``), ``task``, ``structure`` (which of the item's, from 0) and an item
+        payload: perhaps ``pores``, ``strip_guests`` and ``clean``, where pores are asked about otherwise; ``what`` (``"explain"``,
+            ``"inspect"`` or ``"race"``), ``task``, ``structure`` (which of the item's, from 0) and an item
             as :meth:`andersonn.web.inputs.Item.as_payload` gives it.
         settings: as for :func:`andersonn.web.reading.read`, and ``models`` (task, or task and geometry →
             ``folder`` of its model, ``name`` that answers give it, ``conformers`` it averages over, and ``pores``, what is asked of
@@ -58,7 +59,8 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         InputError: the item cannot be read, has no such structure, or the task is not about its kind.
     """
     confine(settings["folder"])
-    scientist = _scientist(**settings["models"][payload["task"]])
+    model = settings["models"][payload["task"]]
+    scientist = _scientist(**model | {"pores": payload.get("pores", model["pores"])})
     with reading(scientist.recipe.bonds, scientist.bundle.config.conformers):
         structure = one_of(payload, settings, payload["structure"])
     if payload["what"] == "explain":

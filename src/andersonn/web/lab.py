@@ -97,18 +97,21 @@ class Lab:
             await asyncio.to_thread(self._answerer.close)
         self._place.cleanup()
 
-    async def predict(self, task: str, items: list[Item], geometry: str | None = None) -> list[dict[str, Any]]:
+    async def predict(
+        self, task: str, items: list[Item], geometry: str | None = None, pores: dict[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
         """One object a structure, or an error a bad input, in the order of the inputs; ``geometry`` as in
-        :meth:`andersonn.inference.predictor.Predictor.load`.
+        :meth:`andersonn.inference.predictor.Predictor.load`, ``pores`` the options of
+        :func:`andersonn.inference.by_geometry.pore_question`.
 
         Raises:
             Refusal: too many at once, or the queue is full.
             UsageError: there is no such task, or no model of it for that geometry.
         """
-        return [row async for rows in (await self.listing(task, items, geometry)).rows() for row in rows]
+        return [row async for rows in (await self.listing(task, items, geometry, pores)).rows() for row in rows]
 
     async def listing(
-        self, task: str, items: list[Item], geometry: str | None = None
+        self, task: str, items: list[Item], geometry: str | None = None, pores: dict[str, Any] | None = None
     ) -> Listing[tuple[Item, dict[str, Any]]]:
         """As :meth:`predict`, as a stream. All is counted first.
 
@@ -127,8 +130,11 @@ class Lab:
             # A list has processes of its own, so that a single structure waits for no list.
             pool = self._reading if len(parts) == 1 else self._listing
             assert pool is not None
-            read = partial(self._read, pool, name, Count(self.limits.structures))
-            return Listing(parts, read, partial(self._answered, name), self.limits.readers + 1, place)
+            asked = self._asked(name, pores)
+            read = partial(self._read, pool, name, Count(self.limits.structures), asked)
+            return Listing(
+                parts, read, partial(self._answered, name, asked.get("pores", "")), self.limits.readers + 1, place
+            )
         except BaseException:
             place.__exit__(None, None, None)
             raise
@@ -154,18 +160,24 @@ class Lab:
                 raise too_many("structures", len(found), self.limits.structures)
         return found
 
-    async def _answered(self, name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    async def _answered(self, name: str, pores: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows, with answers in place of structures."""
         assert self._answerer is not None
         ready = [row["ready"] for row in rows if "ready" in row]
-        answers = iter(await self._answerer.answer(name, ready) if ready else [])
+        answers = iter(await self._answerer.answer(name, ready, pores) if ready else [])
         return [next(answers).as_dict() if "ready" in row else row for row in rows]
 
     async def inspect(
-        self, what: str, task: str, items: list[Item], structure: int, geometry: str | None = None
+        self,
+        what: str,
+        task: str,
+        items: list[Item],
+        structure: int,
+        geometry: str | None = None,
+        pores: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """An explanation (``"explain"``), an inspection (``"inspect"``) or a race of iterations (``"race"``) on one structure of one
-        input; ``geometry`` as in :meth:`predict`.
+        input; ``geometry`` and ``pores`` as in :meth:`predict`.
 
         Raises:
             Refusal: there is not exactly one input, or the queue is full.
@@ -181,7 +193,8 @@ class Lab:
             self._scientist(task)
             name = self._named(task, geometry)
             assert self._working is not None
-            return await self._working.ask({"what": what, "task": name, "structure": structure, **item.as_payload()})
+            asked = {"what": what, "task": name, "structure": structure, **self._asked(name, pores)}
+            return await self._working.ask(asked | item.as_payload())
 
     def geometries(self, task: str) -> list[str]:
         """How a task can read molecules without coordinates, as ``geometry`` of :meth:`predict`, its default first; empty for a
@@ -224,15 +237,34 @@ class Lab:
             raise unknown("geometry", geometry, known or ["many"])
         return named(task, geometry)
 
+    def _asked(self, name: str, pores: dict[str, Any] | None) -> dict[str, Any]:
+        """What payloads say of pores; empty if nothing is asked but as usual.
+
+        Raises:
+            UsageError: an option cannot be read, or the model is not answered by the geometry of pores.
+        """
+        from andersonn.inference.by_geometry import pore_question
+
+        scientist = self._all[name]
+        spec = registered().get(scientist.task.name)
+        question = None if spec is None else pore_question(spec, **pores or {})
+        if question is None:
+            return {}
+        if scientist.pores is None:
+            told = f"the model {scientist.name!r} answers by its network"
+            raise UsageError("bad_option", told, "leave out convention, radii, classes, strip_guests and clean")
+        words = {"strip_guests": question.strip_guests, "clean": question.clean}
+        return words | {"pores": json.dumps(question.as_dict(), sort_keys=True)}
+
     async def _read(
-        self, pool: AsyncWorkerPool, task: str, count: Count, part: tuple[Item, dict[str, Any]]
+        self, pool: AsyncWorkerPool, task: str, count: Count, asked: dict[str, Any], part: tuple[Item, dict[str, Any]]
     ) -> list[dict[str, Any]]:
         item, payload = part
         shown = {"input": item.shown} | ({"id": payload["id"]} if payload.get("id") else {})
         if "error" in payload:
             return [shown | {"error": _told(payload).as_dict()}]
         try:
-            found = (await pool.ask({"task": task, **payload}))["found"]
+            found = (await pool.ask({"task": task, **payload, **asked}))["found"]
             count.add(len(found))
         except InputError as error:
             return [shown | {"error": error.as_dict()}]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import scipy.spatial
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError
 from andersonn.structures.conformer_images import images_for
+from andersonn.structures.frameworks import read_frameworks
 from andersonn.structures.image import ImageRecipe
 from andersonn.structures.readers import from_smiles, read_each
 from andersonn.structures.readers.crystals import poscar
@@ -41,8 +43,8 @@ def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """The structures of one item with their images, or what is wrong with it; or the parts of an item.
 
     Args:
-        payload: ``task`` and an item as :meth:`andersonn.web.inputs.Item.as_payload` gives it, or a part of one; with ``what``
-            ``"split"``, its parts are asked for.
+        payload: ``task`` and an item as :meth:`andersonn.web.inputs.Item.as_payload` gives it, or a part of one, perhaps with
+            ``strip_guests`` and ``clean``; with ``what`` ``"split"``, its parts are asked for.
         settings: ``tasks`` (name → recipe, conformers, thresholds), ``atoms`` and ``structures`` (the most there may be),
             ``folder`` (where this process may write).
 
@@ -75,17 +77,20 @@ def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def structures_of(payload: dict[str, Any], settings: dict[str, Any]) -> list[Structure | InputError]:
-    """The structures of an item, or of a part of one; those with too many atoms are errors.
+    """The structures of an item, or of a part of one, cleaned and stripped as ``clean`` and ``strip_guests`` of the payload ask; those
+    with too many atoms are errors.
 
     Raises:
         InputError: as :func:`read`.
     """
+    strip_guests, clean = payload.get("strip_guests", False), payload.get("clean", False)
+    read_all = partial(read_frameworks, partial(_structures_of, payload, settings), strip_guests, clean)
     if "within" not in payload:
-        return _structures_of(payload, settings)
+        return read_all()
     try:
         if "error" in payload:
             raise InputError(**payload["error"])
-        found = _structures_of(payload, settings)
+        found = read_all()
     except InputError as error:
         raise error.within(payload["within"]) from None
     (item,) = found  # a part is one SMILES, record or frame
@@ -106,10 +111,15 @@ def one_of(payload: dict[str, Any], settings: dict[str, Any], number: int) -> St
     if not 0 <= number < count:
         told = f"there is no structure {number}; the input has {count}"
         raise InputError("no_such_structure", told, "count from 0")
-    (structure,) = [found[number]] if parts is None else structures_of(parts[number], settings)
+    (structure,) = [found[number]] if parts is None else structures_of(_asked(payload) | parts[number], settings)
     if isinstance(structure, InputError):
         raise structure
     return structure
+
+
+def _asked(payload: dict[str, Any]) -> dict[str, Any]:
+    """What a payload asks of pores."""
+    return {name: payload[name] for name in ("strip_guests", "clean") if name in payload}
 
 
 def _structures_of(payload: dict[str, Any], settings: dict[str, Any]) -> list[Structure | InputError]:

@@ -8,3 +8,8 @@ IN_CSV = (
     "pld_A", "lcd_A", "channel_dimensions", "surface_m2_g", "accessible_surface_m2_g", "void_fraction", "convention",
 )  # fmt: skip
 """Attributes that CSV has in columns of their own."""
+IN_RESULTS = {
+    "pld_A": False, "lcd_A": False, "channel_dimensions": True, "surface_m2_g": False, "surface_m2_cm3": False,
+    "accessible_surface_m2_g": False, "accessible_surface_m2_cm3": False, "void_fraction": False, "density_g_cm3": False,
+}  # fmt: skip
+"""Attributes that results of screenings have in columns of their own, and whether they are whole numbers."""

@@ -177,6 +177,27 @@ def _measured(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray, options: Po
     return _Measured(way, cavity, dimensions, *surface, float(free_volumes(plain, radius).sum()))
 
 
+def diameters(structure: Structure, options: PoreOptions) -> tuple[float, float]:
+    """PLD and LCD of a crystal, Å, as :class:`PoreGeometry` has them; without the rest it takes a fraction of the time.
+
+    Raises:
+        InputError: its cell is too flat.
+    """
+    assert structure.cell is not None  # pores are those of crystals
+    radius = options.of_atoms(structure.Z)
+
+    def found(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray) -> tuple[float, float]:
+        cell = compact(cell)
+        return widths(PowerDiagram.of(xyz, cell, radius), xyz, cell, radius, options.convention)
+
+    try:
+        way, cavity = found(structure.xyz, structure.cell, radius)
+    except Tied:
+        xyz, cell, copies = doubled(structure.xyz, structure.cell)
+        way, cavity = found(xyz, cell, np.tile(radius, copies))
+    return 2.0 * way, 2.0 * cavity
+
+
 def widths(
     plain: PowerDiagram, xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray, convention: str
 ) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 
+from andersonn.errors import UsageError
 from andersonn.structures import elements
 
 ELSEWHERE = 2.0
@@ -31,3 +32,22 @@ def probe_radii() -> np.ndarray:
     values = np.array([np.nan, *(RADII.get(symbol, ELSEWHERE) for symbol in elements.symbols()[1:])])
     values.flags.writeable = False
     return values
+
+
+def radii_from(text: str) -> dict[str, float]:
+    """Radii in Å by element, of a text such as ``"O=1.35,Si=1.1"``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    found = {}
+    for word in text.split(","):
+        symbol, mark, size = (part.strip() for part in word.partition("="))
+        if not mark:
+            raise UsageError("bad_option", f"radii have {word.strip()!r}", "give element=length, as in O=1.35,Si=1.1")
+        try:
+            found[symbol] = float(size)
+        except ValueError:
+            told = f"the radius {size!r} of {symbol} is no number"
+            raise UsageError("bad_option", told, "give numbers in Å, with a point") from None
+    return found

@@ -1,0 +1,249 @@
+"""Numbers of a crystal that tell sound ones from corrupted ones, given what was learned of elements and of pairs of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from andersonn.structures import elements
+from andersonn.structures.distance_bonds import METALLOIDS
+from andersonn.structures.neighbors import Pairs, pairs_within
+from andersonn.structures.oxidation import BY_STRUCTURE, Oxidation
+from andersonn.structures.structure import Structure
+from andersonn.structures.vacancies import Lacking
+
+REACH = 5.0
+"""Å up to which neighbors are looked at."""
+SOFTNESS = 0.37
+"""Å: a bond that is longer by this has a share of 1/e, as bond valences have it."""
+CONTACT = 1.25
+"""Atoms are in contact up to this multiple of the sum of their covalent radii."""
+ANIONS = (7, 8, 9, 16, 17, 34, 35, 53)
+USUAL_COPIES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 96)
+"""How many like atoms symmetry makes in a cell, mostly."""
+POINTED = 0.12
+"""Share of an atom's bonds that are left when opposite ones cancel, from which on a neighbor may be missing."""
+MEETING = 0.8
+"""Å within which places where neighbors may be missing are one."""
+MOST_PLACES = 400
+"""Of more places it is not looked which are one."""
+SUMS = ("sum_mean", "sum_least", "sum_most", "sum_size", "sum_spread", "sum_tenth", "sum_middle", "sum_ninetieth")
+VOLUME = ("volume_left", "volume_per_atom")
+CONTACTS = (
+    "shortest",
+    "unseen_most",
+    "unseen_mean",
+    "nearest_like",
+    "contrast",
+    "contrast_at_random",
+    "contrast_left",
+    "anion_pairs",
+)
+ORDER = ("spread_like", "drop_like", "distinct", "odd_copies", "common_copies")
+FORMULA = ("atoms", "elements", "units", "units_with_one_more", "more_units")
+DIRECTIONS = (
+    "cation_most",
+    "cation_mean",
+    "other_most",
+    "other_mean",
+    "least",
+    "place_room",
+    "place_met",
+    "place_pull",
+    "place_both",
+)
+MISSING = ("lacking", "lacking_share", "lacking_distance")
+KINDS = (
+    "electronegativity",
+    "electronegativity_spread",
+    "electronegativity_range",
+    "anions",
+    "hydrogen",
+    "period",
+    "group",
+    "metals",
+    "oxygen",
+)
+NAMES = (*SUMS, *VOLUME, *CONTACTS, *ORDER, *FORMULA, *BY_STRUCTURE, *DIRECTIONS, *MISSING, *KINDS)
+"""The numbers, in their order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What was learned of sound crystals, by atomic number.
+
+    Attributes:
+        shortest: mean of the logarithm of the shortest distance over the sum of the covalent radii, ``[104, 104]``.
+        shortest_spread: its standard deviation, ``[104, 104]``.
+        seen: crystals in which the two are in contact, ``[104, 104]``.
+        bonding: mean of the logarithm of an atom's sum of bonds, ``[104]``.
+        bonding_spread: its standard deviation, ``[104]``.
+        volume: of an atom, Å³, ``[104]``.
+    """
+
+    shortest: np.ndarray
+    shortest_spread: np.ndarray
+    seen: np.ndarray
+    bonding: np.ndarray
+    bonding_spread: np.ndarray
+    volume: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Distance at which a neighbor counts as one bond, Å, ``[104, 104]``."""
+        radius = np.nan_to_num(elements.column("covalent_radius_A"))
+        return (radius[:, None] + radius) * np.exp(self.shortest)
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """A crystal of n atoms with its m directed pairs within :data:`REACH`.
+
+    Attributes:
+        structure: the crystal.
+        pairs: as :func:`~andersonn.structures.neighbors.pairs_within` gives them.
+        tables: what was learned.
+        weight: of each pair, how much of a bond it is, ``[m]``.
+        total: sum of an atom's bonds, ``[n]``.
+        ratio: logarithm of each distance over the sum of the covalent radii, ``[m]``.
+    """
+
+    structure: Structure
+    pairs: Pairs
+    tables: Tables
+    weight: np.ndarray
+    total: np.ndarray
+    ratio: np.ndarray
+
+    @classmethod
+    def of(cls, structure: Structure, tables: Tables) -> Surroundings:
+        """The surroundings of a crystal's atoms."""
+        assert structure.cell is not None  # of crystals alone
+        pairs = pairs_within(structure.xyz, structure.cell, REACH)
+        i, j, distance, _ = pairs
+        one, other = structure.Z[i], structure.Z[j]
+        weight = np.exp((tables.lengths[one, other] - distance) / SOFTNESS)
+        radius = elements.column("covalent_radius_A")
+        total = np.bincount(i, weight, minlength=len(structure)) + 1e-3
+        return cls(structure, pairs, tables, weight, total, np.log(distance / (radius[one] + radius[other])))
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """:data:`NAMES` of the crystal, float64."""
+        structure, found = (
+            self.structure,
+            Lacking.of(self.structure.Z, self.structure.xyz, self.structure.cell, self.pairs),
+        )
+        n = len(structure)
+        lacking = [len(found.atoms), len(found.atoms) / n, found.distance.min(initial=9.0)]
+        oxidation = Oxidation.of(structure.Z).by_structure.tolist()
+        parts = (
+            self._sums(), self._volume(), self._contacts(), self._order(), self._formula(), oxidation, self._directions(), lacking,
+            self._kinds(),
+        )  # fmt: skip
+        return np.array([number for part in parts for number in part], dtype=float)
+
+    @property
+    def unusual(self) -> np.ndarray:
+        """How far the sum of each atom's bonds is from that of its element, in standard deviations, ``[n]``."""
+        Z = self.structure.Z
+        return (np.log(self.total) - self.tables.bonding[Z]) / self.tables.bonding_spread[Z]
+
+    @property
+    def shortness(self) -> np.ndarray:
+        """How far each distance is from the shortest ones of its pair of elements, in standard deviations, ``[m]``."""
+        one, other = self.structure.Z[self.pairs[0]], self.structure.Z[self.pairs[1]]
+        return (self.ratio - self.tables.shortest[one, other]) / self.tables.shortest_spread[one, other]
+
+    @property
+    def volume_left(self) -> float:
+        """Logarithm of the volume over that which the elements usually take."""
+        volume, n = self.structure.volume or 0.0, len(self.structure)
+        return float(np.log(volume / n / max(self.tables.volume[self.structure.Z].mean(), 3.0)))
+
+    def _sums(self) -> list[float]:
+        z = self.unusual
+        return [z.mean(), z.min(), z.max(), np.abs(z).mean(), z.std(), *np.quantile(z, (0.1, 0.5, 0.9)).tolist()]
+
+    def _volume(self) -> list[float]:
+        return [self.volume_left, (self.structure.volume or 0.0) / len(self.structure)]
+
+    def _contacts(self) -> list[float]:
+        Z, polarity = self.structure.Z, np.nan_to_num(elements.column("electronegativity"))
+        one, other = Z[self.pairs[0]], Z[self.pairs[1]]
+        contact = self.ratio < np.log(CONTACT)
+        unseen = 1.0 / (1.0 + self.tables.seen[one, other][contact])
+        apart = float((self.weight * np.abs(polarity[one] - polarity[other])).sum() / max(self.weight.sum(), 1e-9))
+        counts = np.bincount(Z, minlength=len(polarity)) / len(Z)
+        at_random = float(counts @ np.abs(polarity[:, None] - polarity) @ counts)
+        both = np.isin(one, ANIONS) & np.isin(other, ANIONS) & contact
+        return [
+            self.shortness.min(initial=5.0), unseen.max(initial=0.0), unseen.mean() if len(unseen) else 1.5,
+            self.ratio[one == other].min(initial=1.0), apart, at_random, apart - at_random, both.sum() / len(Z),
+        ]  # fmt: skip
+
+    def _order(self) -> list[float]:
+        """How much atoms of an element differ, and how often like atoms occur."""
+        Z, logs = self.structure.Z, np.log(self.total)
+        alike = [logs[z == Z] for z in np.unique(Z)]
+        spread = max(float(own.std()) for own in alike)
+        drop = max([float(np.median(own) - own.min()) for own in alike if len(own) > 2], default=0.0)
+        _, copies = np.unique(np.round(np.stack([Z * 100.0, logs * 200], axis=1)), axis=0, return_counts=True)
+        odd = copies[~np.isin(copies, USUAL_COPIES)].sum() / len(Z)
+        return [spread, drop, len(copies) / len(Z), odd, float(np.gcd.reduce(copies))]
+
+    def _formula(self) -> list[float]:
+        """Formula units in the cell, and how many there would be with one atom more."""
+        _, counts = np.unique(self.structure.Z, return_counts=True)
+        units, with_more = int(np.gcd.reduce(counts)), 1
+        for k in range(len(counts)):
+            more = counts.copy()
+            more[k] += 1
+            with_more = max(with_more, int(np.gcd.reduce(more)))
+        return [np.log(len(self.structure)), len(counts), units, with_more, with_more / units]
+
+    def _directions(self) -> list[float]:
+        """Whether bonds cancel around atoms, and the places to which they would need a bond to do so."""
+        i, j, distance, vector = self.pairs
+        n, polarity = len(self.structure), np.nan_to_num(elements.column("electronegativity"))[self.structure.Z]
+        scaled = self.weight / np.maximum(distance, 0.1)
+        left = np.stack([np.bincount(i, scaled * vector[:, k], minlength=n) for k in range(3)], axis=1)
+        share = np.linalg.norm(left, axis=1) / self.total
+        cation = polarity < np.bincount(i, self.weight * polarity[j], minlength=n) / self.total
+        of = [
+            part
+            for own in (share[cation], share[~cation])
+            for part in (own.max(initial=0.0), own.mean() if len(own) else 0.0)
+        ]
+        return [*of, share.min(), *self._places(left, share)]
+
+    def _places(self, left: np.ndarray, share: np.ndarray) -> list[float]:
+        """Of the places to which bonds are missing: room around, how many atoms point there, how strongly, and all of these."""
+        i, _, distance, vector = self.pairs
+        atoms = np.flatnonzero(share > POINTED)
+        if not len(atoms):
+            return [0.0] * 4
+        cell = self.structure.cell
+        assert cell is not None  # of crystals alone
+        length = np.bincount(i, self.weight * distance, minlength=len(share)) / self.total
+        step = -left[atoms] / np.linalg.norm(left[atoms], axis=1)[:, None] * length[atoms][:, None]
+        number = np.full(len(share), -1)
+        number[atoms] = np.arange(len(atoms))
+        own = number[i] >= 0
+        nearest = np.full(len(atoms), 9.0)
+        np.minimum.at(nearest, number[i[own]], np.linalg.norm(vector[own] - step[number[i[own]]], axis=1))
+        met = np.ones(len(atoms))
+        if len(atoms) <= MOST_PLACES:
+            place = self.structure.xyz[atoms] + step
+            apart = (place[:, None] - place) @ np.linalg.inv(cell)
+            met = (np.linalg.norm((apart - np.round(apart)) @ cell, axis=2) < MEETING).sum(axis=1)
+        room = nearest / length[atoms]
+        empty = room > 0.8
+        return [room.max(), (met * empty).max(), (share[atoms] * empty).max(), (empty * met * share[atoms]).max()]
+
+    def _kinds(self) -> list[float]:
+        Z = self.structure.Z
+        polarity = np.nan_to_num(elements.column("electronegativity"))[Z]
+        means = [np.isin(Z, ANIONS), Z == 1, elements.column("period")[Z], elements.column("group")[Z], ~np.isin(Z, tuple(METALLOIDS)), Z == 8]  # fmt: skip
+        return [polarity.mean(), polarity.std(), float(np.ptp(polarity)), *(float(part.mean()) for part in means)]
