@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-RUNAWAY = 2.0
+RUNAWAY = 4.0
 """A state whose ‖f(z) − z‖ exceeds this multiple of the least so far is no best iterate, however small its relative residual."""
 
 

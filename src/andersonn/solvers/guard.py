@@ -14,7 +14,6 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from andersonn.solvers.best_iterate import RUNAWAY
 from andersonn.solvers.convergence_monitor import ConvergenceMonitor
 
 EXTRAPOLATED, BROYDEN, DAMPED = range(3)
@@ -30,6 +29,9 @@ BLOWN_UP, LONG, COMING_DOWN = 1e5, 40, 0.8
 """Residuals of damped steps may rise for a while, on non-normal maps. β is halved where they rise so many times, or where
 after so many evaluations they have not fallen and are not coming down: the largest of the second half exceeds this share of that of
 the first."""
+MIRAGE = 2.0
+"""Where the relative residual was least, a sample is not taken to be nearer to the solution if its ‖f(z) − z‖ exceeds this multiple of
+the least there: far from the solution the relative residual may be small only because the state is large."""
 
 
 class Guard:
@@ -165,7 +167,7 @@ class Guard:
         """Chooses where samples go back to."""
         assert self.first is not None
         best = self.least[:, 0]
-        mirage = self.size_of_best > np.minimum(PROGRESS * self.first[:, 1], RUNAWAY * self.least[:, 1])
+        mirage = self.size_of_best > np.minimum(PROGRESS * self.first[:, 1], MIRAGE * self.least[:, 1])
         self.from_start = fails & mirage & np.isinf(self.distrusted)
         self.distrusted = np.where(self.from_start, kept, self.distrusted)
         self.least[self.from_start] = self.first[self.from_start]

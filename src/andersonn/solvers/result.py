@@ -89,7 +89,7 @@ class FixedPoint:
 
     Attributes:
         z: the state, shaped as the initial one; of a sample that did not converge, its best iterate: the one with
-            the least residual relative to the tolerance, of those whose ‖f(z) − z‖ is at most twice the least. Where f was
+            the least residual relative to the tolerance, of those whose ‖f(z) − z‖ is at most four times the least. Where f was
             not finite from the start, the initial state.
             A pytree of tensors if the initial state was one.
         status: :class:`Status` values, int8 ``[B]``.
