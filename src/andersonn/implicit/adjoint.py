@@ -34,7 +34,7 @@ class Solved(NamedTuple):
         record: called with the result of every linear solve of the backward pass.
         residual: relative residuals that the solve reached, ``[B]``.
         start: the adjoint's first value where one is known (a warm start), from the default one.
-        unsolved: samples whose solve met no tolerance, bool ``[B]`` on the CPU; None: there are none.
+        unsolved: samples whose solve met no tolerance, bool ``[B]`` on the CPU; None: none.
     """
 
     z: Tensor
@@ -54,19 +54,12 @@ class Solved(NamedTuple):
         record: Record,
         start: Callable[[Tensor], Tensor] | None,
     ) -> Solved:
-        """What the backward pass needs of a solution."""
-        return cls(solution.z, offsets, solver, record, solution.residual, start, _unsolved(solution, solver))
-
-
-def _unsolved(solution: FixedPoint, solver: Solver) -> Tensor | None:
-    """Samples that a solve left unsolved. On an accelerator nothing is read unless there may be some."""
-    residual = solution.trace.residual
-    if solver.rtol == solver.atol == 0 or not len(residual):  # nobody asked for a tolerance
-        return None
-    if residual.device.type == "cpu" and bool((residual[-1] <= solver.rtol).all()):
-        return None
-    unsolved = ~solution.converged.cpu()
-    return unsolved if bool(unsolved.any()) else None
+        """What the backward pass needs of a solution. On an accelerator nothing is read unless samples may be unsolved."""
+        last, unsolved = solution.trace.residual[-1:], None
+        asked = solver.rtol > 0 or solver.atol > 0  # else nobody asked for a tolerance
+        if asked and not (last.device.type == "cpu" and bool((last <= solver.rtol).all())):
+            unsolved = ~solution.converged.cpu()
+        return cls(solution.z, offsets, solver, record, solution.residual, start, unsolved)
 
 
 class Tape(NamedTuple):
@@ -106,7 +99,7 @@ def rows_to_solve(value: Tensor, z: Tensor, solved: Solved) -> Tensor | None:
         z: where it begins.
         solved: the forward solve.
     """
-    if solved.unsolved is None:
+    if solved.unsolved is None or not solved.unsolved.any():
         return None
     joint = solved.solver.joint
     offsets = torch.tensor([0, len(z)], device=z.device) if joint else solved.offsets

@@ -78,7 +78,7 @@ class ConvergenceMonitor:
         self.score = np.full(n, np.inf)
         self.steps = np.zeros(n, dtype=np.int64)
         self.scores = self.sizes = self._least_size = self._best_size = self.score
-        self._together = BestTogether()
+        self._together: BestTogether | None = None  # of samples that affect each other
         self._held: np.ndarray | None = None  # samples that keep their state in the next evaluation, [b]
         self._held_rows: tuple[Tensor, Tensor] | None = None  # their rows in the present batch and in the whole one
         self._found_held = True  # whether those two are up to date
@@ -196,6 +196,7 @@ class ConvergenceMonitor:
         """Which samples have converged and which have improved, of samples that affect each other: all or none."""
         if _all(done[self.running]):
             return done, done
+        self._together = self._together or BestTogether()
         return np.zeros_like(done), sound & self._together.improves(score[sound], self.sizes[sound])
 
     def _take_moved(
