@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from andersonn.implicit.bound_cell import BoundCell, SubsettableBoundCell
-from andersonn.solvers import FixedPoint, Solver
+from andersonn.implicit.stability import radius_on_tape
+from andersonn.solvers import FixedPoint, Layout, Solver
 
+RADIUS_ITERATIONS = 12
+"""Products that tell whether f contracts at an unsolved sample's state."""
 REENTRANT = "a cell cannot use reentrant checkpoints: call checkpoint(..., use_reentrant=False)"
 
 
@@ -31,6 +34,7 @@ class Solved(NamedTuple):
         record: called with the result of every linear solve of the backward pass.
         residual: relative residuals that the solve reached, ``[B]``.
         start: the adjoint's first value where one is known (a warm start), from the default one.
+        unsolved: samples whose solve met no tolerance, bool ``[B]`` on the CPU; None: none.
     """
 
     z: Tensor
@@ -39,6 +43,23 @@ class Solved(NamedTuple):
     record: Record
     residual: Tensor | None = None
     start: Callable[[Tensor], Tensor] | None = None
+    unsolved: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls,
+        solution: FixedPoint,
+        offsets: Tensor | None,
+        solver: Solver,
+        record: Record,
+        start: Callable[[Tensor], Tensor] | None,
+    ) -> Solved:
+        """What the backward pass needs of a solution. On an accelerator nothing is read unless samples may be unsolved."""
+        last, unsolved = solution.trace.residual[-1:], None
+        asked = solver.rtol > 0 or solver.atol > 0  # else nobody asked for a tolerance
+        if asked and not (last.device.type == "cpu" and bool((last <= solver.rtol).all())):
+            unsolved = ~solution.converged.cpu()
+        return cls(solution.z, offsets, solver, record, solution.residual, start, unsolved)
 
 
 class Tape(NamedTuple):
@@ -50,6 +71,7 @@ class Tape(NamedTuple):
         value: f(z).
         solver: of the adjoint.
         solved: the forward solve.
+        rows: see :func:`rows_to_solve`.
     """
 
     f: BoundCell
@@ -57,11 +79,35 @@ class Tape(NamedTuple):
     value: Tensor
     solver: Solver
     solved: Solved
+    rows: Tensor | None = None
 
     def again(self) -> Tape:
         """Another recording of the same: compiled autograd takes the saved tensors of the first before it runs a backward pass."""
         _, z, value = evaluate_recorded(self.f, self.z, autocast=True)  # f is in the wanted precision
         return self._replace(z=z, value=value)
+
+
+def rows_to_solve(value: Tensor, z: Tensor, solved: Solved) -> Tensor | None:
+    """Rows of the samples whose adjoint is that of a fixed point, a mask with the state's number of dimensions; None: all.
+
+    The others have no fixed point to differentiate: they are unsolved, and f does not contract at their state. The solution
+    of their linear system, of which an eigenvalue above 1 changes the sign, would lead a training still further from one.
+    Their adjoint is the incoming gradient itself (the one-step gradient).
+
+    Args:
+        value: where the tape ends.
+        z: where it begins.
+        solved: the forward solve.
+    """
+    if solved.unsolved is None or not solved.unsolved.any():
+        return None
+    joint = solved.solver.joint
+    offsets = torch.tensor([0, len(z)], device=z.device) if joint else solved.offsets
+    expands = radius_on_tape(value, z, offsets, RADIUS_ITERATIONS) >= 1.0
+    lost = expands & solved.unsolved
+    if not lost.any():
+        return None
+    return Layout(z, solved.offsets).to_rows(~lost.to(z.device)).view(-1, *[1] * (z.dim() - 1))
 
 
 def evaluate_recorded(f: BoundCell, z: Tensor, autocast: bool) -> tuple[BoundCell, Tensor, Tensor]:
@@ -99,9 +145,9 @@ def adjoint_map(tape: Tape, g: Tensor) -> AdjointMap:
     """The system's map; it can leave samples out if f can and its tensors are unchanged since it was recorded."""
     linear: AdjointMap
     if isinstance(tape.f, SubsettableBoundCell) and tape.f.unchanged():
-        linear = SubsettableAdjointMap(tape.value, tape.z, g, tape.f)
+        linear = SubsettableAdjointMap(tape.value, tape.z, g, tape.f, tape.rows)
     else:
-        linear = AdjointMap(tape.value, tape.z, g)
+        linear = AdjointMap(tape.value, tape.z, g, tape.rows)
     linear.origin = tape.f
     return linear
 
@@ -109,14 +155,19 @@ def adjoint_map(tape: Tape, g: Tensor) -> AdjointMap:
 class AdjointMap:
     """u ↦ Jᵀ u + g with J = ∂value/∂z, on the tape that leads from z to value.
 
+    Args:
+        value, z: the ends of the tape.
+        g: the right-hand side.
+        rows: where J is not taken for 0 (:func:`rows_to_solve`); None: everywhere.
+
     Attributes:
         origin: the map whose transposed Jacobian it is, where that is known.
     """
 
     origin: BoundCell | None = None
 
-    def __init__(self, value: Tensor, z: Tensor, g: Tensor) -> None:
-        self.value, self.z, self.g = value, z, g
+    def __init__(self, value: Tensor, z: Tensor, g: Tensor, rows: Tensor | None = None) -> None:
+        self.value, self.z, self.g, self.rows = value, z, g, rows
 
     def __call__(self, u: Tensor) -> Tensor:
         """Jᵀ u + g."""
@@ -132,22 +183,28 @@ class AdjointMap:
             (product,) = torch.autograd.grad(
                 self.value, self.z, u.to(self.value.dtype), retain_graph=True, allow_unused=True
             )
-        return torch.zeros_like(u) if product is None else product.to(u.dtype)
+        return torch.zeros_like(u) if product is None else self._where_solved(product.to(u.dtype))
+
+    def _where_solved(self, product: Tensor) -> Tensor:
+        return product if self.rows is None else torch.where(self.rows, product, 0.0)
 
 
 class SubsettableAdjointMap(AdjointMap):
     """One that can leave samples out, at the price of one more evaluation of f on those that stay."""
 
-    def __init__(self, value: Tensor, z: Tensor, g: Tensor, f: SubsettableBoundCell) -> None:
-        super().__init__(value, z, g)
+    def __init__(
+        self, value: Tensor, z: Tensor, g: Tensor, f: SubsettableBoundCell, rows: Tensor | None = None
+    ) -> None:
+        super().__init__(value, z, g, rows)
         self.f = f
 
     def subset(self, samples: Tensor, rows: Tensor) -> SubsettableAdjointMap:
         """The map of some samples alone, on a tape of their own."""
         f, z = self.f.subset(samples, rows), self.z.detach().index_select(0, rows)
+        kept = None if self.rows is None else self.rows.index_select(0, rows)
         with torch.enable_grad():
             z.requires_grad_()
-            return SubsettableAdjointMap(f(z), z, self.g.index_select(0, rows), f)
+            return SubsettableAdjointMap(f(z), z, self.g.index_select(0, rows), f, kept)
 
 
 def needs_gradient(value: Tensor, z: Tensor, known: Iterable[Tensor]) -> bool:

@@ -22,7 +22,8 @@ class BatchedAdjoint(torch.autograd.Function):
     @staticmethod
     def forward(tape: Tape, gradients: Tensor, copies: int = 1) -> Tensor:
         """Solves for ``copies`` gradients, stacked in dimension 0: ``[copies · R, D]``."""
-        system = _BatchedAdjointMap(tape.value, tape.z, gradients.to(wide(gradients.dtype)))
+        rows = None if tape.rows is None else tape.rows.reshape(-1, 1).repeat(copies, 1)
+        system = _BatchedAdjointMap(tape.value, tape.z, gradients.to(wide(gradients.dtype)), rows)
         offsets = repeated(tape.solved.offsets, copies)
         solution = tape.solver.solve(system, system.g, offsets)
         tape.solved.record(solution)
@@ -52,7 +53,7 @@ class _BatchedAdjointMap(AdjointMap):
             (product,) = torch.autograd.grad(
                 self.value, self.z, shaped, retain_graph=True, allow_unused=True, is_grads_batched=True
             )
-        return torch.zeros_like(u) if product is None else product.reshape(u.shape).to(u.dtype)
+        return torch.zeros_like(u) if product is None else self._where_solved(product.reshape(u.shape).to(u.dtype))
 
 
 def is_batched(gradient: Tensor) -> bool:

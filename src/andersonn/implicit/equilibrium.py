@@ -247,7 +247,7 @@ class Equilibrium(nn.Module):
             f.statistics.due = True
         if torch.is_grad_enabled():
             record, first = self._adjoint_hooks(mine, keys, offsets)
-            z = self.gradient.attach(f, Solved(solution.z, offsets, self.solver, record, solution.residual, first))
+            z = self.gradient.attach(f, Solved.of(solution, offsets, self.solver, record, first))
         else:
             z = solution.z.clone()
         if f.statistics is not None and f.statistics.due:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from andersonn.implicit.adjoint import Solved, Tape, evaluate_recorded, needs_gradient, solve_adjoint
+from andersonn.implicit.adjoint import Solved, Tape, evaluate_recorded, needs_gradient, rows_to_solve, solve_adjoint
 from andersonn.implicit.batched_adjoint import adjoint_of_batched, is_batched
 from andersonn.implicit.bound_cell import BoundCell
 from andersonn.implicit.capture import in_compiled_autograd, without_graph_capture
@@ -60,6 +60,12 @@ class ImplicitGradient(Gradient):
     It can be differentiated again (``create_graph=True``): second derivatives are exact as well, by one more linear solve
     (:mod:`~andersonn.implicit.second_order`). For them the layer must know every tensor with gradients that the cell uses:
     its parameters, and tensors in x if x is a tensor or a pytree of tensors; any other raises an error.
+
+    A sample that the forward solve left unsolved, and at whose state the map does not contract (spectral radius 1 or more), has no
+    fixed point to differentiate. It gets the gradient of one application of the cell (:class:`OneStepGradient`): the
+    derivative of a fixed point that does not exist has the opposite sign where an eigenvalue exceeds 1, and drives a
+    training away from maps that have one. It costs 12 products where samples are unsolved. Not under transforms of
+    ``torch.func``, nor with ``rtol`` and ``atol`` 0.
 
     The adjoint is kept and solved in float32 at least, whatever the precision of the state; the products Jᵀu are taken in
     that of the recorded evaluation (a pure bfloat16 cell rounds them, so its adjoint levels off near 2e-3).
@@ -117,7 +123,8 @@ class ImplicitGradient(Gradient):
         if not needs_gradient(value, leaf, f.known):
             return solved.z.detach().clone()
         solver = self.adjoint_solver(solved.solver, solved.residual)
-        return _Adjoint.apply(value, Tape(f, leaf, value, solver, solved), *f.known)
+        tape = Tape(f, leaf, value, solver, solved, rows_to_solve(value, leaf, solved))
+        return _Adjoint.apply(value, tape, *f.known)
 
     def solve_transformed(self, f: BoundCell, problem: Problem, start: Tensor) -> Tensor:
         """See :meth:`Gradient.solve_transformed`."""

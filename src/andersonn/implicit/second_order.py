@@ -57,7 +57,8 @@ class SecondOrder(torch.autograd.Function):
             total = torch.stack([term.to(value.dtype) for term in weighted]).sum()
             w = _solve_tangent(tape, pulled, u, torch.autograd.grad(total, u, retain_graph=True)[0])
             if pulled is not None:
-                total = total + product(w.to(pulled.dtype), pulled)
+                along = w if tape.rows is None else torch.where(tape.rows, w, 0.0)
+                total = total + product(along.to(pulled.dtype), pulled)
             dz, *dknown = torch.autograd.grad(total, [leaf, *copies], allow_unused=True, materialize_grads=True)
         return w.to(z.dtype), dz.to(z.dtype), None, *dknown
 
@@ -87,6 +88,6 @@ def _solve_tangent(tape: Tape, pulled: Tensor | None, u: Tensor, right: Tensor) 
     if pulled is None or not pulled.requires_grad:  # f does not depend on z
         return right
     # Jᵀ u is linear in u, and the transpose of its derivative is J: the same kind of map as the adjoint's.
-    solution = tape.solver.solve(AdjointMap(pulled, u, right), right, tape.solved.offsets)
+    solution = tape.solver.solve(AdjointMap(pulled, u, right, tape.rows), right, tape.solved.offsets)
     tape.solved.record(solution, adjoint=False)
     return solution.z

@@ -43,15 +43,20 @@ def spectral_radius(
     tree = tree_of(z, offsets)
     if tree is not None:
         f, z = tree.lift(f), tree.pack(z)
-    layout = Layout(z, offsets)
     if z.numel() == 0:
-        return torch.zeros(layout.samples, dtype=torch.float64)
-    wide = torch.promote_types(z.dtype, torch.float32)  # half precision holds no orthogonal basis
+        return torch.zeros(Layout(z, offsets).samples, dtype=torch.float64)
     with torch.inference_mode(False), torch.enable_grad():
         z = z.detach().clone().requires_grad_()
         value = f(z)
+    return radius_on_tape(value, z, offsets, iterations, seed)
+
+
+def radius_on_tape(value: Tensor, z: Tensor, offsets: Tensor | None, iterations: int = 16, seed: int = 0) -> Tensor:
+    """:func:`spectral_radius` of ∂value/∂z, on the tape that leads from the leaf z to value; the tape stays."""
+    layout = Layout(z, offsets)
     if not value.requires_grad:  # f does not depend on z
         return torch.zeros(layout.samples, dtype=torch.float64)
+    wide = torch.promote_types(z.dtype, torch.float32)  # half precision holds no orthogonal basis
     generator = torch.Generator(device="cpu").manual_seed(seed)
     start = torch.randn(layout.rows, layout.width, generator=generator, dtype=torch.float64).to(wide).to(z.device)
     size = min(iterations, layout.width * layout.longest)

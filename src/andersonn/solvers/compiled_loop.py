@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from andersonn.solvers.best_iterate import improves
+
 TINY = 1e-300
 PROGRESS = 0.5
 """As of a :class:`~andersonn.solvers.guard.Guard`: a sample makes progress when its best residual has fallen to this share."""
@@ -52,7 +54,8 @@ class Carried(NamedTuple):
         dF, dG: differences of residuals and values, the newest first, ``[m, B, D]``.
         gram: their products ⟨ΔF_i, ΔF_j⟩, float64 ``[m, m, B]``.
         least: least ‖r‖, ``[B]``.
-        best, score, best_at: the state of least residual relative to the tolerance, that residual, and its evaluation.
+        score: least residual relative to the tolerance.
+        best, best_score, best_size, best_at: the best iterate, its residual relative to the tolerance, ‖r‖ and evaluation.
         outside: the latest evaluation at which the sample was not within the tolerance; −1: none.
         mark, age: score at the sample's latest progress, and evaluations since.
         history: relative residuals, ``[evaluations, B]``.
@@ -67,8 +70,10 @@ class Carried(NamedTuple):
     dG: Tensor
     gram: Tensor
     least: Tensor
-    best: Tensor
     score: Tensor
+    best: Tensor
+    best_score: Tensor
+    best_size: Tensor
     best_at: Tensor
     outside: Tensor
     mark: Tensor
@@ -111,8 +116,10 @@ def _begun(recipe: Recipe, z0: Tensor) -> Carried:
         dG=z.new_zeros(m, *z.shape),
         gram=wide.new_zeros(m, m, rows),
         least=wide + math.inf,
-        best=z.clone(),
         score=wide + math.inf,
+        best=z.clone(),
+        best_score=wide + math.inf,
+        best_size=wide + math.inf,
         best_at=count,
         outside=count - 1,
         mark=wide + math.inf,
@@ -130,9 +137,10 @@ def _stepped(recipe: Recipe, now: Carried, g: Tensor, tolerances: Tensor) -> Car
     finite = relative.isfinite()
     within = finite & (size <= atol + rtol * length)
     score = torch.where(atol > 0, size / (atol + rtol * length), relative)
-    better = finite & (score < now.score)
+    least = torch.where(finite, torch.fmin(now.least, size), now.least)
+    better = finite & improves(score, size, now.best_score, now.best_size, least)
     best = torch.where(better.unsqueeze(1), z, now.best)
-    least_score = torch.where(better, score, now.score)
+    least_score = torch.where(finite, torch.fmin(now.score, score), now.score)
     progress = within | (least_score <= PROGRESS * now.mark)
     age = torch.where(progress, 0, now.age + 1)
     stuck = ((age >= recipe.patience) | ~finite).any()
@@ -145,9 +153,11 @@ def _stepped(recipe: Recipe, now: Carried, g: Tensor, tolerances: Tensor) -> Car
         r=r,
         g=g,
         **window,
-        least=torch.fmin(now.least, size),
-        best=best,
+        least=least,
         score=least_score,
+        best=best,
+        best_score=torch.where(better, score, now.best_score),
+        best_size=torch.where(better, size, now.best_size),
         best_at=torch.where(better, now.taken, now.best_at),
         outside=torch.where(within, now.outside, now.taken),
         mark=torch.where(progress, least_score, now.mark),

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from andersonn.solvers.best_iterate import BestTogether, improves
 from andersonn.solvers.layout import Block, Layout, PerSample
 from andersonn.solvers.reading import Reading
 from andersonn.solvers.result import FixedPoint, Status, Trace
@@ -76,8 +77,8 @@ class ConvergenceMonitor:
         self.residual = np.full(n, np.inf)
         self.score = np.full(n, np.inf)
         self.steps = np.zeros(n, dtype=np.int64)
-        self.scores = self.sizes = self.score
-        self._least_worst = math.inf  # score, of the best state of samples that affect each other
+        self.scores = self.sizes = self._least_size = self._best_size = self.score
+        self._together: BestTogether | None = None  # of samples that affect each other
         self._held: np.ndarray | None = None  # samples that keep their state in the next evaluation, [b]
         self._held_rows: tuple[Tensor, Tensor] | None = None  # their rows in the present batch and in the whole one
         self._found_held = True  # whether those two are up to date
@@ -123,12 +124,14 @@ class ConvergenceMonitor:
     def _check_without_stops(self, step: int, z: Block, own: bool, score: np.ndarray, relative: np.ndarray) -> None:
         """The fast path: the whole batch runs, is finite, and has not converged."""
         self._history.append(relative)
-        better = score <= self.score
+        self._least_size = np.minimum(self._least_size, self.sizes)
+        better = improves(score, self.sizes, self.score, self._best_size, self._least_size)
         self._keep_best(z, better, own)
         if _all(better):
-            self.score, self.residual = score, relative
+            self._best_size, self.score, self.residual = self.sizes, score, relative
             self.steps.fill(step)
         else:
+            self._best_size = np.where(better, self.sizes, self._best_size)
             self.score = np.where(better, score, self.score)
             self.residual = np.where(better, relative, self.residual)
             self.steps[better] = step
@@ -151,7 +154,7 @@ class ConvergenceMonitor:
         if self.mixed:
             done, better = self._check_together(done, sound, score)
         else:
-            better = sound & ((score <= self.score[self.active]) | done)
+            better = done | (sound & self._improves(score, sound))
         if not self.independent:
             if self.late:
                 better, done = self._take_moved(better, done, within, held)
@@ -159,8 +162,10 @@ class ConvergenceMonitor:
         self._keep_best(z, better, own)
         if self._all_running:  # these arrays may be entries of the history as well
             self.score, self.residual = self.score.copy(), self.residual.copy()
+            self._best_size = self._best_size.copy()
         who = self.active[better]
         self.score[who], self.residual[who], self.steps[who] = score[better], relative[better], step
+        self._best_size[who] = self.sizes[better]
         broken = self.running & ~finite
         forgiven = broken & (self.recoveries[self.active] > 0) & (step > 0)
         self.recoveries[self.active[forgiven]] -= 1
@@ -169,6 +174,13 @@ class ConvergenceMonitor:
             self.status[self.active[done]] = Status.CONVERGED
             self.status[self.active[stopped & ~finite]] = Status.NONFINITE
             self._stop(stopped)
+
+    def _improves(self, score: np.ndarray, sound: np.ndarray) -> np.ndarray:
+        """Which samples of the present batch are at a better state than the one that they keep."""
+        now = self.active
+        self._least_size = self._least_size.copy()  # it may be the norms themselves
+        self._least_size[now] = np.fmin(self._least_size[now], np.where(sound, self.sizes, math.inf))
+        return improves(score, self.sizes, self.score[now], self._best_size[now], self._least_size[now])
 
     def _reopen(self, lost: np.ndarray) -> None:
         """Sets all samples that had converged going again, if one of them, held at its state, is no more within the tolerance."""
@@ -184,10 +196,8 @@ class ConvergenceMonitor:
         """Which samples have converged and which have improved, of samples that affect each other: all or none."""
         if _all(done[self.running]):
             return done, done
-        worst = float(np.maximum.reduce(score[sound])) if not _none(sound) else math.inf
-        better = sound if worst <= self._least_worst else np.zeros_like(sound)
-        self._least_worst = min(worst, self._least_worst)
-        return np.zeros_like(done), better
+        self._together = self._together or BestTogether()
+        return np.zeros_like(done), sound & self._together.improves(score[sound], self.sizes[sound])
 
     def _take_moved(
         self, better: np.ndarray, done: np.ndarray, within: np.ndarray, held: np.ndarray | None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from andersonn.solvers.best_iterate import improves
 from andersonn.solvers.convergence_monitor import ConvergenceMonitor
 from andersonn.solvers.layout import Block, Layout
 from andersonn.solvers.result import FixedPoint, Status, Trace
@@ -28,7 +29,7 @@ class FixedLengthMonitor(ConvergenceMonitor):
         super().__init__(layout, 0.0, 0.0, None)
         self.best: Tensor | None = None
         self.relative: list[Tensor] = []
-        self.least: Tensor | None = None
+        self.kept: Tensor | None = None  # relative residual and ‖f(z) − z‖ of the best states, and the least ‖f(z) − z‖
         self.best_steps: Tensor | None = None
 
     def check(self, step: int, z: Block, own: bool, behind: int = 0) -> None:
@@ -36,23 +37,26 @@ class FixedLengthMonitor(ConvergenceMonitor):
         norms, _ = self._unread.pop()
         now = norms[:, 0] / norms[:, 1].clamp_min(torch.finfo(norms.dtype).tiny)
         self.relative.append(now)
-        if self.best is None or self.least is None or self.best_steps is None:
-            self.best, self.least = z.t.clone(), torch.nan_to_num(now, nan=torch.inf)
+        both = torch.stack([now, norms[:, 0]])
+        if self.best is None or self.kept is None or self.best_steps is None:
+            self.best, both = z.t.clone(), torch.nan_to_num(both, nan=torch.inf)
+            self.kept = torch.cat([both, both[1:]])
             self.best_steps = torch.zeros_like(now)
             return
-        better = now <= self.least
+        least = torch.fmin(self.kept[2], both[1])
+        better = improves(both[0], both[1], self.kept[0], self.kept[1], least)
         torch.where(self.layout.to_rows(better).unsqueeze(1), z.t, self.best, out=self.best)
         self.best_steps = torch.where(better, step, self.best_steps)
-        self.least = torch.fmin(now, self.least)
+        self.kept = torch.cat([torch.where(better, both, self.kept[:2]), least.unsqueeze(0)])
 
     def result(self, evaluations: int) -> FixedPoint:
         """The result; its tensors, the trace's residuals included, are on the device."""
         assert self.best is not None
-        assert self.least is not None
+        assert self.kept is not None
         assert self.best_steps is not None
-        residuals = torch.stack(self.relative)
-        status = torch.where(self.least == 0, int(Status.CONVERGED), int(Status.MAX_STEPS))
+        residuals, least = torch.stack(self.relative), self.kept[0]
+        status = torch.where(least == 0, int(Status.CONVERGED), int(Status.MAX_STEPS))
         status = torch.where(residuals.isfinite().all(dim=0), status, int(Status.NONFINITE)).to(torch.int8)
         trace = Trace(residuals, torch.tensor(self.seconds, dtype=torch.float64))
         z, steps = self.best.view(self.whole.shape), self.best_steps.long()
-        return FixedPoint(z, status, self.least, steps, evaluations, trace)
+        return FixedPoint(z, status, least, steps, evaluations, trace)

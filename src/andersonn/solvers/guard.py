@@ -30,8 +30,8 @@ BLOWN_UP, LONG, COMING_DOWN = 1e5, 40, 0.8
 after so many evaluations they have not fallen and are not coming down: the largest of the second half exceeds this share of that of
 the first."""
 MIRAGE = 2.0
-"""The best iterate by relative residual is not trusted if its ‖f(z) − z‖ exceeds this multiple of the least: far from the
-solution the relative residual may be small only because the state is large."""
+"""Where the relative residual was least, a sample is not taken to be nearer to the solution if its ‖f(z) − z‖ exceeds this multiple of
+the least there: far from the solution the relative residual may be small only because the state is large."""
 
 
 class Guard:

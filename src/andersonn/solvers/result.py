@@ -89,7 +89,8 @@ class FixedPoint:
 
     Attributes:
         z: the state, shaped as the initial one; of a sample that did not converge, its best iterate: the one with
-            the least residual relative to the tolerance. Where f was not finite from the start, the initial state.
+            the least residual relative to the tolerance, of those whose ‖f(z) − z‖ is at most four times the least. Where f was
+            not finite from the start, the initial state.
             A pytree of tensors if the initial state was one.
         status: :class:`Status` values, int8 ``[B]``.
         residual: relative residual ‖f(z) − z‖ / ‖f(z)‖ at the returned z, float64 ``[B]``. Where no sample converged it is that of
