@@ -9,7 +9,7 @@ from construct.running import METHODS, measures, run_one
 from construct.splits import Molecules, Split
 from construct.tables import figure, report
 
-TAILS = ("", "C", "CC", "CCC", "O", "N", "Cl", "F", "CO", "CN", "N#CC", "C(C)C")
+TAILS = ("", "C", "CC", "CCC", "O", "N", "Cl", "F", "CO", "CN", "N#CC", "CC(C)")
 RINGS = (
     "c1ccccc1",
     "C1CCCCC1",
