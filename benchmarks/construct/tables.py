@@ -94,6 +94,10 @@ def _head(cell: Cell) -> list[str]:
     return [cell[0], cell[1], str(cell[2] or FROM_ALL)]
 
 
+def _learned_from(cell: Cell) -> str:
+    return f"{cell[2]} molecules" if cell[2] else "all molecules"
+
+
 def _paired(runs: list[Run], cell: Cell, method: str, peer: str) -> list[tuple[Run, Run]]:
     found = by_method(runs, cell)
     return [(found[method][seed], found[peer][seed]) for seed in sorted(found[method].keys() & found[peer].keys())]
@@ -144,15 +148,15 @@ def figure(runs: list[Run], methods: list[str]) -> bytes:
         panel.axis("off")
     for panel, cell in zip(axes.flat, shared, strict=False):
         found = by_method(runs, cell)
-        for k, method in enumerate(there):
+        drawn_here = [method for method in there if found[method]]
+        for k, method in enumerate(drawn_here):
             errors = [run["rmse"] for run in found[method].values()]
-            if errors:
-                color = "#0072B2" if method.startswith(OURS) else "#D55E00"
-                panel.barh(k, mean(errors), height=0.7, color=color, alpha=0.35)
-                panel.plot(errors, [k] * len(errors), "o", color=color, markersize=3.5)
-        panel.set_yticks(range(len(there)), there, fontsize=7)
-        panel.invert_yaxis()
-        panel.set_title(f"{cell[0]}, {cell[1]}, {cell[2] or FROM_ALL}", fontsize=8)
+            color = "#0072B2" if method.startswith(OURS) else "#D55E00"
+            panel.barh(k, mean(errors), height=0.7, color=color, alpha=0.35)
+            panel.plot(errors, [k] * len(errors), "o", color=color, markersize=3.5)
+        panel.set_yticks(range(len(drawn_here)), drawn_here, fontsize=7)
+        panel.set_ylim(len(drawn_here) - 0.5, -0.5)
+        panel.set_title(f"{cell[0]}, {cell[1]}, {_learned_from(cell)}", fontsize=8)
         panel.set_xlabel("RMSE", fontsize=7)
         panel.tick_params(axis="x", labelsize=7)
     drawn.tight_layout()
