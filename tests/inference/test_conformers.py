@@ -20,7 +20,7 @@ from andersonn.data.store import ImageStore
 from andersonn.inference.explain import of_one_conformer
 from andersonn.inference.forward import forward
 from andersonn.scientists.registry import find
-from andersonn.structures import image
+from andersonn.structures import conformer_images
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.readers import from_smiles
 from andersonn.structures.readers.molecules import embedding
@@ -86,7 +86,7 @@ def test_the_answer_is_the_mean_over_conformers(scientist):
 
 def test_one_conformer_is_answered_as_without_the_option(scientist, monkeypatch):
     one = over(scientist, 1).predict(["NCCCO", "CCO"])
-    monkeypatch.setattr(image, "further_images", lambda *a: [])
+    monkeypatch.setattr(conformer_images, "further_images", lambda *a: [])
     plain = over(scientist, 1).predict(["NCCCO", "CCO"])
     assert [a.as_dict() for a in one] == [a.as_dict() for a in plain]
 

@@ -149,8 +149,6 @@ def test_what_cannot_be_asked_is_told(folder):
     refused("unknown_geometry", "flat", task="polarity", model=folder, geometry="flat")
     with pytest.raises(UsageError, match="bonds alone, no conformers"):
         Scientist.load(folder).over_conformers(3)
-    with pytest.raises(UsageError, match="cannot be explained"):
-        Scientist.load(folder).explain("CCO")
     done = CliRunner().invoke(
         app, ["screen", "polarity", "x.smi", "--out", "x", "--geometry", "one", "--conformers", "3"]
     )

@@ -15,7 +15,7 @@ def test_predictions_show_what_is_true_of_their_kind(constructed):
     assert number.has_estimate
     assert not number.has_class
     assert "lower_half" not in repr(number)
-    assert "value=" in repr(number)
+    assert "boiling_C = " in repr(number)
     assert "label='" in repr(label)
     assert "value=" not in repr(label)
     assert not any("contradict" in warning for warning in label.warnings)

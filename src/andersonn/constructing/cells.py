@@ -13,14 +13,15 @@ from andersonn.data.tables import NO_NUMBER
 from andersonn.errors import UsageError
 from andersonn.structures.readers.tables.columns import is_missing
 
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+NUMBER = r"[+-]?(?:\d++(?:\.(?!\.)\d*+)?+|\.\d++)(?:[eE][+-]?\d++)?+"
+"""Possessive, so that a long row of digits is read once."""
 WHOLE = re.compile(NUMBER)
-WITH_UNIT = re.compile(rf"({NUMBER})\s*([%°µμÅA-Za-z][\w%°/·*^²³⁻¹().\- ]{{0,20}})?")
-UNCERTAIN = re.compile(rf"({NUMBER})\s*(?:±|\+/-|\+-)\s*{NUMBER}(.*)", re.DOTALL)
-IN_DIGITS = re.compile(rf"({NUMBER})\(\d+\)(.*)")
-POWER = re.compile(r"\s*[x×·*]\s*10\s*(?:\^|\*\*)?\s*\{?([+-]?\d+)\}?")
-RANGE = re.compile(rf"{NUMBER}\s*(?:-|–|to|\.\.)\s*{NUMBER}.*")
-BOUND = re.compile(r"\s*(?:<=|>=|<|>|≤|≥)\s*")
+WITH_UNIT = re.compile(rf"({NUMBER})\s*+([%°µμÅA-Za-z][\w%°/·*^²³⁻¹().\- ]{{0,20}})?")
+UNCERTAIN = re.compile(rf"({NUMBER})\s*+(?:±|\+/-|\+-)\s*+{NUMBER}(.*)", re.DOTALL)
+IN_DIGITS = re.compile(rf"({NUMBER})\(\d++\)(.*)")
+POWER = re.compile(r"\s*+[x×·*]\s*+10\s*+(?:\^|\*\*)?+\s*+\{?([+-]?\d++)\}?")
+RANGE = re.compile(rf"{NUMBER}\s*+(?:-|–|to|\.\.)\s*+{NUMBER}.*")
+BOUND = re.compile(r"\s*+(?:<=|>=|<|>|≤|≥)\s*+")
 DASHES = str.maketrans({"−": "-", "–": "-", "﹣": "-", "－": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
 SENTINELS = frozenset({-99.0, -999.0, -9999.0, -99999.0, 999.0, 9999.0, 99999.0, 999999.0, -1e20, 1e20, 1e30, -1e30})
 """Numbers that programs write where there is none."""
@@ -68,7 +69,7 @@ def commas_of(values: Iterable[Any], column: str, decimal_comma: bool) -> Commas
         UsageError: ``1,234`` may be either, or the column holds both.
     """
     texts = [str(value).strip() for value in values if isinstance(value, str) and "," in value]
-    numbers = [text for text in texts if re.match(r"[<>≤≥~+\-−]?\s*\d*[\d,]*,\d", text)]
+    numbers = [text for text in texts if re.match(r"[<>≤≥~+\-−]?\s*+[\d,]*?,\d", text)]
     if not numbers:
         return Commas()
     decimal = [

@@ -73,4 +73,5 @@ def skeletal_svg(smiles: str, width: int, height: int) -> str | None:
     text = re.sub(r"\s(?:xmlns(?::\w+)?|xml:space|version|baseProfile|class)='[^']*'", "", text)
     for color, name in THEME.items():
         text = text.replace(color, f"var(--{name})")
-    return re.sub(r"\s*\n\s*", "\n", text).strip().replace("<svg", '<svg class="molecule" aria-hidden="true"', 1)
+    lines = [line.strip() for line in text.split("\n")]
+    return "\n".join(filter(None, lines)).replace("<svg", '<svg class="molecule" aria-hidden="true"', 1)

@@ -216,7 +216,7 @@ def _titled(text: str, figure: str, points: list[dict[str, Any]]) -> str:
             return f"{match[1]}><title>{escape(said)}</title></use>"
 
         start = text.index("</defs>", start)  # of the marker
-        text = text[:start] + re.sub(r"(<use [^>]*?)/>", named, text[start:], count=len(part))
+        text = text[:start] + re.sub(r"(<use [^<>]*?)/>", named, text[start:], count=len(part))
     return text
 
 

@@ -107,7 +107,7 @@ def _by_scaffold(points: list[dict[str, Any]]) -> list[tuple[str, str | None, li
 
 def _has_ring(smiles: str) -> bool:
     """Whether canonical SMILES closes a ring: digits outside of brackets do nothing else."""
-    return bool(re.search(r"[\d%]", re.sub(r"\[[^\]]*\]", "", smiles)))
+    return bool(re.search(r"[\d%]", re.sub(r"\[[^\[\]]*\]", "", smiles)))
 
 
 def elements_of(formula: str) -> list[str]:

@@ -39,8 +39,8 @@ _SPELLED = {"mols per litre": "mol/L", "mol per litre": "mol/L", "moles per lite
             "mols per liter": "mol/L", "moles per litre": "mol/L", "electronvolt": "eV", "electronvolts": "eV",
             "kelvin": "K", "kelvins": "K", "degrees celsius": "°C", "angstroms": "Angstrom", "percent": "%",
             "ev per atom": "eV/atom", "log mol/l": "log(mol/L)", "log10 mol/l": "log10(mol/L)"}  # fmt: skip
-IN_BRACKETS = re.compile(r"^(.*?)\s*[(\[{]\s*([^()\[\]{}]+(?:\([^()]*\))?[^()\[\]{}]*)[)\]}]\s*$")
-BEHIND = re.compile(r"^(.*?)(?:\s*/\s*|\s*,\s*|\s+in\s+)([^/,]+(?:/[^/,]+)?)$")
+IN_BRACKETS = re.compile(r"^(.{0,200}?)\s{0,3}[(\[{]\s{0,3}([^()\[\]{}]{1,40}(?:\([^()]{0,40}\))?[^()\[\]{}]{0,40})[)\]}]\s{0,3}$")
+BEHIND = re.compile(r"^(.{0,200}?)(?:\s{0,3}[/,]\s{0,3}|\s{1,3}in\s{1,3})([^/,]{1,40}(?:/[^/,]{1,40})?)$")
 JOINED = re.compile(r"^(.+)[_\s](\S+)$")
 ONLY_IN_BRACKETS = frozenset({"C", "M", "h", "s", "g", "min", "volume"})
 """Too short to be taken for a unit at the end of a name: ``vitamin_C``, ``t_min``."""
@@ -122,5 +122,5 @@ def _may_be_unit(text: str) -> bool:
     inner = re.fullmatch(r"(?:log(?:10)?|ln)\s*[( ]\s*([^()]+)\)?", text, re.IGNORECASE)
     if inner is not None:
         return _may_be_unit(inner[1])
-    parts = re.split(r"\s*/\s*|\s+per\s+", text)
+    parts = re.split(r"\s{0,3}/\s{0,3}|\s{1,3}per\s{1,3}", text)
     return len(parts) == 2 and all(0 < len(part) <= 12 and not part.isdigit() for part in parts) and len(text) <= 20

@@ -107,7 +107,7 @@ def _bare(text: str) -> str:
     text = re.sub(r"<\?xml.*?\?>|<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r"\s(?:xmlns:\w+|xml:space|version|baseProfile)='[^']*'", "", text)
     text = re.sub(r"\sclass='[^']*'", "", text)
-    return re.sub(r"\s*\n\s*", "\n", text).strip()
+    return "\n".join(filter(None, (line.strip() for line in text.split("\n"))))
 
 
 def _as_it_was_given(structure: Structure) -> Mol | None:

@@ -18,7 +18,7 @@ MOST_ATOMS = 400
 """Atoms that bonds are drawn between; larger molecules are not read as a formula."""
 MOST_GUESSED = 80
 """Atoms of a geometry without bonds of which bond orders are worked out; it takes long for more."""
-STYLE = re.compile(r"([\w-]+):([^;]+)")
+STYLE = re.compile(r"(?<![\w-])([\w-]++):([^;]+)")
 NUMBER = "structure_atom"
 
 

@@ -113,7 +113,7 @@ def values_said(line: str) -> dict[str, Any]:
     except Exception:  # it raises whatever odd words run into
         return {}
     about_atoms = {"lattice", "properties", "pbc"}
-    stated = {word.partition("=")[0].strip() for word in re.findall(r"[^\s=]+\s*=", line)}
+    stated = {word.partition("=")[0].strip() for word in re.findall(r"(?<![^\s=])[^\s=]++\s*+=", line)}
     return {
         name: value
         for name, value in found.items()
