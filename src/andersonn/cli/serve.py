@@ -15,12 +15,14 @@ from andersonn.cli.console import warn
 if TYPE_CHECKING:
     import uvicorn
 
+    from andersonn.web.constructions import Constructions
     from andersonn.web.lab import Lab
 
 HELP = """The web lab: drop a structure and see class, probabilities, graph image, explanation and convergence.
 
 Serves pages and a JSON API on this machine until interrupted; nothing is sent elsewhere. Needs the extra `web`. With
-another --host it can be reached by everyone in the network: there are no accounts.
+another --host it can be reached by everyone in the network: there are no accounts. The page Construct makes scientists of
+tables; where others can reach the server, only with --allow-construct.
 
 Example: andersonn serve --port 8080"""
 NEEDED = ("fastapi", "uvicorn", "python_multipart", "markdown_it")
@@ -43,40 +45,54 @@ def serve(
     readers: int = typer.Option(2, help="Processes that read; lists have as many of their own."),
     connections: int = typer.Option(256, help="Open connections at a time."),
     head_seconds: float = typer.Option(10.0, help="Maximum time for the head of a request."),
+    table_rows: int = typer.Option(50_000, help="Most rows of a table for a construction."),
+    construct_minutes: float = typer.Option(120.0, help="Most time for a construction."),
+    constructed: Path | None = typer.Option(
+        None,
+        metavar="DIR",
+        help="Folder for scientists that are constructed on the page; default one that is removed at the end.",
+    ),
+    allow_construct: bool = typer.Option(
+        False,
+        "--allow-construct",
+        help="Others than this machine may construct scientists too, if they can reach the server.",
+    ),
     allowed_host: list[str] | None = typer.Option(
         None, help="Another host name to accept, such as that of a proxy; may be repeated."
     ),
 ) -> None:
     """Serves until interrupted."""
+    _require_installed()
+    import asyncio  # imported here: every command imports this file
+
+    from andersonn.web.constructions import Constructions, is_private
+    from andersonn.web.lab import Lab
+    from andersonn.web.limits import Limits
+
+    limits = Limits(
+        megabytes, files, structures, atoms, read_seconds, work_seconds, waiting, working, readers, connections, head_seconds,
+        table_rows, construct_minutes,
+    )  # fmt: skip
+    lab, names = Lab(limits, model), allowed_host or []
+    constructions = Constructions(lab, constructed, allow_construct or is_private(host, names))
+    server = _Server.of(lab, host, port, names, constructions)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn stops in peace, then raises the signal again
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(server.serve_until_stopped())
+
+
+def _require_installed() -> None:
+    """Checks for the extra ``web``.
+
+    Raises:
+        UsageError: it is not installed.
+    """
     from andersonn.errors import UsageError
     from andersonn.io.installed import how_to_install
 
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError("not_installed", f"{missing[0]} is not installed", how_to_install("web"))
-    import asyncio  # imported here: every command imports this file
-
-    from andersonn.web.lab import Lab
-    from andersonn.web.limits import Limits
-
-    limits = Limits(
-        megabytes,
-        files,
-        structures,
-        atoms,
-        read_seconds,
-        work_seconds,
-        waiting,
-        working,
-        readers,
-        connections,
-        head_seconds,
-    )
-    lab = Lab(limits, model)
-    server = _Server.of(lab, host, port, allowed_host or [])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn stops in peace, then raises the signal again
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(server.serve_until_stopped())
 
 
 class _Server:
@@ -86,14 +102,14 @@ class _Server:
         self.lab, self.server = lab, server
 
     @classmethod
-    def of(cls, lab: Lab, host: str, port: int, allowed: list[str]) -> _Server:
+    def of(cls, lab: Lab, host: str, port: int, allowed: list[str], constructions: Constructions) -> _Server:
         import uvicorn
 
         from andersonn.web.app import make_app
         from andersonn.web.connections import protocol_of
 
         config = uvicorn.Config(
-            make_app(lab, host, allowed), host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=15,
+            make_app(lab, host, allowed, constructions), host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=15,
             timeout_keep_alive=15, h11_max_incomplete_event_size=64 * 1024, server_header=False, ws="none",
             http=protocol_of(lab.limits), proxy_headers=False,
         )  # fmt: skip

@@ -22,7 +22,8 @@ from andersonn import __version__
 from andersonn.errors import AndersonnError, InputError, UsageError, unknown
 from andersonn.scientists.base import GEOMETRIES
 from andersonn.scientists.registry import registered
-from andersonn.web import known, pages
+from andersonn.web import construct_routes, known, pages
+from andersonn.web.constructions import Constructions, is_private
 from andersonn.web.doors import Doors, own_names
 from andersonn.web.guard import Guard
 from andersonn.web.inputs import ENDINGS, Item, collected
@@ -228,23 +229,29 @@ async def health(lab: Own) -> Response:
     return _json({"status": "ready" if lab.is_ready else "loading", "version": __version__, **lab.counts()})
 
 
-def make_app(lab: Lab, host: str = "127.0.0.1", allowed: Sequence[str] = ()) -> FastAPI:
+def make_app(
+    lab: Lab, host: str = "127.0.0.1", allowed: Sequence[str] = (), constructions: Constructions | None = None
+) -> FastAPI:
     """The application around a laboratory, which starts and ends with it.
 
     Args:
         lab: that answers.
         host: on which it is listened.
         allowed: further names under which it may be asked, see :func:`andersonn.web.doors.own_names`.
+        constructions: of own scientists; None for those of a temporary folder, allowed if no other machine can ask.
 
     Raises:
         UsageError: one of them is no name.
     """
     names = own_names(host, allowed)
+    constructed = constructions or Constructions(lab, allowed=is_private(host, allowed))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         lab.start()
+        constructed.start()
         yield
+        await constructed.close()
         await lab.close()
 
     app = FastAPI(
@@ -255,8 +262,10 @@ def make_app(lab: Lab, host: str = "127.0.0.1", allowed: Sequence[str] = ()) -> 
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.lab = lab
+    app.state.lab, app.state.constructions = lab, constructed
     app.include_router(api)
+    app.include_router(construct_routes.api)
+    app.include_router(construct_routes.page)
     app.add_exception_handler(AndersonnError, _told)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -321,7 +330,7 @@ def _gone(_: Request, error: Exception) -> Response:
 
 
 def _missing(request: Request, _: Exception) -> Response:
-    told = unknown("page", request.url.path, ["/", "/api/tasks", "/api/examples", "/openapi.json"])
+    told = unknown("page", request.url.path, ["/", "/construct", "/api/tasks", "/api/examples", "/openapi.json"])
     return _json({"error": told.as_dict()}, 404)
 
 

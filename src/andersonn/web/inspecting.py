@@ -49,17 +49,16 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         payload: perhaps ``pores``, ``strip_guests`` and ``clean``, where pores are asked about otherwise; ``what`` (``"explain"``,
-            ``"inspect"`` or ``"race"``), ``task``, ``structure`` (which of the item's, from 0) and an item
-            as :meth:`andersonn.web.inputs.Item.as_payload` gives it.
-        settings: as for :func:`andersonn.web.reading.read`, and ``models`` (task, or task and geometry →
-            ``folder`` of its model, ``name`` that answers give it, ``conformers`` it averages over, and ``pores``, what is asked of
-            them, as JSON).
+            ``"inspect"`` or ``"race"``), ``known`` (with ``model``: its ``folder``, the ``name`` that answers give it, ``conformers`` it
+            averages over, and ``pores``, what is asked of them, as JSON), ``structure`` (which of the item's, from 0) and an item as
+            :meth:`andersonn.web.inputs.Item.as_payload` gives it.
+        settings: as for :func:`andersonn.web.reading.read`.
 
     Raises:
         InputError: the item cannot be read, has no such structure, or the task is not about its kind.
     """
     confine(settings["folder"])
-    model = settings["models"][payload["task"]]
+    model = payload["known"]["model"]
     scientist = _scientist(**model | {"pores": payload.get("pores", model["pores"])})
     with reading(scientist.recipe.bonds, scientist.bundle.config.conformers):
         structure = one_of(payload, settings, payload["structure"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from andersonn.errors import InputError, UsageError, unknown
 from andersonn.scientists.base import GEOMETRIES
 from andersonn.scientists.registry import registered
 from andersonn.web import pages
+from andersonn.web.briefing import briefing, folder_of
 from andersonn.web.inputs import Item, from_file, from_smiles
 from andersonn.web.limits import ConcurrencyLimit, Count, Limits, Refusal, too_many
 from andersonn.web.listing import Listing
@@ -46,6 +46,9 @@ class Lab:
         self.unavailable: list[dict[str, str]] = []
         self._questions = ConcurrencyLimit(limits.waiting, "questions")
         self._inspections = ConcurrencyLimit(limits.working, "inspections and explanations")
+        self._known: dict[str, dict[str, Any]] = {}
+        """By task, or task and geometry: what processes have to know of who answers; JSON. It goes with every question, so that they
+        know a scientist that was added while they run."""
         self._answerer: Answerer | None = None
         self._reading: AsyncWorkerPool | None = None
         self._listing: AsyncWorkerPool | None = None
@@ -69,13 +72,36 @@ class Lab:
         assert self._ready is not None
         await asyncio.shield(self._ready)
 
+    async def add(self, folder: Path) -> str:
+        """Lets one more scientist answer, in place of one of its name if there is any; returns its task's name.
+
+        Args:
+            folder: of its model.
+
+        Raises:
+            UsageError: it holds no model that can be read.
+        """
+        from andersonn.inference.predictor import Predictor
+
+        await self.ready()
+        assert self._answerer is not None
+        own = await asyncio.to_thread(Predictor.load, folder)
+        name, own.name = own.task.name, folder.name  # where it lies here is nothing to visitors
+        self.scientists[name] = own
+        for geometry in GEOMETRIES:
+            self.by_geometry.pop(named(name, geometry), None)
+        self._load_geometries(name)
+        self._answerer.scientists = self._all
+        self._learn()
+        return name
+
     def folder(self, task: str) -> Path:
         """Where the model of a task lies, once the models are loaded.
 
         Raises:
             UsageError: there is no such task, or no model of it.
         """
-        return self._folder_of(self._scientist(task))
+        return folder_of(self._scientist(task))
 
     def counts(self) -> dict[str, int]:
         """What waits, and what was asked of the models so far."""
@@ -187,14 +213,14 @@ class Lab:
         _check(items, self.limits)
         if len(items) > 1:
             raise too_many("inputs to inspect", len(items), 1)
-        (item,) = items
+        payload = items[0].as_payload()
         with self._inspections.entered():
             await self.ready()
             self._scientist(task)
             name = self._named(task, geometry)
             assert self._working is not None
-            asked = {"what": what, "task": name, "structure": structure, **self._asked(name, pores)}
-            return await self._working.ask(asked | item.as_payload())
+            asked = {"what": what, "known": self._known[name], "structure": structure, **self._asked(name, pores)}
+            return await self._working.ask(asked | payload)
 
     def geometries(self, task: str) -> list[str]:
         """How a task can read molecules without coordinates, as ``geometry`` of :meth:`predict`, its default first; empty for a
@@ -264,7 +290,7 @@ class Lab:
         if "error" in payload:
             return [shown | {"error": _told(payload).as_dict()}]
         try:
-            found = (await pool.ask({"task": task, **payload, **asked}))["found"]
+            found = (await pool.ask({"known": self._known[task], **payload, **asked}))["found"]
             count.add(len(found))
         except InputError as error:
             return [shown | {"error": error.as_dict()}]
@@ -272,7 +298,8 @@ class Lab:
 
     async def _start(self) -> None:
         await asyncio.to_thread(self._load)
-        limits, settings = self.limits, self._settings()
+        limits = self.limits
+        settings = {"folder": self._place.name, "atoms": limits.atoms, "structures": limits.structures}
         self._reading = AsyncWorkerPool("andersonn.web.reading:read", settings, limits.readers, limits.read_seconds)
         self._listing = AsyncWorkerPool("andersonn.web.reading:read", settings, limits.readers, limits.read_seconds)
         self._working = AsyncWorkerPool("andersonn.web.inspecting:work", settings, 1, limits.work_seconds)
@@ -292,9 +319,9 @@ class Lab:
             if example["task"] in self.scientists:
                 smiles, name, text = (example.get(part, "") for part in ("smiles", "file", "text"))
                 item = from_smiles(smiles) if smiles else from_file(name, text.encode())
-                return {"task": example["task"], **item.as_payload()}
+                return {"known": self._known[example["task"]], **item.as_payload()}
         # Nobody gives an example: a question that may be refused, but is understood.
-        return {"task": next(iter(self.scientists)), **from_smiles("C").as_payload()}
+        return {"known": next(iter(self._known.values())), **from_smiles("C").as_payload()}
 
     def _load(self) -> None:
         import torch
@@ -316,49 +343,29 @@ class Lab:
                 self.unavailable.append(words | error.as_dict())
         if not self.scientists:
             raise UsageError("untrained", "no scientist has a model", "train one and name its folder with --model")
-        self._load_geometries()
+        for name in self.scientists:
+            self._load_geometries(name)
         self._answerer = Answerer(self._all)
+        self._learn()
 
-    def _load_geometries(self) -> None:
-        """Loads who answers for molecules that are read otherwise than by default: by weights of their own, or in one conformer."""
+    def _load_geometries(self, name: str) -> None:
+        """Loads who answers of a task for molecules that are read otherwise than by default: by weights of their own, or in one
+        conformer.
+        """
         from andersonn.inference.predictor import Predictor
 
-        for name, scientist in self.scientists.items():
-            if not scientist.recipe.bonds and scientist.task.periodic is False:
-                self.by_geometry[named(name, "one")] = scientist.over_conformers(1)
-            spec = registered().get(name)
-            if spec is None or scientist.folder != spec.weights:
-                continue  # an own model is asked as it was trained
-            for geometry in spec.geometries:
-                if spec.of_geometry(geometry).trained:
-                    self.by_geometry[named(name, geometry)] = Predictor.of_spec(spec, geometry=geometry)
+        scientist, spec = self.scientists[name], registered().get(name)
+        if not scientist.recipe.bonds and scientist.task.periodic is False:
+            self.by_geometry[named(name, "one")] = scientist.over_conformers(1)
+        if spec is None or scientist.folder != spec.weights:
+            return  # an own model is asked as it was trained
+        for geometry in spec.geometries:
+            if spec.of_geometry(geometry).trained:
+                self.by_geometry[named(name, geometry)] = Predictor.of_spec(spec, geometry=geometry)
 
-    def _settings(self) -> dict[str, Any]:
-        """What processes have to know; JSON."""
-        tasks = {
-            name: {
-                "recipe": asdict(scientist.recipe),
-                "conformers": scientist.bundle.config.conformers,
-                "task": scientist.task.as_dict(),
-            }
-            for name, scientist in self._all.items()
-        }
-        bounds = {"atoms": self.limits.atoms, "structures": self.limits.structures}
-        models = {
-            name: {
-                "folder": str(self._folder_of(scientist)),
-                "name": scientist.name,
-                "conformers": scientist.bundle.config.conformers,
-                "pores": json.dumps(scientist.pores and scientist.pores.as_dict()),
-            }
-            for name, scientist in self._all.items()
-        }
-        return {"tasks": tasks, "models": models, "folder": self._place.name, **bounds}
-
-    @staticmethod
-    def _folder_of(scientist: Predictor) -> Path:
-        assert scientist.folder is not None
-        return scientist.folder.resolve()
+    def _learn(self) -> None:
+        """Writes down what processes have to know of all who answer."""
+        self._known = {name: briefing(scientist) for name, scientist in self._all.items()}
 
 
 def named(task: str, geometry: str) -> str:

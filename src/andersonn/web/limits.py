@@ -25,6 +25,8 @@ class Limits:
         readers: processes that read single inputs; lists have as many of their own.
         connections: open at a time; a further one takes the place of one that is quiet.
         head_seconds: in which a client has to say what it asks for.
+        table_rows: of a table of which a scientist is to be constructed.
+        construct_minutes: that a construction may take.
     """
 
     megabytes: float = 32.0
@@ -38,6 +40,8 @@ class Limits:
     readers: int = 2
     connections: int = 256
     head_seconds: float = 10.0
+    table_rows: int = 50_000
+    construct_minutes: float = 120.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -43,10 +43,10 @@ def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """The structures of one item with their images, or what is wrong with it; or the parts of an item.
 
     Args:
-        payload: ``task`` and an item as :meth:`andersonn.web.inputs.Item.as_payload` gives it, or a part of one, perhaps with
-            ``strip_guests`` and ``clean``; with ``what`` ``"split"``, its parts are asked for.
-        settings: ``tasks`` (name → recipe, conformers, thresholds), ``atoms`` and ``structures`` (the most there may be),
-            ``folder`` (where this process may write).
+        payload: ``known`` (``recipe``, ``conformers`` and ``task`` of who is asked) and an item as
+            :meth:`andersonn.web.inputs.Item.as_payload` gives it, or a part of one, perhaps with ``strip_guests`` and ``clean``; with
+            ``what`` ``"split"``, its parts are asked for.
+        settings: ``atoms`` and ``structures`` (the most there may be), ``folder`` (where this process may write).
 
     Returns:
         ``{"found": [...]}``; each is ``{"ready": {...}}``, of which :func:`andersonn.web.packing.unpacked` makes what a
@@ -59,7 +59,7 @@ def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     confine(settings["folder"])
     if payload.get("what") == "split":
         return {"parts": split(payload, settings["structures"])}
-    known = settings["tasks"][payload["task"]]
+    known = payload["known"]
     chosen = Task.from_dict(known["task"])
     recipe, found = ImageRecipe(**known["recipe"]), []
     with reading(recipe.bonds, known["conformers"]):

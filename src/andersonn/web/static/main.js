@@ -7,6 +7,7 @@ import { sketcher } from "/static/draw.js";
 import { finder, inputsOf } from "/static/known.js";
 import { again, ask, restore, say, setTask, state } from "/static/lab.js";
 import { showPage } from "/static/pages.js";
+import { themed } from "/static/theme.js";
 
 function drawTasks(tasks, unavailable) {
   $("tasks").replaceChildren(...tasks.map((task) => h("label", {},
@@ -80,17 +81,6 @@ function listen() {
   });
   document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); document.querySelector("main:not([hidden])").focus(); });
   window.addEventListener("popstate", route);
-  $("theme").addEventListener("change", (event) => setTheme(event.target.value));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => document.dispatchEvent(new Event("themechange")));
-}
-
-function setTheme(name) {
-  if (name === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = name;
-  localStorage.setItem("theme", name);
-  const radio = $("theme").querySelector(`[value="${name}"]`);
-  if (radio) radio.checked = true;
-  document.dispatchEvent(new Event("themechange"));
 }
 
 function route() {
@@ -106,7 +96,7 @@ function route() {
 }
 
 async function begin() {
-  setTheme(localStorage.getItem("theme") ?? "auto");
+  themed();
   listen();
   route();
   try {
