@@ -104,7 +104,7 @@ def test_a_worker_that_breaks_is_no_reader_that_went_away(monkeypatch, capsys):
     def broken():
         raise BrokenPipeError(32, "Broken pipe")
 
-    app = typer.Typer(cls=verbs.Verbs)
+    app = typer.Typer(cls=verbs.Program)
     app.command("x")(broken)
     app.callback()(lambda: None)
     monkeypatch.setattr(verbs, "app", app)

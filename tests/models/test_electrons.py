@@ -151,7 +151,9 @@ def test_an_atom_is_removed_with_the_count_held(structures):
         calibration=SimpleNamespace(probabilities=lambda scores, made, distance=None: softmax(scores, axis=1)),
     )
     image = NodeNeighborImage.from_structure(structure, ImageRecipe(columns=8))
-    explained = explain(bundle, SimpleNamespace(label="b", warnings=(), domain=None, has_class=True, pores={}), structure, [image])
+    explained = explain(
+        bundle, SimpleNamespace(label="b", warnings=(), domain=None, has_class=True, pores={}), structure, [image]
+    )
     parts = [left_without(structure, [atom], image.recipe) for atom in range(len(structure))]
     alone = [ImageBatch.from_store(ImageStore.from_images([part], part.recipe), np.arange(1)) for part in parts]
     with torch.no_grad():

@@ -30,7 +30,9 @@ Numbers are learned as numbers, or as classes where --thresholds cuts them; word
 
 Example: andersonn construct solubility.csv --target logS --unit "log(mol/L)" --out my-solubility"""
 SECONDS = {"": 1.0, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
-DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s{0,3}(h|min|m|sec|s|)(?:\s{0,3}(\d{1,9}(?:\.\d{1,9})?)\s{0,3}(min|m|sec|s|))?")
+DURATION = re.compile(
+    r"(\d{1,9}(?:\.\d{1,9})?)\s{0,3}(h|min|m|sec|s|)(?:\s{0,3}(\d{1,9}(?:\.\d{1,9})?)\s{0,3}(min|m|sec|s|))?"
+)
 
 
 class Shown(StrEnum):

@@ -39,7 +39,9 @@ _SPELLED = {"mols per litre": "mol/L", "mol per litre": "mol/L", "moles per lite
             "mols per liter": "mol/L", "moles per litre": "mol/L", "electronvolt": "eV", "electronvolts": "eV",
             "kelvin": "K", "kelvins": "K", "degrees celsius": "°C", "angstroms": "Angstrom", "percent": "%",
             "ev per atom": "eV/atom", "log mol/l": "log(mol/L)", "log10 mol/l": "log10(mol/L)"}  # fmt: skip
-IN_BRACKETS = re.compile(r"^(.{0,200}?)\s{0,3}[(\[{]\s{0,3}([^()\[\]{}]{1,40}(?:\([^()]{0,40}\))?[^()\[\]{}]{0,40})[)\]}]\s{0,3}$")
+IN_BRACKETS = re.compile(
+    r"^(.{0,200}?)\s{0,3}[(\[{]\s{0,3}([^()\[\]{}]{1,40}(?:\([^()]{0,40}\))?[^()\[\]{}]{0,40})[)\]}]\s{0,3}$"
+)
 BEHIND = re.compile(r"^(.{0,200}?)(?:\s{0,3}[/,]\s{0,3}|\s{1,3}in\s{1,3})([^/,]{1,40}(?:/[^/,]{1,40})?)$")
 JOINED = re.compile(r"^(.+)[_\s](\S+)$")
 ONLY_IN_BRACKETS = frozenset({"C", "M", "h", "s", "g", "min", "volume"})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np  # noqa: F401 - before torch, which warns at length where numpy is missing
+
 from andersonn.inference.model_bundle import require_task
 from andersonn.inference.predictor import Predictor
 from andersonn.scientists.registry import find
