@@ -98,3 +98,19 @@ def test_budgets(text, seconds):
 def test_no_budgets(text):
     with pytest.raises(UsageError, match="--budget"):
         seconds_of(text)
+
+
+def test_served_at_the_end(tmp_path, monkeypatch):
+    """``--serve`` answers with what was made."""
+    from andersonn.cli import construct as verb
+
+    asked = []
+    monkeypatch.setattr(verb, "serve_models", asked.append)
+    monkeypatch.setattr(verb, "_construct", lambda *_: None)
+    rows = "\n".join(f"{'C' * n},{n * 1.5}" for n in range(1, 31))
+    (tmp_path / "t.csv").write_text(f"smiles,y\n{rows}\n")
+    done = CliRunner().invoke(
+        app, ["construct", str(tmp_path / "t.csv"), "--target", "y", "--out", str(tmp_path / "m"), "--serve"]
+    )
+    assert done.exit_code == 0, done.output
+    assert asked == [[tmp_path / "m"]]

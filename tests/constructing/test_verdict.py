@@ -98,3 +98,9 @@ def test_names_cannot_steer_a_terminal():
 
 def test_nothing_was_measured():
     assert "nobody has measured" in verdict({"kind": "number", "target": "x"})
+
+
+def test_few_rows_say_little_of_intervals():
+    said = verdict(numbers(n=4, coverage90=0.75))
+    assert "4 rows are too few to tell" in said
+    assert "as they should" not in said

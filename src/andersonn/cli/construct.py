@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from andersonn.cli.console import Bars, print_json, tell, warn
+from andersonn.cli.serve import require_installed, serve_models
 from andersonn.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,9 +68,12 @@ def construct(
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what the table holds."),
     format: Shown = typer.Option(Shown.table, "--format", "-f", help="table for people, or json (one object a line)."),
     resume: bool = typer.Option(False, "--resume", help="Go on with the work in --out; start it if there is none."),
+    serve: bool = typer.Option(False, "--serve", help="Then answer on a page, as andersonn serve does, until Ctrl-C."),
 ) -> None:
     """Prints what was understood, then what was made."""
     seconds = seconds_of(budget)
+    if serve:
+        require_installed()
     options = {"name": name, "unit": unit, "thresholds": _numbers(thresholds), "classes": _words(classes)}
     targets = _targets(table, target)
     if len(targets) > 1 and (given := [f"--{word}" for word, value in options.items() if value is not None]):
@@ -87,6 +91,8 @@ def construct(
             print_json(understanding.as_dict())
         if not dry_run and place is not None:
             _construct(understanding, place, seconds, seed, resume, bars, format)
+    if serve and not dry_run:
+        serve_models([place for place in places if place is not None])
 
 
 def _construct(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from andersonn.web.constructions import Constructions
     from andersonn.web.lab import Lab
+    from andersonn.web.limits import Limits
 
 HELP = """The web lab: drop a structure and see class, probabilities, graph image, explanation and convergence.
 
@@ -62,18 +63,34 @@ def serve(
     ),
 ) -> None:
     """Serves until interrupted."""
-    _require_installed()
-    import asyncio  # imported here: every command imports this file
-
-    from andersonn.web.constructions import Constructions, is_private
-    from andersonn.web.lab import Lab
-    from andersonn.web.limits import Limits
+    require_installed()
+    from andersonn.web.limits import Limits  # imported here: every command imports this file
 
     limits = Limits(
         megabytes, files, structures, atoms, read_seconds, work_seconds, waiting, working, readers, connections, head_seconds,
         table_rows, construct_minutes,
     )  # fmt: skip
-    lab, names = Lab(limits, model), allowed_host or []
+    serve_models(model or [], limits, host, port, allowed_host or [], constructed, allow_construct)
+
+
+def serve_models(
+    models: list[Path],
+    limits: Limits | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    names: list[str] | None = None,
+    constructed: Path | None = None,
+    allow_construct: bool = False,
+) -> None:
+    """Serves these models beside the shipped ones until interrupted; arguments as the options of ``andersonn serve``."""
+    import asyncio
+
+    from andersonn.web.constructions import Constructions, is_private
+    from andersonn.web.lab import Lab
+    from andersonn.web.limits import Limits
+
+    names = names or []
+    lab = Lab(limits or Limits(), models)
     constructions = Constructions(lab, constructed, allow_construct or is_private(host, names))
     server = _Server.of(lab, host, port, names, constructions)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn stops in peace, then raises the signal again
@@ -81,7 +98,7 @@ def serve(
         asyncio.run(server.serve_until_stopped())
 
 
-def _require_installed() -> None:
+def require_installed() -> None:
     """Checks for the extra ``web``.
 
     Raises:

@@ -173,12 +173,18 @@ def _beside(content: dict[str, Any]) -> str:
     return " ".join(said)
 
 
+FEW = 30
+"""Test rows; of fewer, the coverage of intervals says next to nothing."""
+
+
 def _calibration(content: dict[str, Any]) -> str:
     test = content["test"]
     covered = test.get("coverage90")
     if covered is not None:
         margin = max(0.03, 2 * (0.09 / test["n"]) ** 0.5)
         said = f"Its 90 % intervals contain {percent(covered)} of the true values"
+        if test["n"] < FEW:
+            return f"{said}; {test['n']} rows are too few to tell whether they keep what they promise."
         if covered < 0.9 - margin:
             return f"{said}: they are too narrow."
         return f"{said}: they are wider than need be." if covered > 0.9 + margin else f"{said}, as they should."
