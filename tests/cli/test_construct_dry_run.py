@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 from andersonn.cli.construct import seconds_of
+from andersonn.cli.verbs import app
 from andersonn.errors import UsageError
 from tests.constructing.tables import FILE
 from tests.forked import run
