@@ -16,8 +16,8 @@ def test_predictions_show_what_is_true_of_their_kind(constructed):
     assert not number.has_class
     assert "lower_half" not in repr(number)
     assert "boiling_C = " in repr(number)
-    assert "label='" in repr(label)
-    assert "value=" not in repr(label)
+    assert "middle" in repr(label)
+    assert "boiling_C" not in repr(label)
     assert not any("contradict" in warning for warning in label.warnings)
 
 

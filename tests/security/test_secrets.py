@@ -18,7 +18,8 @@ from andersonn.cli.console import Bars
 from andersonn.data import materials_project
 from andersonn.errors import InputError, UsageError
 from andersonn.sanitize import redacted
-from andersonn.scientists.registry import find, weights_folder
+from andersonn.scientist import Scientist
+from andersonn.scientists.registry import weights_folder
 from andersonn.screening import Screening, Settings
 from andersonn.screening.parsing import Reader
 from andersonn.screening.storage import contents, files_of, shown, unreachable
@@ -112,7 +113,7 @@ def test_a_library_behind_a_password_is_named_without_it(monkeypatch, tmp_path, 
     store.pipe({"/secrets/lib.zip": packed.getvalue()})
     monkeypatch.setattr("andersonn.screening.storage._system", lambda uri: (store, "/secrets/lib.zip"))
     screening = Screening(Settings(str(weights_folder("polarity")), "andersonn/polarity"), where, tmp_path / "out")
-    options = screening._options(find("polarity").task)
+    options = screening._options(Scientist.load("polarity"))
     chunks = [chunk for shard in screening.shards() for chunk in shard.chunks]
     units = list(Reader(chunks).units())
     with pytest.raises(InputError) as caught:
