@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from andersonn.config import TrainConfig
-    from andersonn.constructing.public import construct
     from andersonn.data.records import Records
     from andersonn.data.tasks import Task
     from andersonn.errors import AndersonnError, InputError, UsageError
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from andersonn.inference.explain import Explanation
     from andersonn.inference.prediction import Failure, Prediction
     from andersonn.models import ConvolutionCell, MessageCell
-    from andersonn.scientist import Scientist
+    from andersonn.scientist import Scientist, construct
     from andersonn.scientists.base import GeometryVariant, ScientistSpec
     from andersonn.solvers import (
         GMRES,
