@@ -24,11 +24,10 @@ def executed(path: Path) -> Any:
     import nbformat
     from nbclient import NotebookClient
 
-    os.environ.setdefault("PYTHONPATH", str(ROOT / "src"))
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    environment = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"} | os.environ  # of the kernel alone
     book = nbformat.read(path, as_version=4)
     options = {"timeout": LONGEST_CELL, "kernel_name": "python3", "record_timing": False}
-    NotebookClient(book, resources={"metadata": {"path": str(path.parent)}}, **options).execute()
+    NotebookClient(book, resources={"metadata": {"path": str(path.parent)}}, **options).execute(env=environment)
     for cell in book.cells:
         if cell.cell_type == "code":
             cell.outputs = joined([kept(output) for output in cell.outputs if output.get("name") != "stderr"])
