@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +85,6 @@ def task_of(understood: Understanding) -> Task:
         answer = "label"
     elif thresholds:
         answer = "class"
-        classes = classes or _named(thresholds, understood.unit)
     else:
         answer, classes, thresholds = "number", ("lower_half", "upper_half"), (_middle(values),)
     bounded = understood.kind == "number" and float(values.min()) == 0.0 and float((values == 0.0).mean()) > ZEROS
@@ -114,13 +112,6 @@ def _middle(values: np.ndarray) -> float:
     """A threshold with labels on both sides, as near to the median as can be."""
     middle = float(np.median(values))
     return middle if (values < middle).any() else float(np.unique(values)[:2].mean())
-
-
-def _named(thresholds: tuple[float, ...], unit: str) -> tuple[str, ...]:
-    """Names of classes that the user did not name."""
-    marks = [f"{cut:g}" for cut in thresholds]
-    between = [f"{low}_to_{high}" for low, high in pairwise(marks)]
-    return (f"below_{marks[0]}", *between, f"from_{marks[-1]}")
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,11 @@ def squashed(values: Tensor) -> Tensor:
     return values.sign() * values.abs().log1p()
 
 
+def in_spreads(values: Tensor, center: Tensor, spread: Tensor) -> Tensor:
+    """Values ``[n, F]`` in units of the spread from the center, cut off at :data:`FARTHEST`; what is missing is 0."""
+    return ((values - center) / spread).nan_to_num(0.0).clamp(-FARTHEST, FARTHEST)
+
+
 def thermometer(counts: Tensor) -> Tensor:
     """Counts ``[n, F]`` → whether they are at least 1, 2, … :data:`LEVELS`, ``[n, LEVELS F]``, so that the Tanimoto similarity of the
     bits is that of the counts.
@@ -112,8 +117,7 @@ class KernelLayer(nn.Module):
         if part == "fragments":
             return thermometer(kept)
         values = squashed(kept) if part == "numbers" else kept
-        values = (values - self.get_buffer(f"{part}_center")) / self.get_buffer(f"{part}_spread")
-        return values.nan_to_num(0.0).clamp(-FARTHEST, FARTHEST)
+        return in_spreads(values, self.get_buffer(f"{part}_center"), self.get_buffer(f"{part}_spread"))
 
     def points(self, part: str) -> Tensor:
         """Scaled features of the training structures that are kept."""

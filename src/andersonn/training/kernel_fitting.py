@@ -8,7 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.models.kernel_layer import KernelLayer, covariance, squared_distances, squashed, tanimoto, thermometer
+from andersonn.models.kernel_layer import (
+    KernelLayer,
+    covariance,
+    in_spreads,
+    squared_distances,
+    squashed,
+    tanimoto,
+    thermometer,
+)
 
 MOST_EXACT = 5000
 """Structures up to which all are kept; of more, so many at random stand for all (subset of regressors)."""
@@ -149,8 +157,7 @@ def _scaled(features: Features, parts: tuple[str, ...]) -> _Setting:
         center, spread = _center_and_spread(values.numpy())
         kept = torch.nonzero(spread > CONSTANT).ravel()
         setting.buffers |= {f"{part}_kept": kept, f"{part}_center": center[kept], f"{part}_spread": spread[kept]}
-        scaled = (values[:, kept] - center[kept]) / spread[kept]
-        setting.scaled[part] = scaled.nan_to_num(0.0).clamp(-6.0, 6.0)
+        setting.scaled[part] = in_spreads(values[:, kept], center[kept], spread[kept])
         setting.buffers[f"{part}_points"] = setting.scaled[part]
     return setting
 
