@@ -243,32 +243,10 @@ def _row(item: Prediction | Failure) -> dict[str, Any]:
     """Flat values of an answer by the names of columns."""
     if not isinstance(item, Prediction):
         return {"input": item.input, "error": f"{item.error['kind']}: {item.error['message']}"}
-    place, solver = item.domain, item.solver
-    row = {
-        "input": item.input,
-        "id": item.id,
-        "formula": item.formula,
-        **(_class_of(item) if item.has_class else {}),
-        **(
-            {item.quantity: item.value, "low90": item.interval90[0], "high90": item.interval90[1]}
-            if item.has_estimate
-            else {}
-        ),
-        "n_atoms": item.n_atoms,
-        "status": solver["status"],
-        "steps": solver["steps"],
-        "residual": solver["residual"],
-        "distance": place and place.distance,
-        "inside": place and place.inside,
+    row = item.in_columns() | {
         "notes": "; ".join(item.notes),
         "warnings": "; ".join(item.warnings),
         "error": None,
     }
     pores = {name: value for name, value in item.pores.items() if isinstance(value, (bool, int, float, str))}
     return row | pores | {f"void_{name}": value for name, value in item.voids.items()}
-
-
-def _class_of(item: Prediction) -> dict[str, Any]:
-    """Class and probabilities by the names of columns."""
-    p = {f"p_{name}": p for name, p in item.probabilities.items()}
-    return {"class": item.label, "p": item.probabilities[item.label]} | p

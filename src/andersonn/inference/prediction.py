@@ -100,6 +100,27 @@ class Prediction:
         """Whether the answer has an estimate."""
         return self.kind != "label"
 
+    def in_columns(self) -> dict[str, Any]:
+        """Flat values by the names of columns: class, probabilities and estimate as far as the model answers with them, how the
+        fixed point was found, and the distance from the training.
+        """
+        said: dict[str, Any] = {}
+        if self.has_class:
+            said |= {"class": self.label, "p": self.probabilities[self.label]}
+            said |= {f"p_{name}": p for name, p in self.probabilities.items()}
+        if self.has_estimate:
+            said |= {self.quantity: self.value, "low90": self.interval90[0], "high90": self.interval90[1]}
+        return {
+            "input": self.input,
+            "id": self.id,
+            "formula": self.formula,
+            **said,
+            "n_atoms": self.n_atoms,
+            **{name: self.solver[name] for name in ("status", "steps", "residual")},
+            "distance": self.domain and self.domain.distance,
+            "inside": self.domain and self.domain.inside,
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``predict``."""
         answer = {

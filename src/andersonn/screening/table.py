@@ -82,25 +82,8 @@ def _kind(of: pa.DataType) -> str:
 
 def row_of(answer: Prediction, record: int | None) -> dict[str, Any]:
     """The row of one answer."""
-    place, solver = answer.domain, answer.solver
-    said: dict[str, Any] = {}
-    if answer.has_class:
-        said |= {"class": answer.label, "p": answer.probabilities[answer.label]}
-        said |= {f"p_{name}": p for name, p in answer.probabilities.items()}
-    if answer.has_estimate:
-        said |= {answer.quantity: answer.value, "low90": answer.interval90[0], "high90": answer.interval90[1]}
-    return {
-        "input": answer.input,
+    return answer.in_columns() | {
         "record": record,
-        "id": answer.id,
-        "formula": answer.formula,
-        **said,
-        "n_atoms": answer.n_atoms,
-        "status": solver["status"],
-        "steps": solver["steps"],
-        "residual": solver["residual"],
-        "distance": place and place.distance,
-        "inside": place and place.inside,
         **{f"void_{name}": value for name, value in answer.voids.items()},
         **_measured(answer),
         "notes": list(answer.notes),
