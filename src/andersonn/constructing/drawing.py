@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from html import escape
-from typing import Any
 
 from andersonn.constructing.slices import elements_of
 from andersonn.structures import elements
+from andersonn.structures.skeletal import bare_svg
 
 MOST_ATOMS = 120
 """Heavy atoms; the drawing of a larger molecule is a tangle."""
+LONGEST_BOND = 26.0
+"""Pixels."""
 LONGEST_SMILES = 1000
 """Letters."""
 THEME = {
@@ -53,25 +55,12 @@ def skeletal_svg(smiles: str, width: int, height: int) -> str | None:
         height: pixels.
     """
     from rdkit import Chem, rdBase
-    from rdkit.Chem import rdDepictor
-    from rdkit.Chem.Draw import rdMolDraw2D
 
     with rdBase.BlockLogs():
         mol = Chem.MolFromSmiles(smiles.strip().partition(" ")[0])
-        if mol is None or not 0 < mol.GetNumAtoms() <= MOST_ATOMS:
-            return None
-        rdDepictor.Compute2DCoords(mol)
-        drawing = rdMolDraw2D.MolDraw2DSVG(width, height)
-        options: Any = drawing.drawOptions()  # its stubs have no types of attributes
-        options.clearBackground = False
-        options.fixedBondLength = 26.0
-        options.bondLineWidth = 1.4
-        options.padding = 0.04
-        rdMolDraw2D.PrepareAndDrawMolecule(drawing, mol)
-        drawing.FinishDrawing()
-    text = re.sub(r"<\?xml.*?\?>|<!--.*?-->", "", drawing.GetDrawingText(), flags=re.DOTALL)
-    text = re.sub(r"\s(?:xmlns(?::\w+)?|xml:space|version|baseProfile|class)='[^']*'", "", text)
+    if mol is None or not 0 < mol.GetNumAtoms() <= MOST_ATOMS:
+        return None
+    text = re.sub(r"\sxmlns='[^']*'", "", bare_svg(mol, width, height, LONGEST_BOND))
     for color, name in THEME.items():
         text = text.replace(color, f"var(--{name})")
-    lines = [line.strip() for line in text.split("\n")]
-    return "\n".join(filter(None, lines)).replace("<svg", '<svg class="molecule" aria-hidden="true"', 1)
+    return text.replace("<svg", '<svg class="molecule" aria-hidden="true"', 1)

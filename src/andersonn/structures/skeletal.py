@@ -52,12 +52,24 @@ def molecule_of(structure: Structure) -> Mol | None:
 
 
 def skeletal_svg(mol: Mol, width: int, height: int) -> str:
-    """The skeletal formula of a molecule as SVG, on a transparent ground.
+    """The skeletal formula of a molecule as SVG of at least this width, on a transparent ground.
 
     Args:
         mol: as :func:`molecule_of` gives it.
         width: pixels.
         height: pixels.
+    """
+    return bare_svg(mol, width, height).replace("<svg ", f"<svg style='min-width:{width}px' ", 1)
+
+
+def bare_svg(mol: Mol, width: int, height: int, longest_bond: float = LONGEST_BOND) -> str:
+    """The skeletal formula of a molecule as SVG, on a transparent ground, for the styles of any page.
+
+    Args:
+        mol: as :func:`molecule_of` gives it.
+        width: pixels.
+        height: pixels.
+        longest_bond: pixels.
     """
     from rdkit import rdBase
     from rdkit.Chem import rdDepictor
@@ -68,12 +80,12 @@ def skeletal_svg(mol: Mol, width: int, height: int) -> str:
         drawing = rdMolDraw2D.MolDraw2DSVG(width, height)
         options: Any = drawing.drawOptions()  # RDKit's stubs give its fields no types
         options.clearBackground = False
-        options.fixedBondLength = LONGEST_BOND
+        options.fixedBondLength = longest_bond
         options.bondLineWidth = 1.4
         options.padding = 0.04
         rdMolDraw2D.PrepareAndDrawMolecule(drawing, mol)
         drawing.FinishDrawing()
-    return _bare(drawing.GetDrawingText()).replace("<svg ", f"<svg style='min-width:{width}px' ", 1)
+    return _bare(drawing.GetDrawingText())
 
 
 def skeletal_pixels(mol: Mol, width: int, height: int) -> np.ndarray:
