@@ -94,7 +94,7 @@ def _line(metrics: dict[str, Any], task: Task) -> str:
     if metrics.get("left_out"):
         line += f" ({metrics['left_out']} of {metrics['records']} records left out)"
     if metrics.get("refused"):
-        line += f", {len(metrics['refused'])} of which the geometry could not be measured"
+        line += f", {len(metrics['refused'])} without a measured geometry"
     if "mae" in metrics:
         told = f"estimate: mean absolute error {metrics['mae']:.3f}, " if task.has_class else ""
         line += f", {told}90 % interval covers {100 * metrics['interval90_coverage']:.1f} %"

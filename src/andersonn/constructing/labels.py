@@ -39,7 +39,7 @@ def labels_of(name: str, values: Sequence[Any], classes: Sequence[str] | None, n
     Args:
         name: of the column.
         values: of its rows.
-        classes: their names in the order wanted: words of the column, of which others are left out; or new names for its
+        classes: their names in the order wanted. Either words of the column, and other words are left out; or new names for its
             sorted values, as many as there are. None: all, in the order of their words.
         number_like: whether the values are numbers as text.
 

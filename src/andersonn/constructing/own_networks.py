@@ -178,7 +178,7 @@ def _under_last_layer(
 
 
 def _apart(material: Material) -> np.ndarray:
-    """Folds of which the validation side is one, so that it is answered by the training side alone."""
+    """The validation side is a fold of its own, so that the training side alone answers it."""
     held = len(material.dataset.sides["train"])
     return np.concatenate([np.arange(held) % 2 + 1, np.zeros(len(material.fitted) - held, dtype=np.int64)])
 

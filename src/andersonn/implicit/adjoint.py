@@ -90,8 +90,8 @@ class Tape(NamedTuple):
 def rows_to_solve(value: Tensor, z: Tensor, solved: Solved) -> Tensor | None:
     """Rows of the samples whose adjoint is that of a fixed point, a mask with the state's number of dimensions; None: all.
 
-    The others have no fixed point to differentiate: they are unsolved, and f does not contract at their state. The solution
-    of their linear system, of which an eigenvalue above 1 changes the sign, would lead a training still further from one.
+    The others have no fixed point to differentiate: they are unsolved, and f does not contract at their state. An
+    eigenvalue above 1 changes the sign of the solution of their linear system, which leads a training away from a fixed point.
     Their adjoint is the incoming gradient itself (the one-step gradient).
 
     Args:
