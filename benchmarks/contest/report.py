@@ -124,9 +124,8 @@ def _method(result: dict[str, Any]) -> str:
         "until the last is solved.",
         "- **Ragged batches** (message cell): peers that know none see all rows as one sample.",
         "- **jaxopt** runs the same formula, compiled, compilation not counted, with the batch as one vector; it "
-        "chooses its own threads. Its f is another program than torch's: compare its forward iteration with ours to see what that "
-        "alone makes, and our times with the peers that evaluate the same f. **scipy** takes one sample only. **torchdeq's Broyden** keeps all its steps, but at most 2 GiB of them.",
-        f"- “not in {limit}”: not solved within {limit} evaluations; a smaller number: the solver gave up by itself. "
+        "chooses its own threads. Its f is another program than torch's. Compare its forward iteration with ours to see what that alone makes. Compare our times with the peers that evaluate the same f. **scipy** takes one sample only. **torchdeq's Broyden** keeps all its steps, but at most 2 GiB of them.",
+        f"- “not in {limit}”: not solved within {limit} evaluations. With a smaller number, the solver gave up by itself. "
         "“overflow”: NaN or infinity. “n/a”: the solver does not take such a problem. “not each "
         "time”: solved when watched, not in every timed run.",
         "- **Honest**: a status says “converged” for exactly the samples whose residual, computed again, meets the tolerance, "
