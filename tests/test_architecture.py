@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src/andersonn"
 FLOORS = (
-    {"sanitize", "launch"},
+    {"sanitize", "launch", "version"},
     {"errors"},
     {"io", "progress", "overrides"},
     {"workers", "solvers", "structures"},
@@ -34,7 +34,7 @@ MAY_STAND_ON = {
     "data": {"structures", "io", "progress", "workers"},
 }
 """What a package may import besides the ground, where that is less than all floors below."""
-GROUND = {"sanitize", "launch", "errors"}
+GROUND = {"sanitize", "launch", "version", "errors"}
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -94,6 +94,16 @@ def test_imports_point_downward(path):
         assert floor_of(other) < floor_of(own), f"{own} imports {other}, which is not below it"
         if own in MAY_STAND_ON:
             assert other in MAY_STAND_ON[own] | GROUND, f"{own} imports {other}"
+
+
+def test_nothing_inside_uses_the_public_face():
+    """``andersonn/__init__.py`` hands names out; who lives inside takes them from their homes, without a circle."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "andersonn":
+                assert {f"andersonn.{alias.name}" for alias in node.names} <= set(MODULES), path
+            elif isinstance(node, ast.Import):
+                assert "andersonn" not in {alias.name for alias in node.names}, path
 
 
 def test_no_circle_of_files():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import shutil
 import subprocess
@@ -85,9 +86,12 @@ def test_examples_are_short():
         assert len(path.read_text().splitlines()) < 80, path.name
 
 
-def test_every_public_name_loads():
-    for name in andersonn.__all__:
-        assert getattr(andersonn, name) is not None, name
+def test_every_public_name_has_one_home_and_loads_from_it():
+    named = [name for names in andersonn._HOME.values() for name in names]
+    assert sorted(named) == sorted(andersonn.__all__)
+    for module, names in andersonn._HOME.items():
+        for name in names:
+            assert getattr(andersonn, name) is getattr(importlib.import_module(module), name), name
 
 
 def test_the_framework_is_exported_whole():

@@ -8,6 +8,8 @@ from andersonn import launch  # noqa: F401, I001 - before any other: a program t
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from andersonn.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from andersonn.config import TrainConfig
     from andersonn.data.records import Records
@@ -86,7 +88,6 @@ _HOME = {
         "bound_norm",
         "bound_norms",
         "bound_rows",
-        "construct",
         "contraction_rate",
         "correction_loss",
         "jacobian_penalty",
@@ -184,7 +185,6 @@ __all__ = [
     "save_weights",
     "spectral_radius",
 ]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

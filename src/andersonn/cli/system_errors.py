@@ -14,10 +14,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from andersonn import __version__
 from andersonn.errors import AndersonnError, cure
 from andersonn.io import places
 from andersonn.sanitize import harmless, redacted
+from andersonn.version import __version__
 
 NO_MEMORY = ("can't allocate memory", "out of memory", "Cannot allocate memory", "bad_alloc", "can't start new thread")
 """Words by which libraries say that memory ran out."""

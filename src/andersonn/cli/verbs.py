@@ -6,7 +6,6 @@ from typing import Any
 
 import typer
 
-from andersonn import __version__
 from andersonn.cli import (
     card,
     construct,
@@ -24,6 +23,7 @@ from andersonn.cli import (
     train,
 )
 from andersonn.cli.task_list import TASKS, Verb, Verbs
+from andersonn.version import __version__
 
 
 class Program(Verbs):

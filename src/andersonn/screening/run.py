@@ -15,7 +15,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from andersonn import __version__
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import FILES
@@ -32,6 +31,7 @@ from andersonn.screening.storage import files_of, is_url, shown
 from andersonn.screening.table import expression, parquet_of, schema_of
 from andersonn.screening.worker import Settings, scientist_of
 from andersonn.structures.readers import USUAL_COLUMNS, Columns
+from andersonn.version import __version__
 from andersonn.workers.journal import Journal, Row
 
 MANIFEST, SHARDS, REJECTS, TOP = "manifest.json", "shards.jsonl", "rejects.jsonl", "top.parquet"

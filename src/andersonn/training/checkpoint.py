@@ -12,13 +12,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from andersonn import __version__
 from andersonn.config import TrainConfig, differing
 from andersonn.errors import UsageError
 from andersonn.io.files import from_json, require_format, write_whole
 from andersonn.sanitize import first_line
 from andersonn.scientists.registry import registered
 from andersonn.training.trainer import Trainer
+from andersonn.version import __version__
 
 CHECKPOINT_FORMAT = 2
 

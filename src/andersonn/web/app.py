@@ -18,10 +18,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from andersonn import __version__
 from andersonn.errors import AndersonnError, InputError, UsageError, unknown
 from andersonn.scientists.base import GEOMETRIES
 from andersonn.scientists.registry import registered
+from andersonn.version import __version__
 from andersonn.web import construct_routes, known, pages
 from andersonn.web.constructions import Constructions, is_private
 from andersonn.web.doors import Doors, own_names
