@@ -44,9 +44,10 @@ gate: $(READY)  ## known answers and more that weights must pass before they are
 docs: $(READY)  ## the documentation as a site: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-lint: $(READY)  ## mends the style where that can be done
+lint: $(READY)  ## corrects the style where that can be done, and checks the prose of the pages
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python tools/prose.py
 
 # Environments apart, see docs/versions.md.
 test-lowest:  ## tests with the oldest versions that pyproject.toml allows, and label's packages

@@ -2,7 +2,7 @@
 
 A draw takes its sizes and strengths from its own random numbers, none of them those of the contest's problems. Tune on
 :func:`draws` of the half ``"tune"`` alone. A half to report is used up once a change was chosen or refused by it: take
-another first seed for the next one; ``docs/measured.md`` lists those used.
+another first seed for the next one; ``docs/experiments.md`` lists those used.
 """
 
 from __future__ import annotations
