@@ -13,7 +13,7 @@ from andersonn.structures.pores.surroundings import within
 from andersonn.structures.readers import as_structure
 from andersonn.structures.structure import Structure
 from tests.conftest import random_structure
-from tests.structures.known_frameworks import COORDINATES, framework
+from tests.structures.known_frameworks import COORDINATES, framework, measured
 from tests.structures.test_voids import channel
 
 OXYGEN = {"O": 1.35, "Si": 1.35}
@@ -150,6 +150,14 @@ def test_frameworks_that_everybody_knows():
         found = PoreGeometry.of(as_structure(framework(name)))
         assert (found.pld_A, found.lcd_A) == pytest.approx(diameters, abs=0.15)
         assert found.channel_dimensions == (1 if name == "MIL-47" else 3)
+
+
+@pytest.mark.parametrize(("name", "directions"), [("UiO-66", 3), ("Mg-MOF-74", 1), ("MIL-53(Al)", 1), ("MOF-505", 3)])
+def test_frameworks_of_core_have_their_published_diameters(name, directions):
+    atoms, pld, lcd = measured()[name]
+    found = PoreGeometry.of(as_structure(atoms))
+    assert (found.pld_A, found.lcd_A) == pytest.approx((pld, lcd), abs=0.05)
+    assert found.channel_dimensions == directions
 
 
 def test_the_channels_of_silicalite():

@@ -220,11 +220,11 @@ def test_windows_left_out_would_not_be_wide_enough(seed):
     structure = random_structure(np.random.default_rng(seed), 30)
     found = PowerDiagram.of(*parts(structure))
     cell, radius = structure.cell, probe_radii()[structure.Z]
-    edges, width, _ = touching_windows(found, cell, radius)
+    edges, width = touching_windows(found, cell, radius)
     assert edges.tolist() == list(range(2 * len(found.atoms)))
     about = widest_ways(found.ends, found.shift, found.window)[0]
     for least in (about - 0.05, about + 0.1):
-        some, wide, _ = touching_windows(found, cell, radius, least)
+        some, wide = touching_windows(found, cell, radius, least)
         assert len(some) < 0.7 * len(edges)
         assert wide == pytest.approx(width[some], abs=1e-12)
         assert (np.delete(width, some) < least).all()

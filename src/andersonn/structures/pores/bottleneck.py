@@ -9,10 +9,11 @@ import numpy as np
 
 from andersonn.structures import elements
 from andersonn.structures.pores.diagram import PowerDiagram, Tied
+from andersonn.structures.pores.geometry import widest_way
 from andersonn.structures.pores.percolation import widest_ways
 from andersonn.structures.pores.probe import compact, doubled
 from andersonn.structures.pores.radii import probe_radii
-from andersonn.structures.pores.windows import narrowest_sphere, widest_touching_way
+from andersonn.structures.pores.rows import dot
 from andersonn.structures.structure import Structure
 
 TOUCHING = 0.05
@@ -97,14 +98,30 @@ class Bottleneck:
 
 
 def _sphere(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """Center in Å ``[3]`` and radius in Å of the sphere at the narrowest place of the widest way; None if atoms overlap there. Of
+    equivalent places it is any.
+    """
     cell = compact(cell)
-    diagram = PowerDiagram.of(xyz, cell, radius)
-    about = float(widest_ways(diagram.ends, diagram.shift, diagram.window)[0])
-    found = narrowest_sphere(diagram, cell, radius, widest_touching_way(diagram, cell, radius, about))
-    if found is None:
+    way = widest_way(PowerDiagram.of(xyz, cell, radius), xyz, cell, radius)
+    if not way > 0.0:
         return None
-    origin = diagram.corners[0, 0] - xyz[diagram.atoms[0, 0]]  # of the diagram, up to a lattice vector
-    return found[0] - origin, found[1]
+    exact = PowerDiagram.of(xyz, cell, radius + way)  # which leaves room for points alone
+    left = float(widest_ways(exact.ends, exact.shift, exact.window)[0])
+    place = _narrowest_on(exact, int(np.abs(exact.window - left).argmin()), cell, radius + way)
+    return place - (exact.corners[0, 0] - xyz[exact.atoms[0, 0]]), way + left  # its origin is moved by a lattice vector
+
+
+def _narrowest_on(diagram: PowerDiagram, edge: int, cell: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """The place on an edge of a diagram that is nearest to the surfaces of the three atoms around it, Å ``[3]``."""
+    (first, second), rim = diagram.ends[edge], diagram.rim[edge]
+    start = diagram.center[first]
+    along = diagram.center[second] + diagram.shift[edge] @ cell - start
+    corners = diagram.corners.reshape(-1, 3)[rim]
+    share = np.clip((corners - start) @ along / max(float(along @ along), 1e-18), 0.0, 1.0)
+    foot = start + share[:, None] * along
+    away = foot - corners
+    gap = np.sqrt(dot(away, away)) - radius[diagram.atoms.ravel()[rim]]
+    return foot[int(gap.argmin())]
 
 
 def around(point: np.ndarray, structure: Structure, reach: float) -> tuple[np.ndarray, np.ndarray]:

@@ -210,16 +210,27 @@ def widths(
         radius: of the atoms, Å, ``[n]``.
         convention: one of :data:`CONVENTIONS`.
     """
+    cavity = float(plain.clearance.max())
+    if convention != "zeo++-high":
+        return float(widest_ways(plain.ends, plain.shift, plain.window)[0]), cavity
+    larger_by = _larger(xyz, cell, radius)
+    cavity = _settled(larger_by, cavity, SMALLEST - float(radius.min()), lambda d: float(d.clearance.max()))
+    return widest_way(plain, xyz, cell, radius), cavity
 
-    def larger_by(size: float) -> PowerDiagram:
-        return PowerDiagram.of(xyz, cell, radius + size)
 
-    way, cavity = float(widest_ways(plain.ends, plain.shift, plain.window)[0]), float(plain.clearance.max())
-    if convention == "zeo++-high":
-        about, least = widest_touching_way(plain, cell, radius, way), SMALLEST - float(radius.min())
-        way = _settled(larger_by, about, least, lambda d: float(widest_ways(d.ends, d.shift, d.window)[0]))
-        cavity = _settled(larger_by, cavity, least, lambda d: float(d.clearance.max()))
-    return way, cavity
+def widest_way(plain: PowerDiagram, xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray) -> float:
+    """Radius of the widest way through a crystal against the surfaces of its atoms, Å; the arguments are those of :func:`widths`."""
+    about = float(widest_ways(plain.ends, plain.shift, plain.window)[0])
+    about = widest_touching_way(plain, cell, radius, about)
+    least = SMALLEST - float(radius.min())
+    return _settled(
+        _larger(xyz, cell, radius), about, least, lambda d: float(widest_ways(d.ends, d.shift, d.window)[0])
+    )
+
+
+def _larger(xyz: np.ndarray, cell: np.ndarray, radius: np.ndarray) -> Callable[[float], PowerDiagram]:
+    """Makes the diagram of atoms that are larger by a length in Å."""
+    return lambda size: PowerDiagram.of(xyz, cell, radius + size)
 
 
 def _settled(

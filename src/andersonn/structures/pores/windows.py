@@ -34,36 +34,17 @@ def widest_touching_way(diagram: PowerDiagram, cell: np.ndarray, radius: np.ndar
             lead through the crystal.
     """
     for least in (about - NARROWER, -np.inf):
-        edges, width, _ = touching_windows(diagram, cell, radius, least)
+        edges, width = touching_windows(diagram, cell, radius, least)
         way = float(widest_ways(diagram.ends[edges], diagram.shift[edges], width)[0])
         if way >= least:
             break
     return way
 
 
-def narrowest_sphere(
-    diagram: PowerDiagram, cell: np.ndarray, radius: np.ndarray, way: float
-) -> tuple[np.ndarray, float] | None:
-    """Center in Å ``[3]`` and radius in Å of the sphere at the narrowest place of the widest way; None if there is no such way.
-    Of equivalent ones it is any.
-
-    Args:
-        diagram: of a crystal.
-        cell: its lattice vectors as rows, Å, ``[3, 3]``.
-        radius: of its atoms, Å, ``[n]``.
-        way: what :func:`widest_touching_way` gives, Å.
-    """
-    if not np.isfinite(way):
-        return None
-    _, width, place = touching_windows(diagram, cell, radius, way - NARROWER)
-    narrowest = int(np.abs(width - way).argmin())
-    return place[narrowest], float(width[narrowest])
-
-
 def touching_windows(
     diagram: PowerDiagram, cell: np.ndarray, radius: np.ndarray, least: float = -np.inf
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Edges ``[F]``, their least clearance in Å, like ``diagram.window`` but against surfaces, ``[F]``, and where it is ``[F, 3]``.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Edges ``[F]``, and their least clearance in Å, like ``diagram.window`` but against surfaces, ``[F]``.
 
     Args:
         diagram: of a crystal.
@@ -84,15 +65,13 @@ def touching_windows(
 
     center = diagram.center[first]
     foot = center - side(center)[:, None] * normal
-    middle, across, failed = _touching(three, three_sizes, foot)
+    _, across, failed = _touching(three, three_sizes, foot)
     one, other = place[first], place[second] + diagram.shift[edges] @ cell
     crosses = side(one) * side(other) < 0.0
     within = np.where(
         failed, diagram.window[edges], np.where(crosses, across, np.inf)
     )  # the clearance between both ends
-    width = np.minimum(within, narrower_end)
-    end = np.where((size[first] <= size[second])[:, None], one, other)
-    return edges, width, np.where((within < narrower_end)[:, None], np.where(failed[:, None], foot, middle), end)
+    return edges, np.minimum(within, narrower_end)
 
 
 def _touching_ends(diagram: PowerDiagram, radius: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
