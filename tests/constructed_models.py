@@ -23,7 +23,8 @@ from andersonn.models import KernelNetwork
 from andersonn.models.distribution import edges_for
 from andersonn.scientists.registry import registered, weights_folder
 from andersonn.structures import descriptors
-from andersonn.training.kernel_fitting import Features, Fitted, fit_kernel
+from andersonn.training.kernel_fitting import Fitted, fit_kernel
+from andersonn.training.likeness import Features, Likeness
 
 BOILING = Path(__file__).parent / "fixtures/constructed/boiling.csv"
 CLASSES = ("low", "middle", "high")
@@ -67,9 +68,9 @@ def make_models(folder: Path) -> tuple[Path, Path]:
     edges = edges_for(values, NUMBER.thresholds, NUMBER.lowest, 60)
     center, spread = values.mean(), values.std()
     parts, folds = ("states", "numbers", "fragments"), np.arange(len(values)) % 5
-    number = fit_kernel(features, (values - center) / spread, folds, parts, (edges - center) / spread)
+    number = fit_kernel(Likeness(features), (values - center) / spread, folds, parts, (edges - center) / spread)
     kinds = kinds_of(values)
-    label = fit_kernel(features, 2.0 * np.eye(len(CLASSES))[kinds] - 1.0, folds, parts, np.zeros(0))
+    label = fit_kernel(Likeness(features), 2.0 * np.eye(len(CLASSES))[kinds] - 1.0, folds, parts, np.zeros(0))
     raw = replace(DistributionCalibration.raw(edges, values, NUMBER), fitted=True)
     return (
         _saved(folder / "number", start, recipe, number, NUMBER, raw, values),

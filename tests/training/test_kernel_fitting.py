@@ -8,7 +8,9 @@ import torch
 
 from andersonn.models.kernel_layer import KernelLayer, log_masses, tanimoto, thermometer
 from andersonn.training import kernel_fitting
-from andersonn.training.kernel_fitting import Features, fit_kernel
+from andersonn.training.kernel_fitting import answers_of_some, fit_kernel
+from andersonn.training.likelihood import Likelihood, first_guess, tuned
+from andersonn.training.likeness import Features, Likeness
 
 EDGES = np.linspace(-4.0, 4.0, 60)
 
@@ -36,11 +38,13 @@ def answers(fitted, found):
     return likeness, (likeness @ fitted.layer.weights.double())[:, 0].numpy()
 
 
-@pytest.mark.parametrize("parts", [("states",), ("numbers", "fragments"), ("states", "numbers", "fragments")])
+@pytest.mark.parametrize(
+    "parts", [("states",), ("numbers", "fragments"), ("states", "numbers", "fragments", "contributions")]
+)
 def test_answers_are_those_of_a_gaussian_process(parts):
     found = features(60)
     y = targets_of(found)
-    fitted = fit_kernel(found, y, np.arange(60) % 6, parts, EDGES)
+    fitted = fit_kernel(Likeness(found), y, np.arange(60) % 6, parts, EDGES)
     likeness, mean = answers(fitted, found)
     noise = float(fitted.layer.noise)
     expected = likeness.numpy() @ np.linalg.solve(likeness.numpy() + noise * np.eye(60), y)
@@ -48,10 +52,11 @@ def test_answers_are_those_of_a_gaussian_process(parts):
     assert np.corrcoef(mean, y)[0, 1] > 0.8
 
 
-def test_left_out_answers_are_those_of_refitting_without_the_fold():
+@pytest.mark.parametrize("parts", [("states", "numbers"), ("numbers", "fragments", "contributions")])
+def test_left_out_answers_are_those_of_refitting_without_the_fold(parts):
     found, folds = features(48), np.arange(48) % 4
     y = targets_of(found)
-    fitted = fit_kernel(found, y, folds, ("states", "numbers"), EDGES)
+    fitted = fit_kernel(Likeness(found), y, folds, parts, EDGES)
     likeness, _ = answers(fitted, found)
     whole, noise = likeness.numpy(), float(fitted.layer.noise)
     for fold in range(4):
@@ -67,10 +72,10 @@ def test_left_out_answers_are_those_of_refitting_without_the_fold():
 def test_of_many_structures_some_stand_for_all(monkeypatch):
     found, folds = features(120), np.arange(120) % 4
     y = targets_of(found)
-    exact = fit_kernel(found, y, folds, ("states",), EDGES)
+    exact = fit_kernel(Likeness(found), y, folds, ("states",), EDGES)
     monkeypatch.setattr(kernel_fitting, "MOST_EXACT", 100)
     monkeypatch.setattr(kernel_fitting, "MOST_KEPT", 80)
-    some = fit_kernel(found, y, folds, ("states",), EDGES)
+    some = fit_kernel(Likeness(found), y, folds, ("states",), EDGES)
     assert len(some.layer.states_points) == 80
     assert len(exact.layer.states_points) == 120
     assert np.abs(some.mean - exact.mean).mean() < 0.1
@@ -83,27 +88,90 @@ def test_of_many_structures_some_stand_for_all(monkeypatch):
 def test_classes_have_a_score_each():
     found = features(90)
     labels = np.digitize(targets_of(found), [-0.5, 0.5])
-    fitted = fit_kernel(found, 2.0 * np.eye(3)[labels] - 1.0, np.arange(90) % 9, ("states", "fragments"), np.zeros(0))
+    fitted = fit_kernel(
+        Likeness(found), 2.0 * np.eye(3)[labels] - 1.0, np.arange(90) % 9, ("states", "fragments"), np.zeros(0)
+    )
     assert fitted.mean.shape == (90, 3)
     assert not fitted.layer.of_number
     assert (fitted.mean.argmax(axis=1) == labels).mean() > 0.5
 
 
 def test_a_covariance_that_cannot_be_factored_keeps_the_first_guess(monkeypatch):
-    def refuse(*_):
-        raise torch.linalg.LinAlgError("not positive-definite")
+    def refuse(matrix):
+        return matrix, torch.tensor(1)
 
-    monkeypatch.setattr(torch.optim.LBFGS, "step", refuse)
+    monkeypatch.setattr(torch.linalg, "cholesky_ex", refuse)
     found = features(30)
-    fitted = fit_kernel(found, targets_of(found), np.arange(30) % 3, ("states",), EDGES)
+    fitted = fit_kernel(Likeness(found), targets_of(found), np.arange(30) % 3, ("states",), EDGES)
     assert float(fitted.layer.states_length) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "parts", [("states",), ("numbers", "fragments"), ("states", "numbers", "fragments", "contributions")]
+)
+def test_the_gradient_of_the_likelihood_is_that_of_differences(parts):
+    found = features(25)
+    likeness, everyone = Likeness(found), torch.arange(25)
+    y = torch.from_numpy(np.stack([targets_of(found), found.states[:, 1]], axis=1)).double()
+    likelihood = Likelihood(parts, [likeness.between(part, everyone, everyone) for part in parts], y)
+    at = first_guess(parts).numpy() + np.random.default_rng(1).normal(size=2 * len(parts) + 1) * 0.5
+    _, slope = likelihood(at)
+    for k, step in enumerate(np.eye(len(at)) * 1e-5):
+        assert slope[k] == pytest.approx(
+            (likelihood(at + step)[0] - likelihood(at - step)[0]) / 2e-5, rel=1e-4, abs=1e-6
+        )
+
+
+def test_the_parameters_found_are_of_the_greatest_likelihood(monkeypatch):
+    found = features(60)
+    likeness, everyone = Likeness(found), torch.arange(60)
+    y, parts = torch.from_numpy(targets_of(found)).double()[:, None], ("states", "numbers")
+    raw = [likeness.between(part, everyone, everyone) for part in parts]
+    best = tuned(parts, raw, y, first_guess(parts))
+    likelihood = Likelihood(parts, raw, y)
+    assert likelihood(best.numpy())[0] < likelihood(first_guess(parts).numpy())[0] - 5.0
+    monkeypatch.setattr("andersonn.training.likelihood.ENOUGH", 1e-12)
+    nearest = tuned(parts, raw, y, best, 500)
+    assert likelihood(best.numpy())[0] == pytest.approx(likelihood(nearest.numpy())[0], abs=0.05)
+    assert np.abs(likelihood(nearest.numpy())[1]).max() < 1e-3
+
+
+def test_the_layer_is_as_unsure_as_the_process():
+    found, parts = features(60), ("states", "numbers", "fragments", "contributions")
+    fitted = fit_kernel(Likeness(found.of(np.arange(40))), targets_of(found)[:40], np.arange(40) % 4, parts, EDGES)
+    layer, new = fitted.layer, found.of(np.arange(40, 60))
+    descriptors = torch.tensor(np.hstack([new.numbers, new.fragments]), dtype=torch.float32)
+    scaled = {part: layer.scaled(part, layer.read(part, torch.tensor(new.states), descriptors, 30)) for part in parts}
+    points = {part: layer.points(part) for part in parts}
+    among, cross = layer.likeness(points).double().numpy(), layer.likeness(scaled).double().numpy()
+    inner = among + float(layer.noise) * np.eye(40)
+    own = layer.own(scaled).double().numpy()
+    expected = own - np.einsum("ij,ji->i", cross, np.linalg.solve(inner, cross.T)) + float(layer.noise)
+    found_scores = layer(torch.tensor(new.states), descriptors, 30)
+    mean = torch.from_numpy(cross @ layer.weights.double().numpy())
+    masses = layer.scores(mean, torch.from_numpy(expected)).exp().float()
+    assert float((masses - found_scores.exp().float()).abs().max()) < 0.02
+    assert np.allclose(np.diag(among), layer.own(points).numpy(), atol=1e-4)
+
+
+def test_some_structures_are_answered_as_if_they_were_alone():
+    found, folds = features(80), np.arange(80) % 5
+    y = targets_of(found)
+    likeness = Likeness(found)
+    fitted = fit_kernel(likeness, y, folds, ("states",), EDGES)
+    rows = np.random.default_rng(2).permutation(80)[:40]
+    mean = answers_of_some(likeness, rows, y[rows], folds[rows], ("states",), fitted.parameters, 300)
+    alone = fit_kernel(Likeness(found.of(rows)), y[rows], folds[rows], ("states",), EDGES)
+    assert np.abs(mean - alone.mean).max() < 0.05  # centers and spreads are those of all structures
 
 
 def test_identical_structures_do_no_harm():
     found = features(20)
     twice = Features(*(np.concatenate([getattr(found, name)] * 2) for name in ("states", "numbers", "fragments")))
     y = targets_of(twice)
-    fitted = fit_kernel(twice, y, np.arange(40) % 5, ("states", "numbers", "fragments"), EDGES)
+    fitted = fit_kernel(
+        Likeness(twice), y, np.arange(40) % 5, ("states", "numbers", "fragments", "contributions"), EDGES
+    )
     assert np.isfinite(fitted.mean).all()
     assert (fitted.variance > 0).all()
 
@@ -129,7 +197,9 @@ def test_tanimoto_of_counts_is_shared_over_either():
 
 def test_layer_comes_back_from_its_weights():
     found = features(30)
-    layer = fit_kernel(found, targets_of(found), np.arange(30) % 3, ("states", "fragments"), EDGES).layer
+    layer = fit_kernel(
+        Likeness(found), targets_of(found), np.arange(30) % 3, ("states", "fragments", "contributions"), EDGES
+    ).layer
     again = KernelLayer(layer.parts, {name: tuple(shape) for name, shape in layer.shapes().items()})
     again.load_state_dict(layer.state_dict())
     states, descriptors = torch.tensor(found.states), torch.tensor(np.hstack([found.numbers, found.fragments])).float()

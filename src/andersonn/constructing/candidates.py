@@ -16,17 +16,20 @@ from andersonn.constructing.material import Material, walk
 from andersonn.constructing.measures import label_errors, number_errors, score_of
 from andersonn.models.distribution import edges_for
 from andersonn.models.kernel_layer import SHARPNESS
-from andersonn.training.kernel_fitting import MOST_TUNED, Features, Fitted, fit_kernel
+from andersonn.training.kernel_fitting import MOST_TUNED, Fitted, fit_kernel
+from andersonn.training.likeness import Features
 
 BINS = 240
 """Masses of a predictive distribution."""
 FOR_COMPARISON = 300
 """Structures on which the covariance of parts is fitted that are there to show what each part gives."""
-TREES = 100
+TREES, FEW_TREES = 100, 40
+"""Of the forest that learns from all structures, and of those that leave a fold out."""
 WORDS = {
     "states": "what the shipped network sees",
     "numbers": "descriptors of the whole",
     "fragments": "counts of fragments",
+    "contributions": "a contribution of each",
 }
 
 
@@ -99,7 +102,7 @@ class Targets:
 
 def last_layers(material: Material, seed: int) -> Iterator[Candidate]:
     """Last layers of each useful set of parts: all first."""
-    descriptors = ("numbers", "fragments") if material.features.fragments.shape[1] else ("numbers",)
+    descriptors = ("numbers", "fragments", "contributions") if material.features.fragments.shape[1] else ("numbers",)
     targets = Targets.of(material)
     for parts in (("states", *descriptors), ("states",), descriptors):
         yield _last_layer(material, targets, parts, seed)
@@ -107,9 +110,8 @@ def last_layers(material: Material, seed: int) -> Iterator[Candidate]:
 
 def _last_layer(material: Material, targets: Targets, parts: tuple[str, ...], seed: int) -> Candidate:
     began = time.process_time()
-    features, edges = material.of_fitted, targets.scaled_edges
     tuned_on = FOR_COMPARISON if parts == ("states",) else MOST_TUNED
-    fitted = fit_kernel(features, targets.scaled, material.folds, parts, edges, seed, tuned_on)
+    fitted = fit_kernel(material.likeness, targets.scaled, material.folds, parts, targets.scaled_edges, seed, tuned_on)
     source = material.start.task.name
     read = ", ".join(WORDS[part] for part in parts)
     seen = [f"{source} network"] if "states" in parts else []
@@ -127,15 +129,18 @@ def _last_layer(material: Material, targets: Targets, parts: tuple[str, ...], se
 
 def errors_of(fitted: Fitted, targets: Targets, material: Material) -> dict[str, Any]:
     """Errors of a last layer on structures that it was not fitted to."""
-    return errors_of_rows(fitted, targets, material, np.arange(len(material.fitted)))
+    return errors_of_answers(fitted.mean, targets, material)
 
 
-def errors_of_rows(fitted: Fitted, targets: Targets, material: Material, rows: np.ndarray) -> dict[str, Any]:
-    """:func:`errors_of` some of them, by their positions."""
-    values, mean = material.values[rows], fitted.mean[rows]
+def errors_of_answers(
+    mean: np.ndarray, targets: Targets, material: Material, rows: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Errors of answers ``[n, T]``, in the units of the targets, to the fitted structures; or of some of them, by their positions."""
+    some = np.arange(len(mean)) if rows is None else rows
+    values, answers = material.values[some], mean[some]
     if material.task.answer == "label":
-        return label_errors(material.task.class_of(values), softmax(SHARPNESS * mean), material.task.classes)
-    return number_errors(values, np.maximum(mean[:, 0] * targets.spread + targets.center, material.task.lowest))
+        return label_errors(material.task.class_of(values), softmax(SHARPNESS * answers), material.task.classes)
+    return number_errors(values, np.maximum(answers[:, 0] * targets.spread + targets.center, material.task.lowest))
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -149,21 +154,21 @@ def baselines(material: Material, seed: int) -> Iterator[Candidate]:
     labels = material.task.answer == "label"
     usual = "the shares of the classes" if labels else "the mean"
     linear = "logistic regression" if labels else "ridge regression"
-    yield _baseline(material, "majority" if labels else "mean", f"always {usual}", lambda: _Usual(labels))
-    yield _baseline(material, linear, f"{linear} on descriptors of the whole", lambda: _linear(labels))
+    yield _baseline(material, "majority" if labels else "mean", f"always {usual}", lambda _: _Usual(labels))
+    yield _baseline(material, linear, f"{linear} on descriptors of the whole", lambda _: _linear(labels))
     of_forest = "random forest on descriptors of the whole"
-    yield _baseline(material, "random forest", of_forest, lambda: _forest(labels, seed))
+    yield _baseline(material, "random forest", of_forest, lambda trees: _forest(labels, trees, seed))
 
 
-def _baseline(material: Material, name: str, what: str, make: Callable[[], Any]) -> Candidate:
+def _baseline(material: Material, name: str, what: str, make: Callable[[int], Any]) -> Candidate:
     began = time.process_time()
     task, features = material.task, material.of_fitted
     labels = task.answer == "label"
     x, values = _inputs(features), material.values
     y = task.class_of(values) if labels else values
 
-    def fitted(rows: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        model = make().fit(x[rows], y[rows])
+    def fitted(rows: np.ndarray, trees: int) -> Callable[[np.ndarray], np.ndarray]:
+        model = make(trees).fit(x[rows], y[rows])
         if not labels:
             return lambda inputs: np.asarray(model.predict(inputs))
 
@@ -177,9 +182,9 @@ def _baseline(material: Material, name: str, what: str, make: Callable[[], Any])
     found = np.zeros((len(y), len(task.classes))) if labels else np.zeros(len(y))
     halves = material.folds // 2  # five folds: a baseline costs less so, and loses little
     for outside, inside in walk(halves):
-        found[inside] = fitted(outside)(x[inside])
+        found[inside] = fitted(outside, FEW_TREES)(x[inside])
     errors = label_errors(y, found, task.classes) if labels else number_errors(values, found)
-    whole = fitted(np.arange(len(y)))
+    whole = fitted(np.arange(len(y)), TREES)
     return Candidate(
         name=name,
         what=what,
@@ -206,11 +211,11 @@ def _linear(labels: bool) -> Any:
     return make_pipeline(StandardScaler(), model)
 
 
-def _forest(labels: bool, seed: int) -> Any:
+def _forest(labels: bool, trees: int, seed: int) -> Any:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     kind = RandomForestClassifier if labels else RandomForestRegressor
-    return kind(TREES, max_features="sqrt" if labels else 0.33, random_state=seed, n_jobs=1)
+    return kind(trees, max_features="sqrt" if labels else 0.33, random_state=seed, n_jobs=1)
 
 
 class _Usual:

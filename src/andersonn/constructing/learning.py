@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from andersonn.constructing.candidates import FOR_COMPARISON, Candidate, Targets, errors_of
+from andersonn.constructing.candidates import FOR_COMPARISON, Candidate, Targets, errors_of_answers
 from andersonn.constructing.material import Material
 from andersonn.constructing.measures import score_of
-from andersonn.training.kernel_fitting import fit_kernel
+from andersonn.training.kernel_fitting import answers_of_some
 
 SHARES = (0.125, 0.25, 0.5)
 DRAWS = 2
@@ -34,23 +34,20 @@ def learning_curve(material: Material, chosen: Candidate, seed: int) -> list[dic
         size = min(int(share * n), SLOWEST)
         if size < FEWEST or (found and size <= found[-1]["n"]):
             continue
-        errors = [_error_of(material, chosen, random.permutation(n)[:size], seed) for _ in range(DRAWS)]
+        errors = [_error_of(material, chosen, random.permutation(n)[:size]) for _ in range(DRAWS)]
         found.append({"n": size, "error": float(np.mean(errors)), "spread": float(np.std(errors))})
     return [*found, {"n": n, "error": chosen.score, "spread": 0.0}]
 
 
-def _error_of(material: Material, chosen: Candidate, rows: np.ndarray, seed: int) -> float:
-    part = replace(
-        material,
-        fitted=material.fitted[rows],
-        folds=material.folds[rows],
-        features=material.of_fitted.of(rows),
-        outputs=material.outputs.part(rows),
+def _error_of(material: Material, chosen: Candidate, rows: np.ndarray) -> float:
+    """Of a share of the structures. The search for the covariance begins at that of all structures."""
+    assert chosen.fitted is not None  # it is a last layer
+    part = replace(material, fitted=material.fitted[rows], folds=material.folds[rows])
+    targets, start = Targets.of(part), chosen.fitted.parameters
+    mean = answers_of_some(
+        material.likeness, rows, targets.scaled, part.folds, chosen.extra["parts"], start, FOR_COMPARISON
     )
-    targets = Targets.of(part)
-    edges, parts = targets.scaled_edges, chosen.extra["parts"]
-    fitted = fit_kernel(part.features, targets.scaled, part.folds, parts, edges, seed, FOR_COMPARISON)
-    return score_of(errors_of(fitted, targets, part))
+    return score_of(errors_of_answers(mean, targets, part))
 
 
 def at_twice(curve: list[dict[str, float]]) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +25,12 @@ from andersonn.structures import descriptors
 from andersonn.structures.descriptors import FRAGMENTS, Kind
 from andersonn.structures.image import ImageRecipe
 from andersonn.training.dataset import Dataset
-from andersonn.training.kernel_fitting import Features
+from andersonn.training.likeness import Features, Likeness
 
 FOLDS = 10
 """Of training and validation structures; each is answered by the others."""
+DIVIDED = 0.1
+"""Share of the test side whose groups are in training too, from which a split is taken not to keep groups."""
 FEWEST = 10
 """Usable structures; of fewer nothing can be learned."""
 
@@ -69,6 +72,11 @@ class Material:
     def of_fitted(self) -> Features:
         """Features of the structures at ``fitted``."""
         return self.features.of(np.arange(len(self.fitted)))
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """The structures at ``fitted``, compared with each other."""
+        return Likeness(self.of_fitted)
 
     @property
     def of_tested(self) -> Features:
@@ -215,14 +223,14 @@ def _split(of_whole: np.ndarray | None, kind: Kind, chosen: np.ndarray) -> tuple
 
 
 def folds_of(understood: Understanding, chosen: np.ndarray, seed: int) -> np.ndarray:
-    """The fold of each structure: at random if the sides are, else whole groups."""
-    random = np.random.default_rng(seed)
-    if understood.split == "random":
-        names = np.arange(len(chosen))
-    else:
-        groups = np.array([understood.records.groups[i] for i in chosen])
-        _, names = np.unique(groups, return_inverse=True)
-    return _evenly(names, random)
+    """The fold of each structure: whole groups, as they are on one side; at random where a column divides groups among the sides, so
+    that a fold is to the others what the test side is to training.
+    """
+    groups = np.array(understood.records.groups)
+    tested = groups[understood.sides["test"]]
+    divided = len(tested) > 0 and np.isin(tested, groups[chosen]).mean() > DIVIDED
+    names = np.arange(len(chosen)) if divided else np.unique(groups[chosen], return_inverse=True)[1]
+    return _evenly(names, np.random.default_rng(seed))
 
 
 def _evenly(names: np.ndarray, random: np.random.Generator) -> np.ndarray:

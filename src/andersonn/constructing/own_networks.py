@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from andersonn.config import TrainConfig
-from andersonn.constructing.candidates import WORDS, Candidate, Targets, errors_of_rows
+from andersonn.constructing.candidates import WORDS, Candidate, Targets, errors_of_answers
 from andersonn.constructing.material import Material, with_sides
 from andersonn.constructing.measures import label_errors, number_errors
 from andersonn.constructing.understanding import Understanding
-from andersonn.data.store import image_store
+from andersonn.data.store import keep_plain
 from andersonn.errors import UsageError
 from andersonn.inference.forward import Outputs, forward
 from andersonn.inference.model_bundle import ModelBundle
@@ -89,13 +89,13 @@ def adapt(
     began = time.process_time()
     if not resume and folder.exists():
         shutil.rmtree(folder)
-    config = _config(material, passes, seed)
+    config, records = _config(material, passes, seed), with_sides(understood)
+    store = keep_plain(records, material.dataset.store)
     try:
-        bundle = train(material.task, with_sides(understood), config, folder, resume, progress, material.start)
+        bundle = train(material.task, records, config, folder, resume, progress, material.start)
     except UsageError as error:
         progress.say(f"the shipped network is not trained further: {error.message}")
         return None
-    store = image_store(understood.records, bundle.config.image)
     outputs = forward(bundle.network, store, np.concatenate([material.fitted, material.tested]))
     alone = _alone(material, bundle, outputs, passes, time.process_time() - began)
     both = _with_states_of(material, bundle, outputs)
@@ -158,7 +158,7 @@ def _under_last_layer(
     rest, targets = _validation_rows(material), Targets.of(material)
     parts = tuple(dict.fromkeys(("states", *last_layer.extra["parts"])))
     errors, rival = (
-        errors_of_rows(_fitted(each, targets, of, _apart(each), seed), targets, each, rest)
+        errors_of_answers(_fitted(each, targets, of, _apart(each), seed).mean, targets, each, rest)
         for each, of in ((both, parts), (material, last_layer.extra["parts"]))
     )
     whole = _fitted(both, targets, parts, both.folds, seed)
@@ -184,4 +184,4 @@ def _apart(material: Material) -> np.ndarray:
 
 
 def _fitted(material: Material, targets: Targets, parts: tuple[str, ...], folds: np.ndarray, seed: int) -> Fitted:
-    return fit_kernel(material.of_fitted, targets.scaled, folds, parts, targets.scaled_edges, seed)
+    return fit_kernel(material.likeness, targets.scaled, folds, parts, targets.scaled_edges, seed)

@@ -213,6 +213,19 @@ def image_store(
     return kept(_key(records, recipe), lambda: ImageStore.build(records, recipe, workers, progress))
 
 
+def keep_plain(records: Records, store: ImageStore) -> ImageStore:
+    """Caches the images of a store without their descriptors, so that they are not made again for who asks for them.
+
+    Args:
+        records: that were imaged.
+        store: their images, with descriptors.
+    """
+    recipe = replace(store.recipe, descriptors="none")
+    count = len(recipe.graph_channels)
+    of_whole = np.ascontiguousarray(store.of_whole[:, :count]) if store.of_whole is not None and count else None
+    return kept(_key(records, recipe), lambda: replace(store, recipe=recipe, of_whole=of_whole))
+
+
 def shared_image_store(
     records: Records, recipe: ImageRecipe, make: bool = True, progress: Progress | None = None
 ) -> ImageStore:

@@ -1,7 +1,8 @@
 """A last layer for small tables: Gaussian process regression on what a trained network sees and on descriptors.
 
-Its covariance of two structures is a sum of up to three parts: Matérn 3/2 of the network's states, Matérn 3/2 of the numbers among the
-descriptors, and the Tanimoto similarity of the fragments that are counted. (Rasmussen and Williams, *Gaussian Processes for
+Its covariance of two structures is a sum of up to four parts: Matérn 3/2 of the network's states, Matérn 3/2 of the numbers among the
+descriptors, the Tanimoto similarity of the fragments that are counted, and the product of the logarithms of their counts, which lets
+each fragment contribute a share of its own. (Rasmussen and Williams, *Gaussian Processes for
 Machine Learning*, 2006; Ralaivola et al., *Neural Networks* 18, 1093, 2005, for Tanimoto.) It is fitted in closed form by
 :mod:`andersonn.training.kernel_fitting`; here it only answers.
 """
@@ -19,14 +20,18 @@ from andersonn.models.config import ModelConfig
 from andersonn.models.ensemble import worst_of
 from andersonn.models.network import EquilibriumNetwork, Output
 
-PARTS = ("states", "numbers", "fragments")
+PARTS = ("states", "numbers", "fragments", "contributions")
 """Names of the parts of the covariance."""
+LINEAR = ("fragments", "contributions")
+"""Those without a length. Contributions read the same counts as fragments, and are not there without them."""
 LEVELS = 3
 """A fragment that occurs at least k times is a feature of its own, for k up to this."""
 FARTHEST = 6.0
 """Scaled features are cut off here, in standard deviations of the training structures."""
 SHARPNESS = 3.0
 """Of the scores of classes, before they are calibrated."""
+MOST_COUNTED = 255
+"""Of one fragment."""
 MOST_CLASSES = 1000
 LEAST_SPREAD = 1e-3
 """Of an answer, in units of the spread of the training labels."""
@@ -62,9 +67,18 @@ def tanimoto(first: Tensor, second: Tensor) -> Tensor:
     return shared / either.clamp(min=1.0)
 
 
+def products(first: Tensor, second: Tensor) -> Tensor:
+    """``[n, F]``, ``[m, F]`` → ``[n, m]``."""
+    return first @ second.T
+
+
+COMPARE = {"states": squared_distances, "numbers": squared_distances, "fragments": tanimoto, "contributions": products}
+"""Part → how its scaled features are compared."""
+
+
 def covariance(part: str, raw: Tensor, scale: Tensor, length: Tensor) -> Tensor:
     """A part of the covariance from squared distances or similarities ``[n, m]``."""
-    if part == "fragments":
+    if part in LINEAR:
         return scale * raw
     root = (3.0 * raw / length.square() + 1e-12).sqrt()
     return scale * (1.0 + root) * torch.exp(-root)
@@ -93,7 +107,7 @@ class KernelLayer(nn.Module):
         for name, shape in shapes.items():
             dtype = whole.get(name, torch.int64 if name.endswith("_kept") else torch.float32)
             self.register_buffer(name, torch.zeros(shape, dtype=dtype))
-        self._bits: Tensor | None = None
+        self._points: dict[str, Tensor] = {}
 
     @property
     def of_number(self) -> bool:
@@ -113,32 +127,48 @@ class KernelLayer(nn.Module):
 
     def scaled(self, part: str, raw: Tensor) -> Tensor:
         """Features of a part in the units of the covariance; what is missing is as in the middle of the training structures."""
-        kept = raw.index_select(1, self.get_buffer(f"{part}_kept"))
-        if part == "fragments":
-            return thermometer(kept)
+        of = "fragments" if part in LINEAR else part
+        kept = raw.index_select(1, self.get_buffer(f"{of}_kept"))
+        if part in LINEAR:
+            return self._of_counts(part, kept)
         values = squashed(kept) if part == "numbers" else kept
         return in_spreads(values, self.get_buffer(f"{part}_center"), self.get_buffer(f"{part}_spread"))
 
+    def _of_counts(self, part: str, counts: Tensor) -> Tensor:
+        """Scaled features of the kept counts of fragments."""
+        if part == "fragments":
+            return thermometer(counts)
+        return (counts.clamp(0, MOST_COUNTED).log1p() - self.get_buffer(f"{part}_center")) / self.get_buffer(
+            f"{part}_spread"
+        )
+
     def points(self, part: str) -> Tensor:
         """Scaled features of the training structures that are kept."""
-        stored = self.get_buffer(f"{part}_points")
-        if part != "fragments":
-            return stored
-        if self._bits is None or self._bits.device != stored.device:
-            self._bits = thermometer(stored)
-        return self._bits
+        if part not in LINEAR:
+            return self.get_buffer(f"{part}_points")
+        stored = self.get_buffer("fragments_points")
+        if part not in self._points or self._points[part].device != stored.device:
+            self._points[part] = self._of_counts(part, stored.to(self.get_buffer("weights").dtype))
+        return self._points[part]
 
     def likeness(self, features: Mapping[str, Tensor]) -> Tensor:
         """Covariance of B structures, by scaled features, with the training structures, ``[B, m]``."""
         total: Tensor | None = None
         for part in self.parts:
-            compare = tanimoto if part == "fragments" else squared_distances
-            raw = compare(features[part], self.points(part))
+            raw = COMPARE[part](features[part], self.points(part))
             scale, length = self.get_buffer(f"{part}_scale"), self.get_buffer(f"{part}_length")
             added = covariance(part, raw, scale, length)
             total = added if total is None else total + added
         assert total is not None  # there is at least one part
         return total
+
+    def own(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Covariance of structures with themselves, ``[B]``."""
+        found = sum(self.get_buffer(f"{part}_scale") for part in self.parts if part != "contributions")
+        own = torch.as_tensor(found).expand(len(features[self.parts[0]]))
+        if "contributions" in self.parts:
+            own = own + self.get_buffer("contributions_scale") * features["contributions"].square().sum(dim=1)
+        return own
 
     def forward(self, states: Tensor, descriptors: Tensor, n_fragments: int) -> Tensor:
         """Scores: of the masses between ``edges``, ``[B, E]``, or of classes, ``[B, C]``.
@@ -154,8 +184,7 @@ class KernelLayer(nn.Module):
         explained = (
             (likeness.index_select(1, self.get_buffer("chosen")) @ self.get_buffer("factor").T).square().sum(dim=1)
         )
-        own = sum(self.get_buffer(f"{part}_scale") for part in self.parts)
-        variance = (own - explained).clamp(min=0.0) + self.get_buffer("noise")
+        variance = (self.own(features) - explained).clamp(min=0.0) + self.get_buffer("noise")
         return self.scores(mean, variance)
 
     def scores(self, mean: Tensor, variance: Tensor) -> Tensor:
@@ -236,7 +265,7 @@ class KernelNetwork(EquilibriumNetwork):
         if not isinstance(described, dict) or described.get("kind") != "kernel":
             raise ValueError("its last layer is of an unknown kind")
         parts = tuple(described["parts"])
-        if not parts or set(parts) - set(PARTS):
+        if not parts or set(parts) - set(PARTS) or ("contributions" in parts and "fragments" not in parts):
             raise ValueError(f"its last layer has the parts {parts!r}, not some of {', '.join(PARTS)}")
         shapes = {str(name): tuple(int(k) for k in shape) for name, shape in described["shapes"].items()}
         stored = {

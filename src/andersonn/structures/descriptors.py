@@ -1,4 +1,4 @@
-"""Descriptors of a whole structure: RDKit's of a molecule with counts of its circular fragments, or statistics of a composition.
+"""Descriptors of a whole structure: RDKit's of a molecule with counts of its fragments, or statistics of a composition.
 
 They are numbers that chemists and materials scientists have long used beside networks. They enter an image as further channels of
 the whole, so that they go wherever the image goes.
@@ -6,7 +6,8 @@ the whole, so that they go wherever the image goes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
 Kind = Literal["none", "molecule", "composition"]
-FORMAT = 1
+FORMAT = 2
 """Increased whenever the same structure gets other descriptors, so that cached images are made again."""
 FRAGMENTS, RADIUS = 2048, 2
-"""Circular fragments (Morgan) of up to this radius are counted in so many places."""
+"""Circular fragments (Morgan) of up to this radius, by their elements and by what their atoms do (donor, acceptor, aromatic, halogen,
+basic, acidic), and chains of four atoms are counted in so many places, all in the same ones."""
 NUMBERS = [
     "MaxEStateIndex",
     "MinEStateIndex",
@@ -282,11 +284,24 @@ def _mol(source: bytes) -> Mol:
     return mol
 
 
+@cache
+def _rdkit() -> tuple[dict[str, Any], list[Any]]:
+    """RDKit's descriptors by name, and what counts fragments."""
+    from rdkit.Chem import Descriptors
+    from rdkit.Chem import rdFingerprintGenerator as made
+
+    by_use = made.GetMorganFeatureAtomInvGen()
+    circular = [
+        made.GetMorganGenerator(radius=RADIUS, fpSize=FRAGMENTS, **more)
+        for more in ({}, {"atomInvariantsGenerator": by_use})
+    ]
+    return dict(Descriptors.descList), [*circular, made.GetTopologicalTorsionGenerator(fpSize=FRAGMENTS)]
+
+
 def _of_molecule(mol: Mol) -> np.ndarray:
     from rdkit import rdBase
-    from rdkit.Chem import Descriptors, rdFingerprintGenerator
 
-    known = dict(Descriptors.descList)
+    known, generators = _rdkit()
     values = np.empty(len(NUMBERS) + len(GROUPS) + FRAGMENTS, dtype=np.float64)
     with rdBase.BlockLogs():
         for k, name in enumerate((*NUMBERS, *GROUPS)):
@@ -294,7 +309,6 @@ def _of_molecule(mol: Mol) -> np.ndarray:
                 values[k] = known[name](mol)
             except (ValueError, RuntimeError, ZeroDivisionError, OverflowError):  # of elements without parameters
                 values[k] = np.nan
-        generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=FRAGMENTS)
-        values[-FRAGMENTS:] = generator.GetCountFingerprintAsNumPy(mol)
+        values[-FRAGMENTS:] = sum(generator.GetCountFingerprintAsNumPy(mol) for generator in generators)
     values[~np.isfinite(values)] = np.nan
     return np.clip(values, -LARGEST, LARGEST).astype(np.float32)

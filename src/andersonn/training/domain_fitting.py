@@ -141,13 +141,11 @@ def _classifier(sound: np.ndarray, corrupted: np.ndarray, seed: int) -> tuple[np
         torch.manual_seed(seed)
         first, second = nn.Linear(x.shape[1], WIDTH), nn.Linear(WIDTH, 1)
         weights = [*first.parameters(), *second.parameters()]
-        optimizer = torch.optim.AdamW(weights, lr=3e-3, weight_decay=0.05)
+        optimizer = _AdamW(weights)
         for _ in range(max(PASSES, STEPS * PART // len(x))):
             for part in torch.randperm(len(x)).split(PART):
                 loss = _loss(first, second, x[part], y[part])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                optimizer.step(torch.autograd.grad(loss, weights))
     layers = (first.weight.T, first.bias, second.weight[0], second.bias)
     return tuple(layer.detach().double().numpy() for layer in layers)
 
@@ -155,3 +153,24 @@ def _classifier(sound: np.ndarray, corrupted: np.ndarray, seed: int) -> tuple[np
 def _loss(first: nn.Linear, second: nn.Linear, x: Tensor, y: Tensor) -> Tensor:
     hidden = functional.dropout(functional.silu(first(x)), 0.1)
     return functional.binary_cross_entropy_with_logits(second(hidden).squeeze(1), y)
+
+
+class _AdamW:
+    """AdamW (Loshchilov and Hutter, 2019). torch's own imports its compiler at first use, which takes longer than this fit."""
+
+    RATE, DECAY, FIRST, SECOND, LEAST = 3e-3, 0.05, 0.9, 0.999, 1e-8
+
+    def __init__(self, weights: list[nn.Parameter]) -> None:
+        self._weights, self._steps = weights, 0
+        self._means, self._squares = ([torch.zeros_like(weight) for weight in weights] for _ in range(2))
+
+    @torch.no_grad()
+    def step(self, slopes: tuple[Tensor, ...]) -> None:
+        """Changes the weights by their gradients."""
+        self._steps += 1
+        first, second = (1.0 - rate**self._steps for rate in (self.FIRST, self.SECOND))
+        for weight, slope, mean, square in zip(self._weights, slopes, self._means, self._squares, strict=True):
+            mean.lerp_(slope, 1.0 - self.FIRST)
+            square.mul_(self.SECOND).addcmul_(slope, slope, value=1.0 - self.SECOND)
+            weight.mul_(1.0 - self.RATE * self.DECAY)
+            weight.addcdiv_(mean, (square / second).sqrt_().add_(self.LEAST), value=-self.RATE / first)

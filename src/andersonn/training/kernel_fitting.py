@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from andersonn.models.kernel_layer import (
-    KernelLayer,
-    covariance,
-    in_spreads,
-    squared_distances,
-    squashed,
-    tanimoto,
-    thermometer,
-)
+from andersonn.models.kernel_layer import KernelLayer, covariance
+from andersonn.training.likelihood import LEAST_NOISE, first_guess, tuned
+from andersonn.training.likeness import Likeness
 
 MOST_EXACT = 5000
 """Structures up to which all are kept; of more, so many at random stand for all (subset of regressors)."""
@@ -25,37 +19,9 @@ MOST_TUNED = 600
 """Structures on which the parameters of the covariance are fitted."""
 MOST_FOR_SPREAD = 1024
 """Structures by which an answer knows how unsure it is."""
-STEPS = 40
-LEAST_NOISE = 1e-3
-"""Of the labels, in units of their variance."""
-START_SCALE, START_LENGTH, START_NOISE = -0.7, 0.0, -2.0
-"""Logarithms of the first guess, to which a weak prior holds the parameters."""
-PRIOR = 0.05
-CONSTANT = 1e-6
-"""A feature with less spread than this is left out."""
-
-
-@dataclass(frozen=True, eq=False)
-class Features:
-    """What a last layer can read of n structures.
-
-    Attributes:
-        states: of a trained network, ``[n, S]``.
-        numbers: descriptors, ``[n, G]``; NaN where there is none.
-        fragments: counts, ``[n, F]``.
-    """
-
-    states: np.ndarray
-    numbers: np.ndarray
-    fragments: np.ndarray
-
-    def part(self, name: str) -> Tensor:
-        """One of the parts of the covariance, raw."""
-        return torch.from_numpy(np.ascontiguousarray(getattr(self, name), dtype=np.float32))
-
-    def of(self, rows: np.ndarray) -> Features:
-        """Those of some structures."""
-        return Features(self.states[rows], self.numbers[rows], self.fragments[rows])
+FIRST_TUNED = 200
+"""Of these, structures on which they are fitted first, where there are twice as many."""
+FEW_STEPS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,161 +32,139 @@ class Fitted:
         layer: answers for any structure.
         mean: in units of the labels' spread, ``[n, T]``, and
         variance: ``[n]``, of each structure, by the others but for those of its fold.
+        parameters: logarithms of scales, of lengths, and of the noise, as :mod:`andersonn.training.likelihood` has them.
     """
 
     layer: KernelLayer
     mean: np.ndarray
     variance: np.ndarray
-
-
-@dataclass
-class _Setting:
-    """The parts of a covariance over the training structures."""
-
-    parts: tuple[str, ...]
-    buffers: dict[str, Tensor]
-    scaled: dict[str, Tensor] = field(default_factory=dict)
-
-    def raw(self, rows: Tensor, others: Tensor) -> list[Tensor]:
-        """Squared distances or similarities of each part."""
-        found = []
-        for part in self.parts:
-            compare = tanimoto if part == "fragments" else squared_distances
-            found.append(compare(self.scaled[part][rows], self.scaled[part][others]))
-        return found
-
-    def total(self, raw: list[Tensor], parameters: Tensor) -> Tensor:
-        """Covariance from the raw parts; parameters: logarithms of scales, of lengths, and of the noise."""
-        k = len(self.parts)
-        terms = (
-            covariance(part, each, parameters[i].exp(), parameters[k + i].exp())
-            for i, (part, each) in enumerate(zip(self.parts, raw, strict=True))
-        )
-        return sum(terms, torch.zeros((), dtype=raw[0].dtype))
+    parameters: Tensor
 
 
 def fit_kernel(
-    features: Features,
+    likeness: Likeness,
     targets: np.ndarray,
     folds: np.ndarray,
     parts: tuple[str, ...],
     edges: np.ndarray,
     seed: int = 0,
     tuned_on: int = MOST_TUNED,
+    start: Tensor | None = None,
 ) -> Fitted:
     """Fits the covariance by the likelihood of the targets and the weights in closed form.
 
     Args:
-        features: of n structures.
+        likeness: of n structures.
         targets: with mean 0 and spread 1, ``[n]``; or 1 and −1 for each class, ``[n, C]``.
         folds: number of the fold of each structure, int ``[n]``; those of one fold are answered without each other.
         parts: of the covariance.
         edges: of the masses, in the unit of the targets; empty for classes.
         seed: of the choice of structures where there are many.
         tuned_on: structures at most on which the covariance is fitted.
+        start: parameters from which their search begins, as of another fit.
     """
-    y = torch.from_numpy(np.ascontiguousarray(targets.reshape(len(targets), -1))).double()
-    setting = _scaled(features, parts)
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(y)))
-    parameters = _tuned(setting, y, order[:tuned_on])
-    kept = torch.arange(len(y)) if len(y) <= MOST_EXACT else order[:MOST_KEPT].sort().values
-    everyone = torch.arange(len(y))
-    with torch.no_grad():
-        likeness = setting.total(setting.raw(everyone, kept), parameters.float()).double()
-        noise = parameters[-1].exp() + LEAST_NOISE
-        weights, left_out = _solved(likeness, likeness[kept], y, noise, torch.from_numpy(folds))
-        chosen = (
-            torch.randperm(len(kept), generator=torch.Generator().manual_seed(seed))[:MOST_FOR_SPREAD].sort().values
-        )
-        own = parameters[: len(parts)].exp().sum()
-        of_chosen = likeness[:, chosen]
-        variance = _variances(of_chosen, kept[chosen], own, noise, torch.from_numpy(folds))
-        inner = of_chosen[kept[chosen]] + noise * torch.eye(len(chosen), dtype=torch.float64)
-        factor = torch.linalg.inv(torch.linalg.cholesky(inner))
-    values = {"weights": weights, "factor": factor, "chosen": chosen, "noise": noise, "edges": torch.from_numpy(edges)}
-    layer = _layer(setting, parameters, kept, values)
-    return Fitted(layer, left_out.numpy(), variance.numpy())
-
-
-def _scaled(features: Features, parts: tuple[str, ...]) -> _Setting:
-    """Centers, spreads and scaled features of the training structures."""
-    setting = _Setting(parts, {})
-    for part in parts:
-        raw = features.part(part)
-        if part == "fragments":
-            kept = torch.nonzero((raw > 0).sum(dim=0) > 1).ravel()
-            setting.buffers["fragments_kept"] = kept
-            setting.scaled[part] = thermometer(raw[:, kept])
-            setting.buffers["fragments_points"] = raw[:, kept].clamp(0, 255).to(torch.uint8)
-            continue
-        values = squashed(raw) if part == "numbers" else raw
-        center, spread = _center_and_spread(values.numpy())
-        kept = torch.nonzero(spread > CONSTANT).ravel()
-        setting.buffers |= {f"{part}_kept": kept, f"{part}_center": center[kept], f"{part}_spread": spread[kept]}
-        setting.scaled[part] = in_spreads(values[:, kept], center[kept], spread[kept])
-        setting.buffers[f"{part}_points"] = setting.scaled[part]
-    return setting
-
-
-def _center_and_spread(values: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Of each column, of the values that are there; 0 and 0 where none is."""
-    there = np.isfinite(values)
-    count = np.maximum(there.sum(axis=0), 1)
-    center = np.where(there, values, 0.0).sum(axis=0) / count
-    spread = np.sqrt(np.where(there, np.square(values - center), 0.0).sum(axis=0) / count)
-    return torch.from_numpy(center.astype(np.float32)), torch.from_numpy(spread.astype(np.float32))
-
-
-def _tuned(setting: _Setting, y: Tensor, rows: Tensor) -> Tensor:
-    """Logarithms of the parameters of the covariance with the greatest likelihood of some of the targets."""
-    k = len(setting.parts)
-    first = torch.tensor([START_SCALE] * k + [START_LENGTH] * k + [START_NOISE], dtype=torch.float64)
-    parameters = first.clone().requires_grad_(True)
-    raw = [each.double() for each in setting.raw(rows, rows)]
-    targets, eye = y[rows], torch.eye(len(rows), dtype=torch.float64)
-    optimizer = torch.optim.LBFGS([parameters], max_iter=STEPS, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        whole = setting.total(raw, parameters) + (parameters[-1].exp() + LEAST_NOISE) * eye
-        lower = torch.linalg.cholesky(whole)
-        solved = torch.cholesky_solve(targets, lower)
-        found = 0.5 * (targets * solved).sum() + targets.shape[1] * lower.diagonal().log().sum()
-        found = found + PRIOR * targets.shape[1] * (parameters - first).square().sum()
-        found.backward()
-        return found
-
-    try:
-        with torch.enable_grad():
-            optimizer.step(loss)
-    except torch.linalg.LinAlgError:  # a step into parameters without a positive covariance
-        return first
-    found = parameters.detach()
-    return found if bool(torch.isfinite(found).all()) else first
-
-
-def _solved(likeness: Tensor, among_kept: Tensor, y: Tensor, noise: Tensor, folds: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights of the kept structures ``[m, T]``, and answers for all without their folds ``[n, T]``.
-
-    Both the exact process (all are kept) and the subset of regressors are linear in the targets: answers are H y. Without a fold F
-    they are y_F − (1 − H_FF)⁻¹ (y − H y)_F.
-    """
-    n, m = likeness.shape
-    if m == n:
-        lower = torch.linalg.cholesky(likeness + noise * torch.eye(n, dtype=torch.float64))
-        weights = torch.cholesky_solve(y, lower)
-        half = torch.linalg.solve_triangular(lower, likeness, upper=False)  # H = half.T @ lower⁻¹
-        other = torch.linalg.inv(lower)
+    n = len(likeness)
+    y = _columns(targets)
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(n))
+    parameters = _tuned(likeness, parts, y, order[:tuned_on], start)
+    kept = torch.arange(n) if n <= MOST_EXACT else order[:MOST_KEPT].sort().values
+    whole = _covariance_of(likeness, parts, parameters, torch.arange(n), kept)
+    noise, numbers = parameters[-1].exp() + LEAST_NOISE, torch.from_numpy(folds)
+    chosen = torch.randperm(len(kept), generator=torch.Generator().manual_seed(seed))[:MOST_FOR_SPREAD].sort().values
+    if len(kept) == n:
+        weights, left_out, variance = _exact(whole, y, noise, numbers)
     else:
-        symmetric = 0.5 * (among_kept + among_kept.T)
-        lower = _factored(likeness.T @ likeness + noise * symmetric)
-        weights = torch.cholesky_solve(likeness.T @ y, lower)
-        half = other = torch.linalg.solve_triangular(lower, likeness.T, upper=False)
+        weights, left_out = _by_some(whole, whole[kept], y, noise, numbers)
+        variance = None
+    of_chosen = whole[:, chosen]
+    if variance is None or len(chosen) < n:
+        own = sum(parameters[i].exp() * likeness.own(part).double() for i, part in enumerate(parts))
+        variance = _variances(of_chosen, kept[chosen], torch.as_tensor(own), noise, numbers)
+    inner = of_chosen[kept[chosen]] + noise * torch.eye(len(chosen), dtype=torch.float64)
+    factor = torch.linalg.inv(torch.linalg.cholesky(inner))
+    values = {"weights": weights, "factor": factor, "chosen": chosen, "noise": noise, "edges": torch.from_numpy(edges)}
+    layer = _layer(likeness, parts, parameters, kept, values)
+    return Fitted(layer, left_out.numpy(), variance.numpy(), parameters)
+
+
+def answers_of_some(
+    likeness: Likeness, rows: np.ndarray, targets: np.ndarray, folds: np.ndarray, parts: tuple[str, ...], start: Tensor, tuned_on: int
+) -> np.ndarray:  # fmt: skip
+    """What a last layer fitted to some structures answers of each of them without its fold, in units of their spread, ``[r, T]``.
+
+    Args:
+        likeness: of n structures.
+        rows: some of them, ``[r]``, no more than :data:`MOST_EXACT`.
+        targets: of these, as for :func:`fit_kernel`.
+        folds: of these.
+        parts: of the covariance.
+        start: parameters from which their search begins; it is short.
+        tuned_on: structures at most on which the covariance is fitted.
+    """
+    y, some = _columns(targets), torch.from_numpy(rows)
+    parameters = tuned(parts, _raw(likeness, parts, some[:tuned_on]), y[:tuned_on], start, FEW_STEPS)
+    whole = _covariance_of(likeness, parts, parameters, some, some)
+    return _exact(whole, y, parameters[-1].exp() + LEAST_NOISE, torch.from_numpy(folds))[1].numpy()
+
+
+def _columns(targets: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(targets.reshape(len(targets), -1))).double()
+
+
+def _covariance_of(
+    likeness: Likeness, parts: tuple[str, ...], parameters: Tensor, rows: Tensor, others: Tensor
+) -> Tensor:
+    """Covariance of some structures with others, float64 ``[rows, others]``, by logarithms of scales and lengths."""
+    k = len(parts)
+    scales, lengths = parameters[:k].exp().float(), parameters[k : 2 * k].exp().float()
+    terms = (
+        covariance(part, likeness.between(part, rows, others), scales[i], lengths[i]) for i, part in enumerate(parts)
+    )
+    return sum(terms, torch.zeros((), dtype=torch.float32)).double()
+
+
+def _raw(likeness: Likeness, parts: tuple[str, ...], rows: Tensor) -> list[Tensor]:
+    return [likeness.between(part, rows, rows) for part in parts]
+
+
+def _tuned(likeness: Likeness, parts: tuple[str, ...], y: Tensor, rows: Tensor, start: Tensor | None) -> Tensor:
+    """Parameters of the covariance, first by some of the rows, then by all of them."""
+    found = first_guess(parts) if start is None else start
+    if start is None and len(rows) >= 2 * FIRST_TUNED:
+        found = tuned(parts, _raw(likeness, parts, rows[:FIRST_TUNED]), y[rows[:FIRST_TUNED]], found)
+    return tuned(parts, _raw(likeness, parts, rows), y[rows], found)
+
+
+def _exact(whole: Tensor, y: Tensor, noise: Tensor, folds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights ``[n, T]``; answers for all without their folds ``[n, T]``, and the variance of these ``[n]``.
+
+    With P the inverse of the covariance with noise, the answers without a fold F are y_F − P_FF⁻¹ (P y)_F with covariance P_FF⁻¹.
+    """
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(whole + noise * torch.eye(len(whole), dtype=torch.float64)))
+    weights = inverse @ y
+    left_out, variance = torch.empty_like(y), torch.empty(len(y), dtype=torch.float64)
+    for fold in folds.unique():
+        rows = torch.nonzero(folds == fold).ravel()
+        apart = torch.linalg.inv(inverse[rows][:, rows])
+        left_out[rows] = y[rows] - apart @ weights[rows]
+        variance[rows] = apart.diagonal().clamp(min=float(noise))
+    return weights, left_out, variance
+
+
+def _by_some(likeness: Tensor, among_kept: Tensor, y: Tensor, noise: Tensor, folds: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of the kept structures ``[m, T]``, and answers for all without their folds ``[n, T]``: the subset of regressors.
+
+    It is linear in the targets: answers are H y. Without a fold F they are y_F − (1 − H_FF)⁻¹ (y − H y)_F.
+    """
+    symmetric = 0.5 * (among_kept + among_kept.T)
+    lower = _factored(likeness.T @ likeness + noise * symmetric)
+    weights = torch.cholesky_solve(likeness.T @ y, lower)
+    half = torch.linalg.solve_triangular(lower, likeness.T, upper=False)
     residual = y - likeness @ weights
     left_out = torch.empty_like(y)
     for fold in folds.unique():
         rows = torch.nonzero(folds == fold).ravel()
-        hat = half[:, rows].T @ other[:, rows]
+        hat = half[:, rows].T @ half[:, rows]
         eye = torch.eye(len(rows), dtype=torch.float64)
         left_out[rows] = y[rows] - torch.linalg.solve(eye - hat, residual[rows])
     return weights, left_out
@@ -250,20 +194,21 @@ def _variances(of_chosen: Tensor, chosen: Tensor, own: Tensor, noise: Tensor, fo
         inner = of_chosen[chosen[others]][:, others] + noise * torch.eye(len(others), dtype=torch.float64)
         lower = torch.linalg.cholesky(inner)
         explained = torch.linalg.solve_triangular(lower, of_chosen[rows][:, others].T, upper=False).square().sum(dim=0)
-        found[rows] = (own - explained).clamp(min=0.0) + noise
+        found[rows] = (own[rows] - explained).clamp(min=0.0) + noise
     return found
 
 
-def _layer(setting: _Setting, parameters: Tensor, kept: Tensor, values: dict[str, Tensor]) -> KernelLayer:
+def _layer(
+    likeness: Likeness, parts: tuple[str, ...], parameters: Tensor, kept: Tensor, values: dict[str, Tensor]
+) -> KernelLayer:
     """The layer that holds what was fitted."""
-    k = len(setting.parts)
-    for i, part in enumerate(setting.parts):
+    k = len(parts)
+    for i, part in enumerate(parts):
         values |= {f"{part}_scale": parameters[i].exp(), f"{part}_length": parameters[k + i].exp()}
-        values[f"{part}_points"] = setting.buffers[f"{part}_points"][kept]
-        for name in ("kept", "center", "spread"):
-            if f"{part}_{name}" in setting.buffers:
-                values[f"{part}_{name}"] = setting.buffers[f"{part}_{name}"]
-    layer = KernelLayer(setting.parts, {name: tuple(value.shape) for name, value in values.items()})
+        values |= likeness.buffers(part)
+        if f"{part}_points" in values:
+            values[f"{part}_points"] = values[f"{part}_points"][kept]
+    layer = KernelLayer(parts, {name: tuple(value.shape) for name, value in values.items()})
     for name, value in values.items():
         getattr(layer, name).copy_(value)
     return layer.eval()
