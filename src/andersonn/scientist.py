@@ -132,7 +132,7 @@ def construct(
         resume: go on with an unfinished construction in ``out``.
         start: a scientist to start from, or its folder; None: all shipped ones of that kind of structure.
         progress: listener.
-        **how: ``name``, ``unit``, ``thresholds``, ``classes``, ``structures`` and ``split``, see
+        **how: ``name``, ``unit``, ``thresholds``, ``classes``, ``structures``, ``split`` and ``mixtures``, see
             :func:`andersonn.constructing.understanding.understand`.
 
     Returns:

@@ -67,6 +67,11 @@ def construct(
     seed: int = typer.Option(0, min=0, help="Another seed gives another split and other first weights."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what the table holds."),
     format: Shown = typer.Option(Shown.table, "--format", "-f", help="table for people, or json (one object a line)."),
+    refuse_mixtures: bool = typer.Option(
+        False,
+        "--refuse-mixtures",
+        help="Leave out rows of salts and mixtures; else their largest organic part is read.",
+    ),
     resume: bool = typer.Option(False, "--resume", help="Go on with the work in --out; start it if there is none."),
     serve: bool = typer.Option(False, "--serve", help="Then answer on a page, as andersonn serve does, until Ctrl-C."),
 ) -> None:
@@ -75,6 +80,7 @@ def construct(
     if serve:
         require_installed()
     options = {"name": name, "unit": unit, "thresholds": _numbers(thresholds), "classes": _words(classes)}
+    how = {"mixtures": not refuse_mixtures}
     targets = _targets(table, target)
     if len(targets) > 1 and (given := [f"--{word}" for word, value in options.items() if value is not None]):
         raise UsageError("bad_option", f"{', '.join(given)} with {len(targets)} targets", "construct them one by one")
@@ -83,7 +89,7 @@ def construct(
     places = [out if out is None or len(targets) == 1 else out / _folder(column) for column in targets]
     bars = Bars()
     with _ready([place for place in places if place is not None], resume, dry_run):
-        found = [_understood(table, column, options, structures, split, seed, bars) for column in targets]
+        found = [_understood(table, column, options | how, structures, split, seed, bars) for column in targets]
     for understanding, place in zip(found, places, strict=True):
         if format is Shown.table:
             tell(understanding.as_text())

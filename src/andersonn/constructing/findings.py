@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from andersonn.constructing.cells import Commas, cell_of
 from andersonn.constructing.duplicates import spread_of
 from andersonn.constructing.sheets import Sheet
 from andersonn.errors import UsageError
+from andersonn.structures.readers.molecules.largest_part import Part
 
 OUTLYING = 6.0
 """Standard deviations of the bulk beyond which a value is named."""
@@ -40,6 +42,26 @@ def outliers(values: np.ndarray, names: Sequence[str]) -> list[str]:
     elif len(found) and not told:
         told.append(f"{len(found)} values lie far above or below the bulk: the distribution has long tails")
     return told
+
+
+def mixtures(cut: Mapping[int, Part], names: Sequence[str]) -> list[str]:
+    """Rows of salts and mixtures, of which a part is read.
+
+    Args:
+        cut: row → part.
+        names: of all rows.
+    """
+    if not cut:
+        return []
+    first = min(cut)
+    left = cut[first]
+    rows = "1 row holds" if len(cut) == 1 else f"{len(cut):,} rows hold"
+    others = Counter(other for part in cut.values() for other in part.others)
+    most = ", ".join(f"{other[:30]} {n:,} ×" for other, n in others.most_common(SHOWN))
+    return [
+        f"{rows} a salt or a mixture: the largest organic part is read, as neutral as it can be, and so it is in predictions; "
+        f"{names[first]} is read as {left.smiles[:60]}. Left out: {most}. --refuse-mixtures leaves out such rows"
+    ]
 
 
 def repeated(sheet: Sheet, column: int, rows: Sequence[int], values: np.ndarray, mass: np.ndarray) -> list[str]:

@@ -170,7 +170,7 @@ def material_for(understood: Understanding, given: Start, seed: int, progress: P
     if not isinstance(start.network, EquilibriumNetwork) or isinstance(start.network, KernelNetwork):
         told = f"{given.name} is an ensemble or was constructed itself, and nothing can start from it"
         raise UsageError("bad_start", told, "start from a shipped scientist, or from a model that train made")
-    recipe = _recipe(start.config.image)
+    recipe = _recipe(start.config.image, understood.largest_part)
     config = start.config.model_copy(update={"image": recipe, "thresholds": None, "conformers": 1, "limit": None})
     task, records = task_of(understood), understood.records
     progress.start("graph images", len(records))
@@ -203,10 +203,10 @@ def material_for(understood: Understanding, given: Start, seed: int, progress: P
     )
 
 
-def _recipe(own: ImageRecipe) -> ImageRecipe:
+def _recipe(own: ImageRecipe, largest_part: bool) -> ImageRecipe:
     """The images of a scientist, with descriptors."""
     kind: Kind = "molecule" if own.bonds else "composition"
-    return replace(own, descriptors=kind)
+    return replace(own, descriptors=kind, largest_part=largest_part and own.bonds)
 
 
 def _usable(indices: np.ndarray, unusable: dict[int, str]) -> np.ndarray:

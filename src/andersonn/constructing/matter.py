@@ -17,8 +17,9 @@ from andersonn.errors import AndersonnError, InputError, UsageError
 from andersonn.progress import Progress, Silent
 from andersonn.structures import elements
 from andersonn.structures.readers.content import format_of
+from andersonn.structures.readers.molecules.largest_part import Part
 from andersonn.structures.readers.molecules.reading import reading
-from andersonn.structures.readers.molecules.smiles import constitution, from_smiles
+from andersonn.structures.readers.molecules.smiles import constitution, from_smiles, part_of_smiles, scaffold
 from andersonn.structures.readers.tables.columns import Columns, Roles, holds_structures, is_missing, plain
 
 WORTH_TELLING = 1000
@@ -36,6 +37,7 @@ class Matter:
         exact: a finer key: molecules of one key have the same stereochemistry too.
         heavy: mass of each structure in u, and its number of atoms besides hydrogen, float64 ``[rows, 2]``.
         periodic: crystals or molecules.
+        cut: row → what was left out of a salt or a mixture.
     """
 
     rows: list[dict[str, Any]]
@@ -44,6 +46,7 @@ class Matter:
     exact: list[str]
     heavy: np.ndarray
     periodic: bool
+    cut: dict[int, Part]
 
 
 def located(sheet: Sheet, structures: Any, target: int, read_files: bool = True) -> tuple[Sheet, Roles, list[str]]:
@@ -108,7 +111,9 @@ def _asked(sheet: Sheet, names: Sequence[str], wanted: str, sample: Sequence[Seq
     return Roles(thing=k, id=by_names.id if by_names.id != k else None)
 
 
-def read_matter(sheet: Sheet, roles: Roles, wanted: Sequence[int], group: int | None, progress: Progress) -> Matter:
+def read_matter(
+    sheet: Sheet, roles: Roles, wanted: Sequence[int], group: int | None, mixtures: bool, progress: Progress
+) -> Matter:
     """The structures of some rows.
 
     Args:
@@ -116,6 +121,7 @@ def read_matter(sheet: Sheet, roles: Roles, wanted: Sequence[int], group: int | 
         roles: of its columns.
         wanted: rows to read; the others have no value of the target.
         group: column of split keys.
+        mixtures: whether the largest organic part of a salt or a mixture is taken; else such rows cannot be used.
         progress: told how far the reading is.
     """
     from ase.data import atomic_masses
@@ -123,6 +129,7 @@ def read_matter(sheet: Sheet, roles: Roles, wanted: Sequence[int], group: int | 
     table, count = sheet.as_table(), len(sheet.rows)
     rows: list[dict[str, Any]] = [{} for _ in range(count)]
     problems: dict[int, str] = {}
+    cut: dict[int, Part] = {}
     same, exact, heavy = [""] * count, [""] * count, np.full((count, 2), np.nan)
     by_formula: dict[str, list[int]] = defaultdict(list)
     told = progress if len(wanted) >= WORTH_TELLING else Silent()
@@ -138,6 +145,9 @@ def read_matter(sheet: Sheet, roles: Roles, wanted: Sequence[int], group: int | 
             if "problem" in row:
                 problems[k] = row["problem"]
                 continue
+            if mixtures and row.get("smiles") and (part := part_of_smiles(row["smiles"])) is not None:
+                cut[k] = part
+                _take(part, row, group is None or is_missing(values[group]))
             Z = _read_bonds(row, "positions" in row) if row.get("smiles") else np.asarray(row["atomic_numbers"])
             if row.get("smiles"):
                 same[k] = constitution(row["smiles"]) or row["smiles"]
@@ -155,7 +165,16 @@ def read_matter(sheet: Sheet, roles: Roles, wanted: Sequence[int], group: int | 
     often = Counter(same[k] for k in wanted if k not in problems)
     for k in wanted:
         exact[k] = isomer(rows[k]["smiles"]) if often[same[k]] > 1 and rows[k].get("smiles") else same[k]
-    return Matter(rows, problems, same, exact, heavy, periodic)
+    return Matter(rows, problems, same, exact, heavy, periodic, cut)
+
+
+def _take(part: Part, row: dict[str, Any], made_group: bool) -> None:
+    """Makes a row that of a part; its geometry, if any, is that of the whole, and its group perhaps that of the scaffold."""
+    row["smiles"] = part.smiles
+    for name in ("atomic_numbers", "positions", "cell"):
+        row.pop(name, None)
+    if made_group:
+        row["group"] = scaffold(part.smiles) or row["id"]
 
 
 def _with_smiles(roles: Roles, values: Sequence[Any]) -> tuple[Sequence[Any], str | None]:

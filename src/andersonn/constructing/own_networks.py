@@ -107,7 +107,9 @@ def _config(material: Material, passes: int, seed: int) -> TrainConfig:
     """Options of the shipped network, with one distribution as its answer, for so many passes."""
     own = material.start.config
     answer = {"answer": "classes" if material.task.answer == "label" else "distribution", "bins": BINS}
+    image = replace(own.image, largest_part=material.config.image.largest_part)
     changed: dict[str, Any] = {
+        "image": image,
         "model": own.model.model_copy(update=answer), "epochs": passes, "seed": seed, "thresholds": None, "limit": None,
         "balance": 0.0, "conformers": 1, "learning_rate": min(own.learning_rate, 1e-3), "label_smoothing": 0.0,
     }  # fmt: skip

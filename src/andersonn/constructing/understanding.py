@@ -48,6 +48,7 @@ class Understanding:
         findings: what a person should know, as sentences.
         seed: of the split.
         rows: of the table, used or not.
+        largest_part: whether of salts and mixtures the largest organic part was taken, as the scientist then does too.
     """
 
     source: str
@@ -67,6 +68,7 @@ class Understanding:
     findings: tuple[str, ...]
     seed: int = 0
     rows: int = 0
+    largest_part: bool = False
 
     def as_text(self) -> str:
         """For people, as ``andersonn construct --dry-run`` prints it."""
@@ -88,6 +90,7 @@ def understand(
     structures: Any = None,
     split: str = "auto",
     seed: int = 0,
+    mixtures: bool = True,
     read_files: bool = True,
     progress: Progress | None = None,
 ) -> Understanding:
@@ -101,11 +104,11 @@ def understand(
         unit: of the numbers; default: as the table says.
         thresholds: that cut numbers into classes, rising.
         classes: names, in rising order: one more than there are thresholds; or of labels.
-        structures: column of SMILES, files or objects, or folder of the files that rows name; default: found by its name.
-        split: ``"random"`` (molecules are never divided), ``"scaffold"``, ``"group"`` (column ``group``, else scaffold or
-            formula), the name of a column that says ``train``, ``validation`` or ``test``, or ``"auto"``: column ``split`` if
-            there is one, else as ``"group"``.
+        structures: column of SMILES, files or objects, or folder of the files; default: found by its name.
+        split: ``"random"``, ``"scaffold"``, ``"group"`` (column ``group``, else scaffold or formula), a column that says ``train``,
+            ``validation`` or ``test``, or ``"auto"``: column ``split`` if there is one, else as ``"group"``.
         seed: of the split.
+        mixtures: whether the largest organic part of a salt or a mixture is taken; else such rows are not used.
         read_files: whether files that rows name are read; a server does not read those that a stranger's table names.
         progress: told how far the reading is.
 
@@ -119,22 +122,21 @@ def understand(
         ('boiling_point', 'K', 'number', {'train': 16, 'validation': 2, 'test': 2})
     """
     cuts = checks.thresholds_of(thresholds, classes)
-    sheet = sheet_of(table, target)
-    column = column_of(sheet, target)
+    column = column_of(sheet := sheet_of(table, target), target)
     sheet, roles, told = located(sheet, structures, column, read_files)
     checks.refuse_role(sheet, column, roles)
     read = read_target(sheet, column, unit, cuts, None if cuts else classes)
-    rows = _usable(sheet, column, roles, read, split, progress or Silent())
-    title, values = sheet.names[column], rows.values[rows.kept]
-    named = checks.classes_of(read, cuts, classes, values, title)
+    rows = _usable(sheet, column, roles, read, split, mixtures, progress or Silent())
+    values = rows.values[rows.kept]
+    named = checks.classes_of(read, cuts, classes, values, title := sheet.names[column])
     parts, groups, told_parts = _divided(rows, checks.class_index(read, cuts, values), named, seed)
-    told = [*sheet.told, *told, *read.told, *rows.told, *told_parts,
-            *(_told_of_numbers(sheet, column, rows, bool(cuts)) if read.kind == "number" else [])]  # fmt: skip
+    told = [*sheet.told, *told, *read.told, *rows.told, *told_parts]
+    told += _told_of_numbers(sheet, column, rows, bool(cuts)) if read.kind == "number" else []
     quantity = quantity_of(title, read.unit)
     records = _records(sheet, rows.records(), groups, {quantity: values}, None if rows.given is None else parts)
     return Understanding(
         sheet.source, target, name_of(name, title), read.kind, read.unit, rows.matter.periodic, records, quantity, values, named,
-        cuts, rows.way, parts, rows.unusable, tuple(told), seed, len(sheet.rows) + len(sheet.broken),
+        cuts, rows.way, parts, rows.unusable, tuple(told), seed, len(sheet.rows) + len(sheet.broken), rows.largest_part(),
     )  # fmt: skip
 
 
@@ -166,17 +168,23 @@ class _Rows:
         """Of those that are used."""
         return [self.matter.rows[k] for k in self.kept]
 
+    def largest_part(self) -> bool:
+        """Whether one of them was cut."""
+        return any(k in self.matter.cut for k in self.kept)
+
     def same(self) -> list[str]:
         """Keys of those that are used."""
         return [self.matter.same[k] for k in self.kept]
 
 
-def _usable(sheet: Sheet, column: int, roles: Roles, read: Target, split: str, progress: Progress) -> _Rows:
+def _usable(
+    sheet: Sheet, column: int, roles: Roles, read: Target, split: str, mixtures: bool, progress: Progress
+) -> _Rows:
     """Reads the structures of rows that have a value, and merges equal ones."""
     way, by = checks.way_of(sheet, split)
     wanted = [k for k in range(len(sheet.rows)) if k not in read.problems]
     group = None if way == "scaffold" else group_column(sheet.names)
-    matter = read_matter(sheet, roles, wanted, group, progress)
+    matter = read_matter(sheet, roles, wanted, group, mixtures, progress)
     way, names = checks.settled(way, group, matter, wanted), checks.names_of(sheet, roles)
     problems = read.problems | matter.problems
     if by is not None:
@@ -191,7 +199,8 @@ def _usable(sheet: Sheet, column: int, roles: Roles, read: Target, split: str, p
     unusable |= {names[k]: why for k, why in joint.problems.items()}
     checks.require_some(sheet, len(joint.kept), unusable)
     of_kept = None if given is None else [given[k] for k in joint.kept]
-    return _Rows(matter, names, joint.kept, joint.values, of_kept, way, unusable, joint.told)
+    told = [*findings.mixtures(matter.cut, names), *joint.told]
+    return _Rows(matter, names, joint.kept, joint.values, of_kept, way, unusable, told)
 
 
 def _given(sheet: Sheet, by: int, usable: list[int], matter: Matter, names: list[str]) -> dict[int, str]:

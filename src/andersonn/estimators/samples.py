@@ -124,7 +124,7 @@ def _images(
                 "give GraphImager the task and options of the estimator",
             )
         return [item], False
-    with reading(recipe.bonds):
+    with reading(recipe.bonds, largest_part=recipe.largest_part):
         structure = one_structure(item, position)
     try:
         if task is not None:

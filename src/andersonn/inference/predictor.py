@@ -315,7 +315,8 @@ class Predictor:
         """
         found: list[Ready | Failure] = []
         try:
-            how = nullcontext() if self.task.periodic else reading(self.recipe.bonds, self.bundle.config.conformers)
+            recipe, conformers = self.recipe, self.bundle.config.conformers
+            how = nullcontext() if self.task.periodic else reading(recipe.bonds, conformers, recipe.largest_part)
             with how:
                 reader = partial(structures_of, name, source)
                 structures = reader() if self.pores is None else self.pores.read(reader)

@@ -47,6 +47,7 @@ class ImageRecipe:
         bonds: show a molecule without a geometry: its bonds, and how many lie between two atoms, see
             :mod:`andersonn.structures.molecular_graph`. Without ``fold``, and without what needs a geometry.
         descriptors: add channels of the whole structure, see :mod:`andersonn.structures.descriptors`.
+        largest_part: of a salt or a mixture show the largest organic part; else such are refused. Needs ``bonds``.
 
     Raises:
         UsageError: options exclude each other.
@@ -74,6 +75,9 @@ class ImageRecipe:
         whole.Kind,
         Field(description="of the whole structure, for constructed scientists; molecule needs bonds=true"),
     ] = "none"
+    largest_part: Annotated[
+        bool, Field(description="of a salt or mixture the largest organic part, else refused; needs bonds=true")
+    ] = False
 
     def __post_init__(self) -> None:
         if self.bonds and (self.fold or self.positions or self.voids or self.oxidation):
@@ -88,11 +92,14 @@ class ImageRecipe:
                 "bad_option", "descriptors of a molecule are computed of its bonds", "set image.bonds=true"
             )
 
+        if self.largest_part and not self.bonds:
+            raise UsageError("bad_option", "parts of a molecule are told by its bonds", "set image.bonds=true")
+
     @cached_property
     def key(self) -> str:
         """A short hash that changes with any setting, with the image format and with the element table."""
         settings = asdict(self)
-        for option in ("positions", "voids", "oxidation", "bonds"):
+        for option in ("positions", "voids", "oxidation", "bonds", "largest_part"):
             if not settings[option]:  # the key of versions without the option: their cached images stay valid
                 del settings[option]
         if self.descriptors == "none":

@@ -60,7 +60,7 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     confine(settings["folder"])
     model = payload["known"]["model"]
     scientist = _scientist(**model | {"pores": payload.get("pores", model["pores"])})
-    with reading(scientist.recipe.bonds, scientist.bundle.config.conformers):
+    with reading(scientist.recipe.bonds, scientist.bundle.config.conformers, scientist.recipe.largest_part):
         structure = one_of(payload, settings, payload["structure"])
     if payload["what"] == "explain":
         (explanation,) = scientist.explain([structure])

@@ -62,7 +62,7 @@ def read(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     known = payload["known"]
     chosen = Task.from_dict(known["task"])
     recipe, found = ImageRecipe(**known["recipe"]), []
-    with reading(recipe.bonds, known["conformers"]):
+    with reading(recipe.bonds, known["conformers"], recipe.largest_part):
         structures = structures_of(payload, settings)
     for structure in structures:
         try:

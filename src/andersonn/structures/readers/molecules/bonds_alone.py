@@ -21,6 +21,8 @@ from andersonn.structures.molecular_graph import (
     TRIPLE,
     MolecularGraph,
 )
+from andersonn.structures.readers.molecules.largest_part import largest_part
+from andersonn.structures.readers.molecules.reading import is_largest_part
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -41,7 +43,7 @@ def graph_of(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: tupl
     nodes.
 
     Raises:
-        InputError: it has too many atoms, or is several molecules.
+        InputError: it has too many atoms, or is several molecules; but see :func:`~andersonn.structures.readers.molecules.reading.reading`.
     """
     from rdkit import Chem
 
@@ -54,6 +56,9 @@ def graph_of(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: tupl
         atoms = _atoms(mol)
     between = Chem.GetDistanceMatrix(mol)
     if between.max(initial=0.0) > APART:
+        part = largest_part(mol) if is_largest_part() else None
+        if part is not None:
+            return graph_of(part.mol, id, (*notes, part.told), warnings)
         raise InputError(
             "several_molecules",
             "separate molecules or ions: how they lie to each other is not given",

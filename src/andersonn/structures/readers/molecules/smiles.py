@@ -11,6 +11,7 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.structures.readers.molecules.bonds_alone import graph_of
 from andersonn.structures.readers.molecules.from_rdkit import to_structure
+from andersonn.structures.readers.molecules.largest_part import Part, largest_part
 from andersonn.structures.readers.molecules.reading import is_bonds_alone
 from andersonn.structures.structure import Structure
 
@@ -162,6 +163,20 @@ def named_smiles(line: str) -> tuple[str, str]:
             raise InputError("bad_smiles", f"the extension {shown} of the SMILES is not read", "write plain SMILES")
         rest = rest[end + 1 :].strip()
     return smiles.strip(), rest.partition("\t")[0].strip(" \"'")
+
+
+def part_of_smiles(text: str) -> Part | None:
+    """The largest organic part of a SMILES string, which a name may follow; None if there is one part alone, if none holds carbon, and
+    where it is no SMILES.
+    """
+    from rdkit import Chem, rdBase
+
+    smiles, _ = named_smiles(text)
+    if "." not in smiles:
+        return None
+    with rdBase.BlockLogs():
+        mol = Chem.MolFromSmiles(smiles)
+    return None if mol is None else largest_part(mol)
 
 
 def _only_says_again(smiles: str, told: list[str]) -> bool:
