@@ -7,9 +7,9 @@ import pytest
 
 from andersonn.structures.pores.bottleneck import around
 from andersonn.structures.pores.geometry import PoreGeometry, PoreOptions
+from andersonn.structures.pores.view import MOST_SPHERES, pore_view
 from andersonn.structures.readers import read_file
 from andersonn.structures.structure import Structure
-from andersonn.web.pore_view import MOST_SPHERES, pore_view
 from tests.web.conftest import EXAMPLES
 
 FRAMEWORKS = EXAMPLES / "frameworks"

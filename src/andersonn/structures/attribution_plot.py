@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +45,8 @@ LENGTH_PER_D = 0.6
 
 SIZE = (11.0, 5.6)
 """Inches of the picture."""
+LINE = 76
+"""Letters of a line below the picture."""
 
 
 def draw_contributions(
@@ -79,12 +82,17 @@ def draw_contributions(
     if arrow is not None and np.linalg.norm(arrow) >= SHORTEST:
         _arrow(left, structure, arrow)
     bar = figure.colorbar(ScalarMappable(scale, colormaps[PALETTE]), ax=left, location="bottom", shrink=0.6, aspect=40)
-    bar.set_label(f"{quantity} (red adds, blue subtracts)", fontsize=9, parse_math=False)
+    bar.set_label(label_of(quantity), fontsize=9, parse_math=False)
     bar.ax.locator_params(nbins=7)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
     figure.suptitle(title, fontsize=13, color=INK, fontweight="bold", parse_math=False)  # names may hold a $
     return figure
+
+
+def label_of(quantity: str) -> str:
+    """What the scale of colors says, in lines that fit below the picture."""
+    return fill(f"{quantity} (red adds, blue subtracts)", LINE)
 
 
 def colors_of(values: np.ndarray) -> list[str]:

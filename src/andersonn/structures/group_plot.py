@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from andersonn.structures.attribution_plot import LEAST, NAMED, PALETTE, SIZE
+from andersonn.structures.attribution_plot import LEAST, NAMED, PALETTE, SIZE, label_of
 from andersonn.structures.group_replacement import mol_of
 from andersonn.structures.molecular_graph import MolecularGraph
 from andersonn.structures.picture import INK
@@ -59,7 +59,7 @@ def draw_groups(
     left.axis("off")
     _bars(right, groups[:NAMED], scale)
     bar = figure.colorbar(ScalarMappable(scale, _colors()), ax=left, location="bottom", shrink=0.6, aspect=40)
-    bar.set_label(f"{quantity} (red adds, blue subtracts)", fontsize=9, parse_math=False)
+    bar.set_label(label_of(quantity), fontsize=9, parse_math=False)
     bar.ax.locator_params(nbins=7)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)

@@ -10,6 +10,7 @@ import numpy as np
 from andersonn.structures import elements
 from andersonn.structures.graph import AtomBondGraph
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
+from andersonn.structures.pore_picture import draw_cage, half_bonds, pore_of
 from andersonn.structures.skeletal import molecule_of, skeletal_pixels
 from andersonn.structures.structure import Structure
 
@@ -30,6 +31,10 @@ TALLEST_IMAGE, ROW_HEIGHT = 0.56, 0.11
 """Height of the image over its width, at most, and per row: the pixels of a small image are not stretched."""
 PIXELS = 1200
 """Width and height of the skeletal formula, which is scaled down."""
+METAL = 1.9
+"""Electronegativity below which an atom counts as a metal's, for bonds that are drawn."""
+LONGER = 0.12
+"""Å over the sum of covalent radii up to which bonds are drawn as sticks."""
 INK, FAINT = "#1f2933", "#9aa5b1"
 
 
@@ -40,6 +45,9 @@ def draw(structure: Structure, recipe: ImageRecipe | None = None) -> Figure:
     graph = AtomBondGraph.from_structure(structure)
     image = NodeNeighborImage.from_structure(structure, recipe)
     figure = Figure(figsize=(15.5, 4.9), layout="constrained", facecolor="white")
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0.0, 0.05, 1.0, 0.95))  # type: ignore[call-arg]  # room for the scale, which the layout does not count
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.0, 1.0, 1.9])
     draw_structure(left, structure)
     draw_graph(middle, graph)
@@ -75,7 +83,7 @@ def png(figure: Figure, dpi: int = 130) -> bytes:
 
 def draw_structure(axes: Axes, structure: Structure) -> None:
     """A molecule as its skeletal formula; a crystal, and a molecule whose bonds are not known, as shaded balls in element colors
-    with the edges of the cell, seen slightly from above.
+    with the edges of the cell, seen slightly from above. Of a framework, the cage around its largest cavity.
     """
     mol = molecule_of(structure)
     if mol is not None:
@@ -83,15 +91,45 @@ def draw_structure(axes: Axes, structure: Structure) -> None:
         axes.axis("off")
         axes.set_title("structure (molecule)", fontsize=10, color=INK)
         return
+    pores = pore_of(structure)
+    if pores is not None:
+        told = draw_cage(axes, structure, pores, project)
+        _element_legend(axes, structure.Z)
+        axes.set_title(f"structure\n{told}", fontsize=10, color=INK)
+        return
     xyz, shown = with_faces(structure)
     Z = structure.Z[shown]
     flat, depth = project(xyz)
     radius = 0.5 * elements.column("covalent_radius_A")[Z]
     cell_edges(axes, structure)
+    _sticks(axes, structure, xyz, shown, radius)
     for atom in np.argsort(depth):
         ball(axes, flat[atom], radius[atom], elements.colors()[Z[atom]], depth[atom])
     _element_legend(axes, structure.Z)
     frame(axes, flat, radius.max(), "structure" if structure.periodic else "structure (molecule)")
+
+
+def _sticks(axes: Axes, structure: Structure, xyz: np.ndarray, shown: np.ndarray, radius: np.ndarray) -> None:
+    """Bonds between atoms that are drawn, each half in the color of its atom; none of large structures, none between two metals and
+    none that is long for its elements, as in salts: there they hide more than they tell.
+    """
+    from scipy.spatial import cKDTree
+
+    if len(shown) > MOST_DRAWN:
+        return
+    starts, middles = half_bonds(structure, xyz, shown)
+    half = middles - xyz[starts]
+    distance, ends = cKDTree(xyz).query(middles + half)
+    Z = structure.Z[shown]
+    covalent, metal = elements.column("covalent_radius_A")[Z], elements.column("electronegativity")[Z] < METAL
+    close = 2.0 * np.linalg.norm(half, axis=1) <= covalent[starts] + covalent[ends] + LONGER
+    chosen = np.flatnonzero((distance < 1e-2) & close & ~(metal[starts] & metal[ends]))
+    for k in chosen:
+        surface = xyz[starts[k]] + half[k] * min(1.0, 0.9 * radius[starts[k]] / np.linalg.norm(half[k]))
+        flat, depth = project(np.stack([surface, middles[k]]))
+        for ink, width in ((INK, 4.4), (elements.colors()[Z[starts[k]]], 3.4)):
+            order = 3 + 1e-4 * float(depth.mean())
+            axes.plot(*flat.T, color=ink, linewidth=width, solid_capstyle="butt", zorder=order)
 
 
 def draw_graph(axes: Axes, graph: AtomBondGraph) -> None:
@@ -132,10 +170,11 @@ def draw_image(axes: Axes, image: NodeNeighborImage) -> None:
     else:
         rows, columns = np.nonzero(image.bonded)
         axes.scatter(columns, rows, s=3.0, c="white", linewidths=0)
-    axes.set_box_aspect(min(TALLEST_IMAGE, ROW_HEIGHT * n))
+    shape = min(TALLEST_IMAGE, ROW_HEIGHT * n)
+    axes.set_box_aspect(shape)
     axes.set_xlabel("column k: the k-th nearest neighbor")
     axes.set_xticks(range(0, K, 2 if K > 12 else 1), [str(k + 1) for k in range(0, K, 2 if K > 12 else 1)])
-    step = max(1, n // 24)
+    step = -(-n // 24)
     alike = zip(image.Z, image.multiplicity, strict=True)
     labels = [elements.symbols()[z] + (f" ×{m}" if m > 1 else "") for z, m in alike]
     axes.set_yticks(range(0, n, step), labels[::step])
@@ -145,9 +184,10 @@ def draw_image(axes: Axes, image: NodeNeighborImage) -> None:
     axes.tick_params(length=0, labelsize=8, colors=INK)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    bar = axes.figure.colorbar(
-        ScalarMappable(scale, palette), ax=axes, location="bottom", shrink=0.5, aspect=32, pad=0.02
-    )
+    below = axes.inset_axes(
+        (0.25, -0.13 / shape, 0.5, 0.016 / shape)
+    )  # so the image stays in the middle, however low it is
+    bar = axes.figure.colorbar(ScalarMappable(scale, palette), cax=below, orientation="horizontal")
     bar.set_label("distance / Å (paler: fading out)", fontsize=8)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)

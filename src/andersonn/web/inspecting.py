@@ -28,11 +28,11 @@ from andersonn.structures.graph import AtomBondGraph
 from andersonn.structures.group_plot import svg_of
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.molecular_graph import MolecularGraph
+from andersonn.structures.pores.view import pore_view
 from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 from andersonn.web.boundary import boundary
 from andersonn.web.known import similar
-from andersonn.web.pore_view import pore_view
 from andersonn.web.race import race
 from andersonn.web.reading import confine, one_of
 from andersonn.web.skeletal import skeletal
