@@ -30,7 +30,7 @@ from andersonn.web.inputs import ENDINGS, Item, collected
 from andersonn.web.lab import Lab
 from andersonn.web.limits import Refusal
 from andersonn.web.listing import Listing, until_gone
-from andersonn.web.schema import Answers, Explained, Found, Look, Race, Refused, StructureText
+from andersonn.web.schema import Answers, Explained, Found, Look, Measurements, Race, Refused, StructureText
 from andersonn.web.structure_text import as_cif
 
 ABOUT = """Ask the artificial scientists: send structure files, pasted text or SMILES as a form (`multipart/form-data`).
@@ -215,6 +215,12 @@ async def card(task: str, lab: Own, format: Annotated[str, Query(pattern="^(json
     if format == "html":
         return Response(pages.as_html(page_of(folder)), media_type="text/html")
     return _json(content_of(folder))
+
+
+@api.get("/measurements", response_model=Measurements, summary="What was measured, as figures")
+async def measurements() -> Response:
+    """Figures with a sentence, numbers and the command that prints them."""
+    return _json(await asyncio.to_thread(pages.figures))
 
 
 @api.get("/report", response_class=HTMLResponse, summary="What was measured, as HTML")

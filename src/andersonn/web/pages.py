@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ PACKAGED = Path(__file__).parent / "shelf"
 """Where an installed package has the documents; in a clone they are in the repository."""
 REPOSITORY = Path(__file__).parents[3]
 EMPTY_HEADER = re.compile(r"<th((?: class=\"\w+\")?)></th>")
+FIGURES = Path(__file__).parent / "figures.json"
 REPORT = "docs/measured.md"
 
 
@@ -92,6 +94,12 @@ def _formula(example: dict[str, Any]) -> str | None:
         return None
     first = structures[0]
     return first.formula if len(structures) == 1 and isinstance(first, Structure) else None
+
+
+@cache
+def figures() -> dict[str, Any]:
+    """The figures of what was measured, as ``tools/figures.py`` takes them from the documentation."""
+    return json.loads(FIGURES.read_text(encoding="utf-8"))
 
 
 @cache

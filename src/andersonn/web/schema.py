@@ -157,3 +157,30 @@ class Look(BaseModel):
     convergence: dict[str, Any] | None = Field(
         description="residual (and seconds) at each evaluation, Anderson and Picard iteration; null of a stack of layers"
     )
+
+
+class Figure(BaseModel):
+    """A figure of what was measured."""
+
+    id: str
+    group: str = Field(
+        description="scientists; or ahead, level, behind: where Anderson wins, makes no difference, loses"
+    )
+    title: str
+    sentence: str
+    kind: str = Field(description="bars or lines")
+    axis: str
+    head: list[str] = Field(description="of the table of its numbers")
+    rows: list[list[str]]
+    command: str = Field(description="that prints the numbers")
+    source: str = Field(description="page of the documentation")
+    bars: list[dict[str, Any]] | None = Field(None, description="label, group, value, text, role")
+    steps: list[str] | None = None
+    curves: list[dict[str, Any]] | None = Field(None, description="name, role, values")
+
+
+class Measurements(BaseModel):
+    """What was measured, as figures."""
+
+    groups: dict[str, str] = Field(description="their titles")
+    figures: list[Figure]

@@ -2,7 +2,7 @@
 import { atomName, diverging, fixed, h, percent, quantityAndUnit, words } from "/static/dom.js";
 
 /** Width of a chart in its own units, about pixels, so that letters stay readable on a phone. */
-const chartWidth = () => Math.max(310, Math.min(560, window.innerWidth - 70));
+export const chartWidth = () => Math.max(310, Math.min(560, window.innerWidth - 70));
 
 /** Bars of class probabilities. */
 export function probabilityBars(probabilities) {

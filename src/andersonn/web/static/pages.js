@@ -1,17 +1,26 @@
-// Model cards, the measurement report, and the API's documentation, made from /openapi.json.
+// Model cards, measurements, and the API's documentation, made from /openapi.json.
 import { get, getText } from "/static/api.js";
 import { $, h, words } from "/static/dom.js";
+import { figuresPage } from "/static/figures.js";
 
 /** Shows the page of a location such as "cards/TASK". */
 export async function showPage(page, part) {
   const place = $(page);
   try {
     if (page === "cards") await cards(place, part);
-    else if (page === "report" && !place.childElementCount) place.replaceChildren(text(await getText("/api/report")));
+    else if (page === "report") place.replaceChildren(await measurements(part));
     else if (page === "api" && !place.childElementCount) place.replaceChildren(documentation(await get("/openapi.json")));
   } catch (problem) {
     place.replaceChildren(h("p", { class: "problem" }, `${problem.message} ${problem.hint ?? ""}`));
   }
+}
+
+/** The figures, or the whole report that they are taken from. */
+async function measurements(part) {
+  if (part !== "all") return figuresPage(await get("/api/measurements"));
+  const report = text(await getText("/api/report"));
+  report.prepend(h("p", {}, h("a", { href: "#report" }, "Figures")));
+  return report;
 }
 
 async function cards(place, part) {
