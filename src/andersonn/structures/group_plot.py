@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from andersonn.structures.attribution_plot import LEAST, NAMED, PALETTE, SIZE, l
 from andersonn.structures.group_replacement import mol_of
 from andersonn.structures.molecular_graph import MolecularGraph
 from andersonn.structures.picture import INK
+from andersonn.structures.skeletal import Look, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +26,6 @@ PALE = 0.45
 BOND_PIXELS, LINE = 50, 2.0
 SHARP = 3
 """Times as many pixels in a picture of pixels."""
-HIGHLIGHT = 44
-"""Width of a highlighted bond, in RDKit's units, as wide as the circle around an atom."""
 MOST_PIXELS, LEAST_PIXELS = (2000, 1400), (900, 600)
 SVG_SIZE = (460, 320)
 
@@ -95,32 +94,12 @@ def _scale(groups: Groups) -> Normalize:
 
 def _drawn(graph: MolecularGraph, groups: Groups, scale: Normalize, size: tuple[int, int], vector: bool) -> bytes:
     """PNG, or SVG, of a molecule; RDKit takes as little of the size as it needs."""
-    from rdkit.Chem.Draw import rdMolDraw2D
-
-    mol = mol_of(graph)
     colors: dict[int, tuple[float, ...]] = {}
     for _, atoms, value in groups:
         colors |= dict.fromkeys(map(int, atoms), tuple(map(float, _colors()(scale(value))[:3])))
-    bonds = {
-        bond.GetIdx(): colors[bond.GetBeginAtomIdx()]
-        for bond in mol.GetBonds()
-        if colors.get(bond.GetBeginAtomIdx()) == colors.get(bond.GetEndAtomIdx(), ())
-    }
-    drawer: Any = rdMolDraw2D.MolDraw2DSVG(*size) if vector else rdMolDraw2D.MolDraw2DCairo(*size)
-    options = drawer.drawOptions()
-    options.useBWAtomPalette()
-    options.clearBackground = not vector
-    options.fixedBondLength = BOND_PIXELS if vector else SHARP * BOND_PIXELS
-    options.bondLineWidth = LINE if vector else SHARP * LINE
-    options.minFontSize, options.maxFontSize = (14, 20) if vector else (SHARP * 14, SHARP * 20)
-    options.padding = 0.08
-    options.highlightRadius = 0.42
-    options.highlightBondWidthMultiplier = round(HIGHLIGHT / options.bondLineWidth)
-    rdMolDraw2D.PrepareAndDrawMolecule(
-        drawer, mol, highlightAtoms=list(colors), highlightBonds=list(bonds), highlightAtomColors=colors,
-        highlightBondColors=bonds,
-    )  # fmt: skip
-    drawer.FinishDrawing()
+    times = 1 if vector else SHARP
+    look = Look(times * BOND_PIXELS, times * LINE, 0.08, not vector, (times * 14, times * 20), black=True)
+    drawer = drawing(mol_of(graph), *size, look, vector, colors)
     text = drawer.GetDrawingText()
     return text.encode() if isinstance(text, str) else text
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -20,29 +22,103 @@ MOST_ATOMS = 150
 MOST_SEARCHED = 60
 """Up to so many atoms, bonds and their orders are sought where only positions are known: the search can take long."""
 SEARCH_STEPS = 2000
+HIGHLIGHT = 44
+"""Width of a highlighted bond, in RDKit's units, as wide as the circle around an atom."""
 LONGEST_BOND = 24.0
 """Pixels, so that small molecules do not fill the picture."""
 ORDER_OF_LENGTH = {TRIPLE: 3.0, DOUBLE: 2.0, AROMATIC: 1.5}
+NUMBER = "structure_atom"
+"""Property of a drawn atom: which it is of the structure, from 0."""
 CHARGES = {(7, 4): 1, (15, 4): 0, (8, 1): -1, (8, 3): 1, (16, 1): -1, (16, 3): 1, (5, 4): -1}
 """(atomic number, sum of the orders of its bonds) → formal charge, where a file gives none of atoms."""
 
 
-def molecule_of(structure: Structure) -> Mol | None:
+@dataclass(frozen=True)
+class Look:
+    """How a molecule is drawn.
+
+    Attributes:
+        bond: length of a bond in pixels, at most.
+        line: width of its line in pixels.
+        padding: share of the picture that stays free at each side.
+        ground: whether the ground is white; else it is transparent.
+        letters: least and largest height of letters in pixels; None as fits the bonds.
+        black: whether all letters are black; else they have the colors of elements.
+    """
+
+    bond: float = LONGEST_BOND
+    line: float = 1.4
+    padding: float = 0.04
+    ground: bool = False
+    letters: tuple[float, float] | None = None
+    black: bool = False
+
+
+def drawing(
+    mol: Mol,
+    width: int,
+    height: int,
+    look: Look,
+    vector: bool = True,
+    colors: Mapping[int, tuple[float, ...]] | None = None,
+) -> Any:
+    """The one way in which molecules are drawn: RDKit's drawer with the skeletal formula in it.
+
+    Args:
+        mol: the molecule; it is given places on the paper.
+        width: pixels.
+        height: pixels.
+        look: how.
+        vector: SVG, else PNG.
+        colors: red, green and blue, 0 to 1, behind atoms, and behind bonds between atoms of one color.
+    """
+    from rdkit import rdBase
+    from rdkit.Chem import rdDepictor
+    from rdkit.Chem.Draw import rdMolDraw2D
+
+    with rdBase.BlockLogs():
+        rdDepictor.Compute2DCoords(mol)
+        drawer: Any = rdMolDraw2D.MolDraw2DSVG(width, height) if vector else rdMolDraw2D.MolDraw2DCairo(width, height)
+        options = drawer.drawOptions()
+        options.clearBackground, options.padding = look.ground, look.padding
+        options.fixedBondLength, options.bondLineWidth = look.bond, look.line
+        if look.letters is not None:
+            options.minFontSize, options.maxFontSize = look.letters
+        if look.black:
+            options.useBWAtomPalette()
+        shades = dict(colors or {})
+        ends = {bond.GetIdx(): (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in mol.GetBonds()}
+        bonds = {k: shades[i] for k, (i, j) in ends.items() if i in shades and shades[i] == shades.get(j)}
+        if shades:
+            options.highlightRadius = 0.42
+            options.highlightBondWidthMultiplier = round(HIGHLIGHT / look.line)
+        rdMolDraw2D.PrepareAndDrawMolecule(
+            drawer, mol, highlightAtoms=list(shades), highlightBonds=list(bonds), highlightAtomColors=shades,
+            highlightBondColors=bonds,
+        )  # fmt: skip
+        drawer.FinishDrawing()
+    return drawer
+
+
+def molecule_of(structure: Structure, most: int = MOST_ATOMS) -> Mol | None:
     """The molecule with bond orders and without hydrogens on its carbons, for a drawing; None of a crystal, and where the orders
-    of its bonds are not known.
+    of its bonds are not known. Atoms have the property :data:`NUMBER`.
 
     Args:
         structure: any; without bonds, at most :data:`MOST_SEARCHED` atoms.
+        most: atoms; a larger molecule has no drawing.
     """
     from rdkit import Chem, rdBase
 
-    if structure.periodic or len(structure) > MOST_ATOMS:
+    if structure.periodic or len(structure) > most:
         return None
     with rdBase.BlockLogs():
         for known in (_as_it_was_given, _of_graph, _of_bonds, _of_positions):
             try:
                 found: Any = known(structure)
                 if found is not None:
+                    for atom in found.GetAtoms():
+                        atom.SetIntProp(NUMBER, atom.GetIdx())
                     found = Chem.RemoveHs(Chem.Mol(found))
                     found.RemoveAllConformers()
                     return found
@@ -71,21 +147,7 @@ def bare_svg(mol: Mol, width: int, height: int, longest_bond: float = LONGEST_BO
         height: pixels.
         longest_bond: pixels.
     """
-    from rdkit import rdBase
-    from rdkit.Chem import rdDepictor
-    from rdkit.Chem.Draw import rdMolDraw2D
-
-    with rdBase.BlockLogs():
-        rdDepictor.Compute2DCoords(mol)
-        drawing = rdMolDraw2D.MolDraw2DSVG(width, height)
-        options: Any = drawing.drawOptions()  # RDKit's stubs give its fields no types
-        options.clearBackground = False
-        options.fixedBondLength = longest_bond
-        options.bondLineWidth = 1.4
-        options.padding = 0.04
-        rdMolDraw2D.PrepareAndDrawMolecule(drawing, mol)
-        drawing.FinishDrawing()
-    return _bare(drawing.GetDrawingText())
+    return _bare(drawing(mol, width, height, Look(longest_bond)).GetDrawingText())
 
 
 def skeletal_pixels(mol: Mol, width: int, height: int) -> np.ndarray:
@@ -97,21 +159,10 @@ def skeletal_pixels(mol: Mol, width: int, height: int) -> np.ndarray:
         height: pixels.
     """
     from matplotlib.image import imread
-    from rdkit import rdBase
-    from rdkit.Chem import rdDepictor
-    from rdkit.Chem.Draw import rdMolDraw2D
 
-    with rdBase.BlockLogs():
-        rdDepictor.Compute2DCoords(mol)
-        drawing = rdMolDraw2D.MolDraw2DCairo(width, height)
-        options: Any = drawing.drawOptions()  # RDKit's stubs give its fields no types
-        options.fixedBondLength = width / 8
-        options.bondLineWidth = width / 220
-        options.maxFontSize = -1
-        options.padding = 0.06
-        rdMolDraw2D.PrepareAndDrawMolecule(drawing, mol)
-        drawing.FinishDrawing()
-    return (255 * imread(BytesIO(drawing.GetDrawingText()))[..., :3]).astype(np.uint8)
+    look = Look(width / 8, width / 220, padding=0.06, ground=True, letters=(6, -1))
+    png = drawing(mol, width, height, look, vector=False).GetDrawingText()
+    return (255 * imread(BytesIO(png))[..., :3]).astype(np.uint8)
 
 
 def _bare(text: str) -> str:
