@@ -162,3 +162,55 @@ def test_the_pores_of_a_framework_are_drawn(opened, server):
     before = page.eval_on_selector("#structure canvas", "c => c.toDataURL()")
     page.get_by_role("button", name="pores", exact=True).click()
     page.wait_for_function("old => document.querySelector('#structure canvas').toDataURL() !== old", arg=before)
+
+
+def test_cells_of_a_crystal_are_repeated_by_key_and_touch_and_kept_in_the_address(opened, server):
+    page = opened(server, viewport={"width": 390, "height": 844}, has_touch=True)
+    page.get_by_role("button", name="quartz").tap()
+    page.wait_for_selector("#structure canvas")
+    picture = "c => c.toDataURL()"
+    before = page.eval_on_selector("#structure canvas", picture)
+    page.focus("#cells")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function(f"old => ({picture})(document.querySelector('#structure canvas')) !== old", arg=before)
+    page.wait_for_function("() => location.hash.includes('cells=2')")
+    address = page.evaluate("location.hash")
+    other = opened(server, f"/{address}", viewport={"width": 390, "height": 844})
+    other.wait_for_selector("#cells")
+    assert other.input_value("#cells") == "2"
+    for wrong in ("7", "0", "x", "1.5"):
+        other = opened(server, "/" + address.replace("cells=2", f"cells={wrong}"))
+        other.wait_for_selector("#cells")
+        assert other.input_value("#cells") == "1"
+
+
+def test_repeated_cells_hold_all_atoms_and_bonds(opened, server):
+    page = opened(server)
+    counted = """async ([view, size]) => {
+      const { repeated } = await import('/static/supercell.js');
+      const { balls, halves, edges } = repeated(view, size);
+      const of = (ball) => balls[ball];
+      const long = ({ ball, end }) => Math.hypot(...end.map((x, k) => x - of(ball).at[k]));
+      return { own: balls.filter((one) => one.own).length, all: balls.length, bonds: halves.filter(({ ball }) => of(ball).own).length,
+        edges: edges.length, lengths: [...new Set(halves.map((half) => long(half).toFixed(2)))] };
+    }"""
+    for name in ("NaCl", "quartz", "Cu"):
+        found = server.ask("inspect", "conduction", EXAMPLES / f"structures/{name}.cif").json()
+        view, atoms, bonds = found["structure"], found["answer"]["n_atoms"], sum(found["graph"]["coordination"])
+        for size in (1, 2, 3):
+            told = page.evaluate(counted, [view, size])
+            assert (told["own"], told["bonds"], told["edges"]) == (atoms * size**3, bonds * size**3, 12 * size**3)
+            assert told["all"] > told["own"]
+        inner = page.evaluate(
+            """async (view) => {
+              const { repeated } = await import('/static/supercell.js');
+              const { halves } = repeated(view, 2);
+              return halves.length;
+            }""",
+            view,
+        )
+        assert inner > 8 * bonds
+    large = {**view, "atoms": ["Cu"] * 93}
+    fits = "async (view) => { const { fits } = await import('/static/supercell.js'); return [1, 2, 3].map((size) => fits(view, size)); }"
+    assert page.evaluate(fits, large) == [True, True, False]
+    assert page.evaluate(fits, {**view, "atoms": ["Cu"] * 5000}) == [True, False, False]

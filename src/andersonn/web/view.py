@@ -24,7 +24,8 @@ def structure_view(structure: Structure, graph: AtomBondGraph) -> dict[str, Any]
 
     Returns:
         ``balls``: ``[x, y, z, atom]``, atoms on a face of the cell repeated on the opposite one; ``halves``: ``[ball, x, y,
-        z]``, from a ball to the middle of a bond, or to a little less where the bond leaves the drawing; ``cell`` or None;
+        z, short]``, from a ball to the middle of a bond, or to the share ``stub`` of it where the bond leaves the drawing (``short`` is
+        1); ``cell`` or None;
         ``atoms``: symbols; ``elements``: symbol → ``color`` and ``radius`` (covalent, Å).
     """
     xyz, shown = with_faces(structure)
@@ -38,6 +39,7 @@ def structure_view(structure: Structure, graph: AtomBondGraph) -> dict[str, Any]
         "atoms": [symbols[z] for z in structure.Z],
         "balls": [[*np.round(place, 3).tolist(), int(atom)] for place, atom in zip(xyz, shown, strict=True)],
         "halves": _halves(graph, xyz, shown),
+        "stub": STUB,
         "elements": {
             symbols[z]: {"color": elements.colors()[z], "radius": float(radius[z])}
             for z in sorted(set(structure.Z.tolist()))
@@ -104,5 +106,5 @@ def _halves(graph: AtomBondGraph, xyz: np.ndarray, shown: np.ndarray) -> list[li
         for vector, met in zip(own, within, strict=True):
             if met or ball < n:  # a repeated atom shows only bonds that lead to another ball
                 end = place + 0.5 * vector * (1.0 if met else STUB)
-                found.append([ball, *np.round(end, 3).tolist()])
+                found.append([ball, *np.round(end, 3).tolist(), int(not met)])
     return found

@@ -9,6 +9,7 @@ import { knownTable, truth } from "/static/known.js";
 import { network } from "/static/network.js";
 import { snippets } from "/static/python.js";
 import { raceCard } from "/static/race.js";
+import { fits, SIZES } from "/static/supercell.js";
 import { shortName } from "/static/table.js";
 import { asTrained, classByEstimate, probabilitiesAt, RULES, sliders } from "/static/thresholds.js";
 import { elementLegend, poreLegend, viewer } from "/static/viewer.js";
@@ -21,9 +22,12 @@ const poresLine = ({ pores, network: beside }) => h("p", { class: "soft", id: "p
   `${pores.in_words}. The network, by window width: ${words(beside.class)} (${beside.probabilities[beside.class].toFixed(2)})`);
 
 export class Detail {
-  /** @param moved called with the new cuts when a slider moves */
-  constructor(place, moved) {
-    Object.assign(this, { place, moved, turn: 0, asked: new AbortController() });
+  /**
+   * @param moved called with the new cuts when a slider moves
+   * @param cells {get, set}: how many cells of a crystal are drawn in each direction
+   */
+  constructor(place, moved, cells) {
+    Object.assign(this, { place, moved, cells, turn: 0, asked: new AbortController() });
   }
 
   clear() {
@@ -138,9 +142,21 @@ export class Detail {
     this.view = viewer(structure, pores, (atom) => this.link(atom));
     this.byElement = h("button", { type: "button", "aria-pressed": "true", click: () => this.color(null) }, "elements");
     this.byValue = h("button", { type: "button", "aria-pressed": "false", disabled: true, click: () => this.color(this.values) }, "contributions");
-    const modes = h("span", { class: "modes" }, pores ? this.poreButton() : "", h("small", {}, "color by"), this.byElement, this.byValue);
+    const modes = h("span", { class: "modes" }, structure.cell ? this.cellChoice(structure) : "", pores ? this.poreButton() : "", h("small", {}, "color by"), this.byElement, this.byValue);
     return card({ id: "structure" }, "Structure", { name: this.name, modes, files, canvas: () => this.view.canvas, json: () => structure, python: this.python.read },
       this.view.element, elementLegend(structure), pores ? poreLegend(pores) : "");
+  }
+
+  /** How many cells are drawn; more than fit are not offered. */
+  cellChoice(structure) {
+    const offered = SIZES.filter((size) => fits(structure, size));
+    const shown = Math.min(this.cells.get(), offered.at(-1));
+    const name = (size) => `${size} × ${size} × ${size}`;
+    if (shown > 1) this.view.cells(shown);
+    const choice = h("select", { id: "cells", "aria-label": "Cells that are drawn", title: offered.length < SIZES.length ? "more cells have too many atoms to be drawn" : "cells that are drawn",
+      change: () => { this.cells.set(Number(choice.value)); this.view.cells(Number(choice.value)); } },
+    SIZES.map((size) => h("option", { value: size, selected: size === shown, disabled: !offered.includes(size) }, name(size))));
+    return choice;
   }
 
   poreButton() {
@@ -181,9 +197,9 @@ export class Detail {
       const take = { name: `${this.name}-contributions`, json: () => found, python: this.python.explain };
       if (found.method === "groups") {
         this.explained.replaceChildren(title, ...found.summary.map((text) => h("p", {}, sentence(text))),
-          h("img", { id: "drawing", alt: "The molecule, its groups in the colors of their contributions", style: { background: "white", maxWidth: "100%", borderRadius: "6px" }, src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(found.drawing)}` }),
-          found.groups.length ? groupTable(found.groups) : "",
-          h("p", { class: "soft" }, `Decrease of ${found.class ? `the log-odds of ${words(found.class)}` : this.task.quantity_words} without the group. Red adds, blue subtracts.`), doubts,
+          ...(found.groups.length ? [h("img", { id: "drawing", alt: "The molecule, its groups in the colors of their contributions", style: { background: "white", maxWidth: "100%", borderRadius: "6px" }, src: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(found.drawing)}` }),
+          groupTable(found.groups),
+          h("p", { class: "soft" }, `Decrease of ${found.class ? `the log-odds of ${words(found.class)}` : this.task.quantity_words} without the group. Red adds, blue subtracts.`)] : []), doubts,
           tools({ ...take, files: { svg: found.drawing } }));
         return;
       }

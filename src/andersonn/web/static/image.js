@@ -78,7 +78,7 @@ export function graphImage(image, measured = true) {
     h("span", {}, measured ? `${low.toFixed(2)} Å ` : "bonded ", h("span", { class: "ramp", style: { background: `linear-gradient(90deg, ${RAMP.join(",")})` } }), measured ? ` ${high.toFixed(2)} Å` : " many bonds away"),
     h("span", {}, "paler: fading out"), h("span", {}, n <= 14 ? "letter: neighbor, underlined: bonded" : "dot: bonded"),
     image.multiplicity.some((m) => m > 1) ? h("span", {}, "×: atoms alike, in one row") : null,
-    h("span", {}, `${n} rows × ${image.columns} columns × ${image.channels} channels`)));
+    h("span", {}, `${n} ${n === 1 ? "row" : "rows"} × ${image.columns} columns × ${image.channels} channels`)));
 }
 
 function ramp(share) {

@@ -10,9 +10,10 @@ const MOST_PROBLEMS = 5;
 const MANY = 20; // answers above which none is looked at unasked
 const REFUSED = { not_periodic: true, periodic: false }; // error → "periodic" of tasks that refuse such a structure
 const GEOMETRIES = { none: "none: bonds alone, fast", one: "one conformer", many: "many conformers, averaged" };
-export const state = { tasks: {}, task: null, asked: null, cuts: null, row: 0, question: null, run: null, name: null, turn: 0, whole: true, hash: null, limits: null, endings: [], examples: [] };
+export const state = { tasks: {}, task: null, asked: null, cuts: null, row: 0, cells: 1, question: null, run: null, name: null, turn: 0, whole: true, hash: null, limits: null, endings: [], examples: [] };
 
-const detail = new Detail($("detail"), (cuts) => { state.cuts = cuts; table.moved(cuts); placeSoon(); });
+const detail = new Detail($("detail"), (cuts) => { state.cuts = cuts; table.moved(cuts); placeSoon(); },
+  { get: () => state.cells, set: (size) => { state.cells = size; placeSoon(); } });
 const table = new Table($("table"), choose);
 
 function choose(entry) {
@@ -155,9 +156,9 @@ function placeSoon() {
 
 /** Writes what is asked and looked at into the address. */
 async function write(onward) {
-  const { asked: task, question, name, row, turn } = state;
+  const { asked: task, question, name, row, cells, turn } = state;
   const cuts = state.cuts.every((cut, k) => cut === task.thresholds[k]) ? null : state.cuts;
-  const { hash, whole } = await place.address({ task: task.name, geometry: question.geometry === task.geometries[0] ? null : question.geometry, cuts, row, question });
+  const { hash, whole } = await place.address({ task: task.name, geometry: question.geometry === task.geometries[0] ? null : question.geometry, cuts, row, cells, question });
   if (turn !== state.turn || (!onward && !location.hash.startsWith("#lab") && location.hash)) return;
   Object.assign(state, { whole, hash });
   $("to-lab").href = hash;
@@ -175,6 +176,7 @@ export async function restore() {
   const task = state.tasks[found?.task ?? told.task];
   if (!task) { say(`The address asks about ${told.task}, of which there is no model.`); return; }
   const inputs = found ? found.question : await place.inputsOf(told).catch(() => null);
+  state.cells = told.cells;
   setTask(task.name, (found ? found.question.geometry : told.geometry) ?? undefined);
   if (inputs) $("text").value = inputs.text || inputs.smiles.join("\n");
   const asks = inputs && (inputs.files.length || inputs.text || inputs.smiles.length);
@@ -197,7 +199,7 @@ export async function restore() {
 /** The lab as it is at first. */
 function leave() {
   begin(state.tasks[state.task], null, 0);
-  Object.assign(state, { question: null, name: null, hash: null });
+  Object.assign(state, { question: null, name: null, hash: null, cells: 1 });
   $("to-lab").href = "#lab";
   say("Drop a structure, or choose an example.");
 }

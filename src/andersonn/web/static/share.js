@@ -30,6 +30,8 @@ async function savePage(state, table, told) {
   results.querySelectorAll("canvas").forEach((canvas, k) => {
     if (pictures[k]) canvas.replaceWith(h("img", { src: pictures[k], alt: canvas.getAttribute("aria-label") ?? "", class: "frozen" }));
   });
+  results.querySelectorAll("#table .tools").forEach((found) => found.remove());
+  results.querySelector("#status").textContent = `${table.entries.length} ${table.entries.length === 1 ? "input" : "inputs"}`;
   results.querySelectorAll("#table button, td button").forEach((button) => button.replaceWith(button.textContent));
   results.querySelectorAll("button, input, #share, #progress, #again, .tip, .modes, .take, .zoom, .sliders").forEach((found) => found.remove());
   results.querySelectorAll("[hidden]").forEach((found) => found.remove());

@@ -1,5 +1,6 @@
 // Balls and sticks in 3-D on a plain canvas: parallel projection, drawn from back to front.
 import { atomName, canvas, color, diverging, h, withTip } from "/static/dom.js";
+import { minus, plus, repeated } from "/static/supercell.js";
 
 const HELP = "Drag or arrow keys turn, wheel, two fingers or + and − zoom, 0 resets.";
 const BALL = 0.42; // of the covalent radius
@@ -12,13 +13,8 @@ const ZOOM = 1.25;
  * @param pick called with the atom under the pointer, or null
  */
 export function viewer(view, pores, pick) {
-  const center = middle(view);
-  const points = view.balls.map(([x, y, z]) => [x - center[0], y - center[1], z - center[2]]);
-  const ends = view.halves.map(([, x, y, z]) => [x - center[0], y - center[1], z - center[2]]);
-  const edges = cellEdges(view.cell).map((edge) => edge.map((p) => p.map((x, k) => x - center[k])));
-  const reach = 1.2 + Math.max(...[...points, ...edges.flat()].map((p) => Math.hypot(...p)));
+  let scene = staged(view, pores, 1);
   const state = { turn: start(view.periodic), zoom: ZOOM, values: null, span: 1, placed: [], marked: null, labels: false, pores: Boolean(pores) };
-  const spheres = pores ? spheresOf(pores).map((sphere) => ({ ...sphere, center: sphere.center.map((x, k) => x - center[k]) })) : [];
   const guests = new Set(pores?.guests ?? []);
   const fingers = new Map();
   const element = canvas(340, draw, {
@@ -71,32 +67,32 @@ export function viewer(view, pores, pick) {
     return state.values ? diverging(state.values[atom], state.span) : view.elements[view.atoms[atom]].color;
   }
   function draw(context, width, height) {
-    const scale = state.zoom * Math.min(width, height) / (2 * reach);
+    const { balls, halves, edges, spheres } = scene;
+    const scale = state.zoom * Math.min(width, height) / (2 * scene.reach);
     const at = (p) => {
       const [x, y, z] = applied(state.turn, p);
       return [width / 2 + scale * x, height / 2 - scale * y, z];
     };
-    const placed = points.map(at);
+    const placed = balls.map((one) => at(one.at));
     const items = [];
     edges.forEach(([a, b]) => {
       const [from, to] = [at(a), at(b)];
       items.push([(from[2] + to[2]) / 2 - 0.5, () => line(context, from, to, color("soft"), 1)]);
     });
-    view.halves.forEach(([ball], k) => {
-      const [from, to] = [placed[ball], at(ends[k])];
-      const atom = view.balls[ball][3];
-      items.push([(from[2] + to[2]) / 2, () => stick(context, from, to, colorOf(atom), scale)]);
+    halves.forEach(({ ball, end }) => {
+      const [from, to] = [placed[ball], at(end)];
+      items.push([(from[2] + to[2]) / 2, () => stick(context, from, to, colorOf(balls[ball].atom), scale)]);
     });
     placed.forEach(([x, y, z], k) => {
-      const atom = view.balls[k][3];
+      const { atom } = balls[k];
       const radius = Math.max(2.5, scale * BALL * view.elements[view.atoms[atom]].radius);
       items.push([z, () => ball(context, x, y, radius, colorOf(atom))]);
     });
     placed.forEach(([x, y, z], k) => {
-      const atom = view.balls[k][3];
+      const { atom, own } = balls[k];
       const radius = Math.max(2.5, scale * BALL * view.elements[view.atoms[atom]].radius);
       if (atom === state.marked) items.push([z + 0.01, () => ring(context, x, y, radius + 4, color("accent"))]);
-      if (state.labels && k < view.atoms.length) items.push([z + 0.02, () => label(context, x, y, atomName(view.atoms, atom))]);
+      if (state.labels && own) items.push([z + 0.02, () => label(context, x, y, atomName(view.atoms, atom))]);
     });
     if (state.pores) {
       spheres.forEach(({ center: place, radius, shade, share }) => {
@@ -104,12 +100,12 @@ export function viewer(view, pores, pick) {
         items.push([z, () => bubble(context, x, y, radius * scale, color(shade), share)]);
       });
       placed.forEach(([x, y, z], k) => {
-        const atom = view.balls[k][3];
+        const { atom } = balls[k];
         if (guests.has(atom)) items.push([z + 0.01, () => ring(context, x, y, scale * BALL * view.elements[view.atoms[atom]].radius + 3, color("bad"))]);
       });
     }
     items.sort((a, b) => a[0] - b[0]).forEach(([, paint]) => paint());
-    state.placed = placed.map(([x, y, z], k) => ({ x, y, z, atom: view.balls[k][3] }));
+    state.placed = placed.map(([x, y, z], k) => ({ x, y, z, atom: balls[k].atom }));
     state.scale = scale;
   }
   function tipAt(x, y) {
@@ -131,6 +127,11 @@ export function viewer(view, pores, pick) {
     element: h("div", { class: "stage" }, withTip(element, tipAt), h("div", { class: "zoom" },
       labels, button("+", "Zoom in", () => zoom(1.25)), button("−", "Zoom out", () => zoom(0.8)), button("⟲", "Turn and zoom back", reset))),
     canvas: element,
+    /** Shows so many cells in each direction. */
+    cells(size) {
+      scene = staged(view, pores, size);
+      element.redraw();
+    },
     /** Shows pores or hides them. */
     showPores(shown) {
       state.pores = shown;
@@ -168,20 +169,23 @@ export function poreLegend({ cavity, window: narrow, channels, guests }) {
     guests.length ? entry("bad", `${guests.length} atoms of guests, ringed`) : null);
 }
 
-function middle(view) {
-  if (view.cell) return [0, 1, 2].map((k) => view.cell.reduce((sum, row) => sum + row[k] / 2, 0));
-  return [0, 1, 2].map((k) => view.balls.reduce((sum, ball) => sum + ball[k], 0) / view.balls.length);
+/** What is drawn, about its middle, and how far it reaches from there. */
+function staged(view, pores, size) {
+  const { balls, halves, edges, shifts } = repeated(view, size);
+  const center = middle(view, size);
+  const moved = (place) => minus(place, center);
+  const found = {
+    balls: balls.map((one) => ({ ...one, at: moved(one.at) })), halves: halves.map((one) => ({ ...one, end: moved(one.end) })),
+    edges: edges.map((edge) => edge.map(moved)),
+    spheres: pores ? spheresOf(pores).flatMap((sphere) => shifts.map((shift) => ({ ...sphere, center: moved(plus(sphere.center, shift)) }))) : [],
+  };
+  const reach = [...found.balls.map(({ at }) => at), ...found.edges.flat()].reduce((most, place) => Math.max(most, Math.hypot(...place)), 0);
+  return { ...found, reach: 1.2 + reach };
 }
 
-function cellEdges(cell) {
-  if (!cell) return [];
-  const corners = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [n & 1, (n >> 1) & 1, (n >> 2) & 1]);
-  const place = (c) => [0, 1, 2].map((k) => c[0] * cell[0][k] + c[1] * cell[1][k] + c[2] * cell[2][k]);
-  const found = [];
-  corners.forEach((a, i) => corners.forEach((b, j) => {
-    if (i < j && Math.abs(a[0] - b[0]) + Math.abs(a[1] - b[1]) + Math.abs(a[2] - b[2]) === 1) found.push([place(a), place(b)]);
-  }));
-  return found;
+function middle(view, size) {
+  if (view.cell) return [0, 1, 2].map((k) => view.cell.reduce((sum, row) => sum + (size * row[k]) / 2, 0));
+  return [0, 1, 2].map((k) => view.balls.reduce((sum, ball) => sum + ball[k], 0) / view.balls.length);
 }
 
 const start = (periodic) => (periodic ? product(aboutX(-1.22), aboutZ(0.25)) : product(aboutX(-0.5), aboutY(0.4)));
