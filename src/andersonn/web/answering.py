@@ -1,13 +1,18 @@
-"""One model a task, asked by one thread: what arrives while it works is answered together in the next batch."""
+"""One model a task, asked by one thread: what arrives while it works is answered together in the next batch. Lists give way: single
+structures go before them, and lists are answered in pieces that take a moment each.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import queue
 import threading
+import time
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any
 
 from andersonn.errors import InputError
@@ -16,8 +21,32 @@ from andersonn.inference.prediction import Failure, Prediction
 from andersonn.inference.predictor import BATCH_SIZE, Predictor
 
 log = logging.getLogger(__name__)
-Question = tuple[tuple[str, str], list[Any], "Future[list[Prediction | Failure]]"]
-"""Task, and as JSON what is asked of pores or nothing; structures; where the answers go."""
+Answers = list[Prediction | Failure]
+SINGLE, LIST, END = 0, 1, 2
+"""What goes first; the end waits for all."""
+MOMENT = 0.1
+"""Seconds that a piece of a list should take."""
+MOST_AT_ONCE = 32
+"""Structures of a list that are answered at once."""
+
+
+@dataclass(order=True)
+class _Question:
+    """Structures that wait for answers.
+
+    Attributes:
+        urgency: :data:`SINGLE`, :data:`LIST` or :data:`END`.
+        number: in the order of arrival.
+        asked: task, and as JSON what is asked of pores or nothing.
+        ready: structures.
+        promised: where the answers go.
+    """
+
+    urgency: int
+    number: int
+    asked: tuple[str, str] = field(default=("", ""), compare=False)
+    ready: list[Any] = field(default_factory=list, compare=False)
+    promised: Future[Answers] = field(default_factory=Future, compare=False)
 
 
 class Answerer:
@@ -32,66 +61,101 @@ class Answerer:
 
     def __init__(self, scientists: dict[str, Predictor]) -> None:
         self.scientists, self.batches, self.structures = scientists, 0, 0
-        self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
+        self._questions: queue.PriorityQueue[_Question] = queue.PriorityQueue()
+        self._numbers = itertools.count()
+        self._at_once: dict[tuple[str, str], int] = {}
         self._thread = threading.Thread(target=self._run, name="answering", daemon=True)
         self._thread.start()
 
-    async def answer(self, task: str, ready: list[Any], pores: str = "") -> list[Prediction | Failure]:
+    async def answer(self, task: str, ready: list[Any], pores: str = "", of_list: bool = False) -> Answers:
         """Answers to structures with their images, as :func:`andersonn.structures.conformer_images.images_for` makes them.
 
         Args:
             task: whose scientist answers.
             ready: structures.
             pores: what is asked of pores, as JSON of a :class:`~andersonn.inference.by_geometry.PoreQuestion`; empty: as usual.
+            of_list: whether others may be answered first.
         """
-        promised: Future[list[Prediction | Failure]] = Future()
-        self._questions.put(((task, pores), ready, promised))
-        return await asyncio.wrap_future(promised)
+        question = _Question(LIST if of_list else SINGLE, next(self._numbers), (task, pores), ready)
+        self._questions.put(question)
+        return await asyncio.wrap_future(question.promised)
 
     def close(self) -> None:
         """Answers what waits, then ends."""
-        self._questions.put(None)
+        self._questions.put(_Question(END, next(self._numbers)))
         self._thread.join()
 
     def _run(self) -> None:
-        going = True
-        while going:
+        while True:
             first = self._questions.get()
-            taken, going = self._with_what_waits(first)
-            for asked in {asked for asked, _, _ in taken}:
-                self._answer(asked, [question for question in taken if question[0] == asked])
+            if first.urgency == END:
+                return
+            if first.urgency == LIST:
+                self._answer_list(first)
+            else:
+                self._answer_singles(first)
 
-    def _with_what_waits(self, first: Question | None) -> tuple[list[Question], bool]:
-        taken: list[Question] = []
-        question, count = first, 0
-        while question is not None:
-            taken.append(question)
-            count += len(question[1])
-            if count >= BATCH_SIZE or self._questions.empty():
-                return taken, True
-            question = self._questions.get()
-        return taken, False
+    def _answer_singles(self, first: _Question) -> None:
+        """Answers a question together with the other singles that wait."""
+        taken = [first]
+        while sum(len(question.ready) for question in taken) < BATCH_SIZE:
+            found = self._next_single()
+            if found is None:
+                break
+            taken.append(found)
+        for asked in dict.fromkeys(question.asked for question in taken):
+            self._answer([question for question in taken if question.asked == asked])
+
+    def _next_single(self) -> _Question | None:
+        """A single that waits; None if there is none."""
+        try:
+            found = self._questions.get_nowait()
+        except queue.Empty:
+            return None
+        if found.urgency == SINGLE:
+            return found
+        self._questions.put(found)  # it keeps its number, and so its turn
+        return None
+
+    def _answer_list(self, question: _Question) -> None:
+        """Answers a part of a list piece by piece; singles that arrive meanwhile are answered in between."""
+        answers: Answers = []
+        while len(answers) < len(question.ready):
+            if answers and (found := self._next_single()):
+                self._answer_singles(found)
+            size = self._at_once.get(question.asked, 1)
+            piece = question.ready[len(answers) : len(answers) + size]
+            begin = time.monotonic()
+            answers += self._answers(question.asked, piece)
+            each = (time.monotonic() - begin) / len(piece)
+            self._at_once[question.asked] = max(1, min(int(MOMENT / max(each, 1e-6)), 2 * size, MOST_AT_ONCE))
+            if question.promised.cancelled():
+                return
+        _keep(question.promised, answers)
+
+    def _answer(self, questions: list[_Question]) -> None:
+        """Answers questions to the same scientist in one batch."""
+        answers = self._answers(questions[0].asked, [item for question in questions for item in question.ready])
+        start = 0
+        for question in questions:
+            _keep(question.promised, answers[start : start + len(question.ready)])
+            start += len(question.ready)
+
+    def _answers(self, asked: tuple[str, str], together: list[Any]) -> Answers:
+        try:
+            answers = self._scientist(asked).answer(together)
+        except Exception:
+            log.exception("a batch of %d structures failed; each is asked alone", len(together))
+            answers = self._alone(asked, together)
+        self.batches, self.structures = self.batches + 1, self.structures + len(together)
+        return answers
 
     def _scientist(self, asked: tuple[str, str]) -> Predictor:
         task, pores = asked
         return self.scientists[task].asked(PoreQuestion.from_dict(json.loads(pores)) if pores else None)
 
-    def _answer(self, asked: tuple[str, str], questions: list[Question]) -> None:
-        together = [item for _, ready, _ in questions for item in ready]
-        try:
-            answers = self._scientist(asked).answer(together)
-        except Exception:
-            log.exception("a batch of %d structures failed; each question is asked alone", len(together))
-            answers = [answer for _, ready, _ in questions for answer in self._alone(asked, ready)]
-        self.batches, self.structures = self.batches + 1, self.structures + len(together)
-        start = 0
-        for _, ready, promised in questions:
-            if promised.set_running_or_notify_cancel():
-                promised.set_result(answers[start : start + len(ready)])
-            start += len(ready)
-
-    def _alone(self, asked: tuple[str, str], ready: list[Any]) -> list[Prediction | Failure]:
-        found: list[Prediction | Failure] = []
+    def _alone(self, asked: tuple[str, str], ready: list[Any]) -> Answers:
+        found: Answers = []
         for item in ready:
             try:
                 found += self._scientist(asked).answer([item])
@@ -99,3 +163,9 @@ class Answerer:
                 told = InputError("internal", f"{type(error).__name__}: {error}", "this is a defect; please report it")
                 found.append(Failure(item[0], told.as_dict()))
         return found
+
+
+def _keep(promised: Future[Answers], answers: Answers) -> None:
+    """Gives answers to who waits for them, unless nobody does."""
+    if promised.set_running_or_notify_cancel():
+        promised.set_result(answers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +16,17 @@ from andersonn.scientists.registry import registered
 from andersonn.web import pages
 from andersonn.web.briefing import briefing, folder_of
 from andersonn.web.inputs import Item, from_file, from_smiles
-from andersonn.web.limits import ConcurrencyLimit, Count, Limits, Refusal, too_many
+from andersonn.web.limits import ConcurrencyLimit, Count, Limits, Precedence, Refusal, too_many
 from andersonn.web.listing import Listing
-from andersonn.web.packing import unpacked
+from andersonn.web.rows import error_of, require_few, row_of
 from andersonn.web.worker_pool import AsyncWorkerPool
 
 if TYPE_CHECKING:
     from andersonn.inference.predictor import Predictor
     from andersonn.web.answering import Answerer
+
+GIVING_WAY = 0.25
+"""Seconds that a part of a list waits, at most, while single structures are answered."""
 
 
 class Lab:
@@ -45,6 +49,7 @@ class Lab:
         self.by_geometry: dict[str, Predictor] = {}
         self.unavailable: list[dict[str, str]] = []
         self._questions = ConcurrencyLimit(limits.waiting, "questions")
+        self._singles = Precedence()
         self._inspections = ConcurrencyLimit(limits.working, "inspections and explanations")
         self._known: dict[str, dict[str, Any]] = {}
         """By task, or task and geometry: what processes have to know of who answers; JSON. It goes with every question, so that they
@@ -94,6 +99,16 @@ class Lab:
         self._answerer.scientists = self._all
         self._learn()
         return name
+
+    async def remove(self, name: str) -> None:
+        """Lets the scientist of a task answer no more; one that is not there stays so."""
+        await self.ready()
+        assert self._answerer is not None
+        self.scientists.pop(name, None)
+        for geometry in GEOMETRIES:
+            self.by_geometry.pop(named(name, geometry), None)
+        self._answerer.scientists = self._all
+        self._learn()
 
     def folder(self, task: str) -> Path:
         """Where the model of a task lies, once the models are loaded.
@@ -145,25 +160,19 @@ class Lab:
             Refusal: too many at once, or the queue is full.
             UsageError: there is no such task, or no model of it for that geometry.
         """
-        _check(items, self.limits)
-        place = self._questions.entered()
-        place.__enter__()
-        try:
+        require_few(items, self.limits)
+        with ExitStack() as place:
+            place.enter_context(self._questions.entered())
             await self.ready()
             self._scientist(task)
             name = self._named(task, geometry)
             parts = await self._parts(items)
-            # A list has processes of its own, so that a single structure waits for no list.
-            pool = self._reading if len(parts) == 1 else self._listing
-            assert pool is not None
+            if len(parts) == 1:
+                place.enter_context(self._singles.taken())
             asked = self._asked(name, pores)
-            read = partial(self._read, pool, name, Count(self.limits.structures), asked)
-            return Listing(
-                parts, read, partial(self._answered, name, asked.get("pores", "")), self.limits.readers + 1, place
-            )
-        except BaseException:
-            place.__exit__(None, None, None)
-            raise
+            read = partial(self._read, len(parts) > 1, name, Count(self.limits.structures), asked)
+            answer = partial(self._answered, name, asked.get("pores", ""), len(parts) > 1)
+            return Listing(parts, read, answer, self.limits.readers + 1, place.pop_all())
 
     async def _parts(self, items: list[Item]) -> list[tuple[Item, dict[str, Any]]]:
         """The parts of all items, each to be read alone; counted, and nothing read yet.
@@ -186,11 +195,11 @@ class Lab:
                 raise too_many("structures", len(found), self.limits.structures)
         return found
 
-    async def _answered(self, name: str, pores: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    async def _answered(self, name: str, pores: str, of_list: bool, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The rows, with answers in place of structures."""
         assert self._answerer is not None
         ready = [row["ready"] for row in rows if "ready" in row]
-        answers = iter(await self._answerer.answer(name, ready, pores) if ready else [])
+        answers = iter(await self._answerer.answer(name, ready, pores, of_list) if ready else [])
         return [next(answers).as_dict() if "ready" in row else row for row in rows]
 
     async def inspect(
@@ -210,7 +219,7 @@ class Lab:
             InputError: as :func:`andersonn.web.inspecting.work`.
             UsageError: there is no such task, or no model of it for that geometry.
         """
-        _check(items, self.limits)
+        require_few(items, self.limits)
         if len(items) > 1:
             raise too_many("inputs to inspect", len(items), 1)
         payload = items[0].as_payload()
@@ -283,18 +292,23 @@ class Lab:
         return words | {"pores": json.dumps(question.as_dict(), sort_keys=True)}
 
     async def _read(
-        self, pool: AsyncWorkerPool, task: str, count: Count, asked: dict[str, Any], part: tuple[Item, dict[str, Any]]
+        self, of_list: bool, task: str, count: Count, asked: dict[str, Any], part: tuple[Item, dict[str, Any]]
     ) -> list[dict[str, Any]]:
         item, payload = part
         shown = {"input": item.shown} | ({"id": payload["id"]} if payload.get("id") else {})
         if "error" in payload:
-            return [shown | {"error": _told(payload).as_dict()}]
+            return [shown | {"error": error_of(payload).as_dict()}]
         try:
+            # A list has processes of its own, and gives way even so: a single structure waits for no list.
+            pool = self._listing if of_list else self._reading
+            assert pool is not None
+            if of_list:
+                await self._singles.give_way(GIVING_WAY)
             found = (await pool.ask({"known": self._known[task], **payload, **asked}))["found"]
             count.add(len(found))
         except InputError as error:
             return [shown | {"error": error.as_dict()}]
-        return [_row(shown, row) for row in found]
+        return [row_of(shown, row) for row in found]
 
     async def _start(self) -> None:
         await asyncio.to_thread(self._load)
@@ -371,29 +385,3 @@ class Lab:
 def named(task: str, geometry: str) -> str:
     """How who answers for a task in a geometry is named."""
     return f"{task}/{geometry}"
-
-
-def _check(items: list[Item], limits: Limits) -> None:
-    """Whether there are neither too few inputs nor too many.
-
-    Raises:
-        Refusal: there are.
-    """
-    if not items:
-        raise Refusal(422, "no_input", "there is nothing to ask about", "send files, text or smiles")
-    if len(items) > limits.files:
-        raise too_many("inputs", len(items), limits.files)
-
-
-def _told(part: dict[str, Any]) -> InputError:
-    """What is wrong with a part, as it was found when it was split off."""
-    error = InputError(**part["error"])
-    return error.within(part["within"]) if "within" in part else error
-
-
-def _row(shown: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
-    """What came of one structure: what can be asked about, or an error in its place."""
-    try:
-        return {"ready": unpacked(row["ready"])} if "ready" in row else {**shown, **row}
-    except InputError as error:
-        return {**shown, "error": error.as_dict()}

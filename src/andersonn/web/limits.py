@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 
 from andersonn.errors import AndersonnError, InputError, UsageError
@@ -95,6 +96,31 @@ class ConcurrencyLimit:
             yield
         finally:
             self.inside -= 1
+
+
+class Precedence:
+    """Lets some work go first: other work waits for a moment while any of it is under way, but not for long."""
+
+    def __init__(self) -> None:
+        self._inside, self._free = 0, asyncio.Event()
+        self._free.set()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Some work that goes first."""
+        self._inside += 1
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            if not self._inside:
+                self._free.set()
+
+    async def give_way(self, seconds: float) -> None:
+        """Waits until none of it is under way, at most so long: whatever others ask, who waits gets on."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._free.wait(), seconds)
 
 
 class Count:

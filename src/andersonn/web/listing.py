@@ -15,7 +15,7 @@ Row = dict[str, Any]
 AHEAD = 16
 """Parts of a list that are read before they are answered: their images take memory."""
 BATCH = 16
-"""Structures of a list that are answered at once: another client waits for no more than one batch."""
+"""Structures of a list that are sent to the model together; it answers them in pieces that give way to others."""
 
 
 class Listing(Generic[T]):
