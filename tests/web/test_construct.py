@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import shlex
 import time
@@ -129,6 +130,7 @@ def test_ids_are_of_constructions_alone(serving, id):
         ("GET", "/model.zip"),
         ("POST", "/cancel"),
         ("POST", "/resume"),
+        ("DELETE", ""),
     ):
         assert serving.client.request(method, f"/api/construct/{id}{path}").status_code == 404
 
@@ -195,6 +197,43 @@ def test_a_later_server_knows_what_was_constructed(built, folder):
         assert answer["task"] == "boiling_point"
     finally:
         later.close()
+
+
+def test_a_construction_is_deleted_unless_it_runs(built, serving, folder):
+    running = post(serving, **ASKED | {"minutes": "5"}).json()
+    refused = serving.client.delete(f"/api/construct/{running['id']}")
+    assert (refused.status_code, refused.json()["error"]["kind"]) == (409, "running")
+    serving.client.post(f"/api/construct/{running['id']}/cancel")
+    listed = {job["id"]: job for job in serving.client.get("/api/construct").json()["jobs"]}
+    assert listed[running["id"]]["megabytes"] >= 0
+    assert listed[running["id"]]["begun"].endswith("Z")
+    assert (folder / running["id"]).is_dir()
+    gone = serving.client.delete(f"/api/construct/{running['id']}")
+    assert (gone.status_code, gone.content) == (204, b"")
+    assert not [path for path in folder.iterdir() if path.name.startswith(running["id"])]
+    assert running["id"] not in {job["id"] for job in serving.client.get("/api/construct").json()["jobs"]}
+    assert serving.client.delete(f"/api/construct/{running['id']}").status_code == 404
+    (answer,) = serving.ask("predict", "boiling_point", smiles="CCCO").json()["answers"]
+    assert answer["task"] == "boiling_point", "another one was deleted"
+    again = post(serving, **ASKED, name=running["name"])
+    assert again.status_code == 202, "the name is free again"
+    serving.client.post(f"/api/construct/{again.json()['id']}/cancel")
+    serving.client.delete(f"/api/construct/{again.json()['id']}")
+
+
+def test_what_a_server_had_no_time_to_delete_is_deleted_by_the_next(tmp_path):
+    (tmp_path / "0123456789ab.deleted/model").mkdir(parents=True)
+    (tmp_path / "mine.deleted").mkdir()
+
+    async def begin():
+        found = Constructions(Lab(Limits(readers=1)), tmp_path)
+        found.lab._ready = asyncio.create_task(asyncio.sleep(60))
+        found.start()
+        await found.close()
+        found.lab._ready.cancel()
+
+    asyncio.run(begin())
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.deleted"]
 
 
 @pytest.mark.parametrize(
@@ -291,3 +330,19 @@ def test_the_page_in_a_browser(built, serving, opened, tmp_path):
     card.get_by_role("link", name="Ask it in the lab").click()
     page.wait_for_selector("#tasks input")
     page.wait_for_function("() => document.querySelector('#tasks input:checked')?.value === 'boiling_point'")
+    page.go_back()
+    card = page.locator(f".job[data-id='{built.id}']")
+    card.get_by_role("button", name="Delete").press("Enter")
+    assert "for good" in card.inner_text()
+    assert page.evaluate("document.activeElement.textContent") == "Keep it"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.textContent") == "Delete"
+    assert card.get_by_role("link", name="Report").is_visible()
+    page.keyboard.press("Enter")
+    card.get_by_role("button", name="Delete for good").click()
+    card.wait_for(state="detached")
+    assert page.inner_text("#status") == "boiling point is deleted."
+    tasks = serving.client.get("/api/tasks").json()["tasks"]
+    assert "boiling_point" not in [task["name"] for task in tasks]
+    assert serving.ask("predict", "boiling_point", smiles="CCO").status_code == 404
+    assert serving.client.get(f"/api/construct/{built.id}/model.zip").status_code == 404

@@ -36,6 +36,8 @@ class Construction(BaseModel):
     stopping: bool = Field(description="whether it was cancelled and is about to end")
     resumable: bool
     answers: bool = Field(description="whether the scientist is one of the lab's")
+    megabytes: float | None = Field(None, description="of its folder")
+    begun: str | None = Field(None, description="ISO 8601, UTC")
     command: str = Field(description="the same by the command line")
     python: str = Field(description="the same in Python")
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,15 @@ class Job:
     def model(self) -> Path:
         """Folder of the model."""
         return self.folder / self.name
+
+    def on_disk(self) -> dict[str, Any]:
+        """``megabytes`` of its folder, and when it was ``begun``, as ISO 8601 in UTC; None where files come and go just now."""
+        try:
+            size = sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+            begun = datetime.fromtimestamp((self.folder / self.source).stat().st_mtime, UTC)
+        except OSError:
+            return {"megabytes": None, "begun": None}
+        return {"megabytes": round(size / 1e6, 2), "begun": begun.isoformat(timespec="seconds").replace("+00:00", "Z")}
 
     def keep(self) -> None:
         """Writes ``job.json``.

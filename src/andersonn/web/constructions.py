@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import secrets
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,6 +29,8 @@ ID = re.compile(r"[0-9a-f]{12}")
 LOOKS = 4
 """Tables that may wait to be looked at."""
 LEAST_SECONDS = 10.0
+DELETED = ".deleted"
+"""Ending of a folder that is being deleted; a server that ends meanwhile leaves it to the next."""
 
 
 def is_private(host: str, allowed: Sequence[str] = ()) -> bool:
@@ -67,7 +70,9 @@ class Constructions:
     def start(self) -> None:
         """Finds what an earlier server constructed in the same folder, and lets it answer."""
         for folder in sorted(self.folder.iterdir()):
-            if ID.fullmatch(folder.name):
+            if folder.name.endswith(DELETED) and ID.fullmatch(folder.name.removesuffix(DELETED)):
+                shutil.rmtree(folder, ignore_errors=True)
+            elif ID.fullmatch(folder.name):
                 try:
                     self.jobs[folder.name] = Job.kept(folder)
                 except (ValueError, KeyError, TypeError, OSError):
@@ -101,7 +106,7 @@ class Constructions:
     def shown(self, job: Job) -> dict[str, Any]:
         """A construction as the page has it; ``answers`` says whether its scientist is one of the lab's."""
         scientist = self.lab.scientists.get(job.name)
-        return job.as_dict() | {"answers": scientist is not None and scientist.folder == job.model}
+        return job.as_dict() | job.on_disk() | {"answers": scientist is not None and scientist.folder == job.model}
 
     def job(self, id: str) -> Job:
         """A construction by its id.
@@ -201,6 +206,32 @@ class Constructions:
             if self._running is not None:
                 await asyncio.shield(self._running)
         return job
+
+    async def delete(self, id: str) -> None:
+        """Deletes a construction with its table, model and report; its scientist answers no more.
+
+        Raises:
+            Refusal: there is none, it is running, or its folder cannot be deleted.
+        """
+        job = self.job(id)
+        if job.state == "running":
+            raise Refusal(409, "running", f"{job.name} is being constructed", "cancel it first")
+        if (
+            self._running is not None and not self._running.done()
+        ):  # it may be that of this one, which is about to answer
+            await asyncio.shield(self._running)
+        answers = self.shown(job)["answers"]
+        if self.jobs.pop(id, None) is None:  # somebody else deleted it meanwhile
+            return
+        try:
+            doomed = await asyncio.to_thread(job.folder.rename, job.folder.with_name(id + DELETED))
+        except OSError as error:
+            self.jobs[id] = job
+            told = f"its folder cannot be deleted: {error.strerror or error}"
+            raise Refusal(409, "not_deleted", told, "look at the rights of the folder on the server") from None
+        if answers:
+            await self.lab.remove(job.name)
+        await asyncio.to_thread(shutil.rmtree, doomed, ignore_errors=True)
 
     def _enter(self) -> None:
         if self._busy:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from andersonn.inference.predictor import Predictor
 
 STATIC = Path(__file__).parent / "static"
+TEMPLATES = Path(__file__).parent / "templates"
+TABS = {"lab": "Lab", "construct": "Construct", "cards": "Model cards", "report": "Measurements", "api": "API"}
+"""Pages as all of them list them."""
 PACKAGED = Path(__file__).parent / "shelf"
 """Where an installed package has the documents; in a clone they are in the repository."""
 REPOSITORY = Path(__file__).parents[3]
@@ -64,6 +67,23 @@ def about(scientist: Predictor) -> dict[str, Any]:
         # for which no atoms are removed, one after the other
         "explained_at_once": scientist.bundle.config.model.head == "dipole" or scientist.recipe.bonds,
     }
+
+
+@cache
+def html(name: str) -> str:
+    """A page, ``lab`` or ``construct``, with the head that all share."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    own = {"lab": ("main", []), "construct": ("construct", ["construct"])}
+    script, styles = own[name]
+    return found.get_template(f"{name}.html").render(current=name, tabs=TABS, script=script, styles=styles)
 
 
 @cache

@@ -113,9 +113,16 @@ function understood(found, text) {
 }
 
 function add(job) {
-  const card = new JobCard(job, say, ready);
+  const card = new JobCard(job, say, ready, gone);
   page.cards.unshift(card);
   $("jobs").prepend(card.element);
+}
+
+function gone(card) {
+  page.cards = page.cards.filter((one) => one !== card);
+  card.element.remove();
+  say(`${words(card.name)} is deleted.`);
+  $("status").focus();
 }
 
 function listen() {

@@ -23,9 +23,13 @@ function code(title, text) {
 }
 
 export class JobCard {
-  /** @param told called with a sentence when something happened; @param changed called when the state is another */
-  constructor(job, told, changed) {
-    Object.assign(this, { told, changed, id: job.id });
+  /**
+   * @param told called with a sentence when something happened
+   * @param changed called when the state is another
+   * @param gone called with this card when it was deleted
+   */
+  constructor(job, told, changed, gone) {
+    Object.assign(this, { told, changed, gone, id: job.id, name: job.name });
     this.element = h("section", { class: "card job", "aria-label": `Construction of ${job.name}`, "data-id": job.id });
     this.draw(job);
     if (job.state === "running") this.watch();
@@ -39,26 +43,45 @@ export class JobCard {
     const running = job.state === "running";
     this.element.replaceChildren(
       h("div", { class: "bar-top" }, h("h2", {}, words(job.name)), h("span", { class: `badge ${job.state}` }, STATES[job.state])),
-      h("small", {}, `${job.target} of ${job.source}`),
+      h("small", {}, [`${job.target} of ${job.source}`, job.begun ? new Date(job.begun).toLocaleString() : "", job.megabytes !== null && !running ? `${job.megabytes} MB` : ""].filter(Boolean).join("; ")),
       running ? h("div", { class: "progress" }, this.label, this.bar, this.cancelButton = h("button", { type: "button", click: () => this.cancel() }, "Cancel")) : "",
       running ? this.said : "",
       job.error ? problem(job.error) : "",
       job.verdict ? h("p", { class: "verdict" }, job.verdict) : "",
-      this.ways(job),
+      running ? "" : this.ways(job),
       job.text ? code("What the table says", job.text) : "",
       code("The command", job.command), code("The same in Python", job.python));
     this.update(job);
   }
 
   ways(job) {
+    const remove = h("button", { type: "button", class: "delete", click: () => this.askToDelete(remove) }, "Delete");
     if (job.state === "done") {
       return h("div", { class: "ways-on" },
         job.answers ? h("a", { class: "main", href: `/#lab?${new URLSearchParams({ task: job.name })}` }, "Ask it in the lab") : "",
         h("a", { href: `/api/construct/${job.id}/report`, target: "_blank", rel: "noreferrer" }, "Report"),
-        h("a", { href: `/api/construct/${job.id}/model.zip`, download: `${job.name}.zip` }, "Download the model"));
+        h("a", { href: `/api/construct/${job.id}/model.zip`, download: `${job.name}.zip` }, "Download the model"), remove);
     }
-    if (!job.resumable) return "";
-    return h("div", { class: "ways-on" }, h("button", { type: "button", click: () => this.resume() }, "Go on"), h("small", {}, "What was done is kept."));
+    return h("div", { class: "ways-on" }, h("button", { type: "button", click: () => this.resume() }, "Go on"), h("small", {}, "What was done is kept."), remove);
+  }
+
+  /** Asks in place of the button whether it is meant. */
+  askToDelete(button) {
+    const keep = h("button", { type: "button", click: () => { asked.replaceWith(button); button.focus(); } }, "Keep it");
+    const asked = h("span", { class: "ask-delete", role: "group", "aria-label": `Delete ${words(this.name)}?` },
+      h("b", {}, "Delete table, model and report for good?"), h("button", { type: "button", class: "delete", click: () => this.remove(asked, button) }, "Delete for good"), keep);
+    button.replaceWith(asked);
+    keep.focus();
+  }
+
+  async remove(asked, button) {
+    try {
+      await api.remove(this.id);
+      this.gone(this);
+    } catch (error) {
+      asked.replaceWith(button);
+      this.told(`${error.message}: ${error.hint}`);
+    }
   }
 
   update(job) {
