@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
@@ -20,7 +20,6 @@ from starlette.types import Receive, Scope, Send
 
 from andersonn.errors import AndersonnError, InputError, UsageError, unknown
 from andersonn.scientists.base import GEOMETRIES
-from andersonn.scientists.registry import registered
 from andersonn.version import __version__
 from andersonn.web import construct_routes, known, pages
 from andersonn.web.constructions import Constructions, is_private
@@ -30,7 +29,20 @@ from andersonn.web.inputs import ENDINGS, Item, collected
 from andersonn.web.lab import Lab
 from andersonn.web.limits import Refusal
 from andersonn.web.listing import Listing, until_gone
-from andersonn.web.schema import Answers, Explained, Found, Look, Measurements, Race, Refused, StructureText
+from andersonn.web.openapi import described
+from andersonn.web.schema import (
+    Answers,
+    Example,
+    Explained,
+    Found,
+    Health,
+    Look,
+    Measurements,
+    Race,
+    Refused,
+    StructureText,
+    Tasks,
+)
 from andersonn.web.structure_text import as_cif
 
 ABOUT = """Ask the artificial scientists: send structure files, pasted text or SMILES as a form (`multipart/form-data`).
@@ -54,7 +66,7 @@ PREDICTED = REFUSALS | {
     }
 }
 BOTH: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/json": {}, "text/html": {"schema": {"type": "string"}}}}
+    200: {"content": {"application/json": {"schema": {"type": "object"}}, "text/html": {"schema": {"type": "string"}}}}
 }
 api = APIRouter(prefix="/api", responses={403: {"model": Refused}})
 
@@ -83,15 +95,23 @@ Geometry = Annotated[
     Query(
         description="how molecules without coordinates are read: none (bonds alone), one or many conformers; GET /api/tasks lists "
         "what each task knows",
-        examples=list(GEOMETRIES),
+        json_schema_extra={"enum": list(GEOMETRIES)},
     ),
 ]
 
 
 async def about_pores(
-    convention: Annotated[str | None, Query(description="of pores: zeo++-default or zeo++-high")] = None,
+    convention: Annotated[
+        str | None, Query(description="of pores", json_schema_extra={"enum": ["zeo++-default", "zeo++-high"]})
+    ] = None,
     radii: Annotated[str | None, Query(description="of pores: radii in Å, such as O=1.35,Si=1.35")] = None,
-    classes: Annotated[str | None, Query(description="of pores: iupac, by pore width, or pld, by window")] = None,
+    classes: Annotated[
+        str | None,
+        Query(
+            description="of pores: iupac, by pore width, or pld, by window",
+            json_schema_extra={"enum": ["iupac", "pld"]},
+        ),
+    ] = None,
     strip_guests: Annotated[bool, Query(description="of pores: remove what stands in the pores")] = False,
     clean: Annotated[bool, Query(description="of pores: of overlapping alternatives keep one")] = False,
 ) -> dict[str, Any]:
@@ -161,7 +181,7 @@ async def race(
     return _json(await until_gone(request, lab.inspect("race", task, items, structure, geometry)))
 
 
-@api.get("/tasks", summary="Tasks, classes, thresholds, geometries, limits")
+@api.get("/tasks", response_model=Tasks, summary="Tasks, classes, thresholds, geometries, limits")
 async def tasks(lab: Own) -> Response:
     """What can be asked, and what cannot since a model is missing or damaged. Waits for the models."""
     await lab.ready()
@@ -173,7 +193,7 @@ async def tasks(lab: Own) -> Response:
     )
 
 
-@api.get("/examples", summary="Structures to try")
+@api.get("/examples", response_model=list[Example], summary="Structures to try")
 async def examples(lab: Own) -> Response:
     """Each with task and text. Waits for the models."""
     await lab.ready()
@@ -223,13 +243,13 @@ async def measurements() -> Response:
     return _json(await asyncio.to_thread(pages.figures))
 
 
-@api.get("/report", response_class=HTMLResponse, summary="What was measured, as HTML")
+@api.get("/report", response_class=Response, responses=construct_routes.HTML, summary="What was measured, as HTML")
 async def report() -> Response:
     """The measurement report."""
     return HTMLResponse(pages.report())
 
 
-@api.get("/health", summary="Whether questions are answered at once")
+@api.get("/health", response_model=Health, summary="Whether questions are answered at once")
 async def health(lab: Own) -> Response:
     """`loading` or `ready`, and the version."""
     return _json({"status": "ready" if lab.is_ready else "loading", "version": __version__, **lab.counts()})
@@ -277,13 +297,13 @@ def make_app(
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(404, _missing)
     app.add_exception_handler(ClientDisconnect, _gone)
-    app.openapi = partial(_documented, app.openapi, lab)  # type: ignore[method-assign]  # as FastAPI's manual has it
+    app.openapi = partial(described, app.openapi, lab)  # type: ignore[method-assign]  # as FastAPI's manual has it
     app.add_middleware(Guard, megabytes=lab.limits.megabytes)
     app.add_middleware(Doors, names=names, allowed=allowed)  # the last one added is the first one asked
 
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
-        return FileResponse(pages.STATIC / "index.html")
+        return HTMLResponse(pages.html("lab"))
 
     @app.get("/sketcher", include_in_schema=False)
     async def sketcher() -> Response:
@@ -291,17 +311,6 @@ def make_app(
 
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     return app
-
-
-def _documented(make: Callable[[], dict[str, Any]], lab: Lab) -> dict[str, Any]:
-    """The API's description, with the names of the tasks."""
-    found = make()
-    names = sorted(lab.scientists or registered())
-    for operation in (each for path in found["paths"].values() for each in path.values()):
-        for parameter in operation.get("parameters", ()):
-            if parameter["name"] == "task":
-                parameter["schema"]["enum"] = names
-    return found
 
 
 def _told(_: Request, error: Exception) -> Response:
@@ -326,8 +335,14 @@ def _http(_: Request, error: Exception) -> Response:
     kind, status = (
         ("too_large", 413) if large else ("bad_request", 422 if error.status_code == 400 else error.status_code)
     )
-    told = InputError(kind, str(error.detail), "send less" if large else "send a multipart form, see /#api")
-    return _json({"error": told.as_dict()}, status)
+    hint = "send less" if large else "send a multipart form, see /#api"
+    if status == 405:
+        kind, hint = (
+            "bad_method",
+            f"this address takes {(error.headers or {}).get('Allow', 'another method')}, see /#api",
+        )
+    told = InputError(kind, str(error.detail), hint)
+    return _json({"error": told.as_dict()}, status, dict(error.headers or {}))
 
 
 def _gone(_: Request, error: Exception) -> Response:

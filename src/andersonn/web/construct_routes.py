@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from andersonn.web import pages
 from andersonn.web.construct_schema import Construction, ConstructionList, TableLook
@@ -110,6 +110,19 @@ async def state(id: str, own: Own) -> Response:
     return JSONResponse(own.shown(own.job(id)))
 
 
+@api.delete(
+    "/{id}",
+    status_code=204,
+    responses={409: {"model": Refused}},
+    response_class=Response,
+    summary="Delete a construction",
+)
+async def delete(id: str, own: Own) -> Response:
+    """Deletes its table, model and report; its scientist answers no more. One that is running is to be cancelled first."""
+    await own.delete(id)
+    return Response(status_code=204)
+
+
 @api.post("/{id}/cancel", response_model=Construction, summary="Cancel a construction")
 async def cancel(id: str, own: Own) -> Response:
     """Stops it; what is done is kept, and it can be resumed."""
@@ -128,14 +141,22 @@ async def resume(id: str, own: Own) -> Response:
     return JSONResponse(own.shown(await own.resume(id)), 202)
 
 
-@api.get("/{id}/report", responses=HTML | {409: {"model": Refused}}, summary="Report of a constructed scientist")
+@api.get(
+    "/{id}/report",
+    response_class=Response,
+    responses=HTML | {409: {"model": Refused}},
+    summary="Report of a constructed scientist",
+)
 async def report(id: str, own: Own) -> Response:
     """The report as HTML, which may run no script and load nothing."""
     return FileResponse(own.finished(id).model / REPORT, media_type="text/html", headers=REPORT_HEADERS)
 
 
 @api.get(
-    "/{id}/model.zip", responses=ZIP | {409: {"model": Refused}}, summary="Model folder of a constructed scientist"
+    "/{id}/model.zip",
+    response_class=Response,
+    responses=ZIP | {409: {"model": Refused}},
+    summary="Model folder of a constructed scientist",
 )
 async def model(id: str, own: Own) -> Response:
     """The folder that `andersonn predict --model` takes."""
@@ -147,4 +168,4 @@ async def model(id: str, own: Own) -> Response:
 @page.get("/construct", include_in_schema=False)
 async def index() -> Response:
     """The page."""
-    return FileResponse(pages.STATIC / "construct.html")
+    return HTMLResponse(pages.html("construct"))

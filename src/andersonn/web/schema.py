@@ -184,3 +184,60 @@ class Measurements(BaseModel):
 
     groups: dict[str, str] = Field(description="their titles")
     figures: list[Figure]
+
+
+class TaskAbout(BaseModel):
+    """A task that can be asked about."""
+
+    name: str
+    summary: str
+    answer: str = Field(description="class, number or label")
+    classes: list[str]
+    thresholds: list[float] = Field(description="between the classes, as trained")
+    quantity: str
+    quantity_words: str
+    unit: str
+    range: list[float] = Field(description="of the page's axis")
+    first_threshold_is_fixed: bool
+    periodic: bool | None = Field(description="whether it is about crystals; null of both")
+    model: str
+    explained_at_once: bool
+    geometries: list[str] = Field(description="how molecules without coordinates can be read, the default first")
+
+
+class Unavailable(Problem):
+    """A task without a model that can be read."""
+
+    name: str
+    summary: str
+
+
+class Tasks(BaseModel):
+    """What can be asked."""
+
+    tasks: list[TaskAbout]
+    unavailable: list[Unavailable]
+    limits: dict[str, float] = Field(description="as the options of `andersonn serve`")
+    endings: list[str] = Field(description="of files that can be read")
+
+
+class Example(BaseModel):
+    """A structure to try: a file with its text, or SMILES."""
+
+    name: str
+    task: str
+    formula: str | None = Field(description="null of several structures")
+    file: str | None = None
+    text: str | None = None
+    smiles: str | None = None
+
+
+class Health(BaseModel):
+    """How the server is."""
+
+    status: str = Field(description="loading or ready")
+    version: str
+    waiting: int = Field(description="questions")
+    working: int = Field(description="inspections and explanations")
+    batches: int = Field(description="that the models answered so far")
+    structures: int

@@ -1,0 +1,34 @@
+"""The API's description for machines: what FastAPI makes of the routes, and what it cannot know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from andersonn.scientists.registry import registered
+
+if TYPE_CHECKING:
+    from andersonn.web.lab import Lab
+
+CONTENT = ("files", "file", "text", "smiles")
+"""Fields of a form of which one must be there."""
+
+
+def described(make: Callable[[], dict[str, Any]], lab: Lab) -> dict[str, Any]:
+    """The description with the names of the tasks, and with forms that need some content.
+
+    Args:
+        make: gives FastAPI's.
+        lab: whose tasks can be asked about.
+    """
+    found = make()
+    names = sorted(lab.scientists or registered())
+    for operation in (each for path in found["paths"].values() for each in path.values()):
+        for parameter in operation.get("parameters", ()):
+            if parameter["name"] == "task":
+                parameter["schema"]["enum"] = names
+    for schema in found["components"]["schemas"].values():
+        fields = [name for name in CONTENT if name in schema.get("properties", {})]
+        if schema.get("title", "").startswith("Body_") and fields:
+            schema["anyOf"] = [{"required": [name]} for name in fields]
+    return found
