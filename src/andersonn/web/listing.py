@@ -36,7 +36,7 @@ class Listing(Generic[T]):
         read: Callable[[T], Awaitable[list[Row]]],
         answer: Callable[[list[Row]], Awaitable[list[Row]]],
         at_once: int,
-        place: AbstractContextManager[None],
+        place: AbstractContextManager[Any, bool | None],
     ) -> None:
         self._parts, self._read, self._answer, self._place = parts, read, answer, place
         self._gate = asyncio.Semaphore(at_once)
