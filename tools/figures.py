@@ -150,7 +150,7 @@ def throughput() -> dict[str, Any]:
 def problems() -> dict[str, Any]:
     """Evaluations on the problems of the contest."""
     found = table("measured.md", "solver", "evaluations", "samples unsolved")
-    cases = said("measured.md", r"(\d+) cases, in single precision")
+    cases = said("measured.md", r"(\d+) cases\b")
     at = found[""].index("evaluations")
     names = [name.replace("the same, damped by", f"{PICARD}, damped by") for name in found if name]
     rows = [[shown, *found[name][at : at + 2]] for shown, name in zip(names, [n for n in found if n], strict=True)]
@@ -286,7 +286,7 @@ def tiny() -> dict[str, Any]:
         last = shown
         bars.append(bar(shown, time, kind="other" if name.startswith(("jaxopt", "torchdeq")) else ""))
         rows.append([shown, evaluations, time])
-    size = said("measured.md", r"state 1 × (\d+), float32")
+    size = said("measured.md", r"(?i)state 1 × (\d+)")
     best = {
         key: min(number(row[2]) for row in rows if key in row[0]) for key in ("jaxopt", "Anderson, window 5, compiled")
     }
