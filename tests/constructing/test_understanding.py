@@ -59,7 +59,7 @@ def test_records_are_those_that_training_takes():
         ("uptake (exp)", "uptake (exp)", "uptake_exp", "", "uptake_exp"),
         ("vitamin_C", "vitamin_C", "vitamin_c", "", "vitamin_C"),
         ("log solubility in mols per litre", "log solubility", "log_solubility", "mols per litre", "log_solubility"),
-        ("Löslichkeit", "Löslichkeit", "l_slichkeit", "", "Löslichkeit"),
+        ("Löslichkeit", "Löslichkeit", "loslichkeit", "", "Löslichkeit"),
         ("2d", "2d", "my_2d", "", "2d"),
         ("group", "group", "group", "", "group_value"),
         ("polarity", "polarity", "my_polarity", "", "polarity"),

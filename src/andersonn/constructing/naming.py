@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from andersonn.constructing import units
 from andersonn.errors import UsageError
@@ -43,7 +44,9 @@ def quantity_of(title: str, unit: str) -> str:
 
 
 def _plain(text: str) -> str:
-    made = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:40].strip("_")
+    letters = unicodedata.normalize("NFKD", text.lower().replace("ß", "ss").replace("ø", "o"))
+    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    made = re.sub(r"[^a-z0-9]+", "_", bare).strip("_")[:40].strip("_")
     if not made:
         return "my_scientist"
     return made if made[0].isalpha() else f"my_{made}"[:40]

@@ -92,7 +92,7 @@ def sheet_of(table: Any, target: str) -> Sheet:
 
 def _sheet(table: Table, source: str, folder: Path) -> Sheet:
     found = Sheet(table.what, source or table.what.removeprefix("the "), list(map(str, table.names)), [],
-                  folder=folder, decimal_comma=table.decimal_comma)  # fmt: skip
+                  folder=folder, decimal_comma=table.decimal_comma, told=list(table.told))  # fmt: skip
     for number, values in table.rows:
         if isinstance(values, InputError):
             found.broken[f"row {number}"] = values.message

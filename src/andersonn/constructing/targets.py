@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from andersonn.constructing import units
+from andersonn.constructing.beside import joined
 from andersonn.constructing.cells import Cell, cell_of, commas_of, sentinels_in
 from andersonn.constructing.labels import labels_of
 from andersonn.constructing.sheets import Sheet
@@ -99,7 +100,8 @@ def read_target(
     Raises:
         UsageError: units or commas are mixed, the column holds names, or does not fit ``thresholds`` or ``classes``.
     """
-    name, values = sheet.names[column], sheet.column(column)
+    name, beside = sheet.names[column], joined(sheet, column)
+    values, unit = beside.values, unit or beside.unit or None
     if all(map(is_missing, values)):
         raise UsageError("empty_column", f"column {name!r} of {sheet.what} is empty", "name a column with values")
     if _are_flags(values):
@@ -135,6 +137,7 @@ def read_target(
         )
         return _labels(name, given, classes, "" if classes and len(distinct) > 2 else why, number_like=True)
     found = _numbers(name, values, cells, usual, unit, commas.meaning)
+    found.told += beside.told
     if (
         2 < len(distinct) <= 6
         and len(numbers) > 10 * len(distinct)

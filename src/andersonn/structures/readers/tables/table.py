@@ -5,24 +5,21 @@ from __future__ import annotations
 import io
 import itertools
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from andersonn.errors import InputError
-from andersonn.io.installed import how_to_install
 from andersonn.sanitize import lines_of
 from andersonn.structures.readers.content import MAX_MEGABYTES, bare, text_of, unpacked_content
 from andersonn.structures.readers.tables.columns import ATOMS, IDS, PATHS, is_smiles_name, plain
 from andersonn.structures.readers.tables.delimited import Layout, records
+from andersonn.structures.readers.tables.workbook import rows_of_workbook
 
 EXCEL, PARQUET = (".xlsx", ".xlsm"), (".parquet", ".pq")
 SAMPLE = 20
 """Rows that decide what a column is."""
-MOST_EXCEL = 512 << 20
-"""Bytes that a workbook may have unpacked; it is read as a stream."""
 Row = tuple[str, Sequence[Any] | InputError]
 """Name of a row, and its values or its error."""
 
@@ -36,12 +33,14 @@ class Table:
         names: of its columns.
         rows: as :data:`Row`.
         decimal_comma: whether ``1,5`` may be a number in it, since no comma parts its fields.
+        told: what a person should know of how it was read.
     """
 
     what: str
     names: list[str]
     rows: Iterator[Row]
     decimal_comma: bool = False
+    told: tuple[str, ...] = ()
 
     def sample(self) -> list[Sequence[Any]]:
         """The values of the first rows; they stay in ``rows``."""
@@ -112,32 +111,8 @@ def _rows(found: Iterable[str], layout: Layout) -> Iterator[Row]:
 
 
 def _of_excel(content: bytes, what: str) -> Table:
-    try:
-        from openpyxl import load_workbook
-    except ImportError:
-        raise InputError(
-            "missing_package", f"{what} is an Excel workbook, and openpyxl is not installed",
-            f"{how_to_install('excel')}, or save the sheet as CSV",
-        ) from None  # fmt: skip
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-        if size > MOST_EXCEL:
-            raise InputError("too_large", f"{what} has {size / 1e6:.0f} MB when unpacked", "save the sheet as CSV")
-        sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets[0]
-        rows = sheet.iter_rows(values_only=True)
-        header = next((row for row in rows if any(value is not None for value in row)), None)
-    except InputError:
-        raise
-    except Exception as error:  # openpyxl raises whatever a broken workbook runs into
-        raise InputError("unreadable", f"cannot read {what} as a workbook: {error}", "save the sheet as CSV") from None
-    if header is None:
-        raise InputError("empty_file", f"the first sheet of {what} is empty", "put the table on the first sheet")
-    width = max(k for k, value in enumerate(header) if value is not None) + 1
-    names = ["" if value is None else str(value).strip() for value in header[:width]]
-    numbered = ((str(number), row) for number, row in enumerate(rows, start=2))
-    filled = ((number, [*row, *[None] * width][:width]) for number, row in numbered if any(v is not None for v in row))
-    return Table(what, names, filled)
+    names, rows, sheet = rows_of_workbook(content, what)
+    return Table(what, names, iter(rows), told=(f"the table was read from sheet {sheet!r}",) if sheet else ())
 
 
 def _of_parquet(content: bytes, what: str) -> Table:
