@@ -1,7 +1,7 @@
 """Our networks against those that people use, to equal accuracy: the same machine, one thread, the same records and sides.
 
     python benchmarks/peers_training.py --data FOLDER [--tasks polarity] [--only ours chemprop …] [--train 10000]
-        [--validation 1000] [--budget 3600] [--shorter 0.0625 0.25] [--seed 0] [--out runs/peers] [--envs runs/peers/envs]
+        [--validation 1000] [--budget 3600] [--fractions 0.0625 0.25 1] [--seed 0] [--out runs/peers] [--envs runs/peers/envs]
     python benchmarks/peers_training.py --show [--out runs/peers]
 
 Each peer is its authors' own code from PyPI, in an environment of its own that is made on first use, and is run as they advise by
@@ -9,7 +9,7 @@ a small program of benchmarks/peers/ with that environment's Python. To add a pe
 :data:`TASKS`. It gets a file of exported records (training and validation sides of the project's split by group; test records
 stay out) and CPU-seconds: reading, images, graphs and training count, imports and the evaluations that make the curve do not.
 Rates that fall over a fixed number of epochs fall over what the budget allows, by the speed of some first batches, whose time
-counts; such a network is also trained with the fractions --shorter of the budget, and what it reaches soonest counts.
+counts; such a network is trained with each of the --fractions of the budget, and what it reaches soonest counts.
 
 Runs end up in OUT/TASK, one file of JSON lines a run; those that are there are not repeated. OUT/TASK/report.md has the tables.
 """
@@ -24,10 +24,13 @@ import sys
 import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ase import Atoms
+from ase.io import write
 
 from andersonn.data.merging import read_records
 from andersonn.data.records import Records
@@ -37,7 +40,6 @@ from andersonn.io.files import write_text
 from andersonn.measuring.energy import CounterMeter, NoMeter, readable_counters
 from andersonn.measuring.setting import cpu_name
 from andersonn.scientists.registry import find
-from andersonn.structures.elements import symbols
 
 RUNNERS = Path(__file__).parent / "peers"
 FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -63,13 +65,21 @@ class Contender:
     scheduled: bool = False
 
 
-FILES = {"polarity": ("molecules_qm9.parquet",)}
+FILES = {"polarity": ("molecules_qm9.parquet",), "conduction": ("crystals_mp2018.parquet",)}
+SCHNETPACK = ("torch==2.13.0", "schnetpack==2.1.1")
 TASKS: dict[str, dict[str, Contender]] = {
     "polarity": {
-        OURS: Contender("ours_run.py", model="xyz", scheduled=True),
+        OURS: Contender("ours_run.py", model="files", scheduled=True),
+        "ours, bonds alone": Contender("ours_run.py", model="bonds", scheduled=True),
         "ours, from SMILES": Contender("ours_run.py", model="smiles"),
+        "PaiNN": Contender("schnetpack_run.py", SCHNETPACK, model="painn"),
+        "SchNet": Contender("schnetpack_run.py", SCHNETPACK, model="schnet"),
         "chemprop": Contender("chemprop_run.py", ("torch==2.13.0", "chemprop==2.3.0"), scheduled=True),
-    }
+    },
+    "conduction": {
+        OURS: Contender("ours_run.py", model="files", scheduled=True),
+        "MEGNet": Contender("matgl_run.py", ("torch==2.13.0", "matgl==4.1.2"), model="megnet"),
+    },
 }
 
 
@@ -81,7 +91,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=10_000, help="records")
     parser.add_argument("--validation", type=int, default=1000, help="records")
     parser.add_argument("--budget", type=float, default=3600, help="CPU-seconds of each")
-    parser.add_argument("--shorter", type=float, nargs="*", default=[1 / 16, 1 / 4], help="see above")
+    parser.add_argument("--fractions", type=float, nargs="+", default=[1 / 16, 1 / 4, 1], help="see above")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/peers"))
     parser.add_argument("--envs", type=Path, default=Path("runs/peers/envs"))
@@ -112,42 +122,48 @@ def run_task(task: str, folder: Path, arguments: argparse.Namespace) -> None:
     for name, contender in TASKS[task].items():
         if arguments.only and name not in arguments.only:
             continue
-        for budget in budgets(contender, arguments.budget, arguments.shorter):
+        for budget in budgets(contender, arguments.budget, arguments.fractions):
             run(name, contender, budget, folder, arguments)
 
 
-def budgets(contender: Contender, budget: float, shorter: list[float]) -> list[float]:
+def budgets(contender: Contender, budget: float, fractions: list[float]) -> list[float]:
     """CPU-seconds of each run of a contender."""
-    return [fraction * budget for fraction in shorter if contender.scheduled] + [budget]
+    return [fraction * budget for fraction in fractions] if contender.scheduled else [budget]
 
 
 def export(records: Records, task: Task, study: dict[str, Any], folder: Path) -> None:
-    """Writes records.npz for the runners, and the geometries of the validation side as xyz files.
+    """Writes records.npz for the runners, and the structures of the validation side as xyz or CIF files.
 
     Records are drawn by the study's seed from the training and the validation side of the split by group.
     """
     draw = np.random.default_rng(study["seed"])
-    values, smiles = records.label(task.quantity), records.table["smiles"].to_pylist()
-    usable = ~(records.is_null("positions") | records.is_null("smiles") | np.isnan(values))
-    arrays: dict[str, np.ndarray] = {"threshold": np.array(task.thresholds[0])}
+    values, smiles = records.label(task.quantity), [] if task.periodic else records.table["smiles"].to_pylist()
+    usable = ~(records.is_null("positions") | np.isnan(values))
+    if not task.periodic:
+        usable &= ~records.is_null("smiles")
+    arrays: dict[str, np.ndarray] = {"thresholds": np.array(task.thresholds), "task": np.array(task.name)}
     sides = split_of(records, SplitRule())
     for name in ("train", "validation"):
         there = sides[name][usable[sides[name]]]
         if len(there) < study[name]:
             raise SystemExit(f"only {len(there)} records on the {name} side; lower --{name}")
         chosen = draw.permutation(there)[: study[name]]
-        molecules = [records[int(i)] for i in chosen]
+        structures = [records[int(i)] for i in chosen]
         arrays[f"{name}_ids"] = np.array([records.ids[i] for i in chosen])
-        arrays[f"{name}_smiles"] = np.array([smiles[i] for i in chosen])
-        arrays[f"{name}_atoms"] = np.array([len(molecule.Z) for molecule in molecules])
-        arrays[f"{name}_Z"] = np.concatenate([molecule.Z for molecule in molecules]).astype(np.int64)
-        arrays[f"{name}_xyz"] = np.concatenate([molecule.xyz for molecule in molecules])
+        if task.periodic:
+            arrays[f"{name}_cells"] = np.stack([structure.cell for structure in structures])
+        else:
+            arrays[f"{name}_smiles"] = np.array([smiles[i] for i in chosen])
+        arrays[f"{name}_atoms"] = np.array([len(structure.Z) for structure in structures])
+        arrays[f"{name}_Z"] = np.concatenate([structure.Z for structure in structures]).astype(np.int64)
+        arrays[f"{name}_xyz"] = np.concatenate([structure.xyz for structure in structures])
         arrays[f"{name}_values"] = values[chosen]
     np.savez(folder / "records.npz", **arrays)
-    (folder / "xyz").mkdir(exist_ok=True)
-    for i, molecule in enumerate(molecules):  # of the last side
-        atoms = (f"{symbols()[Z]} {x:.6f} {y:.6f} {z:.6f}" for Z, (x, y, z) in zip(molecule.Z, molecule.xyz))
-        (folder / "xyz" / f"{i:06}.xyz").write_text("\n".join([str(len(molecule.Z)), molecule.id, *atoms, ""]))
+    (folder / "files").mkdir(exist_ok=True)
+    kind = "cif" if task.periodic else "xyz"
+    for i, structure in enumerate(structures):  # of the last side
+        atoms = Atoms(structure.Z, structure.xyz, cell=structure.cell, pbc=task.periodic)
+        write(folder / "files" / f"{i:06}.{kind}", atoms, format=kind)
 
 
 def python_of(packages: tuple[str, ...], envs: Path) -> str:
@@ -171,7 +187,7 @@ def run(name: str, contender: Contender, budget: float, folder: Path, arguments:
         return
     out.unlink(missing_ok=True)
     command = [python_of(contender.packages, arguments.envs), str(RUNNERS / contender.runner)]
-    command += [str(folder / "records.npz"), str(folder / "xyz"), str(out)]
+    command += [str(folder / "records.npz"), str(folder / "files"), str(out)]
     command += ["--budget", str(budget), "--seed", str(arguments.seed)]
     command += ["--model", contender.model] if contender.model else []
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -216,9 +232,9 @@ def seconds_to(runs: list[Run], measure: str, target: float) -> float | None:
     return min((p["cpu_seconds"] for p in points if sign * p[measure] >= sign * target), default=None)
 
 
-def last_of(runs: list[Run], measure: str) -> float | None:
-    """What the run with the whole budget has at its end."""
-    return max(runs, key=lambda each: each.budget).points[-1][measure]
+def longest(runs: list[Run]) -> Run:
+    """The run with the largest budget."""
+    return max(runs, key=lambda each: each.budget)
 
 
 def report(task: str, study: dict[str, Any], runs: list[Run]) -> str:
@@ -279,22 +295,27 @@ def shown(point: dict[str, Any]) -> str:
 
 def to_equal(runs: list[Run]) -> Iterator[str]:
     """What each peer has after its budget, and how long it and ours take to be as good for the first time."""
-    yield "| peer | measure | after its budget | ours after the same | CPU-seconds of the peer until then | of ours | ratio |"
-    yield "|---" * 7 + "|"
+    yield "| peer | measure | of the peer, after s | network of ours | at its end, after s | CPU-seconds of the peer until then | of ours | ratio |"
+    yield "|---" * 8 + "|"
     by_name = trained(runs)
-    ours = by_name.pop(OURS, None)
-    for name, theirs in by_name.items() if ours else ():
+    ours = {name: by_name.pop(name) for name in list(by_name) if name.startswith(OURS)}
+    for (name, theirs), (own, mine) in product(by_name.items(), ours.items()):
         for measure in ("accuracy", "mae"):
-            target = last_of(theirs, measure)
+            target, reached = longest(theirs).points[-1][measure], longest(mine).points[-1][measure]
             if target is None:
                 continue
-            long, short = seconds_to(theirs, measure, target), seconds_to(ours, measure, target)
+            long, short = seconds_to(theirs, measure, target), seconds_to(mine, measure, target)
             assert long is not None  # its last point is as good
             cells = [
-                f"{long:.0f}",
-                *(["not reached", "–"] if short is None else [f"{short:.1f}", f"{long / short:.1f}"]),
+                name,
+                measure,
+                f"{target:.3f}, {longest(theirs).budget:g}",
+                own,
+                f"{reached:.3f}, {longest(mine).budget:g}",
             ]
-            yield f"| {name} | {measure} | {target:.3f} | {last_of(ours, measure):.3f} | " + " | ".join(cells) + " |"
+            cells += [f"{long:.0f}", "not reached" if short is None else f"{short:.1f}"]
+            cells += ["–" if short is None else f"{long / short:.1f}"]
+            yield "| " + " | ".join(cells) + " |"
 
 
 def rates(runs: list[Run]) -> Iterator[str]:
@@ -302,8 +323,8 @@ def rates(runs: list[Run]) -> Iterator[str]:
     yield "| prediction, from | records a CPU-second |"
     yield "|---|---|"
     for name in {each.name: 0 for each in runs}:
-        longest = max((each for each in runs if each.name == name), key=lambda each: each.budget)
-        yield f"| {name}, {longest.facts['source']} | {longest.facts['per_second']:.0f} |"
+        facts = longest([each for each in runs if each.name == name]).facts
+        yield f"| {name}, {facts['source']} | {facts['per_second']:.0f} |"
 
 
 if __name__ == "__main__":

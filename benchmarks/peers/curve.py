@@ -17,25 +17,27 @@ import numpy as np
 
 PROBE = 0.04
 """Fraction of the budget after which the number of epochs is fixed, of networks whose rates depend on it; it counts."""
-PREDICTED = 200
+PREDICTED = 1000
 """Validation records of which the rate of prediction is taken."""
 REPEATS = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """Molecules of one side of the split.
+    """Structures of one side of the split.
 
     Attributes:
-        smiles: as the file has them.
-        Z: atomic numbers of each molecule.
-        xyz: positions in Å, ``[n, 3]`` of each molecule.
+        smiles: of molecules, as the file has them; of crystals none.
+        Z: atomic numbers of each structure.
+        xyz: positions in Å, ``[n, 3]`` of each structure.
+        cells: of crystals, lattice vectors as rows in Å, ``[3, 3]`` each; of molecules none.
         values: what is to be learned, in the task's unit.
     """
 
     smiles: list[str]
     Z: list[np.ndarray]
     xyz: list[np.ndarray]
+    cells: list[np.ndarray]
     values: np.ndarray
 
     def __len__(self) -> int:
@@ -44,31 +46,65 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Exported:
-    """What the study exported for its runners."""
+    """What the study exported for its runners.
+
+    Attributes:
+        thresholds: between the classes, in the task's unit; a value on one is in the class above.
+        task: its name.
+    """
 
     train: Side
     validation: Side
-    threshold: float
+    thresholds: np.ndarray
+    task: str
 
     @classmethod
     def read(cls, path: Path) -> Exported:
         with np.load(path) as file:
             sides = (_side(file, name) for name in ("train", "validation"))
-            return cls(*sides, float(file["threshold"]))
+            return cls(*sides, file["thresholds"], str(file["task"]))
 
     @property
     def labels(self) -> np.ndarray:
-        """Classes of the validation side: 1 above the threshold."""
+        """Classes of the validation side."""
         return self.classes(self.validation.values)
 
     def classes(self, values: np.ndarray) -> np.ndarray:
-        return (values >= self.threshold).astype(np.int64)
+        return np.searchsorted(self.thresholds, values, side="right").astype(np.int64)
+
+    def classes_at_best(self, estimates: np.ndarray) -> np.ndarray:
+        """Classes of the validation side by estimates of a network that learned values alone: cut where most of these very records
+        come into their class, which favours the network.
+        """
+        order = np.argsort(estimates, kind="stable")
+        of_class = self.labels[order, None] == np.arange(len(self.thresholds) + 1)
+        below = np.vstack(
+            [np.zeros(of_class.shape[1], dtype=np.int64), np.cumsum(of_class, axis=0)]
+        )  # [n + 1, classes]
+        right, cuts = below[:, 0], []  # right[i]: so many of the first i records at most, in the classes up to this one
+        for upper in range(1, of_class.shape[1]):
+            gain = right - below[:, upper]
+            best = np.maximum.accumulate(gain)
+            cuts.append(np.maximum.accumulate(np.where(gain == best, np.arange(len(gain)), 0)))
+            right = best + below[:, upper]
+        return self._cut(order, cuts)
+
+    @staticmethod
+    def _cut(order: np.ndarray, cuts: list[np.ndarray]) -> np.ndarray:
+        """Classes of records in an order, by where each upper class begins if the classes up to it end at a record."""
+        end, classes = len(order), np.zeros(len(order), dtype=np.int64)
+        for lower in reversed(range(len(cuts))):
+            begin = int(cuts[lower][end])
+            classes[order[begin:end]] = lower + 1
+            end = begin
+        return classes
 
 
 def _side(file: np.lib.npyio.NpzFile, name: str) -> Side:
     cuts = np.cumsum(file[f"{name}_atoms"])[:-1]
     Z, xyz = np.split(file[f"{name}_Z"], cuts), np.split(file[f"{name}_xyz"], cuts)
-    return Side(file[f"{name}_smiles"].tolist(), Z, xyz, file[f"{name}_values"])
+    of_some = {key: list(file[f"{name}_{key}"]) if f"{name}_{key}" in file else [] for key in ("smiles", "cells")}
+    return Side([str(text) for text in of_some["smiles"]], Z, xyz, of_some["cells"], file[f"{name}_values"])
 
 
 class Curve:
@@ -184,10 +220,10 @@ class Pace:
 
 
 def arguments(*models: str) -> argparse.Namespace:
-    """The command line of a runner: records.npz, the folder of the validation side's xyz files, and where to write."""
+    """The command line of a runner: records.npz, the folder of the validation side's files, and where to write."""
     parser = argparse.ArgumentParser()
     parser.add_argument("records", type=Path)
-    parser.add_argument("xyz", type=Path)
+    parser.add_argument("files", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--budget", type=float, required=True)
     parser.add_argument("--seed", type=int, default=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +16,10 @@ from andersonn.data.records import Records
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
 from andersonn.inference.forward import forward
+from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import find
 from andersonn.training.dataset import Dataset
 from andersonn.training.trainer import Trainer
-
-TASK = "polarity"
 
 
 class Spent(Exception):
@@ -29,24 +27,21 @@ class Spent(Exception):
 
 
 def main() -> None:
-    options = arguments("xyz", "smiles")
+    options = arguments("files", "smiles", "bonds")
     torch.set_num_threads(1)
     data = Exported.read(options.records)
-    if options.model == "smiles":
-        predict_only(options.out, data)
+    geometry = "none" if options.model == "bonds" else None
+    scientist = an.Scientist.load(data.task, geometry=geometry)
+    files = sorted(options.files.iterdir())
+    sources = files if options.model == "files" else data.validation.smiles
+    if options.model == "smiles":  # the rate alone, by conformers, of the published weights
+        Curve(options.out, 1.0, data).finish(0, lambda n: scientist.predict(sources[:n]), "SMILES")
         return
     curve = Curve(options.out, options.budget, data)
-    trainer = train(curve, options.seed)
+    trainer = train(curve, find(data.task).of_geometry(geometry), options.seed)
     parameters = sum(p.numel() for p in trainer.network.parameters())
-    files = sorted(options.xyz.glob("*.xyz"))
-    scientist = an.Scientist.load(TASK)
-    curve.finish(parameters, lambda n: scientist.predict(files[:n]), "xyz files", epochs=trainer.config.epochs)
-
-
-def predict_only(out: Path, data: Exported) -> None:
-    """The rate from SMILES, by conformers, of the published weights."""
-    scientist = an.Scientist.load(TASK)
-    Curve(out, 1.0, data).finish(0, lambda n: scientist.predict(data.validation.smiles[:n]), "SMILES")
+    source = f"{files[0].suffix[1:]} files" if options.model == "files" else "SMILES"
+    curve.finish(parameters, lambda n: scientist.predict(sources[:n]), source, epochs=trainer.config.epochs)
 
 
 def dataset_of(curve: Curve, task: Task, config: TrainConfig) -> Dataset:
@@ -62,6 +57,10 @@ def dataset_of(curve: Curve, task: Task, config: TrainConfig) -> Dataset:
         "atomic_numbers": [Z.tolist() for side in sides for Z in side.Z],
         "positions": [xyz.ravel().tolist() for side in sides for xyz in side.xyz],
     }
+    if data.train.cells:
+        columns["cell"] = [cell.ravel().tolist() for side in sides for cell in side.cells]
+    if data.train.smiles:
+        columns["smiles"] = [text for side in sides for text in side.smiles]
     records = Records.of(pa.table(columns), "exported records")
     begin = curve.clock()
     store = ImageStore.build(records, config.image, workers=1)
@@ -73,10 +72,10 @@ def dataset_of(curve: Curve, task: Task, config: TrainConfig) -> Dataset:
     return Dataset(records, store, values, task.class_of(values), of_side, {})
 
 
-def train(curve: Curve, seed: int) -> Trainer:
+def train(curve: Curve, scientist: ScientistSpec, seed: int) -> Trainer:
     """Trains to the end of the budget. The images are made within it."""
-    task = find(TASK).task
-    config = config_of(find(TASK), overrides=[f"seed={seed}", "device=cpu"])
+    task = scientist.task
+    config = config_of(scientist, overrides=[f"seed={seed}", "device=cpu"])
     dataset = dataset_of(curve, task, config)
     epochs = probe(curve, dataset, task, config)
     trainer = Trainer(dataset, task, config.model_copy(update={"epochs": epochs}))

@@ -12,7 +12,9 @@ import pytest
 import peers_training
 from andersonn.data.records import Records
 from andersonn.data.splits import SplitRule, split_of
+from andersonn.scientists.conduction import CONDUCTION
 from andersonn.scientists.polarity import POLARITY
+from andersonn.scientists.polarity import SCIENTIST as POLARITY_SCIENTIST
 from andersonn.structures.readers import read_file
 
 FOLDER = Path(peers_training.__file__).parent / "peers"
@@ -71,9 +73,52 @@ def test_exported_records_are_those_of_two_sides_of_the_split(waters, exported):
     assert data.validation.Z[7].tolist() == [8, 1, 1]
     assert data.train.smiles == ["O"] * STUDY["train"]
     assert np.array_equal(data.labels, POLARITY.class_of(data.validation.values))
-    files = sorted((exported / "xyz").glob("*.xyz"))
+    files = sorted((exported / "files").glob("*.xyz"))
     assert len(files) == STUDY["validation"]
     assert np.abs(read_file(files[7])[0].xyz - waters[row].xyz).max() < 1e-6
+
+
+def test_crystals_are_exported_with_their_cells_as_cif_files(tmp_path):
+    from curve import Exported
+
+    lengths = np.linspace(4.0, 6.0, 300)
+    columns = {
+        "id": [f"c{i}" for i in range(300)],
+        "group": [f"g{i}" for i in range(300)],
+        "atomic_numbers": [[55, 17]] * 300,
+        "positions": [[0, 0, 0, a / 2, a / 2, a / 2] for a in lengths],
+        "cell": [(a * np.eye(3)).ravel().tolist() for a in lengths],
+        "band_gap_eV": [0.0, 0.04, 0.05, 2.0, 3.0, 7.0] * 50,
+    }
+    peers_training.export(Records.of(pa.table(columns), "salts"), CONDUCTION, STUDY | {"validation": 20}, tmp_path)
+    data = Exported.read(tmp_path / "records.npz")
+    assert data.task == "conduction"
+    assert not data.validation.smiles
+    assert np.array_equal(data.labels, CONDUCTION.class_of(data.validation.values))
+    assert set(data.labels) == {0, 1, 2}
+    files = sorted((tmp_path / "files").glob("*.cif"))
+    assert len(files) == 20
+    assert np.allclose(read_file(files[7])[0].cell, data.validation.cells[7], atol=1e-5)
+
+
+def test_values_become_classes_where_most_of_the_records_are_right():
+    from curve import Exported, Side
+
+    draw = np.random.default_rng(2)
+    values = draw.uniform(0, 5, 60)
+    estimates = np.exp(values) + draw.normal(0, 20, 60)
+    side = Side([], [], [], [], values)
+    data = Exported(side, side, np.array([0.5, 3.0]), "conduction")
+    right = (data.classes_at_best(estimates) == data.labels).sum()
+    cuts = [-np.inf, *np.sort(estimates)]
+    tried = [
+        (np.searchsorted([low, high], estimates, side="left") == data.labels).sum()
+        for low in cuts
+        for high in cuts
+        if low <= high
+    ]
+    assert right == max(tried)
+    assert (data.classes_at_best(values) == data.labels).all()
 
 
 def test_too_few_records_are_told_of(waters, tmp_path):
@@ -150,9 +195,9 @@ def test_time_to_accuracy_and_tables():
     text = peers_training.report("polarity", study, [*ours, *peers])
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     assert ["ours, 25", "7", "2", "250", "", "0.700 (0.90)", "0.860 (0.50)", "", "", "–"] in rows
-    assert ["chemprop", "accuracy", "0.820", "0.900", "60", "25.0", "2.4"] in rows
-    assert ["PaiNN", "accuracy", "0.950", "0.900", "100", "not reached", "–"] in rows
-    assert ["PaiNN", "mae", "0.250", "0.300", "100", "not reached", "–"] in rows
+    assert ["chemprop", "accuracy", "0.820, 100", "ours", "0.900, 100", "60", "25.0", "2.4"] in rows
+    assert ["PaiNN", "accuracy", "0.950, 100", "ours", "0.900, 100", "100", "not reached", "–"] in rows
+    assert ["PaiNN", "mae", "0.250, 100", "ours", "0.300, 100", "100", "not reached", "–"] in rows
     assert not any(row[:2] == ["chemprop", "mae"] for row in rows)  # it gives no values
     assert ["chemprop, SMILES", "10"] in rows
     assert "Energy was not measured: no counter." in text
@@ -165,7 +210,7 @@ def test_our_runner_learns_within_its_budget(exported, tmp_path):
     ticks = count()  # a clock that goes on by one whenever it is read
     data = Exported.read(exported / "records.npz")
     curve = Curve(tmp_path / "c.jsonl", 200.0, data, evaluations=5, clock=lambda: float(next(ticks)))
-    trainer = train(curve, seed=1)
+    trainer = train(curve, POLARITY_SCIENTIST, seed=1)
     points = [json.loads(line) for line in (tmp_path / "c.jsonl").read_text().splitlines()]
     assert trainer.config.epochs > 1
     assert len(trainer.history) <= trainer.config.epochs
@@ -179,7 +224,8 @@ def test_our_runner_learns_within_its_budget(exported, tmp_path):
 
 def test_a_network_with_falling_rates_is_also_trained_for_shorter():
     contenders = peers_training.TASKS["polarity"]
-    assert peers_training.budgets(contenders["ours"], 160.0, [0.0625, 0.25]) == [10.0, 40.0, 160.0]
+    assert peers_training.budgets(contenders["ours"], 160.0, [0.0625, 0.25, 1]) == [10.0, 40.0, 160.0]
     assert peers_training.budgets(peers_training.Contender("a_run.py"), 160.0, [0.25]) == [160.0]
-    assert {contender.runner for contender in contenders.values()} <= {path.name for path in FOLDER.glob("*_run.py")}
+    every = [contender for those in peers_training.TASKS.values() for contender in those.values()]
+    assert {contender.runner for contender in every} <= {path.name for path in FOLDER.glob("*_run.py")}
     assert peers_training.python_of((), Path("nowhere")) == sys.executable
