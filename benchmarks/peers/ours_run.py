@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -21,27 +22,32 @@ from andersonn.scientists.registry import find
 from andersonn.training.dataset import Dataset
 from andersonn.training.trainer import Trainer
 
+RATES = ("rate, files", "rate, SMILES", "rate, bonds")
+
 
 class Spent(Exception):
     """The budget is spent, in the middle of an epoch."""
 
 
 def main() -> None:
-    options = arguments("files", "smiles", "bonds")
+    options = arguments("files", "bonds", *RATES)
     torch.set_num_threads(1)
     data = Exported.read(options.records)
-    geometry = "none" if options.model == "bonds" else None
-    scientist = an.Scientist.load(data.task, geometry=geometry)
-    files = sorted(options.files.iterdir())
-    sources = files if options.model == "files" else data.validation.smiles
-    if options.model == "smiles":  # the rate alone, by conformers, of the published weights
-        Curve(options.out, 1.0, data).finish(0, lambda n: scientist.predict(sources[:n]), "SMILES")
+    if options.model in RATES:
+        rate(options.out, data, options.model, sorted(options.files.iterdir()))
         return
     curve = Curve(options.out, options.budget, data)
-    trainer = train(curve, find(data.task).of_geometry(geometry), options.seed)
+    trainer = train(curve, find(data.task).of_geometry("none" if options.model == "bonds" else None), options.seed)
     parameters = sum(p.numel() for p in trainer.network.parameters())
-    source = f"{files[0].suffix[1:]} files" if options.model == "files" else "SMILES"
-    curve.finish(parameters, lambda n: scientist.predict(sources[:n]), source, epochs=trainer.config.epochs)
+    curve.write({"parameters": parameters, "epochs": trainer.config.epochs})
+
+
+def rate(out: Path, data: Exported, model: str, files: list[Path]) -> None:
+    """How many records a second the published weights answer."""
+    scientist = an.Scientist.load(data.task, geometry="none" if model == "rate, bonds" else None)
+    sources = files if model == "rate, files" else data.validation.smiles
+    source = f"{files[0].suffix[1:]} files" if model == "rate, files" else "SMILES"
+    Curve(out, 1.0, data).finish(0, lambda n: scientist.predict(sources[:n]), source)
 
 
 def dataset_of(curve: Curve, task: Task, config: TrainConfig) -> Dataset:

@@ -91,3 +91,11 @@ def test_formulas_of_molecules_and_crystals(Z, molecule, crystal):
     assert Structure(Z, xyz).formula == molecule
     cell = 3.0 * (3 * len(Z)) * np.eye(3)
     assert Structure(Z, xyz, cell).formula == crystal
+
+
+@pytest.mark.parametrize("numbers", [(), (1,), (8, 16, 34), frozenset(range(1, 104)), frozenset((11, 103))])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_which_atoms_are_among_some_elements(numbers, dtype):
+    Z = np.random.default_rng(0).integers(1, 104, (7, 30)).astype(dtype)
+    assert np.array_equal(elements.are_among(Z, numbers), np.isin(Z, list(numbers)))
+    assert elements.are_among(Z[:0], numbers).shape == (0, 30)

@@ -58,7 +58,7 @@ def kept(Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray | None) -> np.ndarray:
     radius = elements.column("covalent_radius_A")[Z]
     i, j, distance, _ = pairs_within(xyz, cell, LONGEST * 2.0 * float(radius.max()) + BETWEEN)
     i, j, distance = (part[i != j] for part in (i, j, distance))
-    total, metal = radius[i] + radius[j], ~np.isin(Z, NONMETALS)
+    total, metal = radius[i] + radius[j], ~elements.are_among(Z, NONMETALS)
     share = np.where(metal[i] | metal[j], SHORTEST_OF_METALS, SHORTEST)
     limit = np.where((Z[i] == 1) & (Z[j] == 1), SHORTEST_OF_HYDROGENS, share * total)
     near = (distance >= limit) & (distance <= LONGEST * total)

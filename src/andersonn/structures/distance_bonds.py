@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,14 +37,14 @@ class Bonds:
         radius = elements.column("covalent_radius_A")[structure.Z]
         reach = float(2 * radius.max()) + BOND_TOLERANCE + more_to_metals
         pairs = pairs_within(structure.xyz, structure.cell, reach)
-        metal = ~np.isin(structure.Z, tuple(METALLOIDS))
+        metal = ~elements.are_among(structure.Z, METALLOIDS)
         longest = radius[pairs[0]] + radius[pairs[1]] + BOND_TOLERANCE
         near = pairs[2] <= longest + more_to_metals * (metal[pairs[0]] != metal[pairs[1]])
         i, j, distance, vector = (part[near] for part in pairs)
         order = np.argsort(i, kind="stable")
         return cls(structure.Z.astype(np.int64), i[order], j[order], distance[order], vector[order])
 
-    @property
+    @cached_property
     def count(self) -> np.ndarray:
         """How many neighbors each atom has ``[n]``."""
         return np.bincount(self.i, minlength=len(self.Z))

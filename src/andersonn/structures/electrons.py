@@ -5,6 +5,7 @@ the bonds of carbon in a crystal.
 from __future__ import annotations
 
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -31,6 +32,8 @@ UNPAIRED = "unpaired electrons"
 """Warnings about unpaired electrons that readers write, who know the bonds, begin like this."""
 PLENTY = 20_000
 """Atoms. The bonds of larger molecules are not examined."""
+_found: WeakKeyDictionary[Structure, tuple[list[str], list[str]]] = WeakKeyDictionary()
+"""What :func:`_by_bonds` found of structures that are still in use."""
 
 
 def electron_count(structure: Structure) -> int:
@@ -102,7 +105,7 @@ def _lacking_hydrogen(crystal: Structure) -> tuple[str, ...]:
     hydrogens; none if its reader told.
     """
     told = any("hydrogen" in text for text in crystal.warnings)
-    if told or len(crystal) > PLENTY or not np.isin(crystal.Z, (C, OXYGEN)).any():
+    if told or len(crystal) > PLENTY or not elements.are_among(crystal.Z, (C, OXYGEN)).any():
         return ()
     bonds, found = Bonds.of(crystal), []
     if open_ := sorted([*_open_carbons(bonds).tolist(), *_pyramids(bonds).tolist()]):
@@ -114,7 +117,7 @@ def _lacking_hydrogen(crystal: Structure) -> tuple[str, ...]:
 
 def _open_carbons(bonds: Bonds) -> np.ndarray:
     """Indices of the carbons with one or two neighbors that have too few bonds."""
-    few = np.flatnonzero((bonds.Z == C) & np.isin(bonds.count, (1, 2)))
+    few = np.flatnonzero((bonds.Z == C) & ((bonds.count == 1) | (bonds.count == 2)))
     return np.array([k for k in few.tolist() if _is_open(bonds, k)], dtype=np.int64)
 
 
@@ -122,12 +125,20 @@ def _pyramids(bonds: Bonds) -> np.ndarray:
     """Indices of the carbons with three neighbors, no metals, that lack the fourth: they lie out of the neighbors' plane."""
     three = np.flatnonzero((bonds.Z == C) & (bonds.count == 3)).tolist()
     around = [(k, bonds.around(k)) for k in three]
-    bare = [(k, here) for k, here in around if np.isin(bonds.Z[bonds.j[here]], tuple(METALLOIDS)).all()]
+    bare = [(k, here) for k, here in around if elements.are_among(bonds.Z[bonds.j[here]], METALLOIDS).all()]
     return np.array([k for k, here in bare if sum(angles(bonds.vector[here])) < PLANAR], dtype=np.int64)
 
 
 def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
-    """Warnings about electrons and about the geometry, from bonds by distance; none if the structure lists its own bonds."""
+    """Warnings about electrons and about the geometry, from bonds by distance; none if the structure lists its own bonds. Found once
+    for each structure, which the reader, the answer and the applicability domain ask for.
+    """
+    if structure not in _found:
+        _found[structure] = _by_bonds_of(structure)
+    return _found[structure]
+
+
+def _by_bonds_of(structure: Structure) -> tuple[list[str], list[str]]:
     electrons: list[str] = []
     geometry: list[str] = []
     if structure.bonds is not None or not 1 < len(structure) <= PLENTY:
@@ -144,7 +155,7 @@ def _by_bonds(structure: Structure) -> tuple[list[str], list[str]]:
     groups = charge_of_groups(bonds)
     if groups and groups != structure.charge and (groups - structure.charge) % 2 == 0:
         electrons.append(_told_groups(groups, structure))
-    lone = np.flatnonzero((count == 0) & np.isin(Z, (H, C)))
+    lone = np.flatnonzero((count == 0) & elements.are_among(Z, (H, C)))
     if lone.size:
         geometry.append(f"{_named(lone, Z)} without a neighbor at bonding distance: check that lengths are in Å")
     flat = np.flatnonzero((Z == C) & (count == 4))
@@ -173,7 +184,7 @@ def in_one_plane(xyz: np.ndarray, within: float = FLAT) -> bool:
 def _is_open(bonds: Bonds, atom: int) -> bool:
     """Whether a carbon with one or two neighbors has too few bonds, as lengths and angles tell."""
     here = bonds.around(atom)
-    if not np.isin(bonds.Z[bonds.j[here]], tuple(METALLOIDS)).all():
+    if not elements.are_among(bonds.Z[bonds.j[here]], METALLOIDS).all():
         return False  # carbonyls, carbides and organometallics follow other rules
     radius = elements.column("covalent_radius_A")
     others = bonds.Z[bonds.j[here]]

