@@ -13,7 +13,7 @@ counts; such a network is trained with each of the --fractions of the budget, an
 
 Ours are asked how many records they answer a second with the published weights, in runs of their own.
 
-Runs end up in OUT/TASK, one file of JSON lines a run; those that are there are not repeated. OUT/TASK/report.md has the tables.
+Runs end up in OUT/TASK, one file of JSON lines a run; finished ones are not repeated. --show also tells of one that was ended early. OUT/TASK/report.md has the tables.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 """Of the budget, at which curves are printed."""
 OURS = "ours"
 Points = list[dict[str, Any]]
+ENDED = {"parameters": None, "epochs": "–", "energy": {"kwh": None, "source": "a run was ended early"}}
+"""What is not known of a run that was ended early."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def run(name: str, contender: Contender, budget: float, folder: Path, arguments:
     out = folder / f"{name.replace(', ', '_').replace(' ', '_')}-{budget:g}.jsonl"
     if out.exists() and '"energy"' in out.read_text():
         return
-    out.unlink(missing_ok=True)
+    out.write_text(json.dumps({"name": name, "budget": budget}) + "\n")
     command = [python_of(contender.packages, arguments.envs), str(RUNNERS / contender.runner)]
     command += [str(folder / "records.npz"), str(folder / "files"), str(out)]
     command += ["--budget", str(budget), "--seed", str(arguments.seed)]
@@ -201,12 +203,12 @@ def run(name: str, contender: Contender, budget: float, folder: Path, arguments:
     print(f"{name}: {budget:g} CPU-seconds", flush=True)
     _, energy = meter.run(lambda: subprocess.run(command, check=True, env=os.environ | one_thread))
     with out.open("a") as file:
-        file.write(json.dumps({"name": name, "budget": budget, "energy": energy.as_dict()}) + "\n")
+        file.write(json.dumps({"energy": energy.as_dict()}) + "\n")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its curve, and the rest."""
+    """A run: its curve, and the rest."""
 
     name: str
     budget: float
@@ -215,13 +217,17 @@ class Run:
 
 
 def results(task: str, folder: Path) -> list[Run]:
-    """The finished runs of a task, contenders in the order of :data:`TASKS`, short budgets first."""
+    """The runs of a task, contenders in the order of :data:`TASKS`, short budgets first. One that was ended early has the budget that
+    it came to.
+    """
     found = []
     for path in folder.glob("*.jsonl"):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         facts = {key: value for line in lines if "cpu_seconds" not in line for key, value in line.items()}
-        if "budget" in facts:
-            found.append(Run(facts["name"], facts["budget"], [line for line in lines if "cpu_seconds" in line], facts))
+        points = [line for line in lines if "cpu_seconds" in line]
+        if "energy" in facts or points:
+            budget = facts["budget"] if "energy" in facts else round(points[-1]["cpu_seconds"])
+            found.append(Run(facts["name"], budget, points, ENDED | facts))
     order = list(TASKS[task])
     return sorted(found, key=lambda each: (order.index(each.name), each.budget))
 
@@ -285,9 +291,10 @@ def curves(runs: list[Run], budget: float) -> Iterator[str]:
             before = [p for p in each.points if p["cpu_seconds"] <= 1.1 * t]  # a step may end a little late
             cells.append(shown(before[-1]) if before and t <= 1.01 * each.budget else "")
         kwh = each.facts["energy"]["kwh"]
-        seen = each.points[-1]["shown"]
+        seen, weights = each.points[-1]["shown"], each.facts["parameters"]
+        weights = "–" if weights is None else f"{weights:,}"
         yield (
-            f"| {each.name}, {each.budget:g} | {each.facts['parameters']:,} | {each.facts['epochs']} | {seen:,} | "
+            f"| {each.name}, {each.budget:g} | {weights} | {each.facts['epochs']} | {seen:,} | "
             + " | ".join(cells)
             + f" | {'–' if kwh is None else f'{kwh:.3g}'} |"
         )

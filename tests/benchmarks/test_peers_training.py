@@ -229,3 +229,14 @@ def test_a_network_with_falling_rates_is_also_trained_for_shorter():
     every = [contender for those in peers_training.TASKS.values() for contender in those.values()]
     assert {contender.runner for contender in every} <= {path.name for path in FOLDER.glob("*_run.py")}
     assert peers_training.python_of((), Path("nowhere")) == sys.executable
+
+
+def test_a_run_that_was_ended_early_counts_as_far_as_it_came(tmp_path):
+    lines = [{"name": "PaiNN", "budget": 900.0}, {"cpu_seconds": 75.4, "shown": 4400, "accuracy": 0.785, "mae": 0.96}]
+    (tmp_path / "PaiNN-900.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    (tmp_path / "SchNet-900.jsonl").write_text(json.dumps(lines[0] | {"name": "SchNet"}))  # not a point yet
+    (found,) = peers_training.results("polarity", tmp_path)
+    assert (found.name, found.budget, len(found.points)) == ("PaiNN", 75, 1)
+    text = peers_training.report("polarity", {"study": STUDY, "machine": "a machine"}, [found])
+    assert "| PaiNN, 75 | – | – | 4,400 |" in text
+    assert "ended early" in text

@@ -56,6 +56,9 @@ def column(name: str) -> np.ndarray:
     return values
 
 
+_members: dict[Collection[int], np.ndarray] = {}
+
+
 def are_among(Z: np.ndarray, numbers: Collection[int]) -> np.ndarray:
     """Which atomic numbers are among some: bool, of the shape of ``Z``. For few atoms a tenth of the time of ``numpy.isin``.
 
@@ -63,15 +66,12 @@ def are_among(Z: np.ndarray, numbers: Collection[int]) -> np.ndarray:
         Z: atomic numbers from 0 to 255, integers.
         numbers: a tuple or a frozenset.
     """
-    return _members(numbers)[Z]
-
-
-@cache
-def _members(numbers: Collection[int]) -> np.ndarray:
-    table = np.zeros(256, dtype=bool)
-    table[list(numbers)] = True
-    table.flags.writeable = False
-    return table
+    table = _members.get(numbers)
+    if table is None:
+        table = np.zeros(256, dtype=bool)
+        table[list(numbers)] = True
+        _members[numbers] = table
+    return table[Z]
 
 
 @cache
