@@ -2,13 +2,14 @@
 explicit layers and torchdeq beside them.
 
     python benchmarks/acceleration.py --data FOLDER … [--tasks conduction …] [--networks shipped "free convolution"]
-        [--contestants Picard Anderson …] [--seeds 0 1 2] [--out runs/acceleration]
+        [--contestants Picard Anderson …] [--seeds 0 1 2] [--records 1800] [--options epochs=4 …] [--out runs/acceleration]
     python benchmarks/acceleration.py --show [--out runs/acceleration]
 
 Records, sides and shortened recipes are those of ``readings.py``. "shipped" is the task's own network, whose cell is held a
 contraction; "free convolution" is the paper's kind of network: convolutions over the graph image whose norm is not held
 (``gain=16``), so that Picard iteration need not converge; "bare" does not read electron counts, so that the cell has more to
-find out. Within a task, network and seed all contestants have the same first
+find out. With --records, so many are drawn of the task's first file, and the sides are those of the split by group of them. --options come
+after those of the study and hold for all. Within a task, network and seed all contestants have the same first
 weights, batches, dropout and final tolerance, and are trained in turn, an epoch each. Answers on validation are solved for by
 Anderson to the final tolerance in all of them; the test side is left alone. Seconds are of the processor, not of the clock, with
 one thread; validation is not in them. Races end up in OUT.json one by one; contestants that are there already do not run again.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -28,14 +30,15 @@ import numpy as np
 import torch
 
 from andersonn.config import TrainConfig, config_of
+from andersonn.data.merging import read_records
 from andersonn.data.tasks import Task
 from andersonn.io.files import write_json
 from andersonn.measuring.setting import cpu_name
 from andersonn.models import Stack
 from andersonn.scientists.registry import find
-from andersonn.training.dataset import Dataset
+from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.trainer import Trainer
-from readings import CONVOLUTION, STUDY, read, run_or_show
+from readings import CONVOLUTION, FILES, STUDY, read, run_or_show
 
 FREE = (*CONVOLUTION, "model.gain=16", "weight_decay=0.02")
 NETWORKS: dict[str, tuple[str, ...]] = {
@@ -126,11 +129,11 @@ def contestant(name: str, dataset: Dataset, task: Task, config: TrainConfig) -> 
 
 
 def race(
-    dataset: Dataset, task: Task, network: tuple[str, ...], names: list[str], seed: int
+    dataset: Dataset, task: Task, network: tuple[str, ...], names: list[str], seed: int, options: Sequence[str] = ()
 ) -> dict[str, dict[str, Any]]:
     """Trains all contestants in turn."""
     own = ("device=cpu", f"seed={seed}", "model.initializer=false")  # which is fitted after training
-    common = (*STUDY[task.name]["options"], *own, *network)
+    common = (*STUDY[task.name]["options"], *own, *network, *options)
     configs = {name: config_of(find(task.name), overrides=[*common, *CONTESTANTS[name]]) for name in names}
     trainers = {name: contestant(name, dataset, task, config) for name, config in configs.items()}
     counted = {name: Counted() for name in names}
@@ -171,12 +174,24 @@ def to_target(run: dict[str, Any], target: float) -> tuple[float | None, float |
     return None, None
 
 
+def drawn(task: str, arguments: argparse.Namespace) -> Dataset:
+    """The records to train on."""
+    if arguments.records is None:
+        return read(task, arguments.data)
+    spec, first = find(task), FILES[task][0]
+    path = next(folder / first for folder in arguments.data if (folder / first).exists())
+    records = read_records([path], labels=(spec.task.quantity,))
+    records = records.take(np.sort(np.random.default_rng(0).permutation(len(records))[: arguments.records]))
+    config = config_of(spec, overrides=[*STUDY[task]["options"], *arguments.options])
+    return prepare(records, spec.task, config)
+
+
 def study(arguments: argparse.Namespace) -> dict[str, Any]:
     """Races those that are asked for and not there yet."""
     out = arguments.out.with_suffix(".json")
     found = json.loads(out.read_text()) if out.exists() else {"races": []}
     found |= {"machine": f"{cpu_name()}, one thread", "torch": torch.__version__}
-    datasets = {name: read(name, arguments.data) for name in arguments.tasks}
+    datasets = {name: drawn(name, arguments) for name in arguments.tasks}
     for seed, network, name in product(arguments.seeds, arguments.networks, arguments.tasks):
         where = {"task": name, "network": network, "seed": seed}
         entry = next((each for each in found["races"] if where.items() <= each.items()), None)
@@ -186,7 +201,7 @@ def study(arguments: argparse.Namespace) -> dict[str, Any]:
             found["races"].append(entry)
         missing = [each for each in arguments.contestants if each not in entry["runs"]]
         if missing:
-            entry["runs"] |= race(datasets[name], find(name).task, NETWORKS[network], missing, seed)
+            entry["runs"] |= race(datasets[name], find(name).task, NETWORKS[network], missing, seed, arguments.options)
             write_json(out, found)
             print(f"{name}, {network}, seed {seed}: done", flush=True)
     return found
@@ -199,8 +214,13 @@ def tables(found: dict[str, Any]) -> str:
     for each in found["races"]:
         groups.setdefault((each["task"], each["network"]), []).append(each)
     for (task, network), races in groups.items():
-        seeds = ", ".join(str(each["seed"]) for each in races)
-        lines += [f"### {task}, {network} (seed {seeds})", ""]
+        seeds, sizes = ", ".join(str(each["seed"]) for each in races), races[0].get("records", {})
+        lines += [
+            f"### {task}, {network} (seed {seeds})",
+            "",
+            ", ".join(f"{n} {side}" for side, n in sizes.items()),
+            "",
+        ]
         lines += [
             "| | accuracy | loss | evaluations a batch | not converged | an epoch | to accuracy, time | evaluations |"
         ]
@@ -252,6 +272,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--networks", nargs="+", choices=tuple(NETWORKS), default=["shipped", "free convolution"])
     parser.add_argument("--contestants", nargs="+", choices=tuple(CONTESTANTS), default=list(CONTESTANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--records", type=int, help="default: the records of the study")
+    parser.add_argument("--options", nargs="*", default=[], help="of training, for all contestants")
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("runs/acceleration"))
     return parser.parse_args()

@@ -190,7 +190,7 @@ def python_of(packages: tuple[str, ...], envs: Path) -> str:
 def run(name: str, contender: Contender, budget: float, folder: Path, arguments: argparse.Namespace) -> None:
     """One run, unless it is there; its energy where the processor's counters can be read."""
     out = folder / f"{name.replace(', ', '_').replace(' ', '_')}-{budget:g}.jsonl"
-    if out.exists() and '"energy"' in out.read_text():
+    if out.exists() and '"parameters"' in out.read_text():  # the last that a runner writes
         return
     out.write_text(json.dumps({"name": name, "budget": budget}) + "\n")
     command = [python_of(contender.packages, arguments.envs), str(RUNNERS / contender.runner)]
@@ -225,8 +225,8 @@ def results(task: str, folder: Path) -> list[Run]:
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         facts = {key: value for line in lines if "cpu_seconds" not in line for key, value in line.items()}
         points = [line for line in lines if "cpu_seconds" in line]
-        if "energy" in facts or points:
-            budget = facts["budget"] if "energy" in facts else round(points[-1]["cpu_seconds"])
+        if "parameters" in facts or points:
+            budget = facts["budget"] if "parameters" in facts else round(points[-1]["cpu_seconds"])
             found.append(Run(facts["name"], budget, points, ENDED | facts))
     order = list(TASKS[task])
     return sorted(found, key=lambda each: (order.index(each.name), each.budget))
