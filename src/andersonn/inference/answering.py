@@ -15,8 +15,10 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import DomainScore, Prediction
 from andersonn.inference.warnings import contradiction, notes_of, trained_electrons, voids_of, warnings_of
 from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.point_group import forbids_dipole
 from andersonn.structures.structure import Structure
 
+FORBIDDEN = "its symmetry forbids a dipole moment"
 Ready = tuple[str, Structure, list[NodeNeighborImage]]
 """Name of the input, structure, its image and those of further conformers over which the answer is averaged."""
 
@@ -57,9 +59,12 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
     probabilities = calibration.probabilities(outputs.scores, generated, distances)
     values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances, rows)
     # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.
-    whole = None
+    whole, zero = None, np.zeros(len(ready), dtype=bool)
     if isinstance(calibration, DistributionCalibration):
-        whole = calibration.distributions(outputs.scores, generated, distances)
+        zero = np.array([is_forbidden(bundle, structure) for _, structure, _ in ready])
+        whole = calibration.distributions(outputs.scores, generated, distances).with_zero(zero)
+        probabilities = np.where(zero[:, None], calibration.classes_of(whole), probabilities)
+        values, intervals = np.where(zero, 0.0, values), np.where(zero[:, None], 0.0, intervals)
     for k, (name, structure, images) in enumerate(ready):
         solve = how_solved(outputs.part(np.array([k])), bundle.network.solver_name, bundle.config.model)
         trained, place = trained_electrons(bundle, structure), None
@@ -85,10 +90,22 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
             model=model,
             n_atoms=len(structure),
             solver=solve,
-            notes=tuple(notes_of(bundle, structure, images)),
+            notes=(*((FORBIDDEN,) if zero[k] else ()), *notes_of(bundle, structure, images)),
             warnings=warnings,
             voids=voids_of(images[0]),
             domain=place,
             distribution=None if whole is None else whole.part(k),
             kind=task.answer,
         )
+
+
+def is_forbidden(bundle: ModelBundle, structure: Structure) -> bool:
+    """Whether what a model answers is the size of a dipole moment, and the symmetry of this molecule forbids one.
+
+    Args:
+        bundle: the model, which answers with distributions.
+        structure: a molecule or crystal.
+    """
+    of_dipole = bundle.task.quantity == "dipole_D" and bundle.config.image.positions
+    starts_at_zero = isinstance(bundle.calibration, DistributionCalibration) and bundle.calibration.edges[0] == 0.0
+    return of_dipole and starts_at_zero and forbids_dipole(structure)

@@ -45,6 +45,10 @@ class Distributions:
         cdf = np.cumsum(powers / powers.sum(axis=1, keepdims=True), axis=1)
         return cls(edges, np.concatenate([np.minimum(cdf[:, :-1], 1.0), np.ones((len(cdf), 1))], axis=1))
 
+    def with_zero(self, rows: np.ndarray) -> Distributions:
+        """All mass of some of them at the first edge, bool ``[n]``."""
+        return Distributions(self.edges, np.where(rows[:, None], 1.0, self.cdf))
+
     def below(self, cut: float, or_at: bool = False) -> np.ndarray:
         """Probability of less than ``cut`` (or of at most), ``[n]``. The two differ at the first edge alone."""
         if cut < self.edges[0] or (cut == self.edges[0] and not or_at):

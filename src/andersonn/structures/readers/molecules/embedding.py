@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from andersonn.errors import InputError
+from andersonn.structures.readers.molecules.ideal_shapes import shaped
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -58,7 +59,7 @@ def embed(mol: Mol, count: int) -> str:
         made = placed(twin, count)
         if not made:
             return ""
-        how = relaxed(twin)
+        how = shaped(twin) or relaxed(twin)
     for number in made:
         positions = twin.GetConformer(number).GetPositions()[place]
         conformer = Chem.Conformer(len(place))
@@ -164,7 +165,13 @@ def relaxed(mol: Mol, steps: int = FORCE_FIELD_STEPS) -> str:
 
 
 def impossible(why: str) -> InputError:
-    """The error for a molecule that breaks the rules of chemistry."""
+    """The error for a molecule that breaks the rules of chemistry, or those of RDKit."""
+    if re.search(r"atom # \d+ (Cl|Br|I|At|Kr|Xe), [2-8],", why):
+        return InputError(
+            "bad_valence",
+            f"RDKit does not read such hypervalent halogens and noble gases: {why.strip()}",
+            "give a file with 3-D coordinates (xyz), or correct the bonds",
+        )
     return InputError(
         "bad_valence",
         f"chemically impossible: {why.strip()}",

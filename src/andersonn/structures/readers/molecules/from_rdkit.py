@@ -20,6 +20,7 @@ from andersonn.structures.readers.molecules.embedding import (
     embed,
     impossible,
 )
+from andersonn.structures.readers.molecules.open_stereo import open_stereo
 from andersonn.structures.readers.molecules.reading import conformers_at_once, is_bonds_alone
 from andersonn.structures.readers.molecules.unbonded import (
     NO_BONDS,
@@ -219,7 +220,7 @@ def _embed(mol: Mol, count: int) -> tuple[str, ...]:
             f"RDKit finds no 3-D geometry for this molecule in 2 x {attempts(mol.GetNumAtoms())} attempts",
             "give a file with 3-D coordinates",
         )
-    return (f"3-D geometry made by {how}", *_open_stereo(mol))
+    return (f"3-D geometry made by {how}", *open_stereo(mol))
 
 
 def further_conformers(structure: Structure, count: int) -> list[Structure]:
@@ -255,10 +256,3 @@ def _further(structure: Structure, count: int) -> list[np.ndarray]:
             log.debug("no further conformers of %s: %s", structure.id, error)
             return []
     return [conformer.GetPositions() for conformer in mol.GetConformers() if conformer.GetId() > 0]
-
-
-def _open_stereo(mol: Mol) -> tuple[str, ...]:
-    from rdkit.Chem import FindPotentialStereo
-
-    found = [s for s in FindPotentialStereo(mol) if s.specified == s.specified.Unspecified]
-    return (f"{len(found)} stereo centers are not given; a geometry is of one isomer",) if found else ()

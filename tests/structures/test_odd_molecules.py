@@ -1,0 +1,75 @@
+"""Molecules that RDKit reads or draws only half: more bonds than force fields know, stereo that is none."""
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from andersonn.errors import InputError
+from andersonn.structures.readers import from_smiles
+from andersonn.structures.readers.molecules.open_stereo import open_stereo
+
+
+@pytest.mark.parametrize(
+    ("smiles", "angles"),
+    [("FS(F)(F)(F)(F)F", {90, 180}), ("F[P-](F)(F)(F)(F)F", {90, 180}), ("F[Xe]F", {180}), ("F[Xe](F)(F)F", {90, 180})],
+)
+def test_six_neighbors_and_noble_gases_get_their_ideal_shape(smiles, angles):
+    made = from_smiles(smiles)
+    (center,) = np.flatnonzero(np.bincount(made.bonds.ravel()) > 1)
+    arms = np.delete(made.xyz, center, axis=0) - made.xyz[center]
+    length = np.linalg.norm(arms, axis=1)
+    assert np.ptp(length) < 1e-6
+    assert 1.4 < length[0] < 2.2
+    cosines = np.clip(arms @ arms.T / length[0] ** 2, -1.0, 1.0)[np.triu_indices(len(arms), 1)]
+    assert set(np.rint(np.degrees(np.arccos(cosines))).astype(int).tolist()) == angles
+    assert any("by rule" in note for note in made.notes)
+
+
+def test_usual_molecules_are_relaxed_as_before():
+    assert not any(
+        "by rule" in note for smiles in ("CCO", "FP(F)(F)(F)F", "CS(=O)(=O)C") for note in from_smiles(smiles).notes
+    )
+
+
+@pytest.mark.parametrize("smiles", ["FCl(F)F", "FBr(F)(F)(F)F"])
+def test_a_molecule_that_rdkit_does_not_read_is_not_called_impossible(smiles):
+    with pytest.raises(InputError) as raised:
+        from_smiles(smiles)
+    assert raised.value.kind == "bad_valence"
+    assert "impossible" not in raised.value.message
+    assert "coordinates" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    [
+        "C1C2CC3CC1CC(C2)C3",
+        "P12P3P1P23",
+        "FS(F)(F)(F)(F)F",
+        "N=C=O",
+        "CN=[N+]=[N-]",
+        "C1CN2CCN1CC2",
+        "CC=C=CC",
+        "CC(N)C(=O)O",
+        "CC1(C)C2CCC1(C)C(=O)C2",
+        "C/C=C/C",
+    ],
+)
+def test_no_stereo_is_open_where_one_molecule_can_be_meant(smiles):
+    """Up to its mirror image, which has the same size of every vector."""
+    assert open_stereo(Chem.AddHs(Chem.MolFromSmiles(smiles))) == ()
+
+
+@pytest.mark.parametrize(
+    ("smiles", "told"),
+    [
+        ("CC=CC", "1 double bond is not given"),
+        ("CC1CCC(C)CC1", "2 stereo centers are not given"),
+        ("OC(C(O)C(=O)O)C(=O)O", "2 stereo centers are not given"),
+        ("CC(O)C=CC", "1 stereo center and 1 double bond are not given"),
+        ("OCC1OC(O)C(O)C(O)C1O", "5 stereo centers are not given"),
+    ],
+)
+def test_open_stereo_is_told(smiles, told):
+    (note,) = open_stereo(Chem.AddHs(Chem.MolFromSmiles(smiles)))
+    assert note.startswith(told)
