@@ -69,6 +69,7 @@ def _candidates(Z: np.ndarray, xyz: np.ndarray, slack: float) -> list[np.ndarray
         return [-np.eye(3)]
     other = min(second, key=lambda k: len(shell[k]))
     frame, found = _frame(xyz[first], xyz[other]), []
+    assert frame is not None  # as they are not in line
     for a in shell[first]:
         for b in shell[other]:
             if abs(xyz[a] @ xyz[b] - xyz[first] @ xyz[other]) > 4.0 * slack * max(length[first], length[other]):
@@ -83,7 +84,7 @@ def _frame(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     along = a / np.linalg.norm(a)
     across = b - (b @ along) * along
     size = np.linalg.norm(across)
-    if size < NOT_IN_LINE * np.linalg.norm(b):
+    if size < 0.5 * NOT_IN_LINE * np.linalg.norm(b):
         return None
     across = across / size
     return np.stack([along, across, np.cross(along, across)], axis=1)

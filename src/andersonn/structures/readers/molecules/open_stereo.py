@@ -23,7 +23,7 @@ def open_stereo(mol: Mol) -> tuple[str, ...]:
     from rdkit.Chem.rdMolDescriptors import CalcNumBridgeheadAtoms
 
     heads: list[int] = []
-    CalcNumBridgeheadAtoms(mol, heads)
+    CalcNumBridgeheadAtoms(mol, heads)  # type: ignore[arg-type]  # RDKit's stubs name another class
     found = [
         each.type
         for each in FindPotentialStereo(Mol(mol))
