@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import andersonn as an
+from andersonn.constructing import candidates, run
 from andersonn.constructing.own_networks import passes_within
 from andersonn.constructing.run import CONSTRUCTION, TABLE, construct
 from andersonn.constructing.understanding import understand
@@ -130,6 +132,43 @@ def test_fine_tune_starts_from_one_scientist(made):
     assert tuned.bundle.provenance["started_from"]["task"] == "polarity"
     with pytest.raises(UsageError, match="constructed itself"):
         an.construct(molecules(60), "solubility", budget=0, split="random", start=made.folder)
+
+
+def no_last_layer_is_any_good(monkeypatch):
+    def poor(material, seed):
+        for each in candidates.last_layers(material, seed):
+            yield replace(each, validation=each.validation | {"rmse": 1e9, "log_loss": 1e9})
+
+    monkeypatch.setattr(run, "last_layers", poor)
+
+
+def test_a_forest_that_is_better_is_what_the_folder_holds(tmp_path, monkeypatch):
+    no_last_layer_is_any_good(monkeypatch)
+    understood = understand(molecules(120), "solubility", split="random")
+    made = construct(understood, tmp_path / "model", budget_s=0.0)
+    content = made.content
+    assert next(each["name"] for each in content["candidates"] if each["chosen"]) == "random forest"
+    assert "No network was better in validation than random forest" in made.as_text()
+    assert content["test"]["rmse"] == pytest.approx(content["test"]["beside"]["random forest"]["rmse"], rel=0.05)
+    assert [point["n"] for point in content["learning_curve"]][-1] == 108
+    scientist = an.Scientist.load(made.folder)
+    (answer,) = scientist.predict(["CCCCCO"])
+    low, high = answer.interval90
+    assert low <= answer.value <= high
+    assert answer.value == pytest.approx(10 - 0.8 * 5 + 1.5, abs=1.5)
+    table, _ = an.Scientist.load(made.folder).explain(["CCCCCO", "CCCN"])
+    assert np.abs(table.values).max() > 0
+    found = evaluate(scientist, an.Records.read(made.folder / TABLE, (scientist.task.quantity,)), baselines=False)
+    assert found["mae"] == pytest.approx(content["test"]["mae"], rel=1e-3)
+
+
+def test_a_forest_of_labels(tmp_path, monkeypatch):
+    no_last_layer_is_any_good(monkeypatch)
+    rows = [{"SMILES": row["SMILES"], "kind": "short" if len(row["SMILES"]) < 9 else "long"} for row in molecules(120)]
+    made = construct(understand(rows, "kind", split="random"), tmp_path / "model", budget_s=0.0)
+    assert made.content["test"]["accuracy"] > 0.7
+    short, long = an.Scientist.load(made.folder).predict(["CCO", "CCCCCCCCCCCCO"])
+    assert (short.label, long.label) == ("short", "long")
 
 
 def test_crystals(tmp_path):

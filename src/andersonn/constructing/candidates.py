@@ -23,8 +23,6 @@ BINS = 240
 """Masses of a predictive distribution."""
 FOR_COMPARISON = 300
 """Structures on which the covariance of parts is fitted that are there to show what each part gives."""
-TREES, FEW_TREES = 100, 40
-"""Of the forest that learns from all structures, and of those that leave a fold out."""
 WORDS = {
     "states": "what the shipped network sees",
     "numbers": "descriptors of the whole",
@@ -44,7 +42,7 @@ class Candidate:
         measured_on: how many these are.
         cpu_seconds: that it took.
         baseline: whether it is there for comparison.
-        fitted: of a last layer, what was fitted.
+        fitted: of a last layer and of a forest, what was fitted.
         answer: of a baseline, fitted to all training and validation structures: its answers to features, numbers ``[n]`` or
             probabilities ``[n, C]``.
         note: what else there is to say.
@@ -149,26 +147,24 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def baselines(material: Material, seed: int) -> Iterator[Candidate]:
-    """The simple ways: always the mean or the shares of the classes, a linear model, and a random forest, all on descriptors."""
+def baselines(material: Material) -> Iterator[Candidate]:
+    """The simplest ways: always the mean or the shares of the classes, and a linear model on descriptors."""
     labels = material.task.answer == "label"
     usual = "the shares of the classes" if labels else "the mean"
     linear = "logistic regression" if labels else "ridge regression"
-    yield _baseline(material, "majority" if labels else "mean", f"always {usual}", lambda _: _Usual(labels))
-    yield _baseline(material, linear, f"{linear} on descriptors of the whole", lambda _: _linear(labels))
-    of_forest = "random forest on descriptors of the whole"
-    yield _baseline(material, "random forest", of_forest, lambda trees: _forest(labels, trees, seed))
+    yield _baseline(material, "majority" if labels else "mean", f"always {usual}", lambda: _Usual(labels))
+    yield _baseline(material, linear, f"{linear} on descriptors of the whole", lambda: _linear(labels))
 
 
-def _baseline(material: Material, name: str, what: str, make: Callable[[int], Any]) -> Candidate:
+def _baseline(material: Material, name: str, what: str, make: Callable[[], Any]) -> Candidate:
     began = time.process_time()
     task, features = material.task, material.of_fitted
     labels = task.answer == "label"
     x, values = _inputs(features), material.values
     y = task.class_of(values) if labels else values
 
-    def fitted(rows: np.ndarray, trees: int) -> Callable[[np.ndarray], np.ndarray]:
-        model = make(trees).fit(x[rows], y[rows])
+    def fitted(rows: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        model = make().fit(x[rows], y[rows])
         if not labels:
             return lambda inputs: np.asarray(model.predict(inputs))
 
@@ -182,9 +178,9 @@ def _baseline(material: Material, name: str, what: str, make: Callable[[int], An
     found = np.zeros((len(y), len(task.classes))) if labels else np.zeros(len(y))
     halves = material.folds // 2  # five folds: a baseline costs less so, and loses little
     for outside, inside in walk(halves):
-        found[inside] = fitted(outside, FEW_TREES)(x[inside])
+        found[inside] = fitted(outside)(x[inside])
     errors = label_errors(y, found, task.classes) if labels else number_errors(values, found)
-    whole = fitted(np.arange(len(y)), TREES)
+    whole = fitted(np.arange(len(y)))
     return Candidate(
         name=name,
         what=what,
@@ -209,13 +205,6 @@ def _linear(labels: bool) -> Any:
 
     model = LogisticRegression(C=0.05, max_iter=500) if labels else RidgeCV(alphas=(1.0, 3.0, 10.0, 30.0, 100.0, 300.0))
     return make_pipeline(StandardScaler(), model)
-
-
-def _forest(labels: bool, trees: int, seed: int) -> Any:
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-
-    kind = RandomForestClassifier if labels else RandomForestRegressor
-    return kind(trees, max_features="sqrt" if labels else 0.33, random_state=seed, n_jobs=1)
 
 
 class _Usual:

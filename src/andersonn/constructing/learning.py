@@ -21,11 +21,11 @@ SLOWEST = 1500
 
 
 def learning_curve(material: Material, chosen: Candidate, seed: int) -> list[dict[str, float]]:
-    """Errors of the chosen last layer with shares of the structures, ``n, error, spread``, each without folds; with all last.
+    """Errors of the chosen last layer, or of a forest, with shares of the structures, ``n, error, spread``, each without folds; with all last.
 
     Args:
         material: images and labels.
-        chosen: the last layer.
+        chosen: the last layer, or the forest.
         seed: of the draws.
     """
     random, n = np.random.default_rng(seed), len(material.fitted)
@@ -34,7 +34,10 @@ def learning_curve(material: Material, chosen: Candidate, seed: int) -> list[dic
         size = min(int(share * n), SLOWEST)
         if size < FEWEST or (found and size <= found[-1]["n"]):
             continue
-        errors = [_error_of(material, chosen, random.permutation(n)[:size]) for _ in range(DRAWS)]
+        draws = [random.permutation(n)[:size] for _ in range(DRAWS)]
+        errors = [
+            chosen.extra["error_of"](rows) if chosen.baseline else _error_of(material, chosen, rows) for rows in draws
+        ]
         found.append({"n": size, "error": float(np.mean(errors)), "spread": float(np.std(errors))})
     return [*found, {"n": n, "error": chosen.score, "spread": 0.0}]
 

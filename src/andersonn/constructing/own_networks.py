@@ -118,7 +118,7 @@ def _config(material: Material, passes: int, seed: int) -> TrainConfig:
 
 def _alone(material: Material, bundle: ModelBundle, outputs: Outputs, passes: int, cpu: float) -> Candidate:
     """The network by itself, on the validation side."""
-    rest = _validation_rows(material)
+    rest = validation_rows(material)
     scores, quantiles, values = outputs.scores[rest], outputs.quantiles[rest], material.values[rest]
     made = np.zeros(len(rest), dtype=bool)
     if material.task.answer == "label":
@@ -134,7 +134,7 @@ def _alone(material: Material, bundle: ModelBundle, outputs: Outputs, passes: in
 NOTE = "measured on the validation side alone"
 
 
-def _validation_rows(material: Material) -> np.ndarray:
+def validation_rows(material: Material) -> np.ndarray:
     """Positions of the validation side among the fitted structures."""
     return np.arange(len(material.dataset.sides["train"]), len(material.fitted))
 
@@ -157,7 +157,7 @@ def _under_last_layer(
 ) -> tuple[Candidate, dict[str, Any]]:
     """A last layer on both networks, and what its rival has on the validation side."""
     began = time.process_time()
-    rest, targets = _validation_rows(material), Targets.of(material)
+    rest, targets = validation_rows(material), Targets.of(material)
     parts = tuple(dict.fromkeys(("states", *last_layer.extra["parts"])))
     errors, rival = (
         errors_of_answers(_fitted(each, targets, of, _apart(each), seed).mean, targets, each, rest)

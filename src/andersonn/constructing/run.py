@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 from andersonn.constructing.candidates import Candidate, baselines, last_layers
 from andersonn.constructing.content import content_of
 from andersonn.constructing.finishing import Finished, finished
+from andersonn.constructing.forest import forest
 from andersonn.constructing.learning import at_twice, learning_curve
 from andersonn.constructing.material import Material, Start, material_for, starts_for, task_of, with_sides
 from andersonn.constructing.measures import score_of
-from andersonn.constructing.own_networks import FEWEST, Adapted, adapt, passes_within
+from andersonn.constructing.own_networks import FEWEST, Adapted, adapt, passes_within, validation_rows
 from andersonn.constructing.report import verdict, write_report
 from andersonn.constructing.understanding import Understanding
 from andersonn.data.records import Records
@@ -114,7 +115,8 @@ def construct(
         tried = _tried(understood, out, budget_s, seed, resume, progress, began, start)
         progress.start("calibration and test", 1)
         done = _finished(tried, understood, seed)
-        curve = learning_curve(tried.shipped, _last_layer(tried), seed)
+        known = tried.chosen if tried.chosen.baseline else _last_layer(tried)
+        curve = learning_curve(tried.shipped, known, seed)
         progress.finish()
         spent = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - cpu}
         content = content_of(understood, tried.material, tried.candidates, tried.chosen, done, curve, at_twice(curve))
@@ -152,20 +154,22 @@ def _tried(
     """All candidates, and the best of them."""
     starts = starts_for(understood) if start is None else [start]
     material, candidates = _last_layers(understood, starts, budget_s, seed, progress, began)
-    best = min(candidates, key=lambda each: each.score)
+    layer = min(candidates, key=lambda each: each.score)
     progress.start("baselines", 3)
-    simple = []
-    for k, baseline in enumerate(baselines(material, seed), start=1):
+    simple: list[Candidate] = []
+    for baseline in baselines(material):
         simple.append(baseline)
-        progress.update(k)
+        progress.update(len(simple))
+    simple.append(grown := forest(material, seed))
     progress.finish()
+    best = min(layer, grown, key=lambda each: each.score)
     left, adapted = budget_s - (time.monotonic() - began), None
     if len(material.dataset.sides["train"]) >= FEWEST and (passes := passes_within(material, LEFT * left)):
         progress.say(f"the {material.start.task.name} network is trained further: {passes} passes")
-        adapted = adapt(understood, material, best, out / NETWORK, passes, seed, resume, progress)
+        adapted = adapt(understood, material, layer, out / NETWORK, passes, seed, resume, progress)
     if adapted is None:
         return _Tried(material, material, [*candidates, *simple], best, None)
-    rival = score_of(adapted.rival)
+    rival = score_of(adapted.rival) if best is layer else grown.extra["among"](validation_rows(material))
     tried = [*candidates, adapted.under_last_layer, adapted.alone, *simple]
     found = min(adapted.under_last_layer, adapted.alone, key=lambda each: each.score)
     if found.score < rival:
@@ -200,7 +204,9 @@ def _last_layers(
 def _last_layer(tried: _Tried) -> Candidate:
     """The best last layer on the shipped network alone: of it alone is known what it answers without each fold."""
     layers = (
-        each for each in tried.candidates if each.fitted is not None and each.measured_on == len(tried.shipped.fitted)
+        each
+        for each in tried.candidates
+        if each.fitted is not None and each.measured_on == len(tried.shipped.fitted) and not each.baseline
     )
     return min(layers, key=lambda each: each.score)
 

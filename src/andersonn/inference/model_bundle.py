@@ -164,6 +164,8 @@ class ModelBundle:
         _require_size(config.model, _members(card), weights)
         network = _network(card, config, chosen, weights)
         network.load_state_dict(weights)
+        if isinstance(network, KernelNetwork):
+            network.check()
         of_number = network.layer.of_number if isinstance(network, KernelNetwork) else None
         if of_number or (of_number is None and config.model.answer == "distribution"):
             calibration: Calibration | DistributionCalibration = DistributionCalibration.from_dict(

@@ -10,15 +10,9 @@ Machine Learning*, 2006; Ralaivola et al., *Neural Networks* 18, 1093, 2005, for
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from andersonn.models.batch import ImageBatch
-from andersonn.models.config import ModelConfig
-from andersonn.models.ensemble import worst_of
-from andersonn.models.network import EquilibriumNetwork, Output
 
 PARTS = ("states", "numbers", "fragments", "contributions")
 """Names of the parts of the covariance."""
@@ -32,7 +26,6 @@ SHARPNESS = 3.0
 """Of the scores of classes, before they are calibrated."""
 MOST_COUNTED = 255
 """Of one fragment."""
-MOST_CLASSES = 1000
 LEAST_SPREAD = 1e-3
 """Of an answer, in units of the spread of the training labels."""
 
@@ -99,6 +92,8 @@ class KernelLayer(nn.Module):
         edges: of the masses that are given of a number, in units of the spread of the labels from their mean, ``[E]``; empty for
             classes.
     """
+
+    kind = "kernel"
 
     def __init__(self, parts: tuple[str, ...], shapes: Mapping[str, tuple[int, ...]]) -> None:
         super().__init__()
@@ -208,95 +203,3 @@ def log_masses(mean: Tensor, variance: Tensor, edges: Tensor) -> Tensor:
     right = torch.cat([1.0 - above[:, :1], -above.diff(dim=1)], dim=1)  # exact where the left one cancels
     masses = torch.where(z < 0.0, left, right)
     return (masses.clamp(min=0.0) + 1e-12).log().to(mean.dtype)
-
-
-class KernelNetwork(EquilibriumNetwork):
-    """A trained network whose own head is replaced by a :class:`KernelLayer`.
-
-    Args:
-        config: options of the network.
-        n_classes: of its own head, which stays but is not used.
-        layer: the last layer.
-        n_descriptors: how many channels of the whole, the last, are descriptors.
-        n_fragments: how many of these, the last, are counts.
-        adapted: a second network that was trained further on the table; the states are then those of both, the first ones first.
-    """
-
-    def __init__(
-        self,
-        config: ModelConfig,
-        n_classes: int,
-        layer: KernelLayer,
-        n_descriptors: int,
-        n_fragments: int,
-        adapted: EquilibriumNetwork | None = None,
-    ) -> None:
-        super().__init__(config, n_classes)
-        self.n_classes, self.layer, self.adapted = n_classes, layer, adapted
-        self.n_descriptors, self.n_fragments = n_descriptors, n_fragments
-
-    def described(self) -> dict[str, Any]:
-        """What a model card says of the last layer, so that :meth:`of_description` can make the network."""
-        content = {
-            "kind": "kernel",
-            "parts": list(self.layer.parts),
-            "shapes": self.layer.shapes(),
-            "classes_of_own_head": self.n_classes,
-            "descriptors": self.n_descriptors,
-            "fragments": self.n_fragments,
-        }
-        if self.adapted is not None:
-            options = self.adapted.config
-            content["adapted"] = {"answer": options.answer, "bins": options.bins, "scores": self.adapted.n_scores}
-        return content
-
-    @classmethod
-    def of_description(cls, config: ModelConfig, described: Any, weights: Mapping[str, Tensor]) -> KernelNetwork:
-        """The network that :meth:`described` tells of, its weights still to be read.
-
-        Args:
-            config: options of the network.
-            described: from a model card, perhaps damaged.
-            weights: that will be read, by their names.
-
-        Raises:
-            ValueError, TypeError, KeyError: the description is none, or does not fit the weights.
-        """
-        if not isinstance(described, dict) or described.get("kind") != "kernel":
-            raise ValueError("its last layer is of an unknown kind")
-        parts = tuple(described["parts"])
-        if not parts or set(parts) - set(PARTS) or ("contributions" in parts and "fragments" not in parts):
-            raise ValueError(f"its last layer has the parts {parts!r}, not some of {', '.join(PARTS)}")
-        shapes = {str(name): tuple(int(k) for k in shape) for name, shape in described["shapes"].items()}
-        stored = {
-            name.removeprefix("layer."): tuple(v.shape) for name, v in weights.items() if name.startswith("layer.")
-        }
-        if shapes != stored:
-            raise ValueError("the shapes of its last layer are not those of the weights")
-        counts = [int(described[name]) for name in ("classes_of_own_head", "descriptors", "fragments")]
-        if not (1 <= counts[0] <= MOST_CLASSES and 0 <= counts[2] <= counts[1]):
-            raise ValueError(f"its last layer has impossible counts {counts}")
-        adapted = None
-        if "adapted" in described:
-            options = config.model_copy(update={name: described["adapted"][name] for name in ("answer", "bins")})
-            scores = int(described["adapted"]["scores"])
-            if not (options.answer in ("classes", "distribution") and 1 <= scores <= MOST_CLASSES):
-                raise ValueError("its adapted network has impossible options")
-            adapted = EquilibriumNetwork(options, scores)
-        return cls(config, counts[0], KernelLayer(parts, shapes), counts[1], counts[2], adapted)
-
-    def forward(self, batch: ImageBatch, keys: Any = None) -> Output:
-        """Scores of a batch of B images ``[B, E]`` or ``[B, C]``, the states, and quantiles that nothing reads."""
-        output = super().forward(batch, keys)
-        states, solution = output.states, output.solution
-        if self.adapted is not None:
-            other = self.adapted(batch, keys)
-            states = torch.cat([states, other.states], dim=1)
-            solution = worst_of([solution, other.solution])
-        descriptors = states[:, :0]
-        if self.n_descriptors:
-            assert batch.of_whole is not None  # by the recipe of the images
-            descriptors = batch.of_whole[:, -self.n_descriptors :].to(states.dtype)
-        scores = self.layer(states, descriptors, self.n_fragments)
-        quantiles = scores.new_zeros(len(scores), 0 if self.layer.of_number else 3)
-        return Output(scores, quantiles, states, solution)

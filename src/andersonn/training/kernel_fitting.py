@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from andersonn.models.forest_layer import ForestLayer
 from andersonn.models.kernel_layer import KernelLayer, covariance
 from andersonn.training.likelihood import LEAST_NOISE, first_guess, tuned
 from andersonn.training.likeness import Likeness
@@ -35,7 +36,7 @@ class Fitted:
         parameters: logarithms of scales, of lengths, and of the noise, as :mod:`andersonn.training.likelihood` has them.
     """
 
-    layer: KernelLayer
+    layer: KernelLayer | ForestLayer
     mean: np.ndarray
     variance: np.ndarray
     parameters: Tensor
