@@ -1,6 +1,14 @@
 """Tables for people: warnings with their inputs, notes summed up, progress on a terminal alone."""
 
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
 from andersonn.cli.answers import Reading, shared_warnings, summed_notes
+from andersonn.cli.main import app
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_notes_are_summed_up():
@@ -55,3 +63,12 @@ class Bar:
 
     def stop(self):
         pass
+
+
+@pytest.mark.parametrize(("columns", "whole"), [(80, False), (140, True)])
+def test_classes_are_not_broken_in_a_narrow_terminal(columns, whole, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    printed = CliRunner().invoke(app, ["predict", "porosity", str(ROOT / "examples/frameworks")]).stdout
+    assert "supermicroporous  1.00" in printed
+    assert ("PLD / Å" in printed) == whole
+    assert ("a wider terminal" in printed) != whole

@@ -80,3 +80,23 @@ def test_the_shell_is_told_the_tasks(verb):
     asked = {"_ANDERSONN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     done = CliRunner().invoke(app, [], prog_name="andersonn", env={**os.environ, **asked})
     assert done.output.split() == ["conduction"]
+
+
+def test_a_switch_that_is_on_shows_the_word_that_turns_it_off_alone():
+    text = help_of("explain")
+    assert "--no-picture" in text
+    assert not re.search(r"--picture\b", text)
+    assert "--no-picture" in help_of("explain")  # nothing was changed for good
+    for words in verbs():
+        for option in re.findall(r"--no-(\w+)", help_of(*words)):
+            assert not re.search(rf"(?<!-no)--{option}\b", help_of(*words)), words
+
+
+def test_the_list_of_verbs_has_a_sentence_each_and_examples():
+    text = help_of()
+    assert text.index("predict ") < text.index("train ")
+    assert "andersonn predict polarity --smiles CCO" in text
+    rows = re.sub(r"\s*│\n│\s{11,}", " ", text.partition("─ Commands ─")[2])
+    told = re.findall(r"│ (\w+) +(.*?) *│", rows)
+    assert len(told) > 10
+    assert all(re.fullmatch(r"[^.]*(?:\(.*\))?\.", sentence) for _, sentence in told), told

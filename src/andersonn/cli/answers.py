@@ -22,6 +22,9 @@ NAMES = 4
 PATIENCE = 1.0
 """Seconds of work before progress is shown."""
 MOST_DIGITS = 8
+WIDE, FOLDED = 1000, 16
+"""Columns of a terminal that shows all; letters that long names may give way by."""
+NARROW = "a wider terminal, or --format json, also shows windows, channels and surface"
 NUMBER = re.compile(r"\d+")
 ROW = re.compile(r":\d+$")
 """Ends the name of a row of a table."""
@@ -43,10 +46,13 @@ def _show(found: list[Prediction | Failure], task: Task) -> None:
     good = [a for a in found if a.ok]
     console = Console()
     if good:
-        console.print(_table(good, task))
+        table, whole = _fitting(good, task, console)
+        console.print(table)
         for line in shared_warnings((short_name(a.input, a.id), a.warnings) for a in good):
             console.print(line, highlight=False, markup=False)
         console.print(visible(_footer(good[0], task)), style="dim", highlight=False, markup=False)
+        if not whole:
+            console.print(NARROW, style="dim", highlight=False, markup=False)
         sys.stdout.flush()  # what goes to stderr comes after the table, also where both end in one file
     for line in summed_notes(a.notes for a in good):
         print(line, file=sys.stderr)
@@ -55,7 +61,16 @@ def _show(found: list[Prediction | Failure], task: Task) -> None:
             print(f"{visible(a.input)}: {a.error['message']} ({a.error['hint']})", file=sys.stderr)
 
 
-def _table(good: list[Prediction], task: Task) -> Any:
+def _fitting(good: list[Prediction], task: Task, console: Any) -> tuple[Any, bool]:
+    """The table, and whether it has all columns: where the terminal is too narrow, what was measured of pores is left out."""
+    table = _table(good, task)
+    needed = console.measure(table, options=console.options.update(width=WIDE)).maximum
+    if not good[0].pores or needed <= console.width + FOLDED:
+        return table, True
+    return _table(good, task, pores=False), False
+
+
+def _table(good: list[Prediction], task: Task, pores: bool = True) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
@@ -63,11 +78,12 @@ def _table(good: list[Prediction], task: Task) -> Any:
     table = Table(box=None, header_style="bold", pad_edge=False)
     from andersonn.structures.pores.columns import IN_TABLES
 
-    more = IN_TABLES if good[0].pores else {}
+    more = IN_TABLES if good[0].pores and pores else {}
     of_class = ("class", "p") if task.has_class else ()
     of_estimate = (quantity, "90 % interval") if task.has_estimate else ()
+    whole = ("class", "p", "90 % interval", *more)  # these are not broken: names of files and formulas give way
     for title in ("input", "formula", *of_class, *of_estimate, *more):
-        table.add_column(title, justify="right" if title == "p" else "left", overflow="fold")
+        table.add_column(title, justify="right" if title == "p" else "left", overflow="fold", no_wrap=title in whole)
     digits = 2 if task.answer == "class" else digits_of(a.interval90[1] - a.interval90[0] for a in good)
     for a in good:
         doubted = " !" if a.warnings else ""

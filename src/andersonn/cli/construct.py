@@ -63,7 +63,7 @@ def construct(
         metavar="WAY|COLUMN",
         help="random, scaffold, group, or a column of train, validation and test; default scaffold or group.",
     ),
-    budget: str = typer.Option("10min", help="Time for the whole work, such as 90s, 10min or 2h."),
+    budget: str = typer.Option("10min", metavar="TIME", help="Time for the whole work, such as 90s, 10min or 2h."),
     seed: int = typer.Option(0, min=0, help="Another seed gives another split and other first weights."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what the table holds."),
     format: Shown = typer.Option(Shown.table, "--format", "-f", help="table for people, or json (one object a line)."),

@@ -56,7 +56,9 @@ def list_sources(format: Format = FORMAT) -> None:
 
 
 @app.command(
-    "info", cls=Verb, help="All that is known of a source. Needs no network.\n\nExample: andersonn data info qm9"
+    "info",
+    cls=Verb,
+    help="All that is known of a source.\n\nLicence, citation, size, checksum and cache. Needs no network.\n\nExample: andersonn data info qm9",
 )
 def info(name: str = typer.Argument(help="Source, such as qm9."), format: Format = FORMAT) -> None:
     """Prints the facts."""

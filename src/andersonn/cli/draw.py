@@ -10,6 +10,8 @@ from andersonn.cli.console import tell, write_out
 
 HELP = """Picture of a structure, its atom-bond network and its graph image, side by side.
 
+Molecules are drawn as skeletal formulas, frameworks as the cage around their largest cavity.
+
 Examples: andersonn draw NaCl.cif --out NaCl.png; andersonn draw caffeine.sdf --out caffeine.svg"""
 
 

@@ -23,7 +23,7 @@ from andersonn.cli.console import (
 from andersonn.cli.pores import CLASSES, CLEAN, CONVENTION, RADII, STRIP_GUESTS, Classes, Convention, question
 from andersonn.cli.task_list import LABELS
 
-HELP = f"""Test a model on labelled structures, beside the majority class and a random forest on composition. Of a model that answers with a number
+HELP = f"""Test a model on labeled structures, beside the majority class and a random forest on composition. Of a model that answers with a number
 alone, its errors, beside the mean and a random forest.
 
 DATA is a Parquet file of records, or a table (CSV, TSV, Excel) with a column of SMILES or of structure files and one of labels.
@@ -49,7 +49,7 @@ class Side(StrEnum):
 def evaluate(
     task: str = TASK,
     data: list[Path] = typer.Option(
-        ..., help="Table of labelled structures: Parquet, CSV, TSV or Excel; may be repeated."
+        ..., help="Table of labeled structures: Parquet, CSV, TSV or Excel; may be repeated."
     ),
     smiles_column: str | None = SMILES_COLUMN,
     path_column: str | None = PATH_COLUMN,
@@ -62,7 +62,7 @@ def evaluate(
     strip_guests: bool = STRIP_GUESTS,
     clean: bool = CLEAN,
     side: Side = typer.Option(Side.auto, help="Which side of the split."),
-    baselines: bool = typer.Option(True, help="Grow the random forest too."),
+    baselines: bool = typer.Option(True, help="Do without the random forest."),
     format: Format = FORMAT,
 ) -> None:
     """Prints the metrics."""

@@ -47,7 +47,7 @@ def explain(
     inputs: list[str] | None = typer.Argument(
         None, metavar="[INPUT]...", help="Files, folders, SMILES, or - for a list on stdin."
     ),
-    smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
+    smiles: list[str] | None = typer.Option(None, metavar="SMILES", help="A molecule; may be repeated."),
     model: Path | None = MODEL,
     geometry: Geometry | None = GEOMETRY,
     convention: Convention | None = CONVENTION,
@@ -56,7 +56,7 @@ def explain(
     strip_guests: bool = STRIP_GUESTS,
     clean: bool = CLEAN,
     out: Path = typer.Option(Path("explanations"), help="PNG, SVG or PDF file, or folder for a PNG of each input."),
-    picture: bool = typer.Option(True, "--picture/--no-picture", help="Whether to draw."),
+    picture: bool = typer.Option(True, "--picture/--no-picture", help="Draw nothing; numbers alone."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
     format: Format = FORMAT,
 ) -> None:

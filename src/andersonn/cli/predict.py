@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from andersonn.inference.prediction import Failure, Prediction
     from andersonn.structures.readers import Columns
 
-HELP = f"""Class, probabilities and estimate of each structure; of a model made for a number or for labels, that alone.
+HELP = f"""Ask about structures: class, probabilities and estimate of each. Models made for a number or for labels answer with that alone.
 
 INPUT is a structure file, also packed (.gz, .bz2, .xz), a folder of them, a table (.csv, .tsv, .xlsx, .parquet) with a column
 of SMILES or of files, SMILES, or - for stdin: any of these, one per line, or a table. Exit status 0 if all inputs
@@ -64,7 +64,7 @@ def predict(
     inputs: list[str] | None = typer.Argument(
         None, metavar="[INPUT]...", help="Files, folders, tables, SMILES, or - for a list or table on stdin."
     ),
-    smiles: list[str] | None = typer.Option(None, help="A molecule as SMILES; may be repeated."),
+    smiles: list[str] | None = typer.Option(None, metavar="SMILES", help="A molecule; may be repeated."),
     smiles_column: str | None = SMILES_COLUMN,
     path_column: str | None = PATH_COLUMN,
     model: Path | None = MODEL,

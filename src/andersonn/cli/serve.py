@@ -31,7 +31,7 @@ NEEDED = ("fastapi", "uvicorn", "python_multipart", "markdown_it")
 
 def serve(
     port: int = typer.Option(8000, min=0, max=65535, help="TCP port; 0 chooses a free one."),
-    host: str = typer.Option("127.0.0.1", help="Address to listen on; 0.0.0.0 for all."),
+    host: str = typer.Option("127.0.0.1", metavar="ADDRESS", help="Address to listen on; 0.0.0.0 for all."),
     model: list[Path] | None = typer.Option(
         None, help="Folder of a trained model, beside the others or in place of that of its task; may be repeated."
     ),
@@ -59,7 +59,7 @@ def serve(
         help="Others than this machine may construct scientists too, if they can reach the server.",
     ),
     allowed_host: list[str] | None = typer.Option(
-        None, help="Another host name to accept, such as that of a proxy; may be repeated."
+        None, metavar="NAME", help="Another host name to accept, such as that of a proxy; may be repeated."
     ),
 ) -> None:
     """Serves until interrupted."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -38,9 +39,11 @@ class Verb(TyperCommand):
             about, mark, examples = text.rpartition("\n\nExample")
             text = f"{about}\n\nTasks:\n{TASKS}{mark}{examples}" if mark else f"{text}\n\nTasks:\n{TASKS}"
         self.help = filled(reflowed(text))
-        for param in self.get_params(ctx):
+        params = self.get_params(ctx)
+        for param in params:
             _show_type_in_words(param)
-        super().format_help(ctx, formatter)
+        with _only_what_changes_something(params):
+            super().format_help(ctx, formatter)
         self.help = written
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -60,6 +63,8 @@ class Verbs(TyperGroup):
         self.help = filled(reflowed(self.help or ""))
         for param in self.get_params(ctx):
             _show_type_in_words(param)
+        for command in self.commands.values():
+            command.short_help = command.short_help or _first_sentence(command.help or "")
         super().format_help(ctx, formatter)
 
 
@@ -88,6 +93,24 @@ def _lines_of(paragraph: str) -> Iterator[str]:
     yield " ".join(before.split()) + colon.strip()
     if colon:
         yield from listed.split("\n")
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=\.)\s", " ".join(text.partition("\n\n")[0].split()), maxsplit=1)[0]
+
+
+@contextmanager
+def _only_what_changes_something(params: list[Any]) -> Iterator[None]:
+    """Shows of a switch that is on by default the word that turns it off alone."""
+    on = [param for param in params if getattr(param, "secondary_opts", None) and param.default is True]
+    shown = [(param, param.opts, param.secondary_opts, param.show_default) for param in on]
+    for param in on:
+        param.opts, param.secondary_opts, param.show_default = param.secondary_opts, [], False
+    try:
+        yield
+    finally:
+        for param, first, second, default in shown:
+            param.opts, param.secondary_opts, param.show_default = first, second, default
 
 
 def _show_type_in_words(param: Any) -> None:

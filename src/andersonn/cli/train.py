@@ -23,7 +23,7 @@ from andersonn.cli.console import (
 from andersonn.cli.task_list import LABELS
 from andersonn.errors import UsageError
 
-HELP = f"""Train a model on labelled structures.
+HELP = f"""Train a model on labeled structures.
 
 DATA is a Parquet file with columns id, group, atomic_numbers, positions, cell and the label, in which smiles may stand in
 for the atoms of molecules, or a table (CSV, TSV, Excel) with a column of SMILES or of structure files and one of labels; id
@@ -61,7 +61,7 @@ def train(
     task: str = TASK,
     overrides: list[str] | None = typer.Argument(None, metavar="[KEY=VALUE]...", help="Options."),
     data: list[Path] = typer.Option(
-        ..., help="Table of labelled structures: Parquet, CSV, TSV or Excel; may be repeated."
+        ..., help="Table of labeled structures: Parquet, CSV, TSV or Excel; may be repeated."
     ),
     out: Path = typer.Option(..., help="Folder for the model; made if needed."),
     smiles_column: str | None = SMILES_COLUMN,

@@ -37,25 +37,27 @@ class Program(Verbs):
 
 
 ABOUT = "Artificial life and materials scientists on equilibrium networks, solved by Anderson extrapolation."
+EXAMPLES = """Examples: andersonn predict polarity --smiles CCO; andersonn predict conduction structures/;
+andersonn explain porosity mof-5.cif --out mof-5.png; andersonn serve"""
 app = typer.Typer(
     cls=Program,
-    help=f"{ABOUT}\n\nTasks:\n{TASKS}",
+    help=f"{ABOUT}\n\nTasks:\n{TASKS}\n\n{EXAMPLES}",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo", cls=Verb, help=demo.HELP)(demo.demo)
-app.command("train", cls=Verb, help=train.HELP)(train.train)
-app.command("construct", cls=Verb, help=construct.HELP)(construct.construct)
 app.command("predict", cls=Verb, help=predict.HELP)(predict.predict)
-app.command("evaluate", cls=Verb, help=evaluate.HELP)(evaluate.evaluate)
-app.command("screen", cls=Verb, help=screen.HELP)(screen.screen)
 app.command("explain", cls=Verb, help=explain.HELP)(explain.explain)
 app.command("draw", cls=Verb, help=draw.HELP)(draw.draw)
+app.command("screen", cls=Verb, help=screen.HELP)(screen.screen)
+app.command("construct", cls=Verb, help=construct.HELP)(construct.construct)
+app.command("train", cls=Verb, help=train.HELP)(train.train)
+app.command("evaluate", cls=Verb, help=evaluate.HELP)(evaluate.evaluate)
 app.command("card", cls=Verb, help=card.HELP)(card.card)
-app.command("doctor", cls=Verb, help=doctor.HELP)(doctor.doctor)
 app.command("serve", cls=Verb, help=serve.HELP)(serve.serve)
+app.command("doctor", cls=Verb, help=doctor.HELP)(doctor.doctor)
+app.command("demo", cls=Verb, help=demo.HELP)(demo.demo)
 app.add_typer(measure.app, name="measure")
 app.add_typer(label.app, name="label")
 app.add_typer(data.app, name="data")

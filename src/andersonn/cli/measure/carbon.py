@@ -24,10 +24,14 @@ def carbon(
     watts: float | None = typer.Option(
         None, help="Assumed power of the machine, if the run's energy was not measured."
     ),
-    saving: str | None = typer.Option(None, help="Fraction saved; default: from the report."),
-    fleet: str | None = typer.Option(None, help="Energy of all data centers, TWh a year."),
-    share: str | None = typer.Option(None, help="Fraction of that energy spent on fixed-point iteration."),
-    intensity: str | None = typer.Option(None, help="Carbon intensity of the grid, g CO2 per kWh."),
+    saving: str | None = typer.Option(None, metavar="X|LOW,MID,HIGH", help="Fraction saved; default: from the report."),
+    fleet: str | None = typer.Option(None, metavar="X|LOW,MID,HIGH", help="Energy of all data centers, TWh a year."),
+    share: str | None = typer.Option(
+        None, metavar="X|LOW,MID,HIGH", help="Fraction of that energy spent on fixed-point iteration."
+    ),
+    intensity: str | None = typer.Option(
+        None, metavar="X|LOW,MID,HIGH", help="Carbon intensity of the grid, g CO2 per kWh."
+    ),
     format: Format = FORMAT,
     out: Path | None = OUT,
 ) -> None:

@@ -31,9 +31,11 @@ def inference(
     data: list[Path] = typer.Option(..., help="Parquet file of structures; may be repeated."),
     model: Path | None = typer.Option(None, help="Folder of a trained model; default: the shipped weights."),
     limit: int | None = typer.Option(None, min=1, help="Only so many structures, drawn by --seed."),
-    side: str = typer.Option("all", help="all, or train, validation or test: sides of the model's own split."),
+    side: str = typer.Option(
+        "all", metavar="SIDE", help="all, or train, validation or test: sides of the model's own split."
+    ),
     rtol: float | None = typer.Option(None, help="Relative residual to reach; default the model's own."),
-    compact: bool = typer.Option(True, help="Structures that have converged leave the batch, with every solver."),
+    compact: bool = typer.Option(True, help="Converged structures stay in the batch, with every solver."),
     repeats: int = typer.Option(5, min=1, help="Timed rounds."),
     seed: int = typer.Option(0, min=0, help="Seed of the random selection."),
     device: str = DEVICE,
