@@ -9,7 +9,8 @@ FOLDER holds esol.csv, freesolv.csv and lipophilicity.csv of MoleculeNet: SMILES
 a size is the number of molecules for training and validation together, drawn from the training side of the same split, a tenth of
 them for validation; 0 is the whole split. All methods get the same file with the column ``split``, one thread and one core. Seconds
 are of the processor, of a process that starts with the file and ends with answers to the test side; ours starts without
-images kept from before, but with the code that was compiled at the first use on the machine. chemprop is its authors' code from PyPI in an environment of its own, trained by its command line with its own
+images kept from before, but with the code that was compiled at the first use on the machine. chemprop is its authors' code from PyPI
+in an environment of its own, trained by its command line with its own
 defaults (D-MPNN, 50 epochs, the epoch that is best on validation). The forest learns from training and validation together.
 
 Runs end up in OUT.jsonl, one line each; those that are there are not repeated. --show prints the tables as Markdown.

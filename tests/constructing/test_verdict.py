@@ -66,6 +66,8 @@ def test_intervals(covered, words):
 
 def test_hardly_better_than_the_mean():
     assert "An R² of 0.040 means that this is hardly better" in verdict(numbers(r2=0.04))
+    assert "An R² of -0.500 means that this is worse than to answer the mean" in verdict(numbers(r2=-0.5))
+    assert "An R² of -87,313 means that this is worse" in verdict(numbers(r2=-87313.2))
     assert "hardly" not in verdict(numbers(r2=0.4))
 
 
@@ -103,4 +105,6 @@ def test_nothing_was_measured():
 def test_few_rows_say_little_of_intervals():
     said = verdict(numbers(n=4, coverage90=0.75))
     assert "4 rows are too few to tell" in said
+    assert "on 1 test row that" in verdict(numbers(n=1))
+    assert "1 row is too few to tell" in verdict(numbers(n=1, coverage90=0.0))
     assert "as they should" not in said

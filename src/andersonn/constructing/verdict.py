@@ -120,9 +120,11 @@ def _quality(content: dict[str, Any]) -> str:
             if test.get(key) is not None
         ]
         rest = f" ({', '.join(more)})" if more else ""
-        said = f"{name} estimates {target} with a typical error (RMSE) of {with_unit(test['rmse'], content)}{rest} on {test['n']:,} test rows {apart}."
+        said = f"{name} estimates {target} with a typical error (RMSE) of {with_unit(test['rmse'], content)}{rest} on {_test_rows(test['n'])} {apart}."
         if (test.get("r2") is not None) and test["r2"] <= HARDLY:
-            said += f" An R² of {three(test['r2'])} means that this is hardly better than to answer the mean every time: do not rely on it."
+            compared = "worse than" if test["r2"] < 0 else "hardly better than"
+            r2 = three(test["r2"]) if test["r2"] > -10 else short(test["r2"])
+            said += f" An R² of {r2} means that this is {compared} to answer the mean every time: do not rely on it."
         return said
     more = [
         f"{label} {three(test[key])}"
@@ -130,7 +132,11 @@ def _quality(content: dict[str, Any]) -> str:
         if test.get(key) is not None
     ]
     rest = f" ({', '.join(more)})" if more else ""
-    return f"{name} is right about {target} for {percent(test['accuracy'])}{rest} of {test['n']:,} test rows {apart}."
+    return f"{name} is right about {target} for {percent(test['accuracy'])}{rest} of {_test_rows(test['n'])} {apart}."
+
+
+def _test_rows(n: int) -> str:
+    return "1 test row" if n == 1 else f"{n:,} test rows"
 
 
 def how_split(by: str) -> str:
@@ -184,7 +190,8 @@ def _calibration(content: dict[str, Any]) -> str:
         margin = max(0.03, 2 * (0.09 / test["n"]) ** 0.5)
         said = f"Its 90 % intervals contain {percent(covered)} of the true values"
         if test["n"] < FEW:
-            return f"{said}; {test['n']} rows are too few to tell whether they keep what they promise."
+            few = "1 row is" if test["n"] == 1 else f"{test['n']} rows are"
+            return f"{said}; {few} too few to tell whether they keep what they promise."
         if covered < 0.9 - margin:
             return f"{said}: they are too narrow."
         return f"{said}: they are wider than need be." if covered > 0.9 + margin else f"{said}, as they should."
