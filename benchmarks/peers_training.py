@@ -58,7 +58,7 @@ class Contender:
 
     Attributes:
         runner: program in benchmarks/peers/.
-        packages: what its environment holds; none: this one.
+        packages: what its environment holds, as arguments of one ``pip install`` after the other; none: this one.
         model: of the runner's models.
         scheduled: whether its rates depend on how long it will be trained.
     """
@@ -70,7 +70,13 @@ class Contender:
 
 
 FILES = {"polarity": ("molecules_qm9.parquet",), "conduction": ("crystals_mp2018.parquet",)}
-SCHNETPACK = ("torch==2.13.0", "schnetpack==2.1.1")
+SCHNETPACK = (
+    "torch==2.13.0",
+    "ase h5py pyyaml hydra-core pytorch-lightning torchmetrics hydra-colorlog rich fasteners dirsync torch-ema matscipy tensorboard "
+    "tensorboardX tqdm protobuf",
+    "--no-deps schnetpack==2.1.1",
+)
+"""schnetpack asks for a sympy that is older than torch's; it uses one function of it, which both have."""
 TASKS: dict[str, dict[str, Contender]] = {
     "polarity": {
         OURS: Contender("ours_run.py", model="files", scheduled=True),
@@ -177,12 +183,12 @@ def python_of(packages: tuple[str, ...], envs: Path) -> str:
     """The Python of an environment that holds these packages, made if it is not there; without any, this one."""
     if not packages:
         return sys.executable
-    folder = envs / packages[-1].replace("==", "-")
+    folder = envs / packages[-1].split()[-1].replace("==", "-")
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not (folder / "complete").exists():
         venv.create(folder, with_pip=True, clear=True)
         for package in packages:  # torch first, so that the others take it as it is
-            subprocess.run([python, "-m", "pip", "install", "--quiet", package], check=True)
+            subprocess.run([python, "-m", "pip", "install", "--quiet", *package.split()], check=True)
         (folder / "complete").touch()
     return str(python)
 
@@ -197,7 +203,7 @@ def run(name: str, contender: Contender, budget: float, folder: Path, arguments:
     command += [str(folder / "records.npz"), str(folder / "files"), str(out)]
     command += ["--budget", str(budget), "--seed", str(arguments.seed)]
     command += ["--model", contender.model] if contender.model else []
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TQDM_DISABLE"), "1")
     counters, missing = readable_counters("cpu")
     meter = NoMeter("; ".join(missing)) if missing else CounterMeter(counters)
     print(f"{name}: {budget:g} CPU-seconds", flush=True)

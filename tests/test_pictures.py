@@ -14,7 +14,7 @@ pictures = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pictures)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SHOWN = {name for page in PAGES for name in re.findall(r"!\[[^\]]+\]\([^)]*pictures/(\w+)\.png\)", page.read_text())}
-OF_BENCHMARKS = {"construct_benchmark", "predictions", "races", "solver_contest", "web_lab"}
+OF_BENCHMARKS = {"construct_benchmark", "predictions", "solver_contest", "web_lab"}
 """Drawn by benchmarks, and by a browser."""
 
 
