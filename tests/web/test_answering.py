@@ -10,7 +10,7 @@ import pytest
 
 from andersonn.web.answering import MOMENT, MOST_AT_ONCE, Answerer
 
-EACH = 0.02
+EACH = MOMENT / 5
 
 
 class Slow:
@@ -38,7 +38,7 @@ def slow():
 
 def with_answerer(scientist, work):
     async def run():
-        answerer = Answerer({"a": scientist, "b": scientist})
+        answerer = Answerer({"a": scientist, "b": scientist}, time.monotonic)
         try:
             return await work(answerer)
         finally:
@@ -94,7 +94,7 @@ def test_one_that_fails_in_a_list_costs_no_other(slow):
 
 def test_what_waits_is_answered_before_the_end(slow):
     async def run():
-        answerer = Answerer({"a": slow})
+        answerer = Answerer({"a": slow}, time.monotonic)
         waiting = asyncio.ensure_future(answerer.answer("a", list(range(10)), of_list=True))
         await asyncio.to_thread(slow.began.wait)
         await asyncio.to_thread(answerer.close)

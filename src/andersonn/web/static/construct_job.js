@@ -11,12 +11,15 @@ export function problem({ message, hint = "" }) {
 }
 
 /** A text of the command line with the names of fields in place of options. */
-export const onPage = (text) => text.replaceAll(/--(thresholds|unit|classes|name|structures|split)\b/g, "“$1”");
+export const onPage = (text) => text.replaceAll(/--thresholds[= ](-?[\d.]+(?:,-?[\d.]+)+)/g, (_, cuts) => `--thresholds ${cuts.split(",").join(", ")}`).replaceAll(/--(thresholds|unit|classes|name|structures|split)\b/g, "“$1”");
 
 function duration(seconds) {
   if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
   return `${Math.round(seconds / 60)} min`;
 }
+
+/** A moment as 2026-11-30 03:13, in the time zone of who looks. */
+const dateTime = (moment) => new Date(moment).toLocaleString("sv-SE", { dateStyle: "short", timeStyle: "short" });
 
 function code(title, text) {
   return h("details", {}, h("summary", {}, title), h("pre", { class: "code", tabindex: 0 }, h("code", {}, text)));
@@ -43,7 +46,7 @@ export class JobCard {
     const running = job.state === "running";
     this.element.replaceChildren(
       h("div", { class: "bar-top" }, h("h2", {}, words(job.name)), h("span", { class: `badge ${job.state}` }, STATES[job.state])),
-      h("small", {}, [`${job.target} of ${job.source}`, job.begun ? new Date(job.begun).toLocaleString() : "", job.megabytes !== null && !running ? `${job.megabytes} MB` : ""].filter(Boolean).join("; ")),
+      h("small", {}, [`${job.target} of ${job.source}`, job.begun ? dateTime(job.begun) : "", job.megabytes !== null && !running ? `${job.megabytes} MB` : ""].filter(Boolean).join("; ")),
       running ? h("div", { class: "progress" }, this.label, this.bar, this.cancelButton = h("button", { type: "button", click: () => this.cancel() }, "Cancel")) : "",
       running ? this.said : "",
       job.error ? problem(job.error) : "",
