@@ -121,7 +121,7 @@ def test_other_methods_are_refused_with_those_that_are_taken(server, spec):
             answer = server.client.request(method, filled(path))
             assert (answer.status_code, answer.json()["error"]["kind"]) == (405, "bad_method"), (method, path)
             taken = {name.strip().lower() for name in answer.headers["allow"].split(",")}
-            assert taken & set(each), (method, path)
+            assert taken >= set(each), (method, path)
             assert method not in taken
 
 

@@ -29,7 +29,7 @@ from andersonn.web.inputs import ENDINGS, Item, collected
 from andersonn.web.lab import Lab
 from andersonn.web.limits import Refusal
 from andersonn.web.listing import Listing, until_gone
-from andersonn.web.openapi import described
+from andersonn.web.openapi import described, methods_at
 from andersonn.web.schema import (
     Answers,
     Example,
@@ -329,20 +329,19 @@ def _invalid(_: Request, error: Exception) -> Response:
     return _json({"error": InputError("bad_request", f"{where}: {first['msg']}", "see /#api").as_dict()}, 422)
 
 
-def _http(_: Request, error: Exception) -> Response:
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     large = error.status_code == 400 and ("exceeded" in str(error.detail) or "Too many" in str(error.detail))
     kind, status = (
         ("too_large", 413) if large else ("bad_request", 422 if error.status_code == 400 else error.status_code)
     )
-    hint = "send less" if large else "send a multipart form, see /#api"
+    hint, headers = "send less" if large else "send a multipart form, see /#api", dict(error.headers or {})
     if status == 405:
-        kind, hint = (
-            "bad_method",
-            f"this address takes {(error.headers or {}).get('Allow', 'another method')}, see /#api",
-        )
+        taken = methods_at(request.app.openapi()["paths"], request.url.path)
+        headers["Allow"] = ", ".join(taken) or headers.get("Allow", "GET")
+        kind, hint = "bad_method", f"this address takes {headers['Allow']}, see /#api"
     told = InputError(kind, str(error.detail), hint)
-    return _json({"error": told.as_dict()}, status, dict(error.headers or {}))
+    return _json({"error": told.as_dict()}, status, headers)
 
 
 def _gone(_: Request, error: Exception) -> Response:

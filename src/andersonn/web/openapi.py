@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,3 +33,13 @@ def described(make: Callable[[], dict[str, Any]], lab: Lab) -> dict[str, Any]:
         if schema.get("title", "").startswith("Body_") and fields:
             schema["anyOf"] = [{"required": [name]} for name in fields]
     return found
+
+
+def methods_at(paths: dict[str, Any], path: str) -> list[str]:
+    """The methods that an address takes, from the described paths; empty of one that is none of them."""
+    found: set[str] = set()
+    for template, operations in paths.items():
+        parts = re.split(r"\{\w+\}", template)
+        if re.fullmatch("[^/]+".join(map(re.escape, parts)), path):
+            found |= {method.upper() for method in operations}
+    return sorted(found)
