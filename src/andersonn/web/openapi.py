@@ -37,6 +37,8 @@ def described(make: Callable[[], dict[str, Any]], lab: Lab) -> dict[str, Any]:
 
 def methods_at(paths: dict[str, Any], path: str) -> list[str]:
     """The methods that an address takes, from the described paths; empty of one that is none of them."""
+    if path in paths:  # rather than those of a template that fits it, too
+        return sorted(method.upper() for method in paths[path])
     found: set[str] = set()
     for template, operations in paths.items():
         parts = re.split(r"\{\w+\}", template)
