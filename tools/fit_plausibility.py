@@ -1,12 +1,13 @@
 """Learns what sound crystals look like, for warnings about corrupted ones: ``plausibility.safetensors`` in a model's folder.
 
-    python tools/fit_plausibility.py FOLDER FILE.parquet=COUNT... [--most 200] [--rate 0.012]
+    python tools/fit_plausibility.py FOLDER FILE.parquet=COUNT... [--trees 0.5] [--most 200] [--rate 0.012]
 
-Of each file COUNT crystals of the training side are drawn, and a fifth as many of each other side.
+Of each file COUNT crystals of the training side are drawn, and a tenth as many of each other side.
 
-Tables of lengths, sums of bonds and volumes are learned from the training side of each file, and trees from these crystals, copies of
-them as much smaller or larger as measured lattice constants are than computed ones, and corrupted copies: elements exchanged, lengths 8 %
-shorter or longer, an atom left out. The limit is set on the validation sides, and what is found on the test sides is printed.
+Tables of lengths, sums of bonds and volumes are learned from them, and trees from other crystals of the training side, half as many or
+another share: crystals that are in the tables look more usual than any later one will. The trees see these crystals, copies as much
+smaller or larger as measured lattice constants are than computed ones, copies with hydrogens where X-rays find them, and corrupted copies:
+elements exchanged, lengths 8 % shorter or longer, an atom left out. The limit is set on the validation sides, and what is found on the test sides is printed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from andersonn.errors import InputError
 from andersonn.structures import elements
 from andersonn.structures.neighbors import pairs_within
 from andersonn.structures.plausibility.model import KINDS, Plausibility, Trees
-from andersonn.structures.plausibility.surroundings import CONTACT, REACH, Surroundings, Tables
+from andersonn.structures.plausibility.surroundings import CONTACT, NAMES, REACH, Surroundings, Tables
 from andersonn.structures.structure import Structure
 
 SIZE = elements.MAX_Z + 1
@@ -36,8 +37,10 @@ FURTHER = 1.1
 """Contacts up to so much more count for the shortest distances."""
 OTHER_LENGTHS, MOST_OTHER = (-0.008, 0.012), (-0.035, 0.02)
 """Mean, standard deviation and bounds of the logarithm by which measured lengths differ from computed ones (PBE)."""
-STRAINED = "strained"
-"""Sound crystals of other lengths."""
+STRAINED, SHORT = "strained", "short hydrogens"
+"""Sound crystals of other lengths, and with hydrogens as near as X-rays find them, which see the electrons."""
+SHORTENED, HELD = (0.84, 0.9), 1.25
+"""By which bonds to hydrogen are shorter then, and Å up to which it is bonded."""
 SCALE = 0.08
 """By which lengths are made shorter or longer."""
 ITERATIONS, LEAVES = 120, 16
@@ -47,19 +50,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("files", nargs="+", metavar="FILE=COUNT")
+    parser.add_argument("--trees", type=float, default=0.5, help="crystals for the trees, by one for the tables")
     parser.add_argument("--most", type=int, default=200, help="atoms of a crystal")
     parser.add_argument("--rate", type=float, default=0.012, help="of sound validation crystals that are doubted")
     given = parser.parse_args()
-    sides = {
-        (side, Path(file).stem): list(
-            crystals(Path(file), side, int(count) // (1 if side == "train" else 5), given.most)
-        )
-        for side in ("train", "validation", "test")
-        for file, _, count in (word.rpartition("=") for word in given.files)
-    }
-    sound = [crystal for (side, _), part in sides.items() if side == "train" for crystal in part]
-    tables = learned(sound)
-    numbers = {key: corrupted_numbers(part, tables) for key, part in sides.items()}
+    files = [(Path(file), int(count)) for file, _, count in (word.rpartition("=") for word in given.files)]
+    known = [crystal for file, count in files for crystal in crystals(file, "train", 0, count, given.most)]
+    tables, numbers = learned(known), {}
+    for side in ("train", "validation", "test"):
+        for file, count in files:
+            first, last = (count, count + round(given.trees * count)) if side == "train" else (0, count // 10)
+            numbers[side, file.stem] = corrupted_numbers(list(crystals(file, side, first, last, given.most)), tables)
     fit(given.folder, tables, numbers, given.rate)
 
 
@@ -75,7 +76,10 @@ def fit(
         rate: of sound validation crystals that are doubted.
     """
     trees = grown([part for (side, _), part in numbers.items() if side == "train"])
-    sound = [part[kind] for (side, _), part in numbers.items() if side == "validation" for kind in ("sound", STRAINED)]
+    sound = [
+        part[kind] for (side, _), part in numbers.items() if side == "validation" for kind in ("sound", STRAINED, SHORT)
+    ]
+    sound = [part for part in sound if len(part)]
     found = np.concatenate([sound_share(trees, part) for part in sound])
     made = Plausibility(tables, trees, float(np.quantile(found, rate)), rate)
     made.save(folder / "plausibility.safetensors")
@@ -84,16 +88,17 @@ def fit(
         if side == "test":
             told = (
                 f"{kind} {np.mean(sound_share(trees, part[kind]) < made.limit):.3f} of {len(part[kind])}"
-                for kind in (STRAINED, *KINDS)
+                for kind in (STRAINED, SHORT, *KINDS)
+                if len(part[kind])
             )
             print(f"{name}, doubted: {', '.join(told)}", flush=True)
     return made
 
 
-def crystals(file: Path, side: str, count: int, most: int) -> Iterator[Structure]:
-    """Crystals of a side, drawn at random."""
+def crystals(file: Path, side: str, first: int, last: int, most: int) -> Iterator[Structure]:
+    """Crystals of a side in an order at random, from one number to another."""
     records = Records.read(file)
-    rows = np.random.default_rng(0).permutation(split_of(records, SplitRule())[side])[:count]
+    rows = np.random.default_rng(0).permutation(split_of(records, SplitRule())[side])[first:last]
     for row in np.sort(rows).tolist():
         try:
             crystal = records[row]
@@ -179,6 +184,8 @@ def corrupted(crystal: Structure, random: np.random.Generator) -> dict[str, tupl
     assert cell is not None
     other = np.exp(np.clip(random.normal(*OTHER_LENGTHS), *MOST_OTHER))
     found = {"sound": (Z, xyz, cell), STRAINED: (Z, xyz * other, cell * other)}
+    if (closer := with_short_hydrogens(crystal, random)) is not None:
+        found[SHORT] = (Z, closer, cell)
     exchanged = random.permutation(Z)
     if (exchanged != Z).any():
         found["exchanged"] = (exchanged, xyz, cell)
@@ -190,22 +197,37 @@ def corrupted(crystal: Structure, random: np.random.Generator) -> dict[str, tupl
     return found
 
 
+def with_short_hydrogens(crystal: Structure, random: np.random.Generator) -> np.ndarray | None:
+    """Positions with hydrogens nearer to the lightest atoms that hold them; None without such hydrogens."""
+    i, j, distance, vector = pairs_within(crystal.xyz, crystal.cell, HELD)
+    held = (crystal.Z[i] == 1) & (crystal.Z[j] > 4) & (crystal.Z[j] < 9)
+    if not held.any():
+        return None
+    xyz, nearest = crystal.xyz.copy(), {}
+    for atom, length, step in zip(i[held].tolist(), distance[held].tolist(), vector[held], strict=True):
+        nearest[atom] = min(nearest.get(atom, (np.inf, None)), (length, step), key=lambda each: each[0])
+    share = 1.0 - random.uniform(*SHORTENED)
+    for atom, (_, step) in nearest.items():
+        xyz[atom] += share * step
+    return xyz
+
+
 def corrupted_numbers(part: list[Structure], tables: Tables) -> dict[str, np.ndarray]:
     """Kind → numbers of crystals and of corrupted copies; those whose atoms overlap are left out, as they are refused anyway."""
     random = np.random.default_rng(0)
-    found: dict[str, list[np.ndarray]] = {kind: [] for kind in (*KINDS, STRAINED)}
+    found: dict[str, list[np.ndarray]] = {kind: [] for kind in (*KINDS, STRAINED, SHORT)}
     for crystal in part:
         for kind, atoms in corrupted(crystal, random).items():
             with suppress(InputError):
                 found[kind].append(Surroundings.of(Structure(*atoms), tables).numbers)
-    return {kind: np.array(rows) for kind, rows in found.items()}
+    return {kind: np.array(rows).reshape(-1, len(NAMES)) for kind, rows in found.items()}
 
 
 def grown(parts: list[dict[str, np.ndarray]]) -> Trees:
     """Trees that tell the kinds apart."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    labeled = [(part[kind], max(k, 0)) for part in parts for k, kind in enumerate((STRAINED, *KINDS), start=-1)]
+    labeled = [(part[kind], max(k, 0)) for part in parts for k, kind in enumerate((SHORT, STRAINED, *KINDS), start=-2)]
     rows = np.concatenate([part for part, _ in labeled])
     labels = np.concatenate([np.full(len(part), k) for part, k in labeled])
     model = HistGradientBoostingClassifier(

@@ -11,16 +11,15 @@ import numpy as np
 from andersonn import Scientist
 from andersonn.data.records import Records
 from andersonn.data.splits import SplitRule, split_of
-from andersonn.errors import InputError
 from andersonn.inference.prediction import Prediction
 from andersonn.structures import elements
 from andersonn.structures.structure import Structure
 from andersonn.training.metrics import roc_auc
 from gate.checks import Check
+from gate.spoilt import SURE, TOLD, spoilt_rows
 
 FEWEST = 200
 """Records of a slice from which its coverage is judged."""
-SURE = 0.65
 
 
 class Asked:
@@ -110,45 +109,13 @@ def slices(structures: list[Structure]) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def corrupted(asked: Asked, most: int = 300, seed: int = 0) -> list[Check]:
-    """Structures with elements exchanged, compressed by 8 %, or lacking an atom: less sure, or a warning."""
-    random, found = np.random.default_rng(seed), []
-    for name, change in CHANGES.items():
-        changed, refused = [], 0
-        for structure in asked.structures[:most]:
-            try:
-                changed.append(change(structure, random))
-            except InputError:  # atoms overlap: nobody gets an answer to that
-                refused += 1
-        changed = [each for each in changed if each is not None]
-        answers = [a for a in asked.scientist.predict(changed) if isinstance(a, Prediction)]
-        if not answers:
-            continue
-        certain = float(np.mean([max(a.probabilities.values()) for a in answers]))
-        warned = float(np.mean([bool(a.warnings) for a in answers]))
-        note = f"refused {refused + len(changed) - len(answers)}, a warning {warned:.2f}"
-        if warned >= 0.8:
-            found.append(
-                Check(f"{name}: a warning", warned, 0.8, None, len(answers), False, f"mean certainty {certain:.2f}")
-            )
+    """Spoilt structures get a warning in four of five cases, or their answers are less sure."""
+    found = []
+    for row in spoilt_rows(asked.scientist, asked.structures[:most], seed):
+        note = f"refused {row.refused}, a warning {row.warned:.2f}"
+        if row.warned >= TOLD:
+            note = f"refused {row.refused}, mean certainty {row.certain:.2f}"
+            found.append(Check(f"{row.kind}: a warning", row.warned, TOLD, None, row.answered, False, note))
         else:
-            found.append(Check(f"{name}: mean certainty", certain, None, SURE, len(answers), False, note))
+            found.append(Check(f"{row.kind}: mean certainty", row.certain, None, SURE, row.answered, False, note))
     return found
-
-
-def _exchanged(s: Structure, random: np.random.Generator) -> Structure | None:
-    Z = random.permutation(s.Z)
-    return None if (Z == s.Z).all() else Structure(Z, s.xyz, s.cell, id=s.id)
-
-
-def _compressed(s: Structure, random: np.random.Generator) -> Structure:
-    return Structure(s.Z, s.xyz * 0.92, None if s.cell is None else s.cell * 0.92, id=s.id)
-
-
-def _lacking(s: Structure, random: np.random.Generator) -> Structure | None:
-    if len(s) < 3:
-        return None
-    kept = np.arange(len(s)) != random.integers(len(s))
-    return Structure(s.Z[kept], s.xyz[kept], s.cell, id=s.id)
-
-
-CHANGES = {"elements exchanged": _exchanged, "compressed by 8 %": _compressed, "an atom deleted": _lacking}

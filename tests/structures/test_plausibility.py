@@ -12,6 +12,7 @@ import pytest
 from andersonn.data.records import Records
 from andersonn.errors import InputError
 from andersonn.scientists.registry import weights_folder
+from andersonn.structures.plausibility import symmetry
 from andersonn.structures.plausibility.model import KINDS, WORDS, Plausibility, Trees
 from andersonn.structures.plausibility.surroundings import NAMES, Surroundings
 from andersonn.structures.readers import from_smiles
@@ -96,6 +97,20 @@ def test_numbers_do_not_depend_on_how_a_crystal_is_given(plausibility, structure
         one, two = (Surroundings.of(each, plausibility.tables).numbers for each in (crystal, other))
         assert len(one) == len(NAMES)
         assert two == pytest.approx(one, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["SrTiO3", "NaCl"])
+def test_motions_tell_where_an_atom_is_missing(structures, name):
+    """Of a supercell that lacks one atom, the motions that move it agree on its place."""
+    cell = structures[name].cell
+    Z = np.tile(structures[name].Z, 8)
+    xyz = np.concatenate([structures[name].xyz + np.array(k) @ cell for k in np.ndindex(2, 2, 2)])
+    whole = dict(zip(symmetry.NAMES, symmetry.numbers(Z, xyz, 2.0 * cell), strict=True))
+    left = dict(zip(symmetry.NAMES, symmetry.numbers(Z[1:], xyz[1:], 2.0 * cell), strict=True))
+    assert whole["motions_kept"] > np.log(40)
+    assert whole["motions_lost"] == 0.0
+    assert left["same_place"] == left["motions_lost"] > np.log(8)
+    assert left["place_empty"] > 1.5
 
 
 def test_molecules_are_not_sound_share(plausibility):

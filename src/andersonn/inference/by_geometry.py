@@ -22,6 +22,7 @@ from andersonn.scientists.base import ScientistSpec
 from andersonn.structures.frameworks import read_frameworks
 from andersonn.structures.guests import doubts_of_framework
 from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.plausibility.model import WORDS
 from andersonn.structures.pores.bottleneck import Bottleneck
 from andersonn.structures.pores.geometry import CONVENTIONS, PoreGeometry, PoreOptions
 from andersonn.structures.pores.radii import radii_from
@@ -200,11 +201,12 @@ class PoreQuestion:
         return (1.0 - shut) * (1.0 - _below(cuts - lcd, left["lcd_A"]))
 
     def _answered(self, network: Prediction, structure: Structure, doubts: tuple[str, ...]) -> Prediction:
-        own = tuple(warning for warning in network.warnings if warning not in doubts)
+        corrupted = tuple(each for each in network.warnings if each.startswith(tuple(WORDS.values())))
+        own = tuple(each for each in network.warnings if each not in (*doubts, *corrupted))
         notes = network.notes
         if self.options.radii:
             notes += ("intervals and probabilities were measured with Zeo++'s own radii, not with those chosen",)
-        told = (*doubts, *doubts_of_framework(structure))
+        told = (*doubts, *corrupted, *doubts_of_framework(structure))
         found = self.measured(network, structure)
         window, cavity = found.pores["pld_A"], found.pores["lcd_A"]
         if window < self.options.access_A and cavity >= CLOSED:

@@ -9,14 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from andersonn.data.store import ImageStore
+from andersonn.errors import InputError
 from andersonn.inference.fitted import LIMIT, Domain, squared_distances
 from andersonn.inference.forward import Outputs, forward
 from andersonn.models import Ensemble, EquilibriumNetwork
+from andersonn.structures.image import NodeNeighborImage
+from andersonn.structures.readers import from_smiles
 from andersonn.training.corruptions import corruptions
 from andersonn.training.dataset import Dataset
 
 SAMPLE, ROWS = 8000, 300_000
 """Training structures, and rows of their images, used at most."""
+MADE = 2000
+"""Of them, molecules that are also shown at generated geometries at most."""
 COORDINATES = 32
 """Whitened coordinates used for clustering."""
 GROUPS, PER_GROUP = 384, 20
@@ -42,6 +48,7 @@ def fit_domain(network: EquilibriumNetwork | Ensemble, dataset: Dataset, validat
     """
     chosen = _sample(dataset, np.random.default_rng(seed))
     states = forward(network, dataset.store, chosen).states.astype(np.float64)
+    states = np.concatenate([states, *made_states(network, dataset, chosen)])
     center, axes = _whitening(states)
     points = (states - center) @ axes
     k = min(COORDINATES, axes.shape[1])
@@ -89,6 +96,31 @@ def _sample(dataset: Dataset, random: np.random.Generator) -> np.ndarray:
     order = random.permutation(dataset.shown(1.0))[:SAMPLE]
     rows = np.cumsum(dataset.store.n_rows[order])
     return order[: max(1, int(np.searchsorted(rows, ROWS, side="right")))]
+
+
+def made_states(network: EquilibriumNetwork | Ensemble, dataset: Dataset, chosen: np.ndarray) -> list[np.ndarray]:
+    """States of some of the chosen molecules at geometries that were generated from their SMILES, as those of users are, ``[n, S]``,
+    each as often as it was chosen; none without SMILES beside the positions.
+    """
+    table = dataset.records.table
+    if dataset.by_bonds or "smiles" not in table.column_names:
+        return []
+    given = chosen[~dataset.made[chosen]]
+    rows, times = np.unique(given, return_counts=True)
+    first = np.argsort(-times, kind="stable")[:MADE]  # small files first, of which each record was chosen several times
+    images, repeated = [], []
+    for row, count in zip(rows[first].tolist(), times[first].tolist(), strict=True):
+        smiles = table["smiles"][row].as_py()
+        try:
+            images.append(NodeNeighborImage.from_structure(from_smiles(smiles or ""), dataset.store.recipe))
+        except InputError:
+            continue
+        repeated.append(count)
+    if not images:
+        return []
+    store = ImageStore.from_images(images, dataset.store.recipe)
+    found = forward(network, store, np.arange(len(images))).states.astype(np.float64)
+    return [np.repeat(found, repeated, axis=0)]
 
 
 def _whitening(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

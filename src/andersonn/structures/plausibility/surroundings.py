@@ -10,6 +10,7 @@ from andersonn.structures import elements
 from andersonn.structures.distance_bonds import METALLOIDS
 from andersonn.structures.neighbors import Pairs, pairs_within
 from andersonn.structures.oxidation import BY_STRUCTURE, Oxidation
+from andersonn.structures.plausibility import symmetry
 from andersonn.structures.structure import Structure
 from andersonn.structures.vacancies import Lacking
 
@@ -65,7 +66,7 @@ KINDS = (
     "metals",
     "oxygen",
 )
-NAMES = (*SUMS, *VOLUME, *CONTACTS, *ORDER, *FORMULA, *BY_STRUCTURE, *DIRECTIONS, *MISSING, *KINDS)
+NAMES = (*SUMS, *VOLUME, *CONTACTS, *ORDER, *FORMULA, *BY_STRUCTURE, *DIRECTIONS, *MISSING, *KINDS, *symmetry.NAMES)
 """The numbers, in their order."""
 
 
@@ -131,16 +132,16 @@ class Surroundings:
     @property
     def numbers(self) -> np.ndarray:
         """:data:`NAMES` of the crystal, float64."""
-        structure, found = (
-            self.structure,
-            Lacking.of(self.structure.Z, self.structure.xyz, self.structure.cell, self.pairs),
-        )
+        structure = self.structure
+        assert structure.cell is not None  # of crystals alone
+        found = Lacking.of(structure.Z, structure.xyz, structure.cell, self.pairs)
         n = len(structure)
         lacking = [len(found.atoms), len(found.atoms) / n, found.distance.min(initial=9.0)]
         oxidation = Oxidation.of(structure.Z).by_structure.tolist()
         parts = (
             self._sums(), self._volume(), self._contacts(), self._order(), self._formula(), oxidation, self._directions(), lacking,
             self._kinds(),
+            symmetry.numbers(structure.Z, structure.xyz, structure.cell),
         )  # fmt: skip
         return np.array([number for part in parts for number in part], dtype=float)
 
