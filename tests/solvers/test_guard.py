@@ -171,8 +171,8 @@ def test_samples_leave_while_others_take_other_steps():
 
 def test_damped_steps_that_blow_up_undamped_are_damped():
     """β = 1 is tried once; where residuals blow up with it, it is halved and not tried again."""
-    guard = Guard(1, 30)
-    still = {"running": np.ones(1, dtype=bool), "active": np.arange(1), "score": np.full(1, 1e-3)}
+    guard = Guard(1, 30, 100)
+    still = {"running": np.ones(1, dtype=bool), "active": np.arange(1), "score": np.full(1, 1e-3), "limit": 1e-6}
 
     def look(evaluations, score):
         scores = np.full(1, score)

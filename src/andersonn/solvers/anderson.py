@@ -69,7 +69,7 @@ class Anderson(AndersonOptions):
     def stepper(self, layout: Layout, like: Tensor) -> Stepper:
         """A fresh stepper, chosen by the window."""
         inner = (AutomaticExtrapolation if self.window == "auto" else Extrapolation)(self, layout, like)
-        return inner if self.patience is None else Guarded(inner, self.patience, layout, like)
+        return inner if self.patience is None else Guarded(inner, self.patience, self.max_steps, layout, like)
 
 
 def fixed_point(

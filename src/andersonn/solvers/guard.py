@@ -6,7 +6,8 @@ extrapolated ones again. It makes progress when, within its patience, its best r
 the second half is at most half that of the first. Steps that follow damped ones go on only if they reduce the residual
 faster by evaluation than those did. The patience with damped steps grows :data:`LONGER`-fold each time that they gain as much
 as the others. So the share of evaluations that failing steps can take falls to zero, and where damped steps converge, so does
-the sample.
+the sample. Damped steps that fall steadily but too slowly are interrupted by trials of extrapolation
+(:mod:`~andersonn.solvers.trials`); where those fail the sample goes back to damped steps at once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from andersonn.solvers.convergence_monitor import ConvergenceMonitor
+from andersonn.solvers.trials import Trials
 
 EXTRAPOLATED, BROYDEN, DAMPED = range(3)
 LOOK = 5
@@ -40,6 +42,7 @@ class Guard:
     Args:
         samples: B.
         patience: evaluations within which a sample must make progress with extrapolated steps, and with Broyden's.
+        max_steps: of the solve.
 
     Attributes:
         kind: of step, ``[B]``.
@@ -48,7 +51,10 @@ class Guard:
         from_now, from_best, from_start: samples whose anchor becomes their latest, best, or initial state, bool ``[B]``.
     """
 
-    def __init__(self, samples: int, patience: int) -> None:
+    def __init__(self, samples: int, patience: int, max_steps: int) -> None:
+        self.max_steps, self.trials = max_steps, Trials(samples)
+        # extrapolates in a trial, or since one succeeded
+        self.again = np.zeros(samples, dtype=bool)
         self.kind = np.zeros(samples, dtype=np.int64)
         self.patience = np.tile([patience, patience, FIRST_DAMPED], (samples, 1))
         self.mark = np.full(samples, np.inf)  # the best residual when the present patience began
@@ -61,9 +67,7 @@ class Guard:
         self.distrusted = np.full(samples, np.inf)
         self.size_of_best = np.full(samples, np.inf)  # ‖f(z) − z‖ where the relative residual was least
         self.lost = np.zeros(samples, dtype=np.int64)  # successive looks at which a sample was lost
-        self.to_anchor, self.from_now, self.from_best, self.from_start = (
-            np.zeros(samples, dtype=bool) for _ in range(4)
-        )
+        self._nobody_moves()
         self.beta = np.full(samples, TRIED_BETAS[0])
         self.rates = np.full((samples, len(TRIED_BETAS)), np.nan)  # of damped steps with the tried β
         self.damped_rate = np.full(samples, np.inf)  # decrease of log residual by evaluation; infinite: never tried
@@ -73,6 +77,17 @@ class Guard:
         self.entered = np.tile([0.0, np.inf], (samples, 1))
         self.gain = np.zeros((samples, 3))  # by kind: fall of the log of the least residual by evaluation, last time
         self.seen = 0
+
+    def _nobody_moves(self) -> None:
+        self.to_anchor, self.from_now, self.from_best, self.from_start = (np.zeros_like(self.again) for _ in range(4))
+
+    def begins_afresh(self) -> np.ndarray | None:
+        """Samples whose window is to be cleared now, bool ``[B]``, told once; None: none."""
+        fresh = self.trials.fresh
+        if not np.count_nonzero(fresh):
+            return None
+        self.trials.fresh = np.zeros_like(fresh)
+        return fresh
 
     def look(self, monitor: ConvergenceMonitor, period: int = 1) -> bool:
         """Takes in the latest residuals; whether a sample changes its steps now.
@@ -102,9 +117,35 @@ class Guard:
         blown = damped & running & ~(now <= BLOWN_UP * self.begin)
         late |= ~damped & broken
         late |= (self.kind == EXTRAPOLATED) & (self.lost >= LOST_LOOKS * max(period, 1)) & running
-        if not np.count_nonzero(late | blown):
+        changes = bool(np.count_nonzero(late | blown))
+        if np.count_nonzero(self.to_anchor | self.from_now):
+            self._nobody_moves()
+        kept = monitor.score[monitor.active]
+        if changes:
+            self._change(now, late & ~blown, blown, kept)
+        left = self.max_steps + 1 - self.seen if period else np.inf  # while there is no extrapolation nobody tries it
+        return self._try_again(now, running, kept, monitor.limit, taken, left) or changes
+
+    def _try_again(
+        self, now: np.ndarray, running: np.ndarray, kept: np.ndarray, limit: float, taken: int, left: float
+    ) -> bool:
+        """Begins and ends trials of extrapolation; whether there are any."""
+        if not np.count_nonzero(self.kind == DAMPED) and not np.count_nonzero(self.trials.running):
             return False
-        self._change(now, late & ~blown, blown, monitor.score[monitor.active])
+        lost = self.trials.lost(now, taken) & running
+        damped = (self.kind == DAMPED) & running & ~self.to_anchor
+        begins = self.trials.beginning(damped, now, limit, taken, left)
+        if not np.count_nonzero(lost | begins):
+            return False
+        self.kind = np.where(begins, EXTRAPOLATED, np.where(lost, DAMPED, self.kind))
+        self.again = (self.again | begins) & ~lost
+        self.damped_rate = np.where(begins, self.trials.rate, self.damped_rate)
+        self.begin = np.where(begins, now, self.begin)
+        self.distrusted = np.where(begins, np.fmin(self.distrusted, kept), self.distrusted)
+        self.lowest[begins] = np.inf
+        self.entered[begins, 0], self.entered[begins, 1] = self.seen, self.least[begins, 0]
+        self.from_now, self.to_anchor = self.from_now | begins, self.to_anchor | lost
+        self._restart(begins | lost)
         return True
 
     def _follow(self, now: np.ndarray, sizes: np.ndarray) -> None:
@@ -161,7 +202,10 @@ class Guard:
         self.patience[crawling & (better | ~leaving), DAMPED] *= LONGER
         self.lowest[leaving] = np.inf
         self.entered[leaving, 0], self.entered[leaving, 1] = self.seen, self.least[leaving, 0]
-        self.kind = np.where(leaving, (self.kind + 1) % 3, self.kind)
+        following = np.where(self.again & (self.kind == EXTRAPOLATED), DAMPED, (self.kind + 1) % 3)
+        self.kind = np.where(leaving, following, self.kind)
+        self.trials.end(self.trials.running & leaving)
+        self.again &= ~leaving
 
     def _anchor(self, now: np.ndarray, fails: np.ndarray, pauses: np.ndarray, kept: np.ndarray) -> None:
         """Chooses where samples go back to."""
@@ -191,6 +235,7 @@ class Guard:
     def compact(self, samples: Tensor) -> None:
         """Goes on with these samples alone."""
         keep = samples.cpu().numpy()
+        self.trials.compact(keep)
         for name, value in vars(self).items():
             if isinstance(value, np.ndarray):
                 setattr(self, name, value[keep])

@@ -22,10 +22,10 @@ RECOVERIES = 5
 class Guarded(Stepper):
     """The steps of ``inner`` for all samples but those that the :class:`Guard` sends elsewhere."""
 
-    def __init__(self, inner: Stepper, patience: int, layout: Layout, like: Tensor) -> None:
+    def __init__(self, inner: Stepper, patience: int, max_steps: int, layout: Layout, like: Tensor) -> None:
         self.recoveries, self.needs_residuals = RECOVERIES, True
         self.inner, self.layout, self.like = inner, layout, like
-        self.guard = Guard(layout.samples, patience)
+        self.guard = Guard(layout.samples, patience, max_steps)
         self.start = layout.block(like)
         self.anchor: Block | None = None  # states to go back to
         self.keep_now: np.ndarray | None = None  # rows whose latest state becomes their anchor
@@ -57,6 +57,9 @@ class Guarded(Stepper):
         self.inner.observe(monitor)
         if self.guard.look(monitor, self.inner.period):
             self._change(monitor)
+        fresh = self.guard.begins_afresh()
+        if fresh is not None:
+            self.inner.forget(fresh)
 
     def _change(self, monitor: ConvergenceMonitor) -> None:
         guard, mask = self.guard, self.layout.row_mask
