@@ -48,11 +48,13 @@ class Guard:
         kind: of step, ``[B]``.
         beta: of damped steps, ``[B]``.
         to_anchor: samples that go back to their anchor now, bool ``[B]``: to where their damped steps began, or paused.
+        fresh: samples whose window is to be cleared, bool ``[B]``; None: none. Who does so sets it back to None.
         from_now, from_best, from_start: samples whose anchor becomes their latest, best, or initial state, bool ``[B]``.
     """
 
     def __init__(self, samples: int, patience: int, max_steps: int) -> None:
-        self.max_steps, self.trials = max_steps, Trials(samples)
+        self.max_steps = max_steps
+        self.trials: Trials | None = None  # none before the first damped steps
         # extrapolates in a trial, or since one succeeded
         self.again = np.zeros(samples, dtype=bool)
         self.kind = np.zeros(samples, dtype=np.int64)
@@ -67,7 +69,10 @@ class Guard:
         self.distrusted = np.full(samples, np.inf)
         self.size_of_best = np.full(samples, np.inf)  # ‖f(z) − z‖ where the relative residual was least
         self.lost = np.zeros(samples, dtype=np.int64)  # successive looks at which a sample was lost
-        self._nobody_moves()
+        self.fresh: np.ndarray | None = None
+        self.to_anchor, self.from_now, self.from_best, self.from_start = (
+            np.zeros(samples, dtype=bool) for _ in range(4)
+        )
         self.beta = np.full(samples, TRIED_BETAS[0])
         self.rates = np.full((samples, len(TRIED_BETAS)), np.nan)  # of damped steps with the tried β
         self.damped_rate = np.full(samples, np.inf)  # decrease of log residual by evaluation; infinite: never tried
@@ -77,17 +82,6 @@ class Guard:
         self.entered = np.tile([0.0, np.inf], (samples, 1))
         self.gain = np.zeros((samples, 3))  # by kind: fall of the log of the least residual by evaluation, last time
         self.seen = 0
-
-    def _nobody_moves(self) -> None:
-        self.to_anchor, self.from_now, self.from_best, self.from_start = (np.zeros_like(self.again) for _ in range(4))
-
-    def begins_afresh(self) -> np.ndarray | None:
-        """Samples whose window is to be cleared now, bool ``[B]``, told once; None: none."""
-        fresh = self.trials.fresh
-        if not np.count_nonzero(fresh):
-            return None
-        self.trials.fresh = np.zeros_like(fresh)
-        return fresh
 
     def look(self, monitor: ConvergenceMonitor, period: int = 1) -> bool:
         """Takes in the latest residuals; whether a sample changes its steps now.
@@ -118,8 +112,7 @@ class Guard:
         late |= ~damped & broken
         late |= (self.kind == EXTRAPOLATED) & (self.lost >= LOST_LOOKS * max(period, 1)) & running
         changes = bool(np.count_nonzero(late | blown))
-        if np.count_nonzero(self.to_anchor | self.from_now):
-            self._nobody_moves()
+        self.to_anchor, self.from_now, self.from_best, self.from_start = np.zeros((4, len(now)), dtype=bool)
         kept = monitor.score[monitor.active]
         if changes:
             self._change(now, late & ~blown, blown, kept)
@@ -130,11 +123,14 @@ class Guard:
         self, now: np.ndarray, running: np.ndarray, kept: np.ndarray, limit: float, taken: int, left: float
     ) -> bool:
         """Begins and ends trials of extrapolation; whether there are any."""
-        if not np.count_nonzero(self.kind == DAMPED) and not np.count_nonzero(self.trials.running):
-            return False
+        damped = self.kind == DAMPED
+        if self.trials is None:
+            if not np.count_nonzero(damped):
+                return False
+            self.trials = Trials(len(now))
         lost = self.trials.lost(now, taken) & running
-        damped = (self.kind == DAMPED) & running & ~self.to_anchor
-        begins = self.trials.beginning(damped, now, limit, taken, left)
+        begins = self.trials.beginning(damped & running & ~self.to_anchor, now, limit, taken, left)
+        self.fresh = self.trials.fresh if np.count_nonzero(self.trials.fresh) else None
         if not np.count_nonzero(lost | begins):
             return False
         self.kind = np.where(begins, EXTRAPOLATED, np.where(lost, DAMPED, self.kind))
@@ -204,7 +200,8 @@ class Guard:
         self.entered[leaving, 0], self.entered[leaving, 1] = self.seen, self.least[leaving, 0]
         following = np.where(self.again & (self.kind == EXTRAPOLATED), DAMPED, (self.kind + 1) % 3)
         self.kind = np.where(leaving, following, self.kind)
-        self.trials.end(self.trials.running & leaving)
+        if self.trials is not None:
+            self.trials.end(self.trials.running & leaving)
         self.again &= ~leaving
 
     def _anchor(self, now: np.ndarray, fails: np.ndarray, pauses: np.ndarray, kept: np.ndarray) -> None:
@@ -235,7 +232,8 @@ class Guard:
     def compact(self, samples: Tensor) -> None:
         """Goes on with these samples alone."""
         keep = samples.cpu().numpy()
-        self.trials.compact(keep)
+        if self.trials is not None:
+            self.trials.compact(keep)
         for name, value in vars(self).items():
             if isinstance(value, np.ndarray):
                 setattr(self, name, value[keep])

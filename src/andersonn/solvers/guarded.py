@@ -57,9 +57,9 @@ class Guarded(Stepper):
         self.inner.observe(monitor)
         if self.guard.look(monitor, self.inner.period):
             self._change(monitor)
-        fresh = self.guard.begins_afresh()
-        if fresh is not None:
-            self.inner.forget(fresh)
+        if self.guard.fresh is not None:
+            self.inner.forget(self.guard.fresh)
+            self.guard.fresh = None
 
     def _change(self, monitor: ConvergenceMonitor) -> None:
         guard, mask = self.guard, self.layout.row_mask
