@@ -116,6 +116,8 @@ class Guard:
         kept = monitor.score[monitor.active]
         if changes:
             self._change(now, late & ~blown, blown, kept)
+        if self.trials is None and not np.count_nonzero(self.kind == DAMPED):
+            return changes
         left = self.max_steps + 1 - self.seen if period else np.inf  # while there is no extrapolation nobody tries it
         return self._try_again(now, running, kept, monitor.limit, taken, left) or changes
 
@@ -123,13 +125,10 @@ class Guard:
         self, now: np.ndarray, running: np.ndarray, kept: np.ndarray, limit: float, taken: int, left: float
     ) -> bool:
         """Begins and ends trials of extrapolation; whether there are any."""
-        damped = self.kind == DAMPED
-        if self.trials is None:
-            if not np.count_nonzero(damped):
-                return False
-            self.trials = Trials(len(now))
+        self.trials = self.trials or Trials(len(now))
         lost = self.trials.lost(now, taken) & running
-        begins = self.trials.beginning(damped & running & ~self.to_anchor, now, limit, taken, left)
+        damped = (self.kind == DAMPED) & running & ~self.to_anchor
+        begins = self.trials.beginning(damped, now, limit, taken, left)
         self.fresh = self.trials.fresh if np.count_nonzero(self.trials.fresh) else None
         if not np.count_nonzero(lost | begins):
             return False
