@@ -9,6 +9,7 @@ import enum
 import importlib
 import inspect
 import re
+import runpy
 import shlex
 import tomllib
 from dataclasses import fields
@@ -215,3 +216,11 @@ def test_the_reference_shows_every_status():
 def test_the_reference_knows_no_name_that_is_not_there():
     assert SECTIONS.keys() - {name for _, name in NAMES} == {"hold_weights"}
     assert andersonn.hold_weights
+
+
+def test_the_web_labs_figures_are_those_of_the_pages():
+    tool = runpy.run_path(str(ROOT / "tools/figures.py"))
+    told = (
+        "tables of docs/ and the web lab's page Measurements differ: run python tools/figures.py, and look at the page"
+    )
+    assert tool["OUT"].read_text(encoding="utf-8") == tool["as_text"](tool["figures"]()), told

@@ -1,4 +1,4 @@
-"""The page Measurements: its numbers are those of the documentation, and it can be read everywhere."""
+"""The page Measurements can be read everywhere; that its numbers are those of the documentation is asked in tests/test_docs.py."""
 
 from __future__ import annotations
 
@@ -13,11 +13,6 @@ from tests.web.conftest import ROOT, needs_browser
 
 TOOL = runpy.run_path(str(ROOT / "tools/figures.py"))
 FIGURES = pages.figures()["figures"]
-
-
-def test_the_figures_are_those_of_the_documentation():
-    told = "docs/ and the page Measurements differ: run python tools/figures.py, and look at the page"
-    assert pages.FIGURES.read_text(encoding="utf-8") == TOOL["as_text"](TOOL["figures"]()), told
 
 
 def test_a_table_that_is_gone_is_told():
