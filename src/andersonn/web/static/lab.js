@@ -7,6 +7,7 @@ import { shareBar } from "/static/share.js";
 import { Table } from "/static/table.js";
 
 const MOST_PROBLEMS = 5;
+const CHOOSE = " Choose a row to see its structure.";
 const MANY = 20; // answers above which none is looked at unasked
 const REFUSED = { not_periodic: true, periodic: false }; // error → "periodic" of tasks that refuse such a structure
 const GEOMETRIES = { none: "none: bonds alone, fast", one: "one conformer", many: "many conformers, averaged" };
@@ -19,6 +20,8 @@ const table = new Table($("table"), choose);
 function choose(entry) {
   state.row = entry.number;
   table.mark(entry);
+  const told = $("status").textContent;
+  if (told.endsWith(CHOOSE)) say(told.slice(0, -CHOOSE.length));
   placeSoon();
   detail.show(state.asked, entry, state.cuts);
 }
@@ -90,7 +93,7 @@ function chooseFirst(told, good) {
   const wanted = table.entries[state.row];
   if (state.row && wanted && !wanted.answer.error) choose(wanted);
   else if (good.length && good.length <= MANY) choose(good[0]);
-  else if (good.length) say(`${told} Choose a row to see its structure.`);
+  else if (good.length) say(`${told}${CHOOSE}`);
 }
 
 /** Why the server would refuse a question unread, or null. */
