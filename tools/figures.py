@@ -261,9 +261,9 @@ def training() -> dict[str, Any]:
     assert abs(own - damped) < 0.1
     fewer = number(next(row for row in rows if row[0] == "Anderson")[2])
     return figure(
-        "training", "level", "Training: fewer evaluations, hardly less time",
-        f"Until the accuracy of {PICARD}, Anderson takes {fewer:g} times fewer evaluations and is {own:g} times as fast; damped {PICARD} is "
-        f"{damped:g} times as fast.",
+        "training", "level", "Training: fewer evaluations, about the same time",
+        f"Until the accuracy of {PICARD}, Anderson takes {fewer:g} times fewer evaluations and is {own:.2f} times as fast; damped {PICARD} is "
+        f"{damped:.2f} times as fast.",
         kind="bars", axis=f"times as fast as {PICARD}, to its accuracy", one=True, bars=[bar(row[0], row[1]) for row in rows],
         head=["trained with", "times as fast", "times fewer evaluations"], rows=rows,
         command="python benchmarks/acceleration.py --data FOLDER --tasks conduction --networks shipped", source="docs/acceleration.md",
