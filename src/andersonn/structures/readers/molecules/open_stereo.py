@@ -12,7 +12,7 @@ MOST = 5
 
 
 def open_stereo(mol: Mol) -> tuple[str, ...]:
-    """A note on stereo centers and double bonds that are not given; none where one molecule alone can be meant, up to its mirror image.
+    """A note on stereo centers and double bonds that are not given; none where one molecule alone can be meant.
 
     RDKit finds more than there are: bridgeheads of cages, cumulated double bonds, equal neighbors around one atom.
 
@@ -44,14 +44,8 @@ def open_stereo(mol: Mol) -> tuple[str, ...]:
 
 
 def _isomers(mol: Mol) -> int:
-    """Isomers that differ by what is open, mirror images counted as one."""
+    """Isomers that differ by what is open."""
     from rdkit.Chem import Mol, MolToSmiles
     from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers
 
-    found = set()
-    for isomer in EnumerateStereoisomers(Mol(mol)):
-        other = Mol(isomer)
-        for atom in other.GetAtoms():
-            atom.InvertChirality()
-        found.add(min(MolToSmiles(isomer), MolToSmiles(other)))
-    return len(found)
+    return len({MolToSmiles(isomer) for isomer in EnumerateStereoisomers(Mol(mol))})
