@@ -106,6 +106,6 @@ def is_forbidden(bundle: ModelBundle, structure: Structure) -> bool:
         bundle: the model, which answers with distributions.
         structure: a molecule or crystal.
     """
-    of_dipole = bundle.task.quantity == "dipole_D" and bundle.config.image.positions
+    of_dipole = bundle.task.unit == "D" and bundle.config.image.positions
     starts_at_zero = isinstance(bundle.calibration, DistributionCalibration) and bundle.calibration.edges[0] == 0.0
     return of_dipole and starts_at_zero and forbids_dipole(structure)
