@@ -90,7 +90,17 @@ def test_refusals_leave_nothing_behind(tmp_path, words, told):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90s", 90), ("10min", 600), ("2 h", 7200), ("1h30min", 5400), ("600", 600), ("1.5h", 5400), ("2m", 120)],
+    [
+        ("90s", 90),
+        ("10min", 600),
+        ("2 h", 7200),
+        ("1h30min", 5400),
+        ("600", 600),
+        ("1.5h", 5400),
+        ("2m", 120),
+        ("0", 0),
+        ("0s", 0),
+    ],
 )
 def test_budgets(text, seconds):
     assert seconds_of(text) == seconds

@@ -147,8 +147,8 @@ def short_name(name: str, id: str) -> str:
     """An input as tables show it."""
     name, id = visible(name), visible(id)
     path = Path(name)
-    if name == id:  # SMILES, in which a slash divides nothing
-        return name
+    if name == id or name.startswith("InChI="):  # in which a slash divides nothing; of InChI the SMILES are shown
+        return id or name
     of_row = ROW.search(path.name) and id not in name
     return f"{path.name} [{id}]" if ":" in id or of_row else path.name
 

@@ -63,7 +63,9 @@ def construct(
         metavar="WAY|COLUMN",
         help="random, scaffold, group, or a column of train, validation and test; default scaffold or group.",
     ),
-    budget: str = typer.Option("10min", metavar="TIME", help="Time for the whole work, such as 90s, 10min or 2h."),
+    budget: str = typer.Option(
+        "10min", metavar="TIME", help="Time for the whole work, such as 90s, 10min or 2h; with 0 no network is trained."
+    ),
     seed: int = typer.Option(0, min=0, help="Another seed gives another split and other first weights."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what the table holds."),
     format: Shown = typer.Option(Shown.table, "--format", "-f", help="table for people, or json (one object a line)."),
@@ -185,12 +187,13 @@ def seconds_of(budget: str) -> float:
     """A time such as ``90s``, ``10min``, ``1.5h`` or ``1h30min`` in seconds.
 
     Raises:
-        UsageError: it is none, or shorter than 10 seconds.
+        UsageError: it is none, or shorter than 10 seconds and not 0, which trains no network.
     """
     found = DURATION.fullmatch(budget.strip().lower())
     if not found:
         raise UsageError("bad_budget", f"--budget {budget!r} is no time", "write it as 90s, 10min or 2h")
     seconds = float(found[1]) * SECONDS[found[2]] + float(found[3] or 0) * SECONDS[found[4] or ""]
-    if seconds < 10:
-        raise UsageError("bad_budget", f"--budget {budget!r} is too short", "give at least 10 seconds")
+    if 0 < seconds < 10:
+        told = "give at least 10 seconds, or 0 to train no network"
+        raise UsageError("bad_budget", f"--budget {budget!r} is too short", told)
     return seconds

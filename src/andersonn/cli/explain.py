@@ -128,7 +128,8 @@ def _file_name(answer: Explanation) -> str:
     from andersonn.io.files import encodable_name
 
     id, source = answer.prediction.id, Path(answer.prediction.input)
-    word = id if id and (":" in id or id == answer.prediction.input) else source.stem
+    no_file = answer.prediction.input.startswith("InChI=")
+    word = id if id and (":" in id or id == answer.prediction.input or no_file) else source.stem
     plain = re.sub(r"[^\w.+=()\[\]-]+", "_", word).strip("._")[:80]
     return encodable_name(plain).strip("._") or "structure"
 

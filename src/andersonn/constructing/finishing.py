@@ -21,7 +21,7 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import EquilibriumNetwork, KernelNetwork
 from andersonn.structures import descriptors
 from andersonn.training.calibrate_and_test import answer_metrics
-from andersonn.training.calibration_fitting import fit_calibration, fit_distributions, fit_doubt
+from andersonn.training.calibration_fitting import fit_calibration, fit_distributions, fit_doubt, widest_tail
 from andersonn.training.domain_fitting import corrupted_states, describe_domain, fit_domain
 from andersonn.training.fine_tuning import origin_of
 from andersonn.training.folder import LABELS_KEY, SPLIT_KEY
@@ -118,7 +118,8 @@ def _calibration(
     found = fit_distributions(raw, outputs.scores, values, task, made)
     some = np.random.default_rng(seed).permutation(material.fitted)[:CORRUPTED]
     corrupted = domain.distance(corrupted_states(network, material.dataset, some, seed + 1))
-    return fit_doubt(found, outputs.scores, values, made, rows, domain.distance(outputs.states), corrupted)
+    distances = domain.distance(outputs.states)
+    return fit_doubt(found, outputs.scores, values, made, rows, distances, corrupted, widest_tail(task))
 
 
 def _provenance(

@@ -118,7 +118,7 @@ def _chosen(name: str, classes: list[str], order: list[str], shown: dict[str, st
 
 def _require_classes(name: str, order: list[str], total: int) -> None:
     if len(order) == 1:
-        raise UsageError("constant_target", f"all rows of column {name!r} are {order[0]!r}", "there is nothing to learn from one class: name another column, or add rows of others")  # fmt: skip
+        raise UsageError("constant_target", f"all rows of column {name!r} are {order[0][:40]!r}", "there is nothing to learn from one class: name another column, or add rows of others")  # fmt: skip
     if not order:
         raise UsageError("empty_column", f"column {name!r} holds no labels", "name a column with values")
     many = len(order) > MOST_CLASSES or (len(order) > 10 and 3 * len(order) > total)

@@ -17,7 +17,8 @@ from andersonn.errors import AndersonnError, InputError, UsageError
 from andersonn.structures import elements
 from andersonn.structures.readers import Columns, is_table_name
 from andersonn.structures.readers.content import content_of
-from andersonn.structures.readers.molecules.smiles import scaffold
+from andersonn.structures.readers.molecules.inchi import is_inchi
+from andersonn.structures.readers.molecules.smiles import named_smiles, scaffold
 from andersonn.structures.readers.tables.columns import USUAL_COLUMNS, Roles, is_missing, plain
 from andersonn.structures.readers.tables.rows import name_of, structures_of_row
 from andersonn.structures.readers.tables.table import Table, table_of
@@ -177,6 +178,11 @@ def record_of_row(
         row["split"] = str(values[split]).strip().lower()
     smiles = None if roles.smiles is None or is_missing(values[roles.smiles]) else str(values[roles.smiles]).strip()
     structure = None
+    if smiles is not None and is_inchi(smiles):
+        try:
+            smiles, _ = named_smiles(smiles)
+        except InputError as error:
+            return row | {"problem": error.message}
     if roles.smiles is not None:
         row["smiles"] = smiles
     if roles.smiles is not None and (roles.atoms is None or (smiles and is_missing(values[roles.atoms[0]]))):

@@ -15,8 +15,8 @@ TREES, FEW_TREES = 100, 40
 SHARE = 0.33
 """Of the descriptors, looked at for a division; the square root of their number where there are classes."""
 LEAST_SQUARES = 1e-6
-MOST_TOLD = 0.8
-"""Share of the mean squared error that the variance of the trees at most tells; the rest is the same everywhere."""
+LEAST_NOISE, MOST_SHARE = 0.01, 10.0
+"""What is the same everywhere is at least so much of the mean squared error; the variance of the trees counts at most so often."""
 
 
 def fit_forest(
@@ -38,14 +38,34 @@ def fit_forest(
         inside = folds == fold
         layer = _grown(numbers[~inside], y[~inside], edges, FEW_TREES, seed)
         mean[inside], variance[inside] = _walked(layer, numbers[inside])
-    squares = max(float(np.square(y - mean)[:, 0].mean()), LEAST_SQUARES)
-    share = min(1.0, MOST_TOLD * squares / max(float(variance.mean()), LEAST_SQUARES))
-    noise = squares - share * float(variance.mean())
+    share, noise = _spread(np.square(y - mean)[:, 0], variance)
     if trees or layer is None:
         layer = _grown(numbers, y, edges, max(trees, 1), seed)
     layer.get_buffer("noise").fill_(noise)
     layer.get_buffer("share").fill_(share)
     return Fitted(layer.eval(), mean, share * variance + noise, torch.zeros(0))
+
+
+def _spread(squares: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
+    """Share and noise, so that ``share · variance + noise`` is the variance under which the errors are likeliest. Where a few
+    errors are large and most are small, the trees often agree on the small ones: these then get narrow intervals.
+
+    Args:
+        squares: of the errors of answers without folds, ``[n]``.
+        variance: of their trees, ``[n]``.
+    """
+    from scipy.optimize import minimize
+
+    usual = max(float(squares.mean()), LEAST_SQUARES)
+    bounds = ((np.log(1e-3), np.log(MOST_SHARE)), (np.log(LEAST_NOISE * usual), np.log(2.0 * usual)))
+
+    def loss(logs: np.ndarray) -> float:
+        whole = np.exp(logs[0]) * variance + np.exp(logs[1])
+        return float((np.log(whole) + squares / whole).mean())
+
+    found = minimize(loss, (np.log(0.5), np.log(0.5 * usual)), method="Nelder-Mead", bounds=bounds)
+    share, noise = np.exp(found.x).tolist()
+    return share, noise
 
 
 def _walked(layer: ForestLayer, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

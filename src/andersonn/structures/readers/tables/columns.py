@@ -12,6 +12,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures.readers.content import format_of
+from andersonn.structures.readers.molecules.inchi import KEY, is_inchi
 from andersonn.structures.readers.molecules.smiles import constitution
 
 SMILES = ("smiles", "canonicalsmiles", "cansmiles", "isomericsmiles", "isosmiles", "smilescanonical", "smilesstring",
@@ -102,6 +103,8 @@ class Roles:
             cell = names.index("cell") if "cell" in names else None
             atoms = (names.index(ATOMS[0]), names.index(ATOMS[1]), cell)
         smiles, path = _smiles(names, what), _first(names, PATHS)
+        if smiles is None and atoms is None and path is None:
+            smiles = _inchi(names, rows)
         if smiles is not None or atoms is not None:
             others = [name if k != smiles else "" for k, name in enumerate(names)]
             id = _first(others, (*IDS, *MAYBE)) if id is None else id
@@ -169,6 +172,14 @@ def _smiles(names: Sequence[str], what: str) -> int | None:
     )
 
 
+def _inchi(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> int | None:
+    """The one column of InChI, by its name, or by what its rows hold."""
+    named = [k for k, name in enumerate(names) if "inchi" in plain(name) and "key" not in plain(name)]
+    found = named or [k for k in range(len(names)) if any(len(row) > k and is_inchi(str(row[k])) for row in rows)]
+    exact = [k for k in found if plain(names[k]) == "inchi"]
+    return found[0] if len(found) == 1 else exact[0] if len(exact) == 1 else None
+
+
 def holds_structures(column: int, rows: Sequence[Sequence[Any]]) -> bool:
     """Whether most of some values of a column can be structures."""
     values = [row[column] for row in rows if len(row) > column and not is_missing(row[column])]
@@ -196,10 +207,8 @@ def _no_column(names: Sequence[str], rows: Sequence[Sequence[Any]], what: str) -
     if any(map(_is_smiles, map(str, names))) and not any(plain(name) in IDS for name in names):
         hint = "if its first line is a molecule already, put a line with the names of the columns before it"
         return InputError("missing_column", f"{what} has no column of SMILES or files: it has {_listed(names)}", hint)
-    if any(str(value).startswith("InChI=") for row in rows for value in row):
-        hint = (
-            "InChI is not read: add a column of SMILES, which `Chem.MolToSmiles(Chem.MolFromInchi(…))` of RDKit makes"
-        )
+    if any(KEY.fullmatch(str(value).strip()) for row in rows for value in row):
+        hint = "no molecule can be made of an InChIKey: add a column of SMILES or InChI"
         return InputError("missing_column", f"{what} has no column of SMILES or files: it has {_listed(names)}", hint)
     like = [
         names[k]

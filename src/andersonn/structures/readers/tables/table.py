@@ -156,10 +156,16 @@ def table_of_object(thing: Any) -> Table:
     return Table(what, list(thing.schema.names), _of_batches(thing.to_batches(), what))
 
 
+def _is_one(thing: Mapping[Any, Any]) -> bool:
+    """Whether a dict holds the atoms of one structure: its atomic numbers are numbers, not lists of them."""
+    Z = thing.get(ATOMS[0])
+    return Z is not None and not any(hasattr(each, "__len__") for each in Z)
+
+
 def table_of_mapping(thing: Mapping[Any, Any]) -> Table:
     """A dict as a table of one row; one whose values are lists of equal length as one of many."""
     names, values = [str(name) for name in thing], list(thing.values())
-    many = values and all(isinstance(value, (list, tuple)) for value in values) and ATOMS[0] not in names
+    many = values and all(isinstance(value, (list, tuple)) for value in values) and not _is_one(thing)
     if many and len(set(map(len, values))) == 1:
         return Table("the dict", names, ((str(k), row) for k, row in enumerate(zip(*values, strict=True))))
     return Table("the dict", names, iter([("", values)]))
