@@ -69,7 +69,7 @@ def _tautomers() -> Any:
     """RDKit's enumeration, with stereochemistry as it is."""
     from rdkit.Chem.MolStandardize import rdMolStandardize
 
-    options = rdMolStandardize.CleanupParameters()
+    options: Any = rdMolStandardize.CleanupParameters()
     options.maxTautomers = options.maxTransforms = MOST
     options.tautomerRemoveSp3Stereo = options.tautomerRemoveBondStereo = options.tautomerReassignStereo = False
     return rdMolStandardize.TautomerEnumerator(options)
