@@ -228,7 +228,7 @@ def test_help_imports_nothing_heavy():
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NEVER_NEEDED = {
-    "scipy", "sympy", "pyarrow", "filelock", "pandas", "matplotlib", "sklearn", "joblib", "ase", "jinja2", "tomllib",
+    "scipy", "sympy", "pyarrow", "filelock", "pandas", "matplotlib", "sklearn", "joblib", "ase.io", "ase.build", "jinja2", "tomllib",
     "torch._dynamo", "torch._inductor", "andersonn.training", "andersonn.screening", "andersonn.data.tables",
 }  # fmt: skip
 """Modules that a first answer does without: most of what loading them takes is more than the answer itself."""

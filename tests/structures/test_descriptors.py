@@ -33,8 +33,14 @@ def test_values_are_those_of_rdkit(smiles):
     known = dict(Descriptors.descList)
     for name in ("MolLogP", "TPSA", "MolMR", "NumHDonors", "RingCount", "fr_COO", "HallKierAlpha"):
         assert found[name] == pytest.approx(known[name](mol), abs=1e-4)
-    counts = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=FRAGMENTS).GetCountFingerprintAsNumPy(mol)
-    assert [found[f"fragment_{k}"] for k in range(FRAGMENTS)] == counts.tolist()
+    by_use = rdFingerprintGenerator.GetMorganFeatureAtomInvGen()
+    counted = (
+        rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=FRAGMENTS),
+        rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=FRAGMENTS, atomInvariantsGenerator=by_use),
+        rdFingerprintGenerator.GetTopologicalTorsionGenerator(fpSize=FRAGMENTS),
+    )
+    counts = [generator.GetCountFingerprintAsNumPy(mol).astype(int) for generator in counted]
+    assert [found[f"fragment_{k}"] for k in range(FRAGMENTS)] == sum(counts).tolist()
 
 
 def test_written_otherwise_a_molecule_has_the_same():

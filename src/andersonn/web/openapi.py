@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +40,12 @@ def methods_at(paths: dict[str, Any], path: str) -> list[str]:
         return sorted(method.upper() for method in paths[path])
     found: set[str] = set()
     for template, operations in paths.items():
-        parts = re.split(r"\{\w+\}", template)
-        if re.fullmatch("[^/]+".join(map(re.escape, parts)), path):
+        if _fits(template.split("/"), path.split("/")):
             found |= {method.upper() for method in operations}
     return sorted(found)
+
+
+def _fits(template: list[str], path: list[str]) -> bool:
+    """Whether the parts of an address are those of a template; a part ``{name}`` stands for any that is not empty."""
+    pairs = zip(template, path, strict=False)
+    return len(template) == len(path) and all(part if wanted[:1] == "{" else part == wanted for wanted, part in pairs)
