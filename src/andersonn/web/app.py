@@ -175,10 +175,10 @@ async def inspect(
 
 @api.post("/race/{task}", response_model=Race, responses=REFUSALS, summary="Plain, damped and Anderson iteration")
 async def race(
-    request: Request, task: str, items: Brought, lab: Own, structure: Which = 0, geometry: Geometry = None
+    request: Request, task: str, items: Brought, lab: Own, pores: Pores, structure: Which = 0, geometry: Geometry = None
 ) -> Response:
     """Residuals of the iterations on this input's map, made to contract less and less."""
-    return _json(await until_gone(request, lab.inspect("race", task, items, structure, geometry)))
+    return _json(await until_gone(request, lab.inspect("race", task, items, structure, geometry, pores)))
 
 
 @api.get("/tasks", response_model=Tasks, summary="Tasks, classes, thresholds, geometries, limits")

@@ -65,6 +65,7 @@ def about(scientist: Predictor) -> dict[str, Any]:
         "periodic": task.periodic,
         "model": scientist.name,
         # for which no atoms are removed, one after the other
+        "pore_options": scientist.pores is not None,
         "explained_at_once": scientist.bundle.config.model.head == "dipole" or scientist.recipe.bonds,
     }
 

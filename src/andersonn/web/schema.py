@@ -202,6 +202,9 @@ class TaskAbout(BaseModel):
     periodic: bool | None = Field(description="whether it is about crystals; null of both")
     model: str
     explained_at_once: bool
+    pore_options: bool = Field(
+        description="whether options of answers about pores hold: convention, radii and the others"
+    )
     geometries: list[str] = Field(description="how molecules without coordinates can be read, the default first")
 
 

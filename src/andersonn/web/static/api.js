@@ -21,12 +21,12 @@ export async function getText(path) {
   return answer.text();
 }
 
-/** The address of a question; its geometry says how molecules without coordinates are read, null as by default. */
-function asking(what, task, { geometry = null }, options) {
-  return `/api/${what}/${task}?${new URLSearchParams(geometry ? { ...options, geometry } : options)}`;
+/** The address of a question; its geometry says how molecules without coordinates are read, its pores how pores are measured, null as by default. */
+function asking(what, task, { geometry = null, pores = null }, options) {
+  return `/api/${what}/${task}?${new URLSearchParams({ ...options, ...pores, ...(geometry ? { geometry } : {}) })}`;
 }
 
-/** What a form sends of a question: {files: [File], text, smiles: [string], geometry}. */
+/** What a form sends of a question: {files: [File], text, smiles: [string], geometry, pores}. */
 function form({ files = [], text = "", smiles = [] }) {
   const body = new FormData();
   files.forEach((file) => body.append("files", file, file.name));

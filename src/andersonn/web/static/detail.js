@@ -1,5 +1,6 @@
 // One structure in all its views.
 import { look } from "/static/api.js";
+import { dipoleLegend, drawable } from "/static/arrow.js";
 import { card, tools } from "/static/cards.js";
 import { contributionBars, convergenceChart, estimateAxis, groupTable, probabilityBars } from "/static/charts.js";
 import { fixed, h, words } from "/static/dom.js";
@@ -142,8 +143,8 @@ export class Detail {
     this.view = viewer(structure, pores, (atom) => this.link(atom));
     this.byElement = h("button", { type: "button", "aria-pressed": "true", click: () => this.color(null) }, "elements");
     this.byValue = h("button", { type: "button", "aria-pressed": "false", disabled: true, click: () => this.color(this.values) }, "contributions");
-    const modes = h("span", { class: "modes" }, structure.cell ? this.cellChoice(structure) : "", pores ? this.poreButton() : "", h("small", {}, "color by"), this.byElement, this.byValue);
-    return card({ id: "structure" }, "Structure", { name: this.name, modes, files, canvas: () => this.view.canvas, json: () => structure, python: this.python.read },
+    this.modes = h("span", { class: "modes" }, structure.cell ? this.cellChoice(structure) : "", pores ? shownButton("pores", (shown) => this.view.showPores(shown)) : "", h("small", {}, "color by"), this.byElement, this.byValue);
+    return card({ id: "structure" }, "Structure", { name: this.name, modes: this.modes, files, canvas: () => this.view.canvas, json: () => structure, python: this.python.read },
       this.view.element, elementLegend(structure), pores ? poreLegend(pores) : "");
   }
 
@@ -159,13 +160,12 @@ export class Detail {
     return choice;
   }
 
-  poreButton() {
-    const button = h("button", { type: "button", "aria-pressed": "true", click: () => {
-      const shown = button.getAttribute("aria-pressed") === "false";
-      button.setAttribute("aria-pressed", String(shown));
-      this.view.showPores(shown);
-    } }, "pores");
-    return button;
+  /** Draws the dipole moment that an explanation found, with what it means and a button that hides it. */
+  dipole(found) {
+    if (!found || !this.view) return;
+    this.view.showDipole(found);
+    this.view.element.after(dipoleLegend(found));
+    if (drawable(found)) this.modes.prepend(shownButton("dipole", (shown) => this.view.showDipole(shown ? found : null)));
   }
 
   /** The skeletal formula of a molecule; of a crystal, and where bonds cannot be told, the network. */
@@ -205,6 +205,7 @@ export class Detail {
       }
       this.values = found.contributions.map((row) => row.value);
       this.byValue.disabled = false;
+      if (found.method === "dipole") this.dipole(found.dipole);
       const what = found.method === "dipole" ? `Parts of the ${this.task.quantity_words}, which add up to ${fixed(found.total)} ${this.task.unit}` : `Fall of the log-odds of ${words(found.class)} when the atom is removed`;
       this.bars = contributionBars(found, (atom) => this.link(atom));
       this.explained.replaceChildren(title, ...found.summary.map((text) => h("p", {}, sentence(text))),
@@ -229,6 +230,16 @@ export class Detail {
     this.byElement.setAttribute("aria-pressed", String(!values));
     this.byValue.setAttribute("aria-pressed", String(Boolean(values)));
   }
+}
+
+/** A button that shows something or hides it. */
+function shownButton(name, show) {
+  const button = h("button", { type: "button", "aria-pressed": "true", click: () => {
+    const shown = button.getAttribute("aria-pressed") === "false";
+    button.setAttribute("aria-pressed", String(shown));
+    show(shown);
+  } }, name);
+  return button;
 }
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;

@@ -2,6 +2,7 @@
 import { Detail, problemBox } from "/static/detail.js";
 import { $, h, number, words } from "/static/dom.js";
 import * as place from "/static/place.js";
+import { poreOptions, showPoreOptions } from "/static/pore_options.js";
 import { entriesOf, Run } from "/static/run.js";
 import { shareBar } from "/static/share.js";
 import { Table } from "/static/table.js";
@@ -37,7 +38,7 @@ export async function ask(inputs, { onward = true, cuts = null, row = 0 } = {}) 
     $("problems").replaceChildren(problemBox(tooMuch));
     return;
   }
-  const question = { ...named(inputs), geometry: task.geometries.length ? $("geometry").value : null };
+  const question = { ...named(inputs), geometry: task.geometries.length ? $("geometry").value : null, pores: task.pore_options ? poreOptions() : null };
   Object.assign(state, { question, name: `${Date.now()}-${Math.random().toString(36).slice(2, 8)}` });
   const run = new Run(task, question, state.limits);
   state.run = run;
@@ -127,18 +128,19 @@ function named({ files = [], text = "", smiles = [] }) {
 
 export const say = (text) => { $("status").textContent = text; };
 
-/** Makes a task the one that is asked, with the geometries that it knows. */
-export function setTask(name, geometry = $("geometry").value) {
+/** Makes a task the one that is asked, with the geometries and options of pores that it knows. */
+export function setTask(name, geometry = $("geometry").value, pores = poreOptions()) {
   state.task = name;
   const radio = document.querySelector(`#tasks input[value="${CSS.escape(name)}"]`);
   if (radio) radio.checked = true;
-  const { geometries } = state.tasks[name];
+  const { geometries, pore_options: porous } = state.tasks[name];
+  showPoreOptions(porous, pores);
   $("geometries").hidden = geometries.length < 2;
   const chosen = geometries.includes(geometry) ? geometry : geometries[0];
   $("geometry").replaceChildren(...geometries.map((one) => h("option", { value: one, selected: one === chosen }, GEOMETRIES[one] ?? one)));
 }
 
-/** After another task or geometry was chosen: a single structure is asked about at once, for a list there is a question first. */
+/** After another task, geometry or option was chosen: a single structure is asked about at once, for a list there is a question first. */
 export function again() {
   if (!state.question) return;
   $("again").replaceChildren();
@@ -146,9 +148,9 @@ export function again() {
   if (many < 2) { ask(state.question); return; }
   const same = state.task === state.asked.name;
   const button = h("button", { type: "button", class: "main", click: () => ask(state.question) }, same ? `Ask again, ${number(many)} inputs` : `Ask about ${words(state.task)}, ${number(many)} inputs`);
-  const stay = h("button", { type: "button", click: () => { setTask(state.asked.name, state.question.geometry ?? undefined); $("again").replaceChildren(); } }, "Leave it");
+  const stay = h("button", { type: "button", click: () => { setTask(state.asked.name, state.question.geometry ?? undefined, state.question.pores ?? undefined); $("again").replaceChildren(); } }, "Leave it");
   $("again").replaceChildren(h("div", { class: "card ask-again", role: "alert" },
-    h("span", {}, `The answers below are about ${words(state.asked.name)}${same ? ", in the geometry chosen before" : ""}${state.run ? "; they are still coming, and asking again cancels them" : ""}.`), button, stay));
+    h("span", {}, `The answers below are about ${words(state.asked.name)}${same ? `, ${state.question.pores ? "with the options" : "in the geometry"} chosen before` : ""}${state.run ? "; they are still coming, and asking again cancels them" : ""}.`), button, stay));
 }
 
 let soon = 0;
@@ -161,7 +163,7 @@ function placeSoon() {
 async function write(onward) {
   const { asked: task, question, name, row, cells, turn } = state;
   const cuts = state.cuts.every((cut, k) => cut === task.thresholds[k]) ? null : state.cuts;
-  const { hash, whole } = await place.address({ task: task.name, geometry: question.geometry === task.geometries[0] ? null : question.geometry, cuts, row, cells, question });
+  const { hash, whole } = await place.address({ task: task.name, geometry: question.geometry === task.geometries[0] ? null : question.geometry, pores: question.pores, cuts, row, cells, question });
   if (turn !== state.turn || (!onward && !location.hash.startsWith("#lab") && location.hash)) return;
   Object.assign(state, { whole, hash });
   $("to-lab").href = hash;
@@ -180,7 +182,8 @@ export async function restore() {
   if (!task) { say(`The address asks about ${told.task}, of which there is no model.`); return; }
   const inputs = found ? found.question : await place.inputsOf(told).catch(() => null);
   state.cells = told.cells;
-  setTask(task.name, (found ? found.question.geometry : told.geometry) ?? undefined);
+  const asked = found ? found.question : told;
+  setTask(task.name, asked.geometry ?? undefined, asked.pores ?? {});
   if (inputs) $("text").value = inputs.text || inputs.smiles.join("\n");
   const asks = inputs && (inputs.files.length || inputs.text || inputs.smiles.length);
   if (found) {

@@ -6,6 +6,7 @@ import { dropped, structureFiles } from "/static/folders.js";
 import { sketcher } from "/static/draw.js";
 import { finder, inputsOf } from "/static/known.js";
 import { again, ask, restore, say, setTask, state } from "/static/lab.js";
+import { listenToPoreOptions } from "/static/pore_options.js";
 import { showPage } from "/static/pages.js";
 import { themed } from "/static/theme.js";
 
@@ -64,6 +65,7 @@ function listen() {
   });
   $("choose-folder").addEventListener("click", () => $("folder").click());
   $("geometry").addEventListener("change", again);
+  listenToPoreOptions(again);
   $("cancel").addEventListener("click", () => state.run?.cancel());
   $("ask").addEventListener("submit", (event) => {
     event.preventDefault();

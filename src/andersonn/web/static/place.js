@@ -1,19 +1,20 @@
 // Where the lab is: what is asked and how it is looked at, as the part of the address behind #, which is sent to no server; and
 // answers that this tab keeps, so that reloading and going back find them again.
+import { poreOptionsOf } from "/static/pore_options.js";
 import { SIZES } from "/static/supercell.js";
 
 const LONGEST = 8000; // letters of an address that holds its inputs
 const MOST_KEPT = 8; // questions with their answers that a tab keeps
 const PREFIX = "andersonn:";
 
-/** The state that an address tells: {task, geometry, cuts, row, cells, content}; null if it is not one of the lab. */
+/** The state that an address tells: {task, geometry, pores, cuts, row, cells, content}; null if it is not one of the lab. */
 export function read(hash) {
   const [page, query = ""] = hash.slice(1).split(/\?(.*)/s);
   if (page !== "lab" || !query) return null;
   const told = new URLSearchParams(query);
   const cuts = told.get("cuts")?.split(",").map(Number);
   return {
-    task: told.get("task"), geometry: told.get("geometry"), row: Number(told.get("row") ?? 0) || 0,
+    task: told.get("task"), geometry: told.get("geometry"), pores: poreOptionsOf(told), row: Number(told.get("row") ?? 0) || 0,
     cells: SIZES.includes(Number(told.get("cells"))) ? Number(told.get("cells")) : 1,
     cuts: cuts?.every(Number.isFinite) ? cuts : null,
     smiles: told.getAll("smiles"), text: told.get("text") ?? "", packed: told.get("in"), left: told.has("left"),
@@ -27,9 +28,10 @@ export async function inputsOf(state) {
 }
 
 /** The address of a state; inputs that are too long are left out, and `whole` tells it. */
-export async function address({ task, geometry, cuts, row, cells, question }) {
+export async function address({ task, geometry, pores, cuts, row, cells, question }) {
   const told = new URLSearchParams({ task });
   if (geometry) told.set("geometry", geometry);
+  Object.entries(pores ?? {}).forEach(([name, value]) => told.set(name, value));
   if (cuts) told.set("cuts", cuts.map((cut) => +cut.toFixed(6)).join(","));
   if (row) told.set("row", row);
   if (cells > 1) told.set("cells", cells);
@@ -48,7 +50,7 @@ export async function address({ task, geometry, cuts, row, cells, question }) {
 export async function keep(name, question, answers, task, state) {
   let content;
   try {
-    content = await deflated(JSON.stringify({ question: await packed(question), answers, task, state, at: Date.now() }));
+    content = await deflated(JSON.stringify({ question: { ...await packed(question), geometry: question.geometry, pores: question.pores }, answers, task, state, at: Date.now() }));
   } catch { return; }
   for (let room = MOST_KEPT; room > 0; room--) {
     const kept = Object.keys(sessionStorage).filter((key) => key.startsWith(PREFIX) && key !== PREFIX + name).sort();

@@ -3,7 +3,7 @@
 import { Problem, stream } from "/static/api.js";
 
 /** What is asked in one request after the other; files that the server would not take together are parted. */
-function requests({ files = [], text = "", smiles = [], geometry }, limits) {
+function requests({ files = [], text = "", smiles = [], geometry, pores }, limits) {
   const parted = [[]];
   let size = 0;
   for (const file of files) {
@@ -14,13 +14,14 @@ function requests({ files = [], text = "", smiles = [], geometry }, limits) {
     parted.at(-1).push(file);
     size += file.size;
   }
-  return parted.map((some, k) => ({ files: some, geometry, ...(k === 0 ? { text, smiles } : {}) }));
+  return parted.map((some, k) => ({ files: some, geometry, pores, ...(k === 0 ? { text, smiles } : {}) }));
 }
 
 /** Answers with the question about their own input alone; an input may hold several structures, one answer each. */
 class Owners {
-  constructor({ files, text, smiles = [], geometry }) {
-    this.questions = [...files.map((file) => ({ files: [file], geometry })), ...(text ? [{ text, geometry }] : []), ...smiles.map((word) => ({ smiles: [word], geometry }))];
+  constructor({ files, text, smiles = [], geometry, pores }) {
+    const options = { geometry, pores };
+    this.questions = [...files.map((file) => ({ files: [file], ...options })), ...(text ? [{ text, ...options }] : []), ...smiles.map((word) => ({ smiles: [word], ...options }))];
     Object.assign(this, { position: -1, structure: 0, last: null });
   }
 
@@ -34,7 +35,7 @@ class Owners {
 }
 
 export class Run {
-  /** @param question {files, text, smiles, geometry}, files with names that differ */
+  /** @param question {files, text, smiles, geometry, pores}, files with names that differ */
   constructor(task, question, limits) {
     Object.assign(this, { task, limits, parts: requests(question, limits), done: 0, total: 0, state: "asked" });
     this.abort = new AbortController();

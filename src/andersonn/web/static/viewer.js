@@ -1,4 +1,5 @@
 // Balls and sticks in 3-D on a plain canvas: parallel projection, drawn from back to front.
+import { arrow, drawable, ends, reachOf } from "/static/arrow.js";
 import { atomName, canvas, color, diverging, h, withTip } from "/static/dom.js";
 import { minus, plus, repeated } from "/static/supercell.js";
 
@@ -14,7 +15,7 @@ const ZOOM = 1.25;
  */
 export function viewer(view, pores, pick) {
   let scene = staged(view, pores, 1);
-  const state = { turn: start(view.periodic), zoom: ZOOM, values: null, span: 1, placed: [], marked: null, labels: false, pores: Boolean(pores) };
+  const state = { turn: start(view.periodic), zoom: ZOOM, values: null, span: 1, placed: [], marked: null, labels: false, pores: Boolean(pores), dipole: null };
   const guests = new Set(pores?.guests ?? []);
   const fingers = new Map();
   const element = canvas(340, draw, {
@@ -68,7 +69,7 @@ export function viewer(view, pores, pick) {
   }
   function draw(context, width, height) {
     const { balls, halves, edges, spheres } = scene;
-    const scale = state.zoom * Math.min(width, height) / (2 * scene.reach);
+    const scale = state.zoom * Math.min(width, height) / (2 * Math.max(scene.reach, state.dipole ? reachOf(state.dipole) : 0));
     const at = (p) => {
       const [x, y, z] = applied(state.turn, p);
       return [width / 2 + scale * x, height / 2 - scale * y, z];
@@ -105,6 +106,7 @@ export function viewer(view, pores, pick) {
       });
     }
     items.sort((a, b) => a[0] - b[0]).forEach(([, paint]) => paint());
+    if (state.dipole) arrow(context, ...ends(state.dipole).map(at), state.dipole);
     state.placed = placed.map(([x, y, z], k) => ({ x, y, z, atom: balls[k].atom }));
     state.scale = scale;
   }
@@ -135,6 +137,11 @@ export function viewer(view, pores, pick) {
     /** Shows pores or hides them. */
     showPores(shown) {
       state.pores = shown;
+      element.redraw();
+    },
+    /** Draws a dipole moment, as the API's "dipole", about the middle; none for null, or where it has no direction. */
+    showDipole(dipole) {
+      state.dipole = drawable(dipole) ? dipole : null;
       element.redraw();
     },
     /** Rings an atom; null rings none. */
