@@ -18,7 +18,7 @@ MARKS = {"=": "", "==": "", "~": "~", "≈": "~", "<": "<", ">": ">", "<=": "<="
          "<<": "<", ">>": ">"}  # fmt: skip
 VALUES = ("values", "value")
 """Endings of a target's name, in the place of which those of the others stand."""
-NUMBER = re.compile(r"\s*[+\-−]?[\d.,]+(?:[eE][+\-]?\d+)?\s*")
+NUMBER = re.compile(r"[+\-−]?[\d.,]++(?:[eE][+\-]?\d++)?+")
 UNIT = re.compile(r"[%°µμÅA-Za-z][\w%°/·*^²³⁻¹().\- ]{0,20}")
 """As it may stand behind a number."""
 
@@ -74,7 +74,7 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, (bool, np.bool_)):
         return False
     return isinstance(value, (int, float, np.number)) or (
-        isinstance(value, str) and NUMBER.fullmatch(value) is not None
+        isinstance(value, str) and NUMBER.fullmatch(value.strip()) is not None
     )
 
 
@@ -106,4 +106,8 @@ def _units(sheet: Sheet, column: int, rows: Sequence[int]) -> tuple[str, dict[in
     k = _column(sheet, column, UNITS)
     found = {} if k is None else _texts(sheet, k, rows)
     filled = [text for text in found.values() if text]
-    return (sheet.names[k], found) if k is not None and filled and not any(map(NUMBER.fullmatch, filled)) else None
+    return (
+        (sheet.names[k], found)
+        if k is not None and filled and not any(NUMBER.fullmatch(text.strip()) for text in filled)
+        else None
+    )
