@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from andersonn import Scientist
 from andersonn.cli.main import app
 from andersonn.errors import AndersonnError
-from andersonn.scientists.registry import registered
+from andersonn.scientists.registry import registered, weights_folder
 from andersonn.training.self_test import failures_of, write_self_test
 
 PAGE = Path(__file__).parents[2] / "docs/extending.md"
@@ -94,6 +94,11 @@ def test_wrong_calls_name_cause_and_cure(model, file):
     assert refused("predict", "solubility", "--smiles", "CCO").kind == "unknown_task"
     assert refused("predict", "polarity", "--smiles", "CCO", "--model", model).kind == "wrong_task"
     assert refused("card", "polarity", "--model", model).kind == "wrong_task"
+    for name in ("solubilty", "logS", "boiling_point"):  # what a user may think that it is called
+        error = refused("predict", name, "--smiles", "CCO", "--model", model)
+        assert (error.kind, error.hint) == ("wrong_task", "name its own task: solubility")
+    error = refused("predict", "polarty", "--smiles", "CCO", "--model", weights_folder("polarity"))
+    assert (error.kind, error.hint) == ("unknown_task", "did you mean 'polarity'?")
 
 
 def test_explain(model, tmp_path):
