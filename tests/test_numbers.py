@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,37 @@ def test_what_is_said_of_the_contest_is_in_its_table():
     assert f"{median} times faster in the median of {cases} cases" in words_of("README.md")
     assert f"{median} times faster in the median of {cases} cases, at least twice in {share} % of them" in words_of(
         "docs/measured.md"
+    )
+
+
+def solved_in_the_contest() -> Counter[str]:
+    """Solver → solves that met their tolerance, counted in the tables of the contest's page."""
+    found: Counter[str] = Counter()
+    names: list[str] = []
+    for line in (ROOT / "docs/solver_contest.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] == "problem":
+            names = cells
+        elif len(cells) == len(names) and names:
+            found.update(name for name, cell in zip(names, cells, strict=True) if re.match(r"\**\d+\**( ·|$)", cell))
+            found["all"] += re.search(r", \d+$", cells[0]) is not None
+    return found
+
+
+def test_what_each_solver_solves_is_counted_in_the_contest():
+    solved, page = solved_in_the_contest(), words_of("docs/measured.md")
+    shown = (
+        ('| **`Anderson("auto")`, our default** | **{}** |', "Anderson auto"),
+        ("| Picard iteration | {} | | |", "forward iteration"),
+        ("| torchdeq, Anderson, window 6 | {} |", "torchdeq Anderson m=6"),
+        ("| torchdeq, Broyden | {} |", "torchdeq Broyden"),
+        ("| tutorial, Anderson, window 5 | {} |", "tutorial Anderson m=5"),
+    )
+    for text, name in shown:
+        assert text.format(solved[name]) in page
+    assert (
+        f"on {solved['all']} solves of {solved['all'] // 2} cases: our default solves {solved['Anderson auto']}"
+        in words_of("README.md")
     )
 
 
