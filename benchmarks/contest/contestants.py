@@ -69,9 +69,9 @@ class Ours(Contestant):
 
 FORWARD = "forward iteration"
 DEFAULT = "Anderson m=5"
-"""The one a user gets who chooses nothing."""
+"""The usual fixed window, as peers have it. A user who chooses nothing gets the automatic choice."""
 AUTO = "Anderson auto"
-"""The one that must never lose against forward iteration; claims about it say "not measured" while it takes no part."""
+"""The default of the package, which must never lose against forward iteration; claims about it say "not measured" while it takes no part."""
 
 OURS: tuple[Contestant, ...] = (
     Ours(FORWARD, "forward", ForwardIteration()),

@@ -84,7 +84,7 @@ def test_guests_are_removed_where_that_is_asked(server, tmp_path):
 )
 def test_wrong_options_of_pores_are_told(server, task, options):
     answer = server.ask("predict", task, QUARTZ, params=options)
-    assert answer.status_code == 404
+    assert answer.status_code == 422, answer.text
     assert answer.json()["error"]["hint"]
 
 

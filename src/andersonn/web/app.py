@@ -50,7 +50,7 @@ ABOUT = """Ask the artificial scientists: send structure files, pasted text or S
     curl -F files=@NaCl.cif http://127.0.0.1:8000/api/predict/conduction
     curl -F smiles=CCO http://127.0.0.1:8000/api/explain/polarity
 
-Errors name kind, cause and cure: 403 asked by another site or under another name, 404 unknown task, 413 too large or too many, 422 nothing could be read, 429 busy."""
+Errors name kind, cause and cure: 403 asked by another site or under another name, 404 unknown task, 413 too large or too many, 422 nothing could be read or an option has no such value, 429 busy."""
 REFUSALS: dict[int | str, dict[str, Any]] = {code: {"model": Refused} for code in (403, 404, 408, 413, 422, 429)}
 SKETCHER_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -316,7 +316,8 @@ def make_app(
 def _told(_: Request, error: Exception) -> Response:
     """An error of the package, with the status that fits."""
     assert isinstance(error, AndersonnError)
-    status = 404 if isinstance(error, UsageError) else 413 if error.kind in ("too_large", "too_many") else 422
+    is_unknown = isinstance(error, UsageError) and error.kind not in ("bad_option", "unknown_convention")
+    status = 404 if is_unknown else 413 if error.kind in ("too_large", "too_many") else 422
     status = error.status if isinstance(error, Refusal) else status
     headers = {"retry-after": "3"} if status == 429 else {}
     return _json({"error": error.as_dict()}, status, headers)
