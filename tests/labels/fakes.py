@@ -24,7 +24,9 @@ def volume(payload, settings):
     if id == "nan":
         return {"values": {"sum_A": float("nan")}}
     if settings.get("pid"):
-        Path(settings["pid"]).write_text(str(os.getpid()))
+        half = Path(f"{settings['pid']}.half")
+        half.write_text(str(os.getpid()))
+        half.replace(settings["pid"])  # whoever is killed meanwhile leaves the note whole
     if id == "hang":
         time.sleep(60)
     if id == "exit":

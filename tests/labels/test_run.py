@@ -180,8 +180,10 @@ def test_a_killed_run_goes_on_and_leaves_no_worker(tmp_path, in_this_process):
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
+    worker = note.read_text()
+    assert worker.isdigit()
     if sys.platform == "linux":  # elsewhere workers end after their payload
-        while is_running(note.read_text()):  # until the test's own limit of time
+        while is_running(worker):  # until the test's own limit of time
             time.sleep(0.05)
     with Journal(path) as journal:
         assert [row["id"] for row in journal.rows.values()] == ["k0", "k1", "k2"]
