@@ -36,6 +36,16 @@ def answered(page, *words):
         assert word in page.inner_text("#pores")
 
 
+def ask_with_options(page, checked):
+    """Asks about a framework with :data:`OPTIONS` and one box checked, and waits for the answer."""
+    page.click("#pore-options summary")
+    page.select_option("#convention", OPTIONS["convention"])
+    page.fill("#radii", OPTIONS["radii"])
+    page.check(checked)
+    page.set_input_files("#files", ZINC)
+    answered(page)
+
+
 def test_options_stand_with_porosity_alone_and_are_folded(page):
     for task, shown in (("polarity", False), ("porosity", True), ("conduction", False)):
         page.get_by_label(task).check()
@@ -86,12 +96,7 @@ def test_options_go_with_every_question_and_change_the_answer(asked, server):
 
 def test_options_are_kept_in_the_address_and_the_tab(asked, opened, server):
     page, sent = asked
-    page.click("#pore-options summary")
-    page.select_option("#convention", OPTIONS["convention"])
-    page.fill("#radii", OPTIONS["radii"])
-    page.check("#clean")
-    page.set_input_files("#files", ZINC)
-    answered(page)
+    ask_with_options(page, "#clean")
     there = page.evaluate("location.hash")
     assert {name: values[0] for name, values in parse_qs(there.partition("?")[2]).items()}.items() >= (
         OPTIONS | {"clean": "true"}
@@ -125,12 +130,7 @@ def test_bad_radii_are_told_and_leave_with_the_task(browser, server):
 
 def test_python_asks_with_the_same_options(asked, monkeypatch, tmp_path):
     page, _ = asked
-    page.click("#pore-options summary")
-    page.select_option("#convention", OPTIONS["convention"])
-    page.fill("#radii", OPTIONS["radii"])
-    page.check("#strip_guests")
-    page.set_input_files("#files", ZINC)
-    answered(page)
+    ask_with_options(page, "#strip_guests")
     (tmp_path / ZINC.name).write_bytes(ZINC.read_bytes())
     monkeypatch.chdir(tmp_path)
     found = page.locator("#detail .python code").all_text_contents()

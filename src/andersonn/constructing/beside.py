@@ -17,7 +17,7 @@ RELATIONS = ("relation", "relations", "qualifier", "operator", "relationship", "
 MARKS = {"=": "", "==": "", "~": "~", "≈": "~", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "≤": "<=", "≥": ">=",
          "<<": "<", ">>": ">"}  # fmt: skip
 VALUES = ("values", "value")
-"""Endings of a target's name, in the place of which those of the others stand."""
+"""Endings of a target's name. Other columns may have another ending instead: "Standard Value", "Standard Units"."""
 NUMBER = re.compile(r"[+\-−]?[\d.,]++(?:[eE][+\-]?\d++)?+")
 UNIT = re.compile(r"[%°µμÅA-Za-z][\w%°/·*^²³⁻¹().\- ]{0,20}")
 """As it may stand behind a number."""
@@ -106,8 +106,5 @@ def _units(sheet: Sheet, column: int, rows: Sequence[int]) -> tuple[str, dict[in
     k = _column(sheet, column, UNITS)
     found = {} if k is None else _texts(sheet, k, rows)
     filled = [text for text in found.values() if text]
-    return (
-        (sheet.names[k], found)
-        if k is not None and filled and not any(NUMBER.fullmatch(text.strip()) for text in filled)
-        else None
-    )
+    are_units = bool(filled) and not any(map(NUMBER.fullmatch, filled))
+    return (sheet.names[k], found) if k is not None and are_units else None

@@ -92,6 +92,10 @@ class Targets:
         center, spread = float(values.mean()), float(values.std())
         return cls((values - center) / spread, center, spread, edges)
 
+    def in_unit(self, mean: np.ndarray, lowest: float) -> np.ndarray:
+        """Answers of a last layer ``[n, 1]`` as numbers of the quantity ``[n]``, none below its lowest value."""
+        return np.maximum(mean[:, 0] * self.spread + self.center, lowest)
+
     @property
     def scaled_edges(self) -> np.ndarray:
         """Edges in the unit of the targets."""
@@ -138,7 +142,7 @@ def errors_of_answers(
     values, answers = material.values[some], mean[some]
     if material.task.answer == "label":
         return label_errors(material.task.class_of(values), softmax(SHARPNESS * answers), material.task.classes)
-    return number_errors(values, np.maximum(answers[:, 0] * targets.spread + targets.center, material.task.lowest))
+    return number_errors(values, targets.in_unit(answers, material.task.lowest))
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

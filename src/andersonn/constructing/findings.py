@@ -45,7 +45,7 @@ def outliers(values: np.ndarray, names: Sequence[str]) -> list[str]:
 
 
 def mixtures(cut: Mapping[int, Part], names: Sequence[str]) -> list[str]:
-    """Rows of salts and mixtures, of which a part is read.
+    """Rows that hold a salt or a mixture: one part of each is read.
 
     Args:
         cut: row → part.

@@ -58,11 +58,7 @@ def _errors(mean: np.ndarray, targets: Targets, material: Material) -> dict[str,
     task, values = material.task, material.values
     if task.answer == "label":
         return label_errors(task.class_of(values), mean, task.classes)
-    return number_errors(values, _in_unit(mean, targets, material))
-
-
-def _in_unit(mean: np.ndarray, targets: Targets, material: Material) -> np.ndarray:
-    return np.maximum(mean[:, 0] * targets.spread + targets.center, material.task.lowest)
+    return number_errors(values, targets.in_unit(mean, task.lowest))
 
 
 def _answers(fitted: Fitted, features: Features, targets: Targets, material: Material) -> np.ndarray:
@@ -70,4 +66,4 @@ def _answers(fitted: Fitted, features: Features, targets: Targets, material: Mat
     assert isinstance(fitted.layer, ForestLayer)  # it is what was grown here
     mean, _ = fitted.layer.walked(features.part("numbers"))
     found = mean.double().numpy()
-    return found if material.task.answer == "label" else _in_unit(found, targets, material)
+    return found if material.task.answer == "label" else targets.in_unit(found, material.task.lowest)

@@ -9,6 +9,7 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.structures import elements
 from andersonn.structures.graph import AtomBondGraph
+from andersonn.structures.pores.bottleneck import images_around
 from andersonn.structures.pores.geometry import PoreOptions
 from andersonn.structures.pores.view import pore_view
 from andersonn.structures.structure import Structure
@@ -96,18 +97,9 @@ def around(structure: Structure, middle: np.ndarray, reach: float) -> tuple[np.n
     """Positions in Å, ``[k, 3]``, and numbers of all atoms within reach of a place, periodic images counted, fewer than
     :data:`MOST_ATOMS`, the nearest first.
     """
-    cell = structure.cell
-    assert cell is not None
-    inverse = np.linalg.inv(cell)
-    fractional = (structure.xyz - middle) @ inverse
-    fractional -= np.round(fractional)
-    count = np.ceil(reach * np.linalg.norm(inverse, axis=0) + 0.5).astype(int)
-    shifts = np.array(list(np.ndindex(*(2 * count + 1)))) - count
-    places = (fractional + shifts[:, None]) @ cell
-    distance = np.linalg.norm(places, axis=2)
-    near = np.argwhere(distance <= reach)
-    near = near[np.argsort(distance[near[:, 0], near[:, 1]], kind="stable")[:MOST_ATOMS]]
-    return places[near[:, 0], near[:, 1]] + middle, near[:, 1]
+    atoms, vectors, distance = images_around(middle, structure, reach)
+    nearest = np.argsort(distance, kind="stable")[:MOST_ATOMS]
+    return vectors[nearest] + middle, atoms[nearest]
 
 
 def half_bonds(structure: Structure, xyz: np.ndarray, atoms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from andersonn.web.lab import Lab
 
 CONTENT = ("files", "file", "text", "smiles")
-"""Fields of a form of which one must be there."""
+"""A form must have one of these fields."""
 
 
 def described(make: Callable[[], dict[str, Any]], lab: Lab) -> dict[str, Any]:

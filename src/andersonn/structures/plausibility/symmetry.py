@@ -140,7 +140,7 @@ def _missed(
 
 
 def _squares(image: np.ndarray, places: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Squared distances in Å² between places, the last axis of which are fractional coordinates."""
+    """Squared distances between places, Å²; the last axis holds fractional coordinates."""
     apart = image - places
     apart -= np.rint(apart)
     apart = apart @ cell

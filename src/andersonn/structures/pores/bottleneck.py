@@ -125,7 +125,14 @@ def _narrowest_on(diagram: PowerDiagram, edge: int, cell: np.ndarray, radius: np
 
 
 def around(point: np.ndarray, structure: Structure, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Atoms of a crystal, each once for every periodic image near enough to a point, int64 ``[k]``, and their distances ``[k]``.
+    """The first and the last of :func:`images_around`."""
+    atoms, _, distance = images_around(point, structure, reach)
+    return atoms, distance
+
+
+def images_around(point: np.ndarray, structure: Structure, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Atoms of a crystal, each once for every periodic image near enough to a point: numbers, int64 ``[k]``, the vectors from the
+    point to them ``[k, 3]`` and their lengths ``[k]``, Å.
 
     Args:
         point: Å ``[3]``.
@@ -139,6 +146,7 @@ def around(point: np.ndarray, structure: Structure, reach: float) -> tuple[np.nd
     fractional -= np.round(fractional)
     count = np.ceil(reach * np.linalg.norm(inverse, axis=0) + 0.5).astype(int)
     shifts = np.array(list(np.ndindex(*(2 * count + 1)))) - count
-    distance = np.linalg.norm((fractional + shifts[:, None]) @ cell, axis=2)
-    near = np.argwhere(distance <= reach)
-    return near[:, 1], distance[near[:, 0], near[:, 1]]
+    vectors = (fractional + shifts[:, None]) @ cell
+    distance = np.linalg.norm(vectors, axis=2)
+    near = distance <= reach
+    return np.argwhere(near)[:, 1], vectors[near], distance[near]
