@@ -1,6 +1,9 @@
 """Joins models that differ in their seed alone to an ensemble, calibrated and tested anew.
 
-python tools/join_models.py seed-0 seed-1 seed-2 --data crystals_mp2018.parquet --out joined
+python tools/join_models.py seed-0 seed-1 seed-2 --data crystals_mp2018.parquet --out joined [--half]
+
+``--half`` rounds all weights to half precision first, so that the file of several members takes half the room. Calibration and test
+are those of the rounded weights.
 """
 
 from __future__ import annotations
@@ -23,10 +26,14 @@ def main() -> None:
     parser.add_argument("models", nargs="+", type=Path, help="folders that train wrote, the one whose seed is 0 first")
     parser.add_argument("--options", nargs="*", default=[], help="key=value, such as conformers=6")
     parser.add_argument("--data", action="append", required=True, type=Path, help="what they were trained on; repeat")
+    parser.add_argument("--half", action="store_true", help="round the weights to 16 bits")
     parser.add_argument("--out", required=True, type=Path)
     given = parser.parse_args()
     try:
         parts = [ModelBundle.load(folder) for folder in given.models]
+        if given.half:
+            for part in parts:
+                part.network.half().float()
         joined = join(parts, read_records(given.data, (parts[0].task.quantity,)), given.options, Bars())
     except UsageError as error:
         sys.exit(f"{error.message} ({error.hint})")

@@ -112,3 +112,29 @@ def test_missing_files(folder, tmp_path):
 def test_an_absent_gpu_is_told(folder):
     with pytest.raises(UsageError, match="no CUDA"):
         ModelBundle.load(folder, "cuda")
+
+
+def test_weights_that_fit_into_half_precision_are_kept_in_it_exactly(folder, tmp_path):
+    sound = ModelBundle.load(folder)
+    largest = max(load_file(folder / "model.safetensors").values(), key=torch.numel)
+    assert largest.dtype == torch.float32
+    sound.network.half().float()
+    sound.save(tmp_path / "half")
+    kept = load_file(tmp_path / "half" / "model.safetensors")
+    assert {value.dtype for value in kept.values() if value.is_floating_point()} == {torch.float16}
+    again = ModelBundle.load(tmp_path / "half")
+    for name, value in sound.weights().items():
+        assert again.weights()[name].dtype == value.dtype
+        assert torch.equal(again.weights()[name], value)
+
+
+def test_a_weight_too_large_for_half_precision_keeps_its_room(folder, tmp_path):
+    sound = ModelBundle.load(folder)
+    sound.network.half().float()
+    name, parameter = next(iter(sound.network.named_parameters()))
+    with torch.no_grad():
+        parameter.view(-1)[0] = 1e6
+    sound.save(tmp_path / "wide")
+    kept = load_file(tmp_path / "wide" / "model.safetensors")
+    assert kept[name].dtype == torch.float32
+    assert torch.equal(kept[name].view(-1)[0], torch.tensor(1e6))

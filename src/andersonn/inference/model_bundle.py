@@ -91,7 +91,7 @@ class ModelBundle:
 
     def save(self, folder: Path) -> None:
         """Writes the files, each whole or not at all."""
-        state = self.weights()
+        state = {name: _narrowest(value) for name, value in self.weights().items()}
         write_whole(folder / WEIGHTS, lambda name: save_file(state, name))
         if self.domain is None:
             (folder / DOMAIN).unlink(missing_ok=True)
@@ -255,8 +255,19 @@ def _require_size(options: ModelConfig, members: int, weights: dict[str, torch.T
         raise ValueError("its options are of a larger network than its weights")
 
 
+def _narrowest(value: torch.Tensor) -> torch.Tensor:
+    """A tensor of float32 in half precision, if each of its numbers is exactly one of that precision."""
+    if value.dtype != torch.float32:
+        return value
+    half = value.half()
+    return half if torch.equal(half.float(), value) else value
+
+
 def _finite_weights(path: Path) -> dict[str, torch.Tensor]:
-    weights = load_file(path)
+    """The weights of a file as they were before they were saved: half precision saves room, never digits."""
+    weights = {
+        name: value.float() if value.dtype == torch.float16 else value for name, value in load_file(path).items()
+    }
     broken = [name for name, value in weights.items() if not bool(torch.isfinite(value).all())]
     if broken:
         raise ValueError(f"weights that are not finite numbers in {broken[0]}")
