@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from andersonn.errors import InputError
+from andersonn.structures.readers.molecules import local_shapes
 from andersonn.structures.readers.molecules.ideal_shapes import shaped
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 CONFORMER_SEED = 7
 EMBEDDING = f"RDKit ETKDGv3 (seed {CONFORMER_SEED}, canonical order)"
-CONFORMER_PROTOCOL = f"{EMBEDDING}, MMFF94"
+FORCE_FIELD = f"{EMBEDDING}, MMFF94"
+UNIVERSAL = f"{EMBEDDING} and UFF, since MMFF94 does not know all its atoms; less exact"
+REPAIRED = "lengths and angles where it is wrong as in computed molecules"
+CONFORMER_PROTOCOL = f"{FORCE_FIELD}; {REPAIRED} ({local_shapes.digest()})"
 """Changed whenever other geometries would be generated, so that cached images of older ones are not read."""
 FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others of the same call"
 """The same for further conformers. RDKit embeds the k-th from k times the seed, so none repeats the first."""
@@ -151,16 +155,27 @@ def placed(mol: Mol, count: int) -> list[int]:
 
 
 def relaxed(mol: Mol, steps: int = FORCE_FIELD_STEPS) -> str:
-    """Relaxes all conformers by so many steps of a force field at most, in place; says how they were made."""
+    """Relaxes all conformers by so many steps of a force field at most, in place, and then puts right what it is known to get
+    wrong; says how they were made.
+    """
+    how = by_force_field(mol, steps)
+    force_field = {FORCE_FIELD: "MMFF94", UNIVERSAL: "UFF"}.get(how)
+    if force_field is None or not local_shapes.repaired(mol, force_field):
+        return how
+    return f"{how}; {REPAIRED}"
+
+
+def by_force_field(mol: Mol, steps: int = FORCE_FIELD_STEPS) -> str:
+    """Relaxes all conformers by a force field alone, in place; says how they were made."""
     from rdkit.Chem import rdForceFieldHelpers as fields
 
     if fields.MMFFHasAllMoleculeParams(mol):
         fields.MMFFOptimizeMoleculeConfs(mol, maxIters=steps)
-        return CONFORMER_PROTOCOL
+        return FORCE_FIELD
     with contextlib.suppress(RuntimeError):  # it knows the atoms, but perhaps not a bond
         if fields.UFFHasAllMoleculeParams(mol):
             fields.UFFOptimizeMoleculeConfs(mol, maxIters=steps)
-            return f"{EMBEDDING} and UFF, since MMFF94 does not know all its atoms; less exact"
+            return UNIVERSAL
     return f"{EMBEDDING} alone, since no force field knows all its atoms; less exact"
 
 
