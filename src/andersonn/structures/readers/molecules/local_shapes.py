@@ -55,7 +55,7 @@ def digest() -> str:
 @cache
 def usual() -> dict[tuple[str, str], float]:
     """Force field and kind → the usual length in Å or angle in degrees."""
-    return {(row["force_field"], row["kind"]): float(row["usual"]) for row in csv.DictReader(_text().splitlines())}
+    return {(row["force_field"], row["kind"]): float(row["usual"]) for row in csv.DictReader(_text().split("\n"))}
 
 
 def kinds_of(mol: Mol) -> Iterator[tuple[str, str, tuple[int, ...]]]:
