@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from andersonn import Scientist
 from andersonn.data.records import Records
 from andersonn.data.splits import SplitRule, split_of
+from andersonn.inference.tails import Kinds
 from andersonn.structures.readers.molecules.smiles import constitution
 from andersonn.training.calibrate_and_test import answer_metrics
 from andersonn.training.dataset import prepare
@@ -61,7 +62,9 @@ def main() -> None:
     rows = []
     for name, part in parts_of(records, given.known).items():
         outputs = forward_records(bundle.network, dataset, part, bundle.config.conformers)
-        found = answer_metrics(outputs, bundle.calibration, dataset.values[part], bundle.task, dataset.made[part])
+        kinds, made = Kinds.of_store(dataset.store, part), dataset.made[part]
+        truth = dataset.values[part]
+        found = answer_metrics(outputs, bundle.calibration, truth, bundle.task, made, bundle.domain, kinds)
         majority = np.bincount(dataset.labels[part]).max() / len(part)
         rows.append({"part": name, "majority": float(majority)} | found)
     if given.json:

@@ -17,7 +17,7 @@ from pathlib import Path
 from andersonn import Scientist
 from andersonn.data.records import Records
 from gate.checks import HEAD, Check
-from gate.held_back import Asked, accuracy, coherence, corrupted, coverage
+from gate.held_back import Asked, accuracy, coherence, corrupted, coverage, told_of
 from gate.known import half_heuslers, known_molecules, textbook_crystals
 
 KNOWN = {"conduction": textbook_crystals, "polarity": known_molecules}
@@ -51,7 +51,8 @@ def checks(task: str, scientist: Scientist, files: list[Path], most: int) -> Ite
     for file in files:
         if task == "conduction" and "2018" in file.name:
             yield from half_heuslers(scientist, file)
-        asked = Asked(scientist, Records.read(file, (scientist.task.quantity,)), most)
+        records = Records.read(file, (scientist.task.quantity,))
+        asked = Asked(scientist, records, most, told=told_of(file))
         parts = [*accuracy(asked, LEAST[task]), *coherence(asked), *coverage(asked), *corrupted(asked)]
         yield from (replace(each, name=f"{file.stem}: {each.name}") for each in parts)
 

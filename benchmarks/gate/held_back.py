@@ -4,22 +4,24 @@ slice, corrupted structures are noticed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from andersonn import Scientist
 from andersonn.data.records import Records
 from andersonn.data.splits import SplitRule, split_of
 from andersonn.inference.prediction import Prediction
-from andersonn.structures import elements
-from andersonn.structures.structure import Structure
 from andersonn.training.metrics import roc_auc
 from gate.checks import Check
+from gate.slices import slices
 from gate.spoilt import SURE, TOLD, spoilt_rows
 
 FEWEST = 200
 """Records of a slice from which its coverage is judged."""
+COLUMNS = ("release", "kind")
+"""Columns of files whose values make slices."""
 
 
 class Asked:
@@ -30,9 +32,17 @@ class Asked:
         records: labelled.
         most: records drawn at most.
         seed: of the draw.
+        told: what the file tells of each record that slices are made of, by name of the column: :func:`told_of`.
     """
 
-    def __init__(self, scientist: Scientist, records: Records, most: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        scientist: Scientist,
+        records: Records,
+        most: int,
+        seed: int = 0,
+        told: dict[str, np.ndarray] | None = None,
+    ) -> None:
         side = split_of(records, SplitRule())["test"]
         random = np.random.default_rng(seed)
         chosen = np.sort(random.permutation(side)[:most])
@@ -48,6 +58,8 @@ class Asked:
         self.ends = np.array([a.interval90 for a in self.answers])
         self.right = self.p.argmax(axis=1) == self.labels
         self.covered = (self.values >= self.ends[:, 0]) & (self.values <= self.ends[:, 1])
+        self.open = self.ends[:, 1] > self.ends[:, 0]
+        self.told = {name: column[chosen[kept]] for name, column in (told or {}).items()}
 
 
 def coherence(asked: Asked) -> list[Check]:
@@ -84,28 +96,30 @@ def accuracy(asked: Asked, least: float) -> list[Check]:
 
 
 def coverage(asked: Asked) -> list[Check]:
-    """Of the 90 % interval, in slices by size and by the most electronegative element."""
-    found = [Check("90 % interval covers", asked.covered.mean(), 0.88, 0.92, len(asked.covered))]
-    for name, part in slices(asked.structures):
-        if part.sum() >= FEWEST:
-            found.append(
-                Check(f"90 % interval covers, {name}", asked.covered[part].mean(), 0.88, 0.92, int(part.sum()))
-            )
+    """Of the 90 % interval, in slices by size, by family and by what the file tells, such as the release.
+
+    An interval of zero alone covers as often as the answer is zero, which no calibration changes. Where there are such, a second
+    line tells how often the others cover.
+    """
+    every = np.ones(len(asked.covered), dtype=bool)
+    by_column = [(f"{name} {x}", column == x) for name, column in asked.told.items() for x in np.unique(column)]
+    found = []
+    for name, part in [("", every), *slices([each.Z for each in asked.structures]), *by_column]:
+        lines = [(name, part)]
+        if (part & ~asked.open).any():
+            lines.append((f"{name} but for sure zeros".strip(), part & asked.open))
+        for what, chosen in lines:
+            if chosen.sum() >= FEWEST or not what:
+                title = f"90 % interval covers{', ' if what else ''}{what}"
+                found.append(Check(title, asked.covered[chosen].mean(), 0.88, 0.92, int(chosen.sum())))
     return found
 
 
-def slices(structures: list[Structure]) -> Iterator[tuple[str, np.ndarray]]:
-    """Names of slices and which structures they hold, bool ``[n]``."""
-    size = np.array([len(each) for each in structures])
-    for low, high in ((1, 8), (9, 20), (21, 60), (61, 10_000)):
-        yield f"{low} to {high} atoms", (size >= low) & (size <= high)
-    symbols = [{elements.symbols()[z] for z in set(each.Z.tolist())} for each in structures]
-    taken = np.zeros(len(structures), dtype=bool)
-    for family in ("F", "O", "Cl", "N", "S", "Br", "I", "Se", "P"):
-        has = np.array([family in each for each in symbols]) & ~taken
-        taken |= has
-        yield f"with {family}", has
-    yield "others", ~taken
+def told_of(file: Path) -> dict[str, np.ndarray]:
+    """Columns of a file of records that slices are made of, as strings ``[N]``."""
+    names = [name for name in COLUMNS if name in pq.read_schema(file).names]
+    table = pq.read_table(file, columns=names)
+    return {name: np.array([str(x) for x in table[name].to_pylist()]) for name in names}
 
 
 def corrupted(asked: Asked, most: int = 300, seed: int = 0) -> list[Check]:

@@ -4,9 +4,12 @@ import csv
 import importlib
 import math
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from ase.build import molecule
 from ase.collections import g2
@@ -62,8 +65,42 @@ def test_answers_to_held_back_records_agree_with_themselves(gate, demo_sample):
     assert all(check.met for check in held_back.coherence(asked))
     changed = held_back.corrupted(asked, most=6)
     assert [check.name.partition(":")[0] for check in changed] == list(gate("spoilt").changes_of(asked.scientist))
-    sizes = sum(part.sum() for name, part in held_back.slices(asked.structures) if "atoms" in name)
-    assert sizes == 60
+
+
+def test_slices_hold_every_structure_once_by_size_and_once_by_family(gate):
+    Zs = [np.array(Z) for Z in ([11, 17], [8, 9, 3], [29], [6] * 5 + [1] * 4 + [7], [14] * 70)]
+    found = dict(gate("slices").slices(Zs))
+    for names in ([n for n in found if "atoms" in n], [n for n in found if "atoms" not in n]):
+        np.testing.assert_array_equal(sum(found[name].astype(int) for name in names), 1)
+    at = {name: np.flatnonzero(part).tolist() for name, part in found.items() if part.any()}
+    assert (at["with F"], at["with Cl"], at["with N"], at["others"]) == ([1], [0], [3], [2, 4])
+    assert (at["1 to 8 atoms"], at["9 to 20 atoms"], at["61 to 10000 atoms"]) == ([0, 1, 2], [3], [4])
+
+
+def test_coverage_by_release_and_without_sure_zeros(gate, monkeypatch):
+    """Half of the intervals are of zero alone and always cover; of the others 80 % cover."""
+    held_back = gate("held_back")
+    monkeypatch.setattr(held_back, "FEWEST", 100)
+    even, fifth = np.arange(1000) % 2 == 0, np.arange(1000) % 10 == 1
+    asked = types.SimpleNamespace(
+        covered=~fifth, open=~even, structures=[types.SimpleNamespace(Z=np.array([3, 9]))] * 1000,
+        told={"release": np.where(np.arange(1000) < 40, "2018", "2019")},
+    )  # fmt: skip
+    found = {check.name: (round(check.value, 2), check.n) for check in held_back.coverage(asked)}
+    assert found["90 % interval covers"] == (0.9, 1000)
+    assert found["90 % interval covers, but for sure zeros"] == (0.8, 500)
+    assert found["90 % interval covers, with F"] == (0.9, 1000)
+    assert found["90 % interval covers, release 2019 but for sure zeros"] == (0.8, 480)
+    assert not any("2018" in name or "with O" in name for name in found)
+    asked.open = np.ones(1000, dtype=bool)
+    assert not any("sure zeros" in check.name for check in held_back.coverage(asked))
+
+
+def test_what_files_tell_is_read(gate, tmp_path):
+    table = pa.table({"release": ["2019", None], "id": ["a", "b"]})
+    pq.write_table(table, tmp_path / "records.parquet")
+    found = gate("held_back").told_of(tmp_path / "records.parquet")
+    assert {name: column.tolist() for name, column in found.items()} == {"release": ["2019", "None"]}
 
 
 def sample_of(task, demo_sample):

@@ -14,6 +14,7 @@ from andersonn.constructing.material import Material
 from andersonn.constructing.measures import label_errors, number_errors
 from andersonn.constructing.understanding import Understanding
 from andersonn.inference.distribution import DistributionCalibration
+from andersonn.inference.tails import Kinds
 from andersonn.structures import elements
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -81,9 +82,9 @@ class _Answers:
     def of(cls, done: Finished, material: Material) -> _Answers:
         calibration, tested = done.bundle.calibration, done.tested
         made = np.zeros(len(tested.scores), dtype=bool)
-        rows = material.dataset.store.n_rows[material.tested]
+        kinds = Kinds.of_store(material.dataset.store, material.tested)
         p = calibration.probabilities(tested.scores, made, done.distances)
-        estimates, intervals = calibration.estimates(tested.scores, tested.quantiles, made, done.distances, rows)
+        estimates, intervals = calibration.estimates(tested.scores, tested.quantiles, made, done.distances, kinds)
         return cls(estimates, intervals, p)
 
 

@@ -18,14 +18,16 @@ from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.fitted import Calibration, Domain
 from andersonn.inference.forward import Outputs, forward
 from andersonn.inference.model_bundle import ModelBundle
+from andersonn.inference.tails import Kinds
 from andersonn.models import EquilibriumNetwork, KernelNetwork
 from andersonn.structures import descriptors
 from andersonn.training.calibrate_and_test import answer_metrics
-from andersonn.training.calibration_fitting import fit_calibration, fit_distributions, fit_doubt, widest_tail
+from andersonn.training.calibration_fitting import fit_calibration, fit_distributions, fit_doubt
 from andersonn.training.domain_fitting import corrupted_states, describe_domain, fit_domain
 from andersonn.training.fine_tuning import origin_of
 from andersonn.training.folder import LABELS_KEY, SPLIT_KEY
 from andersonn.training.provenance import of_structures, versions
+from andersonn.training.tails_fitting import widest_tail
 
 CORRUPTED = 1000
 """Structures that are corrupted at most, to learn where an answer is in doubt."""
@@ -105,12 +107,12 @@ def _calibration(
     outputs: Outputs, material: Material, targets: Targets, network: KernelNetwork, domain: Domain, seed: int
 ) -> Calibration | DistributionCalibration:
     task, values = material.task, material.values
-    rows = material.dataset.store.n_rows[material.fitted]
+    kinds = Kinds.of_store(material.dataset.store, material.fitted)
     if (
         material.adapted is not None
     ):  # it has learned the training labels by heart, more or less: only the others tell how sure it is
         rest = np.arange(len(material.dataset.sides["train"]), len(values))
-        outputs, values, rows = outputs.part(rest), values[rest], rows[rest]
+        outputs, values, kinds = outputs.part(rest), values[rest], kinds.part(rest)
     made = np.zeros(len(values), dtype=bool)
     if task.answer == "label":
         return fit_calibration(outputs.scores, outputs.quantiles, values, task, 1.0)
@@ -119,7 +121,7 @@ def _calibration(
     some = np.random.default_rng(seed).permutation(material.fitted)[:CORRUPTED]
     corrupted = domain.distance(corrupted_states(network, material.dataset, some, seed + 1))
     distances = domain.distance(outputs.states)
-    return fit_doubt(found, outputs.scores, values, made, rows, distances, corrupted, widest_tail(task))
+    return fit_doubt(found, outputs.scores, values, made, kinds, distances, corrupted, widest_tail(task))
 
 
 def _provenance(

@@ -13,6 +13,7 @@ from andersonn.inference.early_exit import EarlyExit, forward_early_exit
 from andersonn.inference.forward import Outputs, averaged, forward, how_solved
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import DomainScore, Prediction
+from andersonn.inference.tails import Kinds
 from andersonn.inference.warnings import contradiction, notes_of, trained_electrons, voids_of, warnings_of
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.point_group import forbids_dipole
@@ -54,10 +55,10 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
     """
     task, calibration, domain = bundle.task, bundle.calibration, bundle.domain
     generated = np.array([structure.generated_geometry for _, structure, _ in ready])
-    rows = np.array([len(images[0]) for _, _, images in ready])
+    kinds = Kinds.of([images[0].Z for _, _, images in ready])
     distances = None if domain is None else domain.distance(outputs.states)
     probabilities = calibration.probabilities(outputs.scores, generated, distances)
-    values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances, rows)
+    values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances, kinds)
     # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.
     whole, zero = None, np.zeros(len(ready), dtype=bool)
     if isinstance(calibration, DistributionCalibration):

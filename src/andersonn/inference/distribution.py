@@ -15,6 +15,7 @@ import numpy as np
 
 from andersonn.data.tasks import Task
 from andersonn.inference.fitted import by_geometry, is_number
+from andersonn.inference.tails import Kinds, Tails
 from andersonn.models.distribution import positions_of
 
 LEAST = 1e-9
@@ -105,8 +106,7 @@ class DistributionCalibration:
         zero_is_class: whether the lowest class has the value zero when its threshold is zero.
         power: the log-odds of every cut are multiplied by it: below 1 distributions widen.
         tail: the 90 % interval lies between the quantiles ``tail`` and ``1 − tail``; conformal, so near but not exactly 0.05.
-        tail_by_size: pairs of a number of rows of an image (distinct atoms) and the tail of structures with at most so many;
-            None: ``tail`` for all.
+        tails: by kind of structure, instead of ``tail`` and ``made_tail`` where the kind is known; None: they are the same for all.
         fitted: whether the three were fitted on validation structures.
         doubt_slope, doubt_middle: how the fraction of the usual distribution rises with the distance d from the training
             structures, as ``1 / (1 + exp(−slope ln(d / middle)))``; None: it does not.
@@ -120,7 +120,7 @@ class DistributionCalibration:
     zero_is_class: bool = False
     power: float = 1.0
     tail: float = 0.05
-    tail_by_size: tuple[tuple[int, float], ...] | None = None
+    tails: Tails | None = None
     fitted: bool = False
     doubt_slope: float | None = None
     doubt_middle: float | None = None
@@ -174,17 +174,15 @@ class DistributionCalibration:
         quantiles: np.ndarray,
         made: np.ndarray | None = None,
         distance: np.ndarray | None = None,
-        rows: np.ndarray | None = None,
+        kinds: Kinds | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Medians ``[n]`` and 90 % intervals ``[n, 2]`` in the task's unit; the quantiles of other networks are not used. ``rows``
-        are those of the images, ``[n]``.
+        """Medians ``[n]`` and 90 % intervals ``[n, 2]`` in the task's unit; the quantiles of other networks are not used. ``kinds``
+        are those of the structures, if they are known.
         """
         found = self.distributions(scores, made, distance)
         tail = by_geometry(self.tail, self.made_tail, made)
-        if rows is not None and self.tail_by_size is not None:
-            sizes, tails = (np.array(column) for column in zip(*self.tail_by_size, strict=True))
-            by_size = tails[np.minimum(np.searchsorted(sizes, rows), len(sizes) - 1)]
-            tail = by_size if made is None or self.made_tail is None else np.where(made, tail, by_size)
+        if kinds is not None and self.tails is not None:
+            tail = self.tails.of(kinds, found.cdf[:, 0], made)
         return found.quantile(0.5), np.stack([found.quantile(tail), found.quantile(1.0 - tail)], axis=1)
 
     def with_thresholds(self, thresholds: tuple[float, ...]) -> DistributionCalibration:
@@ -208,15 +206,14 @@ class DistributionCalibration:
             ValueError: a value is missing, superfluous or impossible.
         """
         names = [field.name for field in fields(cls) if field.name not in ("thresholds", "zero_is_class")]
-        required = [name for name in names if not name.startswith(("made_", "doubt_", "tail_"))]
-        if set(values) - set(names) or set(required) - set(values):
-            raise ValueError(f"its calibration does not hold {', '.join(required)}")
+        required = [name for name in names if not name.startswith(("made_", "doubt_", "tails"))]
         content = dict(values)
-        sizes = values.get("tail_by_size")
-        if sizes is not None:
-            content["tail_by_size"] = tuple((int(size), float(tail)) for size, tail in sizes)
-            if not sizes or not all(0.0 < tail < 0.5 for _, tail in content["tail_by_size"]):
-                raise ValueError(f"its calibration has tail_by_size {sizes!r}")
+        if (sizes := content.pop("tail_by_size", None)) is not None:
+            content["tails"] = Tails.by_size(sizes).as_dict()
+        if set(content) - set(names) or set(required) - set(content):
+            raise ValueError(f"its calibration does not hold {', '.join(required)}")
+        if "tails" in content:
+            content["tails"] = Tails.from_dict(content["tails"])
         for name in ("edges", "usual"):
             content[name] = tuple(float(value) for value in values[name])
         edges, usual = np.array(content["edges"]), np.array(content["usual"])
@@ -232,4 +229,5 @@ class DistributionCalibration:
         """For the model card, which holds the thresholds elsewhere."""
         written = {name: value for name, value in asdict(self).items() if value is not None}
         del written["thresholds"], written["zero_is_class"]
-        return written | {"edges": list(self.edges), "usual": list(self.usual)}
+        tails = {} if self.tails is None else {"tails": self.tails.as_dict()}
+        return written | {"edges": list(self.edges), "usual": list(self.usual)} | tails

@@ -77,10 +77,11 @@ class Calibration:
         quantiles: np.ndarray,
         made: np.ndarray | None = None,
         distance: np.ndarray | None = None,
-        rows: np.ndarray | None = None,
+        kinds: object = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Estimate ``[N]`` and 90 % interval ``[N, 2]`` in the task's unit, not below zero unless the quantity is signed; by the
-        quantiles alone, which were learned apart from the scores. ``made`` as in :meth:`probabilities`; ``distance`` and ``rows`` change nothing here.
+        quantiles alone, which were learned apart from the scores. ``made`` as in :meth:`probabilities`; ``distance`` and ``kinds``
+        change nothing here.
         """
         low, middle, high = (quantiles * self.scale).T
         margin = by_geometry(self.margin, self.made_margin, made)

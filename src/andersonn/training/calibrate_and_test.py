@@ -15,6 +15,7 @@ from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import EarlyExit
 from andersonn.inference.fitted import Calibration, Domain
 from andersonn.inference.forward import Outputs, forward
+from andersonn.inference.tails import Kinds
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.progress import Progress
 from andersonn.training.baselines import baselines
@@ -24,6 +25,7 @@ from andersonn.training.domain_fitting import corrupted_states, describe_domain,
 from andersonn.training.early_exit_fitting import fit_early_exit
 from andersonn.training.forward import forward_records
 from andersonn.training.metrics import classification_metrics, error_metrics, estimate_metrics
+from andersonn.training.tails_fitting import widest_tail
 
 MOST_CORRUPTED = 2000
 """Validation structures that are corrupted at most, to learn where an answer is in doubt."""
@@ -81,8 +83,9 @@ def calibrate_and_test(
     if isinstance(calibration, DistributionCalibration):
         corrupted = corrupted_states(network, dataset, validation[:MOST_CORRUPTED], config.seed + 1)
         distances = domain.distance(outputs.states), domain.distance(corrupted)
-        rows = dataset.store.n_rows[validation]
-        calibration = fit_doubt(calibration, outputs.scores, values, generated, rows, *distances)
+        kinds = Kinds.of_store(dataset.store, validation)
+        widest = widest_tail(task)
+        calibration = fit_doubt(calibration, outputs.scores, values, generated, kinds, *distances, widest)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task, domain=domain)}
     one_each = outputs if config.conformers == 1 else forward(network, dataset.store, validation)
     positions = raw.class_positions() if isinstance(raw, DistributionCalibration) else ()
@@ -133,14 +136,14 @@ def answer_metrics(
     task: Task,
     made: np.ndarray | None = None,
     domain: Domain | None = None,
-    rows: np.ndarray | None = None,
+    kinds: Kinds | None = None,
 ) -> dict[str, Any]:
     """Metrics of calibrated outputs against the true values, of what the task answers with: of classes those of
     :func:`~andersonn.training.metrics.classification_metrics`, of estimates those of
     :func:`~andersonn.training.metrics.estimate_metrics`, and of a number alone also
     :func:`~andersonn.training.metrics.error_metrics`. ``made`` as in
     :meth:`~andersonn.inference.fitted.Calibration.probabilities`, ``domain`` of the model,
-    ``rows`` of the images.
+    ``kinds`` of the structures.
     """
     distance = None if domain is None else domain.distance(outputs.states)
     found: dict[str, Any] = {"n": len(values)}
@@ -148,7 +151,7 @@ def answer_metrics(
         probabilities = calibration.probabilities(outputs.scores, made, distance)
         found |= classification_metrics(task.class_of(values), probabilities, task.classes)
     if task.has_estimate:
-        estimates, intervals = calibration.estimates(outputs.scores, outputs.quantiles, made, distance, rows)
+        estimates, intervals = calibration.estimates(outputs.scores, outputs.quantiles, made, distance, kinds)
         found |= {} if task.has_class else error_metrics(values, estimates)
         found |= estimate_metrics(values, intervals, estimates)
     return found
@@ -176,13 +179,15 @@ def metrics_by_file(
         domain: of the model, if it has one.
     """
     values, made, files = dataset.values[chosen], dataset.made[chosen], dataset.records.files
-    rows = dataset.store.n_rows[chosen]
-    metrics = answer_metrics(outputs, calibration, values, task, made, domain, rows)
+    kinds = Kinds.of_store(dataset.store, chosen)
+    metrics = answer_metrics(outputs, calibration, values, task, made, domain, kinds)
     if files is None:
         return metrics
     metrics["by_file"] = {}
     for name in dict.fromkeys(files[chosen].tolist()):
         part = np.flatnonzero(files[chosen] == name)
-        found = answer_metrics(outputs.part(part), calibration, values[part], task, made[part], domain, rows[part])
+        found = answer_metrics(
+            outputs.part(part), calibration, values[part], task, made[part], domain, kinds.part(part)
+        )
         metrics["by_file"][name] = found | ({"baselines": beside(chosen[part])} if beside else {})
     return metrics

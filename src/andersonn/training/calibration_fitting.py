@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
 from andersonn.data.tasks import Task
 from andersonn.inference.distribution import DistributionCalibration, Distributions
 from andersonn.inference.fitted import Calibration
+from andersonn.inference.tails import Kinds
+from andersonn.training.tails_fitting import fit_tails, one_tail, widest_tail
 
 ENOUGH = 200
 """Validation structures of a kind from which it gets a calibration of its own."""
-
-SIZES = (4, 8, 16, 40, 100_000)
-"""Largest images, by rows, of the groups that get tails of their own."""
-WIDEST_TAIL = 0.1
-"""So that an interval has no width only where nine tenths of the mass are at one value."""
-WIDEST_WITHOUT_BOUND = 0.3
-"""Of a quantity without a least value, at which no mass can be: where most errors are small and a few large, the tails are so wide."""
 CORRUPTED = 0.05
 """Share of structures that are taken to be corrupted, where an answer's doubt is weighed."""
 
@@ -100,13 +94,13 @@ def fit_distributions(
     given = np.ones(len(values), dtype=bool) if apart is None else ~apart
     found = replace(raw, fitted=True)
     found = replace(found, power=_power(found, scores[given], values[given], task))
-    found = replace(found, tail=_tail(found.distributions(scores[given]), values[given], widest_tail(task)))
+    found = replace(found, tail=one_tail(found.distributions(scores[given]), values[given], widest_tail(task)))
     if apart is None:
         return found
     power, doubt = _power_and_doubt(found, scores[apart], values[apart], task)
     found = replace(found, made_power=power, made_doubt=doubt)
     of_made = found.distributions(scores[apart], np.ones(int(apart.sum()), dtype=bool))
-    return replace(found, made_tail=_tail(of_made, values[apart], widest_tail(task)))
+    return replace(found, made_tail=one_tail(of_made, values[apart], widest_tail(task)))
 
 
 def fit_doubt(
@@ -114,10 +108,10 @@ def fit_doubt(
     scores: np.ndarray,
     values: np.ndarray,
     made: np.ndarray,
-    rows: np.ndarray,
+    kinds: Kinds,
     sound: np.ndarray,
     corrupted: np.ndarray,
-    widest: float = WIDEST_TAIL,
+    widest: float,
 ) -> DistributionCalibration:
     """Where an answer is mixed with the usual distribution: by the probability that a structure at this distance is corrupted, if
     :data:`CORRUPTED` of all are. A corrupted structure says nothing of the quantity. The tails are fitted anew.
@@ -127,10 +121,10 @@ def fit_doubt(
         scores: of validation structures, ``[N, E]``.
         values: their true quantity, ``[N]``.
         made: whose geometry was generated, bool ``[N]``.
-        rows: of their images, ``[N]``; sizes with enough structures get tails of their own.
+        kinds: of them; each gets tails of its own, see :func:`~andersonn.training.tails_fitting.fit_tails`.
         sound: their distances from the training structures, ``[N]``.
         corrupted: distances of corrupted validation structures, ``[M]``.
-        widest: that a tail may be, see :func:`widest_tail`.
+        widest: that a tail may be, see :func:`~andersonn.training.tails_fitting.widest_tail`.
     """
     from scipy.optimize import minimize
 
@@ -149,12 +143,9 @@ def fit_doubt(
     of_all = found.distributions(scores, made, sound)
 
     def tail_of(part: np.ndarray) -> float:
-        return _tail(Distributions(of_all.edges, of_all.cdf[part]), values[part], widest)
+        return one_tail(Distributions(of_all.edges, of_all.cdf[part]), values[part], widest)
 
-    found = replace(found, tail=tail_of(~apart))
-    parts = [(size, ~apart & (rows > low) & (rows <= size)) for low, size in pairwise((0, *SIZES))]
-    if all(part.sum() >= ENOUGH for _, part in parts):
-        found = replace(found, tail_by_size=tuple((size, tail_of(part)) for size, part in parts))
+    found = replace(found, tail=tail_of(~apart), tails=fit_tails(of_all, values, kinds, made, widest))
     return replace(found, made_tail=tail_of(apart)) if apart.any() else found
 
 
@@ -194,22 +185,6 @@ def _power_and_doubt(
 
     found = minimize(loss, (0.0, 0.1), method="Nelder-Mead", bounds=((-2.0, 2.0), (0.0, 0.9)))
     return float(np.exp(found.x[0])), float(found.x[1])
-
-
-def widest_tail(task: Task) -> float:
-    """The widest tail of a quantity: wider where no mass can be at a least value."""
-    return WIDEST_TAIL if np.isfinite(task.lowest) else WIDEST_WITHOUT_BOUND
-
-
-def _tail(found: Distributions, values: np.ndarray, widest: float) -> float:
-    """The widest tail with which at least 90 % of the values lie between its quantiles, for as many structures as there are
-    (conformal prediction: Vovk, Gammerman and Shafer, 2005).
-    """
-    at_most, less = found.at(values), np.where(values > found.edges[0], found.at(values), 0.0)
-    # A value is inside while the lower quantile is at most it and the upper at least it.
-    covered_to = np.minimum(at_most, 1.0 - less)
-    rank = max(int(np.floor(0.1 * (len(values) + 1))), 1)
-    return float(np.clip(np.sort(covered_to)[rank - 1], 1e-4, widest))
 
 
 def _outside(quantiles: np.ndarray, values: np.ndarray) -> np.ndarray:
