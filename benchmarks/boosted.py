@@ -1,0 +1,168 @@
+"""Conduction beside gradient-boosted trees on composition, electrons and density, on the same split.
+
+    python benchmarks/boosted.py --data crystals_2018.parquet --data crystals_extra.parquet --data qmof_gaps.parquet
+
+The files of the training in their order. The trees read what the random forest of the card reads (composition, oxidation states), the
+counts that the network's electron block is made of, and density and volume an atom. They are grown on the training side and stopped
+by the validation side. The test side is answered by file, and by slices where one of the two is better by more than chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ase.data import atomic_masses
+
+from andersonn import Scientist
+from andersonn.data.merging import read_records
+from andersonn.data.records import Records
+from andersonn.inference.model_bundle import ModelBundle
+from andersonn.models.electrons import SHELLS, ElectronCount
+from andersonn.structures import elements, valence
+from andersonn.training.dataset import Dataset, atomic_numbers, prepare
+from andersonn.training.forward import forward_records
+from andersonn.training.metrics import classification_metrics
+from gate.slices import slices
+
+FEWEST = 200
+"""Test records of a slice that is told."""
+SURELY = 2.0
+"""Standard deviations of the difference from which on one of the two is called better."""
+PART = 2000
+DENSITY_UNIT = 1.66054
+"""g/cm³ of one atomic mass unit in 1 Å³."""
+
+
+def formula_units(Zs: list[np.ndarray]) -> np.ndarray:
+    """Atoms of each element in the formula unit, int64 ``[n, 104]``."""
+    counts = np.stack([np.bincount(Z, minlength=elements.MAX_Z + 1) for Z in Zs]).astype(np.int64)
+    return counts // np.gcd.reduce(counts, axis=1, keepdims=True)
+
+
+def electron_features(formulas: np.ndarray) -> np.ndarray:
+    """What the network's electron block is computed from, as plain numbers, which trees cut themselves: float32 ``[n, F]``.
+
+    Args:
+        formulas: of :func:`formula_units`.
+    """
+    found = []
+    for start in range(0, len(formulas), PART):
+        formula = torch.from_numpy(formulas[start : start + PART])
+        block = ElectronCount()
+        counts = {name: count.numpy().astype(np.float64) for name, count in block.counts(formula).items()}
+        atoms = formula.sum(dim=1, keepdim=True).numpy().astype(np.float64)
+        whole = [*counts.values(), atoms, (formula > 0).sum(dim=1, keepdim=True).numpy()]
+        each = [counts[name] / atoms for name in valence.COUNTS if name != "every"]
+        left = [counts[name] % shell for name in ("valence", "outer") for shell in (2, *SHELLS)]
+        anions = [counts[name] for name in ("acceptor", "anion")]
+        anions += [formula.gather(1, _most_electronegative(formula, block)).numpy().astype(np.float64)]
+        of_anions = [counts["outer"] / np.maximum(n, 1.0) for n in anions]
+        of_anions += [(counts["outer"] - 8.0 * n) / atoms for n in anions]
+        found.append(np.hstack([*whole, *each, *left, counts["every"] % 2, *of_anions]).astype(np.float32))
+    return np.concatenate(found)
+
+
+def _most_electronegative(formula: torch.Tensor, block: ElectronCount) -> torch.Tensor:
+    return torch.where(formula > 0, block.electronegativity, -1.0).argmax(dim=1, keepdim=True)
+
+
+def density_features(records: Records, chosen: np.ndarray, Zs: list[np.ndarray]) -> np.ndarray:
+    """Volume an atom (Å³), density (g/cm³), and volume of the covalent spheres in that of the cell, float32 ``[n, 3]``."""
+    cells = np.array(records.table["cell"].take(chosen).to_pylist(), dtype=np.float64).reshape(-1, 3, 3)
+    volume = np.abs(np.linalg.det(cells))
+    radius = np.nan_to_num(elements.column("covalent_radius_A"), nan=1.5)
+    n = np.array([len(Z) for Z in Zs])
+    masses = np.array([atomic_masses[Z].sum() for Z in Zs])
+    spheres = np.array([(radius[Z] ** 3).sum() for Z in Zs]) * (4.0 * np.pi / 3.0)
+    return np.stack([volume / n, DENSITY_UNIT * masses / volume, spheres / volume], axis=1).astype(np.float32)
+
+
+def features(dataset: Dataset, chosen: np.ndarray) -> np.ndarray:
+    """All that the trees read of some records, float32 ``[n, F]``."""
+    Zs = atomic_numbers(dataset.records, chosen)
+    parts = [electron_features(formula_units(Zs)), density_features(dataset.records, chosen, Zs)]
+    return np.hstack([dataset.composition(chosen), *parts]).astype(np.float32)
+
+
+def grown(dataset: Dataset, options: dict[str, Any]) -> Any:
+    """The trees."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    train, held = dataset.sides["train"], dataset.sides["validation"]
+    trees = HistGradientBoostingClassifier(early_stopping=True, n_iter_no_change=15, random_state=0, **options)
+    x, x_held = features(dataset, train), features(dataset, held)
+    print(f"{len(train):,} training records, {x.shape[1]} features", flush=True)
+    trees.fit(x, dataset.labels[train], X_val=x_held, y_val=dataset.labels[held])
+    told = classification_metrics(dataset.labels[held], trees.predict_proba(x_held), tuple(map(str, trees.classes_)))
+    print(f"{trees.n_iter_} rounds; validation accuracy {told['accuracy']:.4f}", flush=True)
+    return trees
+
+
+def by_file(dataset: Dataset, bundle: ModelBundle, p: np.ndarray, q: np.ndarray) -> list[dict[str, Any]]:
+    """A row for each file of the test side and each method: probabilities ``p`` of the trees, ``q`` of the network."""
+    test, files = dataset.sides["test"], dataset.records.files
+    assert files is not None  # several
+    rows = []
+    for name in dict.fromkeys(files[test].tolist()):
+        part = files[test] == name
+        for method, said in (("boosted trees", p), ("network", q)):
+            found = classification_metrics(dataset.labels[test][part], said[part], bundle.task.classes)
+            row = {key: found[key] for key in ("n", "accuracy", "balanced_accuracy", "roc_auc", "ece")}
+            rows.append({"file": name, "method": method, **row, "metal_or_not": found["above"]["metal"]})
+    return rows
+
+
+def by_slice(dataset: Dataset, p: np.ndarray, q: np.ndarray) -> list[dict[str, Any]]:
+    """Slices of the test side in which one of the two is better by more than chance."""
+    test, files = dataset.sides["test"], dataset.records.files
+    assert files is not None  # several
+    labels, rows = dataset.labels[test], []
+    theirs, ours = p.argmax(axis=1) == labels, q.argmax(axis=1) == labels
+    Zs = atomic_numbers(dataset.records, test)
+    for name in dict.fromkeys(files[test].tolist()):
+        for title, part in slices(Zs):
+            both = part & (files[test] == name)
+            gain = ours[both].astype(float) - theirs[both]
+            if both.sum() >= FEWEST and abs(gain.mean()) > SURELY * gain.std() / np.sqrt(both.sum()):
+                row = {"trees": float(theirs[both].mean()), "network": float(ours[both].mean())}
+                rows.append({"file": name, "slice": title, "n": int(both.sum()), **row})
+    return rows
+
+
+def main() -> None:
+    """Prints two Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", action="append", required=True, type=Path, help="all files of the training, in order")
+    parser.add_argument("--model", help="folder; default the shipped weights")
+    parser.add_argument("--rate", type=float, default=0.1)
+    parser.add_argument("--leaves", type=int, default=63)
+    parser.add_argument("--rounds", type=int, default=400)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    bundle = Scientist.load(given.model or "conduction").bundle
+    dataset = prepare(read_records(given.data, (bundle.task.quantity,)), bundle.task, bundle.config)
+    options = {"learning_rate": given.rate, "max_leaf_nodes": given.leaves, "max_iter": given.rounds}
+    trees = grown(dataset, {**options, "l2_regularization": 1.0, "min_samples_leaf": 10, "max_features": 0.5})
+    test = dataset.sides["test"]
+    p = trees.predict_proba(features(dataset, test))
+    outputs = forward_records(bundle.network, dataset, test, bundle.config.conformers)
+    distance = None if bundle.domain is None else bundle.domain.distance(outputs.states)
+    q = bundle.calibration.probabilities(outputs.scores, dataset.made[test], distance)
+    rows, parts = by_file(dataset, bundle, p, q), by_slice(dataset, p, q)
+    print(f"\n| {' | '.join(rows[0])} |\n" + "|---" * len(rows[0]) + "|")
+    for row in rows:
+        print("| " + " | ".join(f"{x:.3f}" if isinstance(x, float) else str(x) for x in row.values()) + " |")
+    print("\n| file | slice | n | boosted trees | network |\n|---|---|---|---|---|")
+    for row in parts:
+        print(f"| {row['file']} | {row['slice']} | {row['n']} | {row['trees']:.3f} | {row['network']:.3f} |")
+    if given.json:
+        given.json.write_text(json.dumps({"by_file": rows, "by_slice": parts}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
