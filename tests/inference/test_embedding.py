@@ -6,6 +6,7 @@ import andersonn as an
 from andersonn import Scientist, Structure
 from andersonn.errors import InputError, UsageError
 from andersonn.inference import answering, predictor
+from andersonn.structures.image import NodeNeighborImage
 from tests.conftest import rotation
 
 
@@ -53,7 +54,8 @@ def test_the_same_crystal_otherwise_given(name):
 
 def test_features_are_those_that_the_domain_measures_by(conduction, structures):
     chosen = list(structures.values())
-    distances = conduction.bundle.domain.distance(conduction.embed(chosen))
+    rows = [len(NodeNeighborImage.from_structure(each, conduction.recipe)) for each in chosen]
+    distances = conduction.bundle.domain.distance(conduction.embed(chosen), np.array(rows))
     told = [answer.domain.distance for answer in conduction.predict(chosen)]
     np.testing.assert_allclose(distances, told, rtol=1e-4)
 

@@ -88,9 +88,53 @@ def test_the_limit_is_a_quantile_of_the_validation_side(trained, records):
     _, bundle = trained
     dataset = prepare(records, CONDUCTION, bundle.config)
     side = dataset.sides["validation"]
-    distance = bundle.domain.distance(forward(bundle.network, dataset.store, side).states)
+    rows = dataset.store.n_rows[side]
+    large = side[rows >= np.quantile(rows, 0.25)]  # the smallest quarter does not set it
+    distance = bundle.domain.distance(forward(bundle.network, dataset.store, large).states)
     assert (distance >= 0).all()
-    assert bundle.domain.limit == pytest.approx(np.quantile(distance, 0.99), rel=1e-4)
+    usual = distance * bundle.domain.relief[-1]
+    assert bundle.domain.limit == pytest.approx(np.quantile(usual, 0.99), rel=1e-4)
+
+
+def test_distances_of_small_structures_are_divided_by_their_relief(trained):
+    domain = replace(
+        trained[1].domain, sizes=np.array([2, 5], dtype=np.float32), relief=np.array([4, 2, 1], dtype=np.float32)
+    )
+    states = np.repeat(domain.center[None] + 1.0, 5, axis=0)
+    far = domain.distance(states)
+    assert domain.distance(states, np.array([1, 2, 3, 5, 6])) == pytest.approx(far / [4, 4, 2, 2, 1])
+
+
+def test_reliefs_are_quantiles_of_groups_of_enough_structures():
+    few = domain_fitting.FEWEST
+    rows = np.repeat([2, 3, 7, 9], [few // 2, few // 2, few, few])
+    excess = np.where(rows < 5, 3.0, np.where(rows == 7, 0.5, 2.0))
+    groups = np.arange(len(rows))
+    sizes, relief = domain_fitting.reliefs(excess, rows, groups)
+    assert sizes.tolist() == [3, 7]
+    assert relief.tolist() == [3.0, 2.0, 2.0]  # never stricter with fewer atoms
+    once = domain_fitting.reliefs(excess, rows, np.where(rows < 9, 0, groups))
+    assert [array.tolist() for array in once] == [[], [3.0]]  # one structure many times is one
+    assert domain_fitting.reliefs(excess * 0.1, rows, groups)[1].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_folders_without_reliefs_load(folder):
+    path = folder / "domain.safetensors"
+    save_file({name: value for name, value in load_file(path).items() if name not in ("sizes", "relief")}, path)
+    domain = ModelBundle.load(folder).domain
+    states = domain.center[None] + 1.0
+    assert domain.distance(states, np.array([1])) == domain.distance(states)
+
+
+def test_corrupted_structures_come_in_turn(trained, records):
+    bundle = trained[1]
+    dataset = prepare(records, CONDUCTION, bundle.config)
+    chosen = dataset.sides["train"][:7]
+    states, rows = domain_fitting.corrupted_states(bundle.network, dataset, chosen, 0)
+    assert len(states) == 7
+    assert domain_fitting.in_turn(np.arange(7)).tolist() == [0, 4, 1, 5, 2, 6, 3]
+    assert rows.tolist() == dataset.store.n_rows[chosen[[0, 4, 1, 5, 2, 6, 3]]].tolist()
+    assert len(domain_fitting.corrupted_states(bundle.network, dataset, chosen[:2], 0)[0]) == 2
 
 
 def test_spoiled_states_are_told_from_sound_ones():

@@ -58,14 +58,14 @@ def finished(chosen: Candidate, material: Material, understood: Understanding, s
     domain = fit_domain(network, dataset, _of_validation(outputs, material), seed)
     calibration = _calibration(outputs, material, targets, network, domain, seed)
     tested = forward(network, dataset.store, material.tested)
-    values, rows = dataset.values[material.tested], dataset.store.n_rows[material.tested]
+    values, kinds = dataset.values[material.tested], Kinds.of_store(dataset.store, material.tested)
     made = np.zeros(len(material.tested), dtype=bool)
-    metrics = answer_metrics(tested, calibration, values, task, made, domain, rows)
+    metrics = answer_metrics(tested, calibration, values, task, made, domain, kinds)
     provenance = _provenance(material, understood, metrics, network)
-    distances = domain.distance(tested.states)
+    distances = domain.distance(tested.states, kinds.rows)
     p = calibration.probabilities(tested.scores, made, distances)
     right = p.argmax(axis=1) == task.class_of(values)
-    provenance |= {"domain": describe_domain(domain, tested, right), "anytime": None}
+    provenance |= {"domain": describe_domain(domain, tested, right, kinds.rows), "anytime": None}
     bundle = ModelBundle(network, task, material.config, calibration, provenance, domain)
     return Finished(bundle, tested, distances, metrics)
 
@@ -119,8 +119,8 @@ def _calibration(
     raw = DistributionCalibration.raw(targets.edges, material.values, task)
     found = fit_distributions(raw, outputs.scores, values, task, made)
     some = np.random.default_rng(seed).permutation(material.fitted)[:CORRUPTED]
-    corrupted = domain.distance(corrupted_states(network, material.dataset, some, seed + 1))
-    distances = domain.distance(outputs.states)
+    corrupted = domain.distance(*corrupted_states(network, material.dataset, some, seed + 1))
+    distances = domain.distance(outputs.states, kinds.rows)
     return fit_doubt(found, outputs.scores, values, made, kinds, distances, corrupted, widest_tail(task))
 
 

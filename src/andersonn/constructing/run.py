@@ -222,10 +222,12 @@ def _of_network(tried: _Tried, understood: Understanding) -> Finished:
     """The test of a network that was calibrated and tested by its training."""
     assert tried.adapted is not None  # it is what was chosen
     bundle, material = tried.adapted.bundle, tried.material
-    tested = forward(bundle.network, image_store(understood.records, bundle.config.image), material.tested)
+    store = image_store(understood.records, bundle.config.image)
+    tested, tested_rows = forward(bundle.network, store, material.tested), store.n_rows[material.tested]
     bundle = replace(bundle, provenance=bundle.provenance | {"metrics": {"test": bundle.provenance["metrics"]["test"]}})
     assert bundle.domain is not None  # a training fits one
-    return Finished(bundle, tested, bundle.domain.distance(tested.states), bundle.provenance["metrics"]["test"])
+    distances = bundle.domain.distance(tested.states, tested_rows)
+    return Finished(bundle, tested, distances, bundle.provenance["metrics"]["test"])
 
 
 def _write(out: Path, bundle: ModelBundle, content: dict[str, Any], records: Records) -> None:

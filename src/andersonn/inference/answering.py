@@ -56,7 +56,7 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
     task, calibration, domain = bundle.task, bundle.calibration, bundle.domain
     generated = np.array([structure.generated_geometry for _, structure, _ in ready])
     kinds = Kinds.of([images[0].Z for _, _, images in ready])
-    distances = None if domain is None else domain.distance(outputs.states)
+    distances = None if domain is None else domain.distance(outputs.states, kinds.rows)
     probabilities = calibration.probabilities(outputs.scores, generated, distances)
     values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances, kinds)
     # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.

@@ -74,7 +74,7 @@ def forward_early_exit(
         first = forward(network, store, indices)
     decided = lead_of(first.scores, rule.positions) > rule.margin
     if domain is not None:
-        decided &= domain.distance(first.states) <= domain.limit
+        decided &= domain.distance(first.states, store.n_rows[indices]) <= domain.limit
     open_ = np.flatnonzero(~decided)
     if not len(open_):
         return first

@@ -11,13 +11,15 @@ Two scores: each finds cases that the other misses (docs/domain.md has the numbe
     exchanged): softplus of the log-odds of a small classifier.
 
 Each is divided by its 99.5 % quantile on the validation split, and the larger one is the distance. Its limit is the 99 %
-quantile, again on the validation split, so that about one in a hundred structures like the training ones lies outside.
+quantile, again on the validation split, so that about one in a hundred structures like the training ones lies outside. Of few atoms
+there are few, each of a kind of its own, so they are farther from the others: the distance of a structure is divided by how far
+sound ones of its size are, where that is beyond the limit.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +97,7 @@ class Calibration:
         Raises:
             ValueError: a value is missing, superfluous or impossible.
         """
-        names = [field.name for field in fields(cls)]
+        names = [each.name for each in fields(cls)]
         required = [name for name in names if not name.startswith("made_") and name != "signed"]
         if not isinstance(values, dict) or set(values) - set(names) or set(required) - set(values):
             raise ValueError(f"its calibration does not hold {', '.join(required)}")
@@ -134,6 +136,8 @@ class Domain:
         odds, odds_bias: its second layer ``[H]``, ``[1]``.
         units: of far and of corrupted, ``[2]``.
         bound: the largest distance that counts as inside, ``[1]``.
+        sizes: rows of images up to which a structure belongs to each group of sizes but the last, rising ``[q]``.
+        relief: by what the distance is divided in each group, at least 1 and not rising ``[q + 1]``; 1 of models before it.
     """
 
     center: np.ndarray
@@ -146,15 +150,23 @@ class Domain:
     odds_bias: np.ndarray
     units: np.ndarray
     bound: np.ndarray
+    sizes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    relief: np.ndarray = field(default_factory=lambda: np.ones(1, dtype=np.float32))
 
     @property
     def limit(self) -> float:
         """The largest distance that counts as inside."""
         return float(self.bound[0])
 
-    def distance(self, states: np.ndarray) -> np.ndarray:
-        """Distances ``[n]``, at least 0, of states ``[n, S]``."""
-        return (self.parts(states) / self.units).max(axis=1)
+    def distance(self, states: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Distances ``[n]``, at least 0.
+
+        Args:
+            states: input of the network's head, ``[n, S]``.
+            rows: of the images, int ``[n]``; None: of large ones.
+        """
+        found = (self.parts(states) / self.units).max(axis=1)
+        return found / (self.relief[-1] if rows is None else self.relief[np.searchsorted(self.sizes, rows)])
 
     def parts(self, states: np.ndarray) -> np.ndarray:
         """Far and corrupted, ``[n, 2]``, before they are divided by their units."""
@@ -171,7 +183,7 @@ class Domain:
             path: the file.
             weights: SHA-256 of the file of the network it belongs to.
         """
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        arrays = {each.name: getattr(self, each.name) for each in fields(self)}
         write_whole(path, lambda name: save_file(arrays | {"weights": _as_array(weights)}, name))
 
     @classmethod
@@ -182,14 +194,16 @@ class Domain:
             ValueError: it belongs to another network, lacks an array, or its numbers are impossible.
         """
         arrays = load_file(path)
-        names = [field.name for field in fields(cls)]
-        if set(arrays) != {*names, "weights"}:
+        names = [each.name for each in fields(cls)]
+        needed = {each.name for each in fields(cls) if each.default_factory is MISSING}
+        if not needed | {"weights"} <= set(arrays) <= {*names, "weights"}:
             raise ValueError(f"{path.name} does not hold {', '.join(names)}")
         if not np.array_equal(arrays.pop("weights"), _as_array(weights)):
             raise ValueError(f"{path.name} belongs to other weights")
         domain = cls(**arrays)
         sound = all(np.isfinite(array).all() for array in arrays.values())
-        if not (sound and domain._fits() and (domain.radii > 0).all() and (domain.units > 0).all()):
+        positive = all((array > 0).all() for array in (domain.radii, domain.units, domain.relief))
+        if not (sound and positive and domain._fits()):
             raise ValueError(f"{path.name} holds impossible numbers")
         return domain
 
@@ -197,9 +211,9 @@ class Domain:
         """Whether the arrays' shapes go together."""
         if self.axes.ndim != 2 or self.centers.ndim != 2 or self.hidden.ndim != 2:
             return False
-        (size, k), (m, _), (_, width) = self.axes.shape, self.centers.shape, self.hidden.shape
-        expected = ((size,), (size, k), (m, k), (m,), (size, width), (width,), (width,), (1,), (2,), (1,))
-        return tuple(getattr(self, field.name).shape for field in fields(self)) == expected
+        (size, k), (m, _), (_, width), q = self.axes.shape, self.centers.shape, self.hidden.shape, self.sizes.size
+        whole = ((size,), (size, k), (m, k), (m,), (size, width), (width,), (width,), (1,), (2,), (1,), (q,), (q + 1,))
+        return tuple(getattr(self, each.name).shape for each in fields(self)) == whole
 
 
 def squared_distances(points: np.ndarray, centers: np.ndarray) -> np.ndarray:

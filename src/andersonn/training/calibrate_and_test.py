@@ -82,8 +82,8 @@ def calibrate_and_test(
     domain = fit_domain(network, dataset, outputs, config.seed)
     if isinstance(calibration, DistributionCalibration):
         corrupted = corrupted_states(network, dataset, validation[:MOST_CORRUPTED], config.seed + 1)
-        distances = domain.distance(outputs.states), domain.distance(corrupted)
         kinds = Kinds.of_store(dataset.store, validation)
+        distances = domain.distance(outputs.states, kinds.rows), domain.distance(*corrupted)
         widest = widest_tail(task)
         calibration = fit_doubt(calibration, outputs.scores, values, generated, kinds, *distances, widest)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task, domain=domain)}
@@ -95,9 +95,10 @@ def calibrate_and_test(
     metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, beside, domain)
     metrics["test"]["baselines"] = beside(test)
     progress.finish()
-    p = calibration.probabilities(tested.scores, dataset.made[test], domain.distance(tested.states))
+    rows = dataset.store.n_rows[test]
+    p = calibration.probabilities(tested.scores, dataset.made[test], domain.distance(tested.states, rows))
     right = p.argmax(axis=1) == dataset.labels[test]
-    return FitReport(calibration, metrics, domain, describe_domain(domain, tested, right), anytime)
+    return FitReport(calibration, metrics, domain, describe_domain(domain, tested, right, rows), anytime)
 
 
 def fitted_to(
@@ -145,7 +146,8 @@ def answer_metrics(
     :meth:`~andersonn.inference.fitted.Calibration.probabilities`, ``domain`` of the model,
     ``kinds`` of the structures.
     """
-    distance = None if domain is None else domain.distance(outputs.states)
+    rows = None if kinds is None else kinds.rows
+    distance = None if domain is None else domain.distance(outputs.states, rows)
     found: dict[str, Any] = {"n": len(values)}
     if task.has_class:
         probabilities = calibration.probabilities(outputs.scores, made, distance)

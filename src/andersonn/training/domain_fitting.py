@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from andersonn.errors import InputError
 from andersonn.inference.fitted import LIMIT, Domain, squared_distances
 from andersonn.inference.forward import Outputs, forward
 from andersonn.models import Ensemble, EquilibriumNetwork
+from andersonn.models.ensemble import lead
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.readers import from_smiles
 from andersonn.training.corruptions import corruptions
@@ -33,6 +36,12 @@ WIDTH, PASSES, STEPS, PART = 48, 12, 600, 256
 """Of that network; it is trained for so many passes and steps at least, on parts of so many states."""
 UNIT = 0.995
 """Quantile of the validation split's two scores, far and corrupted, that is their unit."""
+SMALL = 0.25
+"""Of the validation split, sorted by size: the smallest set neither units nor limit, since few of them would set those of all."""
+FOLDS, FEWEST = 2, 40
+"""Fits without a part of the structures, to tell how far sound ones of a size are; and structures in a group of sizes at least."""
+WAYS = 4
+"""Corruptions, see :func:`~andersonn.training.corruptions.corruptions`."""
 FLOOR = 1e-3
 """Least fraction of the largest spread by which a coordinate is whitened."""
 
@@ -43,30 +52,96 @@ def fit_domain(network: EquilibriumNetwork | Ensemble, dataset: Dataset, validat
     Args:
         network: in evaluation mode.
         dataset: whose training split is used.
-        validation: the network's outputs for the validation split, which set units and limit.
+        validation: outputs of the network for the validation split, in its order; those of usual size set units and limit.
         seed: of the sample, the corruptions and the first weights.
     """
     chosen = _sample(dataset, np.random.default_rng(seed))
     states = forward(network, dataset.store, chosen).states.astype(np.float64)
-    states = np.concatenate([states, *made_states(network, dataset, chosen)])
-    center, axes = _whitening(states)
-    points = (states - center) @ axes
+    made, made_rows, which = made_states(network, dataset, chosen)
+    rows = np.concatenate([dataset.store.n_rows[chosen], made_rows])
+    corrupted, _ = corrupted_states(network, dataset, chosen, seed)
+    held_rows = dataset.store.n_rows[dataset.sides["validation"]]
+    usual = validation.states[held_rows >= np.quantile(held_rows, SMALL)]
+    data = States(np.concatenate([states, made]), corrupted.astype(np.float64), usual)
+    names = np.unique(dataset.records.groups, return_inverse=True)[1]
+    groups = names[np.concatenate([chosen, which])]
+    sizes, relief = reliefs(_unseen_excess(data, groups, names[in_turn(chosen)], seed), rows, groups)
+    return replace(_fit(data, seed), sizes=sizes, relief=relief)
+
+
+class States(NamedTuple):
+    """States from which a domain is fitted.
+
+    Attributes:
+        sound: of training structures, some several times, ``[n, S]``.
+        corrupted: of the same after corruptions, ``[m, S]``.
+        validation: of the validation split, but for the smallest, ``[v, S]``.
+    """
+
+    sound: np.ndarray
+    corrupted: np.ndarray
+    validation: np.ndarray
+
+
+def _fit(data: States, seed: int) -> Domain:
+    """The domain, alike for all sizes."""
+    center, axes = _whitening(data.sound)
+    points, corrupted = (data.sound - center) @ axes, (data.corrupted - center) @ axes
     k = min(COORDINATES, axes.shape[1])
     centers, radii = _groups(points[:, :k], seed)
-    corrupted = (corrupted_states(network, dataset, chosen, seed) - center) @ axes
     first, bias, odds, odds_bias = _classifier(points, corrupted, seed)
     arrays = {
         "center": center, "axes": axes[:, :k], "centers": centers, "radii": radii, "hidden": axes @ first,
         "hidden_bias": bias, "odds": odds, "odds_bias": odds_bias, "units": np.ones(2), "bound": np.ones(1),
     }  # fmt: skip
     raw = Domain(**{name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()})
-    units = np.maximum(np.quantile(raw.parts(validation.states), UNIT, axis=0), 1e-6)
-    bound = np.quantile((raw.parts(validation.states) / units.astype(np.float32)).max(axis=1), LIMIT)
-    parts = {name: getattr(raw, name) for name in arrays}
-    return Domain(**parts | {"units": units.astype(np.float32), "bound": np.array([bound], dtype=np.float32)})
+    parts = raw.parts(data.validation)
+    units = np.maximum(np.quantile(parts, UNIT, axis=0), 1e-6).astype(np.float32)
+    bound = np.quantile((parts / units).max(axis=1), LIMIT)
+    return replace(raw, units=units, bound=np.array([bound], dtype=np.float32))
 
 
-def describe_domain(domain: Domain, outputs: Outputs, right: np.ndarray) -> dict[str, Any]:
+def _unseen_excess(data: States, groups: np.ndarray, of_corrupted: np.ndarray, seed: int) -> np.ndarray:
+    """Distances of the sound states, each by a fit that has not seen its group and over the limit of that fit, ``[n]``; zeros
+    where there are too few to fit.
+
+    Args:
+        data: all states.
+        groups: of the sound states, int ``[n]``.
+        of_corrupted: of the corrupted ones, ``[m]``.
+        seed: of the fits.
+    """
+    found = np.zeros(len(groups))
+    for k in range(FOLDS):
+        held, rest = groups % FOLDS == k, of_corrupted % FOLDS != k
+        if min((~held).sum(), rest.sum()) >= FEWEST:
+            domain = _fit(data._replace(sound=data.sound[~held], corrupted=data.corrupted[rest]), seed)
+            found[held] = domain.distance(data.sound[held]) / domain.limit
+    return found
+
+
+def reliefs(excess: np.ndarray, rows: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Groups of sizes, and by what distances in each are divided: see :class:`~andersonn.inference.fitted.Domain`.
+
+    Args:
+        excess: distances of sound structures over the limit, of fits that have not seen them, ``[n]``.
+        rows: of their images, ``[n]``.
+        groups: of the structures, ``[n]``: quantiles are over all, but :data:`FEWEST` counts each group once.
+    """
+    ends, relief = [0], []
+    sizes = np.unique(rows)
+    for size in sizes.tolist():
+        inside = (rows > ends[-1]) & (rows <= size)
+        if len(np.unique(groups[inside])) >= FEWEST or size == sizes[-1]:
+            relief.append(max(1.0, float(np.quantile(excess[inside], LIMIT))))
+            ends.append(size)
+    falling = np.maximum.accumulate(relief[::-1])[::-1]
+    return np.array(ends[1:-1], dtype=np.float32), falling.astype(np.float32)
+
+
+def describe_domain(
+    domain: Domain, outputs: Outputs, right: np.ndarray, rows: np.ndarray | None = None
+) -> dict[str, Any]:
     """How the domain divides tested structures, for the model card: fraction outside, and accuracy inside, outside (null if
     all are inside) and by fifths of rising distance.
 
@@ -74,8 +149,9 @@ def describe_domain(domain: Domain, outputs: Outputs, right: np.ndarray) -> dict
         domain: of the model.
         outputs: of n tested structures.
         right: whether their class was answered right, bool ``[n]``.
+        rows: of their images, ``[n]``; None: of large ones.
     """
-    distance = domain.distance(outputs.states)
+    distance = domain.distance(outputs.states, rows)
     outside = distance > domain.limit
     fifths = np.array_split(np.argsort(distance, kind="stable"), min(5, len(distance)))
     return {
@@ -98,29 +174,29 @@ def _sample(dataset: Dataset, random: np.random.Generator) -> np.ndarray:
     return order[: max(1, int(np.searchsorted(rows, ROWS, side="right")))]
 
 
-def made_states(network: EquilibriumNetwork | Ensemble, dataset: Dataset, chosen: np.ndarray) -> list[np.ndarray]:
+def made_states(
+    network: EquilibriumNetwork | Ensemble, dataset: Dataset, chosen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """States of some of the chosen molecules at geometries that were generated from their SMILES, as those of users are, ``[n, S]``,
-    each as often as it was chosen; none without SMILES beside the positions.
+    each as often as it was chosen; rows of their images, and which records they are. None without SMILES beside the positions.
     """
-    table = dataset.records.table
-    if dataset.by_bonds or "smiles" not in table.column_names:
-        return []
-    given = chosen[~dataset.made[chosen]]
-    rows, times = np.unique(given, return_counts=True)
-    first = np.argsort(-times, kind="stable")[:MADE]  # small files first, of which each record was chosen several times
-    images, repeated = [], []
-    for row, count in zip(rows[first].tolist(), times[first].tolist(), strict=True):
-        smiles = table["smiles"][row].as_py()
-        try:
-            images.append(NodeNeighborImage.from_structure(from_smiles(smiles or ""), dataset.store.recipe))
-        except InputError:
-            continue
-        repeated.append(count)
+    table, which = dataset.records.table, np.zeros(0, dtype=np.int64)
+    images: list[NodeNeighborImage] = []
+    if not dataset.by_bonds and "smiles" in table.column_names:
+        rows, times = np.unique(chosen[~dataset.made[chosen]], return_counts=True)
+        first = np.argsort(-times, kind="stable")[
+            :MADE
+        ]  # small files first, of which each record was chosen several times
+        for row, count in zip(rows[first].tolist(), times[first].tolist(), strict=True):
+            smiles = table["smiles"][row].as_py()
+            with suppress(InputError):
+                image = NodeNeighborImage.from_structure(from_smiles(smiles or ""), dataset.store.recipe)
+                images += [image] * count
+                which = np.append(which, [row] * count)
     if not images:
-        return []
+        return np.zeros((0, lead(network).n_features)), which, which
     store = ImageStore.from_images(images, dataset.store.recipe)
-    found = forward(network, store, np.arange(len(images))).states.astype(np.float64)
-    return [np.repeat(found, repeated, axis=0)]
+    return forward(network, store, np.arange(len(images))).states.astype(np.float64), store.n_rows, which
 
 
 def _whitening(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,14 +231,24 @@ def _groups(points: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def corrupted_states(
     network: EquilibriumNetwork | Ensemble, dataset: Dataset, chosen: np.ndarray, seed: int
-) -> np.ndarray:
-    """States of the chosen structures, each with one of the corruptions in turn, ``[n, S]``."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """States of the chosen structures, each with one of the corruptions in turn, ``[n, S]``, and rows of their images ``[n]``; in the
+    order of :func:`in_turn`.
+    """
     random = torch.Generator().manual_seed(seed)
     elements = torch.from_numpy(np.unique(dataset.store.Z).astype(np.int64))
     recipe = dataset.store.recipe
-    ways = list(corruptions(elements, random, recipe.oxidation, recipe.bonds).values())[: len(chosen)]
-    parts = [forward(network, dataset.store, chosen[k :: len(ways)], change=way).states for k, way in enumerate(ways)]
-    return np.concatenate(parts).astype(np.float64)
+    ways = list(corruptions(elements, random, recipe.oxidation, recipe.bonds).values())
+    assert len(ways) == WAYS  # in_turn counts them
+    parts = [
+        forward(network, dataset.store, chosen[k::WAYS], change=way).states for k, way in enumerate(ways[: len(chosen)])
+    ]
+    return np.concatenate(parts), dataset.store.n_rows[in_turn(chosen)]
+
+
+def in_turn(chosen: np.ndarray) -> np.ndarray:
+    """Structures in the order in which :func:`corrupted_states` returns them: those of the first corruption first."""
+    return np.concatenate([chosen[k::WAYS] for k in range(WAYS)])
 
 
 def _classifier(sound: np.ndarray, corrupted: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:

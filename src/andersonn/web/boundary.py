@@ -113,7 +113,7 @@ def _of_distribution(
         outputs.part(np.array([0])), outputs.part(np.arange(1, len(images))), np.zeros(len(images) - 1, int)
     )
     domain = scientist.bundle.domain
-    distance = None if domain is None else domain.distance(outputs.states)
+    distance = None if domain is None else domain.distance(outputs.states, np.array([len(images[0])]))
     found = calibration.distributions(outputs.scores, np.array([made]), distance)
     return np.array([1.0 - float(found.below(cut, or_at=True)[0]) for cut in cuts.tolist()])
 

@@ -78,8 +78,8 @@ def kinds_of(mol: Mol) -> Iterator[tuple[str, str, tuple[int, ...]]]:
         for one, other in combinations(atom.GetBonds(), 2):
             if one.IsInRing() and other.IsInRing():
                 continue
-            ends = sorted((_arm(atom, each), each.GetOtherAtomIdx(atom.GetIdx())) for each in (one, other))
-            (first, i), (second, j) = ends
+            arms = sorted((_arm(atom, each), each.GetOtherAtomIdx(atom.GetIdx())) for each in (one, other))
+            (first, i), (second, j) = arms
             beside = _around(atom, one, other)
             yield f"{first} {_name(atom)}{beside} {second}", f"{first} {_name(atom)} {second}", (i, atom.GetIdx(), j)
 
