@@ -40,9 +40,9 @@ class Told:
     def __init__(self, bundle: ModelBundle, dataset: Dataset, chosen: np.ndarray) -> None:
         outputs = forward_records(bundle.network, dataset, chosen, bundle.config.conformers)
         self.scores, self.quantiles = outputs.scores, outputs.quantiles
-        self.distance = None if bundle.domain is None else bundle.domain.distance(outputs.states)
         self.values, self.made = dataset.values[chosen], dataset.made[chosen]
         self.kinds = Kinds.of_store(dataset.store, chosen)
+        self.distance = None if bundle.domain is None else bundle.domain.distance(outputs.states, self.kinds.rows)
 
     def intervals(self, calibration: DistributionCalibration) -> np.ndarray:
         """``[n, 2]``."""
