@@ -11,6 +11,7 @@ from andersonn.data.store import ImageStore, cache_folder, image_store
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError
 from andersonn.scientists.conduction import CONDUCTION
+from andersonn.scientists.polarity import POLARITY
 from andersonn.scientists.registry import find
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 
@@ -172,6 +173,17 @@ def test_classes_of_conduction():
         CONDUCTION.with_thresholds((3.0, 0.0))
     with pytest.raises(UsageError, match="at least 0"):
         CONDUCTION.with_thresholds((-1.0, 3.0))
+    for task, cuts in (
+        (CONDUCTION, (0.1, 1e9)),
+        (POLARITY, (0.0,)),
+        (POLARITY, (-1.0,)),
+        (POLARITY, (np.nan,)),
+        (POLARITY, (np.inf,)),
+    ):
+        with pytest.raises(UsageError, match="cannot be cut at"):
+            task.with_thresholds(cuts)
+    with pytest.raises(UsageError, match="needs 1 threshold in D"):
+        POLARITY.with_thresholds((1.0, 2.0))
     with pytest.raises(UsageError, match="did you mean 'conduction'"):
         find("conductoin")
     pores = Task("pores", "pld_A", "Å", ("none", "small", "large"), (2.4, 7.0))

@@ -170,3 +170,16 @@ def test_a_training_starts_from_a_model(trained, demo_sample, tmp_path):
     other = TrainConfig.make(SIZES | {"image": {"columns": 7}})
     with pytest.raises(UsageError, match="other options: image"):
         Scientist.train("conduction", sample, other, tmp_path / "other", start=start)
+
+
+@pytest.mark.parametrize("median", [0.02, 0.5, 3.0, 9.3])
+def test_doubt_leaves_estimates_at_both_ends_of_the_training(median):
+    """9.3 is beyond all but a thousandth of the labels, 0.02 below nearly all."""
+    edges = np.linspace(0.0, 10.0, 501)
+    usual = 1.0 - np.exp(-edges / 1.3)
+    usual[0], usual[-1] = 1e-4, 1.0
+    cdf = 0.5 * (1.0 + np.tanh((edges - median) / 0.008))
+    cdf[-1] = 1.0
+    found = Distributions(edges, cdf[None]).sharpened(1.0, 0.9, usual)
+    assert found.quantile(0.5)[0] == pytest.approx(median, abs=0.05)
+    assert found.quantile(0.95)[0] - found.quantile(0.05)[0] > 0.1

@@ -138,7 +138,7 @@ def test_help_names_the_tasks(packages):
             "declares no",
             "ScientistSpec",
         ),
-        (HARDNESS.replace("(20.0,)", "()"), "needs 1 rising thresholds", "one threshold fewer"),
+        (HARDNESS.replace("(20.0,)", "()"), "needs 1 threshold ", "one threshold fewer"),
         (HARDNESS.replace('"hardness"', '"Hard ness"'), "cannot be named 'Hard ness'", "start with a small letter"),
         (HARDNESS.replace('preset={"epochs": 1}', "preset=3"), "preset of a scientist is a int", "give a Mapping"),
         (HARDNESS.replace("preset=", "weights='here', preset="), "weights of hardness are 'here'", "Path(__file__)"),

@@ -71,7 +71,7 @@ class Task:
         if len(self.thresholds) != len(self.classes) - 1 or not rising:
             raise UsageError(
                 "bad_thresholds",
-                f"{self.name} needs {len(self.classes) - 1} rising thresholds in {self.unit}, got {self.thresholds}",
+                f"{self.name} needs {_counted(len(self.classes) - 1)} in {self.unit}, got {self.thresholds}",
                 "give one threshold fewer than there are classes, in rising order",
             )
         if self.zero_is_class and self.thresholds[0] < 0.0:
@@ -163,8 +163,25 @@ class Task:
         return self.as_dict() | {"thresholds": None} == other.as_dict() | {"thresholds": None}
 
     def with_thresholds(self, thresholds: tuple[float, ...]) -> Task:
-        """The same task cut elsewhere."""
-        return replace(self, thresholds=tuple(float(t) for t in thresholds))
+        """The same task cut elsewhere.
+
+        Raises:
+            UsageError: there are too many or too few, they do not rise, or a class would hold no value that the quantity can have.
+        """
+        cut = replace(self, thresholds=tuple(float(t) for t in thresholds))
+        self._require_possible(cut.thresholds)
+        return cut
+
+    def _require_possible(self, cuts: tuple[float, ...]) -> None:
+        """That each cut has possible values of the quantity on both sides."""
+        for cut in cuts:
+            high_enough = cut >= self.lowest if self.zero_is_class else cut > self.lowest
+            if not high_enough or not cut <= self.highest or math.isinf(cut):
+                told = (
+                    f"{self.quantity_words} of {self.lowest:g} to {self.highest:g} {self.unit} cannot be cut at {cut:g}"
+                )
+                hint = "give a value between, for zero and more a small one, such as 0.01"
+                raise UsageError("bad_thresholds", told, hint)
 
     def cut_at(self, thresholds: tuple[float, ...]) -> Task:
         """As :meth:`with_thresholds`; a task about a number gets classes, as many as the cuts make, named by them.
@@ -175,6 +192,11 @@ class Task:
         if self.answer != "number" or not thresholds:
             return self.with_thresholds(thresholds)
         cuts = tuple(float(t) for t in thresholds)
+        self._require_possible(cuts)
         between = (f"from_{low:g}_to_{high:g}" for low, high in itertools.pairwise(cuts))
         names = (f"below_{cuts[0]:g}", *between, f"from_{cuts[-1]:g}")
         return replace(self, thresholds=cuts, classes=names, answer="class")
+
+
+def _counted(cuts: int) -> str:
+    return "1 threshold" if cuts == 1 else f"{cuts} rising thresholds"

@@ -30,6 +30,7 @@ import torch
 from andersonn.data.store import ImageStore
 from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, members_of
 from andersonn.models.heads import DEBYE_PER_E_ANGSTROM, Dipole
+from andersonn.structures.distance_bonds import METALLOIDS
 from andersonn.structures.functional_groups import Group, groups_of
 from andersonn.structures.graph import AtomBondGraph
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
@@ -111,6 +112,17 @@ class DipoleParts:
             of_groups=_of_groups(groups, pairs),
         )
 
+    def of_one_group(self, symbols: Sequence[str]) -> str:
+        """A sentence about a molecule that is one group: which of its bonds contributes most.
+
+        Args:
+            symbols: of the atoms.
+        """
+        k = int(np.abs(self.of_bonds).argmax())
+        one, other = (f"{symbols[atom]}{atom}" for atom in self.bonds[k])
+        told = f"the bond {one}-{other} contributes most: {self.of_bonds[k]:+.2f} of {self.total:.2f} D"
+        return f"the molecule is one group, {self.groups[0].name}; {told}"
+
     def as_dict(self, symbols: Sequence[str]) -> dict[str, Any]:
         """As in the JSON contract of ``explain``; bonds and groups by falling size.
 
@@ -151,9 +163,21 @@ def dipole_of(network: EquilibriumNetwork | Ensemble, store: ImageStore, indices
         parts = _parts_of(member, batch)
         assert batch.charge is not None  # which comes with positions
         sign = torch.where(batch.charge == 0, _sign(member, store.recipe), 1.0)  # of an ion the charge fixes it
+        sign = torch.where(_reversed_metals(parts, sign, batch), -sign, sign)
         rows, whole = sign[batch.sample], sign[:, None]
         found.append((rows * parts.charges, rows[:, None] * parts.local, rows * parts.net, whole * parts.total))
     return Dipole(*(torch.stack(part).mean(dim=0).cpu() for part in zip(*found, strict=True)))
+
+
+def _reversed_metals(parts: Dipole, sign: torch.Tensor, batch: ImageBatch) -> torch.Tensor:
+    """Which molecules have metals that together are negative beside nonmetals, at the sign of :data:`KNOWN_ENDS`, bool ``[B]``.
+
+    Where training has few molecules of an element, lengths alone leave it open which end of it is which.
+    """
+    metal = ~torch.isin(batch.Z, torch.tensor(sorted(METALLOIDS), device=batch.Z.device))
+    charge = parts.net.new_zeros(len(batch)).index_add(0, batch.sample, sign[batch.sample] * parts.net * metal)
+    nonmetals = parts.net.new_zeros(len(batch)).index_add(0, batch.sample, (~metal).to(parts.net.dtype))
+    return (charge < 0.0) & (nonmetals > 0.0) & (batch.charge == 0)
 
 
 def _parts_of(member: EquilibriumNetwork, batch: ImageBatch) -> Dipole:

@@ -20,6 +20,8 @@ from andersonn.models.distribution import positions_of
 
 LEAST = 1e-9
 """Probabilities are kept this far from 0 and 1 where their log-odds are taken."""
+RAREST = 1e-6
+"""Share of training labels beyond a median: of fewer, the usual distribution cannot be moved to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,7 @@ class Distributions:
         p = np.clip(self.cdf, LEAST, 1.0 - LEAST)
         changed = 1.0 / (1.0 + np.exp(-power * (np.log(p) - np.log1p(-p))))
         medians = Distributions(self.edges, changed).quantile(0.5)
-        at_median = np.clip(np.interp(medians, self.edges, usual), 0.02, 0.98)
+        at_median = np.clip(np.interp(medians, self.edges, usual), RAREST, 1.0 - RAREST)
         exponent = np.where((medians == self.edges[0]) & (at_median >= 0.5), 1.0, np.log(0.5) / np.log(at_median))
         cdf = (1.0 - doubt) * changed + doubt * usual ** exponent[:, None]
         cdf[:, -1] = 1.0

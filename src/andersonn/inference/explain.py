@@ -157,7 +157,9 @@ class Explanation:
             what = f"{value:+.2f}, where the log-odds of {label} are {total:.2f}"
             kind = "group" if self.groups else "atom"
         first = (
-            f"{name} contributes most: {what}"
+            self.dipole.of_one_group(self._symbols)
+            if self.decisive and self.dipole is not None and len(self.dipole.groups) == 1
+            else f"{name} contributes most: {what}"
             if self.decisive
             else f"no single {kind} decides: the largest contribution, of {name}, is {what}"
         )

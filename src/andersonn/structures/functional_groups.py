@@ -17,6 +17,10 @@ CARBON_BONDS = 4
 """Neighbors of a carbon without multiple bonds."""
 USUAL_BONDS = {7: 3, 8: 2, 15: 3, 16: 2, 34: 2}
 """Atomic number → neighbors without multiple bonds, of the elements that form multiple bonds to carbon."""
+ORDER = (5, 14, 33, 15, 7, 1, 52, 34, 16, 53, 35, 17, 8, 9)
+"""Nonmetals as IUPAC writes formulas of their compounds, electronegative ones last (*Nomenclature of Inorganic Chemistry*, 2005, table
+VI, but oxygen after the other halogens as is usual); metals come before them.
+"""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Group:
     """Atoms that a chemist takes together.
 
     Attributes:
-        name: formula, in Hill's order where there is carbon, else with hydrogen last: ``"CN"``, ``"NO2"``, ``"OH"``.
+        name: formula as chemists write it: ``"CN"``, ``"NO2"``, ``"OH"``, ``"CONH2"``, ``"CO2H"``; see :func:`name_of`.
         atoms: which, counted from 0, rising.
         functional: whether it is a functional group, and no part of the carbon skeleton.
     """
@@ -54,7 +58,10 @@ def groups_of(Z: np.ndarray, bonded: np.ndarray, marked: np.ndarray | None = Non
     found = []
     for start in np.sort(first):
         atoms = np.flatnonzero(label == label[start])
-        found.append(Group(name_of(Z[atoms]), tuple(atoms.tolist()), bool(marked[owner[start]])))
+        on_carbon = int(((Z[atoms] == 1) & (Z[owner[atoms]] == 6)).sum())
+        found.append(
+            Group(name_of(Z[atoms], on_carbon, len(atoms) == len(Z)), tuple(atoms.tolist()), bool(marked[owner[start]]))
+        )
     return found
 
 
@@ -76,9 +83,34 @@ def _marked(Z: np.ndarray, bonded: np.ndarray) -> np.ndarray:
     return (Z != 6) | (carbon & (bonded & other).any(axis=1))
 
 
-def name_of(Z: np.ndarray) -> str:
-    """The name of a group of these atoms, see :class:`Group`."""
-    hydrogens = int((Z == 1).sum())
-    if 6 in Z or hydrogens in (0, len(Z)):
+def name_of(Z: np.ndarray, on_carbon: int = 0, whole: bool = False) -> str:
+    """The name of a group: carbon and its hydrogens first, those of other atoms last (CONH2), the others by :data:`ORDER`.
+
+    Args:
+        Z: atomic numbers ``[n]``.
+        on_carbon: how many of its hydrogens are bonded to carbon.
+        whole: whether it is a whole molecule; without carbon, hydrogen then stands where it is usual: H2O, HNO3, HCl, NH3.
+    """
+    counts = {z: int((z == Z).sum()) for z in np.unique(Z).tolist()}
+    hydrogens, others = counts.pop(1, 0), sorted(set(counts) - {6}, key=lambda z: _rank(z, counts))
+    if not others:
         return elements.hill_formula(Z)
-    return elements.hill_formula(Z[Z != 1]) + ("H" if hydrogens == 1 else f"H{hydrogens}")
+    if 6 in counts:
+        return _written([(6, counts[6]), (1, on_carbon), *((z, counts[z]) for z in others), (1, hydrogens - on_carbon)])
+    parts = [(z, counts[z]) for z in others]
+    first = (0 if 8 in counts else sum(_rank(z, counts) < _rank(1, counts) for z in others)) if whole else len(parts)
+    return _written([*parts[:first], (1, hydrogens), *parts[first:]])
+
+
+def _rank(z: int, among: dict[int, int]) -> tuple[int, int]:
+    """Where an element stands; beside carbon, sulfur or phosphorus oxygen and then nitrogen come before halogens, as in SOCl2."""
+    if z in (7, 8) and 8 in among and not {6, 15, 16}.isdisjoint(among):
+        return ORDER.index(16), 9 - z
+    if z in (15, 16) and 6 in among:
+        return -1, z
+    return (ORDER.index(z), 0) if z in ORDER else (-1, z)
+
+
+def _written(parts: list[tuple[int, int]]) -> str:
+    """A formula of pairs of an element and its count; those that are zero are left out."""
+    return "".join(f"{elements.symbols()[z]}{count if count > 1 else ''}" for z, count in parts if count)

@@ -57,8 +57,10 @@ def replaceable_groups(graph: MolecularGraph) -> list[Replaceable]:
         if nodes == frame[0] or (not functional and len(outside) != 1):
             continue  # the frame, and what joins others to it
         kept = _holding(mol, nodes, outside)
-        atoms = np.isin(graph.node_of_atom, list(nodes))
-        found.append(Replaceable(name_of(graph.Z[atoms]), tuple(sorted(nodes)), functional, kept))
+        atoms = np.flatnonzero(np.isin(graph.node_of_atom, list(nodes)))
+        carbon = [mol.GetAtomWithIdx(int(graph.node_of_atom[atom])).GetAtomicNum() == 6 for atom in atoms]
+        name = name_of(graph.Z[atoms], int(((graph.Z[atoms] == 1) & carbon).sum()))
+        found.append(Replaceable(name, tuple(sorted(nodes)), functional, kept))
     return sorted(found, key=lambda group: group.nodes)
 
 

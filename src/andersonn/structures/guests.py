@@ -10,7 +10,9 @@ import numpy as np
 from andersonn.structures import elements
 from andersonn.structures.alternatives import MOST, NONMETALS
 from andersonn.structures.distance_bonds import METALLOIDS, Bonds
+from andersonn.structures.missing_parts import MissingPart
 from andersonn.structures.neighbors import pairs_within
+from andersonn.structures.open_carbon import NEAR_METAL, open_carbon
 from andersonn.structures.structure import Structure, without
 from andersonn.structures.vacancies import Lacking
 
@@ -23,7 +25,7 @@ SALT_BRIDGE = 1.85
 """Å from the oxygen of a carboxylate to a hydrogen atom that holds it."""
 NAMED = 4
 """Kinds of groups that a warning names."""
-NEVER_ALONE = frozenset((5, 6, 7, 8, 14, 15, 16))
+NEVER_ALONE = frozenset((1, 5, 6, 7, 8, 14, 15, 16))
 """Elements whose atoms are never alone in a crystal: hydrogens, or the metals that they were bonded to, are missing."""
 
 SHARING = (7, 8, 9, 17, 35)
@@ -83,6 +85,19 @@ class Groups:
         loose = ~self.endless[self.part]
         return np.flatnonzero(loose) if self.endless.any() else np.zeros(0, dtype=np.int64)
 
+    @property
+    def ions(self) -> np.ndarray:
+        """Guests with an odd number of electrons, so that they must be ions, int ``[m]``: Na, NO3, NH4. Those with carbon that lacks
+        a neighbor, or with an atom that is never alone, lack atoms instead.
+        """
+        Z, guests = self.structure.Z.astype(np.int64), self.guests
+        lacks = open_carbon(self.bonds, Bonds.of(self.structure, NEAR_METAL))
+        alone = np.flatnonzero((self.bonds.count == 0) & np.isin(Z, list(NEVER_ALONE)))
+        broken = self.part[np.concatenate([lacks, alone])]
+        odd = np.bincount(self.part, weights=Z) % 2 == 1
+        odd[broken] = False
+        return guests[odd[self.part[guests]]]
+
     def told(self, atoms: np.ndarray) -> str:
         """The groups that some atoms form, most frequent first, such as ``"3 × H2O, C3H7NO"``."""
         parts = np.unique(self.part[atoms])
@@ -103,8 +118,10 @@ def doubts_of_framework(structure: Structure) -> tuple[str, ...]:
         )
     if not groups.endless.any() and not Groups.of(structure, LONG_CONTACT).endless.any():
         whole = groups.told(np.arange(len(structure)))
-        told.append(f"no atoms form a connected framework, but {whole}: metals or bonds may be missing")
-    return (*told, *_dangling(groups), *_lacking(structure), *_crowded(groups))
+        told.append(
+            f"no atoms form a connected framework, but {whole}: a molecular crystal, or metals or bonds are missing"
+        )
+    return (*told, *_dangling(groups), *_incomplete(groups), *_lacking(structure), *_crowded(groups))
 
 
 def _dangling(groups: Groups) -> tuple[str, ...]:
@@ -126,6 +143,27 @@ def _dangling(groups: Groups) -> tuple[str, ...]:
     if len(loose):
         kinds = ", ".join(elements.symbols()[z] for z in sorted(set(loose.tolist())))
         told.append(f"{kinds} bonded to one atom alone: linkers may be missing")
+    return tuple(told)
+
+
+def _incomplete(groups: Groups) -> tuple[str, ...]:
+    """Warnings of carbon atoms that lack hydrogen or the rest of a linker, and of a linker that symmetry tells to be missing."""
+    structure, told = groups.structure, []
+    atoms = open_carbon(groups.bonds, Bonds.of(structure, NEAR_METAL))
+    if len(atoms):
+        names = ", ".join(f"C{atom + 1}" for atom in atoms[:2]) + (" …" if len(atoms) > 2 else "")
+        many = "1 carbon atom lacks" if len(atoms) == 1 else f"{len(atoms)} carbon atoms lack"
+        told.append(f"{many} a neighbor ({names}): hydrogens are missing, or a linker is broken")
+    stays = np.flatnonzero(groups.endless[groups.part])
+    if structure.cell is not None and len(stays):
+        full = (structure.Z == C) & ~np.isin(np.arange(len(structure)), atoms)
+        missing = MissingPart.of(structure.Z[stays], structure.xyz[stays], structure.cell, full[stays])
+        if missing is not None:
+            names = ", ".join(f"{elements.symbols()[structure.Z[k]]}{k + 1}" for k in stays[missing.anchors[:4]])
+            told.append(
+                f"the place of {missing.formula} at {names} is empty, where by the symmetry of the others it should be: "
+                "a linker may be missing"
+            )
     return tuple(told)
 
 
@@ -172,9 +210,12 @@ def _lacking(structure: Structure) -> tuple[str, ...]:
 
 
 def without_guests(structure: Structure) -> Structure:
-    """The framework alone, with a note of what was removed; the structure itself if nothing was."""
+    """The framework alone, with a note of what was removed and a warning of ions among it; the structure itself if nothing was."""
     groups = Groups.of(structure)
     if not len(groups.guests):
         return structure
-    note = f"guests were removed from the pores: {groups.told(groups.guests)}"
-    return replace(without(structure, groups.guests), notes=(*structure.notes, note))
+    note, warnings = f"guests were removed from the pores: {groups.told(groups.guests)}", structure.warnings
+    if len(ions := groups.ions):
+        told = groups.told(ions)
+        warnings += (f"ions were removed with the guests: {told}; a framework that keeps them has narrower pores",)
+    return replace(without(structure, groups.guests), notes=(*structure.notes, note), warnings=warnings)

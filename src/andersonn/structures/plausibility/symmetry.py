@@ -45,19 +45,19 @@ def numbers(Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray) -> list[float]:
     """
     if len(Z) > MOST_ATOMS or len(Z) < 2:
         return [0.0] * len(NAMES)
-    reduced = _reduced(cell)
-    places = xyz @ np.linalg.inv(reduced)
-    kept, where, room = _examined(Z, places, reduced, *_motions(Z, places, reduced))
+    small = reduced(cell)
+    places = xyz @ np.linalg.inv(small)
+    kept, where, room = _examined(Z, places, small, *motions(Z, places, small))
     lost, together, empty = len(where), 0, 0.0
     if lost:
-        agreeing = (_squares(where[:, None], where, reduced) < (2.0 * SAME) ** 2).sum(axis=1)
+        agreeing = (_squares(where[:, None], where, small) < (2.0 * SAME) ** 2).sum(axis=1)
         together, empty = int(agreeing.max()), float(room[agreeing.argmax()])
     total = max(kept + lost, 1)
     share = min(max(min(COUNTED, COUNTED_DISTANCES // len(Z) ** 2), 4) / total, 1.0)
     return [*(float(np.log1p(share * count)) for count in (kept, lost, together)), empty, together / total]
 
 
-def _reduced(cell: np.ndarray) -> np.ndarray:
+def reduced(cell: np.ndarray) -> np.ndarray:
     """Shortest lattice vectors of the same lattice."""
     from ase.geometry import minkowski_reduce
 
@@ -82,7 +82,7 @@ def _rotations(cell: np.ndarray) -> np.ndarray:
     return found[np.abs(np.abs(np.linalg.det(found)) - 1.0) < 0.5]
 
 
-def _motions(Z: np.ndarray, places: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def motions(Z: np.ndarray, places: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rotations ``[m, 3, 3]`` and shifts ``[m, 3]`` by which one of two atoms of the two rarest elements is mapped to one of its
     element; not the motion that leaves all where it is.
     """
