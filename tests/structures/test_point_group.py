@@ -63,3 +63,20 @@ def test_generated_geometries_of_one_center_are_believed(smiles):
 def test_others_may_turn(smiles):
     """A generated conformer may be symmetric where the molecule at large is not."""
     assert not forbids_dipole(from_smiles(smiles))
+
+
+STIFF = "c1ccccc1 Clc1ccc(Cl)cc1 Fc1c(F)c(F)c(F)c(F)c1F c1ccc2ccccc2c1 C#C C=C N#CC#N c1cnccn1 C=C=C O=C1C=CC(=O)C=C1 c1ncncn1 FC(F)=C(F)F"
+OTHERS = (
+    "Oc1ccc(O)cc1 O=[N+]([O-])c1ccc(cc1)[N+](=O)[O-] C1COCCO1 c1ccccc1-c1ccccc1 ClC=CCl N=N FN=NF C1CCC1 Clc1ccccc1 ClC(Cl)=C "
+    "C1=CC=CO1 CC"
+)
+
+
+@pytest.mark.parametrize("smiles", STIFF.split())
+def test_generated_geometries_that_cannot_turn_are_believed(smiles):
+    assert forbids_dipole(from_smiles(smiles))
+
+
+@pytest.mark.parametrize("smiles", OTHERS.split())
+def test_others_are_not(smiles):
+    assert not forbids_dipole(from_smiles(smiles))

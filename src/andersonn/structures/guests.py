@@ -15,6 +15,7 @@ from andersonn.structures.neighbors import pairs_within
 from andersonn.structures.open_carbon import NEAR_METAL, open_carbon
 from andersonn.structures.structure import Structure, without
 from andersonn.structures.vacancies import Lacking
+from andersonn.structures.vacuum import LEAST, widest_gap
 
 H, B, C, O = 1, 5, 6, 8  # noqa: E741
 BONDED = 3.2
@@ -108,7 +109,7 @@ class Groups:
 
 
 def doubts_of_framework(structure: Structure) -> tuple[str, ...]:
-    """Warnings of guests in the pores, and of what a framework seems to lack: metals, protons, the framework itself."""
+    """Warnings of guests in the pores, of vacuum beside it, and of what a framework seems to lack: metals, linkers, itself."""
     groups = Groups.of(structure)
     told = []
     if len(groups.guests):
@@ -120,6 +121,11 @@ def doubts_of_framework(structure: Structure) -> tuple[str, ...]:
         whole = groups.told(np.arange(len(structure)))
         told.append(
             f"no atoms form a connected framework, but {whole}: a molecular crystal, or metals or bonds are missing"
+        )
+    gap = 0.0 if structure.cell is None else widest_gap(structure.xyz, structure.cell)
+    if gap >= LEAST:
+        told.append(
+            f"a gap of {gap:.1f} Å goes through the whole crystal, as the vacuum between slabs or layers: its width is no pore's"
         )
     return (*told, *_dangling(groups), *_incomplete(groups), *_lacking(structure), *_crowded(groups))
 

@@ -20,7 +20,7 @@ NOT_IN_LINE = 0.05
 
 def forbids_dipole(structure: Structure) -> bool:
     """Whether symmetry forbids a dipole moment: of single atoms, of molecules with an inversion center, of CCl4, BF3, SO4(2-) and so on.
-    It is that of the geometry. One that was generated is only believed where all atoms surround one, since others may turn.
+    It is that of the geometry. One that was generated is only believed where all atoms surround one, or nothing can turn or pucker.
 
     Args:
         structure: a molecule; the dipole moment of an ion is meant about the center of nuclear charge.
@@ -28,7 +28,7 @@ def forbids_dipole(structure: Structure) -> bool:
     n = len(structure)
     if structure.periodic or n > MOST_ATOMS or n == 0:
         return False
-    if structure.generated_geometry and not _surrounds_one(structure):
+    if structure.generated_geometry and not (_surrounds_one(structure) or _is_stiff(structure)):
         return False
     if n == 1:
         return True
@@ -45,6 +45,43 @@ def _surrounds_one(structure: Structure) -> bool:
     if structure.bonds is None:
         return len(structure) == 1
     return int((np.bincount(structure.bonds.ravel(), minlength=len(structure)) > 1).sum()) <= 1
+
+
+def _is_stiff(structure: Structure) -> bool:
+    """Whether a molecule has one conformation by its bonds: no single bond turns, no ring puckers, and each double bond has an end
+    with two like atoms, so that there are no isomers of it.
+    """
+    if structure.bonds is None or structure.bond_orders is None:
+        return False
+    n, bonds, orders = len(structure), structure.bonds, structure.bond_orders
+    count = np.bincount(bonds.ravel(), minlength=n)
+    flat = np.zeros(n, dtype=bool)
+    flat[bonds[orders > 1.0].ravel()] = True
+    inner = (count[bonds] > 1).all(axis=1)
+    ring = inner & np.array([_closes_ring(bonds, k, n) for k in range(len(bonds))], dtype=bool)
+    straight = flat & (count == 2) & (structure.Z == 6) & ~np.isin(np.arange(n), bonds[ring].ravel())
+    free = inner & ~ring & ~straight[bonds].any(axis=1)
+    if (free & (orders < 1.5)).any() or not flat[bonds[ring]].all():
+        return False
+    return all(any(_ends_alike(structure, end, count) for end in pair) for pair in bonds[free].tolist())
+
+
+def _closes_ring(bonds: np.ndarray, k: int, n: int) -> bool:
+    """Whether the k-th of the bonds is in a ring of n atoms."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    i, j = np.delete(bonds, k, axis=0).T
+    _, part = connected_components(coo_matrix((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
+    return bool(part[bonds[k, 0]] == part[bonds[k, 1]])
+
+
+def _ends_alike(structure: Structure, end: int, count: np.ndarray) -> bool:
+    """Whether an end of a double bond has two atoms of one element besides, bonded to nothing else."""
+    assert structure.bonds is not None
+    partners = structure.bonds[(structure.bonds == end).any(axis=1)].sum(axis=1) - end
+    leaves = structure.Z[partners[count[partners] == 1]]
+    return len(leaves) == 2 and leaves[0] == leaves[1]
 
 
 def _maps(Z: np.ndarray, xyz: np.ndarray, motion: np.ndarray, slack: float) -> bool:
