@@ -92,6 +92,8 @@ class TrainConfig(BaseModel):
             raise ValueError("an explicit stack (model.layers) solves for nothing: leave solving.* out")
         if model.voids != "none" and not image.voids:
             raise ValueError(f"model.voids={model.voids} needs image.voids=true")
+        if model.filling != "none" and not image.filling:
+            raise ValueError(f"model.filling={model.filling} needs image.filling=true")
         if model.oxidation != image.oxidation:
             raise ValueError("model.oxidation and image.oxidation go together")
         if model.bonds != image.bonds:

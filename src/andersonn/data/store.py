@@ -304,7 +304,7 @@ def _image_chunk(records: Records, recipe: ImageRecipe) -> ImageStore:
 
 def no_rows(recipe: ImageRecipe) -> NodeNeighborImage:
     """The image of a rejected record: no nodes."""
-    simple = replace(recipe, voids=False, bonds=False, descriptors="none", largest_part=False)
+    simple = replace(recipe, voids=False, filling=False, bonds=False, descriptors="none", largest_part=False)
     lone = NodeNeighborImage.from_structure(Structure(np.array([1]), np.zeros((1, 3))), simple)
     if recipe.node_channels:
         lone = replace(lone, of_row=np.zeros((1, len(recipe.node_channels)), dtype=np.float32))

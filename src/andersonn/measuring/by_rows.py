@@ -31,7 +31,7 @@ class ByRows:
 
     def __init__(self, records: Records, recipe: ImageRecipe) -> None:
         self.records = records
-        self.recipe = replace(recipe, voids=False)  # what is read of voids adds no rows and takes long
+        self.recipe = replace(recipe, voids=False, filling=False)  # what is read of these adds no rows and takes long
         self.atoms = pc.list_value_length(records.table["atomic_numbers"]).fill_null(0).to_numpy()
         if not self.atoms.max(initial=0):
             raise UsageError("no_atoms", f"{records.source!r} holds no lists of atoms", "give structures, not SMILES")

@@ -64,6 +64,11 @@ class ModelConfig(BaseModel):
     voids: Literal["none", "density", "by_atom", "all"] = Field(
         "none", description="pore descriptors it reads: density, by_atom (free volume at each atom too), all"
     )
+    filling: Literal["none", "whole", "by_atom"] = Field(
+        "none",
+        description="what it reads of how atoms fill a crystal, without a probe of pores: whole (densities, composition, "
+        "coordination), by_atom (how near other atoms lie to each, too)",
+    )
     oxidation: bool = Field(False, description="reads oxidation states that balance over the formula")
     electrons: bool = Field(
         False, description="counts the electrons of the formula unit; a total charge is not counted"

@@ -15,8 +15,8 @@ from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.directions import Directions
 from andersonn.models.electrons import ElectronCount
-from andersonn.structures import elements, molecular_graph, oxidation
-from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE, DENSITY
+from andersonn.structures import elements, filling, molecular_graph, oxidation
+from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE
 
 NEAREST, FARTHEST = 0.7, 6.5
 """Å: centers of the first and last Gaussian."""
@@ -37,6 +37,9 @@ UNITS = {
     "packing": 0.1,
     "void_fraction": 0.3,
     "free_volume_A3": 10.0,
+    "coordination": 1.0,
+    "coordination_spread": 1.0,
+    **{name: {"near": 30.0, "packed": 0.1, "one_sided": 0.1}[name.rpartition("_")[0]] for name in filling.BY_ATOM},
     "oxidation_state": 3.0,
     "state_rarity": 1.0,
     "charge_left": 0.3,
@@ -49,8 +52,19 @@ UNITS = {
     "rings": 3.0,
 }
 """The unit of each quantity that is not a length: about its spread."""
-SEEN = {"none": ((), ()), "density": ((), DENSITY), "by_atom": (BY_ATOM, DENSITY), "all": (BY_ATOM, BY_STRUCTURE)}
+SEEN: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "none": ((), ()),
+    "density": ((), filling.DENSITY),
+    "by_atom": (BY_ATOM, filling.DENSITY),
+    "all": (BY_ATOM, BY_STRUCTURE),
+}
 """Option ``voids`` of a network → the pore descriptors it reads by atom and by structure."""
+FILLED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "none": ((), ()),
+    "whole": ((), filling.WHOLE),
+    "by_atom": (filling.BY_ATOM, filling.WHOLE),
+}
+"""The same of option ``filling``."""
 FUNCTIONS = frozenset({nn.ModuleList, nn.Sequential, nn.Linear, nn.SiLU})
 """Modules that do nothing but give a value, the same for the same weights, in training as well."""
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -144,7 +158,7 @@ class ImageEncoder(nn.Module):
     def forward(self, batch: ImageBatch) -> Features:
         """Features of a batch's rows and pixels."""
         share = batch.weight / batch.weight.sum(dim=1, keepdim=True).clamp_min(1e-6)
-        atoms = self.dropout(self.embedding(batch.Z)) + self.from_properties(self.properties[batch.Z])
+        atoms = self.of_elements(batch)
         if self.expansion is not None and self.from_channels is not None:
             atoms = atoms + self.from_channels(self.expansion(batch.of_row))
         filters, pixels, *sizes = self._by_distance(batch.distance)
@@ -163,6 +177,10 @@ class ImageEncoder(nn.Module):
         pixels = pixels + self.pixel_from_own(rows).unsqueeze(1)
         pixels.add_(batch.neighbors.gather(self.pixel_from_neighbor(rows)))
         return Features(rows, pixels if self.lean else functional.silu(pixels), share, counted)
+
+    def of_elements(self, batch: ImageBatch) -> Tensor:
+        """Features of a batch's rows by their elements alone, ``[R, D]``."""
+        return self.dropout(self.embedding(batch.Z)) + self.from_properties(self.properties[batch.Z])
 
     def _by_distance(self, distance: Tensor) -> Sequence[Tensor]:
         """What the readers make of the distance, each ``[R, K, ·]``: from the table, unless the encoder is not lean and in
@@ -257,13 +275,15 @@ class _Kept(NamedTuple):
 def node_channels(config: ModelConfig) -> tuple[str, ...]:
     """Names of the node features that a network reads besides the graph: the first of the images' ``node_channels``."""
     of_bonds = molecular_graph.BY_ATOM if config.bonds else ()
-    return (*of_bonds, *(oxidation.BY_ATOM if config.oxidation else ()), *SEEN[config.voids][0])
+    oxidations = oxidation.BY_ATOM if config.oxidation else ()
+    return (*of_bonds, *oxidations, *FILLED[config.filling][0], *SEEN[config.voids][0])
 
 
 def graph_channels(config: ModelConfig) -> tuple[str, ...]:
     """Names of the graph-level features that a network reads: the first of the images' ``graph_channels``."""
     of_bonds = molecular_graph.BY_MOLECULE if config.bonds else ()
-    return (*of_bonds, *(oxidation.BY_STRUCTURE if config.oxidation else ()), *SEEN[config.voids][1])
+    oxidations = oxidation.BY_STRUCTURE if config.oxidation else ()
+    return (*of_bonds, *oxidations, *FILLED[config.filling][1], *SEEN[config.voids][1])
 
 
 class Expansion(nn.Module):

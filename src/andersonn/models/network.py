@@ -86,7 +86,7 @@ class EquilibriumNetwork(nn.Module):
         )
         self.whole = Expansion(whole) if whole else None
         if whole or counted:
-            expanded = self.whole.features if self.whole else 0
+            expanded = (self.whole.features if self.whole else 0) + (width if config.filling != "none" else 0)
             self.from_whole = nn.Sequential(nn.Linear(expanded + counted, width), nn.SiLU())
             self.past_head = nn.Linear(len(whole) + counted, outputs)  # a linear skip connection, for large lengths
 
@@ -154,8 +154,15 @@ class EquilibriumNetwork(nn.Module):
             scaled.insert(0, self.whole.scaled(batch.of_whole))
         if not expanded:
             return self.head(pooled), pooled
+        if self.config.filling != "none":
+            expanded.append(self._composition(batch))
         read = torch.cat([pooled, self.from_whole(torch.cat(expanded, dim=1))], dim=1)
         return self.head(read) + self.past_head(torch.cat(scaled, dim=1)), read
+
+    def _composition(self, batch: ImageBatch) -> Tensor:
+        """Mean of what is learned of the elements over the atoms, ``[B, D]``: linear in their fractions."""
+        count = batch.multiplicity.unsqueeze(1)
+        return batch.sum_rows(self.encoder.of_elements(batch) * count) / batch.sum_rows(count)
 
     def _pool(self, rows: Tensor, injected: Tensor, batch: ImageBatch) -> Tensor:
         """Over a structure's atoms: mean, attention-weighted mean, spread and maximum of the states, and the mean of

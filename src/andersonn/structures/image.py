@@ -16,14 +16,15 @@ import numpy as np
 from pydantic import ConfigDict, Field
 
 from andersonn.errors import InputError, UsageError
-from andersonn.structures import descriptors as whole
-from andersonn.structures import elements, molecular_graph, oxidation
-from andersonn.structures.graph import TIE, AtomBondGraph, dense_ranks, refine, tied_ranks
+from andersonn.structures import descriptors as describing
+from andersonn.structures import elements, filling, molecular_graph, oxidation
+from andersonn.structures.graph import AtomBondGraph, dense_ranks, refine, tied_ranks
 from andersonn.structures.molecular_graph import arrays_of
 from andersonn.structures.oxidation import Oxidation
 from andersonn.structures.pores import Voids
 from andersonn.structures.pores import probe as void_probe
 from andersonn.structures.pores.radii import probe_radii
+from andersonn.structures.slots import faded, nearest
 from andersonn.structures.structure import Structure
 
 FORMAT = 2
@@ -43,6 +44,7 @@ class ImageRecipe:
         positions: also keep the position of each node and the total charge, from which a dipole is computed. For molecules
             only, and without ``fold``, since merged atoms have more than one position.
         voids: add channels of the pores between the atoms, which a graph does not contain. For crystals only.
+        filling: add channels of how atoms fill the crystal, for which no pore is probed. Not with ``voids``, which bring the densities.
         oxidation: add channels of oxidation states that balance over the formula.
         bonds: show a molecule without a geometry: its bonds, and how many lie between two atoms, see
             :mod:`andersonn.structures.molecular_graph`. Without ``fold``, and without what needs a geometry.
@@ -65,6 +67,9 @@ class ImageRecipe:
         bool, Field(description="keep atomic positions, for vectors such as a dipole; needs fold=false")
     ] = False
     voids: Annotated[bool, Field(description="probe the room between the atoms too; crystals only")] = False
+    filling: Annotated[
+        bool, Field(description="densities, and how near other atoms lie to each; crystals only, not with voids")
+    ] = False
     oxidation: Annotated[
         bool, Field(description="count electrons over the formula too: oxidation states that balance")
     ] = False
@@ -72,7 +77,7 @@ class ImageRecipe:
         False
     )
     descriptors: Annotated[
-        whole.Kind,
+        describing.Kind,
         Field(description="of the whole structure, for constructed scientists; molecule needs bonds=true"),
     ] = "none"
     largest_part: Annotated[
@@ -80,13 +85,16 @@ class ImageRecipe:
     ] = False
 
     def __post_init__(self) -> None:
-        if self.bonds and (self.fold or self.positions or self.voids or self.oxidation):
-            what = "an image of bonds alone has no positions, voids or oxidation states, and is not folded"
+        if self.bonds and (self.fold or self.positions or self.voids or self.filling or self.oxidation):
+            what = "an image of bonds alone has no positions, voids, densities or oxidation states, and is not folded"
             raise UsageError("bad_option", what, "set image.fold=false, and leave image.positions and the others out")
         if self.positions and self.fold:
             raise UsageError("bad_option", "folded rows have no single position", "set image.fold=false")
         if self.positions and self.voids:
             raise UsageError("bad_option", "positions are for molecules, voids for crystals", "ask for one of them")
+        if self.filling and (self.voids or self.positions):
+            what = "image.filling is for crystals whose pores are not probed"
+            raise UsageError("bad_option", what, "leave image.voids and image.positions out")
         if self.descriptors == "molecule" and not self.bonds:
             raise UsageError(
                 "bad_option", "descriptors of a molecule are computed of its bonds", "set image.bonds=true"
@@ -99,15 +107,17 @@ class ImageRecipe:
     def key(self) -> str:
         """A short hash that changes with any setting, with the image format and with the element table."""
         settings = asdict(self)
-        for option in ("positions", "voids", "oxidation", "bonds", "largest_part"):
+        for option in ("positions", "voids", "filling", "oxidation", "bonds", "largest_part"):
             if not settings[option]:  # the key of versions without the option: their cached images stay valid
                 del settings[option]
         if self.descriptors == "none":
             del settings["descriptors"]
         else:
-            settings["descriptors"] = [whole.FORMAT, self.descriptors]
+            settings["descriptors"] = [describing.FORMAT, self.descriptors]
         if self.voids:
             settings["voids"] = [void_probe.FORMAT, probe_radii()[1:].tobytes().hex()]
+        if self.filling:
+            settings["filling"] = [filling.FORMAT, elements.column("covalent_radius_A").tobytes().hex()]
         if self.oxidation:
             settings["oxidation"] = [oxidation.FORMAT, oxidation.table_hash()]
         content = json.dumps([FORMAT, settings, elements.feature_table().tobytes().hex()], sort_keys=True)
@@ -117,16 +127,19 @@ class ImageRecipe:
     def node_channels(self) -> tuple[str, ...]:
         """Names of the channels of nodes in ``of_row``; empty if it is None."""
         of_bonds = molecular_graph.BY_ATOM if self.bonds else ()
-        return (*of_bonds, *(oxidation.BY_ATOM if self.oxidation else ()), *(void_probe.BY_ATOM if self.voids else ()))
+        oxidations = oxidation.BY_ATOM if self.oxidation else ()
+        fills = filling.BY_ATOM if self.filling else ()
+        return (*of_bonds, *oxidations, *fills, *(void_probe.BY_ATOM if self.voids else ()))
 
     @property
     def graph_channels(self) -> tuple[str, ...]:
         """Names of the channels of the whole structure in ``of_whole``; empty if it is None."""
         of_bonds = molecular_graph.BY_MOLECULE if self.bonds else ()
         oxidations = oxidation.BY_STRUCTURE if self.oxidation else ()
+        fills = filling.WHOLE if self.filling else ()
         voids = void_probe.BY_STRUCTURE if self.voids else ()
-        described = () if self.descriptors == "none" else whole.names_of(self.descriptors)
-        return (*of_bonds, *oxidations, *voids, *described)
+        described = () if self.descriptors == "none" else describing.names_of(self.descriptors)
+        return (*of_bonds, *oxidations, *fills, *voids, *described)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,28 +220,30 @@ class NodeNeighborImage:
         recipe = recipe or ImageRecipe()
         if recipe.positions:
             _require_molecule(graph.structure)
-        pair, distance, cutoff = _nearest(graph, recipe)
-        weight = _fade(distance, cutoff, recipe.fade)
+        pair, distance, cutoff = nearest(graph, recipe.columns, recipe.reach, recipe.fade)
+        weight = faded(distance, cutoff, recipe.fade)
         image = _ordered(graph, pair, distance, cutoff, weight, recipe)
         if recipe.node_channels:
-            image = image._with_channels(graph.structure)
+            image = image._with_channels(graph)
         if recipe.descriptors != "none":
             image = image._described(graph.structure)
         return image.folded() if recipe.fold else image
 
     def _described(self, structure: Structure) -> NodeNeighborImage:
         """The image with the descriptors that its recipe asks for, after its other channels of the whole."""
-        found = whole.descriptors_of(structure, self.recipe.descriptors)
+        found = describing.descriptors_of(structure, self.recipe.descriptors)
         before = [] if self.of_whole is None else [self.of_whole]
         return replace(self, of_whole=np.concatenate([*before, found]))
 
-    def _with_channels(self, structure: Structure) -> NodeNeighborImage:
+    def _with_channels(self, graph: AtomBondGraph) -> NodeNeighborImage:
         """The image, not yet folded, with the channels that a graph does not contain; atoms of one color get the mean of theirs."""
-        parts: list[Oxidation | Voids] = []
+        parts: list[Oxidation | filling.Filling | Voids] = []
         if self.recipe.oxidation:
-            parts.append(Oxidation.of(structure.Z))
+            parts.append(Oxidation.of(graph.structure.Z))
+        if self.recipe.filling:
+            parts.append(filling.Filling.of(graph))
         if self.recipe.voids:
-            parts.append(Voids.of(structure))
+            parts.append(Voids.of(graph.structure))
         by_atom = np.hstack([part.by_atom for part in parts])
         total = np.zeros_like(by_atom, dtype=float)
         np.add.at(total, self.color[self.atom_row], by_atom)
@@ -298,41 +313,6 @@ def _require_molecule(structure: Structure) -> None:
             f"{structure.id or structure.formula} repeats in space, so that its atoms have no single position",
             "give one molecule alone, without a unit cell",
         )
-
-
-def _nearest(graph: AtomBondGraph, recipe: ImageRecipe) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The K nearest pairs of each atom: pair index ``[n, K]`` (-1 absent), distance ``[n, K]`` (inf), cut-off ``[n]``."""
-    n, K = len(graph.structure), recipe.columns
-    counts = np.bincount(graph.i, minlength=n)
-    start = np.concatenate([[0], np.cumsum(counts)])
-    k = np.arange(K + 1)
-    pair = np.where(k < counts[:, None], start[:-1, None] + k, -1)
-    if not len(graph.distance):
-        return pair[:, :K], np.full((n, K), np.inf), np.full(n, recipe.reach)
-    distance = np.where(pair >= 0, graph.distance[pair], np.inf)
-    cutoff = np.minimum(distance[:, K], recipe.reach)
-    one_shell = np.isfinite(distance[:, K]) & (distance[:, K] <= distance[:, 0] + TIE)
-    for i in np.flatnonzero(one_shell):
-        _show_part_of_shell(graph, slice(start[i], start[i + 1]), pair[i], distance[i])
-        cutoff[i] = distance[i, 0] / (1.0 - recipe.fade)
-    return pair[:, :K], distance[:, :K], cutoff
-
-
-def _show_part_of_shell(graph: AtomBondGraph, pairs: slice, pair: np.ndarray, distance: np.ndarray) -> None:
-    """Fills the slots of an atom whose nearest shell has more than K members (a metal in a C60 cage) with the first K by
-    element, in place. This cuts the shell, but an atom without any neighbor would be worse.
-    """
-    shell = np.arange(pairs.start, pairs.stop)[graph.distance[pairs] - distance[0] <= TIE]
-    element = elements.column("electronegativity")[graph.structure.Z[graph.j[shell]]]
-    pair[:] = shell[np.argsort(element, kind="stable")][: len(pair)]
-    distance[:] = graph.distance[pair]
-
-
-def _fade(distance: np.ndarray, cutoff: np.ndarray, fade: float) -> np.ndarray:
-    """Weights: 1 up to ``(1 - fade)`` of the cut-off, a smooth step down to 0 at it, exactly 0 for ties with it."""
-    cutoff = cutoff[:, None]
-    t = np.clip((cutoff - distance) / (fade * cutoff), 0.0, 1.0)
-    return np.where(distance < cutoff - TIE, t * t * (3.0 - 2.0 * t), 0.0)
 
 
 def _ordered(

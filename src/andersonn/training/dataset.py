@@ -16,8 +16,8 @@ from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
 from andersonn.structures import oxidation
 from andersonn.structures.descriptors import composition_features
+from andersonn.structures.filling import DENSITY
 from andersonn.structures.image import ImageRecipe
-from andersonn.structures.pores import DENSITY
 from andersonn.training.process_group import SINGLE, ProcessGroup
 
 BESIDE_COMPOSITION = (*oxidation.BY_STRUCTURE, *DENSITY)
@@ -104,7 +104,7 @@ class Dataset:
             )
 
     def composition(self, indices: np.ndarray) -> np.ndarray:
-        """Composition features of some records ``[n, F]``, for the baseline, with densities where voids were probed and what the
+        """Composition features of some records ``[n, F]``, for the baseline, with densities where the images hold them and what the
         count of electrons says where they were counted.
         """
         features = np.stack([composition_features(Z) for Z in atomic_numbers(self.records, indices)])
@@ -121,7 +121,7 @@ class Dataset:
         parts = [
             "composition",
             *(["oxidation states"] if recipe.oxidation else []),
-            *(["density"] if recipe.voids else []),
+            *(["density"] if recipe.voids or recipe.filling else []),
         ]
         return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
 

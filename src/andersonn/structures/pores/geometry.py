@@ -17,10 +17,11 @@ import numpy as np
 
 from andersonn.errors import InputError, UsageError, unknown
 from andersonn.structures import elements
+from andersonn.structures.filling import densities
 from andersonn.structures.pores.diagram import PowerDiagram, Tied
 from andersonn.structures.pores.free_volume import free_volumes
 from andersonn.structures.pores.percolation import channels, widest_ways
-from andersonn.structures.pores.probe import compact, densities, doubled
+from andersonn.structures.pores.probe import compact, doubled
 from andersonn.structures.pores.radii import probe_radii
 from andersonn.structures.pores.surface import areas
 from andersonn.structures.pores.windows import widest_touching_way

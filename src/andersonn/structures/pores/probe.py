@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.structures import elements
+from andersonn.structures.filling import DENSITY, densities
 from andersonn.structures.pores.diagram import PowerDiagram, Tied
 from andersonn.structures.pores.free_volume import free_volumes
 from andersonn.structures.pores.percolation import widest_ways
@@ -22,10 +21,6 @@ BY_ATOM = ("void_A", "window_A", "free_volume_A3")
 """Channels of an atom: diameter of the widest sphere that touches it and fits between all atoms; diameter of the widest
 window it borders on; free volume around it.
 """
-DENSITY = ("atoms_per_nm3", "mass_g_cm3", "packing")
-"""Channels of a structure that need no probe: number density, mass density, volume of covalent spheres over that of the
-cell.
-"""
 BY_STRUCTURE = (*DENSITY, "lcd_A", "pld_A", "pld_2d_A", "pld_3d_A", "pld_touching_A", "void_fraction")
 """Channels of a structure: :data:`DENSITY`; diameters of the largest cavity and of the widest sphere that gets through
 the crystal in one, two and three independent directions (as Zeo++ computes them at its default accuracy); the same in
@@ -36,8 +31,6 @@ DISTINCT = 0.05
 """Å. Two vertices closer than this belong to one cavity: what lies between them is no window."""
 SKEWED = 1.0 + 1e-6
 """A lattice vector is replaced if another, added or subtracted, makes it shorter by more than rounding."""
-NM3, G_CM3 = 1000.0, 1.66053907
-"""Å⁻³ in nm⁻³; u Å⁻³ in g cm⁻³."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,21 +100,6 @@ def compact(cell: np.ndarray) -> np.ndarray:
     from ase.geometry import minkowski_reduce
 
     return np.asarray(minkowski_reduce(cell)[0])
-
-
-def densities(structure: Structure) -> np.ndarray:
-    """:data:`DENSITY` of a periodic structure, float64 ``[3]``."""
-    Z, volume = structure.Z, structure.volume
-    assert volume is not None  # it is periodic
-    balls = 4.0 / 3.0 * np.pi * (elements.column("covalent_radius_A")[Z] ** 3).sum()
-    return np.array([NM3 * len(Z) / volume, G_CM3 * _masses()[Z].sum() / volume, balls / volume])
-
-
-@cache
-def _masses() -> np.ndarray:
-    from ase.data import atomic_masses
-
-    return np.asarray(atomic_masses)
 
 
 def _largest(diagram: PowerDiagram, n: int) -> tuple[np.ndarray, np.ndarray]:
