@@ -18,13 +18,12 @@ from pydantic import ConfigDict, Field
 from andersonn.errors import InputError, UsageError
 from andersonn.structures import descriptors as describing
 from andersonn.structures import elements, filling, molecular_graph, oxidation
-from andersonn.structures.graph import AtomBondGraph, dense_ranks, refine, tied_ranks
+from andersonn.structures.graph import AtomBondGraph, dense_ranks, faded, nearest, refine, tied_ranks
 from andersonn.structures.molecular_graph import arrays_of
 from andersonn.structures.oxidation import Oxidation
 from andersonn.structures.pores import Voids
 from andersonn.structures.pores import probe as void_probe
 from andersonn.structures.pores.radii import probe_radii
-from andersonn.structures.slots import faded, nearest
 from andersonn.structures.structure import Structure
 
 FORMAT = 2
