@@ -1,6 +1,7 @@
 """The study of frameworks without a probe of pores trains and reads what it says."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,4 +70,11 @@ def test_a_run_is_read_at_each_depth_and_tested_as_it_was_kept(graph_alone, data
     assert shallow != deep
     tested = graph_alone.tested(dataset, "by_atom", config, tmp_path / "by_atom.pt")
     assert tested["by_atom"]["n"] == len(dataset.sides["test"])
-    assert "random_forest" in tested
+    assert set(tested["forests"]) == {"composition and density", "what the networks read"}
+
+
+def test_a_forest_reads_the_same_of_a_supercell(graph_alone, dataset):
+    features = graph_alone.described(dataset, dataset.sides["train"][:3])
+    doubled = replace(dataset, store=replace(dataset.store, multiplicity=2 * dataset.store.multiplicity))
+    assert np.allclose(features, graph_alone.described(doubled, dataset.sides["train"][:3]))
+    assert np.isfinite(features).all()
