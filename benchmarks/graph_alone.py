@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 
 from andersonn.config import TrainConfig, config_of
-from andersonn.data.merging import read_records
+from andersonn.data.records import Records
 from andersonn.implicit import Equilibrium
 from andersonn.inference.fitted import Calibration
 from andersonn.inference.forward import forward
@@ -147,7 +148,7 @@ def main() -> None:
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     out = chosen.out.with_suffix(".json")
     found = json.loads(out.read_text()) if out.exists() else {"runs": {}}
-    records = read_records([chosen.data], labels=(TASK.quantity, "source"))
+    records = Records.of(pq.read_table(chosen.data), str(chosen.data))
     dataset = prepare(records, TASK, configured("by_atom", chosen.options))
     if "forests" not in found:
         found["forests"] = forests(dataset, "validation")

@@ -158,7 +158,7 @@ class ImageEncoder(nn.Module):
     def forward(self, batch: ImageBatch) -> Features:
         """Features of a batch's rows and pixels."""
         share = batch.weight / batch.weight.sum(dim=1, keepdim=True).clamp_min(1e-6)
-        atoms = self.of_elements(batch)
+        atoms = self.dropout(self.embedding(batch.Z)) + self.from_properties(self.properties[batch.Z])
         if self.expansion is not None and self.from_channels is not None:
             atoms = atoms + self.from_channels(self.expansion(batch.of_row))
         filters, pixels, *sizes = self._by_distance(batch.distance)
@@ -177,10 +177,6 @@ class ImageEncoder(nn.Module):
         pixels = pixels + self.pixel_from_own(rows).unsqueeze(1)
         pixels.add_(batch.neighbors.gather(self.pixel_from_neighbor(rows)))
         return Features(rows, pixels if self.lean else functional.silu(pixels), share, counted)
-
-    def of_elements(self, batch: ImageBatch) -> Tensor:
-        """Features of a batch's rows by their elements alone, ``[R, D]``."""
-        return self.dropout(self.embedding(batch.Z)) + self.from_properties(self.properties[batch.Z])
 
     def _by_distance(self, distance: Tensor) -> Sequence[Tensor]:
         """What the readers make of the distance, each ``[R, K, ·]``: from the table, unless the encoder is not lean and in

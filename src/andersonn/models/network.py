@@ -161,8 +161,9 @@ class EquilibriumNetwork(nn.Module):
 
     def _composition(self, batch: ImageBatch) -> Tensor:
         """Mean of what is learned of the elements over the atoms, ``[B, D]``: linear in their fractions."""
-        count = batch.multiplicity.unsqueeze(1)
-        return batch.sum_rows(self.encoder.of_elements(batch) * count) / batch.sum_rows(count)
+        encoder, count = self.encoder, batch.multiplicity.unsqueeze(1)
+        of_elements = encoder.dropout(encoder.embedding(batch.Z)) + encoder.from_properties(encoder.properties[batch.Z])
+        return batch.sum_rows(of_elements * count) / batch.sum_rows(count)
 
     def _pool(self, rows: Tensor, injected: Tensor, batch: ImageBatch) -> Tensor:
         """Over a structure's atoms: mean, attention-weighted mean, spread and maximum of the states, and the mean of
