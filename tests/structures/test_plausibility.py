@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from andersonn.data.records import Records
 from andersonn.errors import InputError
 from andersonn.scientists.registry import weights_folder
 from andersonn.structures.plausibility import symmetry
 from andersonn.structures.plausibility.model import KINDS, WORDS, Plausibility, Trees
-from andersonn.structures.plausibility.surroundings import NAMES, Surroundings
+from andersonn.structures.plausibility.surroundings import NAMES, STRAIN, TOGETHER, Surroundings
 from andersonn.structures.readers import from_smiles
 from andersonn.structures.structure import Structure, without
 from tests.conftest import rotation
+from tests.structures.famous_crystals import famous
 
 KNOWN = Path(__file__).parents[1] / "known/crystals_textbook.parquet"
 
@@ -47,28 +49,40 @@ def corrupted(crystal: Structure, kind: str, random: np.random.Generator) -> Str
         return without(crystal, [random.integers(len(Z))])
     if kind == "exchanged":
         return Structure(random.permutation(Z), xyz, cell)
+    if kind == "elements at random":
+        kinds, own = np.unique(Z, return_inverse=True)
+        return Structure(random.choice(np.arange(1, 84), len(kinds), replace=False)[own], xyz, cell)
     factor = {"compressed": 0.92, "stretched": 1.08}[kind]
     return Structure(Z, factor * xyz, factor * cell)
 
 
-def test_few_well_known_crystals_are_doubted(plausibility, textbook):
+def test_well_known_crystals_are_rarely_doubted(plausibility, textbook):
     """Those of measured lengths too, which differ from the computed ones of the training."""
     assert len(textbook) > 140
-    doubted = {crystal.id for crystal in textbook if plausibility.doubt(crystal)}
-    assert len(doubted) <= 4
-    assert doubted.isdisjoint(
-        {"NaCl", "Si", "C-diamond", "Cu", "GaAs", "MgO", "TiO2-rutile", "SrTiO3", "MoS2-2H", "Ne", "Bi"}
-    )
+    assert {crystal.id for crystal in textbook if plausibility.doubt(crystal)} <= {"Mg2Sn"}
+
+
+@pytest.mark.parametrize(("scale", "most"), [(0.98, 8), (1.0, 2), (1.02, 4)])
+def test_famous_crystals_are_rarely_doubted(plausibility, scale, most):
+    """Measured ones of thirty types, and with lengths as wrong as a poor functional gives them."""
+    crystals = dict(famous())
+    assert len(crystals) > 140
+    doubted = []
+    for name, atoms in crystals.items():
+        if plausibility.doubt(Structure(atoms.numbers, scale * atoms.positions, scale * np.array(atoms.cell))):
+            doubted.append(name)
+    assert len(doubted) <= most, doubted
 
 
 @pytest.mark.parametrize(
-    ("kind", "least"), [("exchanged", 0.8), ("compressed", 0.75), ("stretched", 0.75), ("lacking", 0.65)]
+    ("kind", "least"),
+    [("exchanged", 0.8), ("elements at random", 0.8), ("compressed", 0.8), ("stretched", 0.75), ("lacking", 0.7)],
 )
 def test_corrupted_crystals_are_doubted_with_the_reason(plausibility, demo_sample, kind, least):
     random, told = np.random.default_rng(0), []
     for k in random.permutation(len(demo_sample))[:400].tolist():
         crystal = demo_sample[k]
-        if not 4 <= len(crystal) <= 80 or (kind == "exchanged" and len(set(crystal.Z.tolist())) == 1):
+        if not 4 <= len(crystal) <= 80 or len(set(crystal.Z.tolist())) == 1:
             continue
         try:
             changed = corrupted(crystal, kind, random)
@@ -79,7 +93,8 @@ def test_corrupted_crystals_are_doubted_with_the_reason(plausibility, demo_sampl
     doubted = [text for text in told if text]
     assert len(told) > 150
     assert len(doubted) > least * len(told)
-    assert np.mean([text.startswith(WORDS[kind]) for text in doubted]) > 0.75
+    named = WORDS["exchanged" if kind == "elements at random" else kind]
+    assert np.mean([text.startswith(named) for text in doubted]) > 0.7
 
 
 def test_sound_crystals_are_rarely_doubted(plausibility, demo_sample):
@@ -124,6 +139,38 @@ def test_what_is_saved_is_read(plausibility, tmp_path, structures):
         if crystal.periodic:
             assert again.probabilities(crystal) == pytest.approx(plausibility.probabilities(crystal), abs=1e-12)
     assert (again.limit, again.rate) == (plausibility.limit, plausibility.rate)
+
+
+def test_files_of_earlier_versions_are_read(plausibility, tmp_path, structures):
+    """They have fewer numbers, and tables that do not ask for the surroundings."""
+    later = {"bonding_slope": 0.0, "volume_slope": 0.0, "volume_spread": 0.1, "together": 0.0}
+    plain = {name: np.full_like(getattr(plausibility.tables, name), value) for name, value in later.items()}
+    earlier = [name for name in NAMES if name not in {"volume_unusual", *STRAIN, *TOGETHER}]
+    asked = plausibility.trees.feature
+    asked = np.where((asked >= 0) & ~np.isin(np.array(NAMES)[asked], earlier), NAMES.index("sum_mean"), asked)
+    whole = replace(
+        plausibility, tables=replace(plausibility.tables, **plain), trees=plausibility.trees._replace(feature=asked)
+    )
+    whole.save(tmp_path / "x.safetensors")
+    arrays = {name: part for name, part in load_file(tmp_path / "x.safetensors").items() if name[7:] not in later}
+    number = np.array([earlier.index(name) if name in earlier else -1 for name in NAMES] + [-1])
+    arrays["trees.feature"] = number[arrays["trees.feature"]].astype(np.int16)
+    save_file(arrays, tmp_path / "earlier.safetensors", {"names": " ".join(earlier)})
+    again = Plausibility.load(tmp_path / "earlier.safetensors")
+    for crystal in structures.values():
+        if crystal.periodic:
+            assert again.probabilities(crystal) == pytest.approx(
+                Plausibility.load(tmp_path / "x.safetensors").probabilities(crystal), abs=1e-12
+            )
+
+
+def test_a_file_without_tables_is_refused(plausibility, tmp_path):
+    plausibility.save(tmp_path / "x.safetensors")
+    arrays = load_file(tmp_path / "x.safetensors")
+    del arrays["tables.seen"]
+    save_file(arrays, tmp_path / "x.safetensors", {"names": " ".join(NAMES)})
+    with pytest.raises(KeyError):
+        Plausibility.load(tmp_path / "x.safetensors")
 
 
 @pytest.mark.parametrize(

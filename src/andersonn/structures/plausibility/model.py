@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from andersonn.structures.vacancies import Lacking
 KINDS = ("sound", "exchanged", "compressed", "stretched", "lacking")
 """What a crystal can look like."""
 WORDS = {
-    "exchanged": "elements seem to be at each other's places",
+    "exchanged": "elements seem to be wrong, or at each other's places",
     "compressed": "the crystal seems to be compressed",
     "stretched": "lengths seem to be too long",
     "lacking": "an atom seems to be missing",
@@ -61,8 +61,11 @@ class Trees(NamedTuple):
         p = np.exp(scores - scores.max())
         return p / p.sum()
 
-    def require_sound(self) -> None:
+    def require_sound(self, count: int) -> None:
         """Checks that every walk ends.
+
+        Args:
+            count: of numbers that nodes may ask for.
 
         Raises:
             ValueError: the trees are damaged.
@@ -71,7 +74,7 @@ class Trees(NamedTuple):
         own = np.arange(self.feature.shape[1])
         shapes = {part.shape for part in (self.feature, self.threshold, self.left, self.right, self.value)}
         later = np.minimum(self.left, self.right) > own
-        known = (self.feature < len(NAMES)) & (np.maximum(self.left, self.right) < len(own))
+        known = (self.feature >= -1) & (self.feature < count) & (np.maximum(self.left, self.right) < len(own))
         whole = len(shapes) == 1 and self.kind.shape == self.feature.shape[:1] and self.start.shape == (len(KINDS),)
         if not (whole and (later & known)[inner].all() and self.kind.max(initial=0) < len(KINDS)):
             raise ValueError("its trees do not fit together")
@@ -132,14 +135,18 @@ class Plausibility:
         with safe_open(path, "np") as file:
             names = (file.metadata() or {}).get("names", "")
             arrays: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-        if names != " ".join(NAMES):
+        if not names or not set(names.split()) <= set(NAMES):
             raise ValueError("it is of other numbers than are computed here")
         if not all(np.isfinite(part).all() for part in arrays.values() if part.dtype.kind == "f"):
             raise ValueError("it holds numbers that are not finite")
         found = {name: part.astype(np.float64 if part.dtype.kind == "f" else np.int64) for name, part in arrays.items()}
-        tables = Tables(**{part.name: found[f"tables.{part.name}"] for part in fields(Tables)})
+        needed = {
+            part.name for part in fields(Tables) if part.default_factory is MISSING or f"tables.{part.name}" in found
+        }
+        tables = Tables(**{name: found[f"tables.{name}"] for name in needed})
         trees = Trees(**{name: found[f"trees.{name}"] for name in Trees._fields})
-        trees.require_sound()
+        trees.require_sound(len(names.split()))
+        trees = trees._replace(feature=np.append([NAMES.index(name) for name in names.split()], -1)[trees.feature])
         square = (elements.MAX_Z + 1,) * 2
         if not all(getattr(tables, part.name).shape in (square, square[:1]) for part in fields(Tables)):
             raise ValueError("its tables are not of all elements")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,7 +30,7 @@ MEETING = 0.8
 MOST_PLACES = 400
 """Of more places it is not looked which are one."""
 SUMS = ("sum_mean", "sum_least", "sum_most", "sum_size", "sum_spread", "sum_tenth", "sum_middle", "sum_ninetieth")
-VOLUME = ("volume_left", "volume_per_atom")
+VOLUME = ("volume_left", "volume_per_atom", "volume_unusual")
 CONTACTS = (
     "shortest",
     "unseen_most",
@@ -41,6 +41,8 @@ CONTACTS = (
     "contrast_left",
     "anion_pairs",
 )
+STRAIN = ("strain", "strain_unusual", "strain_misfit", "bond_tenth", "bond_middle", "bond_ninetieth")
+TOGETHER = ("together_least", "together_mean", "rarest")
 ORDER = ("spread_like", "drop_like", "distinct", "odd_copies", "common_copies")
 FORMULA = ("atoms", "elements", "units", "units_with_one_more", "more_units")
 DIRECTIONS = (
@@ -66,21 +68,42 @@ KINDS = (
     "metals",
     "oxygen",
 )
-NAMES = (*SUMS, *VOLUME, *CONTACTS, *ORDER, *FORMULA, *BY_STRUCTURE, *DIRECTIONS, *MISSING, *KINDS, *symmetry.NAMES)
+NAMES = (
+    *SUMS, *VOLUME, *CONTACTS, *STRAIN, *TOGETHER, *ORDER, *FORMULA, *BY_STRUCTURE, *DIRECTIONS, *MISSING, *KINDS, *symmetry.NAMES
+)  # fmt: skip
 """The numbers, in their order."""
+HOLDING = (5, 6, 7, 8, 9)
+"""Elements whose distance to hydrogen X-rays find too short; it tells nothing of strain."""
+UNKNOWN = 2.0
+"""Electronegativity of elements for which none is known."""
+
+
+def _blank(*shape: int) -> np.ndarray:
+    return np.zeros(shape)
+
+
+SIZE = elements.MAX_Z + 1
 
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """What was learned of sound crystals, by atomic number.
+    """What was learned of sound crystals, by atomic number. Files of earlier versions lack the last ones.
+
+    An element's bonds and volume depend on its surroundings: an ion takes other room than an atom of an alloy. So both are straight lines
+    over how much more electronegative an atom's neighbors are than it is.
 
     Attributes:
         shortest: mean of the logarithm of the shortest distance over the sum of the covalent radii, ``[104, 104]``.
         shortest_spread: its standard deviation, ``[104, 104]``.
         seen: crystals in which the two are in contact, ``[104, 104]``.
-        bonding: mean of the logarithm of an atom's sum of bonds, ``[104]``.
+        bonding: mean of the logarithm of an atom's sum of bonds, among equally electronegative atoms, ``[104]``.
         bonding_spread: its standard deviation, ``[104]``.
-        volume: of an atom, Å³, ``[104]``.
+        volume: of an atom, Å³, among equally electronegative atoms, ``[104]``.
+        bonding_slope: change of the logarithm of the sum of bonds by unit of electronegativity, ``[104]``.
+        volume_slope: change of the volume, Å³ by unit of electronegativity, ``[104]``.
+        volume_spread: standard deviation of the logarithm of the volume of crystals of the element over the usual one, ``[104]``.
+        together: logarithm of how much more often than by chance two elements are in one crystal; of an element with itself,
+            the rarer the larger, ``[104, 104]``.
     """
 
     shortest: np.ndarray
@@ -89,6 +112,10 @@ class Tables:
     bonding: np.ndarray
     bonding_spread: np.ndarray
     volume: np.ndarray
+    bonding_slope: np.ndarray = field(default_factory=lambda: _blank(SIZE))
+    volume_slope: np.ndarray = field(default_factory=lambda: _blank(SIZE))
+    volume_spread: np.ndarray = field(default_factory=lambda: _blank(SIZE) + 0.1)
+    together: np.ndarray = field(default_factory=lambda: _blank(SIZE, SIZE))
 
     @property
     def lengths(self) -> np.ndarray:
@@ -107,6 +134,7 @@ class Surroundings:
         tables: what was learned.
         weight: of each pair, how much of a bond it is, ``[m]``.
         total: sum of an atom's bonds, ``[n]``.
+        pull: how much more electronegative an atom's neighbors are than it is, ``[n]``.
         ratio: logarithm of each distance over the sum of the covalent radii, ``[m]``.
     """
 
@@ -115,6 +143,7 @@ class Surroundings:
     tables: Tables
     weight: np.ndarray
     total: np.ndarray
+    pull: np.ndarray
     ratio: np.ndarray
 
     @classmethod
@@ -127,7 +156,9 @@ class Surroundings:
         weight = np.exp((tables.lengths[one, other] - distance) / SOFTNESS)
         radius = elements.column("covalent_radius_A")
         total = np.bincount(i, weight, minlength=len(structure)) + 1e-3
-        return cls(structure, pairs, tables, weight, total, np.log(distance / (radius[one] + radius[other])))
+        polarity = np.nan_to_num(elements.column("electronegativity"), nan=UNKNOWN)
+        pull = np.bincount(i, weight * (polarity[other] - polarity[one]), minlength=len(structure)) / total
+        return cls(structure, pairs, tables, weight, total, pull, np.log(distance / (radius[one] + radius[other])))
 
     @property
     def numbers(self) -> np.ndarray:
@@ -139,8 +170,8 @@ class Surroundings:
         lacking = [len(found.atoms), len(found.atoms) / n, found.distance.min(initial=9.0)]
         oxidation = Oxidation.of(structure.Z).by_structure.tolist()
         parts = (
-            self._sums(), self._volume(), self._contacts(), self._order(), self._formula(), oxidation, self._directions(), lacking,
-            self._kinds(),
+            self._sums(), self._volume(), self._contacts(), self._strain(), self._together(), self._order(), self._formula(), oxidation,
+            self._directions(), lacking, self._kinds(),
             symmetry.numbers(structure.Z, structure.xyz, structure.cell),
         )  # fmt: skip
         return np.array([number for part in parts for number in part], dtype=float)
@@ -148,8 +179,9 @@ class Surroundings:
     @property
     def unusual(self) -> np.ndarray:
         """How far the sum of each atom's bonds is from that of its element, in standard deviations, ``[n]``."""
-        Z = self.structure.Z
-        return (np.log(self.total) - self.tables.bonding[Z]) / self.tables.bonding_spread[Z]
+        Z, tables = self.structure.Z, self.tables
+        usual = tables.bonding[Z] + tables.bonding_slope[Z] * self.pull
+        return (np.log(self.total) - usual) / tables.bonding_spread[Z]
 
     @property
     def shortness(self) -> np.ndarray:
@@ -160,15 +192,17 @@ class Surroundings:
     @property
     def volume_left(self) -> float:
         """Logarithm of the volume over that which the elements usually take."""
-        volume, n = self.structure.volume or 0.0, len(self.structure)
-        return float(np.log(volume / n / max(self.tables.volume[self.structure.Z].mean(), 3.0)))
+        volume, Z = self.structure.volume or 0.0, self.structure.Z
+        usual = self.tables.volume[Z] + self.tables.volume_slope[Z] * self.pull
+        return float(np.log(volume / len(Z) / max(usual.mean(), 3.0)))
 
     def _sums(self) -> list[float]:
         z = self.unusual
         return [z.mean(), z.min(), z.max(), np.abs(z).mean(), z.std(), *np.quantile(z, (0.1, 0.5, 0.9)).tolist()]
 
     def _volume(self) -> list[float]:
-        return [self.volume_left, (self.structure.volume or 0.0) / len(self.structure)]
+        left, spread = self.volume_left, float(self.tables.volume_spread[self.structure.Z].mean())
+        return [left, (self.structure.volume or 0.0) / len(self.structure), left / spread]
 
     def _contacts(self) -> list[float]:
         Z, polarity = self.structure.Z, np.nan_to_num(elements.column("electronegativity"))
@@ -183,6 +217,35 @@ class Surroundings:
             self.shortness.min(initial=5.0), unseen.max(initial=0.0), unseen.mean() if len(unseen) else 1.5,
             self.ratio[one == other].min(initial=1.0), apart, at_random, apart - at_random, both.sum() / len(Z),
         ]  # fmt: skip
+
+    def _strain(self) -> list[float]:
+        """By how much lengths differ from the usual ones together, by the shortest of each pair of elements in contact, and how much
+        they disagree about that; and of the strongest bond of each atom.
+        """
+        Z, shortness = self.structure.Z.astype(np.int64), self.shortness
+        one, other = Z[self.pairs[0]], Z[self.pairs[1]]
+        certain_length = ~((one == 1) & np.isin(other, HOLDING) | (other == 1) & np.isin(one, HOLDING))
+        contact = np.flatnonzero((self.ratio < np.log(CONTACT)) & (one <= other) & certain_length)
+        if not len(contact):
+            return [0.0] * len(STRAIN)
+        order = contact[np.argsort(self.ratio[contact], kind="stable")]
+        _, first = np.unique(one[order] * SIZE + other[order], return_index=True)
+        chosen = order[first]
+        spread = self.tables.shortest_spread[one[chosen], other[chosen]]
+        certain, off = 1.0 / np.square(spread), shortness[chosen] * spread
+        strain = float((certain * off).sum() / certain.sum())
+        misfit = float(np.sqrt((certain * np.square(off - strain)).mean()))
+        bonded = np.flatnonzero(certain_length)
+        bonded = bonded[np.lexsort((self.weight[bonded], self.pairs[0][bonded]))]
+        bonds = shortness[bonded[np.flatnonzero(np.diff(self.pairs[0][bonded], append=-1))]]
+        return [strain, strain * float(np.sqrt(certain.sum())), misfit, *np.quantile(bonds, (0.1, 0.5, 0.9)).tolist()]
+
+    def _together(self) -> list[float]:
+        """How often the elements are in crystals together, at the least and on average, and how rare the rarest of them is."""
+        kinds = np.unique(self.structure.Z)
+        together = self.tables.together[kinds[:, None], kinds]
+        pairs = together[np.triu_indices(len(kinds), 1)]
+        return [pairs.min(initial=0.0), pairs.mean() if len(pairs) else 0.0, together.diagonal().max()]
 
     def _order(self) -> list[float]:
         """How much atoms of an element differ, and how often like atoms occur."""
