@@ -22,7 +22,11 @@ NAMES = {
     "porosity": "frameworks: nonporous, ultra- or supermicroporous",
 }
 """Folder of weights → its row's name."""
-BASELINES = {"random_forest": "random forest on {}", "cut_pld_touching_A": "computed diameter, cut"}
+BASELINES = {
+    "random_forest": "random forest on {}",
+    "boosted_trees": "boosted trees on {} and electrons",
+    "cut_pld_touching_A": "computed diameter, cut",
+}
 """Simple methods that are tested beside the network."""
 HEAD = "| question | test structures | this network | best simple method on the same test | always the commonest class | mean error |"
 TABLE = re.compile(rf"^{re.escape(HEAD)}\n(?:\|.*\n)+", re.M)
@@ -34,7 +38,8 @@ def row(folder):
     test = card["metrics"]["test"]
     own, counts = test["baselines"], [sum(line) for line in test["confusion"]]
     best = max(BASELINES, key=lambda name: own.get(name, {}).get("accuracy", 0.0))
-    words = BASELINES[best].format(own[best]["protocol"].split(" features")[0])
+    read = own["random_forest"]["protocol"].split(" features")[0]
+    words = BASELINES[best].format(read)
     commonest = max(counts) / sum(counts)
     return (
         f"| [{NAMES[folder]}](LINK{folder}.md) | {test['n']:,} | **{test['accuracy']:.3f}** | {own[best]['accuracy']:.3f} ({words}) | "

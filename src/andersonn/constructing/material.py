@@ -19,6 +19,7 @@ from andersonn.errors import UsageError
 from andersonn.inference.forward import Outputs, forward
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import EquilibriumNetwork, KernelNetwork
+from andersonn.models.trees_beside import without_trees
 from andersonn.progress import Progress
 from andersonn.scientists.registry import registered, weights_folder
 from andersonn.structures import descriptors
@@ -170,6 +171,7 @@ def material_for(understood: Understanding, given: Start, seed: int, progress: P
     if not isinstance(start.network, EquilibriumNetwork) or isinstance(start.network, KernelNetwork):
         told = f"{given.name} is an ensemble or was constructed itself, and nothing can start from it"
         raise UsageError("bad_start", told, "start from a shipped scientist, or from a model that train made")
+    start = replace(start, network=without_trees(start.network))  # they answer the shipped question alone
     recipe = _recipe(start.config.image, understood.largest_part)
     config = start.config.model_copy(update={"image": recipe, "thresholds": None, "conformers": 1, "limit": None})
     task, records = task_of(understood), understood.records

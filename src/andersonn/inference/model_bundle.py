@@ -23,12 +23,15 @@ from andersonn.inference.fitted import Calibration, Domain, is_number
 from andersonn.io.files import from_json, require_format, write_json, write_whole
 from andersonn.models import Ensemble, EquilibriumNetwork, KernelNetwork, ModelConfig, network_of
 from andersonn.models.device import pick_device
+from andersonn.models.trees_beside import NetworkWithTrees
 from andersonn.sanitize import first_line
 from andersonn.scientists.registry import by_name, find, registered, shipped
 from andersonn.structures.plausibility.model import Plausibility
 
 FORMAT = 1
 WEIGHTS, CARD, DOMAIN = "model.safetensors", "model.json", "domain.safetensors"
+TREES = "trees"
+"""Where a card describes :class:`~andersonn.models.trees_beside.BoostedTrees`, if the network has some beside it."""
 LAST_LAYER = "last_layer"
 """Where a card describes a :class:`~andersonn.models.kernel_layer.KernelLayer`, if the network ends in one."""
 PLAUSIBILITY = "plausibility.safetensors"
@@ -48,6 +51,7 @@ NOT_PROVENANCE = frozenset(
         "config",
         "members",
         LAST_LAYER,
+        TREES,
         OWN_TASK,
     }
 )
@@ -121,6 +125,7 @@ class ModelBundle:
             **({} if _is_shipped(self.task) else {OWN_TASK: self.task.as_dict()}),
             **({"members": len(self.network.members)} if isinstance(self.network, Ensemble) else {}),
             **({LAST_LAYER: self.network.described()} if isinstance(self.network, KernelNetwork) else {}),
+            **({TREES: self.network.described()} if isinstance(self.network, NetworkWithTrees) else {}),
             **self.provenance,
         }
 
@@ -164,7 +169,7 @@ class ModelBundle:
         _require_size(config.model, _members(card), weights)
         network = _network(card, config, chosen, weights)
         network.load_state_dict(weights)
-        if isinstance(network, KernelNetwork):
+        if isinstance(network, KernelNetwork | NetworkWithTrees):
             network.check()
         of_number = network.layer.of_number if isinstance(network, KernelNetwork) else None
         if of_number or (of_number is None and config.model.answer == "distribution"):
@@ -237,8 +242,10 @@ def _members(card: dict[str, Any]) -> int:
 def _network(
     card: dict[str, Any], config: TrainConfig, task: Task, weights: dict[str, torch.Tensor]
 ) -> EquilibriumNetwork | Ensemble:
-    """A network of the card's options, with the last layer that it describes."""
-    last = card.get(LAST_LAYER)
+    """A network of the card's options, with the last layer or the trees that it describes."""
+    last, trees = card.get(LAST_LAYER), card.get(TREES)
+    if trees is not None:
+        return NetworkWithTrees.of_description(config.model, len(task.classes), trees, weights)
     if last is None:
         return network_of(config.model, len(task.classes), _members(card))
     return KernelNetwork.of_description(config.model, last, weights)

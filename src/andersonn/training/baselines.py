@@ -72,7 +72,7 @@ def geometric_rules(dataset: Dataset, indices: np.ndarray, task: Task) -> dict[s
 def majority_metrics(labels: np.ndarray, majority: int, classes: tuple[str, ...]) -> dict[str, Any]:
     """Metrics of always answering one class."""
     metrics = classification_metrics(labels, np.eye(len(classes))[np.full(len(labels), majority)], classes)
-    return {"class": classes[majority], **_short(metrics)}
+    return {"class": classes[majority], **shown(metrics)}
 
 
 def forest_metrics(
@@ -80,7 +80,7 @@ def forest_metrics(
 ) -> Callable[[np.ndarray, np.ndarray], dict[str, Any]]:
     """Metrics of a forest grown on features ``[N, F]`` and labels ``[N]``, as a function of those it is tested on."""
     forest = _grow(features, labels, len(classes), seed)
-    return lambda x, truth: _short(classification_metrics(truth, forest(x), classes))
+    return lambda x, truth: shown(classification_metrics(truth, forest(x), classes))
 
 
 def forest_cross_validated(
@@ -88,7 +88,7 @@ def forest_cross_validated(
 ) -> dict[str, Any] | None:
     """Metrics of forests grown and tested inside one file, by folds of whole groups; None if there are too few."""
     found = _by_folds(features, groups, lambda train: _grow(features[train], labels[train], len(classes), seed))
-    return None if found is None else _short(classification_metrics(labels, found, classes))
+    return None if found is None else shown(classification_metrics(labels, found, classes))
 
 
 def _by_folds(
@@ -116,7 +116,7 @@ def cut_metrics(values: np.ndarray, truth: np.ndarray, task: Task) -> dict[str, 
     """
     certain = np.eye(len(task.classes))[task.class_of(values)]
     metrics = classification_metrics(task.class_of(truth), certain, task.classes)
-    return {**_short(metrics), "mae": float(np.abs(values - truth).mean())}
+    return {**shown(metrics), "mae": float(np.abs(values - truth).mean())}
 
 
 def _grow(features: np.ndarray, labels: np.ndarray, n_classes: int, seed: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -141,6 +141,6 @@ def _regressor(features: np.ndarray, values: np.ndarray, seed: int = 0) -> Calla
     return lambda x: np.asarray(found.predict(x))
 
 
-def _short(metrics: dict[str, Any]) -> dict[str, Any]:
+def shown(metrics: dict[str, Any]) -> dict[str, Any]:
     """The metrics that are shown of a baseline."""
     return {name: metrics[name] for name in ("accuracy", "balanced_accuracy", "roc_auc", "ece", "above")}

@@ -14,6 +14,7 @@ from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.fitted import Calibration
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import Ensemble, EquilibriumNetwork, members_of, network_of
+from andersonn.models.trees_beside import NetworkWithTrees
 from andersonn.progress import Progress, Silent
 from andersonn.training.calibrate_and_test import calibrate_and_test
 from andersonn.training.dataset import prepare
@@ -81,7 +82,12 @@ def _with_options(bundle: ModelBundle, config: TrainConfig) -> EquilibriumNetwor
     if config.model == bundle.config.model:
         return bundle.network
     old, members = bundle.network, len(members_of(bundle.network))
-    network = network_of(config.model, len(bundle.task.classes), members).to(next(old.parameters()).device)
+    classes, device = len(bundle.task.classes), next(old.parameters()).device
+    if isinstance(old, NetworkWithTrees):
+        shapes = {name: tuple(shape) for name, shape in old.trees.shapes().items()}
+        network: EquilibriumNetwork | Ensemble = NetworkWithTrees(config.model, classes, shapes).to(device)
+    else:
+        network = network_of(config.model, classes, members).to(device)
     missing, unexpected = network.load_state_dict(old.state_dict(), strict=False)
     if any("initializer" not in name for name in (*missing, *unexpected)):
         raise RuntimeError(f"{missing} and {unexpected} do not fit")

@@ -79,7 +79,7 @@ def fit_tails(found: Distributions, values: np.ndarray, kinds: Kinds, made: np.n
     start = np.where(free, 0.0, _tenth(needed))
     effects = minimize(loss, start, jac=True, method="L-BFGS-B").x
     effects[0] += _tenth(needed - x @ effects)
-    there = x.any(axis=0)
+    there = np.asarray(x.any(axis=0))
     return Tails(tuple((name, float(e)) for name, e, some in zip(NAMES, effects, there, strict=True) if some), widest)
 
 

@@ -1,0 +1,128 @@
+"""Growing boosted trees on the composition beside a trained network, and the arrays that go with its weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from andersonn.inference.distribution import DistributionCalibration
+from andersonn.inference.model_bundle import ModelBundle
+from andersonn.models.batch import ImageBatch
+from andersonn.models.distribution import positions_of
+from andersonn.models.network import EquilibriumNetwork
+from andersonn.models.trees_beside import BoostedTrees, CompositionNumbers, NetworkWithTrees
+from andersonn.training.baselines import shown
+from andersonn.training.dataset import Dataset
+from andersonn.training.metrics import classification_metrics
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+SHARE = 0.4
+"""Of the trees in the mean: the least log loss on validation records of conduction; 0.3 to 0.6 differ by 0.001 at most."""
+OPTIONS: dict[str, Any] = {
+    "learning_rate": 0.1,
+    "max_leaf_nodes": 63,
+    "max_iter": 240,
+    "l2_regularization": 1.0,
+    "min_samples_leaf": 10,
+    "max_features": 0.5,
+}
+PART = 2000
+BASELINE = "boosted_trees"
+"""Name of the trees alone among the baselines of a card."""
+
+
+def numbers_of(dataset: Dataset, indices: np.ndarray) -> np.ndarray:
+    """What the trees read of some records, float32 ``[n, F]``."""
+    read = CompositionNumbers()
+    parts = np.array_split(indices, max(1, -(-len(indices) // PART)))
+    return np.concatenate([read(ImageBatch.from_store(dataset.store, part)).numpy() for part in parts])
+
+
+def beside_test(test: dict[str, Any], trees: BoostedTrees, dataset: Dataset, classes: tuple[str, ...]) -> None:
+    """Adds what the trees alone answer to the baselines of a test and of its files.
+
+    Args:
+        test: metrics of a model's test side, as its card has them; changed.
+        trees: are asked.
+        dataset: the model's records, prepared.
+        classes: names.
+    """
+    chosen, files = dataset.sides["test"], dataset.records.files
+    p = trees.probabilities(torch.from_numpy(numbers_of(dataset, chosen))).numpy()
+
+    def told(part: np.ndarray) -> dict[str, Any]:
+        return shown(classification_metrics(dataset.labels[chosen[part]], p[part], classes))
+
+    test["baselines"][BASELINE] = told(np.ones(len(chosen), dtype=bool))
+    for name, part in test.get("by_file", {}).items():
+        assert files is not None  # else there were no parts
+        part["baselines"][BASELINE] = told(files[chosen] == name)
+
+
+def grown(dataset: Dataset, seed: int = 0) -> HistGradientBoostingClassifier:
+    """Trees of the training side."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    train = dataset.sides["train"]
+    trees = HistGradientBoostingClassifier(early_stopping=False, random_state=seed, **OPTIONS)
+    return trees.fit(numbers_of(dataset, train), dataset.labels[train])
+
+
+def arrays_of(trees: HistGradientBoostingClassifier) -> dict[str, np.ndarray]:
+    """The trees as arrays, named as :class:`~andersonn.models.trees_beside.BoostedTrees` has them, without class_of and share."""
+    parts, roots, first = [], [], 0
+    for predictor in (tree for rounds in trees._predictors for tree in rounds):
+        nodes = predictor.nodes
+        leaf = nodes["is_leaf"].astype(bool)
+        branches = np.stack([nodes["left"], nodes["right"]], axis=1).astype(np.int64) + first
+        branches[leaf] = -1
+        feature, threshold = np.where(leaf, 0, nodes["feature_idx"]), np.where(leaf, 0.0, nodes["num_threshold"])
+        parts.append((feature, _rounded_down(threshold), branches, np.where(leaf, nodes["value"], 0.0)))
+        roots.append(first)
+        first += len(nodes)
+    feature, threshold, branches, value = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return {
+        "feature": feature.astype(np.int16),
+        "threshold": threshold,
+        "branches": branches.astype(np.int32),
+        "value": value.astype(np.float32),
+        "roots": np.array(roots, dtype=np.int32),
+        "prior": trees._baseline_prediction.ravel().astype(np.float32),
+    }
+
+
+def _rounded_down(values: np.ndarray) -> np.ndarray:
+    """The nearest float32 that is no larger: numbers are float32, and go left up to the threshold."""
+    narrow = values.astype(np.float32)
+    return np.where(narrow > values, np.nextafter(narrow, np.float32(-np.inf)), narrow)
+
+
+def with_trees(bundle: ModelBundle, dataset: Dataset, seed: int = 0) -> NetworkWithTrees:
+    """The network of a model, with trees that are grown on its training side.
+
+    Args:
+        bundle: a model that answers by one distribution.
+        dataset: its records, prepared.
+        seed: of the trees.
+
+    Raises:
+        ValueError: the model answers otherwise.
+    """
+    if not isinstance(bundle.calibration, DistributionCalibration):
+        raise ValueError("trees are for models that answer by one distribution")
+    calibration = bundle.calibration
+    cuts = positions_of(np.asarray(calibration.edges), bundle.task.thresholds)
+    found = arrays_of(grown(dataset, seed))
+    found["class_of"] = np.searchsorted(cuts, np.arange(len(calibration.edges)), side="right").astype(np.int64)
+    found["share"] = np.array([SHARE], dtype=np.float32)
+    n_classes = len(bundle.task.classes)
+    network = NetworkWithTrees(bundle.config.model, n_classes, {name: a.shape for name, a in found.items()})
+    assert isinstance(bundle.network, EquilibriumNetwork)
+    arrays = {f"trees.{name}": torch.from_numpy(array) for name, array in found.items()}
+    network.load_state_dict(bundle.network.state_dict() | arrays)
+    network.check()
+    return network.eval()
