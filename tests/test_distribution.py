@@ -41,7 +41,8 @@ def test_the_source_distribution(built):
 def test_the_wheel(built):
     _, files = built
     assert {"andersonn/__init__.py", "andersonn/data/sets/biomolecules.parquet"} <= set(files)
-    assert {f"andersonn/data/sets/common_chemicals.{kind}" for kind in ("csv", "parquet")} <= set(files)
+    names = ("common_chemicals", "small_molecules")
+    assert {f"andersonn/data/sets/{name}.{kind}" for name in names for kind in ("csv", "parquet")} <= set(files)
     assert {"andersonn/measuring/pages/base.html", "andersonn/demo/report.html"} <= set(files)
     assert [name for name in files if "contest" in name or "benchmarks" in name] == []
     assert [name for name in files if name.endswith(NEVER)] == []

@@ -3,7 +3,10 @@
     python tools/common_chemicals.py list --out src/andersonn/data/sets/common_chemicals.csv
     andersonn label dipole src/andersonn/data/sets/common_chemicals.csv --relax gfn2 --conformers 5 --out common.jsonl
     andersonn label dipole NEXT.csv --relax b3lyp --conformers 5 --out better.jsonl
-    python tools/common_chemicals.py publish common.jsonl better.jsonl --known known.csv --out common_chemicals.parquet
+    python tools/common_chemicals.py publish common.jsonl better.jsonl --known known.csv --qm9 molecules_qm9.parquet \
+        --out common_chemicals.parquet
+    python tools/common_chemicals.py publish groups.jsonl --list small_molecules.csv --out small_molecules.parquet
+    python tools/common_chemicals.py generated common_chemicals.parquet small_molecules.parquet --out common_smiles.parquet
 
 ``list`` (needs ``pip install chemicals``) takes tools/common_chemicals.csv, written by hand (gases, inorganic molecules, ion
 pairs, and groups that QM9 lacks), then the identifiers that ``chemicals`` has from PubChem: its short list whole, of the long
@@ -13,8 +16,14 @@ smallest first; a molecule by hand goes two atoms ahead of its size.
 ``next`` lists what of that is to be labeled again at the geometry of B3LYP: GFN2-xTB has wrong minima where atoms with lone
 pairs are bonded to each other (hydrogen peroxide flat, hydrazine anti), and wrong lengths about sulfur, phosphorus and metals.
 
-``publish`` makes records as training reads them; of a molecule that is in several journals, the last one counts. Column ``in_known`` marks molecules (stereo left out) of lists with
-measured values, so that a training can do without them and a test can say which of its molecules were trained on.
+``publish`` makes records as training reads them; of a molecule that is in several journals, the last one counts. Column ``in_known``
+marks molecules (stereo left out) of lists with measured values, so that a training can do without them and a test can say which of its
+molecules were trained on. With ``--qm9``, molecules of the list that QM9 has come from there, with its geometry and its dipole moment of the
+same level; ``list --qm9`` leaves them out.
+
+With ``--list`` only its molecules are published.
+
+``generated`` makes a second file of the stiff molecules without their geometry, so that a training also sees them as they come out of SMILES.
 """
 
 import argparse
@@ -27,13 +36,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rdkit import Chem, RDLogger
-from rdkit.Chem.rdMolDescriptors import CalcMolFormula
+from rdkit.Chem.rdMolDescriptors import CalcMolFormula, CalcNumRotatableBonds
 
 from andersonn.io.files import write_text, write_whole
 from andersonn.labels.table import records_table
-from andersonn.structures.readers.molecules.smiles import constitution
+from andersonn.structures.readers.molecules.smiles import constitution, scaffold
 
 BY_HAND = Path(__file__).with_suffix(".csv")
+LIST = Path(__file__).parents[1] / "src/andersonn/data/sets/common_chemicals.csv"
 SHORT, LONG = "chemical identifiers pubchem small.tsv", "chemical identifiers pubchem large.tsv"
 NAMED = 25
 """A chemical of the long list counts as common with at least so many names."""
@@ -60,6 +70,8 @@ PATTERNS = {
 """Kind of a molecule that was not listed by hand: the first pattern that it has."""
 HARD = "[$([#7,#8,F,S,P,Cl;!+]-[#7,#8,S,P;!+]),$([S,P]=[O,S]),$([Li,Na,K,Al]),$([Si]-[O,N,F,Cl])]"
 """Where geometries of GFN2-xTB are poor."""
+LOOSE = "[$([#7X3,#8X2,#16X2;!+]-[#7X3,#8X2,#16X2;!+]),$([NX2](=O)-[F,Cl,Br,I,O])]"
+"""Where they are another conformer than the true one, or hardly bonded."""
 
 
 def heavy_atoms(molecule):
@@ -88,6 +100,21 @@ def identifiers(file):
             yield smiles, name or cas, len(others)
 
 
+def plain_smiles(molecule):
+    return Chem.MolToSmiles(molecule, isomericSmiles=False)
+
+
+def in_qm9(path):
+    """Row of the file by SMILES, with and without stereo: a name without stereo may be any isomer, one with it must be that one."""
+    found = {}
+    for row, smiles in enumerate(pq.read_table(path, columns=["smiles"])["smiles"].to_pylist()):
+        molecule = Chem.MolFromSmiles(smiles)
+        if molecule is not None:
+            found.setdefault(Chem.MolToSmiles(molecule), row)
+            found.setdefault(plain_smiles(molecule), row)
+    return found
+
+
 def kind_of(molecule):
     found = (name for name, smarts in PATTERNS.items() if molecule.HasSubstructMatch(Chem.MolFromSmarts(smarts)))
     return next(found, "inorganic")
@@ -113,7 +140,7 @@ def listed(found, most):
         if molecule is None:
             continue
         canonical = Chem.MolToSmiles(molecule)
-        plain = Chem.MolToSmiles(molecule, isomericSmiles=False)
+        plain = plain_smiles(molecule)
         if (canonical if rank == 0 else plain) in seen or name in names:
             continue
         seen |= {canonical, plain}
@@ -131,7 +158,11 @@ def listed(found, most):
 
 def write_list(chosen):
     done = set(pq.read_table(chosen.without, columns=["id"])["id"].to_pylist()) if chosen.without else set()
-    write_rows([row for row in listed(candidates(), chosen.heavy) if row["name"] not in done], chosen.out)
+    rows = [row for row in listed(candidates(), chosen.heavy) if row["name"] not in done]
+    if chosen.qm9:
+        theirs = in_qm9(chosen.qm9)
+        rows = [row for row in rows if row["smiles"] not in theirs]  # both canonical
+    write_rows(rows, chosen.out)
 
 
 def write_next(chosen):
@@ -165,11 +196,47 @@ def rows_of(journal):
             yield json.loads(line)
 
 
+def of_qm9(path, done):
+    """Rows as a journal has them of the list's molecules that QM9 has, without those of the names in ``done``."""
+    theirs, table = in_qm9(path), pq.read_table(path)
+    with LIST.open(encoding="utf-8") as stream:
+        listed_rows = [row for row in csv.DictReader(stream) if row["name"] not in done]
+    for row in listed_rows:
+        found = theirs.get(row["smiles"])
+        if found is None:
+            continue
+        record = {
+            name: table[name][found].as_py() for name in ("atomic_numbers", "positions", "dipole_D", "smiles", "id")
+        }
+        yield {
+            "id": row["name"],
+            "group": scaffold(row["smiles"]),
+            "smiles": row["smiles"],
+            "structure": {"atomic_numbers": record["atomic_numbers"], "positions": record["positions"], "cell": None},
+            "dipole_D": record["dipole_D"],
+            "charge": 0,
+            "multiplicity": 1,
+            "kind": row["kind"],
+            "formula": row["formula"],
+            "method": "B3LYP/6-31G(2df,p)",
+            "program": f"Gaussian, {record['id']} of QM9",
+            "geometry": "B3LYP/6-31G(2df,p), of QM9",
+        }
+
+
+def names_in(path):
+    with path.open(encoding="utf-8") as stream:
+        return {row["name"] for row in csv.DictReader(stream)}
+
+
 def publish(chosen):
-    latest = {}
+    latest, of_list = {}, names_in(chosen.list)
     for row in (row for journal in chosen.journals for row in rows_of(journal)):
-        if "error" not in row:
+        if "error" not in row and row["id"] in of_list - set(chosen.leave_out):
             latest[row["id"]] = row
+    if chosen.qm9:
+        before = pq.read_table(chosen.earlier, columns=["id"])["id"].to_pylist() if chosen.earlier else []
+        latest |= {row["id"]: row for row in of_qm9(chosen.qm9, {*before, *latest})}
     table = records_table(latest.values(), ("dipole_D",))
     known = known_molecules(chosen.known)
     marks = [constitution(smiles) in known for smiles in table["smiles"].to_pylist()]
@@ -182,6 +249,24 @@ def publish(chosen):
     print(f"{len(table)} records in {chosen.out}, {sum(table['in_known'].to_pylist())} of them in the known lists")
 
 
+def generated(chosen):
+    columns = ["id", "group", "smiles", "atomic_numbers", "positions", "cell", "dipole_D", "geometry"]
+    table = pa.concat_tables([pq.read_table(path, columns=columns) for path in chosen.records])
+    molecules = [Chem.MolFromSmiles(smiles) for smiles in table["smiles"].to_pylist()]
+    loose = Chem.MolFromSmarts(LOOSE)
+    better = ["B3LYP" in geometry for geometry in table["geometry"].to_pylist()]
+    stiff = [
+        CalcNumRotatableBonds(molecule) == 0 and (sure or not molecule.HasSubstructMatch(loose))
+        for molecule, sure in zip(molecules, better, strict=True)
+    ]
+    table = table.drop_columns("geometry").filter(pa.array(stiff))
+    for name in ("atomic_numbers", "positions"):
+        column = table.schema.get_field_index(name)
+        table = table.set_column(column, name, pa.nulls(len(table), table.schema.field(name).type))
+    write_whole(chosen.out, lambda path: pq.write_table(table, path, compression="zstd", compression_level=19))
+    print(f"{len(table)} records in {chosen.out}")
+
+
 def main():
     RDLogger.DisableLog("rdApp.*")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -189,6 +274,7 @@ def main():
     lister = verbs.add_parser("list")
     lister.add_argument("--heavy", type=int, default=12, help="atoms beside hydrogen, at most")
     lister.add_argument("--without", type=Path, help="Parquet file of what is labeled already")
+    lister.add_argument("--qm9", type=Path, help="records of QM9, whose molecules need no label")
     lister.add_argument("--out", type=Path, required=True)
     lister.set_defaults(act=write_list)
     again = verbs.add_parser("next")
@@ -200,8 +286,15 @@ def main():
     publisher.add_argument("journals", type=Path, nargs="+", help="JSON lines of andersonn label dipole")
     publisher.add_argument("--known", type=Path, nargs="*", default=[], help="CSV files with a column smiles")
     publisher.add_argument("--earlier", type=Path, help="Parquet file published before, whose other rows are kept")
+    publisher.add_argument("--list", type=Path, default=LIST, help="CSV of the molecules that are published")
+    publisher.add_argument("--qm9", type=Path, help="records of QM9, from which its molecules of the list are taken")
+    publisher.add_argument("--leave-out", nargs="*", default=[], help="names whose label is known to be wrong")
     publisher.add_argument("--out", type=Path, required=True)
     publisher.set_defaults(act=publish)
+    maker = verbs.add_parser("generated")
+    maker.add_argument("records", type=Path, nargs="+", help="Parquet files that publish wrote")
+    maker.add_argument("--out", type=Path, required=True)
+    maker.set_defaults(act=generated)
     chosen = parser.parse_args()
     chosen.act(chosen)
 

@@ -45,7 +45,12 @@ def test_json():
     card = read_card(weights_folder("polarity"))
     assert content["metrics"] == card["metrics"]["test"]
     assert content["metrics"]["baselines"]["majority"]["accuracy"] < content["metrics"]["accuracy"]
-    assert [source["name"] for source in content["data"]["sources"]] == ["qm9", "pereira2018", "common-chemicals"]
+    assert [source["name"] for source in content["data"]["sources"]] == [
+        "qm9",
+        "pereira2018",
+        "common-chemicals",
+        "small-molecules",
+    ]
     assert all(source["licence"] and source["citation"] for source in content["data"]["sources"])
     assert content["data"]["split_by"] == card["data"]["split_by"]
     assert content["out_of_domain"] == card.get("domain")

@@ -165,11 +165,11 @@ BIOMOLECULES = Source(
 )
 COMMON_CHEMICALS = Source(
     name="common-chemicals",
-    title="Common chemicals, the smallest first: gases, inorganic molecules, ion pairs, solvents, reagents, labeled here",
+    title="Common chemicals: gases, inorganic molecules, ion pairs, solvents, reagents, labeled here or by QM9",
     task="polarity",
     labels="dipole moment (D), B3LYP/6-31G(2df,p) on GFN2-xTB or B3LYP geometries",
     records=None,
-    licence="MIT, as this package; list: chemicals (MIT), PubChem (public domain)",
+    licence="MIT, as this package; list: chemicals (MIT), PubChem (public domain); QM9's records: CC0",
     citation="Deep AndersoNN; C. Bell, chemicals (github.com/CalebBell/chemicals); PySCF and GFN2-xTB as for biomolecules",
     link="docs/labels.md",
     how="shipped",
@@ -177,7 +177,24 @@ COMMON_CHEMICALS = Source(
     files=("common_chemicals.parquet",),
     checksum="not needed: read from the package",
 )
-SOURCES = {s.name: s for s in (QM9, PEREIRA, BIOMOLECULES, COMMON_CHEMICALS, CORE_MOF, QMOF, MATERIALS_PROJECT)}
+SMALL_MOLECULES = Source(
+    name="small-molecules",
+    title="Small molecules built from groups: pairs of groups, halides, small rings, labeled here",
+    task="polarity",
+    labels="dipole moment (D), B3LYP/6-31G(2df,p) on GFN2-xTB geometries",
+    records=None,
+    licence="MIT, as this package",
+    citation="Deep AndersoNN; PySCF and GFN2-xTB as for biomolecules",
+    link="docs/labels.md",
+    how="shipped",
+    location="sets/small_molecules.parquet",
+    files=("small_molecules.parquet",),
+    checksum="not needed: read from the package",
+)
+SOURCES = {
+    s.name: s
+    for s in (QM9, PEREIRA, BIOMOLECULES, COMMON_CHEMICALS, SMALL_MOLECULES, CORE_MOF, QMOF, MATERIALS_PROJECT)
+}
 
 
 def source(name: str) -> Source:

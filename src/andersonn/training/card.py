@@ -31,7 +31,9 @@ MADE_OF = {
     "molecules_qm9.parquet": ("qm9",),
     "molecules_pereira2018.parquet": ("pereira2018",),
     "biomolecules.parquet": ("biomolecules",),
-    "common_chemicals.parquet": ("common-chemicals",),
+    "common_chemicals.parquet": ("common-chemicals", "qm9"),
+    "small_molecules.parquet": ("small-molecules",),
+    "common_smiles.parquet": ("common-chemicals", "small-molecules"),
     "mofs.parquet": ("core-mof", "qmof"),
 }
 """File of records → names of the sources it was made of."""
@@ -203,7 +205,8 @@ def _sources(card: dict[str, Any]) -> list[dict[str, Any]]:
     files = card["data"]["file"].split(" + ")
     if any(name not in MADE_OF for name in files):
         return []
-    found = [SOURCES[source].as_dict() for name in files for source in MADE_OF[name]]
+    names = dict.fromkeys(source for name in files for source in MADE_OF[name])  # each once, in this order
+    found = [SOURCES[name].as_dict() for name in names]
     return [{key: facts[key] for key in ("name", "licence", "citation", "link")} for facts in found]
 
 
