@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from andersonn.training.card import page_of
@@ -142,13 +143,22 @@ def test_what_each_solver_solves_is_counted_in_the_contest():
     )
 
 
+def number_of_records(name: str) -> int:
+    """Records of a set in the package."""
+    return pq.read_metadata(ROOT / f"src/andersonn/data/sets/{name}.parquet").num_rows
+
+
 def test_the_records_behind_the_weights_add_up():
     said = words_of("docs/data.md")
     counts = re.search(
-        r"`polarity`: ([\d,]+) molecules of `qm9` .*? ([\d,]+) of `pereira2018` .*? and ([\d,]+) of `common-chemicals`",
+        r"`polarity`: ([\d,]+) molecules of `qm9` .*? ([\d,]+) of `pereira2018` .*?, ([\d,]+) of `common-chemicals` "
+        r"and ([\d,]+) of `small-molecules`; ([\d,]+) stiff ones of the last two are in it a second time",
         said,
     )
-    assert sum(int(count.replace(",", "")) for count in counts.groups()) == number("polarity", "data.records")
+    parts = [int(count.replace(",", "")) for count in counts.groups()]
+    assert sum(parts) == number("polarity", "data.records")
+    assert parts[2:4] == [number_of_records(name) for name in ("common_chemicals", "small_molecules")]
+    assert parts[4] <= parts[2] + parts[3]
     frameworks = re.search(r"`porosity`: ([\d,]+) frameworks of `core-mof` .*? and ([\d,]+) of `qmof`", said)
     assert sum(int(count.replace(",", "")) for count in frameworks.groups()) == number("porosity", "data.records")
 
