@@ -175,12 +175,14 @@ def test_lines(mixed, polarity):
     assert lines[0] == "Answers(4 to polarity: 2 weakly_polar, 1 strongly_polar, 1 not answered)"
     assert re.match(r"  CC#N    C2H3N  strongly_polar  p 0\.\d\d  dipole moment \d\.\d\d D \(", lines[1])
     assert lines[2].startswith("  C1CC    not answered: there is no file 'C1CC'")
-    assert lines[4].endswith("  !")
+    assert not lines[4].endswith("!")
+    unlike = polarity.predict(["B1NBNBN1"])  # borazine
+    assert repr(unlike).split("\n")[1].endswith("  !")
     many = polarity.predict(["C"] * 14)
     assert repr(many).endswith("… and 4 more")
     assert len(repr(many).split("\n")) == 12
     assert repr(mixed[0]).startswith("Prediction('CC#N', C2H3N: strongly_polar, p = 0.")
-    assert "1 warning" in repr(mixed[3])
+    assert "1 warning" in repr(unlike[0])
     assert repr(mixed[1]).startswith("Failure('C1CC', missing_file: ")
     assert repr(polarity) == "Scientist('andersonn/polarity': weakly_polar < 2.5 D ≤ strongly_polar)"
 
@@ -191,7 +193,7 @@ def test_html(mixed, porous, polarity):
     assert "there is no file" in mixed._repr_html_()
     for thing in (*mixed, polarity, porous[0]):
         Tags(thing._repr_html_())
-    assert "9,380" in polarity._repr_html_()
+    assert "9,513" in polarity._repr_html_()
     many = polarity.predict(["C"] * 25)._repr_html_()
     assert Tags(many).found.count("svg") == answers.IN_HTML
     assert "and 5 more" in many
