@@ -22,8 +22,6 @@ from andersonn.models.encoder import graph_channels
 from andersonn.models.network import EquilibriumNetwork, Output
 from andersonn.structures import elements, valence
 
-DEEPEST = 100
-"""Steps from a root to a leaf at most."""
 LEAST = 1e-6
 """Probability of a class where its logarithm is taken."""
 MISSING = -9.0
@@ -132,17 +130,27 @@ class BoostedTrees(nn.Module):
 
     def probabilities(self, numbers: Tensor) -> Tensor:
         """Of the classes, ``[B, C]``, from numbers ``[B, F]``."""
-        feature, threshold, branches = (self.get_buffer(name) for name in ("feature", "threshold", "branches"))
-        at = self.get_buffer("roots").long().expand(len(numbers), -1)
-        for _ in range(DEEPEST):
-            second = (numbers.gather(1, feature[at].long()) > threshold[at]).long()
-            following = branches[at].gather(2, second.unsqueeze(2)).squeeze(2).long()
-            if bool((following < 0).all()):
-                break
-            at = torch.where(following < 0, at, following)
-        prior = self.get_buffer("prior")
-        added = self.get_buffer("value")[at].view(len(numbers), -1, len(prior)).sum(dim=1)
+        value, prior = self.get_buffer("value"), self.get_buffer("prior")
+        added = value[self._leaves(numbers)].view(len(numbers), -1, len(prior)).sum(dim=1)
         return (prior + added).softmax(dim=1)
+
+    def _leaves(self, numbers: Tensor) -> Tensor:
+        """Where each tree ends, int64 ``[B T]``. Walks that have ended are left out of further steps: a few leaves lie four times as deep
+        as most.
+        """
+        feature, threshold, branches = (self.get_buffer(name) for name in ("feature", "threshold", "branches"))
+        roots, (n, n_numbers) = self.get_buffer("roots").long(), numbers.shape
+        flat, both = numbers.reshape(-1), branches.reshape(-1).long()
+        at, on_way = roots.repeat(n), torch.arange(n * len(roots), device=numbers.device)
+        row = torch.arange(n, device=numbers.device).repeat_interleave(len(roots)) * n_numbers
+        here, of = at, row
+        while len(here):
+            second = flat[of + feature[here].long()] > threshold[here]
+            following = both[2 * here + second]
+            moved = following >= 0
+            here, of, on_way = following[moved], of[moved], on_way[moved]
+            at[on_way] = here
+        return at
 
     def forward(self, scores: Tensor, batch: ImageBatch) -> Tensor:
         """The network's scores ``[B, E]``, moved so that each class has the weighted mean of both probabilities; within a class
