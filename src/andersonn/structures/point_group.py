@@ -58,7 +58,7 @@ def _is_stiff(structure: Structure) -> bool:
     flat = np.zeros(n, dtype=bool)
     flat[bonds[orders > 1.0].ravel()] = True
     inner = (count[bonds] > 1).all(axis=1)
-    ring = inner & np.array([_closes_ring(bonds, k, n) for k in range(len(bonds))], dtype=bool)
+    ring = np.array([inner[k] and _closes_ring(bonds, k) for k in range(len(bonds))], dtype=bool)
     straight = flat & (count == 2) & (structure.Z == 6) & ~np.isin(np.arange(n), bonds[ring].ravel())
     free = inner & ~ring & ~straight[bonds].any(axis=1)
     if (free & (orders < 1.5)).any() or not flat[bonds[ring]].all():
@@ -66,14 +66,15 @@ def _is_stiff(structure: Structure) -> bool:
     return all(any(_ends_alike(structure, end, count) for end in pair) for pair in bonds[free].tolist())
 
 
-def _closes_ring(bonds: np.ndarray, k: int, n: int) -> bool:
-    """Whether the k-th of the bonds is in a ring of n atoms."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    i, j = np.delete(bonds, k, axis=0).T
-    _, part = connected_components(coo_matrix((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
-    return bool(part[bonds[k, 0]] == part[bonds[k, 1]])
+def _closes_ring(bonds: np.ndarray, k: int) -> bool:
+    """Whether the k-th of the bonds is in a ring: without it, the others still lead from one of its atoms to the other."""
+    others, (start, end) = np.delete(bonds, k, axis=0), bonds[k].tolist()
+    reached, fresh = {start}, {start}
+    while fresh and end not in reached:
+        touching = np.isin(others, list(fresh)).any(axis=1)
+        fresh = set(others[touching].ravel().tolist()) - reached
+        reached |= fresh
+    return end in reached
 
 
 def _ends_alike(structure: Structure, end: int, count: np.ndarray) -> bool:
