@@ -5,6 +5,7 @@ import pytest
 from rdkit import Chem
 
 from andersonn.errors import InputError
+from andersonn.structures.point_group import forbids_dipole
 from andersonn.structures.readers import from_smiles
 from andersonn.structures.readers.molecules.open_stereo import open_stereo
 
@@ -25,9 +26,39 @@ def test_six_neighbors_and_noble_gases_get_their_ideal_shape(smiles, angles):
     assert any("by rule" in note for note in made.notes)
 
 
+@pytest.mark.parametrize(
+    ("smiles", "angles"),
+    [
+        ("FS(F)(F)F", {87, 88, 102, 173}),
+        ("Cl[Se](Cl)(Cl)Cl", {87, 88, 102, 173}),
+        ("FI(F)(F)(F)F", {82, 89, 164}),
+        ("O=[Se]=O", {116}),
+        ("O=[Te]=O", {116}),
+    ],
+)
+def test_lone_pairs_leave_seesaws_pyramids_and_bent_molecules(smiles, angles):
+    made = from_smiles(smiles)
+    (center,) = np.flatnonzero(np.bincount(made.bonds.ravel()) > 1)
+    arms = np.delete(made.xyz, center, axis=0) - made.xyz[center]
+    arms /= np.linalg.norm(arms, axis=1, keepdims=True)
+    cosines = np.clip(arms @ arms.T, -1.0, 1.0)[np.triu_indices(len(arms), 1)]
+    found = set(np.rint(np.degrees(np.arccos(cosines))).astype(int).tolist())
+    assert all(min(abs(angle - other) for other in angles) <= 1 for angle in found)
+    assert not forbids_dipole(made)
+
+
+def test_electronegative_neighbors_are_axial():
+    made = from_smiles("FS(F)(Cl)Cl")
+    center, fluorine = (int(np.flatnonzero(made.Z == 16)[0]), np.flatnonzero(made.Z == 9))
+    first, second = made.xyz[fluorine] - made.xyz[center]
+    assert first @ second < -0.9 * np.linalg.norm(first) * np.linalg.norm(second)
+
+
 def test_usual_molecules_are_relaxed_as_before():
     assert not any(
-        "by rule" in note for smiles in ("CCO", "FP(F)(F)(F)F", "CS(=O)(=O)C") for note in from_smiles(smiles).notes
+        "by rule" in note
+        for smiles in ("CCO", "FP(F)(F)(F)F", "CS(=O)(=O)C", "O=S=O", "CSC")
+        for note in from_smiles(smiles).notes
     )
 
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from andersonn.errors import InputError
-from andersonn.structures.readers.molecules import local_shapes
-from andersonn.structures.readers.molecules.ideal_shapes import shaped
+from andersonn.structures.readers.molecules import ideal_shapes, local_shapes
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -22,7 +21,7 @@ EMBEDDING = f"RDKit ETKDGv3 (seed {CONFORMER_SEED}, canonical order)"
 FORCE_FIELD = f"{EMBEDDING}, MMFF94"
 UNIVERSAL = f"{EMBEDDING} and UFF, since MMFF94 does not know all its atoms; less exact"
 REPAIRED = "lengths and angles where it is wrong as in computed molecules"
-CONFORMER_PROTOCOL = f"{FORCE_FIELD}; {REPAIRED} ({local_shapes.digest()})"
+CONFORMER_PROTOCOL = f"{FORCE_FIELD}; {REPAIRED} ({local_shapes.digest()}); {ideal_shapes.PROTOCOL}"
 """Changed whenever other geometries would be generated, so that cached images of older ones are not read."""
 FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others of the same call"
 """The same for further conformers. RDKit embeds the k-th from k times the seed, so none repeats the first."""
@@ -63,7 +62,7 @@ def embed(mol: Mol, count: int) -> str:
         made = placed(twin, count)
         if not made:
             return ""
-        how = shaped(twin) or relaxed(twin)
+        how = ideal_shapes.shaped(twin) or relaxed(twin)
     for number in made:
         positions = twin.GetConformer(number).GetPositions()[place]
         conformer = Chem.Conformer(len(place))
