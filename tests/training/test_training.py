@@ -199,7 +199,7 @@ def test_unusable_records_are_listed(records, tmp_path):
 
 
 def test_impossible_data(records, tmp_path):
-    config = TrainConfig.make(overrides=[*SMALL, "thresholds=[0, 500]"])
+    config = TrainConfig.make(overrides=[*SMALL, "thresholds=[0, 25]"])
     with pytest.raises(UsageError, match="no training record of class insulator"):
         train(CONDUCTION, records, config, tmp_path / "a")
     with pytest.raises(UsageError, match="cannot write"):

@@ -12,6 +12,7 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import DomainScore
 from andersonn.structures import elements
 from andersonn.structures.electrons import OF_DIPOLE, doubts_of, is_ordinary
+from andersonn.structures.hydrogen_lengths import doubt_of_lengths
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.pores import BY_STRUCTURE
 from andersonn.structures.structure import FARTHEST_BOND, Structure, expects_bonds, nearest_pair
@@ -58,6 +59,8 @@ def warnings_of(
     image = images[0]
     of_dipole = bundle.task.unit == "D"
     yield from (doubt if of_dipole else doubt.removesuffix(OF_DIPOLE) for doubt in doubts_about(structure, image))
+    if lengths := doubt_of_lengths(structure):
+        yield lengths
     if bundle.plausibility is not None and (corrupted := bundle.plausibility.doubt(structure)):
         yield corrupted
     recipe, provenance = image.recipe, bundle.provenance
