@@ -8,7 +8,7 @@ from ase.build import bulk, fcc111, graphene, molecule, mx2
 from andersonn import Scientist
 from andersonn.structures.guests import doubts_of_framework
 from andersonn.structures.readers import as_structure
-from andersonn.structures.vacuum import LEAST, widest_gap
+from andersonn.structures.vacuum import LEAST, is_alone, widest_gap
 from tests.structures.known_frameworks import COORDINATES, framework
 
 
@@ -49,3 +49,18 @@ def test_porosity_tells_it():
         (answer,) = Scientist.load("porosity").predict([atoms])
         assert any("goes through the whole crystal" in text for text in answer.warnings)
     assert not any("whole crystal" in text for text in doubts_of_framework(as_structure(bulk("Si"))))
+
+
+@pytest.mark.parametrize(("atoms", "alone"), [("box", True), ("slab", False), ("bulk", False), ("chain", False)])
+def test_what_stands_alone_in_its_cell_is_told_by_a_network(atoms, alone):
+    water = molecule("H2O")
+    water.center(vacuum=6.0)
+    made = {
+        "box": in_cell(water),
+        "slab": in_cell(mx2(vacuum=8.0)),
+        "bulk": bulk("NaCl", "rocksalt", a=5.64),
+        "chain": in_cell(Atoms("C2", [[0, 0, 0], [1.3, 0, 0]], cell=[2.6, 12.0, 12.0])),
+    }[atoms]
+    assert is_alone(made.positions, np.array(made.cell)) is alone
+    (answer,) = Scientist.load("conduction").predict([as_structure(made)])
+    assert any("vacuum on all sides" in warning for warning in answer.warnings) is alone

@@ -16,6 +16,7 @@ from andersonn.structures.hydrogen_lengths import doubt_of_lengths
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.pores import BY_STRUCTURE
 from andersonn.structures.structure import FARTHEST_BOND, Structure, expects_bonds, nearest_pair
+from andersonn.structures.vacuum import is_alone
 
 OPEN_SHELLS = "charged_or_open_shell"
 """Key in the provenance: how many training structures have a charge or an odd number of electrons."""
@@ -64,6 +65,8 @@ def warnings_of(
     if bundle.plausibility is not None and (corrupted := bundle.plausibility.doubt(structure)):
         yield corrupted
     recipe, provenance = image.recipe, bundle.provenance
+    if structure.cell is not None and not recipe.voids and is_alone(structure.xyz, structure.cell):
+        yield "vacuum on all sides: a molecule or cluster in a box is no crystal"
     if not trained_electrons(bundle, structure):
         yield "the model was trained on neutral molecules without unpaired electrons; treat the answer as unreliable"
     if place is not None and place.distance > place.limit:

@@ -21,8 +21,21 @@ def widest_gap(xyz: np.ndarray, cell: np.ndarray) -> float:
         xyz: positions ``[n, 3]``, Å.
         cell: lattice vectors as rows, Å.
     """
+    return float(_gaps(xyz, cell).max())
+
+
+def is_alone(xyz: np.ndarray, cell: np.ndarray) -> bool:
+    """Whether gaps on all sides part the atoms of a cell from their images: a molecule or cluster in a box. Arguments as of
+    :func:`widest_gap`.
+    """
+    wide = DIRECTIONS[_gaps(xyz, cell) >= LEAST]
+    return len(wide) > 0 and int(np.linalg.matrix_rank(wide)) == 3
+
+
+def _gaps(xyz: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """The widest gap between planes of each of :data:`DIRECTIONS`, Å ``[13]``."""
     inverse = np.linalg.inv(reduced(cell))
     along = xyz @ inverse @ DIRECTIONS.T
     sorted_places = np.sort(along - np.floor(along), axis=0)
     gaps = np.diff(sorted_places, axis=0, append=sorted_places[:1] + 1.0)
-    return float((gaps.max(axis=0) / np.linalg.norm(inverse @ DIRECTIONS.T, axis=0)).max())
+    return np.asarray(gaps.max(axis=0) / np.linalg.norm(inverse @ DIRECTIONS.T, axis=0))
