@@ -2,8 +2,8 @@
 
     python benchmarks/boosted.py --data crystals_2018.parquet --data crystals_extra.parquet --data qmof_gaps.parquet
 
-The files of the training in their order. The trees read what the random forest of the card reads (composition, oxidation states), the
-counts that the network's electron block is made of, and density and volume an atom. They are grown on the training side and stopped
+The files of the training in their order. The trees read what those beside the shipped network read (composition, counts of electrons,
+oxidation states), and density and volume an atom. The network is asked without the trees beside it. They are grown on the training side and stopped
 by the validation side. The test side is answered by file, and by slices where one of the two is better by more than chance.
 """
 
@@ -15,60 +15,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from ase.data import atomic_masses
 
 from andersonn import Scientist
 from andersonn.data.merging import read_records
 from andersonn.data.records import Records
 from andersonn.inference.model_bundle import ModelBundle
-from andersonn.models.electrons import SHELLS, ElectronCount
-from andersonn.structures import elements, valence
+from andersonn.models import lead
+from andersonn.models.trees_beside import without_trees
+from andersonn.structures import elements
 from andersonn.training.dataset import Dataset, atomic_numbers, prepare
 from andersonn.training.forward import forward_records
 from andersonn.training.metrics import classification_metrics
+from andersonn.training.trees_growing import numbers_of
 from gate.slices import slices
 
 FEWEST = 200
 """Test records of a slice that is told."""
 SURELY = 2.0
 """Standard deviations of the difference from which on one of the two is called better."""
-PART = 2000
 DENSITY_UNIT = 1.66054
 """g/cm³ of one atomic mass unit in 1 Å³."""
-
-
-def formula_units(Zs: list[np.ndarray]) -> np.ndarray:
-    """Atoms of each element in the formula unit, int64 ``[n, 104]``."""
-    counts = np.stack([np.bincount(Z, minlength=elements.MAX_Z + 1) for Z in Zs]).astype(np.int64)
-    return counts // np.gcd.reduce(counts, axis=1, keepdims=True)
-
-
-def electron_features(formulas: np.ndarray) -> np.ndarray:
-    """What the network's electron block is computed from, as plain numbers, which trees cut themselves: float32 ``[n, F]``.
-
-    Args:
-        formulas: of :func:`formula_units`.
-    """
-    found = []
-    for start in range(0, len(formulas), PART):
-        formula = torch.from_numpy(formulas[start : start + PART])
-        block = ElectronCount()
-        counts = {name: count.numpy().astype(np.float64) for name, count in block.counts(formula).items()}
-        atoms = formula.sum(dim=1, keepdim=True).numpy().astype(np.float64)
-        whole = [*counts.values(), atoms, (formula > 0).sum(dim=1, keepdim=True).numpy()]
-        each = [counts[name] / atoms for name in valence.COUNTS if name != "every"]
-        left = [counts[name] % shell for name in ("valence", "outer") for shell in (2, *SHELLS)]
-        anions = [counts[name] for name in ("acceptor", "anion")]
-        anions += [formula.gather(1, _most_electronegative(formula, block)).numpy().astype(np.float64)]
-        of_anions = [counts["outer"] / np.maximum(n, 1.0) for n in anions]
-        of_anions += [(counts["outer"] - 8.0 * n) / atoms for n in anions]
-        found.append(np.hstack([*whole, *each, *left, counts["every"] % 2, *of_anions]).astype(np.float32))
-    return np.concatenate(found)
-
-
-def _most_electronegative(formula: torch.Tensor, block: ElectronCount) -> torch.Tensor:
-    return torch.where(formula > 0, block.electronegativity, -1.0).argmax(dim=1, keepdim=True)
 
 
 def density_features(records: Records, chosen: np.ndarray, Zs: list[np.ndarray]) -> np.ndarray:
@@ -84,9 +51,8 @@ def density_features(records: Records, chosen: np.ndarray, Zs: list[np.ndarray])
 
 def features(dataset: Dataset, chosen: np.ndarray) -> np.ndarray:
     """All that the trees read of some records, float32 ``[n, F]``."""
-    Zs = atomic_numbers(dataset.records, chosen)
-    parts = [electron_features(formula_units(Zs)), density_features(dataset.records, chosen, Zs)]
-    return np.hstack([dataset.composition(chosen), *parts]).astype(np.float32)
+    density = density_features(dataset.records, chosen, atomic_numbers(dataset.records, chosen))
+    return np.hstack([numbers_of(dataset, chosen), density]).astype(np.float32)
 
 
 def grown(dataset: Dataset, options: dict[str, Any]) -> Any:
@@ -150,7 +116,7 @@ def main() -> None:
     trees = grown(dataset, {**options, "l2_regularization": 1.0, "min_samples_leaf": 10, "max_features": 0.5})
     test = dataset.sides["test"]
     p = trees.predict_proba(features(dataset, test))
-    outputs = forward_records(bundle.network, dataset, test, bundle.config.conformers)
+    outputs = forward_records(without_trees(lead(bundle.network)), dataset, test, bundle.config.conformers)
     distance = None if bundle.domain is None else bundle.domain.distance(outputs.states)
     q = bundle.calibration.probabilities(outputs.scores, dataset.made[test], distance)
     rows, parts = by_file(dataset, bundle, p, q), by_slice(dataset, p, q)
