@@ -21,7 +21,7 @@ def test_no_sound_molecule_is_doubted():
 
 
 @pytest.mark.parametrize(
-    ("factor", "words"), [(0.92, "shorter than usual, as X-rays"), (1.1, "longer"), (0.53, "shorter")]
+    ("factor", "words"), [(0.92, "shorter than usual, as X-rays"), (1.1, "longer"), (0.8, "20 % shorter")]
 )
 def test_scaled_molecules_are_told(factor, words):
     for name in ("H2O", "NH3", "CH3CH2OH", "C6H6", "CH3SH", "SiH4", "HCl"):
