@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from andersonn.models.kernel_layer import log_masses, squashed
+from andersonn.models.trees_beside import are_trees, leaves_of
 
-DEEPEST = 200
-"""Steps from a root to a leaf at most."""
 LEAST_SHARE = 1e-3
 """Of a class, where the logarithm of its share is taken."""
 WHOLE = {"feature": torch.int16, "branches": torch.int32, "roots": torch.int32}
@@ -69,26 +68,14 @@ class ForestLayer(nn.Module):
             ValueError: the arrays are no trees.
         """
         feature, branches, roots = (self.get_buffer(name) for name in ("feature", "branches", "roots"))
-        n = len(feature)
-        own = torch.arange(n).unsqueeze(1).to(branches.device)
-        leaf = (branches == -1).all(dim=1)
-        sound = (branches.shape == (n, 2)) and bool((leaf | ((branches > own) & (branches < n)).all(dim=1)).all())
-        sound = sound and bool(((feature >= 0) & (feature < n_numbers)).all()) and len(roots) > 0
-        if not (sound and bool(((roots >= 0) & (roots < n)).all())):
+        if not are_trees(feature, branches, roots, n_numbers):
             raise ValueError("its forest is no forest")
 
     def walked(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Mean of the trees ``[B, T]``, and their variance about it in the first column ``[B]``, of descriptors ``[B, G]``."""
         x = inputs_of(numbers)
-        feature, threshold, branches = (self.get_buffer(name) for name in ("feature", "threshold", "branches"))
-        at = self.get_buffer("roots").long().expand(len(x), -1)
-        for _ in range(DEEPEST):
-            second = (x.gather(1, feature[at].long()) > threshold[at]).long()
-            following = branches[at].gather(2, second.unsqueeze(2)).squeeze(2).long()
-            if bool((following < 0).all()):
-                break
-            at = torch.where(following < 0, at, following)
-        values = self.get_buffer("value")[at]
+        arrays = (self.get_buffer(name) for name in ("feature", "threshold", "branches", "roots"))
+        values = self.get_buffer("value")[leaves_of(x, *arrays)]
         return values.mean(dim=1), values[:, :, 0].var(dim=1, unbiased=False)
 
     def forward(self, states: Tensor, descriptors: Tensor, n_fragments: int) -> Tensor:

@@ -76,6 +76,50 @@ class CompositionNumbers(nn.Module):
         return parts
 
 
+def are_trees(feature: Tensor, branches: Tensor, roots: Tensor, n_numbers: int) -> bool:
+    """Whether each walk begins at a node, reads numbers that are there, and ends at a leaf.
+
+    Args:
+        feature: int ``[N]``.
+        branches: int ``[N, 2]``; −1 of a leaf.
+        roots: int ``[T]``.
+        n_numbers: how many numbers a walk can read.
+    """
+    n = len(feature)
+    if branches.shape != (n, 2) or not len(roots):
+        return False
+    own = torch.arange(n).unsqueeze(1).to(branches.device)
+    leaf = (branches == -1).all(dim=1)
+    onward = ((branches > own) & (branches < n)).all(dim=1)
+    known = (feature >= 0) & (feature < n_numbers)
+    return bool((leaf | onward).all()) and bool(known.all()) and bool(((roots >= 0) & (roots < n)).all())
+
+
+def leaves_of(numbers: Tensor, feature: Tensor, threshold: Tensor, branches: Tensor, roots: Tensor) -> Tensor:
+    """Where each walk ends, int64 ``[B, T]``. Walks that have ended are left out of further steps: a few leaves lie four times as
+    deep as most.
+
+    Args:
+        numbers: of B structures, ``[B, F]``.
+        feature: of the nodes, as :func:`are_trees` wants it, like the others.
+        threshold: up to which the first branch follows, ``[N]``.
+        branches: int ``[N, 2]``.
+        roots: int ``[T]``.
+    """
+    (n, n_numbers), first = numbers.shape, roots.long()
+    flat, both = numbers.reshape(-1), branches.reshape(-1).long()
+    at, on_way = first.repeat(n), torch.arange(n * len(first), device=numbers.device)
+    of = torch.arange(n, device=numbers.device).repeat_interleave(len(first)) * n_numbers
+    here = at
+    while len(here):
+        second = flat[of + feature[here].long()] > threshold[here]
+        following = both[2 * here + second]
+        moved = following >= 0
+        here, of, on_way = following[moved], of[moved], on_way[moved]
+        at[on_way] = here
+    return at.view(n, -1)
+
+
 class BoostedTrees(nn.Module):
     """Trees with N nodes in all, whose values add up to log-odds of C classes.
 
@@ -116,14 +160,9 @@ class BoostedTrees(nn.Module):
         """
         feature, branches, roots = (self.get_buffer(name) for name in ("feature", "branches", "roots"))
         class_of, prior, share = (self.get_buffer(name) for name in ("class_of", "prior", "share"))
-        n, classes = len(feature), len(prior)
-        own = torch.arange(n).unsqueeze(1).to(branches.device)
-        leaf = (branches == -1).all(dim=1)
-        sound = branches.shape == (n, 2) and bool((leaf | ((branches > own) & (branches < n)).all(dim=1)).all())
-        sound = sound and len(roots) > 0 and len(roots) % max(classes, 1) == 0
+        classes = len(prior)
         n_numbers = self.numbers.of(functional.one_hot(torch.tensor([1]), elements.MAX_Z + 1)).shape[1] + n_channels
-        sound = sound and bool(((roots >= 0) & (roots < n)).all())
-        sound = sound and bool(((feature >= 0) & (feature < n_numbers)).all())
+        sound = are_trees(feature, branches, roots, n_numbers) and len(roots) % max(classes, 1) == 0
         sound = sound and class_of.shape == (n_scores,) and share.shape == (1,) and 0.0 <= float(share) <= 1.0
         if not (sound and bool(((class_of >= 0) & (class_of < classes)).all())):
             raise ValueError("its boosted trees are none")
@@ -131,26 +170,9 @@ class BoostedTrees(nn.Module):
     def probabilities(self, numbers: Tensor) -> Tensor:
         """Of the classes, ``[B, C]``, from numbers ``[B, F]``."""
         value, prior = self.get_buffer("value"), self.get_buffer("prior")
-        added = value[self._leaves(numbers)].view(len(numbers), -1, len(prior)).sum(dim=1)
+        arrays = (self.get_buffer(name) for name in ("feature", "threshold", "branches", "roots"))
+        added = value[leaves_of(numbers, *arrays)].view(len(numbers), -1, len(prior)).sum(dim=1)
         return (prior + added).softmax(dim=1)
-
-    def _leaves(self, numbers: Tensor) -> Tensor:
-        """Where each tree ends, int64 ``[B T]``. Walks that have ended are left out of further steps: a few leaves lie four times as deep
-        as most.
-        """
-        feature, threshold, branches = (self.get_buffer(name) for name in ("feature", "threshold", "branches"))
-        roots, (n, n_numbers) = self.get_buffer("roots").long(), numbers.shape
-        flat, both = numbers.reshape(-1), branches.reshape(-1).long()
-        at, on_way = roots.repeat(n), torch.arange(n * len(roots), device=numbers.device)
-        row = torch.arange(n, device=numbers.device).repeat_interleave(len(roots)) * n_numbers
-        here, of = at, row
-        while len(here):
-            second = flat[of + feature[here].long()] > threshold[here]
-            following = both[2 * here + second]
-            moved = following >= 0
-            here, of, on_way = following[moved], of[moved], on_way[moved]
-            at[on_way] = here
-        return at
 
     def forward(self, scores: Tensor, batch: ImageBatch) -> Tensor:
         """The network's scores ``[B, E]``, moved so that each class has the weighted mean of both probabilities; within a class

@@ -184,9 +184,7 @@ def made_states(
     images: list[NodeNeighborImage] = []
     if not dataset.by_bonds and "smiles" in table.column_names:
         rows, times = np.unique(chosen[~dataset.made[chosen]], return_counts=True)
-        first = np.argsort(-times, kind="stable")[
-            :MADE
-        ]  # small files first, of which each record was chosen several times
+        first = np.argsort(-times, kind="stable")[:MADE]  # small files first: their records were drawn several times
         for row, count in zip(rows[first].tolist(), times[first].tolist(), strict=True):
             smiles = table["smiles"][row].as_py()
             with suppress(InputError):
