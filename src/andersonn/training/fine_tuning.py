@@ -9,13 +9,15 @@ from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import Ensemble, EquilibriumNetwork
+from andersonn.training.widening import can_widen, widened
 
 OF_THE_HEAD = ("answer", "bins", "dropout", "embedding_dropout", "initializer", "adjoint_rtol", "solver")
 """Options of a network that may differ: layers of another shape begin at random."""
 
 
 def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainConfig) -> None:
-    """Copies into a new network all weights of a trained one that have the same name and shape.
+    """Copies into a new network all weights of a trained one that have the same name and shape. A new network twice as wide
+    begins as the same function (:mod:`~andersonn.training.widening`).
 
     Args:
         network: new.
@@ -28,15 +30,21 @@ def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainCon
     if isinstance(start.network, Ensemble):
         raise UsageError("bad_start", "an ensemble cannot be trained further", "start from one of its members")
     old, new = (each.model.model_dump(mode="json") for each in (start.config, config))
-    other = [f"model.{name}" for name in new if name not in OF_THE_HEAD and old[name] != new[name]]
+    wider = can_widen(start.config.model, config.model)
+    free = (*OF_THE_HEAD, *(["width"] if wider else []))
+    other = [f"model.{name}" for name in new if name not in free and old[name] != new[name]]
     if start.config.image != config.image:
         other.append("image")
     if other:
         raise UsageError(
             "bad_start",
             f"the model to start from has other options: {', '.join(other)}",
-            "train with its options, which its model.json lists under config",
+            "train with its options, which its model.json lists under config; model.width may be twice as large, if it is even "
+            "and the cell is message",
         )
+    if wider:
+        network.load_state_dict(widened(start.network, network))
+        return
     mine = network.state_dict()
     fitting = {
         name: value
