@@ -24,7 +24,13 @@ KINDS = {
     "as shipped": ["model.electrons=true", "model.answer=distribution", "image.oxidation=true", "model.oxidation=true"],
     "lean": ["model.encoder=lean"],
     "layers": ["model.layers=3", "model.tied=false"],
-    "dipole": ["model.head=dipole", "image.fold=false", "model.directions=4", "image.positions=true", "model.answer=distribution"],
+    "dipole": [
+        "model.head=dipole",
+        "image.fold=false",
+        "model.directions=4",
+        "image.positions=true",
+        "model.answer=distribution",
+    ],
     "initializer": ["model.initializer=true"],
 }
 

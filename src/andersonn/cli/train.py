@@ -70,7 +70,10 @@ def train(
     geometry: Geometry | None = GEOMETRY,
     config: Path | None = typer.Option(None, help="TOML or JSON file of options."),
     start: str | None = typer.Option(
-        None, "--from", metavar="MODEL", help="Start from a trained model: a task's own, or a folder (fine-tuning)."
+        None,
+        "--from",
+        metavar="MODEL",
+        help="Start from a trained model: a task's own, or a folder (fine-tuning); model.width may be twice as large.",
     ),
     resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out; start it if there is none."),
     format: Format = FORMAT,

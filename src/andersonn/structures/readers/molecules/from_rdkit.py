@@ -22,6 +22,7 @@ from andersonn.structures.readers.molecules.embedding import (
 )
 from andersonn.structures.readers.molecules.open_stereo import open_stereo
 from andersonn.structures.readers.molecules.reading import conformers_at_once, is_bonds_alone
+from andersonn.structures.readers.molecules.spelling import spell
 from andersonn.structures.readers.molecules.unbonded import (
     NO_BONDS,
     as_listed,
@@ -160,13 +161,15 @@ def check_elements(mol: Mol) -> None:
 
 
 def sanitize(mol: Mol) -> None:
-    """Checks valences and finds rings, aromatic bonds and stereo, in place.
+    """Checks valences and finds rings, aromatic bonds and stereo, in place; see also
+    :mod:`~andersonn.structures.readers.molecules.spelling`.
 
     Raises:
         InputError: a valence is impossible.
     """
     from rdkit import Chem
 
+    spell(mol)
     try:
         problems = Chem.DetectChemistryProblems(mol)
         if not problems:

@@ -1,5 +1,5 @@
-"""Shapes of molecules in which one atom holds more than RDKit's force fields know: six neighbors, a noble gas, or lone pairs beside four
-or five neighbors or two double bonds (valence shell electron pair repulsion; R. J. Gillespie, Chem. Soc. Rev. 21, 59, 1992).
+"""Shapes of molecules in which one atom is bonded to all others, where RDKit's force fields do not know them: by the pairs of electrons
+around that atom (valence shell electron pair repulsion; R. J. Gillespie, Chem. Soc. Rev. 21, 59, 1992).
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from andersonn.structures import elements
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Mol
 
-NOBLE, CHALCOGENS, HALOGENS = (36, 54), (16, 34, 52), (17, 35, 53)
-PROTOCOL = "shapes by lone pairs"
+CARBON_GROUP, CHALCOGENS, HALOGENS, NOBLE = 14, 16, 17, 18
+"""Groups of the periodic table."""
+PROTOCOL = "shapes by pairs of electrons"
 """Changed whenever other shapes would be made."""
+SHORTER = 0.25
+"""Å by which a double bond is shorter than the covalent radii say: in SO2, SeO2, TeO2, XeO3 and ClO2 it is 0.2 to 0.3."""
 
 
 class Shape(NamedTuple):
@@ -39,19 +42,32 @@ def _directions(*angles: tuple[float, float]) -> np.ndarray:
 
 
 _AXES = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], dtype=float)
-IN_LINE, SQUARE, OCTAHEDRON = (
-    Shape(n, _AXES[:k]) for n, k in (("in line", 2), ("in a square", 4), ("in an octahedron", 6))
-)
-SEESAW = Shape("in a seesaw", _directions((3.5, 0.0), (176.5, 0.0), (90.0, 50.8), (90.0, -50.8)), axial_first=True)
-"""Two neighbors nearly opposite, two at 102° to each other, as SF4 has them."""
-PYRAMID = Shape("in a square pyramid", _directions((0.0, 0.0), (82.0, 0.0), (82.0, 180.0), (82.0, 90.0), (82.0, 270.0)))
-"""Four neighbors at 82° to the fifth, as IF5 has them."""
+_THIRDS = ((90.0, 0.0), (90.0, 120.0), (90.0, 240.0))
 BENT = Shape("bent", _directions((90.0, 58.0), (90.0, -58.0)))
-"""At 116°: between ozone, SO2 and SeO2."""
+"""At 116°: between ozone, ClO2, SO2 and SeO2."""
+SHAPES = {
+    (2, 0): Shape("in line", _AXES[:2]),
+    (3, 0): Shape("in a triangle", _directions(*_THIRDS)),
+    (2, 1): Shape("bent", _directions((90.0, 51.0), (90.0, -51.0))),  # 102°, as between CF2, SiF2 and GeCl2
+    (4, 0): Shape("in a tetrahedron", np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / 3**0.5),
+    (3, 1): Shape("in a pyramid", _directions((66.0, 0.0), (66.0, 120.0), (66.0, 240.0))),  # 104°, as in XeO3
+    (2, 2): Shape("bent", _directions((90.0, 51.0), (90.0, -51.0))),
+    (5, 0): Shape("in a bipyramid", _directions((0.0, 0.0), (180.0, 0.0), *_THIRDS), axial_first=True),
+    (4, 1): Shape("in a seesaw", _directions((3.5, 0.0), (176.5, 0.0), (90.0, 50.8), (90.0, -50.8)), axial_first=True),
+    (3, 2): Shape("in a T", _directions((87.5, 0.0), (87.5, 180.0), (0.0, 0.0)), axial_first=True),
+    (2, 3): Shape("in line", _AXES[:2]),
+    (6, 0): Shape("in an octahedron", _AXES),
+    (5, 1): Shape(
+        "in a square pyramid", _directions((0.0, 0.0), (82.0, 0.0), (82.0, 180.0), (82.0, 90.0), (82.0, 270.0))
+    ),
+    (4, 2): Shape("in a square", _AXES[:4]),
+}
+"""By neighbors and lone pairs. The seesaw has the angles of SF4, the T those of ClF3, the square pyramid those of IF5."""
 
 
 def shaped(mol: Mol) -> str:
-    """Gives a molecule of one central atom its ideal shape, in place of all its conformers; with bonds as long as the covalent radii say.
+    """Gives a molecule of one central atom its ideal shape, in place of all its conformers, where force fields do not know it; with
+    bonds as long as the covalent radii say.
 
     Args:
         mol: with explicit hydrogens and at least one conformer.
@@ -59,10 +75,10 @@ def shaped(mol: Mol) -> str:
     Returns:
         How it was made, in words; empty if it is of another kind, and nothing was changed.
     """
-    found = _center(mol)
-    if found is None:
+    center = _center(mol)
+    shape = None if center is None else _shape_around(center, mol)
+    if center is None or shape is None:
         return ""
-    center, shape = found
     own, radius = center.GetIdx(), elements.column("covalent_radius_A")
     z = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
     negative = np.nan_to_num(elements.column("electronegativity"))
@@ -73,31 +89,66 @@ def shaped(mol: Mol) -> str:
     for conformer in mol.GetConformers():
         conformer.SetAtomPosition(own, [0.0, 0.0, 0.0])
         for axis, atom in zip(shape.axes, around, strict=True):
-            conformer.SetAtomPosition(atom, (axis * (radius[z[own]] + radius[z[atom]])).tolist())
+            shorter = SHORTER if _order(center, mol.GetAtomWithIdx(atom)) >= 2 else 0.0
+            conformer.SetAtomPosition(atom, (axis * (radius[z[own]] + radius[z[atom]] - shorter)).tolist())
     return f"rule: neighbors of {center.GetSymbol()} {shape.name}, lengths by covalent radii; less exact"
 
 
-def _center(mol: Mol) -> tuple[Atom, Shape] | None:
-    """The central atom, and the shape of its neighbors."""
-    if mol.GetNumBonds() != mol.GetNumAtoms() - 1:
+def _center(mol: Mol) -> Atom | None:
+    """The one atom that is bonded to all others, of which there are at least two; with no ring and of the p block."""
+    if mol.GetNumAtoms() < 3 or mol.GetNumBonds() != mol.GetNumAtoms() - 1:
         return None
+    group = elements.column("group")
     for atom in mol.GetAtoms():
         if atom.GetDegree() == mol.GetNumAtoms() - 1:
-            shape = _shape_around(atom)
-            if shape is not None:
-                return atom, shape
+            return atom if group[atom.GetAtomicNum()] >= CARBON_GROUP - 1 else None
     return None
 
 
-def _shape_around(atom: Atom) -> Shape | None:
-    """The shape that force fields miss; None where they know it."""
-    n, z, neutral = atom.GetDegree(), atom.GetAtomicNum(), atom.GetFormalCharge() == 0
+def _order(center: Atom, other: Atom) -> float:
+    """Order of a bond; one between X+ and O- counts as X=O, and so does one to an oxygen with an unpaired electron."""
+    bond = center.GetOwningMol().GetBondBetweenAtoms(center.GetIdx(), other.GetIdx())
+    single = bond.GetBondTypeAsDouble() == 1.0
+    opposite = center.GetFormalCharge() > 0 > other.GetFormalCharge()
+    radical = other.GetNumRadicalElectrons() == 1 and other.GetAtomicNum() == 8
+    return 2.0 if single and (opposite or radical) else bond.GetBondTypeAsDouble()
+
+
+def _shape_around(center: Atom, mol: Mol) -> Shape | None:
+    """The shape that force fields miss; None where they know it, or where the electrons make no pairs that are known."""
+    n, z = center.GetDegree(), center.GetAtomicNum()
+    group = int(elements.column("group")[z])
+    orders = [_order(center, other) for other in center.GetNeighbors()]
+    charge = center.GetFormalCharge() + sum(
+        other.GetFormalCharge() for other in center.GetNeighbors() if _order(center, other) == 2.0
+    )
+    left = group - 10 - charge - sum(orders)
     if n == 6:
-        return OCTAHEDRON
-    if z in NOBLE:
-        return {2: IN_LINE, 4: SQUARE}.get(n)
-    if n == 4 and z in CHALCOGENS and neutral and atom.GetTotalValence() == 4:
-        return SEESAW
-    if n == 5 and z in HALOGENS and neutral and atom.GetTotalValence() == 5:
-        return PYRAMID
-    return BENT if n == 2 and z in CHALCOGENS[1:] and neutral and atom.GetTotalValence() == 4 else None
+        return SHAPES[6, 0]
+    shape = SHAPES.get((n, int((left + 1) // 2))) if left >= 0 else None
+    if shape is None or not (_is_missed(n, group, z, left) or not _is_known(mol)):
+        return None
+    return BENT if n == 2 and left and min(orders) >= 2 else shape
+
+
+def _is_missed(n: int, group: int, z: int, left: float) -> bool:
+    """Whether a force field that has parameters gives another shape all the same.
+
+    Args:
+        n: neighbors.
+        group: of the central atom.
+        z: its atomic number.
+        left: its electrons that are in no bond.
+    """
+    if group == NOBLE or n + (left + 1) // 2 >= 5:
+        return left > 0 or group == NOBLE
+    if group == CARBON_GROUP:
+        return n == 2 and left >= 2
+    return group == HALOGENS or (group == CHALCOGENS and z > 16 and n == 2 and left == 2)
+
+
+def _is_known(mol: Mol) -> bool:
+    """Whether a force field of RDKit has parameters for the molecule."""
+    from rdkit.Chem import rdForceFieldHelpers as fields
+
+    return bool(fields.MMFFHasAllMoleculeParams(mol) or fields.UFFHasAllMoleculeParams(mol))

@@ -14,6 +14,7 @@ from andersonn.structures.readers.molecules.from_rdkit import to_structure
 from andersonn.structures.readers.molecules.inchi import KEY, is_inchi, smiles_of_inchi
 from andersonn.structures.readers.molecules.largest_part import Part, largest_part
 from andersonn.structures.readers.molecules.reading import is_bonds_alone
+from andersonn.structures.readers.molecules.spelling import is_spelled, spell
 from andersonn.structures.structure import Structure
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _at_once(smiles: str, name: str) -> Structure | None:
     """
     from rdkit import Chem, rdBase
 
-    if not smiles or len(smiles) > LONGEST or PLACEHOLDER.search(smiles):
+    if not smiles or len(smiles) > LONGEST or PLACEHOLDER.search(smiles) or not is_spelled(smiles):
         return None
     with rdBase.BlockLogs():
         mol = Chem.MolFromSmiles(smiles)
@@ -123,8 +124,19 @@ def constitution(text: str) -> str | None:
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
-        mol = Chem.MolFromSmiles(_first_word(text))
+        mol = _spelled(_first_word(text))
         return None if mol is None else Chem.MolToSmiles(mol, isomericSmiles=False)
+
+
+def _spelled(smiles: str) -> Mol | None:
+    """The sanitized molecule of a SMILES string; None if it is none."""
+    from rdkit import Chem
+
+    mol = Chem.MolFromSmiles(smiles)
+    if mol is None or is_spelled(smiles):
+        return mol
+    spell(mol)
+    return None if Chem.SanitizeMol(mol, catchErrors=True) else mol
 
 
 def _first_word(text: str) -> str:
@@ -146,7 +158,7 @@ def scaffold(text: str) -> str | None:
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
     with rdBase.BlockLogs():
-        mol = Chem.MolFromSmiles(_first_word(text))
+        mol = _spelled(_first_word(text))
         if mol is None:
             return None
         Chem.RemoveStereochemistry(mol)

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from andersonn.structures.readers.molecules.smiles import from_smiles
+
+MEASURED = {
+    # angles in degrees between the bonds, lengths in Å, by electron diffraction or microwave spectroscopy
+    "O=[Se]=O": ([113.8], 1.61),
+    "[O][Cl+][O-]": ([117.4], 1.47),
+    "F[C]F": ([104.9], 1.30),
+    "F[Si]F": ([100.8], 1.59),
+    "Cl[Ge]Cl": ([100.3], 2.17),
+    "O=[Se](=O)=O": ([120.0] * 3, 1.69),
+    "O=[Xe](=O)=O": ([103.0] * 3, 1.76),
+    "F[Xe]F": ([180.0], 1.98),
+    "F[Xe](F)(F)F": ([90.0] * 4 + [180.0] * 2, 1.95),
+    "FS(F)(F)F": ([87.8] * 4 + [101.6, 173.1], 1.59),
+    "FI(F)(F)(F)F": ([81.9] * 4 + [88.9] * 4 + [163.8] * 2, 1.87),
+    "F[As](F)(F)(F)F": ([90.0] * 6 + [120.0] * 3 + [180.0], 1.68),
+    "FS(F)(F)(F)(F)F": ([90.0] * 12 + [180.0] * 3, 1.56),
+    "F[Cl+3]([O-])([O-])[O-]": ([100.8] * 3 + [116.6] * 3, 1.45),
+    "I[I-]I": ([180.0], 2.92),
+}
+
+
+def angles_of(structure, center):
+    arms = np.delete(structure.xyz, center, axis=0) - structure.xyz[center]
+    arms /= np.linalg.norm(arms, axis=1, keepdims=True)
+    between = np.degrees(np.arccos(np.clip(arms @ arms.T, -1.0, 1.0)))
+    return np.sort(between[np.triu_indices(len(arms), 1)])
+
+
+@pytest.mark.parametrize("smiles", MEASURED)
+def test_shapes_are_those_measured(smiles):
+    angles, length = MEASURED[smiles]
+    structure = from_smiles(smiles)
+    center = int(np.bincount(structure.bonds.ravel()).argmax())
+    np.testing.assert_allclose(angles_of(structure, center), sorted(angles), atol=9.0)
+    lengths = np.linalg.norm(np.delete(structure.xyz, center, axis=0) - structure.xyz[center], axis=1)
+    assert lengths.mean() == pytest.approx(length, rel=0.1)
+    assert any("rule: neighbors of" in note for note in structure.notes)
+
+
+KNOWN = [
+    "O",
+    "N",
+    "C",
+    "P",
+    "O=S=O",
+    "O=C=O",
+    "FB(F)F",
+    "FP(F)(F)(F)F",
+    "O=S(=O)=O",
+    "[NH4+]",
+    "C=O",
+    "F[Al](F)F",
+    "ClC(Cl)(Cl)Cl",
+]
+
+
+@pytest.mark.parametrize("smiles", KNOWN)
+def test_what_force_fields_know_is_left_to_them(smiles):
+    assert not any("rule: neighbors of" in note for note in from_smiles(smiles).notes)
+
+
+@pytest.mark.parametrize("smiles", ["FS(F)(F)(F)(F)S(F)(F)(F)(F)F", "O[Cl+][O-]", "CS(F)(F)F", "FP(F)F"])
+def test_molecules_of_two_centers_are_left_alone(smiles):
+    assert not any("rule: neighbors of" in note for note in from_smiles(smiles).notes)
+
+
+def test_electronegative_neighbors_are_axial():
+    structure = from_smiles("O=S(F)(F)(F)F")
+    mol = Chem.MolFromSmiles("O=S(F)(F)(F)F")
+    z = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()])
+    arms = structure.xyz - structure.xyz[z == 16]
+    oxygen = arms[z == 8][0]
+    cosines = arms[z == 9] @ oxygen / (np.linalg.norm(arms[z == 9], axis=1) * np.linalg.norm(oxygen))
+    np.testing.assert_allclose(np.sort(np.degrees(np.arccos(cosines))), [90.0, 90.0, 120.0, 120.0], atol=1.0)
