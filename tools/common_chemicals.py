@@ -7,6 +7,7 @@
         --out common_chemicals.parquet
     python tools/common_chemicals.py publish groups.jsonl --list small_molecules.csv --out small_molecules.parquet
     python tools/common_chemicals.py generated common_chemicals.parquet small_molecules.parquet --out common_smiles.parquet
+    python tools/common_chemicals.py drawn molecules_qm9.parquet --most 3000 --out qm9_smiles.parquet
 
 ``list`` (needs ``pip install chemicals``) takes tools/common_chemicals.csv, written by hand (gases, inorganic molecules, ion
 pairs, and groups that QM9 lacks), then the identifiers that ``chemicals`` has from PubChem: its short list whole, of the long
@@ -24,6 +25,9 @@ same level; ``list --qm9`` leaves them out.
 With ``--list`` only its molecules are published.
 
 ``generated`` makes a second file of the stiff molecules without their geometry, so that a training also sees them as they come out of SMILES.
+
+``drawn`` draws molecules of QM9 at random and leaves their geometry out, as a user would give them: so that intervals of answers from SMILES
+are fitted to such molecules, too.
 """
 
 import argparse
@@ -33,6 +37,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rdkit import Chem, RDLogger
@@ -267,6 +272,14 @@ def generated(chosen):
     print(f"{len(table)} records in {chosen.out}")
 
 
+def drawn(chosen):
+    table = pq.read_table(chosen.records, columns=["id", "group", "smiles", "dipole_D"]).replace_schema_metadata(None)
+    rows = np.sort(np.random.default_rng(0).permutation(len(table))[: chosen.most])
+    table = table.take(pa.array(rows))
+    write_whole(chosen.out, lambda path: pq.write_table(table, path, compression="zstd", compression_level=19))
+    print(f"{len(table)} records in {chosen.out}")
+
+
 def main():
     RDLogger.DisableLog("rdApp.*")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -295,6 +308,11 @@ def main():
     maker.add_argument("records", type=Path, nargs="+", help="Parquet files that publish wrote")
     maker.add_argument("--out", type=Path, required=True)
     maker.set_defaults(act=generated)
+    drawer = verbs.add_parser("drawn")
+    drawer.add_argument("records", type=Path, help="Parquet file with SMILES and dipole_D")
+    drawer.add_argument("--most", type=int, default=3000, help="how many are drawn")
+    drawer.add_argument("--out", type=Path, required=True)
+    drawer.set_defaults(act=drawn)
     chosen = parser.parse_args()
     chosen.act(chosen)
 

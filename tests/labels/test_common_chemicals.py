@@ -172,6 +172,23 @@ def test_stiff_molecules_without_geometry(tool, tmp_path, monkeypatch):
     assert all(r["positions"] is None and r["dipole_D"] is not None for r in found)
 
 
+def test_molecules_drawn_from_a_file_have_no_geometry(tool, tmp_path, monkeypatch):
+    rows = [
+        {"id": f"m{k}", "group": "g", "smiles": "C" * (k + 1), "dipole_D": 0.1 * k, "positions": [0.0]}
+        for k in range(50)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "all.parquet")
+    words = ["drawn", str(tmp_path / "all.parquet"), "--most", "20", "--out", str(tmp_path / "some.parquet")]
+    monkeypatch.setattr("sys.argv", ["common_chemicals", *words])
+    tool.main()
+    found = pq.read_table(tmp_path / "some.parquet")
+    assert found.column_names == ["id", "group", "smiles", "dipole_D"]
+    names = found["id"].to_pylist()
+    assert len(set(names)) == 20
+    assert names != [f"m{k}" for k in range(20)]
+    assert all(row["dipole_D"] == 0.1 * (len(row["smiles"]) - 1) for row in found.to_pylist())
+
+
 def test_pairs_of_groups_are_joined_by_one_bond(combining):
     pairs = set(combining.pairs())
     assert {"CF", "FCl", "N#CC#N", "CC(=O)O", "O=NCl", "c1ccc(-c2ccccc2)cc1", "C[SiH3]", "BB"} <= pairs

@@ -34,6 +34,7 @@ MADE_OF = {
     "common_chemicals.parquet": ("common-chemicals", "qm9"),
     "small_molecules.parquet": ("small-molecules",),
     "common_smiles.parquet": ("common-chemicals", "small-molecules"),
+    "qm9_smiles.parquet": ("qm9",),
     "mofs.parquet": ("core-mof", "qmof"),
 }
 """File of records → names of the sources it was made of."""
