@@ -56,13 +56,16 @@ def embed(mol: Mol, count: int) -> str:
     """
     from rdkit import Chem
 
+    how = ideal_shapes.shaped(mol, count)
+    if how:
+        return how
     twin, place = canonical(mol)
     mol.RemoveAllConformers()
     with interruptible():
         made = placed(twin, count)
         if not made:
-            return ""
-        how = ideal_shapes.shaped(twin) or relaxed(twin)
+            return ideal_shapes.shaped(mol, count, known_too=True)
+        how = relaxed(twin)
     for number in made:
         positions = twin.GetConformer(number).GetPositions()[place]
         conformer = Chem.Conformer(len(place))

@@ -20,6 +20,7 @@ from andersonn.structures.readers.molecules.embedding import (
     embed,
     impossible,
 )
+from andersonn.structures.readers.molecules.ideal_shapes import is_hypervalent
 from andersonn.structures.readers.molecules.open_stereo import open_stereo
 from andersonn.structures.readers.molecules.reading import conformers_at_once, is_bonds_alone
 from andersonn.structures.readers.molecules.spelling import spell
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
 log = logging.getLogger(__name__)
+VALENCE = "AtomValenceException"
+"""RDKit's name for an atom with too many bonds."""
 
 
 def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: tuple[str, ...] = ()) -> Structure:
@@ -174,6 +177,10 @@ def sanitize(mol: Mol) -> None:
         problems = Chem.DetectChemistryProblems(mol)
         if not problems:
             Chem.SanitizeMol(mol)
+        elif all(problem.GetType() == VALENCE for problem in problems) and is_hypervalent(mol):
+            mol.UpdatePropertyCache(strict=False)
+            Chem.SanitizeMol(mol, Chem.SanitizeFlags.SANITIZE_ALL ^ Chem.SanitizeFlags.SANITIZE_PROPERTIES)
+            problems = ()
     except (RuntimeError, ValueError) as error:  # a few problems are not among those that are looked for
         raise impossible(str(error)) from None
     if problems:

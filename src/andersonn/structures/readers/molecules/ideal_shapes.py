@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CARBON_GROUP, CHALCOGENS, HALOGENS, NOBLE = 14, 16, 17, 18
 """Groups of the periodic table."""
+EXPANDABLE = frozenset([17, 35, 36, 53, 54])
+"""Cl, Br, Kr, I and Xe."""
 PROTOCOL = "shapes by pairs of electrons"
 """Changed whenever other shapes would be made."""
 SHORTER = 0.25
@@ -61,22 +63,29 @@ SHAPES = {
         "in a square pyramid", _directions((0.0, 0.0), (82.0, 0.0), (82.0, 180.0), (82.0, 90.0), (82.0, 270.0))
     ),
     (4, 2): Shape("in a square", _AXES[:4]),
+    (7, 0): Shape(
+        "in a pentagonal bipyramid", _directions((0.0, 0.0), (180.0, 0.0), *((90.0, 72.0 * k) for k in range(5)))
+    ),
 }
 """By neighbors and lone pairs. The seesaw has the angles of SF4, the T those of ClF3, the square pyramid those of IF5."""
 
 
-def shaped(mol: Mol) -> str:
-    """Gives a molecule of one central atom its ideal shape, in place of all its conformers, where force fields do not know it; with
-    bonds as long as the covalent radii say.
+def shaped(mol: Mol, count: int = 1, known_too: bool = False) -> str:
+    """Gives a molecule of one central atom its ideal shape, where force fields do not know it; with bonds as long as the covalent radii
+    say.
 
     Args:
-        mol: with explicit hydrogens and at least one conformer.
+        mol: with explicit hydrogens; gets ``count`` equal conformers in place of its own.
+        count: at least one.
+        known_too: also where force fields know it, as where distance geometry has found no conformer for them.
 
     Returns:
         How it was made, in words; empty if it is of another kind, and nothing was changed.
     """
+    from rdkit import Chem
+
     center = _center(mol)
-    shape = None if center is None else _shape_around(center, mol)
+    shape = None if center is None else _shape_around(center, mol, known_too)
     if center is None or shape is None:
         return ""
     own, radius = center.GetIdx(), elements.column("covalent_radius_A")
@@ -86,12 +95,28 @@ def shaped(mol: Mol) -> str:
         (other.GetIdx() for other in center.GetNeighbors()),
         key=lambda k: -negative[z[k]] if shape.axial_first else z[k],
     )
-    for conformer in mol.GetConformers():
-        conformer.SetAtomPosition(own, [0.0, 0.0, 0.0])
-        for axis, atom in zip(shape.axes, around, strict=True):
-            shorter = SHORTER if _order(center, mol.GetAtomWithIdx(atom)) >= 2 else 0.0
-            conformer.SetAtomPosition(atom, (axis * (radius[z[own]] + radius[z[atom]] - shorter)).tolist())
+    positions = np.zeros((len(z), 3))
+    for axis, atom in zip(shape.axes, around, strict=True):
+        shorter = SHORTER if _order(center, mol.GetAtomWithIdx(atom)) >= 2 else 0.0
+        positions[atom] = axis * (radius[z[own]] + radius[z[atom]] - shorter)
+    mol.RemoveAllConformers()
+    for _ in range(count):
+        conformer = Chem.Conformer(len(z))
+        conformer.SetPositions(positions)
+        mol.AddConformer(conformer, assignId=True)
     return f"rule: neighbors of {center.GetSymbol()} {shape.name}, lengths by covalent radii; less exact"
+
+
+def is_hypervalent(mol: Mol) -> bool:
+    """Whether an atom of :data:`EXPANDABLE` is bonded to all others, with its electrons in pairs (but for dioxides such as ClO2) whose
+    shape is known here; RDKit allows few bonds of these elements.
+    """
+    center = _center(mol)
+    if center is None or center.GetAtomicNum() not in EXPANDABLE:
+        return False
+    bound = sum(_order(center, other) for other in center.GetNeighbors()) + center.GetFormalCharge()
+    paired = (elements.column("group")[center.GetAtomicNum()] - bound) % 2 == 0 or center.GetDegree() == 2
+    return bool(paired) and _shape_around(center, mol, False) is not None
 
 
 def _center(mol: Mol) -> Atom | None:
@@ -114,8 +139,8 @@ def _order(center: Atom, other: Atom) -> float:
     return 2.0 if single and (opposite or radical) else bond.GetBondTypeAsDouble()
 
 
-def _shape_around(center: Atom, mol: Mol) -> Shape | None:
-    """The shape that force fields miss; None where they know it, or where the electrons make no pairs that are known."""
+def _shape_around(center: Atom, mol: Mol, known_too: bool) -> Shape | None:
+    """The shape that force fields miss; None where they know it, unless ``known_too``, or where the pairs of electrons make none."""
     n, z = center.GetDegree(), center.GetAtomicNum()
     group = int(elements.column("group")[z])
     orders = [_order(center, other) for other in center.GetNeighbors()]
@@ -126,7 +151,7 @@ def _shape_around(center: Atom, mol: Mol) -> Shape | None:
     if n == 6:
         return SHAPES[6, 0]
     shape = SHAPES.get((n, int((left + 1) // 2))) if left >= 0 else None
-    if shape is None or not (_is_missed(n, group, z, left) or not _is_known(mol)):
+    if shape is None or not (known_too or _is_missed(n, group, z, left) or not _is_known(mol)):
         return None
     return BENT if n == 2 and left and min(orders) >= 2 else shape
 
@@ -140,11 +165,13 @@ def _is_missed(n: int, group: int, z: int, left: float) -> bool:
         z: its atomic number.
         left: its electrons that are in no bond.
     """
-    if group == NOBLE or n + (left + 1) // 2 >= 5:
-        return left > 0 or group == NOBLE
+    if group >= HALOGENS:
+        return True
+    if n + (left + 1) // 2 >= 5:
+        return left > 0
     if group == CARBON_GROUP:
         return n == 2 and left >= 2
-    return group == HALOGENS or (group == CHALCOGENS and z > 16 and n == 2 and left == 2)
+    return group == CHALCOGENS and z > 16 and n == 2 and left == 2
 
 
 def _is_known(mol: Mol) -> bool:

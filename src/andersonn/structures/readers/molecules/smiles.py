@@ -10,7 +10,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures.readers.molecules.bonds_alone import graph_of
-from andersonn.structures.readers.molecules.from_rdkit import to_structure
+from andersonn.structures.readers.molecules.from_rdkit import sanitize, to_structure
 from andersonn.structures.readers.molecules.inchi import KEY, is_inchi, smiles_of_inchi
 from andersonn.structures.readers.molecules.largest_part import Part, largest_part
 from andersonn.structures.readers.molecules.reading import is_bonds_alone
@@ -110,10 +110,7 @@ def atomic_numbers(text: str) -> np.ndarray:
 
     mol = _molecule(text)
     with rdBase.BlockLogs():
-        try:
-            Chem.SanitizeMol(mol)
-        except ValueError as error:
-            raise InputError("bad_valence", f"chemically impossible: {error}", "correct bonds and charges") from None
+        sanitize(mol)
         return np.array([atom.GetAtomicNum() for atom in Chem.AddHs(mol).GetAtoms()], dtype=np.uint8)
 
 
