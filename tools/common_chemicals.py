@@ -280,6 +280,18 @@ def drawn(chosen):
     print(f"{len(table)} records in {chosen.out}")
 
 
+def add_without_geometry(verbs):
+    maker = verbs.add_parser("generated")
+    maker.add_argument("records", type=Path, nargs="+", help="Parquet files that publish wrote")
+    maker.add_argument("--out", type=Path, required=True)
+    maker.set_defaults(act=generated)
+    drawer = verbs.add_parser("drawn")
+    drawer.add_argument("records", type=Path, help="Parquet file with SMILES and dipole_D")
+    drawer.add_argument("--most", type=int, default=3000, help="how many are drawn")
+    drawer.add_argument("--out", type=Path, required=True)
+    drawer.set_defaults(act=drawn)
+
+
 def main():
     RDLogger.DisableLog("rdApp.*")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -304,15 +316,7 @@ def main():
     publisher.add_argument("--leave-out", nargs="*", default=[], help="names whose label is known to be wrong")
     publisher.add_argument("--out", type=Path, required=True)
     publisher.set_defaults(act=publish)
-    maker = verbs.add_parser("generated")
-    maker.add_argument("records", type=Path, nargs="+", help="Parquet files that publish wrote")
-    maker.add_argument("--out", type=Path, required=True)
-    maker.set_defaults(act=generated)
-    drawer = verbs.add_parser("drawn")
-    drawer.add_argument("records", type=Path, help="Parquet file with SMILES and dipole_D")
-    drawer.add_argument("--most", type=int, default=3000, help="how many are drawn")
-    drawer.add_argument("--out", type=Path, required=True)
-    drawer.set_defaults(act=drawn)
+    add_without_geometry(verbs)
     chosen = parser.parse_args()
     chosen.act(chosen)
 
