@@ -41,6 +41,13 @@ torchrun --nproc-per-node 2 --no-python andersonn train ...
 
 Example: andersonn train conduction --data crystals.parquet --out my-model epochs=20"""
 
+FROM = typer.Option(
+    None,
+    "--from",
+    metavar="MODEL",
+    help="Start from a trained model: a task's own, or a folder (fine-tuning). model.width may be twice as large.",
+)
+
 
 def _list_options(wanted: bool) -> None:
     if not wanted:
@@ -69,12 +76,7 @@ def train(
     label_column: str | None = LABEL_COLUMN,
     geometry: Geometry | None = GEOMETRY,
     config: Path | None = typer.Option(None, help="TOML or JSON file of options."),
-    start: str | None = typer.Option(
-        None,
-        "--from",
-        metavar="MODEL",
-        help="Start from a trained model: a task's own, or a folder (fine-tuning); model.width may be twice as large.",
-    ),
+    start: str | None = FROM,
     resume: bool = typer.Option(False, "--resume", help="Go on with the run in --out; start it if there is none."),
     format: Format = FORMAT,
     options: bool = typer.Option(
