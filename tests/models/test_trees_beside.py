@@ -58,7 +58,7 @@ def test_arrays_answer_as_the_trees_do(dataset, monkeypatch):
     np.testing.assert_allclose(mine.probabilities(torch.from_numpy(x)).numpy(), trees.predict_proba(x), atol=1e-5)
 
 
-def test_each_class_has_the_weighted_mean_of_both(joined, plain, dataset):
+def test_each_class_has_the_weighted_geometric_mean_of_both(joined, plain, dataset):
     batch = ImageBatch.from_store(dataset.store, dataset.sides["test"][:20])
     with torch.no_grad():
         alone, both = plain.network(batch), joined.network(batch)
@@ -66,7 +66,8 @@ def test_each_class_has_the_weighted_mean_of_both(joined, plain, dataset):
     cuts = positions_of(np.asarray(joined.calibration.edges), joined.task.thresholds)
     mine, mean = (class_scores(o.scores, cuts).softmax(dim=1) for o in (alone, both))
     share = trees_growing.SHARE
-    torch.testing.assert_close(mean, (1.0 - share) * mine + share * theirs, atol=1e-5, rtol=1e-4)
+    expected = mine ** (1.0 - share) * theirs**share
+    torch.testing.assert_close(mean, expected / expected.sum(dim=1, keepdim=True), atol=1e-5, rtol=1e-4)
     first = both.scores[:, : cuts[0]].softmax(dim=1), alone.scores[:, : cuts[0]].softmax(dim=1)
     torch.testing.assert_close(*first, atol=1e-5, rtol=1e-4)  # within a class the network decides
     assert torch.equal(alone.states, both.states)

@@ -1,8 +1,8 @@
 """Boosted trees on the composition beside a network: both say classes, and their mean moves the network's distribution.
 
 Trees read the composition of the formula unit, its count of electrons and oxidation states, and no positions. They err elsewhere than the
-network does, so the mean of both is right more often than either (stacking: D. H. Wolpert, Neural Networks 5, 241, 1992). They are grown by
-:mod:`andersonn.training.trees_growing`; here they only answer.
+network does, so the geometric mean of both (a logarithmic opinion pool: C. Genest and J. V. Zidek, Statistical Science 1, 114, 1986) is
+right more often than either. They are grown by :mod:`andersonn.training.trees_growing`; here they only answer.
 """
 
 from __future__ import annotations
@@ -175,14 +175,14 @@ class BoostedTrees(nn.Module):
         return (prior + added).softmax(dim=1)
 
     def forward(self, scores: Tensor, batch: ImageBatch) -> Tensor:
-        """The network's scores ``[B, E]``, moved so that each class has the weighted mean of both probabilities; within a class
-        they keep their proportions.
+        """The network's scores ``[B, E]``, moved so that each class has the weighted geometric mean of both probabilities, normalized; within
+        a class they keep their proportions.
         """
         class_of, share = self.get_buffer("class_of"), self.get_buffer("share").to(scores.dtype)
         theirs = self.probabilities(self.numbers(batch)).to(scores.dtype)
         mine = torch.zeros_like(theirs).index_add(1, class_of, scores.softmax(dim=1))
-        mean = (1.0 - share) * mine + share * theirs
-        return scores + (mean.clamp_min(LEAST) / mine.clamp_min(LEAST)).log().index_select(1, class_of)
+        moved = share * (theirs.clamp_min(LEAST) / mine.clamp_min(LEAST)).log()
+        return scores + moved.index_select(1, class_of)
 
 
 class NetworkWithTrees(EquilibriumNetwork):
