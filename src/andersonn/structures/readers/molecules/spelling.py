@@ -1,4 +1,4 @@
-"""One spelling of a molecule: charges on neighboring atoms that a double bond takes the place of."""
+"""One spelling of a molecule, where chemists use several: charges on neighboring atoms or another bond."""
 
 from __future__ import annotations
 
@@ -10,32 +10,37 @@ if TYPE_CHECKING:
 HYPERVALENT = frozenset([15, 16, 33, 34, 52])
 """P, S, As, Se and Te, which are written with double bonds: C[S+](C)[O-] is CS(C)=O."""
 NITROGEN = 7
+BARE, DONORS = frozenset([6, 14, 32, 50]), frozenset([7, 8, 16, 34])
+"""C, Si, Ge and Sn that have one neighbor and no hydrogen; N, O, S and Se, which share a pair of electrons with them."""
 
 
 def spell(mol: Mol) -> None:
-    """Writes double bonds for pairs of charges, in place, in a molecule that need not be sanitized.
+    """Puts the usual bonds in place of pairs of charges, in a molecule that need not be sanitized.
 
     Chemists write one molecule as CS(C)=O and as C[S+](C)[O-], and force fields, fingerprints and networks take the two for
     different ones. Nitro groups and N-oxides keep their charges, since RDKit knows nitrogen by no other spelling; so do halogens.
-    Azides, diazo compounds and N2O get their double bonds: [N-][N+]#N becomes N=[N+]=[N-].
+    Azides, diazo compounds and N2O get their double bonds: [N-][N+]#N becomes N=[N+]=[N-]. Carbon monoxide and isocyanides get their
+    triple bond: [C]=O becomes [C-]#[O+].
     """
     for atom in mol.GetAtoms():
         if atom.GetFormalCharge() > 0 and atom.GetAtomicNum() in HYPERVALENT:
             _join(mol, atom)
         elif atom.GetFormalCharge() == 1 and atom.GetAtomicNum() == NITROGEN and atom.GetDegree() == 2:
             _shift(mol, atom)
+        elif atom.GetAtomicNum() in BARE and atom.GetDegree() == 1 and atom.GetNoImplicit():
+            _close(mol, atom)
 
 
 def is_spelled(text: str) -> bool:
-    """Whether a SMILES has no charge that :func:`spell` could take away."""
-    return "+" not in text
+    """Whether a SMILES surely holds nothing that :func:`spell` would change."""
+    return "+" not in text and not any(f"[{symbol}]" in text for symbol in ("C", "Si", "Ge", "Sn"))
 
 
 def _join(mol: Mol, positive: Atom) -> None:
     """X+-Y- becomes X=Y, for each charge of X."""
     for other in positive.GetNeighbors():
         if positive.GetFormalCharge() > 0 > other.GetFormalCharge() and _order(mol, positive, other) == 1.0:
-            _make_double(mol, positive, other)
+            _set_bond(mol, positive, other, 2)
             positive.SetFormalCharge(positive.GetFormalCharge() - 1)
             other.SetFormalCharge(other.GetFormalCharge() + 1)
 
@@ -52,17 +57,28 @@ def _shift(mol: Mol, middle: Atom) -> None:
         and _order(mol, middle, first) == 1.0
         and _order(mol, middle, last) == 3.0
     ):
-        _make_double(mol, middle, first)
-        _make_double(mol, middle, last)
+        _set_bond(mol, middle, first, 2)
+        _set_bond(mol, middle, last, 2)
         first.SetFormalCharge(0)
         last.SetFormalCharge(-1)
+
+
+def _close(mol: Mol, bare: Atom) -> None:
+    """[C]=X becomes [C-]#[X+]."""
+    (donor,) = bare.GetNeighbors()
+    neutral = bare.GetFormalCharge() == donor.GetFormalCharge() == 0 and not bare.GetNumExplicitHs()
+    if neutral and donor.GetAtomicNum() in DONORS and _order(mol, bare, donor) == 2.0:
+        _set_bond(mol, bare, donor, 3)
+        bare.SetFormalCharge(-1)
+        donor.SetFormalCharge(1)
 
 
 def _order(mol: Mol, one: Atom, other: Atom) -> float:
     return mol.GetBondBetweenAtoms(one.GetIdx(), other.GetIdx()).GetBondTypeAsDouble()
 
 
-def _make_double(mol: Mol, one: Atom, other: Atom) -> None:
+def _set_bond(mol: Mol, one: Atom, other: Atom, order: int) -> None:
     from rdkit.Chem import BondType
 
-    mol.GetBondBetweenAtoms(one.GetIdx(), other.GetIdx()).SetBondType(BondType.DOUBLE)
+    kind = {2: BondType.DOUBLE, 3: BondType.TRIPLE}[order]
+    mol.GetBondBetweenAtoms(one.GetIdx(), other.GetIdx()).SetBondType(kind)
