@@ -232,8 +232,8 @@ def test_bad_inputs_do_not_stop_the_others(conduction, structures):
     assert answer["summary"] == good.summary
     assert answer["elements"] == [{"element": "Si", "atoms": 2, "mean": pytest.approx(good.values.mean())}]
     assert "dipole" not in answer
-    assert answer["contributions"][1].keys() == {"atom", "element", "value", "share"}
-    assert [part["atom"] for part in answer["contributions"]] == [0, 1]
+    assert answer["contributions"][1].keys() == {"atom", "element", "value", "share", "name"}
+    assert [(part["atom"], part["name"]) for part in answer["contributions"]] == [(0, "Si1"), (1, "Si2")]
 
 
 def test_an_explanation_shows_itself(conduction, polarity):

@@ -28,6 +28,20 @@ def test_what_is_not_known_is_not_found(query):
     assert known.find(query) == []
 
 
+def test_all_sets_of_the_package_are_known():
+    there = {path.relative_to(known.PACKAGE).as_posix() for path in known.PACKAGE.glob("data/sets/*.parquet")}
+    assert there == {known_set.file for known_set in known.SETS} - {"demo/crystals.parquet"}
+
+
+def test_what_has_no_name_is_found_by_its_smiles_and_its_formula():
+    iodine = known.find("FI")[0]
+    assert (iodine.name, iodine.formula) == ("FI", "FI")
+    assert iodine.value == pytest.approx(1.757, abs=1e-3)
+    assert "[GeH4]" in [substance.name for substance in known.find("GeH4")]
+    assert all("ch" in substance.name.lower() for substance in known.find("ch"))
+    assert known.similar(from_smiles("FI"), "dipole_D", "FI")[0]["same"]
+
+
 def test_few_are_given_and_those_with_values_first():
     found = known.find("chloro")
     assert len(found) == known.MOST_FOUND

@@ -15,6 +15,7 @@ import typer
 
 from andersonn.cli.console import Bars, print_json, tell, warn
 from andersonn.cli.serve import require_installed, serve_models
+from andersonn.data.tasks import thresholds_from
 from andersonn.errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +82,12 @@ def construct(
     seconds = seconds_of(budget)
     if serve:
         require_installed()
-    options = {"name": name, "unit": unit, "thresholds": _numbers(thresholds), "classes": _words(classes)}
+    options = {
+        "name": name,
+        "unit": unit,
+        "thresholds": None if thresholds is None else thresholds_from(thresholds),
+        "classes": _words(classes),
+    }
     how = {"mixtures": not refuse_mixtures}
     targets = _targets(table, target)
     if len(targets) > 1 and (given := [f"--{word}" for word, value in options.items() if value is not None]):
@@ -172,15 +178,6 @@ def _folder(column: str) -> str:
 
 def _words(text: str | None) -> list[str] | None:
     return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _numbers(text: str | None) -> list[float] | None:
-    try:
-        return None if text is None else [float(word) for word in text.split(",")]
-    except ValueError:
-        raise UsageError(
-            "bad_thresholds", f"--thresholds {text!r} are no numbers", "write them as in --thresholds 0.5,2"
-        ) from None
 
 
 def seconds_of(budget: str) -> float:

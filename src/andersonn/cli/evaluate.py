@@ -22,6 +22,7 @@ from andersonn.cli.console import (
 )
 from andersonn.cli.pores import CLASSES, CLEAN, CONVENTION, RADII, STRIP_GUESTS, Classes, Convention, question
 from andersonn.cli.task_list import LABELS
+from andersonn.cli.thresholds import THRESHOLDS, cut
 
 HELP = f"""Test a model on labeled structures, beside the majority class and a random forest on composition. Of a model that answers with a number
 alone, its errors, beside the mean and a random forest.
@@ -61,6 +62,7 @@ def evaluate(
     classes: Classes | None = CLASSES,
     strip_guests: bool = STRIP_GUESTS,
     clean: bool = CLEAN,
+    thresholds: str | None = THRESHOLDS,
     side: Side = typer.Option(Side.auto, help="Which side of the split."),
     baselines: bool = typer.Option(True, help="Do without the random forest."),
     format: Format = FORMAT,
@@ -69,7 +71,7 @@ def evaluate(
     from andersonn.inference.loading import load_for
 
     asked = question(task, model, convention, radii, classes, strip_guests, clean)
-    scientist = load_for(task, model, geometry=geometry).asked(asked)
+    scientist = cut(load_for(task, model, geometry=geometry).asked(asked), thresholds)
     from andersonn.data.labelled import read_labelled
     from andersonn.data.merging import read_records
     from andersonn.structures.readers import Columns

@@ -16,6 +16,7 @@ from andersonn.cli.answers import digits_of, short_name, summed_notes
 from andersonn.cli.console import FORMAT, GEOMETRY, MODEL, TASK, Format, Geometry, print_csv, print_json, write_out
 from andersonn.cli.pores import CLASSES, CLEAN, CONVENTION, RADII, STRIP_GUESTS, Classes, Convention, question
 from andersonn.cli.predict import OnError, paths, watched
+from andersonn.cli.thresholds import THRESHOLDS, cut
 from andersonn.sanitize import visible
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ INPUT is a file, a folder, SMILES, or - for any of these on stdin, as for predic
 the answered class fall when the atom is removed; of a model that adds up a dipole moment, it is the atom's part of that, and
 functional groups and bonds have theirs. Of a model that reads bonds alone (--geometry none), the number of a group is the
 answer less that for the molecule with hydrogen in its place. Of pores, the atoms at the bottleneck explain the answer, and the
-numbers are about the network's answer beside it. Exit status 0 if all inputs were explained, 1 if some could not be.
+numbers are about the network's answer beside it. Atoms are counted from 1 in the order of the file, as in SDF, MOL2 and PDB; "atom"
+and "atoms" in json and csv are positions, from 0, beside the name. Exit status 0 if all inputs were explained, 1 if some could not be.
 
 Examples: andersonn explain conduction NaCl.cif --out NaCl.png; andersonn explain polarity --smiles CCO --format json;
 andersonn explain polarity --smiles CCO --geometry none"""
@@ -55,6 +57,7 @@ def explain(
     classes: Classes | None = CLASSES,
     strip_guests: bool = STRIP_GUESTS,
     clean: bool = CLEAN,
+    thresholds: str | None = THRESHOLDS,
     out: Path = typer.Option(Path("explanations"), help="PNG, SVG or PDF file, or folder for a PNG of each input."),
     picture: bool = typer.Option(True, "--picture/--no-picture", help="Draw nothing; numbers alone."),
     on_error: OnError = typer.Option(OnError.skip, help="After a bad input: go on, or stop."),
@@ -78,7 +81,7 @@ def explain(
     from andersonn.structures.readers import Smiles
 
     asked = question(task, model, convention, radii, classes, strip_guests, clean)
-    scientist = load_for(task, model, geometry=geometry).asked(asked)
+    scientist = cut(load_for(task, model, geometry=geometry).asked(asked), thresholds)
     failures: list[Failure] = []
     items = chain(paths(inputs or []), map(Smiles, smiles or []))
     answers = watched(scientist.explanations(items, _Slow().tell), on_error, failures)
@@ -171,7 +174,7 @@ def _json(explained: Iterator[Explained]) -> None:
 
 CSV_COLUMNS = (
     "input", "id", "formula", "task", "class", "probability", "quantity", "total", "method", "atom", "element", "value",
-    "share", "notes", "warnings", "picture", "error", "charge_e", "decisive",
+    "share", "notes", "warnings", "picture", "error", "charge_e", "decisive", "name",
 )  # fmt: skip
 
 
@@ -179,7 +182,7 @@ OF_GROUPS = ("group", "atoms", "without", "estimate_without", "class_without", "
 
 
 def _csv(explained: Iterator[Explained], by_groups: bool) -> None:
-    absent = ("atom", "element", "share", "charge_e") if by_groups else OF_GROUPS
+    absent = ("atom", "element", "share", "charge_e", "name") if by_groups else OF_GROUPS
     columns = [name for name in (*CSV_COLUMNS, *OF_GROUPS) if name not in absent]
     rows = (row for answer, path in explained for row in _flat(answer.as_dict(), path))
     print_csv(({name: row.get(name, "") for name in columns} for row in rows), columns)
@@ -241,7 +244,7 @@ def _table(explained: Iterator[Explained]) -> None:
         table = Table("atom", "element", "contribution", "share", box=None, header_style="dim", pad_edge=False)
         for atom in answer.ranking[:ROWS]:
             part = parts[atom]
-            table.add_row(str(atom), part["element"], f"{part['value']:+.3f}", f"{100 * part['share']:.1f} %")
+            table.add_row(str(atom + 1), part["element"], f"{part['value']:+.3f}", f"{100 * part['share']:.1f} %")
         console.print(table)
         if len(parts) > ROWS:
             say(f"… and {len(parts) - ROWS} atoms that contribute less; --format json or csv has all", "dim")
@@ -256,7 +259,7 @@ def _end(say: Callable[..., None], answer: Explanation, path: Path | None) -> No
         say(f"! {warning}")
     for note in summed_notes([answer.prediction.notes]):
         print(note, file=sys.stderr)
-    say(f"{answer.quantity_words}; atoms counted from 0" + (f"; picture: {path}" if path else ""), "dim")
+    say(f"{answer.quantity_words}; atoms counted from 1" + (f"; picture: {path}" if path else ""), "dim")
 
 
 def _groups(groups: list[dict[str, Any]]) -> Table:
@@ -268,6 +271,8 @@ def _groups(groups: list[dict[str, Any]]) -> Table:
     heads = ("group", "atoms", "contribution", *(["without it"] if without else []))
     table = Table(*heads, box=None, header_style="dim", pad_edge=False)
     for group in groups[:ROWS]:
-        atoms = ", ".join(map(str, group["atoms"][:ROWS])) + (" …" if len(group["atoms"]) > ROWS else "")
+        atoms = ", ".join(str(atom + 1) for atom in group["atoms"][:ROWS]) + (
+            " …" if len(group["atoms"]) > ROWS else ""
+        )
         table.add_row(group["group"], atoms, f"{group['value']:+.3f}", *([escape(group["without"])] if without else []))
     return table

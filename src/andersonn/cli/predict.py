@@ -28,6 +28,7 @@ from andersonn.cli.console import (
 )
 from andersonn.cli.pores import CLASSES, CLEAN, CONVENTION, RADII, STRIP_GUESTS, Classes, Convention, question
 from andersonn.cli.task_list import TASKS
+from andersonn.cli.thresholds import THRESHOLDS, cut
 from andersonn.sanitize import visible
 
 if TYPE_CHECKING:
@@ -69,11 +70,7 @@ def predict(
     path_column: str | None = PATH_COLUMN,
     model: Path | None = MODEL,
     geometry: Geometry | None = GEOMETRY,
-    thresholds: str | None = typer.Option(
-        None,
-        metavar="A,B",
-        help="Cut the classes at other values of the quantity, such as 0.1,2; of porosity 2.4,7,20: the sphere that must get in, then the widths. A model made for a number gets classes by them.",
-    ),
+    thresholds: str | None = THRESHOLDS,
     convention: Convention | None = CONVENTION,
     radii: str | None = RADII,
     classes: Classes | None = CLASSES,
@@ -99,9 +96,7 @@ def predict(
 
     columns = Columns(smiles_column, path_column)
     asked = question(task, model, convention, radii, classes, strip_guests, clean)
-    scientist = load_for(task, model, anytime=anytime, geometry=geometry).asked(asked)
-    if thresholds is not None:
-        scientist = scientist.with_thresholds(_numbers(thresholds))
+    scientist = cut(load_for(task, model, anytime=anytime, geometry=geometry).asked(asked), thresholds)
     failures: list[Failure] = []
     shows: dict[Format, Callable[[Iterator[Prediction | Failure]], None]] = {
         Format.table: partial(print_table, task=scientist.task), Format.json: _json, Format.csv: partial(_csv, columns=_csv_columns(scientist.task) + (IN_CSV if scientist.pores else ())),
@@ -114,15 +109,6 @@ def predict(
     finally:
         reading.finish()
     raise typer.Exit(1 if failures else 0)
-
-
-def _numbers(text: str) -> list[float]:
-    from andersonn.errors import UsageError
-
-    try:
-        return [float(word) for word in text.split(",")]
-    except ValueError:
-        raise UsageError("bad_thresholds", f"{text!r} are no numbers with commas between", "such as 0.1,2") from None
 
 
 def _closing(answers: Iterator[Answered], reading: Reading) -> Iterator[Answered]:
@@ -174,7 +160,7 @@ def _csv(answers: Iterator[Prediction | Failure], columns: tuple[str, ...]) -> N
 
 CSV_COLUMNS = (
     "input", "id", "formula", "task", "class", "probability", "quantity", "value", "low90", "high90", "n_atoms",
-    "status", "notes", "warnings", "error",
+    "status", "notes", "warnings", "error", "thresholds",
 )  # fmt: skip
 
 
@@ -184,12 +170,15 @@ OF_CLASS, OF_ESTIMATE = ("class", "probability"), ("quantity", "value", "low90",
 def _csv_columns(task: Task) -> tuple[str, ...]:
     """Those that answers to a task have."""
     absent = (*(() if task.has_class else OF_CLASS), *(() if task.has_estimate else OF_ESTIMATE))
+    absent += () if task.answer == "class" else ("thresholds",)
     return tuple(name for name in CSV_COLUMNS if name not in absent)
 
 
 def _flat(answer: dict[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(columns, "")
     row |= {name: answer[name] for name in columns if name in answer and name not in ("error", "notes", "warnings")}
+    if answer.get("thresholds"):
+        row["thresholds"] = ",".join(f"{cut:.12g}" for cut in answer["thresholds"])
     if "error" in answer:
         error = answer["error"]
         row["error"] = f"{error['kind']}: {error['message']} ({error['hint']})"

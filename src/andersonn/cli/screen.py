@@ -24,6 +24,7 @@ from andersonn.cli.console import (
     tell,
 )
 from andersonn.cli.pores import CLASSES, CLEAN, CONVENTION, RADII, STRIP_GUESTS, Classes, Convention, question
+from andersonn.cli.thresholds import THRESHOLDS, cut
 from andersonn.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def screen(
     classes: Classes | None = CLASSES,
     strip_guests: bool = STRIP_GUESTS,
     clean: bool = CLEAN,
+    thresholds: str | None = THRESHOLDS,
     where: str | None = typer.Option(None, help="Condition on rows to keep, over the columns of the results."),
     top: int = typer.Option(0, min=0, help="Write this many of the best rows to top.parquet."),
     by: str = typer.Option(
@@ -86,7 +88,7 @@ def screen(
 
     asked = question(task, model, convention, radii, classes, strip_guests, clean)
     screening = Screening(
-        _settings(task, model, device, geometry, conformers, where, time_limit, asked), library, out, shard_size, top, by, engine.value,
+        _settings(task, model, device, geometry, conformers, where, time_limit, asked, thresholds), library, out, shard_size, top, by, engine.value,
         workers or _cores(), address, Columns(smiles_column, path_column),
     )  # fmt: skip
     bars = Bars()
@@ -108,11 +110,12 @@ def _settings(
     where: str | None,
     time_limit: float,
     asked: PoreQuestion | None,
+    thresholds: str | None,
 ) -> Settings:
     from andersonn.inference.loading import load_for
     from andersonn.screening import Settings
 
-    scientist = load_for(task, model, geometry=geometry).asked(asked)
+    scientist = cut(load_for(task, model, geometry=geometry).asked(asked), thresholds)
     if geometry is Geometry.one:
         if conformers not in (None, 1):
             raise UsageError("bad_option", f"--geometry one and --conformers {conformers}", "give one of them")

@@ -71,7 +71,7 @@ class Task:
         if len(self.thresholds) != len(self.classes) - 1 or not rising:
             raise UsageError(
                 "bad_thresholds",
-                f"{self.name} needs {_counted(len(self.classes) - 1)} in {self.unit}, got {self.thresholds}",
+                f"{self.name} needs {_counted(len(self.classes) - 1)} in {self.unit}, got {_listed(self.thresholds)}",
                 "give one threshold fewer than there are classes, in rising order",
             )
         if self.zero_is_class and self.thresholds[0] < 0.0:
@@ -196,6 +196,26 @@ class Task:
         between = (f"from_{low:g}_to_{high:g}" for low, high in itertools.pairwise(cuts))
         names = (f"below_{cuts[0]:g}", *between, f"from_{cuts[-1]:g}")
         return replace(self, thresholds=cuts, classes=names, answer="class")
+
+
+def thresholds_from(text: str) -> tuple[float, ...]:
+    """Thresholds of a text such as ``"0.1,2"``: numbers parted by commas, semicolons or blanks.
+
+    Raises:
+        UsageError: there is something else, or nothing.
+    """
+    words = text.replace(",", " ").replace(";", " ").split()
+    try:
+        found = tuple(float(word) for word in words)
+    except ValueError:
+        found = ()
+    if not found:
+        raise UsageError("bad_thresholds", f"thresholds {text!r} are no numbers", "write them as 0.5,2")
+    return found
+
+
+def _listed(cuts: tuple[float, ...]) -> str:
+    return ", ".join(f"{cut:g}" for cut in cuts) or "none"
 
 
 def _counted(cuts: int) -> str:

@@ -2,13 +2,15 @@
 
 One distribution gives class, probabilities, estimate and interval: the computed diameter plus what published diameters are
 larger by, as measured (:data:`LEFT`). For IUPAC's classes the quantity is the pore width: the diameter of the largest
-cavity, or 0 where no window lets the probe in, with the mass that the pore-limiting diameter gives that.
+cavity, or 0 where no window lets a sphere in that is as wide as the first threshold, with the mass that the pore-limiting
+diameter gives that. A sphere that gets in also fits in, so no width lies between 0 and the first threshold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -24,7 +26,7 @@ from andersonn.structures.guests import doubts_of_framework
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.plausibility.model import WORDS
 from andersonn.structures.pores.bottleneck import Bottleneck
-from andersonn.structures.pores.geometry import CONVENTIONS, PoreGeometry, PoreOptions
+from andersonn.structures.pores.geometry import CONVENTIONS, SPHERES, PoreGeometry, PoreOptions
 from andersonn.structures.pores.radii import radii_from
 from andersonn.structures.structure import Structure
 
@@ -32,6 +34,8 @@ CLASSES = ("iupac", "pld")
 """By pore width, or by pore-limiting diameter as the network was trained."""
 CLOSED = 3.6
 """Å: cavities that hold nitrogen are told of, also where no window leads to them."""
+TOLD_CLOSED = "closed cavities: "
+"""Begins the note on these."""
 LEVELS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 LEFT = {
     "zeo++-default": {
@@ -55,7 +59,7 @@ class PoreQuestion:
 
     Attributes:
         task: its classes and thresholds; its quantity is ``pore_width_A`` or ``pld_A``.
-        options: how pores are measured.
+        options: how pores are measured. Of the pore width, the sphere that must get in is as wide as the first threshold.
         strip_guests: whether groups that do not belong to the framework are removed first.
         clean: whether of alternatives of disorder one is kept, where atoms overlap or have too many partners.
     """
@@ -64,6 +68,10 @@ class PoreQuestion:
     options: PoreOptions = field(default_factory=PoreOptions)
     strip_guests: bool = False
     clean: bool = False
+
+    def __post_init__(self) -> None:
+        if self.task.zero_is_class and self.options.access_A != self.task.thresholds[0]:
+            object.__setattr__(self, "options", replace(self.options, access_A=self.task.thresholds[0]))
 
     @classmethod
     def of(
@@ -108,16 +116,15 @@ class PoreQuestion:
         Raises:
             UsageError: there are too many or too few, or they do not rise.
         """
-        by_width, now = self.task.zero_is_class, self.task.thresholds
-        usual = (self.options.access_A, *now[1:]) if by_width else now
-        if len(cuts) != len(usual) or list(cuts) != sorted(set(cuts)) or not cuts[0] > 0.0:
-            told = ", ".join(f"{cut:g}" for cut in cuts)
+        usual = self.task.thresholds
+        rise = all(low < high for low, high in pairwise((0.0, *cuts)))
+        if len(cuts) != len(usual) or not rise or (self.task.zero_is_class and not SPHERES[0] <= cuts[0] <= SPHERES[1]):
+            told = ", ".join(f"{cut:g}" for cut in cuts) or "nothing"
             hint = f"give {len(usual)} rising lengths in Å, such as {','.join(f'{cut:g}' for cut in usual)}"
+            if self.task.zero_is_class:
+                hint += f"; the first is the sphere that must get in, {SPHERES[0]:g} to {SPHERES[1]:g} Å"
             raise UsageError("bad_thresholds", f"classes by {self.task.quantity_words} cannot be cut at {told}", hint)
-        if not by_width:
-            return replace(self, task=self.task.with_thresholds(cuts))
-        options = replace(self.options, access_A=cuts[0])
-        return replace(self, task=self.task.with_thresholds((0.0, *cuts[1:])), options=options)
+        return replace(self, task=self.task.with_thresholds(cuts))
 
     def in_brief(self) -> dict[str, Any]:
         """What was asked, by the names of the options."""
@@ -191,14 +198,32 @@ class PoreQuestion:
         width = np.where(windows < self.options.access_A, 0.0, cavities)
         return np.where(np.isfinite(windows), width, np.nan)
 
-    def above(self, pores: dict[str, Any], cuts: np.ndarray) -> np.ndarray:
-        """Probability of the quantity being above each cut, ``[G]``; pores as in an answer."""
-        pld, lcd = pores["pld_A"], pores["lcd_A"]
-        left = {name: np.array(values) for name, values in LEFT[self.options.convention].items()}
+    def above(self, pores: dict[str, Any], cuts: np.ndarray, of: str | None = None) -> np.ndarray:
+        """Probability of reaching each cut in Å, ``[G]``.
+
+        Args:
+            pores: as in an answer.
+            cuts: ``[G]``.
+            of: what reaches it: the window (``"pld_A"``) or the cavity (``"lcd_A"``), whatever the other; None: the quantity.
+        """
+        if of is not None:
+            return 1.0 - _below(cuts - pores[of], self._left[of])
         if not self.task.zero_is_class:
-            return 1.0 - _below(cuts - pld, left["pld_A"])
-        shut = _below(self.options.access_A - pld, left["pld_A"])
-        return (1.0 - shut) * (1.0 - _below(cuts - lcd, left["lcd_A"]))
+            return self.above(pores, cuts, "pld_A")
+        access = self.options.access_A
+        open_ = self.above(pores, np.array(access), "pld_A")
+        return open_ * np.where(cuts <= access, 1.0, self.above(pores, cuts, "lcd_A"))
+
+    def knots(self, pores: dict[str, Any], of: str) -> tuple[np.ndarray, np.ndarray]:
+        """:meth:`above` of a window or cavity as a line: cuts in Å and probabilities, both ``[K]``. Of equal cuts the first has the
+        probability of reaching it, the last that of exceeding it. Pores as in an answer.
+        """
+        return pores[of] + self._left[of], 1.0 - np.array(LEVELS)
+
+    @property
+    def _left(self) -> dict[str, np.ndarray]:
+        """Quantiles of what published diameters are larger by, at :data:`LEVELS`, Å."""
+        return {name: np.array(values) for name, values in LEFT[self.options.convention].items()}
 
     def _answered(self, network: Prediction, structure: Structure, doubts: tuple[str, ...]) -> Prediction:
         corrupted = tuple(each for each in network.warnings if each.startswith(tuple(WORDS.values())))
@@ -207,23 +232,12 @@ class PoreQuestion:
         if self.options.radii:
             notes += ("intervals and probabilities were measured with Zeo++'s own radii, not with those chosen",)
         told = (*doubts, *corrupted, *doubts_of_framework(structure))
-        found = self.measured(network, structure)
-        window, cavity = found.pores["pld_A"], found.pores["lcd_A"]
-        if window < self.options.access_A and cavity >= CLOSED:
-            notes += (
-                f"closed cavities: the largest holds a sphere of {cavity:.2f} Å, and none wider than "
-                f"{max(window, 0.0):.2f} Å gets from one to the next; linkers that turn can open windows",
-            )
-        return replace(
-            found,
-            notes=notes,
-            warnings=told,
-            network=_beside(network, own),
-            distribution=None,
-        )
+        beside = replace(network, notes=notes, warnings=told, network=_beside(network, own), distribution=None)
+        return self.measured(beside, structure)
 
     def measured(self, answer: Prediction, structure: Structure) -> Prediction:
-        """An answer with class, probabilities, estimate and interval by the geometry of the structure's pores.
+        """An answer with class, probabilities, estimate and interval by the geometry of the structure's pores, and a note on closed
+        cavities.
 
         Args:
             answer: what else is said of the structure.
@@ -231,6 +245,12 @@ class PoreQuestion:
         """
         pores = PoreGeometry.of(structure, self.options)
         p, value, interval = self.distribution(pores.pld_A, pores.lcd_A)
+        notes = tuple(note for note in answer.notes if not note.startswith(TOLD_CLOSED))
+        if pores.pld_A < self.options.access_A and pores.lcd_A >= CLOSED:
+            notes += (
+                f"{TOLD_CLOSED}the largest holds a sphere of {pores.lcd_A:.2f} Å, and none wider than "
+                f"{max(pores.pld_A, 0.0):.2f} Å gets from one to the next; linkers that turn can open windows",
+            )
         return replace(
             answer,
             label=self.task.classes[int(p.argmax())],
@@ -241,6 +261,7 @@ class PoreQuestion:
             interval90=interval,
             thresholds=self.task.thresholds,
             pores=pores.as_dict(),
+            notes=notes,
         )
 
     def distribution(self, pld: float, lcd: float) -> tuple[np.ndarray, float, tuple[float, float]]:
@@ -250,24 +271,19 @@ class PoreQuestion:
             pld: computed pore-limiting diameter, Å.
             lcd: computed diameter of the largest cavity, Å.
         """
-        by_width = self.task.zero_is_class
-        left = {name: np.array(values) for name, values in LEFT[self.options.convention].items()}
-        shut = float(_below(self.options.access_A - pld, left["pld_A"])) if by_width else 0.0
-        diameter, rest = (lcd, left["lcd_A"]) if by_width else (pld, left["pld_A"])
-        cuts = np.array(self.task.thresholds[1:] if by_width else self.task.thresholds)
-        masses = np.diff(np.concatenate([[0.0], _below(cuts - diameter, rest), [1.0]]))
-        p = np.concatenate([[shut], (1.0 - shut) * masses]) if by_width else masses
+        by_width, access = self.task.zero_is_class, self.options.access_A
+        shut = float(_below(access - pld, self._left["pld_A"])) if by_width else 0.0
+        diameter, rest = (lcd, self._left["lcd_A"]) if by_width else (pld, self._left["pld_A"])
+        least = access if by_width else -np.inf
+        above = self.above({"pld_A": pld, "lcd_A": lcd}, np.array(self.task.thresholds))
+        p = -np.diff(np.concatenate([[1.0], above, [0.0]]))
 
         def at(share: float) -> float:
-            if share <= shut:
+            if by_width and share <= shut:
                 return 0.0
-            return max(
-                diameter + float(np.interp((share - shut) / (1.0 - shut), LEVELS, rest)), 0.0 if by_width else -np.inf
-            )
+            return max(diameter + float(np.interp((share - shut) / (1.0 - shut), LEVELS, rest)), least)
 
-        middle = diameter + float(np.interp(0.5, LEVELS, rest))
-        value = 0.0 if by_width and int(p.argmax()) == 0 else middle
-        return p, value, (at(0.05), at(0.95))
+        return p, at(0.5), (at(0.05), at(0.95))
 
 
 def pore_question(
@@ -298,8 +314,9 @@ def pore_question(
 
 
 def _below(limit: np.ndarray | float, left: np.ndarray) -> np.ndarray:
-    """Probability of what is left being below limits in Å, of its quantiles."""
-    return np.asarray(np.interp(limit, left, LEVELS, left=0.0, right=1.0))
+    """Probability of what is left being below limits in Å, of its quantiles. Of a value that many share, none lies below it."""
+    at_least = np.interp(-np.asarray(limit), -left[::-1], 1.0 - np.array(LEVELS)[::-1], left=0.0, right=1.0)
+    return np.asarray(1.0 - at_least)
 
 
 def _beside(network: Prediction, warnings: tuple[str, ...]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ import torch
 from andersonn.data.store import ImageStore
 from andersonn.models import Ensemble, EquilibriumNetwork, ImageBatch, members_of
 from andersonn.models.heads import DEBYE_PER_E_ANGSTROM, Dipole
+from andersonn.structures import elements
 from andersonn.structures.distance_bonds import METALLOIDS
 from andersonn.structures.functional_groups import Group, groups_of
 from andersonn.structures.graph import AtomBondGraph
@@ -112,25 +113,30 @@ class DipoleParts:
             of_groups=_of_groups(groups, pairs),
         )
 
-    def of_one_group(self, symbols: Sequence[str]) -> str:
+    def of_one_group(self, Z: np.ndarray) -> str:
         """A sentence about a molecule that is one group: which of its bonds contributes most.
 
         Args:
-            symbols: of the atoms.
+            Z: atomic numbers ``[n]``.
         """
         k = int(np.abs(self.of_bonds).argmax())
-        one, other = (f"{symbols[atom]}{atom}" for atom in self.bonds[k])
+        one, other = (elements.named(Z, atom) for atom in self.bonds[k])
         told = f"the bond {one}-{other} contributes most: {self.of_bonds[k]:+.2f} of {self.total:.2f} D"
         return f"the molecule is one group, {self.groups[0].name}; {told}"
 
-    def as_dict(self, symbols: Sequence[str]) -> dict[str, Any]:
+    def as_dict(self, Z: np.ndarray) -> dict[str, Any]:
         """As in the JSON contract of ``explain``; bonds and groups by falling size.
 
         Args:
-            symbols: of the atoms.
+            Z: atomic numbers ``[n]``.
         """
         bonds = [
-            {"atoms": pair.tolist(), "elements": [symbols[atom] for atom in pair], "value": float(value)}
+            {
+                "atoms": pair.tolist(),
+                "elements": [elements.symbols()[Z[atom]] for atom in pair],
+                "value": float(value),
+                "names": [elements.named(Z, atom) for atom in pair.tolist()],
+            }
             for pair, value in zip(self.bonds, self.of_bonds, strict=True)
         ]
         groups = [

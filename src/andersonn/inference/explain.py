@@ -127,7 +127,7 @@ class Explanation:
             k = int(np.abs(self.dipole.of_groups).argmax())
             return self.dipole.groups[k].name, float(self.dipole.of_groups[k])
         atom = int(self.ranking[0])
-        return f"{self._symbols[atom]}{atom}", float(self.values[atom])
+        return elements.named(self.structure.Z, atom), float(self.values[atom])
 
     @property
     def decisive(self) -> bool:
@@ -157,7 +157,7 @@ class Explanation:
             what = f"{value:+.2f}, where the log-odds of {label} are {total:.2f}"
             kind = "group" if self.groups else "atom"
         first = (
-            self.dipole.of_one_group(self._symbols)
+            self.dipole.of_one_group(self.structure.Z)
             if self.decisive and self.dipole is not None and len(self.dipole.groups) == 1
             else f"{name} contributes most: {what}"
             if self.decisive
@@ -210,21 +210,25 @@ class Explanation:
         elif self.dipole is not None:
             parts = [(g.name, float(v)) for g, v in zip(self.dipole.groups, self.dipole.of_groups, strict=True)]
         else:
-            parts = [(f"{self._symbols[atom]}{atom}", float(self.values[atom])) for atom in self.ranking]
+            parts = [(elements.named(self.structure.Z, k), float(self.values[k])) for k in self.ranking.tolist()]
         parts.sort(key=lambda part: -abs(part[1]))
-        told = [*self.summary, self.quantity_words]
+        told = [*self.summary, self.quantity_words, "atoms counted from 1"]
         return explanation_html.card(self.prediction, self.structure, self.values, parts, told, self.warnings)
 
-    @property
-    def _symbols(self) -> list[str]:
-        return [elements.symbols()[z] for z in self.structure.Z]
-
     def as_dict(self) -> dict[str, Any]:
-        """The JSON contract of ``explain``: that of ``predict`` and the contributions. Atoms are counted from 0."""
-        rows = zip(self._symbols, self.values, self.shares, strict=True)
+        """The JSON contract of ``explain``: that of ``predict`` and the contributions. ``atom`` and ``atoms`` are positions
+        in Python's lists, counted from 0; names, and numbers in sentences, count from 1.
+        """
+        Z = self.structure.Z
         contributions = [
-            {"atom": atom, "element": symbol, "value": float(value), "share": float(share)}
-            for atom, (symbol, value, share) in enumerate(rows)
+            {
+                "atom": k,
+                "element": elements.symbols()[Z[k]],
+                "value": float(self.values[k]),
+                "share": float(self.shares[k]),
+                "name": elements.named(Z, k),
+            }
+            for k in range(len(Z))
         ]
         answer = self.prediction.as_dict() | {
             "warnings": list(self.warnings),
@@ -239,7 +243,7 @@ class Explanation:
             ],
         }
         if self.dipole is not None:
-            answer |= self.dipole.as_dict(self._symbols)
+            answer |= self.dipole.as_dict(Z)
         if self.groups is not None:
             answer |= {"elements": [], **self.groups.as_dict()}
         if self.bottleneck is not None:

@@ -57,4 +57,5 @@ def cut_again(bundle: ModelBundle, prediction: Prediction) -> Prediction:
         label=classes[int(p.argmax())],
         probabilities=dict(zip(classes, p.tolist(), strict=True)),
         thresholds=bundle.task.thresholds,
+        kind=bundle.task.answer,
     )

@@ -49,6 +49,9 @@ class Predictor:
             (:class:`~andersonn.inference.early_exit.EarlyExit`): fewer evaluations, the same class but for rare cases, and
             probabilities and estimates of a loose solve, with status ``"settled"``.
 
+    Attributes:
+        moved: where :meth:`with_thresholds` cut the network's classes; None: as the model has them.
+
     Raises:
         UsageError: the model learned of class labels alone, or of numbers without a name; or ``anytime`` and it has no
             such rule.
@@ -68,6 +71,7 @@ class Predictor:
                 "no_rule", f"the model {name!r} has no rule for answering early", "leave anytime out, or train it anew"
             )
         self.pores: PoreQuestion | None = None
+        self.moved: tuple[float, ...] | None = None
         self.recipe = bundle.config.image
 
     def __repr__(self) -> str:
@@ -278,14 +282,15 @@ class Predictor:
         """The same model, averaging over up to ``count`` conformers of molecules whose geometry is generated.
 
         Raises:
-            UsageError: there must be at least one, and the task must be about molecules.
+            UsageError: there is none, or the task is not about molecules.
         """
         if count < 1 or self.task.periodic or self.recipe.bonds:
             reason = f"{count} conformers" if count < 1 else f"{self.task.name} is about crystals, not conformers"
             reason = f"the model {self.name!r} reads bonds alone, no conformers" if self.recipe.bonds else reason
             raise UsageError("bad_option", reason, "conformers are a number from 1, for molecules")
         config = self.bundle.config.model_copy(update={"conformers": count})
-        return type(self)(replace(self.bundle, config=config), self.name, self.folder, self.anytime is not None)
+        (other := copy(self)).bundle = replace(self.bundle, config=config)
+        return other
 
     def with_thresholds(self, thresholds: Sequence[float]) -> Self:
         """The same model with its classes cut elsewhere: probabilities are those of its distribution, estimates stay.
@@ -295,15 +300,15 @@ class Predictor:
                 as are wanted, which makes classes of it; of pores see :meth:`PoreQuestion.cut`.
 
         Raises:
-            UsageError: there are too many or too few or they do not rise, the model learned its classes at fixed thresholds, or
-                it answers early by a rule that holds for its own.
+            UsageError: classes cannot be cut there, or the model learned them at fixed thresholds, or answers early at its own.
         """
         if self.pores is not None:
             return self.about_pores(self.pores.cut(tuple(thresholds)))
         if self.anytime is not None:
-            told = "early answers are decided at the model's own thresholds"
-            raise UsageError("fixed_thresholds", told, "leave one out")
-        return type(self)(with_thresholds(self.bundle, self.name, thresholds), self.name, self.folder)
+            raise UsageError("fixed_thresholds", "early answers are decided at own thresholds", "leave one out")
+        (other := copy(self)).bundle = with_thresholds(self.bundle, self.name, thresholds)
+        other.moved = other.bundle.task.thresholds
+        return other
 
     def images(self, name: str, source: Any) -> list[Ready | Failure]:
         """The structures of one input with their images, or what is wrong with it or with some of them.

@@ -50,7 +50,7 @@ WIDTH = Task(
     quantity="pore_width_A",
     unit="Å",
     classes=("nonporous", "ultramicroporous", "supermicroporous", "mesoporous"),
-    thresholds=(0.0, 7.0, 20.0),
+    thresholds=(2.4, 7.0, 20.0),
     zero_is_class=True,
     lowest=0.0,
     highest=200.0,
@@ -60,7 +60,7 @@ WIDTH = Task(
     reference="Zeo++",
 )
 """IUPAC's classes (M. Thommes and others, *Pure Appl. Chem.* 87, 1051, 2015) by the width of the pores: the largest cavity's
-diameter, or 0 where no window lets a probe in.
+diameter, or 0 where no window lets a sphere in that is as wide as the first threshold. So no width lies between 0 and that.
 """
 
 SCIENTIST = ScientistSpec(

@@ -41,6 +41,7 @@ class Settings:
         time_limit: seconds of one input; the process is ended when it takes longer.
         pores: what is asked of pores, as :meth:`~andersonn.inference.by_geometry.PoreQuestion.as_dict` has it; None: the network
             answers.
+        thresholds: where the network's classes are cut; None: as the model has them.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Settings:
     where: str | None = None
     time_limit: float = 120.0
     pores: dict[str, Any] | None = None
+    thresholds: tuple[float, ...] | None = None
 
     @classmethod
     def of(cls, scientist: Predictor, **options: Any) -> Self:
@@ -61,7 +63,8 @@ class Settings:
         """
         assert scientist.folder is not None
         pores = None if scientist.pores is None else scientist.pores.as_dict()
-        return cls(str(scientist.folder.resolve()), scientist.name, pores=pores, **options)
+        cuts = scientist.moved
+        return cls(str(scientist.folder.resolve()), scientist.name, pores=pores, thresholds=cuts, **options)
 
 
 def compute(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
@@ -192,4 +195,6 @@ def scientist_of(settings: Settings) -> Predictor:
     scientist.name = settings.name
     if settings.pores is not None:
         scientist = scientist.about_pores(PoreQuestion.from_dict(settings.pores))
+    if settings.thresholds is not None:
+        scientist = scientist.with_thresholds(settings.thresholds)
     return scientist if settings.conformers is None else scientist.over_conformers(settings.conformers)

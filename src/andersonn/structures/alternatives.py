@@ -123,5 +123,5 @@ def _lists(n: int, i: np.ndarray, j: np.ndarray, chosen: np.ndarray) -> list[lis
 def told(Z: np.ndarray, stays: np.ndarray) -> str:
     """A note of what was left out."""
     gone = np.flatnonzero(~stays)
-    names = ", ".join(f"{elements.symbols()[Z[k]]}{k + 1}" for k in gone[:6]) + (" …" if len(gone) > 6 else "")
+    names = ", ".join(elements.named(Z, k) for k in gone[:6]) + (" …" if len(gone) > 6 else "")
     return f"of overlapping alternatives the first was kept: {len(gone)} of {len(Z)} atoms were left out ({names})"

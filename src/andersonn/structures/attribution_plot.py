@@ -104,11 +104,6 @@ def colors_of(values: np.ndarray) -> list[str]:
     return [to_hex(color) for color in colormaps[PALETTE](Normalize(-span, span)(values))]
 
 
-def atom_name(structure: Structure, atom: int) -> str:
-    """An atom's symbol and its number, counted from 0."""
-    return f"{elements.symbols()[structure.Z[atom]]}{atom}"
-
-
 def _atoms(axes: Axes, structure: Structure, values: np.ndarray, largest: np.ndarray, scale: Normalize) -> None:
     from matplotlib import colormaps
 
@@ -127,7 +122,7 @@ def _atoms(axes: Axes, structure: Structure, values: np.ndarray, largest: np.nda
     _names(axes, structure, values, largest, scale, (flat, depth, shown))
     _widen(axes, flat)
     count = f"{len(structure)} atoms" if len(structure) > 1 else "1 atom"
-    frame(axes, flat, float(radius.max()), f"{count}, counted from 0")
+    frame(axes, flat, float(radius.max()), f"{count}, counted from 1")
 
 
 def _arrow(axes: Axes, structure: Structure, dipole: np.ndarray) -> None:
@@ -163,7 +158,7 @@ def _names(
         for k in order[np.unique(shown[order], return_index=True)[1]]:
             if shown[k] in largest:
                 axes.annotate(
-                    atom_name(structure, shown[k]), flat[k], (5, 5), textcoords="offset points", fontsize=8, color=INK,
+                    elements.named(structure.Z, shown[k]), flat[k], (5, 5), textcoords="offset points", fontsize=8, color=INK,
                     zorder=6, bbox={"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
                 )  # fmt: skip
         return
@@ -172,7 +167,7 @@ def _names(
         weight = "bold" if atom in largest else "normal"
         x, y = flat[k]
         axes.text(
-            x, y, atom_name(structure, atom), ha="center", va="center", fontsize=7.5, color=ink,
+            x, y, elements.named(structure.Z, atom), ha="center", va="center", fontsize=7.5, color=ink,
             fontweight=weight, zorder=3 + 1e-4 * depth[k],
         )  # fmt: skip
 
@@ -194,7 +189,7 @@ def _bars(axes: Axes, structure: Structure, values: np.ndarray, largest: np.ndar
 
     place = np.arange(len(largest))
     axes.barh(place, values[largest], color=colormaps[PALETTE](scale(values[largest])), edgecolor=INK, linewidth=0.6)
-    axes.set_yticks(place, [atom_name(structure, atom) for atom in largest])
+    axes.set_yticks(place, [elements.named(structure.Z, atom) for atom in largest])
     axes.set_ylim(max(len(largest), 5) - 0.4, -0.6)
     axes.axvline(0.0, color=INK, linewidth=0.8)
     axes.set_xlim(*np.array([-1.18, 1.18]) * max(float(np.abs(values).max()), LEAST))

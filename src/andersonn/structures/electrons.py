@@ -57,7 +57,7 @@ def unpaired_told(Z: np.ndarray, unpaired: np.ndarray) -> tuple[str, ...]:
     open_ = np.flatnonzero(unpaired)
     if unpaired.sum() < 2:
         return ()  # one makes an odd count
-    shown = ", ".join(f"{elements.symbols()[Z[k]]}{k + 1} ({unpaired[k]})" for k in open_[:3])
+    shown = ", ".join(f"{elements.named(Z, k)} ({unpaired[k]})" for k in open_[:3])
     more = f" and {len(open_) - 3} more atoms" if len(open_) > 3 else ""
     return (f"{UNPAIRED} at {shown}{more}: a carbene or radical",)
 
@@ -197,6 +197,6 @@ def _is_open(bonds: Bonds, atom: int) -> bool:
 
 def _named(atoms: np.ndarray, Z: np.ndarray) -> str:
     """The first atoms by symbol and number, and how many more there are."""
-    shown = [f"{elements.symbols()[Z[k]]}{k + 1}" for k in atoms[:3].tolist()]
+    shown = [elements.named(Z, k) for k in atoms[:3].tolist()]
     more = f" and {len(atoms) - 3} more atoms" if len(atoms) > 3 else ""
     return f"{', '.join(shown)}{more}"

@@ -36,6 +36,16 @@ def symbols() -> tuple[str, ...]:
     return ("", *(row["symbol"] for row in _rows()))
 
 
+def named(Z: np.ndarray, atom: int) -> str:
+    """An atom as people read it (``"C12"``): its symbol, and its number counted from 1, as SDF, MOL2 and PDB count.
+
+    Args:
+        Z: atomic numbers ``[n]``.
+        atom: counted from 0.
+    """
+    return f"{symbols()[Z[atom]]}{atom + 1}"
+
+
 @cache
 def atomic_number() -> dict[str, int]:
     """Symbol → atomic number, with deuterium and tritium read as hydrogen."""

@@ -165,7 +165,7 @@ def _incomplete(groups: Groups) -> tuple[str, ...]:
         full = (structure.Z == C) & ~np.isin(np.arange(len(structure)), atoms)
         missing = MissingPart.of(structure.Z[stays], structure.xyz[stays], structure.cell, full[stays])
         if missing is not None:
-            names = ", ".join(f"{elements.symbols()[structure.Z[k]]}{k + 1}" for k in stays[missing.anchors[:4]])
+            names = ", ".join(elements.named(structure.Z, k) for k in stays[missing.anchors[:4]])
             told.append(
                 f"the place of {missing.formula} at {names} is empty, where by the symmetry of the others it should be: "
                 "a linker may be missing"

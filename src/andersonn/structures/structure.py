@@ -250,7 +250,7 @@ def _check_overlap(structure: Structure) -> None:
     if not bad.size:
         return
     worst = bad[distance[bad].argmin()]
-    names = [f"{elements.symbols()[Z[a]]}{a + 1}" for a in (int(i[worst]), int(j[worst]))]
+    names = [elements.named(Z, a) for a in (int(i[worst]), int(j[worst]))]
     raise InputError(
         "overlapping_atoms",
         f"atoms {names[0]} and {names[1]} overlap: {distance[worst]:.3f} Å apart",

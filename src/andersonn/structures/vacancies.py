@@ -67,7 +67,7 @@ class Lacking:
 
     def told(self, Z: np.ndarray) -> str:
         """Some atoms by name, such as ``"O3, O7 and 4 more"``, and what they lack."""
-        names = [f"{elements.symbols()[Z[atom]]}{atom + 1}" for atom in self.atoms[:2].tolist()]
+        names = [elements.named(Z, atom) for atom in self.atoms[:2].tolist()]
         more = f" and {len(self.atoms) - 2} more" if len(self.atoms) > 2 else ""
         missing = ", ".join(elements.symbols()[z] for z in sorted(set(self.missing.tolist())))
         return f"{', '.join(names)}{more} lack {missing} that like atoms have at {self.distance.min():.2f} Å"

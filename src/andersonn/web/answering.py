@@ -33,6 +33,9 @@ AT_FIRST = 4
 """The same of the first piece."""
 
 
+_Asked = tuple[str, str, tuple[float, ...]]
+
+
 @dataclass(order=True)
 class _Question:
     """Structures that wait for answers.
@@ -40,14 +43,14 @@ class _Question:
     Attributes:
         urgency: :data:`SINGLE`, :data:`LIST` or :data:`END`.
         number: in the order of arrival.
-        asked: task, and as JSON what is asked of pores or nothing.
+        asked: task, as JSON what is asked of pores or nothing, and thresholds of the network's classes, none as it has them.
         ready: structures.
         promised: where the answers go.
     """
 
     urgency: int
     number: int
-    asked: tuple[str, str] = field(default=("", ""), compare=False)
+    asked: _Asked = field(default=("", "", ()), compare=False)
     ready: list[Any] = field(default_factory=list, compare=False)
     promised: Future[Answers] = field(default_factory=Future, compare=False)
 
@@ -68,11 +71,18 @@ class Answerer:
         self.scientists, self.batches, self.structures = scientists, 0, 0
         self._questions: queue.PriorityQueue[_Question] = queue.PriorityQueue()
         self._numbers = itertools.count()
-        self._at_once: dict[tuple[str, str], int] = {}
+        self._at_once: dict[_Asked, int] = {}
         self._thread = threading.Thread(target=self._run, name="answering", daemon=True)
         self._thread.start()
 
-    async def answer(self, task: str, ready: list[Any], pores: str = "", of_list: bool = False) -> Answers:
+    async def answer(
+        self,
+        task: str,
+        ready: list[Any],
+        pores: str = "",
+        of_list: bool = False,
+        thresholds: tuple[float, ...] = (),
+    ) -> Answers:
         """Answers to structures with their images, as :func:`andersonn.structures.conformer_images.images_for` makes them.
 
         Args:
@@ -80,8 +90,9 @@ class Answerer:
             ready: structures.
             pores: what is asked of pores, as JSON of a :class:`~andersonn.inference.by_geometry.PoreQuestion`; empty: as usual.
             of_list: whether others may be answered first.
+            thresholds: where the network's classes are cut; empty: as it has them.
         """
-        question = _Question(LIST if of_list else SINGLE, next(self._numbers), (task, pores), ready)
+        question = _Question(LIST if of_list else SINGLE, next(self._numbers), (task, pores, thresholds), ready)
         self._questions.put(question)
         return await asyncio.wrap_future(question.promised)
 
@@ -146,7 +157,7 @@ class Answerer:
             _keep(question.promised, answers[start : start + len(question.ready)])
             start += len(question.ready)
 
-    def _answers(self, asked: tuple[str, str], together: list[Any]) -> Answers:
+    def _answers(self, asked: _Asked, together: list[Any]) -> Answers:
         try:
             answers = self._scientist(asked).answer(together)
         except Exception:
@@ -155,11 +166,12 @@ class Answerer:
         self.batches, self.structures = self.batches + 1, self.structures + len(together)
         return answers
 
-    def _scientist(self, asked: tuple[str, str]) -> Predictor:
-        task, pores = asked
-        return self.scientists[task].asked(PoreQuestion.from_dict(json.loads(pores)) if pores else None)
+    def _scientist(self, asked: _Asked) -> Predictor:
+        task, pores, thresholds = asked
+        found = self.scientists[task].asked(PoreQuestion.from_dict(json.loads(pores)) if pores else None)
+        return found.with_thresholds(thresholds) if thresholds else found
 
-    def _alone(self, asked: tuple[str, str], ready: list[Any]) -> Answers:
+    def _alone(self, asked: _Asked, ready: list[Any]) -> Answers:
         found: Answers = []
         for item in ready:
             try:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -19,9 +20,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from andersonn.errors import AndersonnError, InputError, UsageError, unknown
-from andersonn.scientists.base import GEOMETRIES
 from andersonn.version import __version__
 from andersonn.web import construct_routes, known, pages
+from andersonn.web.asked import Asked, asked
 from andersonn.web.constructions import Constructions, is_private
 from andersonn.web.doors import Doors, own_names
 from andersonn.web.guard import Guard
@@ -59,6 +60,8 @@ SKETCHER_HEADERS = {
 }
 """JSME writes scripts and styles into its page. The page has rights to that, and none to send anything anywhere."""
 LINES = "application/x-ndjson"
+OF_OPTIONS = ("bad_option", "bad_thresholds", "fixed_thresholds", "unknown_convention", "unknown_classes")
+"""Kinds of errors about the value of an option."""
 PREDICTED = REFUSALS | {
     200: {
         "headers": {"X-Inputs": {"description": "of a stream: inputs counted", "schema": {"type": "integer"}}},
@@ -90,42 +93,7 @@ def lab_of(request: Request) -> Lab:
 
 
 Own = Annotated[Lab, Depends(lab_of)]
-Geometry = Annotated[
-    str | None,
-    Query(
-        description="how molecules without coordinates are read: none (bonds alone), one or many conformers; GET /api/tasks lists "
-        "what each task knows",
-        json_schema_extra={"enum": list(GEOMETRIES)},
-    ),
-]
-
-
-async def about_pores(
-    convention: Annotated[
-        str | None, Query(description="of pores", json_schema_extra={"enum": ["zeo++-default", "zeo++-high"]})
-    ] = None,
-    radii: Annotated[str | None, Query(description="of pores: radii in Å, such as O=1.35,Si=1.35")] = None,
-    classes: Annotated[
-        str | None,
-        Query(
-            description="of pores: iupac, by pore width, or pld, by window",
-            json_schema_extra={"enum": ["iupac", "pld"]},
-        ),
-    ] = None,
-    strip_guests: Annotated[bool, Query(description="of pores: remove what stands in the pores")] = False,
-    clean: Annotated[bool, Query(description="of pores: of overlapping alternatives keep one")] = False,
-) -> dict[str, Any]:
-    """Options of answers by the geometry of pores."""
-    return {
-        "convention": convention,
-        "radii": radii,
-        "classes": classes,
-        "strip_guests": strip_guests,
-        "clean": clean,
-    }
-
-
-Pores = Annotated[dict[str, Any], Depends(about_pores)]
+How = Annotated[Asked, Depends(asked)]
 Which = Annotated[int, Query(ge=0, description="which of the file's")]
 
 
@@ -135,11 +103,11 @@ async def predict(
     task: str,
     items: Brought,
     lab: Own,
-    pores: Pores,
+    how: How,
     lenient: Annotated[
         bool, Query(description="200 also if no input could be answered; the errors are in the answers")
     ] = False,
-    geometry: Geometry = None,
+    curves: Annotated[bool, Query(description="each answer brings the distribution that it was read from")] = False,
 ) -> Response:
     """One object a structure, the same as `andersonn predict --format json` prints. 422 if none could be answered.
 
@@ -147,38 +115,31 @@ async def predict(
     `X-Inputs` of the answer says how many inputs were counted. Disconnecting cancels the rest.
     """
     if LINES in request.headers.get("accept", ""):
-        listing = await lab.listing(task, items, geometry, pores)
-        return _Lines(listing)
-    answers = await until_gone(request, lab.predict(task, items, geometry, pores))
+        return _Lines(await lab.listing(task, items, replace(how, curves=curves)))
+    answers = await until_gone(request, lab.predict(task, items, replace(how, curves=curves)))
     failed = all("error" in answer for answer in answers)
     body = {"answers": answers} | ({"error": answers[0]["error"]} if failed else {})
     return _json(body, 422 if failed and not lenient else 200)
 
 
 @api.post("/explain/{task}", response_model=Explained, responses=REFUSALS, summary="Which atoms drove the answer")
-async def explain(
-    request: Request, task: str, items: Brought, lab: Own, pores: Pores, structure: Which = 0, geometry: Geometry = None
-) -> Response:
+async def explain(request: Request, task: str, items: Brought, lab: Own, how: How, structure: Which = 0) -> Response:
     """The answer to one structure and the contribution of every atom, the same as `andersonn explain --format json`."""
-    return _json(await until_gone(request, lab.inspect("explain", task, items, structure, geometry, pores)))
+    return _json(await until_gone(request, lab.inspect("explain", task, items, structure, how)))
 
 
 @api.post("/inspect/{task}", response_model=Look, responses=REFUSALS, summary="One structure in all its views")
-async def inspect(
-    request: Request, task: str, items: Brought, lab: Own, pores: Pores, structure: Which = 0, geometry: Geometry = None
-) -> Response:
+async def inspect(request: Request, task: str, items: Brought, lab: Own, how: How, structure: Which = 0) -> Response:
     """The answer with structure, network, graph image, probabilities at other thresholds, and Anderson beside Picard
     iteration on this input.
     """
-    return _json(await until_gone(request, lab.inspect("inspect", task, items, structure, geometry, pores)))
+    return _json(await until_gone(request, lab.inspect("inspect", task, items, structure, how)))
 
 
 @api.post("/race/{task}", response_model=Race, responses=REFUSALS, summary="Plain, damped and Anderson iteration")
-async def race(
-    request: Request, task: str, items: Brought, lab: Own, pores: Pores, structure: Which = 0, geometry: Geometry = None
-) -> Response:
+async def race(request: Request, task: str, items: Brought, lab: Own, how: How, structure: Which = 0) -> Response:
     """Residuals of the iterations on this input's map, made to contract less and less."""
-    return _json(await until_gone(request, lab.inspect("race", task, items, structure, geometry, pores)))
+    return _json(await until_gone(request, lab.inspect("race", task, items, structure, how)))
 
 
 @api.get("/tasks", response_model=Tasks, summary="Tasks, classes, thresholds, geometries, limits")
@@ -316,8 +277,9 @@ def make_app(
 def _told(_: Request, error: Exception) -> Response:
     """An error of the package, with the status that fits."""
     assert isinstance(error, AndersonnError)
-    is_unknown = isinstance(error, UsageError) and error.kind not in ("bad_option", "unknown_convention")
-    status = 404 if is_unknown else 413 if error.kind in ("too_large", "too_many") else 422
+    # what an address names is missing; what an option says has no such value
+    missing = isinstance(error, UsageError) and error.kind not in OF_OPTIONS
+    status = 404 if missing else 413 if error.kind in ("too_large", "too_many") else 422
     status = error.status if isinstance(error, Refusal) else status
     headers = {"retry-after": "3"} if status == 429 else {}
     return _json({"error": error.as_dict()}, status, headers)

@@ -3,7 +3,8 @@
 Three rules, told apart in every result, and ``none``, without cuts, for answers with a label alone:
 
 ``distribution``, for answers that are read from one distribution of the quantity, by a network or by the geometry of pores: its
-    mass above the cut.
+    mass above the cut. :func:`curve_of` has the whole of it, so that a page moves cuts without asking again and says what
+    ``with_thresholds`` would say.
 
 ``model``, for a dipole head. The head takes |μ| for the center of a logistic distribution of a learned width and gives a
     class the mass between its cuts, so that other cuts can be asked of the same head. The temperature, and the doubt about
@@ -24,8 +25,7 @@ from torch import Tensor
 
 from andersonn.data.store import ImageStore
 from andersonn.data.tasks import Task
-from andersonn.inference.distribution import DistributionCalibration
-from andersonn.inference.forward import averaged, forward
+from andersonn.inference.by_geometry import PoreQuestion
 from andersonn.inference.prediction import Prediction
 from andersonn.inference.predictor import Predictor
 from andersonn.models import ImageBatch, members_of
@@ -35,6 +35,8 @@ STEPS = 150
 """Cuts on the grid, about."""
 ROUND = tuple(m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5))
 """Steps that a grid may have."""
+CERTAIN = 1e-9
+"""Probabilities nearer to 0 and 1 are taken for these at the ends of a curve."""
 NARROW = 1e-3
 """Least distance, in the task's unit, of the median from the end of the interval."""
 
@@ -51,10 +53,36 @@ def shown_range(task: Task) -> tuple[float, float]:
 
 
 def grid(task: Task) -> np.ndarray:
-    """Cuts in the task's unit, float64 ``[G]``, at round steps over the :func:`shown_range`."""
+    """Cuts in the task's unit, float64 ``[G]``, at round steps over the :func:`shown_range`, and the task's own."""
     lowest, highest = shown_range(task)
     step = min(ROUND, key=lambda s: abs((highest - lowest) / s - STEPS))
-    return np.round(np.arange(lowest, highest + step / 2, step), 6)
+    return np.union1d(np.round(np.arange(lowest, highest + step / 2, step), 6), task.thresholds)
+
+
+def curve_of(prediction: Prediction, question: PoreQuestion | None) -> dict[str, Any] | None:
+    """The distribution that an answer was read from; None of answers that were read from none.
+
+    Args:
+        prediction: the answer.
+        question: what was asked of pores, where their geometry answers.
+
+    Returns:
+        Of a network ``quantity``; of pores ``window`` and, for classes by width, ``cavity``. Each has ``cuts`` ``[K]``, rising, in the
+        quantity's unit, and ``above`` ``[K]``, the probability of more, falling; it is straight in between. Of equal cuts the
+        first has the probability of reaching it. A pore width reaches the first threshold if the window does, and others if the
+        cavity does too.
+    """
+    if question is not None:
+        names = {"window": "pld_A", "cavity": "lcd_A"} if question.task.zero_is_class else {"window": "pld_A"}
+        lines = {name: question.knots(prediction.pores, of) for name, of in names.items()}
+        return {name: {"cuts": cuts.tolist(), "above": above.tolist()} for name, (cuts, above) in lines.items()}
+    found = prediction.distribution
+    if found is None or prediction.kind == "label":
+        return None
+    above = 1.0 - found.cdf[0]
+    bends = np.flatnonzero((above > CERTAIN) & (above < 1.0 - CERTAIN))
+    kept = slice(*(int(bends[0]) - 1 if bends[0] else 0, int(bends[-1]) + 2)) if len(bends) else slice(None)
+    return {"quantity": {"cuts": found.edges[kept].tolist(), "above": above[kept].tolist()}}
 
 
 def boundary(
@@ -69,21 +97,21 @@ def boundary(
         made: whether a reader made the geometry.
 
     Returns:
-        ``rule``, ``cuts`` ``[G]`` and ``above`` ``[G]``, falling.
+        ``rule``, ``cuts`` ``[G]`` and ``above`` ``[G]``, falling; ``curve`` as of :func:`curve_of`.
     """
     if not scientist.task.has_estimate:
-        return {"rule": "none", "cuts": [], "above": []}
+        return {"rule": "none", "cuts": [], "above": [], "curve": None}
     cuts = grid(scientist.task)
-    calibration = scientist.bundle.calibration
     if scientist.pores is not None:
         rule, above = "distribution", scientist.pores.above(prediction.pores, cuts)
-    elif isinstance(calibration, DistributionCalibration):
-        rule, above = "distribution", _of_distribution(scientist, calibration, images, made, cuts)
+    elif (found := prediction.distribution) is not None:
+        rule, above = "distribution", np.array([1.0 - found.below(cut, or_at=True)[0] for cut in cuts.tolist()])
     elif scientist.bundle.config.model.head == "dipole":
         rule, above = "model", _of_dipole_head(scientist, images, made, cuts)
     else:
         rule, above = "estimate", above_by_estimate(prediction, scientist.task, cuts)
-    return {"rule": rule, "cuts": cuts.tolist(), "above": np.round(above, 5).tolist()}
+    curve = curve_of(prediction, scientist.pores)
+    return {"rule": rule, "cuts": cuts.tolist(), "above": np.round(above, 5).tolist(), "curve": curve}
 
 
 def above_by_estimate(prediction: Prediction, task: Task, cuts: np.ndarray) -> np.ndarray:
@@ -97,25 +125,6 @@ def above_by_estimate(prediction: Prediction, task: Task, cuts: np.ndarray) -> n
     if task.zero_is_class:
         return np.minimum(above, 1.0 - prediction.probabilities[task.classes[0]])
     return above
-
-
-def _of_distribution(
-    scientist: Predictor,
-    calibration: DistributionCalibration,
-    images: list[NodeNeighborImage],
-    made: bool,
-    cuts: np.ndarray,
-) -> np.ndarray:
-    """The rule ``distribution``, ``[G]``, of the mean over conformers."""
-    store = ImageStore.from_images(images, scientist.recipe)
-    outputs = forward(scientist.bundle.network, store, np.arange(len(images)))
-    outputs = averaged(
-        outputs.part(np.array([0])), outputs.part(np.arange(1, len(images))), np.zeros(len(images) - 1, int)
-    )
-    domain = scientist.bundle.domain
-    distance = None if domain is None else domain.distance(outputs.states, np.array([len(images[0])]))
-    found = calibration.distributions(outputs.scores, np.array([made]), distance)
-    return np.array([1.0 - float(found.below(cut, or_at=True)[0]) for cut in cuts.tolist()])
 
 
 @torch.no_grad()

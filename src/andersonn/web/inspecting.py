@@ -48,7 +48,8 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """An explanation, an inspection or a race of iterations.
 
     Args:
-        payload: perhaps ``pores``, ``strip_guests`` and ``clean``, where pores are asked about otherwise; ``what`` (``"explain"``,
+        payload: perhaps ``pores``, ``strip_guests`` and ``clean``, where pores are asked about otherwise, or ``thresholds``, where
+            classes are cut elsewhere; ``what`` (``"explain"``,
             ``"inspect"`` or ``"race"``), ``known`` (with ``model``: its ``folder``, the ``name`` that answers give it, ``conformers`` it
             averages over, and ``pores``, what is asked of them, as JSON), ``structure`` (which of the item's, from 0) and an item as
             :meth:`andersonn.web.inputs.Item.as_payload` gives it.
@@ -60,6 +61,8 @@ def work(payload: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     confine(settings["folder"])
     model = payload["known"]["model"]
     scientist = _scientist(**model | {"pores": payload.get("pores", model["pores"])})
+    if "thresholds" in payload:
+        scientist = scientist.with_thresholds(payload["thresholds"])
     with reading(scientist.recipe.bonds, scientist.bundle.config.conformers, scientist.recipe.largest_part):
         structure = one_of(payload, settings, payload["structure"])
     if payload["what"] == "explain":

@@ -45,6 +45,7 @@ class KnownSet:
     names: str = ""
 
 
+CRYSTALS = "DFT-PBE, Materials Project, release of 2018"
 SETS = (
     KnownSet(
         "data/sets/common_chemicals.parquet",
@@ -52,7 +53,8 @@ SETS = (
         "data/sets/common_chemicals.csv",
     ),
     KnownSet("data/sets/biomolecules.parquet", "B3LYP/6-31G(2df,p), biomolecules", "data/sets/biomolecules.csv"),
-    KnownSet("demo/crystals.parquet", "DFT-PBE, Materials Project, release of 2018"),
+    KnownSet("data/sets/small_molecules.parquet", "B3LYP/6-31G(2df,p), small-molecules"),
+    KnownSet("demo/crystals.parquet", CRYSTALS),
 )
 
 
@@ -61,7 +63,7 @@ class Substance:
     """One known substance.
 
     Attributes:
-        name: as people call it, or its number in the Materials Project.
+        name: as people call it, or its number in the Materials Project, or the SMILES of what has no name.
         formula: as of :attr:`Structure.formula`.
         smiles: of a molecule; empty of a crystal.
         quantity: of which there is a reference value, its unit in the name; empty if there is none.
@@ -101,10 +103,14 @@ def find(query: str, most: int = MOST_FOUND) -> list[Substance]:
     composition = parsed(query.strip())
     found = []
     for substance in substances():
-        name = substance.name.lower()
+        name, nameless = (
+            substance.name.lower(),
+            substance.name == substance.smiles,
+        )  # a part of SMILES is no part of a name
         rank = next((k for k, hit in enumerate((
-            name == wanted, composition is not None and parsed(substance.formula) == composition,
-            name.startswith(wanted), wanted in name,
+            substance.name == query.strip() if nameless else name == wanted,
+            composition is not None and parsed(substance.formula) == composition,
+            not nameless and name.startswith(wanted), not nameless and wanted in name,
         )) if hit), None)  # fmt: skip
         if rank is not None:
             found.append((rank, substance.value is None, len(name), name, substance))
@@ -211,7 +217,7 @@ def _all() -> Iterator[Substance]:
 @cache
 def _compositions() -> np.ndarray:
     """Of all known crystals, ``[n, C]``."""
-    (known,) = [known for known in SETS if not known.names]
+    known = next(known for known in SETS if known.source == CRYSTALS)
     column = pq.read_table(PACKAGE / known.file, columns=["atomic_numbers"])["atomic_numbers"].to_pylist()
     return np.stack([composition_features(np.array(Z)) for Z in column])
 

@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from andersonn.data.tasks import thresholds_from
 from andersonn.errors import InputError, UsageError, unknown
 from andersonn.scientists.base import GEOMETRIES
 from andersonn.scientists.registry import registered
 from andersonn.web import pages
+from andersonn.web.asked import AS_USUAL, Asked
 from andersonn.web.briefing import briefing, folder_of
 from andersonn.web.inputs import Item, from_file, from_smiles
 from andersonn.web.limits import ConcurrencyLimit, Count, Limits, Precedence, Refusal, too_many
@@ -138,40 +140,36 @@ class Lab:
             await asyncio.to_thread(self._answerer.close)
         self._place.cleanup()
 
-    async def predict(
-        self, task: str, items: list[Item], geometry: str | None = None, pores: dict[str, Any] | None = None
-    ) -> list[dict[str, Any]]:
-        """One object a structure, or an error a bad input, in the order of the inputs; ``geometry`` as in
-        :meth:`andersonn.inference.predictor.Predictor.load`, ``pores`` the options of
-        :func:`andersonn.inference.by_geometry.pore_question`.
+    async def predict(self, task: str, items: list[Item], how: Asked = AS_USUAL) -> list[dict[str, Any]]:
+        """One object a structure, or an error a bad input, in the order of the inputs.
 
         Raises:
             Refusal: too many at once, or the queue is full.
-            UsageError: there is no such task, or no model of it for that geometry.
+            UsageError: there is no such task, or no model of it that can be asked so.
         """
-        return [row async for rows in (await self.listing(task, items, geometry, pores)).rows() for row in rows]
+        return [row async for rows in (await self.listing(task, items, how)).rows() for row in rows]
 
     async def listing(
-        self, task: str, items: list[Item], geometry: str | None = None, pores: dict[str, Any] | None = None
+        self, task: str, items: list[Item], how: Asked = AS_USUAL
     ) -> Listing[tuple[Item, dict[str, Any]]]:
         """As :meth:`predict`, as a stream. All is counted first.
 
         Raises:
             Refusal: too many at once, or the queue is full.
-            UsageError: there is no such task, or no model of it for that geometry.
+            UsageError: there is no such task, or no model of it that can be asked so.
         """
         require_few(items, self.limits)
         with ExitStack() as place:
             place.enter_context(self._questions.entered())
             await self.ready()
             self._scientist(task)
-            name = self._named(task, geometry)
+            name = self._named(task, how.geometry)
+            asked = self._asked(name, how)
             parts = await self._parts(items)
             if len(parts) == 1:
                 place.enter_context(self._singles.taken())
-            asked = self._asked(name, pores)
             read = partial(self._read, len(parts) > 1, name, Count(self.limits.structures), asked)
-            answer = partial(self._answered, name, asked.get("pores", ""), len(parts) > 1)
+            answer = partial(self._answered, name, asked, how.curves, len(parts) > 1)
             return Listing(parts, read, answer, self.limits.readers + 1, place.pop_all())
 
     async def _parts(self, items: list[Item]) -> list[tuple[Item, dict[str, Any]]]:
@@ -195,29 +193,36 @@ class Lab:
                 raise too_many("structures", len(found), self.limits.structures)
         return found
 
-    async def _answered(self, name: str, pores: str, of_list: bool, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    async def _answered(
+        self, name: str, asked: dict[str, Any], curves: bool, of_list: bool, rows: list[dict[str, Any]]
+    ) -> list[dict[str, Any]]:
         """The rows, with answers in place of structures."""
         assert self._answerer is not None
         ready = [row["ready"] for row in rows if "ready" in row]
-        answers = iter(await self._answerer.answer(name, ready, pores, of_list) if ready else [])
-        return [next(answers).as_dict() if "ready" in row else row for row in rows]
+        pores, cuts = asked.get("pores", ""), tuple(asked.get("thresholds", ()))
+        answers = iter(await self._answerer.answer(name, ready, pores, of_list, cuts) if ready else [])
+        from andersonn.inference.by_geometry import PoreQuestion
+        from andersonn.web.boundary import curve_of
+
+        question = PoreQuestion.from_dict(json.loads(pores)) if pores else self._all[name].pores
+        found = [next(answers) if "ready" in row else row for row in rows]
+        return [
+            one
+            if isinstance(one, dict)
+            else one.as_dict() | ({"curve": curve_of(one, question)} if curves and one.ok else {})
+            for one in found
+        ]
 
     async def inspect(
-        self,
-        what: str,
-        task: str,
-        items: list[Item],
-        structure: int,
-        geometry: str | None = None,
-        pores: dict[str, Any] | None = None,
+        self, what: str, task: str, items: list[Item], structure: int, how: Asked = AS_USUAL
     ) -> dict[str, Any]:
         """An explanation (``"explain"``), an inspection (``"inspect"``) or a race of iterations (``"race"``) on one structure of one
-        input; ``geometry`` and ``pores`` as in :meth:`predict`.
+        input.
 
         Raises:
             Refusal: there is not exactly one input, or the queue is full.
             InputError: as :func:`andersonn.web.inspecting.work`.
-            UsageError: there is no such task, or no model of it for that geometry.
+            UsageError: there is no such task, or no model of it that can be asked so.
         """
         require_few(items, self.limits)
         if len(items) > 1:
@@ -226,13 +231,13 @@ class Lab:
         with self._inspections.entered():
             await self.ready()
             self._scientist(task)
-            name = self._named(task, geometry)
+            name = self._named(task, how.geometry)
             assert self._working is not None
-            asked = {"what": what, "known": self._known[name], "structure": structure, **self._asked(name, pores)}
+            asked = {"what": what, "known": self._known[name], "structure": structure, **self._asked(name, how)}
             return await self._working.ask(asked | payload)
 
     def geometries(self, task: str) -> list[str]:
-        """How a task can read molecules without coordinates, as ``geometry`` of :meth:`predict`, its default first; empty for a
+        """How a task can read molecules without coordinates, as :attr:`Asked.geometry`, its default first; empty for a
         task about crystals alone.
         """
         scientist = self._scientist(task)
@@ -272,24 +277,27 @@ class Lab:
             raise unknown("geometry", geometry, known or ["many"])
         return named(task, geometry)
 
-    def _asked(self, name: str, pores: dict[str, Any] | None) -> dict[str, Any]:
-        """What payloads say of pores; empty if nothing is asked but as usual.
+    def _asked(self, name: str, how: Asked) -> dict[str, Any]:
+        """What payloads say of pores and thresholds; empty if nothing is asked but as usual.
 
         Raises:
-            UsageError: an option cannot be read, or the model is not answered by the geometry of pores.
+            UsageError: an option cannot be read, or the model cannot be asked so.
         """
         from andersonn.inference.by_geometry import pore_question
 
         scientist = self._all[name]
         spec = registered().get(scientist.task.name)
-        question = None if spec is None else pore_question(spec, **pores or {})
-        if question is None:
-            return {}
-        if scientist.pores is None:
+        question = None if spec is None else pore_question(spec, **how.pores or {})
+        if question is not None and scientist.pores is None:
             told = f"the model {scientist.name!r} answers by its network"
             raise UsageError("bad_option", told, "leave out convention, radii, classes, strip_guests and clean")
-        words = {"strip_guests": question.strip_guests, "clean": question.clean}
-        return words | {"pores": json.dumps(question.as_dict(), sort_keys=True)}
+        asked = scientist.asked(question)
+        if how.thresholds is not None:
+            asked = asked.with_thresholds(thresholds_from(how.thresholds))
+        if asked.pores is None or asked.pores is scientist.pores:
+            return {} if asked.moved is None else {"thresholds": list(asked.moved)}
+        words = {"strip_guests": asked.pores.strip_guests, "clean": asked.pores.clean}
+        return words | {"pores": json.dumps(asked.pores.as_dict(), sort_keys=True)}
 
     async def _read(
         self, of_list: bool, task: str, count: Count, asked: dict[str, Any], part: tuple[Item, dict[str, Any]]

@@ -43,7 +43,11 @@ class Answer(BaseModel):
     probabilities: dict[str, float] | None = None
     calibrated: bool | None = None
     estimate: Estimate | None = Field(None, description="null of a model that answers with a label")
-    thresholds: list[float] | None = None
+    thresholds: list[float] | None = Field(
+        None,
+        description="where the classes are cut, in the unit of the estimate's quantity; of pore widths the first is also the sphere "
+        "that must get in (`access_A` of `pores`). `thresholds` of a question takes the same numbers",
+    )
     model: str | None = None
     n_atoms: int | None = None
     solver: dict[str, Any] | None = Field(None, description="name, steps, evaluations, residual, status")
@@ -54,6 +58,11 @@ class Answer(BaseModel):
     pores: dict[str, Any] | None = Field(None, description="of answers by the geometry of pores: what was measured")
     network: dict[str, Any] | None = Field(
         None, description="of these: the network's own answer, which changes nothing"
+    )
+    curve: dict[str, Any] | None = Field(
+        None,
+        description="of questions with `curves`: cuts and the probability of more than each, straight in between, under quantity; of "
+        "pores under window and cavity. Null of answers that come from no distribution",
     )
     error: Problem | None = None
 
@@ -68,7 +77,9 @@ class Answers(BaseModel):
 class Explained(Answer):
     """As an object of `andersonn explain --format json`: the answer and the contribution of every atom."""
 
-    contributions: list[dict[str, Any]] = Field(description="atom (from 0), element, value, share")
+    contributions: list[dict[str, Any]] = Field(
+        description="atom (position, from 0), element, value, share, name (as people count, from 1)"
+    )
     quantity: str = Field(examples=["log_odds_of_metal"])
     total: float
     method: str = Field(examples=["deletion", "dipole", "groups"])
@@ -76,15 +87,19 @@ class Explained(Answer):
     summary: list[str] = Field(description="sentences: what decides, and what bounds a bottleneck")
     elements: list[dict[str, Any]] = Field(description="element, atoms (how many), mean of their contributions")
     dipole: dict[str, Any] | None = Field(None, description="vector_D, of_conformers_D, charges_e")
-    bonds: list[dict[str, Any]] | None = Field(None, description="atoms, elements, value in D, largest first")
+    bonds: list[dict[str, Any]] | None = Field(
+        None, description="atoms (from 0), elements, value in D, names (from 1), largest first"
+    )
     groups: list[dict[str, Any]] | None = Field(
         None,
-        description="group, atoms, functional, value, largest first; where bonds alone were read also without (SMILES of the "
+        description="group, atoms (from 0), functional, value, largest first; where bonds alone were read also without (SMILES of the "
         "molecule without the group) and the answer for that",
     )
     frame: dict[str, Any] | None = Field(None, description="smiles and value of the molecule without any of the groups")
     drawing: str | None = Field(None, description="SVG of the molecule with its groups in colors")
-    bottleneck: dict[str, Any] | None = Field(None, description="diameter_A, center_A, touching: atoms with distances")
+    bottleneck: dict[str, Any] | None = Field(
+        None, description="diameter_A, center_A, touching: atom (from 0), element, distances, name (from 1)"
+    )
 
 
 class Substance(BaseModel):

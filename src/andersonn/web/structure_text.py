@@ -29,7 +29,8 @@ def as_cif(structure: Structure) -> str:
     head += [f"_cell_length_{axis} {length:.6f}" for axis, length in zip("abc", lengths, strict=True)]
     head += [f"_cell_angle_{n} {angle:.5f}" for n, angle in zip(("alpha", "beta", "gamma"), angles, strict=True)]
     loop = ["loop_", *(f"_atom_site_{n}" for n in ("label", "type_symbol", "fract_x", "fract_y", "fract_z"))]
-    rows = [f"{s}{k} {s} {x:.7f} {y:.7f} {z:.7f}" for k, (s, (x, y, z)) in enumerate(zip(symbols, places, strict=True))]
+    numbered = enumerate(zip(symbols, places, strict=True), start=1)
+    rows = [f"{s}{k} {s} {x:.7f} {y:.7f} {z:.7f}" for k, (s, (x, y, z)) in numbered]
     return "\n".join([*head, *loop, *rows, ""])
 
 

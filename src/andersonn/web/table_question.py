@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from pprint import pformat
 from typing import Any
 
+from andersonn.data.tasks import thresholds_from
 from andersonn.errors import InputError
 from andersonn.structures.readers.content import bare
 from andersonn.web.inputs import PASTED, Item, ending_of, from_file
@@ -51,7 +52,8 @@ class Question:
         """A question as a form has it: empty text where nothing is given.
 
         Raises:
-            InputError: there is no target, or thresholds are no numbers.
+            InputError: there is no target.
+            UsageError: thresholds are no numbers.
         """
         if not target.strip():
             raise InputError("no_target", "no column is named as the target", "name the column to be predicted")
@@ -61,7 +63,7 @@ class Question:
         names = tuple(word.strip() for word in classes.split(",") if word.strip())
         return cls(
             target.strip(),
-            thresholds=_numbers(thresholds),
+            thresholds=thresholds_from(thresholds) if thresholds.strip() else None,
             classes=names or None,
             split=split.strip() or "auto",
             **texts,
@@ -133,12 +135,3 @@ def table_of(name: str, content: bytes, text: str) -> Item:
         )
     shown = NAME_OF_PASTED if item.shown == PASTED else str(bare(PurePosixPath(item.shown)))  # a.csv of a.csv.gz
     return Item(shown, item.content, ending)
-
-
-def _numbers(text: str) -> tuple[float, ...] | None:
-    """Thresholds, parted by commas, semicolons or blanks."""
-    words = text.replace(",", " ").replace(";", " ").split()
-    try:
-        return tuple(float(word) for word in words) or None
-    except ValueError:
-        raise InputError("bad_thresholds", f"thresholds {text!r} are no numbers", "write them as 0.5, 2") from None

@@ -156,7 +156,7 @@ class Plausibility:
 
 def _evidence(kind: str, around: Surroundings) -> str:
     """What speaks for a kind, in words."""
-    structure, symbols = around.structure, elements.symbols()
+    structure = around.structure
     if kind == "lacking":
         found = Lacking.of(structure.Z, structure.xyz, structure.cell, around.pairs)
         if len(found.atoms):
@@ -168,11 +168,9 @@ def _evidence(kind: str, around: Surroundings) -> str:
     if kind == "lacking" or not len(around.pairs[0]):
         atom = int(np.abs(around.unusual).argmax())
         few = "few" if around.unusual[atom] < 0.0 else "many"
-        return (
-            f"{symbols[structure.Z[atom]]}{atom + 1} has unusually {few} or {'long' if few == 'few' else 'short'} bonds"
-        )
+        return f"{elements.named(structure.Z, atom)} has unusually {few} or {'long' if few == 'few' else 'short'} bonds"
     pair = int(around.shortness.argmin())
     i, j = int(around.pairs[0][pair]), int(around.pairs[1][pair])
     usual = around.tables.lengths[structure.Z[i], structure.Z[j]]
-    names = [f"{symbols[structure.Z[atom]]}{atom + 1}" for atom in (i, j)]
+    names = [elements.named(structure.Z, atom) for atom in (i, j)]
     return f"{names[0]} and {names[1]} are {around.pairs[2][pair]:.2f} Å apart, usually {usual:.2f} Å at the least"

@@ -77,8 +77,7 @@ class Bottleneck:
         Args:
             structure: that was measured.
         """
-        symbols = elements.symbols()
-        named = [f"{symbols[structure.Z[atom]]}{atom}" for atom in dict.fromkeys(self.atoms.tolist())]
+        named = [elements.named(structure.Z, atom) for atom in dict.fromkeys(self.atoms.tolist())]
         more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
         return f"the bottleneck, {self.diameter:.2f} Å wide, is bounded by {', '.join(named[:NAMED])}{more}"
 
@@ -91,6 +90,7 @@ class Bottleneck:
                 "element": elements.symbols()[structure.Z[atom]],
                 "distance_A": float(distance),
                 "gap_A": float(distance - radius - 0.5 * self.diameter),
+                "name": elements.named(structure.Z, int(atom)),
             }
             for atom, distance, radius in rows
         ]

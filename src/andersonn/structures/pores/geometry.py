@@ -36,6 +36,10 @@ MOST = 12
 """Diagrams for one radius. Two or three are usual."""
 SMALLEST = 0.1
 """Å: no atom is made smaller than this."""
+SPHERES = 0.1, 100.0
+"""Å: least and largest diameter of spheres that pores can be asked to let in."""
+RADII = 0.1, 10.0
+"""Å: least and largest radius of an atom or probe."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,11 @@ class PoreOptions:
     def __post_init__(self) -> None:
         if self.convention not in CONVENTIONS:
             raise unknown("convention", self.convention, CONVENTIONS)
-        lengths = {"the width for access": self.access_A, "the radius of the probe": self.probe_A}
-        lengths |= {f"the radius of {symbol}": size for symbol, size in self.radii.items()}
-        for name, size in lengths.items():
-            if not 0.1 <= size <= 10.0:
-                raise UsageError("bad_option", f"{name} is {size:g} Å", "give a length from 0.1 to 10 Å")
+        lengths = {"the width for access": (self.access_A, SPHERES), "the radius of the probe": (self.probe_A, RADII)}
+        lengths |= {f"the radius of {symbol}": (size, RADII) for symbol, size in self.radii.items()}
+        for name, (size, (least, most)) in lengths.items():
+            if not least <= size <= most:
+                raise UsageError("bad_option", f"{name} is {size:g} Å", f"give a length from {least:g} to {most:g} Å")
         for symbol in self.radii:
             if symbol not in elements.symbols()[1:]:
                 raise UsageError("bad_option", f"there is no element {symbol!r}", "give radii as in O=1.35,Si=1.1")

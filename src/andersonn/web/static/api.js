@@ -40,7 +40,7 @@ function form({ files = [], text = "", smiles = [] }) {
  * @param counted called once with the number of inputs, before anything is read
  */
 export async function* stream(task, question, signal, counted) {
-  const answer = await reached(fetch(asking("predict", task, question, {}), { method: "POST", body: form(question), headers: { Accept: LINES }, signal }));
+  const answer = await reached(fetch(asking("predict", task, question, { curves: true }), { method: "POST", body: form(question), headers: { Accept: LINES }, signal }));
   if (!answer.ok) checked(answer, await answer.json());
   const inputs = Number(answer.headers.get("x-inputs"));
   counted(inputs);

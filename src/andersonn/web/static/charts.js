@@ -118,7 +118,7 @@ export function contributionBars(explained, pick, most = 12) {
 export function groupTable(groups, most = 8) {
   const without = groups.some((row) => row.without);
   const titles = ["group", "atoms", without ? "contribution" : "part / D", ...(without ? ["without it"] : [])];
-  const rows = groups.slice(0, most).map((row) => h("tr", {}, h("td", {}, row.group), h("td", {}, row.atoms.join(", ")), h("td", {}, fixed(row.value)), without ? h("td", {}, row.without) : null));
+  const rows = groups.slice(0, most).map((row) => h("tr", {}, h("td", {}, row.group), h("td", {}, row.atoms.map((atom) => atom + 1).join(", ")), h("td", {}, fixed(row.value)), without ? h("td", {}, row.without) : null));
   return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Groups" }, h("table", { class: "chart-table" },
     h("thead", {}, h("tr", {}, titles.map((title) => h("th", { scope: "col" }, title)))), h("tbody", {}, rows)));
 }

@@ -11,8 +11,8 @@ import { network } from "/static/network.js";
 import { snippets } from "/static/python.js";
 import { raceCard } from "/static/race.js";
 import { fits, SIZES } from "/static/supercell.js";
-import { shortName } from "/static/table.js";
-import { asTrained, classByEstimate, probabilitiesAt, RULES, sliders } from "/static/thresholds.js";
+import { plain, shortName } from "/static/table.js";
+import { asTrained, classByEstimate, estimateAt, mostProbable, probabilitiesAt, RULES, sliders } from "/static/thresholds.js";
 import { elementLegend, poreLegend, viewer } from "/static/viewer.js";
 
 const MOST_EXPLAINED = 60; // atoms up to which a structure is explained without being asked: beyond, removing each takes long
@@ -68,7 +68,7 @@ export class Detail {
     this.className = h("p", { class: "class", id: "class" });
     this.truth = h("div");
     this.take = h("div");
-    const { quantity_words: name, unit } = this.task;
+    this.estimate = h("p", { class: "soft", id: "estimate", style: { margin: "0 0 4px" } });
     const { domain, estimate, solver } = answer;
     const place = domain
       ? h("span", { class: `badge ${domain.inside ? "in" : "out"}`, id: "domain" }, `${domain.inside ? "inside" : "outside"} the model's domain`)
@@ -81,7 +81,7 @@ export class Detail {
         this.className, this.probabilities, this.rule, place,
         domain ? h("small", {}, ` distance ${fixed(domain.distance)}, limit ${fixed(domain.limit)}`) : null),
       h("div", {},
-        !estimate ? null : h("p", { class: "soft", style: { margin: "0 0 4px" } }, `${name}: `, h("b", { class: "strong" }, `${fixed(estimate.value)} ${unit}`), `, 90 % interval ${fixed(estimate.interval90[0])} to ${fixed(estimate.interval90[1])} ${unit}`),
+        estimate ? this.estimate : null,
         this.truth,
         answer.pores ? poresLine(answer) : null,
         this.axis,
@@ -97,24 +97,33 @@ export class Detail {
     const { task, cuts } = this;
     const { answer } = this.entry;
     const trained = asTrained(task, cuts);
-    if (answer.estimate) this.axis.replaceChildren(estimateAxis(task, answer.estimate, cuts));
+    if (answer.estimate) this.estimated(trained ? answer.estimate : estimateAt(answer, cuts));
     const { predict: python } = snippets(task, this.entry, cuts, this.smiles ?? null);
-    this.take.replaceChildren(tools({ name: `${this.name}-answer`, json: () => answer, svg: answer.estimate ? () => this.axis.querySelector("svg") : null, python }));
+    this.take.replaceChildren(tools({ name: `${this.name}-answer`, json: () => plain(answer), svg: answer.estimate ? () => this.axis.querySelector("svg") : null, python }));
     if (task.answer === "number") {
       this.className.hidden = true;
       this.rule.textContent = `interval ${answer.calibrated ? RULES.trained : RULES.uncalibrated}`;
       return;
     }
-    if (!trained && !this.boundary) { // not there yet: only the estimate can tell
+    const boundary = answer.curve ? { rule: "distribution", curve: answer.curve } : this.boundary;
+    if (!trained && !boundary) { // not there yet: only the estimate can tell
       this.className.textContent = words(classByEstimate(task, answer, cuts));
       this.probabilities.replaceChildren();
       this.rule.textContent = RULES.estimate;
       return;
     }
-    const p = trained ? answer.probabilities : probabilitiesAt(task, this.boundary, cuts);
-    this.className.textContent = words(Object.keys(p).reduce((a, b) => (p[b] > p[a] ? b : a)));
+    const p = trained ? answer.probabilities : probabilitiesAt(task, boundary, cuts);
+    this.className.textContent = words(mostProbable(p));
     this.probabilities.replaceChildren(probabilityBars(p));
-    this.rule.textContent = trained ? (answer.calibrated ? RULES.trained : RULES.uncalibrated) : RULES[this.boundary.rule];
+    this.rule.textContent = trained ? (answer.calibrated ? RULES.trained : RULES.uncalibrated) : RULES[boundary.rule];
+  }
+
+  /** The estimate with its interval, in words and on the axis. */
+  estimated(estimate) {
+    const { quantity_words: name, unit } = this.task;
+    const [low, high] = estimate.interval90;
+    this.estimate.replaceChildren(`${name}: `, h("b", { class: "strong" }, `${fixed(estimate.value)} ${unit}`), `, 90 % interval ${fixed(low)} to ${fixed(high)} ${unit}`);
+    this.axis.replaceChildren(estimateAxis(this.task, estimate, this.cuts));
   }
 
   views(found) {

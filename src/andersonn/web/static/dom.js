@@ -42,8 +42,8 @@ export const quantityAndUnit = (task) => (task.unit ? `${task.quantity_words} / 
 /** The value of a color variable of the page, as it is now. */
 export const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** A name that the viewer can tell atoms by: symbol and number from 0. */
-export const atomName = (symbols, atom) => `${symbols[atom]}${atom}`;
+/** An atom as people read it: symbol and number from 1, as in files; positions in the API's lists count from 0. */
+export const atomName = (symbols, atom) => `${symbols[atom]}${atom + 1}`;
 
 /** Between two "#rrggbb" colors. */
 export function mix(from, to, share) {

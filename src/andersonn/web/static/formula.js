@@ -9,7 +9,7 @@ export function formula(view, symbols, pick) {
   const halo = h("circle", { r: 15, fill: "var(--accent)", opacity: 0, class: "halo" });
   const strokes = view.strokes.map(({ d, fill, stroke, width }) => h("path", { d, fill: shade(fill), stroke: shade(stroke), "stroke-width": width, "stroke-linecap": "round", "stroke-linejoin": "round" }));
   const numbers = h("g", { class: "numbers", display: "none" }, view.atoms.map(([atom, x, y]) =>
-    h("text", { x: x + 7, y: y - 7, class: "number" }, `${atom}`)));
+    h("text", { x: x + 7, y: y - 7, class: "number" }, `${atom + 1}`)));
   const svg = h("svg", { viewBox: `0 0 ${view.width} ${view.height}`, role: "img", "aria-label": `Skeletal formula of ${view.smiles}` }, halo, strokes, numbers);
   const stage = withTip(svg, (x, y) => {
     const scale = view.width / svg.clientWidth;

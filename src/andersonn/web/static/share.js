@@ -1,12 +1,13 @@
 // Keeping and sharing a result: its address, itself as a page that needs no server, and on paper.
 import { h, saved, words } from "/static/dom.js";
+import { plain } from "/static/table.js";
 
 /** Buttons for the answers that are shown. */
 export function shareBar(state, table) {
   const told = h("span", { role: "status", class: "soft" });
   return h("div", { class: "share" },
     h("button", { type: "button", click: () => copy(state, told) }, "Copy link"),
-    h("button", { type: "button", click: () => saved(`andersonn-${state.asked.name}.json`, `${table.entries.map(({ answer }) => JSON.stringify(answer)).join("\n")}\n`, "application/x-ndjson") }, "JSON"),
+    h("button", { type: "button", click: () => saved(`andersonn-${state.asked.name}.json`, `${table.entries.map(({ answer }) => JSON.stringify(plain(answer))).join("\n")}\n`, "application/x-ndjson") }, "JSON"),
     h("button", { type: "button", id: "save-page", click: () => savePage(state, table, told) }, "Save as HTML"),
     h("button", { type: "button", click: () => window.print() }, "Print"), told);
 }
@@ -39,7 +40,7 @@ async function savePage(state, table, told) {
   const line = h("p", { class: "soft" }, `Deep AndersoNN, ${new Date().toISOString().slice(0, 10)}. The answers are in this file as JSON, in the element "answers".`);
   const main = h("main", { class: "page" }, h("h1", {}, title), line, results);
   const theme = document.documentElement.dataset.theme;
-  const data = JSON.stringify(table.entries.map(({ answer }) => answer)).replaceAll("<", "\\u003c");
+  const data = JSON.stringify(table.entries.map(({ answer }) => plain(answer))).replaceAll("<", "\\u003c");
   saved(`andersonn-${state.asked.name}.html`, `<!doctype html>
 <html lang="en"${theme ? ` data-theme="${theme}"` : ""}>
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title>

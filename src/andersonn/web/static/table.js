@@ -1,8 +1,8 @@
 // Several answers: a table that fills as they come, sorts and filters, and the same as CSV.
 import { fixed, h, number, percent, quantityAndUnit, saved, words } from "/static/dom.js";
-import { asTrained, classByEstimate } from "/static/thresholds.js";
+import { asTrained, classByEstimate, estimateAt, mostProbable, probabilitiesAt } from "/static/thresholds.js";
 
-const CSV = ["input", "id", "formula", "task", "class", "probability", "quantity", "value", "low90", "high90", "n_atoms", "status", "inside_domain", "notes", "warnings", "error"];
+const CSV = ["input", "id", "formula", "task", "class", "probability", "quantity", "value", "low90", "high90", "n_atoms", "status", "inside_domain", "notes", "warnings", "error", "thresholds"];
 
 const PASTED = "pasted text";
 
@@ -111,32 +111,44 @@ export class Table {
     saved(`andersonn-${this.task.name}.csv`, `${lines.join("\n")}\n`, "text/csv");
   }
 
-  /** What the table shows, with more digits; with moved thresholds the class is that of the estimate and has no probability. */
+  /** What the table shows, with more digits. */
   line(a) {
     if (a.error) return CSV.map((name) => ({ input: a.input, id: a.id ?? "", error: `${a.error.kind}: ${a.error.message} (${a.error.hint})` })[name] ?? "");
-    const moved = !asTrained(this.task, this.cuts);
+    const { label, p, estimate, guessed } = saidAt(this.task, a, this.cuts);
     const values = {
-      ...a, class: moved ? classByEstimate(this.task, a, this.cuts) : a.class, probability: moved || !a.class ? "" : a.probabilities[a.class].toFixed(4),
-      ...(a.estimate ? { quantity: a.estimate.quantity, value: a.estimate.value.toFixed(4), low90: a.estimate.interval90[0].toFixed(4), high90: a.estimate.interval90[1].toFixed(4) } : {}),
+      ...a, class: label, probability: p === null ? "" : p.toFixed(4), thresholds: this.cuts.map((cut) => +cut.toFixed(6)).join(","),
+      ...(estimate ? { quantity: estimate.quantity, value: estimate.value.toFixed(4), low90: estimate.interval90[0].toFixed(4), high90: estimate.interval90[1].toFixed(4) } : {}),
       status: a.solver.status, inside_domain: a.domain ? a.domain.inside : "",
-      warnings: [...(moved ? [`class by the estimate at thresholds ${this.cuts.join(" ")}`] : []), ...a.warnings].join("; "), notes: a.notes.join("; "), error: "",
+      warnings: [...(guessed ? [`class by the estimate at thresholds ${this.cuts.join(" ")}`] : []), ...a.warnings].join("; "), notes: a.notes.join("; "), error: "",
     };
     return CSV.map((name) => values[name] ?? "");
   }
 }
 
+/** An answer as `predict` prints it: without the curve that moves its thresholds. */
+export const plain = ({ curve, ...answer }) => answer;
+
+/** What an answer says with classes cut there: as at first, or by its distribution; without one, the class is that of the estimate. */
+function saidAt(task, a, cuts) {
+  if (asTrained(task, cuts)) return { label: a.class, p: a.class ? a.probabilities[a.class] : null, estimate: a.estimate, guessed: false };
+  if (!a.curve) return { label: classByEstimate(task, a, cuts), p: null, estimate: a.estimate, guessed: true };
+  const p = probabilitiesAt(task, a, cuts);
+  const label = mostProbable(p);
+  return { label, p: p[label], estimate: estimateAt(a, cuts), guessed: false };
+}
+
 function columnsOf(task, cuts) {
-  const moved = !asTrained(task, cuts);
-  const label = (a) => (moved ? classByEstimate(task, a, cuts) : a.class);
+  const said = (a) => saidAt(task, a, cuts);
+  const spelled = (p) => (p === null ? "–" : percent(p));
   return [
     { title: "input", value: shortName, text: shortName },
     { title: "formula", value: (a) => a.formula, text: (a) => a.formula },
     ...(task.answer === "number" ? [] : [
-      { title: moved ? "class, by the estimate" : "class", value: (a) => task.classes.indexOf(label(a)), text: (a) => words(label(a)), moves: true },
-      { title: "p", value: (a) => (moved ? 0 : a.probabilities[a.class]), text: (a) => (moved ? "–" : percent(a.probabilities[a.class])), right: true, moves: true }]),
+      { title: "class", value: (a) => task.classes.indexOf(said(a).label), text: (a) => words(said(a).label) + (said(a).guessed ? ", by the estimate" : ""), moves: true },
+      { title: "p", value: (a) => said(a).p ?? 0, text: (a) => spelled(said(a).p), right: true, moves: true }]),
     ...(task.answer === "label" ? [] : [
-      { title: quantityAndUnit(task), value: (a) => a.estimate.value, text: (a) => fixed(a.estimate.value), right: true },
-      { title: "90 % interval", value: (a) => a.estimate.interval90[1] - a.estimate.interval90[0], text: (a) => a.estimate.interval90.map((x) => fixed(x)).join(" … "), right: true }]),
+      { title: quantityAndUnit(task), value: (a) => said(a).estimate.value, text: (a) => fixed(said(a).estimate.value), right: true, moves: true },
+      { title: "90 % interval", value: (a) => said(a).estimate.interval90[1] - said(a).estimate.interval90[0], text: (a) => said(a).estimate.interval90.map((x) => fixed(x)).join(" … "), right: true, moves: true }]),
     { title: "atoms", value: (a) => a.n_atoms, text: (a) => `${a.n_atoms}`, right: true },
     { title: "domain", value: (a) => a.domain?.distance ?? -1, text: (a) => (a.domain ? (a.domain.inside ? "inside" : "outside") : "unknown") },
   ];

@@ -4,10 +4,40 @@ import { fixed, h, words } from "/static/dom.js";
 /** Whether the cuts are where the model was trained. */
 export const asTrained = (task, cuts) => cuts.every((cut, k) => cut === task.thresholds[k]);
 
-/** Probability of each class between cuts, by the curve of an answer. */
+/**
+ * Probability of each class between cuts, as `with_thresholds` of Python has it: by the answer's "curve"; where it has none, by the
+ * rule of the API's "boundary".
+ */
 export function probabilitiesAt(task, boundary, cuts) {
-  const above = [1, ...cuts.map((cut, k) => (k === 0 && task.first_threshold_is_fixed ? boundary.above[0] : interpolated(boundary, cut))), 0];
+  const above = [1, ...(boundary.curve ? reached(boundary.curve, cuts) : cuts.map((cut, k) => (k === 0 && task.first_threshold_is_fixed ? boundary.above[0] : interpolated(boundary, cut)))), 0];
   return Object.fromEntries(task.classes.map((name, k) => [name, Math.max(0, above[k] - above[k + 1])]));
+}
+
+/** The most probable class; of equal ones the first. */
+export const mostProbable = (p) => Object.keys(p).reduce((a, b) => (p[b] > p[a] ? b : a));
+
+/** The estimate and its interval between cuts: those of a pore width begin where the sphere of the first cut gets in. */
+export function estimateAt(answer, cuts) {
+  const { window: open, cavity } = answer.curve ?? {};
+  if (!cavity) return answer.estimate;
+  const shut = 1 - interpolated(open, cuts[0]);
+  const at = (share) => (share <= shut ? 0 : Math.max(cuts[0], quantile(cavity, (share - shut) / (1 - shut))));
+  return { ...answer.estimate, value: at(0.5), interval90: [at(0.05), at(0.95)] };
+}
+
+/** Probability of more than each cut: of a quantity; of a window; of a width, for which the window must let the first in. */
+function reached({ quantity, window: open, cavity }, cuts) {
+  if (!open) return cuts.map((cut) => interpolated(quantity, cut));
+  if (!cavity) return cuts.map((cut) => interpolated(open, cut));
+  const first = interpolated(open, cuts[0]);
+  return cuts.map((cut, k) => (k === 0 ? first : first * interpolated(cavity, cut)));
+}
+
+/** Where a curve has fallen by a share. */
+function quantile({ cuts, above }, share) {
+  const k = Math.max(1, above.findIndex((p) => 1 - p >= share));
+  const part = (share - (1 - above[k - 1])) / Math.max(above[k - 1] - above[k], 1e-12);
+  return cuts[k - 1] + Math.min(1, Math.max(0, part)) * (cuts[k] - cuts[k - 1]);
 }
 
 /** The class of an estimate between cuts; the exact zero of a first class cannot be told by an estimate and stays. */
@@ -78,9 +108,11 @@ function roundStep(number) {
   return [5, 2, 1].map((k) => k * power).find((step) => step <= number);
 }
 
+/** Between two points of a curve; beyond its ends it stays as it is there, and of equal cuts the first holds. */
 function interpolated({ cuts, above }, cut) {
-  const next = cuts.findIndex((c) => c > cut);
-  const k = next < 0 ? cuts.length - 2 : Math.max(0, next - 1);
+  const next = cuts.findIndex((c) => c >= cut);
+  if (next === 0) return above[0];
+  const k = next < 0 ? cuts.length - 2 : next - 1;
   const share = Math.min(1, Math.max(0, (cut - cuts[k]) / (cuts[k + 1] - cuts[k])));
   return above[k] + share * (above[k + 1] - above[k]);
 }
