@@ -51,7 +51,7 @@ CASES = [
 WRONG = [
     ("conduction", "1", "needs 2 rising thresholds"), ("conduction", "1,2,3", "needs 2 rising thresholds"),
     ("conduction", "2,1", "needs 2 rising thresholds"), ("conduction", "1,1", "needs 2 rising thresholds"),
-    ("conduction", "-1,2", "cannot be cut at -1"), ("conduction", "1,inf", "cannot be cut at inf"),
+    ("conduction", "-1,2", "at least 0 eV"), ("conduction", "1,inf", "cannot be cut at inf"),
     ("conduction", "nan,1", "needs 2 rising thresholds"), ("conduction", "low", "no numbers"), ("conduction", "", "no numbers"),
     ("polarity", "0", "cannot be cut at 0"), ("polarity", "1,2", "needs 1 threshold"),
     ("porosity", "7,20", "cannot be cut at 7, 20"), ("porosity", "0,7,20", "cannot be cut at 0, 7, 20"),

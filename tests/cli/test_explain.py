@@ -58,8 +58,8 @@ def test_table_without_picture(tmp_path):
     done = run("explain", "porosity", STRUCTURES / "Cu.cif", "none.cif", "--no-picture", "--out", out)
     assert done.returncode == 1
     assert "100.0 %" in done.stdout
-    assert "of the network's answer, nonporous: Cu0 contributes most" in done.stdout
-    assert "the bottleneck, 0.15 Å wide, is bounded by Cu0" in done.stdout
+    assert "of the network's answer, nonporous: Cu1 contributes most" in done.stdout
+    assert "the bottleneck, 0.15 Å wide, is bounded by Cu1" in done.stdout
     assert "none.cif" in done.stderr
     assert not out.exists()
 

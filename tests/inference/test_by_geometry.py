@@ -181,3 +181,26 @@ def test_where_nothing_gets_through_the_explanation_says_so(porosity):
     (found,) = shut.explain([framework("SOD")])
     assert found.bottleneck is None
     assert found.summary[0] == "nothing gets through the crystal: there is no bottleneck"
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_only_the_sphere_moves_the_estimate(convention):
+    """Cuts between widths divide the distribution, and leave it as it is; a width is nothing, or lets the sphere in."""
+    usual = PoreQuestion.of(SCIENTIST, convention=convention)
+    for pld, lcd in ((2.38, 6.9), (2.39, 2.41), (2.41, 6.99), (3.0, 30.0)):
+        _, value, interval = usual.distribution(pld, lcd)
+        for cuts in ((2.4, 5.0, 6.0), (2.4, 6.95, 40.0)):
+            assert usual.cut(cuts).distribution(pld, lcd)[1:] == (value, interval)
+        for end in (value, *interval):
+            assert end == 0.0 or end >= 2.4
+        assert usual.cut((3.5, 7.0, 20.0)).distribution(pld, lcd)[1:] == (0.0, (0.0, 0.0))
+
+
+def test_a_diameter_on_a_threshold_reaches_it():
+    """Of ``zeo++-default`` four fifths of the published diameters are the computed ones: at the cut they belong above it."""
+    by_window = PoreQuestion.of(SCIENTIST, "pld", convention="zeo++-default")
+    p, value, _ = by_window.cut((3.0, 7.0)).distribution(3.0, 5.0)
+    assert (value, p.argmax()) == (3.0, by_window.task.class_of(np.array([3.0]))[0])
+    by_width = PoreQuestion.of(SCIENTIST, convention="zeo++-default")
+    assert by_width.cut((3.0, 5.0, 20.0)).distribution(3.0, 5.0)[0].argmax() == 2
+    assert by_width.cut((3.0, 7.0, 20.0)).distribution(3.0, 3.0)[0].argmax() == 1

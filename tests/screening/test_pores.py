@@ -71,3 +71,15 @@ def test_a_folder_answers_by_its_network(tmp_path, in_this_process):
     for row in rows_of(tmp_path / "o"):
         assert "pld_A" in row
         assert "pore_pld_A" not in row
+
+
+def test_a_run_is_gone_on_with_at_the_same_thresholds_only(tmp_path, in_this_process):
+    moved = Scientist.load("polarity").with_thresholds((1.0,))
+    (library := tmp_path / "two.smi").write_text("CCO\nCC\n")
+    screening = Screening(Settings.of(moved), str(library), tmp_path / "o")
+    manifest = screening.run()
+    assert manifest["options"]["thresholds"] == [1.0]
+    assert manifest["classes"] == {"weakly_polar": 1, "strongly_polar": 1}
+    assert screening.run() == manifest
+    with pytest.raises(UsageError, match=r"thresholds was \[1\.0\], is None"):
+        replace(screening, settings=Settings.of(Scientist.load("polarity"))).run()

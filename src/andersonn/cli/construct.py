@@ -82,12 +82,8 @@ def construct(
     seconds = seconds_of(budget)
     if serve:
         require_installed()
-    options = {
-        "name": name,
-        "unit": unit,
-        "thresholds": None if thresholds is None else thresholds_from(thresholds),
-        "classes": _words(classes),
-    }
+    cuts = None if thresholds is None else thresholds_from(thresholds)
+    options = {"name": name, "unit": unit, "thresholds": cuts, "classes": _words(classes)}
     how = {"mixtures": not refuse_mixtures}
     targets = _targets(table, target)
     if len(targets) > 1 and (given := [f"--{word}" for word, value in options.items() if value is not None]):

@@ -212,7 +212,7 @@ class Explanation:
         else:
             parts = [(elements.named(self.structure.Z, k), float(self.values[k])) for k in self.ranking.tolist()]
         parts.sort(key=lambda part: -abs(part[1]))
-        told = [*self.summary, self.quantity_words, "atoms counted from 1"]
+        told = [*self.summary, self.quantity_words, *([] if self.groups else ["atoms counted from 1"])]
         return explanation_html.card(self.prediction, self.structure, self.values, parts, told, self.warnings)
 
     def as_dict(self) -> dict[str, Any]:

@@ -139,7 +139,7 @@ class Screening:
             "smiles_column": self.columns.smiles,
             "path_column": self.columns.path,
             **({} if scientist.pores is None else scientist.pores.in_brief()),
-            **({} if self.settings.thresholds is None else {"thresholds": list(self.settings.thresholds)}),
+            "thresholds": self.settings.thresholds and list(self.settings.thresholds),
             "versions": {"andersonn": __version__}
             | {name: version(name) for name in ("torch", "numpy", "rdkit", "gemmi", "pyarrow")},
         }
