@@ -11,6 +11,7 @@ import pytest
 from matplotlib.image import imread
 from typer.testing import CliRunner
 
+from andersonn import Scientist
 from andersonn.cli.main import app
 from tests.constructed_models import BOILING, CLASSES, boiling_points, kinds_of
 from tests.pictures import colors
@@ -66,6 +67,24 @@ def test_thresholds_make_classes_of_a_number_and_none_of_labels(number, label):
     above = sum(p for name, p in found["probabilities"].items() if names.index(name) > 1)
     assert (above > 0.5) == (value > 60.0)
     assert "labels, not a quantity" in asked_error("predict", "volatility", "CCO", "--model", label, "--thresholds=1")
+
+
+def test_classes_made_of_a_number_are_the_same_in_all_ways(number, tmp_path):
+    cuts = (20.0, 60.0, 100.0)
+    found = json.loads(asked("predict", "boiling", "CCO", "--model", number, "--thresholds=20,60,100", "-f", "json"))
+    scientist = Scientist.load(number)
+    (before,) = scientist.predict(["CCO"]).thresholds(cuts)
+    (after,) = scientist.with_thresholds(cuts).predict(["CCO"])
+    assert before.as_dict() == after.as_dict()
+    assert (after.label, after.thresholds) == (found["class"], cuts)
+    assert after.probabilities == pytest.approx(found["probabilities"], abs=1e-4)
+    (tmp_path / "one.smi").write_text("CCO\n")
+    asked("screen", "boiling", tmp_path / "one.smi", "--out", tmp_path / "o", "--model", number, "--thresholds=20,60,100")
+    (row,) = pq.read_table(tmp_path / "o/shards").to_pylist()
+    assert row["class"] == found["class"]
+    assert [row[f"p_{name}"] for name in found["probabilities"]] == pytest.approx(
+        list(found["probabilities"].values()), abs=1e-4
+    )
 
 
 def asked_error(*words):
