@@ -79,7 +79,9 @@ def test_classes_made_of_a_number_are_the_same_in_all_ways(number, tmp_path):
     assert (after.label, after.thresholds) == (found["class"], cuts)
     assert after.probabilities == pytest.approx(found["probabilities"], abs=1e-4)
     (tmp_path / "one.smi").write_text("CCO\n")
-    asked("screen", "boiling", tmp_path / "one.smi", "--out", tmp_path / "o", "--model", number, "--thresholds=20,60,100")
+    asked(
+        "screen", "boiling", tmp_path / "one.smi", "--out", tmp_path / "o", "--model", number, "--thresholds=20,60,100"
+    )
     (row,) = pq.read_table(tmp_path / "o/shards").to_pylist()
     assert row["class"] == found["class"]
     assert [row[f"p_{name}"] for name in found["probabilities"]] == pytest.approx(
