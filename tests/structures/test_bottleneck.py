@@ -54,7 +54,7 @@ def test_the_sphere_touches_and_does_not_overlap(name):
     assert len(found.atoms) >= 3
     assert (np.diff(found.distance - found.radius) >= 0.0).all()
     answer = found.as_dict(framework)
-    assert answer["touching"][0].keys() == {"atom", "element", "distance_A", "gap_A"}
+    assert answer["touching"][0].keys() == {"atom", "element", "distance_A", "gap_A", "name"}
 
 
 @pytest.mark.parametrize("convention", ["zeo++-high", "zeo++-default"])
