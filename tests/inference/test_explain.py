@@ -247,7 +247,7 @@ def test_an_explanation_shows_itself(conduction, polarity):
     listed = [float(value) for value in re.findall(r">([+-]\d+\.\d\d)</td>", page)]
     assert listed == sorted(listed, key=abs, reverse=True)
     assert sum(listed) == pytest.approx(ester.total, abs=0.02)
-    assert "Na0" in salt._repr_html_()
+    assert "Na1" in salt._repr_html_()
 
 
 def test_an_explanation_as_a_plot(conduction, polarity):
