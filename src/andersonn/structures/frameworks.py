@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 
 from andersonn.errors import InputError
 from andersonn.structures.alternatives import resolving
-from andersonn.structures.distance_bonds import Bonds
-from andersonn.structures.guests import crowded_atoms, without_guests
+from andersonn.structures.guests import hold_alternatives, without_guests
 from andersonn.structures.structure import Structure
 
 CLEANED = frozenset(("overlapping_atoms", "disordered"))
@@ -21,8 +20,8 @@ def read_frameworks(reader: Callable[[], Iterable[Found]], strip_guests: bool, c
     Args:
         reader: reads it; called again if it is to be cleaned.
         strip_guests: remove groups that do not belong to the framework.
-        clean: where a structure would be refused because atoms overlap, or has atoms with more partners than they can have,
-            keep one alternative. Others are left as they are.
+        clean: where a structure would be refused because atoms overlap, or has atoms with more partners than they can have or
+            nearer than any bond, keep one alternative. Others are left as they are.
 
     Raises:
         InputError: it cannot be read.
@@ -45,7 +44,7 @@ def _is_crowded(item: Found) -> bool:
     """Whether alternatives of disorder seem to be there together."""
     if isinstance(item, InputError):
         return item.kind in CLEANED
-    return item.periodic and len(crowded_atoms(Bonds.of(item))) > 0
+    return item.periodic and hold_alternatives(item)
 
 
 def _stripped(item: Found) -> Found:

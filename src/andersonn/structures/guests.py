@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from andersonn.structures import elements
-from andersonn.structures.alternatives import MOST, NONMETALS
+from andersonn.structures.contacts import MOST, NONMETALS, nearer_than_bonds
 from andersonn.structures.distance_bonds import METALLOIDS, Bonds
 from andersonn.structures.missing_parts import MissingPart
 from andersonn.structures.neighbors import pairs_within
+from andersonn.structures.networks import connected_parts
 from andersonn.structures.open_carbon import NEAR_METAL, open_carbon
 from andersonn.structures.structure import Structure, without
 from andersonn.structures.vacancies import Lacking
@@ -29,6 +30,8 @@ NAMED = 4
 NEVER_ALONE = frozenset((1, 5, 6, 7, 8, 14, 15, 16))
 """Elements whose atoms are never alone in a crystal: hydrogens, or the metals that they were bonded to, are missing."""
 
+TOGETHER = "alternatives of disorder may be there together; --clean keeps one"
+NEARER = "nearer than any bond"
 SHARING = (7, 8, 9, 17, 35)
 """Elements between which hydrogen can stand."""
 FEW_BONDS = (3, 11, 19, 37, 55, 87, 4, 12, 20, 38, 56, 88, 50, 81, 82, 83)
@@ -56,28 +59,8 @@ class Groups:
     @classmethod
     def of(cls, structure: Structure, more_to_metals: float = 0.0) -> Groups:
         """The parts of a periodic structure, by its bonds; those of metals may be longer by some Å."""
-        from scipy.sparse import coo_matrix
-        from scipy.sparse.csgraph import breadth_first_order, connected_components
-
-        bonds, n = Bonds.of(structure, more_to_metals), len(structure)
-        i, j, vector = bonds.i, bonds.j, bonds.vector
-        network = coo_matrix((np.ones(len(i)), (i, j)), shape=(n, n)).tocsr()
-        count, part = connected_components(network, directed=False)
-        # A part unfolded along a tree of its bonds goes on where another bond leads to a copy of an atom.
-        place, seen = np.zeros((n, 3)), np.zeros(n, dtype=bool)
-        step = {(int(a), int(b)): v for a, b, v in zip(i[::-1], j[::-1], vector[::-1], strict=True)}
-        for start in range(n):
-            if seen[start]:
-                continue
-            order, parent = breadth_first_order(network, start, directed=False)
-            seen[order] = True
-            place[start] = structure.xyz[start]
-            for atom in order[1:]:
-                above = int(parent[atom])
-                place[atom] = place[above] + step[above, int(atom)]
-        leads_on = np.linalg.norm(place[i] + vector - place[j], axis=1) > 0.01
-        endless = np.zeros(count, dtype=bool)
-        endless[part[i[leads_on]]] = True
+        bonds = Bonds.of(structure, more_to_metals)
+        part, endless = connected_parts(structure.xyz, bonds.i, bonds.j, bonds.vector)
         return cls(structure, part, endless, bonds)
 
     @property
@@ -192,15 +175,26 @@ def _near_hydrogen(structure: Structure) -> np.ndarray:
     return np.bincount(i[structure.Z[j] == H], minlength=len(structure)) > 0
 
 
+def hold_alternatives(structure: Structure) -> bool:
+    """Whether alternatives of disorder seem to be there together: atoms that are crowded, or nearer than any bond."""
+    near = nearer_than_bonds(structure.Z, structure.xyz, structure.cell)
+    return len(near) > 0 or len(crowded_atoms(Bonds.of(structure))) > 0
+
+
 def _crowded(groups: Groups) -> tuple[str, ...]:
-    """A warning of atoms with more partners than they can have, as where alternatives of disorder are all there. Carbon of
-    carboranes has more, and hydrogen between two oxygens two.
+    """Warnings of atoms with more partners than they can have, and of atoms nearer than any bond, as where alternatives of disorder
+    are all there. Carbon of carboranes has more, and hydrogen between two oxygens two.
     """
-    crowded = crowded_atoms(groups.bonds)
-    if not len(crowded):
-        return ()
-    many = "1 atom has" if len(crowded) == 1 else f"{len(crowded)} atoms have"
-    return (f"{many} more bonds than carbon or hydrogen can: alternatives of disorder may be there together",)
+    crowded, structure, told = crowded_atoms(groups.bonds), groups.structure, []
+    if len(crowded):
+        many = "1 atom has" if len(crowded) == 1 else f"{len(crowded)} atoms have"
+        told.append(f"{many} more bonds than carbon or hydrogen can: {TOGETHER}")
+    near = nearer_than_bonds(structure.Z, structure.xyz, structure.cell)
+    if len(near) and not any(NEARER in warning for warning in structure.warnings):
+        names = " and ".join(elements.named(structure.Z, k) for k in near[0])
+        many = f" ({len(near)} such pairs)" if len(near) > 1 else ""
+        told.append(f"{names} are {NEARER}{many}: {TOGETHER}")
+    return tuple(told)
 
 
 def _lacking(structure: Structure) -> tuple[str, ...]:

@@ -11,13 +11,14 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.io.deferred import Deferred
 from andersonn.structures import elements
-from andersonn.structures.alternatives import is_resolving, kept, told
+from andersonn.structures.alternatives import Choice, is_resolving
 from andersonn.structures.neighbors import pairs_within
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_shown = Deferred("andersonn.structures.shown")  # it stands on this file
+_shown = Deferred("andersonn.structures.shown")  # these stand on this file
+_damage = Deferred("andersonn.structures.damage")
 OVERLAP_FRACTION = 0.5
 """Two atoms overlap if they are closer than this fraction of the sum of their covalent radii, or than :data:`OVERLAP_FLOOR`."""
 OVERLAP_FLOOR = 0.5
@@ -95,14 +96,17 @@ class Structure:
         cell = None if self.cell is None else _cell(self.cell)
         _check_extent(xyz, cell)
         bonds, orders = _bonds(self.bonds, self.bond_orders, len(Z))
-        if bonds is None and is_resolving() and not (stays := kept(Z, xyz, cell)).all():
-            object.__setattr__(self, "notes", (*self.notes, told(Z, stays)))
-            Z, xyz = Z[stays], xyz[stays]
+        choice = Choice.of(Z, xyz, cell) if bonds is None and is_resolving() else None
+        if choice is not None:
+            object.__setattr__(self, "notes", (*self.notes, choice.told))
+            Z, xyz = Z[choice.stays], xyz[choice.stays]
         for name, value in (("Z", Z), ("xyz", xyz), ("cell", cell), ("bonds", bonds), ("bond_orders", orders)):
             if value is not None:
                 value.flags.writeable = False
             object.__setattr__(self, name, value)
         _check_overlap(self)
+        if choice is not None:
+            _damage.refuse_broken(self, choice)
 
     def __len__(self) -> int:
         return len(self.Z)

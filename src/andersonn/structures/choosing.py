@@ -1,0 +1,152 @@
+"""Which atoms of disordered parts to keep: the best choice by a small integer program of each part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from andersonn.errors import InputError
+from andersonn.structures.contacts import MOST, Contacts
+
+WEIGHT_OF_HYDROGEN, WEIGHT, WEIGHT_OF_METAL = 1.0, 3.0, 6.0
+"""What keeping an atom is worth."""
+FIRST = 0.02
+"""What an atom is worth more, the earlier it is listed: of alternatives that are as good, the first is kept."""
+LACKING = 2.0
+"""What each bond is worth that a kept atom lacks."""
+LOOSE = 0.1
+"""Added to limits of sums of whole numbers, which it does not change: else the solver prints where it mends rounded numbers."""
+NEEDED = {5: 3, 6: 3, 15: 3, 14: 4}
+"""Bonds that an atom of an element needs; of others one. No atom needs more than it has before alternatives are left out."""
+NODES, GAP = 20, 1e-4
+"""Most nodes of a search, and how much better, as a share, what it did not find may be. Unlike a limit of time they give the same
+answer on every machine.
+"""
+LARGE, GAP_OF_LARGE = 200, 1e-2
+"""Atoms of a part from which on the search is broken off earlier."""
+
+
+def best_choice(contacts: Contacts, free: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """Which atoms to keep, bool ``[n]``: no two of them too near to each other, none with more partners than it can have, as many
+    as possible, and as few as possible that lack a bond.
+
+    Args:
+        contacts: of n atoms.
+        free: atoms that may be left out, bool ``[n]``.
+        core: those whose place is disputed, bool ``[n]``.
+    """
+    stays = np.ones(len(contacts.Z), dtype=bool)
+    for part in contacts.parts(free):
+        stays[part] = _Program.of(contacts, part, core).solved()
+    return stays
+
+
+@dataclass(eq=False)
+class _Program:
+    """Maximize the worth of the atoms that are kept. Columns: atoms of the part, then bonds that are lacking and distances that
+    are strained.
+    """
+
+    contacts: Contacts
+    part: np.ndarray
+    column: np.ndarray
+    worth: list[float]
+    rows: list[tuple[dict[int, float], float]]
+    most: list[float]
+
+    @classmethod
+    def of(cls, contacts: Contacts, part: np.ndarray, core: np.ndarray) -> _Program:
+        Z = contacts.Z
+        column = np.full(len(Z), -1)
+        column[part] = np.arange(len(part))
+        worth = np.where(Z[part] == 1, WEIGHT_OF_HYDROGEN, np.where(contacts.metal[part], WEIGHT_OF_METAL, WEIGHT))
+        worth = worth + FIRST * (1.0 - np.arange(len(part)) / len(part))
+        program = cls(contacts, part, column, worth.tolist(), [], [])
+        program._forbid()
+        program._limit(core)
+        program._need()
+        return program
+
+    def solved(self) -> np.ndarray:
+        """Which atoms of the part to keep, bool.
+
+        Raises:
+            InputError: the search ended before it found any choice.
+        """
+        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.sparse import coo_matrix
+
+        n, size = len(self.part), len(self.worth)
+        if not self.rows:
+            return np.ones(n, dtype=bool)
+        entries = [(row, k, value) for row, (terms, _) in enumerate(self.rows) for k, value in terms.items()]
+        row, k, value = (np.array(part) for part in zip(*entries, strict=True))
+        matrix = coo_matrix((value, (row, k)), shape=(len(self.rows), size)).tocsr()
+        found = milp(
+            -np.array(self.worth),
+            integrality=np.ones(size),
+            bounds=Bounds(0.0, np.array([*[1.0] * n, *self.most])),
+            constraints=LinearConstraint(matrix, ub=np.array([most + LOOSE for _, most in self.rows])),
+            options={"node_limit": NODES, "mip_rel_gap": GAP_OF_LARGE if n > LARGE else GAP},
+        )
+        if found.x is None:
+            told = f"disorder cannot be resolved: {n} atoms hang together with too many alternatives"
+            raise InputError(
+                "disordered", told, "order the structure by hand: keep one alternative of each disordered part"
+            )
+        return found.x[:n] > 0.5
+
+    def _row(self, terms: list[tuple[int, float]], most: float) -> None:
+        """Adds: the sum of factors times atoms kept is at most a number. Atoms outside the part are kept."""
+        row: dict[int, float] = {}
+        for atom, factor in terms:
+            k = int(self.column[atom])
+            if k < 0:
+                most -= factor
+            else:
+                row[k] = row.get(k, 0.0) + factor
+        if row:
+            self.rows.append((row, most))
+
+    def _extra(self, cost: float, most: int) -> int:
+        """A further column, a whole number from 0 on."""
+        self.worth.append(-cost)
+        self.most.append(float(most))
+        return len(self.worth) - 1
+
+    def _forbid(self) -> None:
+        """Of two rivals one goes; two atoms at a strained distance are worth less together."""
+        c = self.contacts
+        for a, b in c.rivals[(self.column[c.rivals] >= 0).any(axis=1)].tolist():
+            self._row([(a, 1.0), (b, 1.0)], 1.0)
+        here = (self.column[c.strained] >= 0).any(axis=1)
+        for (a, b), cost in zip(c.strained[here].tolist(), c.strain[here].tolist(), strict=True):
+            self._row([(a, 1.0), (b, 1.0)], 1.0)
+            self.rows[-1][0][self._extra(cost, 1)] = -1.0
+
+    def _limit(self, core: np.ndarray) -> None:
+        """No atom has more partners than it can have, and no three are bonded in a ring where one is disputed."""
+        c = self.contacts
+        around = set(self.part.tolist()) | {k for atom in self.part.tolist() for k in c.partners[atom]}
+        for atom in sorted(around):
+            own, most = c.partners[atom], MOST.get(int(c.Z[atom]), 99)
+            if len(own) > most:
+                self._row([(k, 1.0) for k in own] + [(atom, float(len(own) - most))], float(len(own)))
+            for k in own:
+                for other in set(own) & set(c.partners[k]):
+                    if atom < k < other and core[[atom, k, other]].any():
+                        self._row([(atom, 1.0), (k, 1.0), (other, 1.0)], 2.0)
+
+    def _need(self) -> None:
+        """Hydrogen needs what it is bonded to; other atoms that lack bonds are worth less."""
+        c = self.contacts
+        around = set(self.part.tolist()) | {k for atom in self.part.tolist() for k in c.bonded[atom]}
+        for atom in sorted(around):
+            own = c.bonded[atom]
+            if not own or c.metal[atom]:
+                continue
+            need = min(NEEDED.get(int(c.Z[atom]), 1), len(own))
+            self._row([(atom, float(need)), *((k, -1.0) for k in own)], 0.0)
+            if c.Z[atom] != 1 or self.column[atom] < 0:
+                self.rows[-1][0][self._extra(LACKING, need)] = -1.0
