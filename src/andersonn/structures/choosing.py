@@ -16,7 +16,7 @@ FIRST = 0.02
 LACKING = 2.0
 """What each bond is worth that a kept atom lacks."""
 LOOSE = 0.1
-"""Added to limits of sums of whole numbers, which it does not change: else the solver prints where it mends rounded numbers."""
+"""Added to limits of sums of whole numbers, which it does not change: else the solver prints where it corrects rounded numbers."""
 NEEDED = {5: 3, 6: 3, 15: 3, 14: 4}
 """Bonds that an atom of an element needs; of others one. No atom needs more than it has before alternatives are left out."""
 NODES, GAP = 20, 1e-4
