@@ -18,12 +18,12 @@ OPTIONS = {"convention": "zeo++-default", "radii": "O=1.35,Zn=1.2"}
 
 @pytest.fixture
 def asked(page):
-    """The page about porosity, and the requests that it sends: path and options, of each."""
+    """The page about porosity, and the questions that it sends about pores: options of each, without what the page asks for itself."""
     sent = []
     page.on("request", lambda request: sent.append(urlsplit(request.url)) if request.method == "POST" else None)
     page.get_by_label("porosity").check()
     return page, lambda verb: [
-        {name: values[0] for name, values in parse_qs(url.query).items() if name != "structure"}
+        {name: values[0] for name, values in parse_qs(url.query).items() if name not in ("structure", "curves")}
         for url in sent
         if url.path == f"/api/{verb}/porosity"
     ]

@@ -276,7 +276,7 @@ class PoreQuestion:
         diameter, rest = (lcd, self._left["lcd_A"]) if by_width else (pld, self._left["pld_A"])
         least = access if by_width else -np.inf
         above = self.above({"pld_A": pld, "lcd_A": lcd}, np.array(self.task.thresholds))
-        p = -np.diff(np.concatenate([[1.0], above, [0.0]]))
+        p = np.concatenate([[1.0], above]) - np.concatenate([above, [0.0]])
 
         def at(share: float) -> float:
             if by_width and share <= shut:
