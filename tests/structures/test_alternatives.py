@@ -12,7 +12,7 @@ from andersonn.structures.alternatives import Choice, resolving
 from andersonn.structures.contacts import Contacts
 from andersonn.structures.frameworks import read_frameworks
 from andersonn.structures.guests import doubts_of_framework
-from andersonn.structures.readers import as_structure
+from andersonn.structures.readers import as_structure, read_file
 from andersonn.structures.structure import Structure
 from tests.structures.known_frameworks import COORDINATES, framework
 
@@ -103,6 +103,20 @@ def test_of_an_ion_in_two_places_one_is_kept():
     found = cleaned(salt)
     assert np.count_nonzero(found.Z == 11) == 1
     assert "1 of 74 atoms were left out: Na (Na74), 1 too near to atoms that stay" in found.notes[-1]
+
+
+def test_a_cif_is_not_called_disordered_once_one_place_is_kept(tmp_path):
+    salt = framework("LTA").copy()
+    middle = salt.cell.array.sum(axis=0) / 2
+    salt += Atoms("O2", positions=[middle, middle + np.array([0.8, 0, 0])])
+    salt.write(tmp_path / "salt.cif")
+    texts = {}
+    for clean in (False, True):
+        (found,) = read_frameworks(lambda: read_file(tmp_path / "salt.cif"), False, clean)
+        texts[clean] = " ".join((*found.warnings, *doubts_of_framework(found)))
+        assert len(found.Z) == len(salt) - clean
+    assert "nearer than any bond" in texts[False]
+    assert "nearer than any bond" not in texts[True]
 
 
 def test_a_linker_is_worth_more_than_a_metal_atom_in_it():

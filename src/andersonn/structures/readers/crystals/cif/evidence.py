@@ -14,6 +14,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
+from andersonn.structures.alternatives import is_resolving
 from andersonn.structures.readers.crystals.cif.cell import Atoms, Sites, close_pairs
 from andersonn.structures.readers.crystals.cif.document import Block, number, numbers
 from andersonn.structures.structure import MOST_ATOMS
@@ -248,7 +249,11 @@ def _by_multiplicity(atoms: Atoms, evidence: Evidence) -> np.ndarray:
 
 
 def squeezed(atoms: Atoms, sites: Sites) -> tuple[str, ...]:
-    """A warning where two atoms, hydrogen aside, are nearer than any bond of theirs, as disordered alternatives are."""
+    """A warning where two atoms, hydrogen aside, are nearer than any bond of theirs, as disordered alternatives are; none where one
+    alternative is kept, which a note then says.
+    """
+    if is_resolving():
+        return ()
     heavy = np.flatnonzero(atoms.Z > 1)
     some = Atoms(atoms.Z[heavy], atoms.fractional[heavy], atoms.site[heavy])
     radii = elements.column("covalent_radius_A")
