@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -56,6 +57,8 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
     task, calibration, domain = bundle.task, bundle.calibration, bundle.domain
     generated = np.array([structure.generated_geometry for _, structure, _ in ready])
     kinds = Kinds.of([images[0].Z for _, _, images in ready])
+    if bundle.trained_on is not None:
+        kinds = replace(kinds, seen=bundle.trained_on.among([structure for _, structure, _ in ready]))
     distances = None if domain is None else domain.distance(outputs.states, kinds.rows)
     probabilities = calibration.probabilities(outputs.scores, generated, distances)
     values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances, kinds)

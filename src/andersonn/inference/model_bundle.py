@@ -1,5 +1,6 @@
 """A trained model as files: ``model.safetensors`` (weights), ``domain.safetensors`` (applicability domain; older models have
-none), ``plausibility.safetensors`` (what sound crystals look like; few have it) and ``model.json`` (everything else).
+none), ``plausibility.safetensors`` (what sound crystals look like; few have it), ``trained_on.safetensors`` (which molecules it was trained
+on; few have it) and ``model.json`` (everything else).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from andersonn.errors import UsageError
 from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import EarlyExit
 from andersonn.inference.fitted import Calibration, Domain, is_number
+from andersonn.inference.trained_molecules import TrainedMolecules
 from andersonn.io.files import from_json, require_format, write_json, write_whole
 from andersonn.models import Ensemble, EquilibriumNetwork, KernelNetwork, ModelConfig, network_of
 from andersonn.models.device import pick_device
@@ -35,7 +37,8 @@ TREES = "trees"
 LAST_LAYER = "last_layer"
 """Where a card describes a :class:`~andersonn.models.kernel_layer.KernelLayer`, if the network ends in one."""
 PLAUSIBILITY = "plausibility.safetensors"
-FILES = (CARD, WEIGHTS, DOMAIN, PLAUSIBILITY)
+TRAINED_ON = "trained_on.safetensors"
+FILES = (CARD, WEIGHTS, DOMAIN, PLAUSIBILITY, TRAINED_ON)
 """All that there may be."""
 OWN_TASK = "own_task"
 """Where a card describes its task, unless that is one of this package."""
@@ -77,6 +80,7 @@ class ModelBundle:
         provenance: data, split, versions, metrics, training elements: goes into ``model.json`` as it is.
         domain: the applicability domain; None for models from before there was one.
         plausibility: tells corrupted crystals from sound ones; None of most models, see ``tools/fit_plausibility.py``.
+        trained_on: molecules of which answers from SMILES are surer; None of most models, see ``tools/fit_seen.py``.
     """
 
     network: EquilibriumNetwork | Ensemble
@@ -86,6 +90,7 @@ class ModelBundle:
     provenance: dict[str, Any]
     domain: Domain | None = None
     plausibility: Plausibility | None = None
+    trained_on: TrainedMolecules | None = None
 
     @property
     def anytime(self) -> EarlyExit | None:
@@ -105,6 +110,10 @@ class ModelBundle:
             (folder / PLAUSIBILITY).unlink(missing_ok=True)
         else:
             write_whole(folder / PLAUSIBILITY, self.plausibility.save)
+        if self.trained_on is None:
+            (folder / TRAINED_ON).unlink(missing_ok=True)
+        else:
+            self.trained_on.save(folder / TRAINED_ON)
         write_json(folder / CARD, self.card())
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -144,6 +153,8 @@ class ModelBundle:
             domain = Domain.load(folder / DOMAIN, sha256_of(folder / WEIGHTS)) if has_domain else None
             own = folder / PLAUSIBILITY
             plausibility = Plausibility.load(own) if own.exists() else None
+            own = folder / TRAINED_ON
+            trained_on = TrainedMolecules.load(own) if own.exists() else None
         except FileNotFoundError:
             missing = DOMAIN if (folder / WEIGHTS).exists() else WEIGHTS
             raise UsageError("no_model", f"{str(folder)!r} has no {missing}", "copy the whole model folder") from None
@@ -152,7 +163,7 @@ class ModelBundle:
                 "bad_model", f"the model in {str(folder)!r} is damaged: {_reason(error)}", "copy it again"
             ) from None
         bundle.network.to(pick_device(str(device)))
-        return replace(bundle, domain=domain, plausibility=plausibility)
+        return replace(bundle, domain=domain, plausibility=plausibility, trained_on=trained_on)
 
     @classmethod
     def of(cls, card: dict[str, Any], weights: dict[str, torch.Tensor]) -> ModelBundle:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -34,6 +34,8 @@ NAMES = (
     GENERATED,
 )
 """Kinds of structures; each structure is of several."""
+SEEN = "molecule of the training"
+"""A further kind, of which no structure is that the other effects are fitted on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +45,12 @@ class Kinds:
     Attributes:
         rows: of their images, int ``[n]``.
         family: position in :data:`FAMILIES`, or their number, int ``[n]``.
+        seen: which are molecules that the network was trained on and whose geometry was generated, bool ``[n]``; None: none.
     """
 
     rows: np.ndarray
     family: np.ndarray
+    seen: np.ndarray | None = None
 
     @classmethod
     def of(cls, Zs: Sequence[np.ndarray]) -> Self:
@@ -62,7 +66,8 @@ class Kinds:
 
     def part(self, positions: np.ndarray) -> Kinds:
         """Of some of the structures."""
-        return Kinds(self.rows[positions], self.family[positions])
+        seen = None if self.seen is None else self.seen[positions]
+        return Kinds(self.rows[positions], self.family[positions], seen)
 
     def members(self, at_zero: np.ndarray, made: np.ndarray | None) -> np.ndarray:
         """Which kinds each structure is of, bool ``[n, len(NAMES)]``.
@@ -87,7 +92,7 @@ class Tails:
     """The tail of a structure, whose logarithm is the sum of the effects of its kinds.
 
     Attributes:
-        effects: of :data:`NAMES`, as pairs; of a kind that is not named, 0.
+        effects: of :data:`NAMES` and :data:`SEEN`, as pairs; of a kind that is not named, 0.
         widest: that a tail may be.
     """
 
@@ -98,7 +103,12 @@ class Tails:
         """Tails, ``[n]``; arguments as of :meth:`Kinds.members`."""
         known = dict(self.effects)
         effects = np.array([known.get(name, 0.0) for name in NAMES])
-        return np.clip(np.exp(kinds.members(at_zero, made) @ effects), LEAST, self.widest)
+        seen = 0.0 if kinds.seen is None else kinds.seen * known.get(SEEN, 0.0)
+        return np.clip(np.exp(kinds.members(at_zero, made) @ effects + seen), LEAST, self.widest)
+
+    def with_seen(self, effect: float) -> Tails:
+        """The same with this effect of molecules of the training."""
+        return replace(self, effects=(*(pair for pair in self.effects if pair[0] != SEEN), (SEEN, effect)))
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
@@ -107,10 +117,12 @@ class Tails:
         Raises:
             ValueError: a value is missing, superfluous or impossible.
         """
-        sound = isinstance(values, dict) and {"widest", ALL} <= set(values) <= {"widest", *NAMES}
+        sound = isinstance(values, dict) and {"widest", ALL} <= set(values) <= {"widest", *NAMES, SEEN}
         if not (sound and all(map(is_number, values.values())) and LEAST < values["widest"] < 1.0 / 3.0):
             raise ValueError(f"its calibration has tails {values!r}")
-        return cls(tuple((name, float(values[name])) for name in NAMES if name in values), float(values["widest"]))
+        return cls(
+            tuple((name, float(values[name])) for name in (*NAMES, SEEN) if name in values), float(values["widest"])
+        )
 
     @classmethod
     def by_size(cls, pairs: Any) -> Self:

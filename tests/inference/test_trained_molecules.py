@@ -1,0 +1,61 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import andersonn as an
+from andersonn.errors import UsageError
+from andersonn.inference.model_bundle import TRAINED_ON, ModelBundle
+from andersonn.inference.tails import SEEN, Kinds, Tails
+from andersonn.inference.trained_molecules import NAME, TrainedMolecules
+from andersonn.scientists.registry import registered
+from andersonn.structures.readers.molecules.smiles import constitution, from_smiles
+
+SOME = TrainedMolecules.of(constitution(text) for text in ("CO", "CC(O)=O", "C/C=C/C", "CS(C)=O"))
+
+
+@pytest.mark.parametrize("smiles", ["OC", "[CH3]O", "OC(C)=O", "C/C=C\\C", "C[S+](C)[O-]", "[H]OC([H])([H])[H]"])
+def test_a_molecule_is_found_however_it_is_written(smiles):
+    assert SOME.among([from_smiles(smiles)]).tolist() == [True]
+
+
+@pytest.mark.parametrize("smiles", ["CCO", "CC(=O)[O-]", "O", "[2H]OC"])
+def test_others_are_not(smiles):
+    assert SOME.among([from_smiles(smiles)]).tolist() == [False]
+
+
+def test_a_given_geometry_is_no_molecule_of_smiles():
+    made = from_smiles("CO")
+    assert SOME.among([made, replace(made, generated_geometry=False, source_mol=None)]).tolist() == [True, False]
+
+
+def test_they_are_kept_in_a_file(tmp_path):
+    SOME.save(tmp_path / "m.safetensors")
+    assert (TrainedMolecules.load(tmp_path / "m.safetensors").hashes == SOME.hashes).all()
+
+
+@pytest.mark.parametrize("bad", [np.array([3, 2]), np.array([[1, 2]]), np.array([1.0, 2.0])])
+def test_a_damaged_file_is_told(bad, tmp_path):
+    folder = tmp_path / "polarity"
+    shipped = ModelBundle.load(registered()["polarity"].weights)
+    shipped.save(folder.mkdir() or folder)
+    save_file({NAME: bad}, folder / TRAINED_ON)
+    with pytest.raises(UsageError, match="is damaged"):
+        ModelBundle.load(folder)
+
+
+def test_only_their_tails_change():
+    tails = Tails((("all", -3.0),), 0.2).with_seen(1.0)
+    kinds = Kinds(np.array([6, 6]), np.array([0, 0]), np.array([True, False]))
+    of_both = tails.of(kinds, np.zeros(2), np.ones(2, dtype=bool))
+    np.testing.assert_allclose(of_both, np.exp([-2.0, -3.0]))
+    assert Tails.from_dict(tails.as_dict()) == tails
+    assert dict(tails.with_seen(0.5).effects)[SEEN] == 0.5
+    assert kinds.part(np.array([1])).seen.tolist() == [False]
+
+
+def test_methanol_is_answered_surely():
+    (answer,) = an.Scientist.load("polarity").predict(["CO"])
+    low, high = answer.interval90
+    assert 1.0 < low < 1.7 < high < 2.5  # measured: 1.70 D
