@@ -12,6 +12,7 @@ from andersonn.errors import InputError
 from andersonn.structures.readers import as_structure, from_smiles
 from andersonn.structures.readers.molecules import embedding
 from andersonn.structures.readers.molecules.from_rdkit import further_conformers
+from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.structure import Structure
 from tests.fuzz.variants import smiles_variants
 from tests.structures.test_conformers import isomer_of
@@ -152,3 +153,40 @@ def test_interrupts_are_heard_after_a_conformer_was_generated():
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("OC[C@H](O)C=O", "OC[C@@H](O)C=O"),
+        ("CC[S@](C)=O", "CC[S@@](C)=O"),
+        ("C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O"),
+        ("C[C@H](F)[C@@H](Cl)Br", "C[C@@H](F)[C@H](Cl)Br"),
+        ("C/C=C/[C@H](C)O", "C/C=C/[C@@H](C)O"),
+    ],
+)
+def test_mirror_images_have_mirrored_geometries(left, right):
+    with reading(conformers=3):
+        one, other = from_smiles(left), from_smiles(right)
+    for first, second in ((one.xyz, other.xyz), *zip(one.further_xyz, other.further_xyz, strict=True)):
+        apart = [np.sort(np.linalg.norm(xyz[:, None] - xyz[None], axis=2), axis=None) for xyz in (first, second)]
+        np.testing.assert_allclose(apart[0], apart[1], atol=1e-6)
+    for structure, smiles in ((one, left), (other, right)):
+        mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+        conformer = Chem.Conformer(mol.GetNumAtoms())
+        conformer.SetPositions(np.array(structure.xyz, dtype=float))
+        mol.AddConformer(conformer)
+        Chem.AssignStereochemistryFrom3D(mol)
+        assert Chem.MolToSmiles(Chem.RemoveHs(mol)) == Chem.CanonSmiles(smiles)
+
+
+@pytest.mark.parametrize("smiles", ["c1ccccc1S(F)(F)(F)(F)F", "CI(F)(F)(F)F"])
+def test_a_geometry_whose_atoms_fall_together_is_told(smiles):
+    assert any("is unsound: F and F, which are not bonded" in warning for warning in from_smiles(smiles).warnings)
+
+
+@pytest.mark.parametrize(
+    "smiles", ["C12C3C4C1C5C2C3C45", "C1C2CC1C2", "C12(C3C1)CC23", "FC(F)(F)C(F)(F)F", "FS(F)(F)(F)(F)F", "B1NBNBN1"]
+)
+def test_cages_and_crowded_molecules_are_sound(smiles):
+    assert not any("unsound" in warning for warning in from_smiles(smiles).warnings)

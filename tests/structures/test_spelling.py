@@ -21,6 +21,14 @@ SAME = [
     ("[CH2-][N+]#N", "C=[N+]=[N-]"),
     ("[O-][N+]#N", "O=[N+]=[N-]"),
     ("[C]=O", "[C-]#[O+]"),
+    ("[12C]=O", "[12C-]#[O+]"),
+    ("[CH0]=O", "[C-]#[O+]"),
+    ("C[Sb+](C)(C)[O-]", "C[Sb](C)(C)=O"),
+    ("O=[Cl](=O)(=O)F", "[O-][Cl+3]([O-])([O-])F"),
+    ("CCl(=O)=O", "C[Cl+2]([O-])[O-]"),
+    ("O=Cl=O", "[O-][Cl+2][O-]"),
+    ("O=Ic1ccccc1", "[O-][I+]c1ccccc1"),
+    ("OCl(=O)(=O)=O", "O[Cl+3]([O-])([O-])[O-]"),
     ("[C]=S", "[C-]#[S+]"),
     ("CN=[C]", "C[N+]#[C-]"),
     ("[O-][n+]1ccccc1", "O=n1ccccc1"),  # RDKit's own
@@ -51,7 +59,6 @@ def test_bonds_alone_are_the_same_too(charged, double):
 KEPT = [
     "C[N+](C)(C)[O-]",
     "C[S+](C)C",
-    "[O-]Cl(=O)(=O)",
     "C[N+]#[C-]",
     "[C-]#[O+]",
     "F[B-](F)(F)F",

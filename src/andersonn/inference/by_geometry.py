@@ -214,11 +214,12 @@ class PoreQuestion:
         open_ = self.above(pores, np.array(access), "pld_A")
         return open_ * np.where(cuts <= access, 1.0, self.above(pores, cuts, "lcd_A"))
 
-    def knots(self, pores: dict[str, Any], of: str) -> tuple[np.ndarray, np.ndarray]:
-        """:meth:`above` of a window or cavity as a line: cuts in Å and probabilities, both ``[K]``. Of equal cuts the first has the
-        probability of reaching it, the last that of exceeding it. Pores as in an answer.
+    def knots(self, pores: dict[str, Any]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """:meth:`above` of the ``window`` and, for classes by width, of the ``cavity`` as lines: cuts in Å and probabilities, both ``[K]``.
+        Of equal cuts the first has the probability of reaching it, the last that of exceeding it. Pores as in an answer.
         """
-        return pores[of] + self._left[of], 1.0 - np.array(LEVELS)
+        names = {"window": "pld_A", "cavity": "lcd_A"} if self.task.zero_is_class else {"window": "pld_A"}
+        return {name: (pores[of] + self._left[of], 1.0 - np.array(LEVELS)) for name, of in names.items()}
 
     @property
     def _left(self) -> dict[str, np.ndarray]:

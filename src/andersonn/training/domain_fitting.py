@@ -16,7 +16,6 @@ from andersonn.errors import InputError
 from andersonn.inference.fitted import LIMIT, Domain, squared_distances
 from andersonn.inference.forward import Outputs, forward
 from andersonn.models import Ensemble, EquilibriumNetwork
-from andersonn.models.ensemble import lead
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.readers import from_smiles
 from andersonn.training.corruptions import corruptions
@@ -58,6 +57,7 @@ def fit_domain(network: EquilibriumNetwork | Ensemble, dataset: Dataset, validat
     chosen = _sample(dataset, np.random.default_rng(seed))
     states = forward(network, dataset.store, chosen).states.astype(np.float64)
     made, made_rows, which = made_states(network, dataset, chosen)
+    made = made.reshape(len(made), states.shape[1])  # also where there are none
     rows = np.concatenate([dataset.store.n_rows[chosen], made_rows])
     corrupted, _ = corrupted_states(network, dataset, chosen, seed)
     held_rows = dataset.store.n_rows[dataset.sides["validation"]]
@@ -192,7 +192,7 @@ def made_states(
                 images += [image] * count
                 which = np.append(which, [row] * count)
     if not images:
-        return np.zeros((0, lead(network).n_features)), which, which
+        return np.zeros((0, 0)), which, which
     store = ImageStore.from_images(images, dataset.store.recipe)
     return forward(network, store, np.arange(len(images))).states.astype(np.float64), store.n_rows, which
 

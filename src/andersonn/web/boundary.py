@@ -73,8 +73,7 @@ def curve_of(prediction: Prediction, question: PoreQuestion | None) -> dict[str,
         cavity does too.
     """
     if question is not None:
-        names = {"window": "pld_A", "cavity": "lcd_A"} if question.task.zero_is_class else {"window": "pld_A"}
-        lines = {name: question.knots(prediction.pores, of) for name, of in names.items()}
+        lines = question.knots(prediction.pores)
         return {name: {"cuts": cuts.tolist(), "above": above.tolist()} for name, (cuts, above) in lines.items()}
     found = prediction.distribution
     if found is None or prediction.kind == "label":

@@ -10,7 +10,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from andersonn.errors import InputError
+from andersonn.structures import elements
 from andersonn.structures.readers.molecules import ideal_shapes, local_shapes
 
 if TYPE_CHECKING:
@@ -21,7 +24,9 @@ EMBEDDING = f"RDKit ETKDGv3 (seed {CONFORMER_SEED}, canonical order)"
 FORCE_FIELD = f"{EMBEDDING}, MMFF94"
 UNIVERSAL = f"{EMBEDDING} and UFF, since MMFF94 does not know all its atoms; less exact"
 REPAIRED = "lengths and angles where it is wrong as in computed molecules"
-CONFORMER_PROTOCOL = f"{FORCE_FIELD}; {REPAIRED} ({local_shapes.digest()}); {ideal_shapes.PROTOCOL}"
+CONFORMER_PROTOCOL = (
+    f"{FORCE_FIELD}, of two mirror images one; {REPAIRED} ({local_shapes.digest()}); {ideal_shapes.PROTOCOL}"
+)
 """Changed whenever other geometries would be generated, so that cached images of older ones are not read."""
 FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others of the same call"
 """The same for further conformers. RDKit embeds the k-th from k times the seed, so none repeats the first."""
@@ -34,6 +39,8 @@ geometry can run for hours on a molecule that has no conformer. Others need few 
 molecules took up to 8, two took 64 and two failed; 154 peptides of up to 200 atoms took 1 or 2.
 """
 FEWEST, MOST = 3, 100
+NEAREST = 1.15
+"""Of the sum of the covalent radii: atoms that are not bonded are farther from each other, also in small cages."""
 LONGEST_SECONDS = 60
 """Time limit for all attempts at a conformer in one way; a safeguard, far above what they usually take."""
 
@@ -42,7 +49,8 @@ def embed(mol: Mol, count: int) -> str:
     """Replaces the conformers of a molecule by up to ``count`` generated and relaxed ones.
 
     They are generated in the atom order of the canonical SMILES, then mapped back: distance geometry, and the isomer that it
-    picks where stereo centers are not given, depend on the order of atoms.
+    picks where stereo centers are not given, depend on the order of atoms. Of two mirror images one is generated, and the other is
+    its mirror image.
 
     Args:
         mol: sanitized, with explicit hydrogens.
@@ -59,7 +67,8 @@ def embed(mol: Mol, count: int) -> str:
     how = ideal_shapes.shaped(mol, count)
     if how:
         return how
-    twin, place = canonical(mol)
+    mirrored = _mirrored(mol)
+    twin, place = canonical(mol if mirrored is None else mirrored)
     mol.RemoveAllConformers()
     with interruptible():
         made = placed(twin, count)
@@ -67,12 +76,42 @@ def embed(mol: Mol, count: int) -> str:
             return ideal_shapes.shaped(mol, count, known_too=True)
         how = relaxed(twin)
     for number in made:
-        positions = twin.GetConformer(number).GetPositions()[place]
+        positions = twin.GetConformer(number).GetPositions()[place] * [1.0 if mirrored is None else -1.0, 1.0, 1.0]
         conformer = Chem.Conformer(len(place))
         conformer.SetPositions(positions)
         conformer.SetId(number)
         mol.AddConformer(conformer)
     return how
+
+
+def _mirrored(mol: Mol) -> Mol | None:
+    """The mirror image of a molecule, if its canonical SMILES comes first; None where it does not, where they are the same, and where
+    an axis is chiral, whose sense SMILES do not tell.
+    """
+    from rdkit import Chem
+    from rdkit.Chem import BondStereo, ChiralType
+
+    tetrahedral = (ChiralType.CHI_TETRAHEDRAL_CW, ChiralType.CHI_TETRAHEDRAL_CCW)
+    if any(bond.GetStereo() in (BondStereo.STEREOATROPCW, BondStereo.STEREOATROPCCW) for bond in mol.GetBonds()):
+        return None
+    centers = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetChiralTag() in tetrahedral]
+    if not centers:
+        return None
+    image = Chem.Mol(mol)
+    for k in centers:
+        image.GetAtomWithIdx(k).InvertChirality()
+    Chem.AssignStereochemistry(image, cleanIt=True, force=True)
+    return image if _unnumbered(image) < _unnumbered(mol) else None
+
+
+def _unnumbered(mol: Mol) -> str:
+    """Canonical SMILES without the numbers that atoms may bear."""
+    from rdkit import Chem
+
+    named = Chem.Mol(mol)
+    for atom in named.GetAtoms():
+        atom.SetAtomMapNum(0)
+    return Chem.MolToSmiles(named)
 
 
 @contextlib.contextmanager
@@ -179,6 +218,28 @@ def by_force_field(mol: Mol, steps: int = FORCE_FIELD_STEPS) -> str:
             fields.UFFOptimizeMoleculeConfs(mol, maxIters=steps)
             return UNIVERSAL
     return f"{EMBEDDING} alone, since no force field knows all its atoms; less exact"
+
+
+def squeezed(mol: Mol) -> tuple[str, ...]:
+    """A warning where two atoms of the first conformer that are not bonded are as near as if they were, as where no force field knows
+    SF5 groups or the like.
+    """
+    positions = mol.GetConformer().GetPositions()
+    radius = elements.column("covalent_radius_A")[[atom.GetAtomicNum() for atom in mol.GetAtoms()]]
+    distances = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    near = np.triu(distances < NEAREST * (radius[:, None] + radius[None]), 1)
+    for bond in mol.GetBonds():
+        near[bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()] = near[bond.GetEndAtomIdx(), bond.GetBeginAtomIdx()] = False
+    first, second = np.nonzero(near)
+    if not len(first):
+        return ()
+    worst = distances[first, second].argmin()
+    pair = (mol.GetAtomWithIdx(int(k[worst])).GetSymbol() for k in (first, second))
+    told = " and ".join(pair)
+    return (
+        f"the generated geometry is unsound: {told}, which are not bonded, are {distances[first, second].min():.2f} Å apart; treat the answer "
+        "as unreliable, or give a file with 3-D coordinates",
+    )
 
 
 def impossible(why: str) -> InputError:

@@ -19,6 +19,7 @@ from andersonn.structures.readers.molecules.embedding import (
     attempts,
     embed,
     impossible,
+    squeezed,
 )
 from andersonn.structures.readers.molecules.ideal_shapes import is_hypervalent
 from andersonn.structures.readers.molecules.open_stereo import open_stereo
@@ -90,6 +91,7 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: 
         else:
             source_mol = whole.ToBinary()
             notes += _embed(whole, conformers_at_once())
+            warnings += squeezed(whole)
         if len(Chem.GetMolFrags(whole)) > 1:
             notes += (f"{len(Chem.GetMolFrags(whole))} separate molecules are taken together",)
     return finished(whole, id, notes, source_mol, warnings=warnings)

@@ -129,11 +129,13 @@ def _spelled(smiles: str) -> Mol | None:
     """The sanitized molecule of a SMILES string; None if it is none."""
     from rdkit import Chem
 
-    mol = Chem.MolFromSmiles(smiles)
-    if mol is None or is_spelled(smiles):
-        return mol
+    if is_spelled(smiles):
+        return Chem.MolFromSmiles(smiles)
+    mol = Chem.MolFromSmiles(smiles, sanitize=False)
+    if mol is None:
+        return None
     spell(mol)
-    return None if Chem.SanitizeMol(mol, catchErrors=True) else mol
+    return None if Chem.SanitizeMol(mol, catchErrors=True) else Chem.RemoveHs(mol)
 
 
 def _first_word(text: str) -> str:

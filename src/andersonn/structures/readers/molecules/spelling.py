@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Mol
 
-HYPERVALENT = frozenset([15, 16, 33, 34, 52])
-"""P, S, As, Se and Te, which are written with double bonds: C[S+](C)[O-] is CS(C)=O."""
+HYPERVALENT = frozenset([15, 16, 33, 34, 51, 52, 83])
+"""P, S, As, Se, Sb, Te and Bi, which are written with double bonds: C[S+](C)[O-] is CS(C)=O."""
+HALOGENS, OXYGEN = frozenset([17, 35, 53]), 8
+"""Cl, Br and I, whose oxides RDKit writes with charges: OCl(=O)=O is O[Cl+2]([O-])[O-]."""
 NITROGEN = 7
 BARE, DONORS = frozenset([6, 14, 32, 50]), frozenset([7, 8, 16, 34])
 """C, Si, Ge and Sn that have one neighbor and no hydrogen; N, O, S and Se, which share a pair of electrons with them."""
+
+UNSPELLED = re.compile(r"\+|\[\d*(?:C|Si|Ge|Sn)(?:H0)?\]|O=\[?(?:Cl|Br|I)|(?:Cl|Br|I)\]?[\d%]*(?:\([^()]*\))*\(?=O")
+"""A charge, a bare atom, or an oxide of a halogen."""
 
 
 def spell(mol: Mol) -> None:
     """Puts the usual bonds in place of pairs of charges, in a molecule that need not be sanitized.
 
     Chemists write one molecule as CS(C)=O and as C[S+](C)[O-], and force fields, fingerprints and networks take the two for
-    different ones. Nitro groups and N-oxides keep their charges, since RDKit knows nitrogen by no other spelling; so do halogens.
+    different ones. Nitro groups, N-oxides and oxides of halogens have charges, since RDKit knows no other spelling of them.
     Azides, diazo compounds and N2O get their double bonds: [N-][N+]#N becomes N=[N+]=[N-]. Carbon monoxide and isocyanides get their
     triple bond: [C]=O becomes [C-]#[O+].
     """
@@ -27,13 +33,15 @@ def spell(mol: Mol) -> None:
             _join(mol, atom)
         elif atom.GetFormalCharge() == 1 and atom.GetAtomicNum() == NITROGEN and atom.GetDegree() == 2:
             _shift(mol, atom)
+        elif atom.GetAtomicNum() in HALOGENS:
+            _part(mol, atom)
         elif atom.GetAtomicNum() in BARE and atom.GetDegree() == 1 and atom.GetNoImplicit():
             _close(mol, atom)
 
 
 def is_spelled(text: str) -> bool:
     """Whether a SMILES surely holds nothing that :func:`spell` would change."""
-    return "+" not in text and not any(f"[{symbol}]" in text for symbol in ("C", "Si", "Ge", "Sn"))
+    return UNSPELLED.search(text) is None
 
 
 def _join(mol: Mol, positive: Atom) -> None:
@@ -73,6 +81,17 @@ def _close(mol: Mol, bare: Atom) -> None:
         donor.SetFormalCharge(1)
 
 
+def _part(mol: Mol, halogen: Atom) -> None:
+    """X=O becomes X+-O-, for each oxygen."""
+    for other in halogen.GetNeighbors():
+        alone = other.GetAtomicNum() == OXYGEN and other.GetDegree() == 1 and other.GetFormalCharge() == 0
+        if alone and _order(mol, halogen, other) == 2.0:
+            _set_bond(mol, halogen, other, 1)
+            halogen.SetFormalCharge(halogen.GetFormalCharge() + 1)
+            other.SetFormalCharge(-1)
+            halogen.SetNoImplicit(True)  # no hydrogen where O=Cl=O had none
+
+
 def _order(mol: Mol, one: Atom, other: Atom) -> float:
     return mol.GetBondBetweenAtoms(one.GetIdx(), other.GetIdx()).GetBondTypeAsDouble()
 
@@ -80,5 +99,5 @@ def _order(mol: Mol, one: Atom, other: Atom) -> float:
 def _set_bond(mol: Mol, one: Atom, other: Atom, order: int) -> None:
     from rdkit.Chem import BondType
 
-    kind = {2: BondType.DOUBLE, 3: BondType.TRIPLE}[order]
+    kind = {1: BondType.SINGLE, 2: BondType.DOUBLE, 3: BondType.TRIPLE}[order]
     mol.GetBondBetweenAtoms(one.GetIdx(), other.GetIdx()).SetBondType(kind)
