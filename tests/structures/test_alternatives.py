@@ -137,6 +137,13 @@ def test_the_choice_does_not_hang_on_the_order_of_the_list():
         assert np.array_equal(found[0].xyz, found[1].xyz)
 
 
+def test_a_heap_of_atoms_is_refused():
+    random = np.random.default_rng(0)
+    heap = Atoms("O200", positions=6.0 + random.uniform(0.0, 2.0, (200, 3)), cell=[12.0] * 3, pbc=True)
+    with pytest.raises(InputError, match="too many alternatives"):
+        cleaned(heap)
+
+
 def test_sound_structures_are_left_as_they_are():
     with resolving():
         for name in COORDINATES:

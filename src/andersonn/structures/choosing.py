@@ -23,8 +23,16 @@ NODES, GAP = 20, 1e-4
 """Most nodes of a search, and how much better, as a share, what it did not find may be. Unlike a limit of time they give the same
 answer on every machine.
 """
+CROWDED = 15
+"""Rivals of an atom on average from which on nothing is chosen: it is no disorder of a few alternatives, and a search takes minutes."""
 LARGE, GAP_OF_LARGE = 200, 1e-2
 """Atoms of a part from which on the search is broken off earlier."""
+
+
+def unresolved(n: int) -> InputError:
+    """The error for a part of n atoms that is too disordered."""
+    told = f"disorder cannot be resolved: {n} atoms hang together with too many alternatives"
+    return InputError("disordered", told, "order the structure by hand: keep one alternative of each disordered part")
 
 
 def best_choice(contacts: Contacts, free: np.ndarray, core: np.ndarray) -> np.ndarray:
@@ -80,6 +88,9 @@ class _Program:
         n, size = len(self.part), len(self.worth)
         if not self.rows:
             return np.ones(n, dtype=bool)
+        rivals = (self.column[self.contacts.rivals] >= 0).all(axis=1).sum()
+        if rivals > CROWDED * n:
+            raise unresolved(n)
         entries = [(row, k, value) for row, (terms, _) in enumerate(self.rows) for k, value in terms.items()]
         row, k, value = (np.array(part) for part in zip(*entries, strict=True))
         matrix = coo_matrix((value, (row, k)), shape=(len(self.rows), size)).tocsr()
@@ -91,10 +102,7 @@ class _Program:
             options={"node_limit": NODES, "mip_rel_gap": GAP_OF_LARGE if n > LARGE else GAP},
         )
         if found.x is None:
-            told = f"disorder cannot be resolved: {n} atoms hang together with too many alternatives"
-            raise InputError(
-                "disordered", told, "order the structure by hand: keep one alternative of each disordered part"
-            )
+            raise unresolved(n)
         return found.x[:n] > 0.5
 
     def _row(self, terms: list[tuple[int, float]], most: float) -> None:
