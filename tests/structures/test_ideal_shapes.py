@@ -101,3 +101,18 @@ def test_electronegative_neighbors_are_axial():
     oxygen = arms[z == 8][0]
     cosines = arms[z == 9] @ oxygen / (np.linalg.norm(arms[z == 9], axis=1) * np.linalg.norm(oxygen))
     np.testing.assert_allclose(np.sort(np.degrees(np.arccos(cosines))), [90.0, 90.0, 120.0, 120.0], atol=1.0)
+
+
+@pytest.mark.parametrize(
+    ("inchi", "smiles"),
+    [
+        ("InChI=1S/ClF3/c2-1(3)4", "FCl(F)F"),
+        ("InChI=1S/F7I/c1-8(2,3,4,5,6)7", "FI(F)(F)(F)(F)(F)F"),
+        ("InChI=1S/ClFO3/c2-1(3,4)5", "FCl(=O)(=O)=O"),
+    ],
+)
+def test_hypervalent_atoms_are_read_from_inchi_too(inchi, smiles):
+    one, other = from_smiles(inchi), from_smiles(smiles)
+    assert sorted(one.Z) == sorted(other.Z)
+    apart = [np.sort(np.linalg.norm(s.xyz[:, None] - s.xyz[None], axis=2), axis=None) for s in (one, other)]
+    np.testing.assert_allclose(*apart, atol=1e-6)

@@ -47,6 +47,10 @@ def smiles_of_inchi(text: str) -> str:
         raise InputError("bad_smiles", f"{len(text)} characters are too many for an InChI", HINT)
     with rdBase.BlockLogs():
         mol = Chem.MolFromInchi("InChI" + text[5:], sanitize=True, removeHs=True)
+        if mol is None:  # perhaps with more bonds than RDKit allows, as ClF3: readers of SMILES know what is sound
+            raw = Chem.MolFromInchi("InChI" + text[5:], sanitize=False, removeHs=False)
+            if raw is not None and raw.GetNumAtoms():
+                return Chem.MolToSmiles(raw)
         if mol is None or not mol.GetNumAtoms():
             raise InputError("bad_smiles", f"{text[:80]!r} is no valid InChI", HINT)
         return _likeliest(mol, Chem.MolToInchi(mol)) if OPEN in text else Chem.MolToSmiles(mol)
