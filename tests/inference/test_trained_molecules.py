@@ -20,7 +20,7 @@ def test_a_molecule_is_found_however_it_is_written(smiles):
     assert SOME.among([from_smiles(smiles)]).tolist() == [True]
 
 
-@pytest.mark.parametrize("smiles", ["CCO", "CC(=O)[O-]", "O", "[2H]OC"])
+@pytest.mark.parametrize("smiles", ["CCO", "CC(=O)[O-]", "O", "[2H]OC", "FCl(F)F", "O=[Xe](=O)(=O)=O"])
 def test_others_are_not(smiles):
     assert SOME.among([from_smiles(smiles)]).tolist() == [False]
 

@@ -116,3 +116,14 @@ def test_hypervalent_atoms_are_read_from_inchi_too(inchi, smiles):
     assert sorted(one.Z) == sorted(other.Z)
     apart = [np.sort(np.linalg.norm(s.xyz[:, None] - s.xyz[None], axis=2), axis=None) for s in (one, other)]
     np.testing.assert_allclose(*apart, atol=1e-6)
+
+
+def test_hypervalent_molecules_are_answered_explained_and_drawn():
+    import andersonn as an
+
+    scientist = an.Scientist.load("polarity")
+    for answer in scientist.predict(["FCl(F)F", "O=[Cl]=O", "FI(F)(F)(F)(F)(F)F", "F[Kr]F"]):
+        assert answer.ok, answer
+    (explained,) = scientist.explain(["FCl(F)F"])
+    assert np.isfinite(explained.prediction.value)
+    assert from_smiles("FCl(F)F")._repr_html_()

@@ -57,9 +57,12 @@ class TrainedMolecules:
 
         if structure.source_mol is None:
             return False
+        mol = Chem.Mol(structure.source_mol)  # type: ignore[call-overload]  # RDKit's stubs forget bytes
         with rdBase.BlockLogs():
-            mol = Chem.RemoveHs(Chem.Mol(structure.source_mol))  # type: ignore[call-overload]  # RDKit's stubs forget bytes
-            own = _hash(Chem.MolToSmiles(mol, isomericSmiles=False))
+            try:
+                own = _hash(Chem.MolToSmiles(Chem.RemoveHs(mol), isomericSmiles=False))
+            except ValueError:  # more bonds than RDKit allows, as of ClF3, which therefore was in no list
+                return False
         k = int(np.searchsorted(self.hashes, own))
         return k < len(self.hashes) and int(self.hashes[k]) == own
 
