@@ -187,6 +187,10 @@ def write_rows(rows, path):
     print(f"{len(rows)} molecules in {path}")
 
 
+def write_records(table, path):
+    write_whole(path, lambda name: pq.write_table(table, name, compression="zstd", compression_level=19))
+
+
 def known_molecules(paths):
     found = set()
     for path in paths:
@@ -250,7 +254,7 @@ def publish(chosen):
         earlier = pq.read_table(chosen.earlier)
         fresh = pa.array([id not in latest for id in earlier["id"].to_pylist()])
         table = pa.concat_tables([earlier.filter(fresh), table], promote_options="default")
-    write_whole(chosen.out, lambda path: pq.write_table(table, path, compression="zstd", compression_level=19))
+    write_records(table, chosen.out)
     print(f"{len(table)} records in {chosen.out}, {sum(table['in_known'].to_pylist())} of them in the known lists")
 
 
@@ -268,7 +272,7 @@ def generated(chosen):
     for name in ("atomic_numbers", "positions"):
         column = table.schema.get_field_index(name)
         table = table.set_column(column, name, pa.nulls(len(table), table.schema.field(name).type))
-    write_whole(chosen.out, lambda path: pq.write_table(table, path, compression="zstd", compression_level=19))
+    write_records(table, chosen.out)
     print(f"{len(table)} records in {chosen.out}")
 
 
@@ -276,7 +280,7 @@ def drawn(chosen):
     table = pq.read_table(chosen.records, columns=["id", "group", "smiles", "dipole_D"]).replace_schema_metadata(None)
     rows = np.sort(np.random.default_rng(0).permutation(len(table))[: chosen.most])
     table = table.take(pa.array(rows))
-    write_whole(chosen.out, lambda path: pq.write_table(table, path, compression="zstd", compression_level=19))
+    write_records(table, chosen.out)
     print(f"{len(table)} records in {chosen.out}")
 
 

@@ -80,7 +80,7 @@ class ModelBundle:
         provenance: data, split, versions, metrics, training elements: goes into ``model.json`` as it is.
         domain: the applicability domain; None for models from before there was one.
         plausibility: tells corrupted crystals from sound ones; None of most models, see ``tools/fit_plausibility.py``.
-        trained_on: molecules of which answers from SMILES are surer; None of most models, see ``tools/fit_seen.py``.
+        trained_on: molecules of the training, whose intervals from SMILES are narrower; None of most models, see ``tools/fit_seen.py``.
     """
 
     network: EquilibriumNetwork | Ensemble
@@ -106,14 +106,11 @@ class ModelBundle:
             (folder / DOMAIN).unlink(missing_ok=True)
         else:
             self.domain.save(folder / DOMAIN, sha256_of(folder / WEIGHTS))
-        if self.plausibility is None:
-            (folder / PLAUSIBILITY).unlink(missing_ok=True)
-        else:
-            write_whole(folder / PLAUSIBILITY, self.plausibility.save)
-        if self.trained_on is None:
-            (folder / TRAINED_ON).unlink(missing_ok=True)
-        else:
-            self.trained_on.save(folder / TRAINED_ON)
+        for name, part in ((PLAUSIBILITY, self.plausibility), (TRAINED_ON, self.trained_on)):
+            if part is None:
+                (folder / name).unlink(missing_ok=True)
+            else:
+                write_whole(folder / name, part.save)
         write_json(folder / CARD, self.card())
 
     def weights(self) -> dict[str, torch.Tensor]:

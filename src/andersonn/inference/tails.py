@@ -35,7 +35,7 @@ NAMES = (
 )
 """Kinds of structures; each structure is of several."""
 SEEN = "molecule of the training"
-"""A further kind, of which no structure is that the other effects are fitted on."""
+"""A kind by itself: its effect is fitted on training molecules, the effects above on validation structures."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from typing import Self
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from andersonn.io.files import write_whole
 from andersonn.structures.structure import Structure
 
 NAME = "molecules"
@@ -19,7 +18,7 @@ NAME = "molecules"
 
 @dataclass(frozen=True, eq=False)
 class TrainedMolecules:
-    """Molecules, told by their canonical SMILES without stereochemistry, of which 64 bits of a hash are kept.
+    """A set of molecules. Each is kept as a 64-bit hash of its canonical SMILES without stereochemistry.
 
     Attributes:
         hashes: rising, int64 ``[m]``.
@@ -44,9 +43,9 @@ class TrainedMolecules:
             raise ValueError("its molecules are not rising numbers")
         return cls(hashes)
 
-    def save(self, path: Path) -> None:
-        """Writes them, whole or not at all."""
-        write_whole(path, lambda name: save_file({NAME: self.hashes}, name))
+    def save(self, path: str | Path) -> None:
+        """Writes them as safetensors."""
+        save_file({NAME: self.hashes}, path)
 
     def among(self, structures: Sequence[Structure]) -> np.ndarray:
         """Which molecules with a generated geometry are among them, bool ``[n]``."""

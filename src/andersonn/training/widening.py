@@ -66,7 +66,7 @@ def widened(old: EquilibriumNetwork, new: EquilibriumNetwork) -> dict[str, Tenso
 
 
 def _copies(before: int, after: int, half: int) -> Copies:
-    """Channels stand in blocks of half the old width, each of which becomes two; what is left follows at the end."""
+    """Each block of ``half`` channels is written twice; channels beyond whole blocks stay single, at the end."""
     blocks = (after - before) // half
     rest = torch.arange(blocks * half, before)
     source = torch.arange(blocks * half).view(blocks, 1, half).expand(blocks, 2, half).flatten()

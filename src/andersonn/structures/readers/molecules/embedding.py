@@ -89,29 +89,35 @@ def _mirrored(mol: Mol) -> Mol | None:
     an axis is chiral, whose sense SMILES do not tell.
     """
     from rdkit import Chem
-    from rdkit.Chem import BondStereo, ChiralType
+    from rdkit.Chem import ChiralType
 
     tetrahedral = (ChiralType.CHI_TETRAHEDRAL_CW, ChiralType.CHI_TETRAHEDRAL_CCW)
-    if any(bond.GetStereo() in (BondStereo.STEREOATROPCW, BondStereo.STEREOATROPCCW) for bond in mol.GetBonds()):
-        return None
     centers = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetChiralTag() in tetrahedral]
-    if not centers:
+    if not centers or _has_chiral_axis(mol):
         return None
     image = Chem.Mol(mol)
     for k in centers:
         image.GetAtomWithIdx(k).InvertChirality()
     Chem.AssignStereochemistry(image, cleanIt=True, force=True)
-    return image if _unnumbered(image) < _unnumbered(mol) else None
+    first, second = (Chem.MolToSmiles(_unnumbered(each)) for each in (image, mol))
+    return image if first < second else None
 
 
-def _unnumbered(mol: Mol) -> str:
-    """Canonical SMILES without the numbers that atoms may bear."""
+def _unnumbered(mol: Mol) -> Mol:
+    """A copy without the map numbers of atoms: they are names, and would be read as part of the molecule."""
     from rdkit import Chem
 
-    named = Chem.Mol(mol)
-    for atom in named.GetAtoms():
+    copy = Chem.Mol(mol)
+    for atom in copy.GetAtoms():
         atom.SetAtomMapNum(0)
-    return Chem.MolToSmiles(named)
+    return copy
+
+
+def _has_chiral_axis(mol: Mol) -> bool:
+    """Whether rotation about a bond is hindered so that there are two mirror images."""
+    from rdkit.Chem import BondStereo
+
+    return any(bond.GetStereo() in (BondStereo.STEREOATROPCW, BondStereo.STEREOATROPCCW) for bond in mol.GetBonds())
 
 
 @contextlib.contextmanager
@@ -142,11 +148,8 @@ def canonical(mol: Mol) -> tuple[Mol, list[int]]:
         mol: with explicit hydrogens.
     """
     from rdkit import Chem
-    from rdkit.Chem import BondStereo
 
-    named = Chem.Mol(mol)
-    for atom in named.GetAtoms():
-        atom.SetAtomMapNum(0)  # a name, which would be read as part of the molecule
+    named = _unnumbered(mol)
     text = Chem.MolToSmiles(named)
     order = [int(number) for number in re.findall(r"\d+", named.GetProp("_smilesAtomOutputOrder"))]
     options = Chem.SmilesParserParams()
@@ -154,8 +157,7 @@ def canonical(mol: Mol) -> tuple[Mol, list[int]]:
     twin = Chem.MolFromSmiles(text, options)
     numbers = [named.GetAtomWithIdx(k).GetAtomicNum() for k in order]
     same = twin is not None and [atom.GetAtomicNum() for atom in twin.GetAtoms()] == numbers
-    axes = any(bond.GetStereo() in (BondStereo.STEREOATROPCW, BondStereo.STEREOATROPCCW) for bond in named.GetBonds())
-    if axes or not same or Chem.MolToSmiles(twin) != text:
+    if _has_chiral_axis(named) or not same or Chem.MolToSmiles(twin) != text:
         twin = Chem.RenumberAtoms(named, order)
     place = [0] * len(order)
     for k, index in enumerate(order):

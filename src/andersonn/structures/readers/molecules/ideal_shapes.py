@@ -120,7 +120,7 @@ def is_hypervalent(mol: Mol) -> bool:
 
 
 def _center(mol: Mol) -> Atom | None:
-    """The one atom that is bonded to all others, of which there are at least two; with no ring and of the p block."""
+    """The atom of the p block that is bonded to all other atoms (two or more, without a ring); None if there is none."""
     if mol.GetNumAtoms() < 3 or mol.GetNumBonds() != mol.GetNumAtoms() - 1:
         return None
     group = elements.column("group")
