@@ -69,6 +69,9 @@ class TrainConfig(BaseModel):
     balance: float = Field(
         0.0, ge=0, le=1, description="0: files as they are; 1: each of several files as often as the largest"
     )
+    favor_small: float = Field(
+        0.0, ge=0, le=1, description="0: each structure once; p: one of n atoms (24/n)^p times an epoch, 1 to 6"
+    )
     limit: int | None = Field(None, ge=10, description="use only this many records, drawn by the seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
     thresholds: tuple[float, ...] | None = Field(None, description="cuts between classes; default: the task's own")

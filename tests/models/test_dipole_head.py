@@ -1,5 +1,7 @@
 """The dipole head: what must not change does not, what must add up does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -24,12 +26,20 @@ RECIPE = CONFIG.image
 MOLECULES = ["CCO", "N", "CC(=O)Nc1ccc(O)cc1", "[NH4+]", "CC(=O)[O-]", "FC(F)F"]
 
 
-@pytest.fixture(scope="module")
-def network() -> EquilibriumNetwork:
+@pytest.fixture(scope="module", params=[0, 2], ids=["one round", "rounds with directions"])
+def network(request) -> EquilibriumNetwork:
     torch.manual_seed(0)
-    network = EquilibriumNetwork(CONFIG.model, 2).eval()
+    network = EquilibriumNetwork(CONFIG.model.model_copy(update={"rounds": request.param}), 2).eval()
+    speak(network)
     network.set_units(1.5, (2.5,))
     return network
+
+
+def speak(network: EquilibriumNetwork) -> None:
+    """What new rounds would write to numbers is zero: here it is not."""
+    for name, weight in network.named_parameters():
+        if "rounds" in name and not weight.any():
+            torch.nn.init.normal_(weight, std=0.2)
 
 
 def batch(*structures: Structure) -> ImageBatch:
@@ -158,3 +168,61 @@ def test_near_gaussians_are_sharper_at_bond_lengths():
 
     assert change("near", 1.2) > 1.5 * change("even", 1.2)
     assert change("near", 5.0) < change("even", 5.0)
+
+
+@torch.no_grad()
+def test_new_rounds_say_nothing_and_trained_ones_do():
+    torch.manual_seed(0)
+    images = batch(*map(from_smiles, MOLECULES))
+    without = EquilibriumNetwork(CONFIG.model, 2).eval()
+    network = EquilibriumNetwork(CONFIG.model.model_copy(update={"rounds": 2}), 2).eval()
+    missing, _ = network.load_state_dict(without.state_dict(), strict=False)
+    assert missing
+    assert all(name.startswith("encoder.rounds.") for name in missing)
+    assert torch.equal(network(images).scores, without(images).scores)
+    speak(network)
+    assert (network(images).scores - without(images).scores).abs().max() > 0.05
+
+
+@torch.no_grad()
+def test_rounds_tell_apart_what_distances_to_neighbors_and_first_angles_do_not():
+    """Two hydrogens at the ends of a chain of three atoms, cis and trans: each end has the same distances and angles about it, and
+    only vectors that are passed on tell the end of the other side.
+    """
+    recipe = replace(RECIPE, columns=2, reach=1.8)
+    ends = [[-0.5, 0.9, 0.0], [0.0, 0.0, 0.0], [1.3, 0.0, 0.0], [2.6, 0.0, 0.0]]
+    both = [Structure([1, 6, 6, 6, 1], [*ends, [3.1, side * 0.9, 0.0]]) for side in (1.0, -1.0)]
+    images = [NodeNeighborImage.from_structure(each, recipe) for each in both]
+    pair = ImageBatch.from_store(ImageStore.from_images(images, recipe), np.arange(2))
+    torch.manual_seed(0)
+    network = EquilibriumNetwork(CONFIG.model.model_copy(update={"rounds": 2}), 2).eval()
+    network.set_units(1.5, (2.5,))
+
+    def rows() -> torch.Tensor:
+        return network.encoder(pair).rows.unflatten(0, (2, 5))
+
+    assert torch.allclose(*rows(), atol=1e-5)
+    speak(network)
+    cis, trans = rows()
+    assert (cis - trans).abs().max() > 1e-3
+
+
+def test_rounds_need_directions():
+    with pytest.raises(ValueError, match="needs model.directions"):
+        ModelConfig(rounds=1)
+
+
+def test_gradients_of_rounds_are_right():
+    torch.manual_seed(0)
+    options = {"rounds": 2, "width": 4, "radial": 4, "directions": 2}
+    encoder = EquilibriumNetwork(CONFIG.model.model_copy(update=options), 2).double().encoder
+    images = batch(from_smiles("CO")).in_precision_of(encoder.centers)
+    readers = [weight for name, weight in encoder.named_parameters() if "rounds" in name]
+    for weight in readers:
+        torch.nn.init.normal_(weight, std=0.3)
+
+    def features(*_: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        found = encoder(images)
+        return found.rows, found.pixels
+
+    assert torch.autograd.gradcheck(features, readers, fast_mode=True)

@@ -211,6 +211,7 @@ def test_a_table_whose_types_carry_pickles_runs_none(tmp_path):
 def test_a_card_cannot_ask_for_all_memory(model):
     for change in (
         {"width": 10**6}, {"radial": 10**12}, {"directions": 10**12}, {"layers": 10**9, "tied": False}, {"width": 10**30},
+        {"rounds": 10**9, "directions": 4},
     ):  # fmt: skip
         card = json.loads((SHIPPED / "model.json").read_text())
         card["config"]["model"] |= change

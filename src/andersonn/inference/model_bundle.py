@@ -265,8 +265,8 @@ def _require_size(options: ModelConfig, members: int, weights: dict[str, torch.T
     """
     largest = max((value.numel() for value in weights.values()), default=0)
     widest = options.width * max(options.width, options.radial, options.directions)
-    cells = 1 if options.tied else options.layers
-    if widest > largest or members * cells > len(weights):
+    layers = options.rounds + (1 if options.tied else options.layers)
+    if widest > largest or members * layers > len(weights):
         raise ValueError("its options are of a larger network than its weights")
 
 

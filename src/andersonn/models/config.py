@@ -50,6 +50,9 @@ class ModelConfig(BaseModel):
     radial: int = Field(24, ge=4, description="Gaussians that expand a distance")
     spacing: Literal["even", "near"] = Field("even", description="of the Gaussians; near: sharpest at bond lengths")
     directions: int = Field(0, ge=0, description="channels of angles; needs image.positions")
+    rounds: int = Field(
+        0, ge=0, description="rounds of messages with directions before the equilibrium; needs model.directions"
+    )
     head: Literal["pooled", "dipole"] = Field(
         "pooled", description="mean over atoms, or the length of a vector; dipole needs image.positions"
     )
@@ -84,6 +87,8 @@ class ModelConfig(BaseModel):
     def _options_fit_each_other(self) -> ModelConfig:
         if self.encoder == "lean" and self.cell != "message":
             raise ValueError(f"model.encoder=lean is for model.cell=message, not {self.cell}")
+        if self.rounds and not self.directions:
+            raise ValueError("model.rounds needs model.directions=1 or more")
         if not self.tied and self.layers < 2:
             raise ValueError(f"model.tied=false needs model.layers=2 or more, not {self.layers}")
         return self

@@ -25,20 +25,22 @@ class Directions(nn.Module):
         self.to_rows = nn.Linear(channels, width)
         self.to_pixels = nn.Linear(2 * channels, width)
 
-    def forward(self, by_distance: Tensor, atoms: Tensor, batch: ImageBatch) -> tuple[Tensor, Tensor]:
-        """Features of rows ``[R, D]``, by the lengths of the sums, and of pixels ``[R, K, D]``, by the sums of both its
-        atoms along the line between them.
+    def forward(
+        self, by_distance: Tensor, atoms: Tensor, unit: Tensor, batch: ImageBatch
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Features of rows ``[R, D]``, by the lengths of the sums; of pixels ``[R, K, D]``, by the sums of both its atoms
+        along the line between them; and the sums, ``[R, C, 3]``.
 
         Args:
             by_distance: what ``from_distance`` makes of the expanded distances, ``[R, K, C]``.
             atoms: features ``[R, D]``.
+            unit: directions to the neighbors, ``[R, K, 3]``.
             batch: images with positions.
         """
-        unit = batch.neighbor_vectors() / batch.distance.clamp_min(1e-3).unsqueeze(2)
         size = by_distance * batch.neighbors.gather(self.from_atom(atoms)) * batch.weight.unsqueeze(2)
         sums = torch.bmm(size.transpose(1, 2), unit)
         own = torch.bmm(unit, sums.transpose(1, 2))
         theirs = batch.neighbors.gather(sums.flatten(1)).unflatten(2, sums.shape[1:])
         other = torch.matmul(theirs, unit.unsqueeze(3)).squeeze(3)
         lengths = (sums.square().sum(dim=2) + 1e-6).sqrt()
-        return self.to_rows(lengths), self.to_pixels(torch.cat([own, other], dim=2))
+        return self.to_rows(lengths), self.to_pixels(torch.cat([own, other], dim=2)), sums

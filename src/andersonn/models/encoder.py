@@ -15,6 +15,7 @@ from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.directions import Directions
 from andersonn.models.electrons import ElectronCount
+from andersonn.models.rounds import DirectedRounds
 from andersonn.structures import elements, filling, molecular_graph, oxidation
 from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE
 
@@ -97,6 +98,7 @@ class ImageEncoder(nn.Module):
         spacing: ``"even"`` Gaussians of the distance d, or ``"near"``: Gaussians of exp(-d / 2.5 Å), which are sharpest
             at the lengths of bonds.
         directions: channels of :class:`~andersonn.models.directions.Directions`; 0 for distances alone.
+        rounds: further rounds of messages, which carry directions (:class:`~andersonn.models.rounds.DirectedRounds`).
         channels: names of the node features besides the graph, see :func:`node_channels`.
         lean: no product of matrices at any pixel (but that of the directions): functions of distance are linear in the
             Gaussians and come from a table in training too, and the features of pixels are sums, without an activation.
@@ -118,6 +120,7 @@ class ImageEncoder(nn.Module):
         channels: tuple[str, ...] = (),
         lean: bool = False,
         electrons: bool = False,
+        rounds: int = 0,
     ) -> None:
         super().__init__()
         self.near, self.lean = spacing == "near", lean
@@ -151,9 +154,11 @@ class ImageEncoder(nn.Module):
             self.from_electrons = nn.Sequential(
                 nn.Linear(self.electrons.features, width), nn.SiLU(), nn.Linear(width, 2 * width)
             )
+        self.rounds = DirectedRounds(rounds, width, directions, radial) if rounds else None
         # Those that read the Gaussians, by name, since layers may be replaced; and how wide what they make is.
         self._readers = ["filter", "pixel_from_distance", *(["directions.from_distance"] if directions else [])]
-        self._widths = [width, width, *([directions] if directions else [])]
+        self._readers += [f"rounds.each.{n}.from_distance" for n in range(rounds)]
+        self._widths = [width, width, *([directions] if directions else []), *[3 * max(width // 4, 1)] * rounds]
 
     def forward(self, batch: ImageBatch) -> Features:
         """Features of a batch's rows and pixels."""
@@ -166,8 +171,12 @@ class ImageEncoder(nn.Module):
         seen = torch.bmm(share.unsqueeze(1).to(sent.dtype), sent).squeeze(1)
         rows = atoms + self.merge(torch.cat([atoms, seen], dim=1))
         if self.directions is not None:
-            of_rows, of_pixels = self.directions(*sizes, atoms, batch)
+            unit = batch.neighbor_vectors() / batch.distance.clamp_min(1e-3).unsqueeze(2)
+            of_rows, of_pixels, sums = self.directions(sizes[0], atoms, unit, batch)
             rows, pixels = rows + of_rows, pixels + of_pixels
+            if self.rounds is not None:
+                rows, of_pixels = self.rounds(sizes[1:], rows, sums, unit, batch)
+                pixels = pixels + of_pixels
         counted = None
         if self.electrons is not None and self.from_electrons is not None:
             counted = self.electrons(batch)

@@ -75,11 +75,15 @@ class MessageCell(nn.Module):
         share = share.to(filters.dtype)  # under autocast half the memory to move, at every evaluation
         filters = filters * share if torch.is_grad_enabled() else filters.mul_(share)
         own = 0.5 * (self.own + self.own.T)
-        norm = torch.linalg.matrix_norm(own, 2) + torch.linalg.matrix_norm(self.mix, 2).square()
-        shrink = self.gain / norm.clamp_min(self.gain)
+        shrink = self.gain / self.norm().clamp_min(self.gain)
         return MessageInput(
             root * self.inject(features.rows), filters, neighbors, shrink * own, shrink.sqrt() * self.mix
         )
+
+    def norm(self) -> Tensor:
+        """‖S‖₂ + ‖W‖₂² of the parameters, before they are held at or under ``gain``."""
+        own = 0.5 * (self.own + self.own.T)
+        return torch.linalg.matrix_norm(own, 2) + torch.linalg.matrix_norm(self.mix, 2).square()
 
     def initial(self, x: MessageInput) -> Tensor:
         """The cell at z = 0, ``[R, D]``, without an evaluation; zeros where that is not finite."""

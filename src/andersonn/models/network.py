@@ -67,6 +67,7 @@ class EquilibriumNetwork(nn.Module):
             node_channels(config),
             lean=config.encoder == "lean",
             electrons=config.electrons,
+            rounds=config.rounds,
         )
         self.equilibrium = _core(config)
         self.n_scores = config.scores_for(n_classes)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import torch
+
 from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import Ensemble, EquilibriumNetwork
+from andersonn.models.message_cell import MessageCell
 from andersonn.training.widening import can_widen, widened
 
 OF_THE_HEAD = ("answer", "bins", "dropout", "embedding_dropout", "initializer", "adjoint_rtol", "solver")
@@ -31,7 +34,9 @@ def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainCon
         raise UsageError("bad_start", "an ensemble cannot be trained further", "start from one of its members")
     old, new = (each.model.model_dump(mode="json") for each in (start.config, config))
     wider = can_widen(start.config.model, config.model)
-    free = (*OF_THE_HEAD, *(["width"] if wider else []))
+    deeper = start.config.model.rounds == 0  # new rounds say nothing at first
+    looser = start.config.model.cell == "message"
+    free = (*OF_THE_HEAD, *["width"] * wider, *["rounds"] * deeper, *["gain"] * looser)
     other = [f"model.{name}" for name in new if name not in free and old[name] != new[name]]
     if start.config.image != config.image:
         other.append("image")
@@ -52,6 +57,19 @@ def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainCon
         if name in mine and mine[name].shape == value.shape
     }
     network.load_state_dict(mine | fitting)
+    _keep_strength(network, start.config.model.gain)
+
+
+@torch.no_grad()
+def _keep_strength(network: EquilibriumNetwork, gain: float) -> None:
+    """Scales the matrices of message cells to what they come to under the gain that they were trained with, so that another gain
+    bounds them only from here on.
+    """
+    for cell in network.equilibrium.modules():
+        if isinstance(cell, MessageCell) and cell.gain > gain:
+            shrink = gain / cell.norm().clamp_min(gain)
+            cell.own.mul_(shrink)
+            cell.mix.mul_(shrink.sqrt())
 
 
 def origin_of(start: ModelBundle) -> dict[str, Any]:

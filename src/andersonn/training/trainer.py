@@ -92,7 +92,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.shown = dataset.shown(config.balance)
+        self.shown = dataset.shown(config.balance, config.favor_small)
         sizes = [len(batch) for batch in self._batches(self.shown)]
         self._require_work_for_all(max(sizes))
         decay = max(0.0, 1.0 - 1.0 / (config.averaging * len(sizes))) if config.averaging else 0.0
