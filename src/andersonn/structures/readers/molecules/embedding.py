@@ -14,7 +14,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
-from andersonn.structures.readers.molecules import ideal_shapes, local_shapes
+from andersonn.structures.readers.molecules import hypervalent_groups, ideal_shapes, local_shapes
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -70,16 +70,17 @@ def embed(mol: Mol, count: int) -> str:
     mirrored = _mirrored(mol)
     twin, place = canonical(mol if mirrored is None else mirrored)
     mol.RemoveAllConformers()
-    with interruptible():
-        made = placed(twin, count)
-        if not made:
-            return ideal_shapes.shaped(mol, count, known_too=True)
-        how = relaxed(twin)
-    for number in made:
-        positions = twin.GetConformer(number).GetPositions()[place] * [1.0 if mirrored is None else -1.0, 1.0, 1.0]
+    how = hypervalent_groups.shaped(twin, count, embed)
+    if not how:
+        with interruptible():
+            how = relaxed(twin) if placed(twin, count) else ""
+    if not how:
+        return ideal_shapes.shaped(mol, count, known_too=True)
+    for made in twin.GetConformers():
+        positions = made.GetPositions()[place] * [1.0 if mirrored is None else -1.0, 1.0, 1.0]
         conformer = Chem.Conformer(len(place))
         conformer.SetPositions(positions)
-        conformer.SetId(number)
+        conformer.SetId(made.GetId())
         mol.AddConformer(conformer)
     return how
 
@@ -224,7 +225,7 @@ def by_force_field(mol: Mol, steps: int = FORCE_FIELD_STEPS) -> str:
 
 def squeezed(mol: Mol) -> tuple[str, ...]:
     """A warning where two atoms of the first conformer that are not bonded are as near as if they were, as where no force field knows
-    SF5 groups or the like.
+    a hypervalent atom with three carbon neighbors.
     """
     positions = mol.GetConformer().GetPositions()
     radius = elements.column("covalent_radius_A")[[atom.GetAtomicNum() for atom in mol.GetAtoms()]]

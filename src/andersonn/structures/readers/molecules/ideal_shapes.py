@@ -17,7 +17,7 @@ CARBON_GROUP, CHALCOGENS, HALOGENS, NOBLE = 14, 16, 17, 18
 """Groups of the periodic table."""
 EXPANDABLE = frozenset([17, 35, 36, 53, 54])
 """Cl, Br, Kr, I and Xe."""
-PROTOCOL = "shapes by pairs of electrons"
+PROTOCOL = "shapes by pairs of electrons, also of groups"
 """Changed whenever other shapes would be made."""
 SHORTER = 0.25
 """Å by which a double bond is shorter than the covalent radii say: in SO2, SeO2, TeO2, XeO3 and ClO2 it is 0.2 to 0.3."""
@@ -68,6 +68,8 @@ SHAPES = {
     ),
 }
 """By neighbors and lone pairs. The seesaw has the angles of SF4, the T those of ClF3, the square pyramid those of IF5."""
+HYPERVALENT = frozenset(shape.name for (n, lone), shape in SHAPES.items() if n > 2 and n + lone >= 5)
+"""Names of the shapes of more than four pairs of electrons."""
 
 
 def shaped(mol: Mol, count: int = 1, known_too: bool = False) -> str:
@@ -88,23 +90,31 @@ def shaped(mol: Mol, count: int = 1, known_too: bool = False) -> str:
     shape = None if center is None else _shape_around(center, mol, known_too)
     if center is None or shape is None:
         return ""
-    own, radius = center.GetIdx(), elements.column("covalent_radius_A")
-    z = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
-    negative = np.nan_to_num(elements.column("electronegativity"))
-    around = sorted(
-        (other.GetIdx() for other in center.GetNeighbors()),
-        key=lambda k: -negative[z[k]] if shape.axial_first else z[k],
-    )
-    positions = np.zeros((len(z), 3))
-    for axis, atom in zip(shape.axes, around, strict=True):
-        shorter = SHORTER if _order(center, mol.GetAtomWithIdx(atom)) >= 2 else 0.0
-        positions[atom] = axis * (radius[z[own]] + radius[z[atom]] - shorter)
+    positions = np.zeros((mol.GetNumAtoms(), 3))
+    around = in_places(center, shape)
+    positions[around] = shape.axes * lengths(center, around)[:, None]
     mol.RemoveAllConformers()
     for _ in range(count):
-        conformer = Chem.Conformer(len(z))
+        conformer = Chem.Conformer(len(positions))
         conformer.SetPositions(positions)
         mol.AddConformer(conformer, assignId=True)
     return f"rule: neighbors of {center.GetSymbol()} {shape.name}, lengths by covalent radii; less exact"
+
+
+def in_places(center: Atom, shape: Shape) -> list[int]:
+    """Indices of the neighbors of a central atom in the order of the axes of its shape."""
+    negative = np.nan_to_num(elements.column("electronegativity"))
+    z = {other.GetIdx(): other.GetAtomicNum() for other in center.GetNeighbors()}
+    like = list(z.values()) if shape is SHAPES[6, 0] else []  # of these, most lie opposite each other
+    return sorted(z, key=lambda k: -negative[z[k]] if shape.axial_first else (-like.count(z[k]), z[k]))
+
+
+def lengths(center: Atom, around: list[int]) -> np.ndarray:
+    """Lengths of the bonds of a central atom to its neighbors by covalent radii, Å, ``[n]``."""
+    radius, mol = elements.column("covalent_radius_A"), center.GetOwningMol()
+    others = [mol.GetAtomWithIdx(k) for k in around]
+    sums = radius[center.GetAtomicNum()] + radius[[other.GetAtomicNum() for other in others]]
+    return np.array(sums - [SHORTER * (order(center, other) >= 2) for other in others])
 
 
 def is_hypervalent(mol: Mol) -> bool:
@@ -114,7 +124,7 @@ def is_hypervalent(mol: Mol) -> bool:
     center = _center(mol)
     if center is None or center.GetAtomicNum() not in EXPANDABLE:
         return False
-    bound = sum(_order(center, other) for other in center.GetNeighbors()) + center.GetFormalCharge()
+    bound = sum(order(center, other) for other in center.GetNeighbors()) + center.GetFormalCharge()
     paired = (elements.column("group")[center.GetAtomicNum()] - bound) % 2 == 0 or center.GetDegree() == 2
     return bool(paired) and _shape_around(center, mol, False) is not None
 
@@ -123,14 +133,18 @@ def _center(mol: Mol) -> Atom | None:
     """The atom of the p block that is bonded to all other atoms (two or more, without a ring); None if there is none."""
     if mol.GetNumAtoms() < 3 or mol.GetNumBonds() != mol.GetNumAtoms() - 1:
         return None
-    group = elements.column("group")
     for atom in mol.GetAtoms():
         if atom.GetDegree() == mol.GetNumAtoms() - 1:
-            return atom if group[atom.GetAtomicNum()] >= CARBON_GROUP - 1 else None
+            return atom if in_p_block(atom) else None
     return None
 
 
-def _order(center: Atom, other: Atom) -> float:
+def in_p_block(atom: Atom) -> bool:
+    """Whether an atom is of the groups 13 to 18."""
+    return bool(elements.column("group")[atom.GetAtomicNum()] >= CARBON_GROUP - 1)
+
+
+def order(center: Atom, other: Atom) -> float:
     """Order of a bond; one between X+ and O- counts as X=O, and so does one to an oxygen with an unpaired electron."""
     bond = center.GetOwningMol().GetBondBetweenAtoms(center.GetIdx(), other.GetIdx())
     single = bond.GetBondTypeAsDouble() == 1.0
@@ -141,19 +155,34 @@ def _order(center: Atom, other: Atom) -> float:
 
 def _shape_around(center: Atom, mol: Mol, known_too: bool) -> Shape | None:
     """The shape that force fields miss; None where they know it, unless ``known_too``, or where the pairs of electrons make none."""
-    n, z = center.GetDegree(), center.GetAtomicNum()
-    group = int(elements.column("group")[z])
-    orders = [_order(center, other) for other in center.GetNeighbors()]
-    charge = center.GetFormalCharge() + sum(
-        other.GetFormalCharge() for other in center.GetNeighbors() if _order(center, other) == 2.0
-    )
-    left = group - 10 - charge - sum(orders)
+    shape = by_pairs(center)
+    return shape if shape is not None and (known_too or missed(center, mol)) else None
+
+
+def by_pairs(center: Atom) -> Shape | None:
+    """The shape of an atom and its neighbors by the pairs of electrons around it; None where they make none."""
+    n, left = center.GetDegree(), _left(center)
     if n == 6:
         return SHAPES[6, 0]
-    shape = SHAPES.get((n, int((left + 1) // 2))) if left >= 0 else None
-    if shape is None or not (known_too or _is_missed(n, group, z, left) or not _is_known(mol)):
-        return None
-    return BENT if n == 2 and left and min(orders) >= 2 else shape
+    if left and n == 2 and min(order(center, other) for other in center.GetNeighbors()) >= 2:
+        return BENT if left > 0 else None
+    return SHAPES.get((n, int((left + 1) // 2))) if left >= 0 else None
+
+
+def missed(center: Atom, mol: Mol) -> bool:
+    """Whether force fields give the neighbors of an atom another shape, or do not know all atoms of the molecule."""
+    if center.GetDegree() == 6:
+        return True
+    group = int(elements.column("group")[center.GetAtomicNum()])
+    return _is_missed(center.GetDegree(), group, center.GetAtomicNum(), _left(center)) or not _is_known(mol)
+
+
+def _left(center: Atom) -> float:
+    """Electrons of an atom that are in no bond."""
+    around = [(other, order(center, other)) for other in center.GetNeighbors()]
+    charge = center.GetFormalCharge() + sum(other.GetFormalCharge() for other, bonds in around if bonds == 2.0)
+    group = int(elements.column("group")[center.GetAtomicNum()])
+    return group - 10 - charge - sum(bonds for _, bonds in around)
 
 
 def _is_missed(n: int, group: int, z: int, left: float) -> bool:
