@@ -42,7 +42,7 @@ def distances(structure: Structure) -> np.ndarray:
     return np.linalg.norm(structure.xyz[:, None] - structure.xyz[None], axis=-1)
 
 
-@pytest.mark.parametrize("smiles", [FLEXIBLE, "CCO", "C[Se]CCO", "O", "CC(F)C(Cl)O", "c1ccccc1CCNC"])
+@pytest.mark.parametrize("smiles", [FLEXIBLE, "CCO", "C[Se]CCO", "O", "CC(F)C(Cl)O", "c1ccccc1CCCCCNC"])
 def test_the_first_geometry_is_that_of_a_single_conformer(smiles):
     found = from_smiles(smiles)
     assert as_set(found.xyz) == as_set(one_by_one(smiles))

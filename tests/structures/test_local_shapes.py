@@ -5,7 +5,7 @@ import pytest
 from rdkit import Chem
 
 from andersonn.structures.readers import as_structure, from_smiles
-from andersonn.structures.readers.molecules import local_shapes
+from andersonn.structures.readers.molecules import local_shapes, ring_lengths
 from andersonn.structures.readers.molecules.from_rdkit import further_conformers
 from tests.structures.test_embedding import shape
 
@@ -63,7 +63,72 @@ def test_what_was_put_right_is_told():
     assert "as in computed molecules" not in " ".join(from_smiles("CCO").notes)
 
 
-def test_the_table_is_sound():
+RINGS = [
+    ("c1ccncc1", 1.338, "CN"), ("c1ccccc1", 1.395, "CC"), ("c1ncncn1", 1.338, "CN"), ("C1CCCO1", 1.428, "CO"), ("C1CCC1", 1.555, "CC"),
+    ("C1CCCCN1", 1.464, "CN"), ("c1ccnnc1", 1.341, "CN"), ("C1CNC1", 1.482, "CN"),
+]  # fmt: skip
+"""The mean length of a kind of bonds, Å; gas phase, CRC Handbook and Landolt-Börnstein."""
+
+
+def lengths_of(structure, pair):
+    i, j = structure.bonds.T
+    found = np.linalg.norm(structure.xyz[i] - structure.xyz[j], axis=1)
+    symbols = {6: "C", 7: "N", 8: "O"}
+    kinds = ["".join(sorted(symbols.get(int(z), "") for z in structure.Z[[a, b]])) for a, b in structure.bonds]
+    return found[np.array(kinds) == pair]
+
+
+@pytest.mark.parametrize(("smiles", "measured", "pair"), RINGS)
+def test_bonds_in_rings_are_as_measured(smiles, measured, pair):
+    first = from_smiles(smiles)
+    for found in (first, *further_conformers(first, 2)):
+        assert lengths_of(found, pair).mean() == pytest.approx(measured, abs=0.03)
+
+
+def test_bonds_of_pyridine_are_nearer_to_the_measured_ones_than_by_the_force_field():
+    assert lengths_of(from_smiles("c1ccncc1"), "CN").mean() == pytest.approx(1.338, abs=0.008)
+
+
+@pytest.mark.parametrize(
+    "smiles", ["c1ccncc1", "c1cnccn1", "Cc1ccccc1", "O=C1OC(=O)C=C1", "c1ccc2ccccc2c1", "O=c1cc[nH]cc1", "C1=CCC=C1"]
+)
+def test_flat_rings_stay_flat_and_closed(smiles):
+    found, mol = from_smiles(smiles), Chem.MolFromSmiles(smiles)
+    rings = [list(ring) for ring in mol.GetRingInfo().AtomRings()]
+    atoms = sorted({k for ring in rings for k in ring})
+    xyz = found.xyz[atoms] - found.xyz[atoms].mean(axis=0)
+    assert np.linalg.svd(xyz)[1][-1] < 0.05
+    for ring in rings:
+        arms = [found.xyz[np.roll(ring, k)] for k in (-1, 0, 1)]
+        one, other = arms[0] - arms[1], arms[2] - arms[1]
+        cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+        assert np.degrees(np.arccos(cosine)).sum() == pytest.approx(180.0 * (len(ring) - 2), abs=0.5)
+
+
+def test_larger_molecules_keep_the_lengths_of_the_force_field():
+    small, large = (Chem.AddHs(Chem.MolFromSmiles(smiles)) for smiles in ("c1ccncc1CCCCCC", "c1ccncc1CCCCCCC"))
+    assert ring_lengths.lengths(small, "MMFF94")
+    assert not ring_lengths.lengths(large, "MMFF94")
+    assert not ring_lengths.lengths(small, "UFF")
+
+
+@pytest.mark.parametrize(
+    ("smiles", "kinds"),
+    [
+        ("c1ccccc1", {"C3v4:C3v4 in a ring of 6 like benzene"}),
+        ("C1CCC1", {"C4v4-C4v4 in a ring of 4"}),
+        ("C1CO1", set()),
+        ("CC=O", set()),
+        ("O=c1cc[nH]cc1", {"C3v4:C3v4 in a ring of 6", "C3v4:N3v3 in a ring of 6"}),
+    ],
+)
+def test_kinds_of_bonds_in_rings(smiles, kinds):
+    assert {kind for kind, _ in ring_lengths.kinds_of(Chem.AddHs(Chem.MolFromSmiles(smiles)))} == kinds
+
+
+def test_the_tables_are_sound():
+    assert all(1.2 < value < 1.6 and " in a ring of " in kind for kind, value in ring_lengths.usual().items())
+
     for (force_field, kind), value in local_shapes.usual().items():
         assert force_field in ("MMFF94", "UFF")
         assert 0.7 < value < 3.5 or 60 < value <= 180, kind

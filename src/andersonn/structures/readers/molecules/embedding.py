@@ -14,7 +14,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
-from andersonn.structures.readers.molecules import hypervalent_groups, ideal_shapes, local_shapes
+from andersonn.structures.readers.molecules import hypervalent_groups, ideal_shapes, local_shapes, ring_lengths
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -25,7 +25,8 @@ FORCE_FIELD = f"{EMBEDDING}, MMFF94"
 UNIVERSAL = f"{EMBEDDING} and UFF, since MMFF94 does not know all its atoms; less exact"
 REPAIRED = "lengths and angles where it is wrong as in computed molecules"
 CONFORMER_PROTOCOL = (
-    f"{FORCE_FIELD}, of two mirror images one; {REPAIRED} ({local_shapes.digest()}); {ideal_shapes.PROTOCOL}"
+    f"{FORCE_FIELD}, of two mirror images one; {REPAIRED} ({local_shapes.digest()}, {ring_lengths.digest()}); "
+    f"{ideal_shapes.PROTOCOL}"
 )
 """Changed whenever other geometries would be generated, so that cached images of older ones are not read."""
 FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others of the same call"

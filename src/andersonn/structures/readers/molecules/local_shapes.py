@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from andersonn.structures.readers.molecules import ring_lengths
+from andersonn.structures.readers.molecules.kinds import name, sign
+
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Bond, Mol
 
 TABLE = "local_shapes.csv"
-ORDERS = {"SINGLE": "-", "DOUBLE": "=", "TRIPLE": "#", "AROMATIC": ":"}
 SMALL_RING = 4
 """Bonds in rings up to this size are kinds of their own."""
 STIFF_LENGTH, STIFF_ANGLE = 1e4, 5.0
@@ -68,10 +70,10 @@ def kinds_of(mol: Mol) -> Iterator[tuple[str, str, tuple[int, ...]]]:
     for bond in mol.GetBonds():
         ends = bond.GetBeginAtom(), bond.GetEndAtom()
         ring = next((f" in a ring of {k}" for k in range(3, SMALL_RING + 1) if bond.IsInRingSize(k)), "")
-        near, wide = (sorted(f"{_name(end)}{told(end, bond)}" for end in ends) for told in (_around, lambda *_: ""))
+        near, wide = (sorted(f"{name(end)}{told(end, bond)}" for end in ends) for told in (_around, lambda *_: ""))
         yield (
-            f"{_order(bond).join(near)}{ring}",
-            f"{_order(bond).join(wide)}{ring}",
+            f"{sign(bond).join(near)}{ring}",
+            f"{sign(bond).join(wide)}{ring}",
             tuple(end.GetIdx() for end in ends),
         )
     for atom in mol.GetAtoms():
@@ -81,28 +83,18 @@ def kinds_of(mol: Mol) -> Iterator[tuple[str, str, tuple[int, ...]]]:
             arms = sorted((_arm(atom, each), each.GetOtherAtomIdx(atom.GetIdx())) for each in (one, other))
             (first, i), (second, j) = arms
             beside = _around(atom, one, other)
-            yield f"{first} {_name(atom)}{beside} {second}", f"{first} {_name(atom)} {second}", (i, atom.GetIdx(), j)
-
-
-def _name(atom: Atom) -> str:
-    """Element, neighbors, valence and charge: ``S2v4`` is the sulfur of SO2."""
-    charge = atom.GetFormalCharge()
-    return f"{atom.GetSymbol()}{atom.GetDegree()}v{atom.GetTotalValence()}{f'{charge:+d}' if charge else ''}"
+            yield f"{first} {name(atom)}{beside} {second}", f"{first} {name(atom)} {second}", (i, atom.GetIdx(), j)
 
 
 def _arm(atom: Atom, bond: Bond) -> str:
     """The other atom of a bond, and its order: ``O=``."""
-    return f"{bond.GetOtherAtom(atom).GetSymbol()}{_order(bond)}"
+    return f"{bond.GetOtherAtom(atom).GetSymbol()}{sign(bond)}"
 
 
 def _around(atom: Atom, *without: Bond) -> str:
     """What else an atom is bonded to: ``(Cl- Cl-)``."""
     left_out = {bond.GetIdx() for bond in without}
     return f"({' '.join(sorted(_arm(atom, bond) for bond in atom.GetBonds() if bond.GetIdx() not in left_out))})"
-
-
-def _order(bond: Bond) -> str:
-    return ORDERS.get(bond.GetBondType().name, ">")
 
 
 def repaired(mol: Mol, force_field: str) -> bool:
@@ -116,15 +108,15 @@ def repaired(mol: Mol, force_field: str) -> bool:
         Whether anything was changed.
     """
     known = usual()
-    fixed = []
+    fixed: dict[tuple[int, ...], float] = ring_lengths.lengths(mol, force_field)
     for near, wide, atoms in kinds_of(mol):
         kind = next(((force_field, kind) for kind in (near, wide) if (force_field, kind) in known), None)
-        fixed += [] if kind is None else [(atoms, known[kind])]
+        fixed |= {} if kind is None else {atoms: known[kind]}
     changed = False
     for conformer in mol.GetConformers():
         twists = list(_twisted(mol, conformer))
         if fixed or twists:
-            _relax(mol, conformer.GetId(), force_field, [*fixed, *twists])
+            _relax(mol, conformer.GetId(), force_field, [*fixed.items(), *twists])
             changed = True
     return changed
 
