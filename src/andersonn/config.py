@@ -70,7 +70,13 @@ class TrainConfig(BaseModel):
         0.0, ge=0, le=1, description="0: files as they are; 1: each of several files as often as the largest"
     )
     favor_small: float = Field(
-        0.0, ge=0, le=1, description="0: each structure once; p: one of n atoms (24/n)^p times an epoch, 1 to 6"
+        0.0, ge=0, le=1, description="0: structures as they are; p: one of n < 16 atoms (16/n)^p times as often"
+    )
+    favor_surprising: float = Field(
+        0.0,
+        ge=0,
+        le=20,
+        description="p: as often as 1 + p (1 − q), q being what boosted trees of the composition give its class",
     )
     limit: int | None = Field(None, ge=10, description="use only this many records, drawn by the seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")

@@ -10,6 +10,7 @@ import torch
 from andersonn import Scientist
 from andersonn.config import config_of
 from andersonn.errors import UsageError
+from andersonn.inference.forward import forward
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import ImageBatch, lead
 from andersonn.models.distribution import class_scores, positions_of
@@ -19,6 +20,7 @@ from andersonn.scientists.conduction import SCIENTIST
 from andersonn.structures.structure import Structure
 from andersonn.training import trees_growing
 from andersonn.training.dataset import prepare
+from andersonn.training.metrics import log_loss
 from andersonn.training.recalibrate import recalibrate
 
 WORDS = ["epochs=1", "model.width=12", "image.columns=6", "model.radial=8", "model.gain=0.9", "device=cpu"]
@@ -65,12 +67,28 @@ def test_each_class_has_the_weighted_geometric_mean_of_both(joined, plain, datas
         theirs = joined.network.trees.probabilities(joined.network.trees.numbers(batch))
     cuts = positions_of(np.asarray(joined.calibration.edges), joined.task.thresholds)
     mine, mean = (class_scores(o.scores, cuts).softmax(dim=1) for o in (alone, both))
-    share = trees_growing.SHARE
+    share = float(joined.network.trees.share)
     expected = mine ** (1.0 - share) * theirs**share
     torch.testing.assert_close(mean, expected / expected.sum(dim=1, keepdim=True), atol=1e-5, rtol=1e-4)
     first = both.scores[:, : cuts[0]].softmax(dim=1), alone.scores[:, : cuts[0]].softmax(dim=1)
     torch.testing.assert_close(*first, atol=1e-5, rtol=1e-4)  # within a class the network decides
     assert torch.equal(alone.states, both.states)
+
+
+def test_the_share_is_that_of_least_loss_on_validation(joined, plain, dataset):
+    trees, chosen = joined.network.trees, dataset.sides["validation"]
+    share = trees_growing.best_share(plain, trees, dataset)
+    assert float(trees.share) == pytest.approx(share)
+    mine = class_scores(
+        torch.from_numpy(forward(plain.network, dataset.store, chosen).scores),
+        positions_of(np.asarray(plain.calibration.edges), plain.task.thresholds),
+    ).softmax(dim=1)
+    theirs = trees.probabilities(torch.from_numpy(trees_growing.numbers_of(dataset, chosen)))
+
+    def loss(weight: float) -> float:
+        return log_loss(dataset.labels[chosen], (mine ** (1 - weight) * theirs**weight).numpy())
+
+    assert loss(share) <= min(loss(weight) for weight in (0.05, 0.25, 0.5, 0.75, 0.95)) + 1e-6
 
 
 def test_a_supercell_and_another_order_of_atoms_read_the_same_numbers(structures, joined):

@@ -406,17 +406,3 @@ def test_doubt_about_made_geometries():
     p = calibration.probabilities(scores, made)
     assert p.sum(axis=1) == pytest.approx(np.ones(8000))
     assert expected_calibration_error(labels[made], p[made]) < 0.01
-
-
-def test_small_structures_are_shown_more_often(demo_sample):
-    dataset = prepare(demo_sample, CONDUCTION, TrainConfig.make(overrides=["columns=8"]))
-    train = dataset.sides["train"]
-    assert np.array_equal(dataset.shown(0.0), train)
-    records, times = np.unique(dataset.shown(0.0, 0.6), return_counts=True)
-    assert np.array_equal(records, np.sort(train)), "none is left out"
-    atoms = np.array([len(demo_sample.atomic_numbers(int(i))) for i in records])
-    assert {2, 24} <= set(atoms.tolist()), "sizes at both ends must be there"
-    assert set(times[atoms == 2].tolist()) == {4}  # (24 / 2)^0.6 = 4.4
-    assert set(times[atoms >= 24].tolist()) == {1}
-    assert (np.diff(times[np.argsort(atoms)]) <= 0).all()
-    assert np.unique(dataset.shown(0.0, 1.0), return_counts=True)[1].max() == 6

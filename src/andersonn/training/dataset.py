@@ -23,9 +23,6 @@ from andersonn.training.process_group import SINGLE, ProcessGroup
 BESIDE_COMPOSITION = (*oxidation.BY_STRUCTURE, *DENSITY)
 """Channels of a structure that the baseline reads too."""
 
-USUAL_SIZE, MOST_OFTEN = 24, 6
-"""Atoms of a structure that is shown once, and how often smaller ones are shown at most, see :meth:`Dataset.shown`."""
-
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -75,20 +72,16 @@ class Dataset:
         """Whether molecules are read by their bonds alone."""
         return self.store.recipe.bonds
 
-    def shown(self, balance: float, favor_small: float = 0.0) -> np.ndarray:
+    def shown(self, balance: float) -> np.ndarray:
         """Indices of training records as an epoch shows them: those of a file ``(n_largest / n)^balance`` times, rounded,
-        if several files of n records each were merged; and a structure of n atoms :data:`USUAL_SIZE` / n to the power ``favor_small``
-        times, rounded, from 1 to :data:`MOST_OFTEN`.
+        if several files of n records each were merged.
         """
         train, files = self.sides["train"], self.records.files
-        times = np.ones(len(train), dtype=np.int64)
-        if files is not None and balance:
-            _, file, counts = np.unique(files[train], return_inverse=True, return_counts=True)
-            times *= np.rint((counts.max() / counts) ** balance).astype(np.int64)[file]
-        if favor_small:
-            atoms = np.array([len(Z) for Z in atomic_numbers(self.records, train)])
-            times *= np.rint((USUAL_SIZE / atoms) ** favor_small).clip(1, MOST_OFTEN).astype(np.int64)
-        return np.repeat(train, times)
+        if files is None or balance == 0.0:
+            return train
+        _, file, counts = np.unique(files[train], return_inverse=True, return_counts=True)
+        times = np.rint((counts.max() / counts) ** balance).astype(np.int64)
+        return np.repeat(train, times[file])
 
     def require_trainable(self, task: Task) -> None:
         """Checks that every split has records and every class is among the training ones.

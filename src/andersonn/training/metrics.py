@@ -5,8 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.special import logsumexp
 
 BINS = 15
+TEMPERATURES = np.geomspace(0.5, 2.0, 21)
+"""Among which :func:`log_loss` looks for the best."""
+
+
+def log_loss(labels: np.ndarray, p: np.ndarray) -> float:
+    """Negative log likelihood of the classes at the temperature that suits them best. One is fitted after training in any case, so
+    what is compared by this loss does not win by its temperature.
+
+    Args:
+        labels: class index of each sample, ``[N]``.
+        p: probabilities ``[N, C]``.
+    """
+    logs, losses = np.log(np.maximum(p, 1e-12)), []
+    for temperature in TEMPERATURES:
+        scaled = logs / temperature
+        losses.append((logsumexp(scaled, axis=1) - scaled[np.arange(len(labels)), labels]).mean())
+    return float(min(losses))
 
 
 def classification_metrics(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:

@@ -28,9 +28,10 @@ from andersonn.solvers import FixedPoint
 from andersonn.training.dataset import Dataset
 from andersonn.training.fine_tuning import start_from
 from andersonn.training.forward import forward_distributed
-from andersonn.training.metrics import classification_metrics
+from andersonn.training.metrics import classification_metrics, log_loss
 from andersonn.training.process_group import SINGLE, ProcessGroup
 from andersonn.training.rank_shard import RankShard, synchronized_dropout
+from andersonn.training.showing import shown
 from andersonn.training.solver_schedule import SolverSchedule
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        self.shown = dataset.shown(config.balance, config.favor_small)
+        self.shown = shown(dataset, config)
         sizes = [len(batch) for batch in self._batches(self.shown)]
         self._require_work_for_all(max(sizes))
         decay = max(0.0, 1.0 - 1.0 / (config.averaging * len(sizes))) if config.averaging else 0.0
@@ -271,15 +272,15 @@ class Trainer:
         }
 
     def validation_loss(self, outputs: Outputs, indices: np.ndarray, p: np.ndarray) -> float:
-        """What the epoch that is kept has least of: here the negative log likelihood of the class.
+        """What the epoch that is kept has least of: here the negative log likelihood of the class
+        (:func:`~andersonn.training.metrics.log_loss`).
 
         Args:
             outputs: of the validation side.
             indices: its records.
             p: probabilities of the classes by these outputs, uncalibrated, ``[n, C]``.
         """
-        labels = self.dataset.labels[indices]
-        return float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12)).mean())
+        return log_loss(self.dataset.labels[indices], p)
 
     def _watch_stability(self) -> dict[str, float]:
         """Spectral radius of the cell at the fixed points of some validation structures; nothing of an explicit stack,
