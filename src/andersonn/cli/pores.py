@@ -43,7 +43,7 @@ STRIP_GUESTS = typer.Option(
 CLEAN = typer.Option(
     False,
     "--clean",
-    help="Of porosity: where overlapping or disordered atoms would be refused, keep one alternative and say which.",
+    help="Of porosity: where overlapping, disordered or partially occupied atoms would be refused, keep one alternative and say which.",
 )
 
 

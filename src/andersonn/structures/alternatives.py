@@ -19,12 +19,12 @@ _resolving: ContextVar[bool] = ContextVar("resolving_alternatives", default=Fals
 
 
 @contextmanager
-def resolving() -> Iterator[None]:
-    """Inside this block, structures whose atoms overlap keep one alternative instead of being refused.
+def resolving(on: bool = True) -> Iterator[None]:
+    """Inside this block, structures whose atoms overlap keep one alternative instead of being refused; or not, if it is off.
 
     It is the setting of a thread for the reason that :func:`andersonn.structures.readers.molecules.reading.reading` gives.
     """
-    token = _resolving.set(True)
+    token = _resolving.set(on)
     try:
         yield
     finally:
@@ -43,10 +43,12 @@ class Choice:
     Attributes:
         contacts: of all atoms.
         stays: which atoms it has, bool ``[n]``.
+        names: of the atoms in the file; empty if it does not name them.
     """
 
     contacts: Contacts
     stays: np.ndarray
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray | None) -> Choice | None:
@@ -85,5 +87,5 @@ class Choice:
         return f"of overlapping alternatives one was kept: {left}, {' and '.join(why)}"
 
     def name(self, atom: int) -> str:
-        """An atom as the file counts it, such as ``"C12"``."""
-        return elements.named(self.contacts.Z, atom)
+        """An atom as the file names or counts it, such as ``"C12"``."""
+        return self.names[atom] if self.names else elements.named(self.contacts.Z, atom)

@@ -35,7 +35,7 @@ def unresolved(n: int) -> InputError:
     return InputError("disordered", told, "order the structure by hand: keep one alternative of each disordered part")
 
 
-def best_choice(contacts: Contacts, free: np.ndarray, core: np.ndarray) -> np.ndarray:
+def best_choice(contacts: Contacts, free: np.ndarray, core: np.ndarray, share: np.ndarray | None = None) -> np.ndarray:
     """Which atoms to keep, bool ``[n]``: no two of them too near to each other, none with more partners than it can have, as many
     as possible, and as few as possible that lack a bond.
 
@@ -43,10 +43,13 @@ def best_choice(contacts: Contacts, free: np.ndarray, core: np.ndarray) -> np.nd
         contacts: of n atoms.
         free: atoms that may be left out, bool ``[n]``.
         core: those whose place is disputed, bool ``[n]``.
+        share: of the cells that an atom is in, which is what it is worth ``[n]``; None: all of them.
     """
     stays = np.ones(len(contacts.Z), dtype=bool)
-    for part in contacts.parts(free):
-        stays[part] = _Program.of(contacts, part, core).solved()
+    through = None if share is None else ~contacts.metal
+    share = np.ones(len(contacts.Z)) if share is None else share
+    for part in contacts.parts(free, through):
+        stays[part] = _Program.of(contacts, part, core, share).solved()
     return stays
 
 
@@ -62,17 +65,19 @@ class _Program:
     worth: list[float]
     rows: list[tuple[dict[int, float], float]]
     most: list[float]
+    share: np.ndarray
 
     @classmethod
-    def of(cls, contacts: Contacts, part: np.ndarray, core: np.ndarray) -> _Program:
+    def of(cls, contacts: Contacts, part: np.ndarray, core: np.ndarray, share: np.ndarray) -> _Program:
         Z = contacts.Z
         column = np.full(len(Z), -1)
         column[part] = np.arange(len(part))
         worth = np.where(Z[part] == 1, WEIGHT_OF_HYDROGEN, np.where(contacts.metal[part], WEIGHT_OF_METAL, WEIGHT))
-        worth = worth + FIRST * (1.0 - np.arange(len(part)) / len(part))
-        program = cls(contacts, part, column, worth.tolist(), [], [])
+        worth = worth * share[part] + FIRST * (1.0 - np.arange(len(part)) / len(part))
+        program = cls(contacts, part, column, worth.tolist(), [], [], share)
         program._forbid()
         program._limit(core)
+        program._limit_hydrogens()
         program._need()
         return program
 
@@ -114,8 +119,8 @@ class _Program:
                 most -= factor
             else:
                 row[k] = row.get(k, 0.0) + factor
-        if row:
-            self.rows.append((row, most))
+        if row:  # what is kept anyway may be crowded already
+            self.rows.append((row, max(most, 0.0) if min(row.values()) > 0.0 else most))
 
     def _extra(self, cost: float, most: int) -> int:
         """A further column, a whole number from 0 on."""
@@ -131,7 +136,7 @@ class _Program:
         here = (self.column[c.strained] >= 0).any(axis=1)
         for (a, b), cost in zip(c.strained[here].tolist(), c.strain[here].tolist(), strict=True):
             self._row([(a, 1.0), (b, 1.0)], 1.0)
-            self.rows[-1][0][self._extra(cost, 1)] = -1.0
+            self.rows[-1][0][self._extra(cost * float(self.share[[a, b]].min()), 1)] = -1.0
 
     def _limit(self, core: np.ndarray) -> None:
         """No atom has more partners than it can have, and no three are bonded in a ring where one is disputed."""
@@ -146,6 +151,15 @@ class _Program:
                     if atom < k < other and core[[atom, k, other]].any():
                         self._row([(atom, 1.0), (k, 1.0), (other, 1.0)], 2.0)
 
+    def _limit_hydrogens(self) -> None:
+        """No atom keeps more of its partially occupied hydrogens than it has on average: of four that are half there, two."""
+        c, free, share = self.contacts, self.column >= 0, self.share
+        for atom in sorted({k for own in self.part[c.Z[self.part] == 1].tolist() for k in c.bonded[own]}):
+            own = [k for k in c.bonded[atom] if c.Z[k] == 1 and free[k] and share[k] < 1.0]
+            most = np.floor(float(share[own].sum()) / share[atom] + 0.5) if own else 0.0
+            if c.Z[atom] != 1 and len(own) > most:
+                self._row([(k, 1.0) for k in own], float(most))
+
     def _need(self) -> None:
         """Hydrogen needs what it is bonded to; other atoms that lack bonds are worth less."""
         c = self.contacts
@@ -157,4 +171,4 @@ class _Program:
             need = min(NEEDED.get(int(c.Z[atom]), 1), len(own))
             self._row([(atom, float(need)), *((k, -1.0) for k in own)], 0.0)
             if c.Z[atom] != 1 or self.column[atom] < 0:
-                self.rows[-1][0][self._extra(LACKING, need)] = -1.0
+                self.rows[-1][0][self._extra(LACKING * float(self.share[atom]), need)] = -1.0

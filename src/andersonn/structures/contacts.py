@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,6 +31,10 @@ MOST = {1: 1, 5: 4, 6: 4, 7: 4, 8: 2, 9: 1}
 NONMETALS = (1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32, 33, 34, 35, 36, 52, 53, 54)
 ALONE = (9, 17)
 """Elements whose atoms are never bonded to each other in a crystal."""
+APART, METALS_APART = 2.0, 0.75
+"""Of two atoms that are there in a part of the cells only: Å between oxygens, which are water rather than peroxide, and the share of
+the sum of the covalent radii between metals, below which one stands for the other.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +62,10 @@ class Contacts:
     network: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @classmethod
-    def of(cls, Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray | None) -> Contacts:
-        """The contacts of atoms at positions ``[n, 3]`` in Å; those of an atom with its own images are left out."""
+    def of(cls, Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray | None, partial: np.ndarray | None = None) -> Contacts:
+        """The contacts of atoms at positions ``[n, 3]`` in Å; those of an atom with its own images are left out. Atoms that are
+        ``partial``, bool ``[n]``, are there in a part of the cells only, and their alternatives may be farther away.
+        """
         Z = Z.astype(np.int64)
         radius = elements.column("covalent_radius_A")[Z]
         i, j, distance, vector = pairs_within(xyz, cell, LONGEST * 2.0 * float(radius.max()) + RARE)
@@ -73,6 +80,9 @@ class Contacts:
         far = near & light & ((share < ODD[0]) | (share > ODD[1]))
         rare |= (share > LONGEST) & (distance <= total + BETWEEN) & _hydrogen_by_acceptor(Z, i, j)
         rivals = (distance < limit) | between
+        if partial is not None:
+            apart = partial[i] & partial[j] & (distance < _apart(Z, i, j, total, metal))
+            near, rivals = near & ~apart, rivals | apart
         strained, first = _once(i, j, odd | rare | far)
         return cls(
             Z,
@@ -100,15 +110,21 @@ class Contacts:
         label = _labels([[k for k in own if not self.metal[[a, k]].any()] for a, own in enumerate(self.bonded)])
         return core | (np.isin(label, label[core]) & ~self.metal)
 
-    def parts(self, free: np.ndarray) -> list[np.ndarray]:
-        """The atoms of ``free`` in parts that decide for themselves, each int ``[m]``, rising."""
-        links = [list(own) for own in self.bonded]
-        for a, b in np.concatenate([self.rivals, self.strained]).tolist():
-            links[a].append(b)
-        label = _labels([[k for k in own if free[k] and free[a]] for a, own in enumerate(links)])
-        chosen = np.flatnonzero(free)
-        order = chosen[np.argsort(label[chosen], kind="stable")]
-        return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+    def parts(self, free: np.ndarray, through: np.ndarray | None = None) -> list[np.ndarray]:
+        """The atoms of ``free`` in parts that decide for themselves, each int ``[m]``, rising. Those bonded to the same atom of
+        ``through`` decide together.
+        """
+        links = _links(free, self.bonded, np.concatenate([self.rivals, self.strained]))
+        for a in np.flatnonzero(np.zeros_like(free) if through is None else through & ~free).tolist():
+            own = [k for k in self.bonded[a] if free[k]]
+            for one, other in pairwise(own):
+                links[one].append(other)
+        return _parts(links, free)
+
+    def groups(self, some: np.ndarray) -> list[np.ndarray]:
+        """Some atoms in groups that are bonded, metals aside, or exclude each other, each int ``[m]``, rising."""
+        light = [[k for k in own if not self.metal[[a, k]].any()] for a, own in enumerate(self.bonded)]
+        return _parts(_links(some, light, self.rivals), some)
 
 
 def nearer_than_bonds(Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray | None) -> np.ndarray:
@@ -129,6 +145,26 @@ def _shortest(Z: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     radius, metal = elements.column("covalent_radius_A")[Z], ~elements.are_among(Z, NONMETALS)
     limit = np.where(metal[i] | metal[j], SHORTEST_OF_METALS, SHORTEST) * (radius[i] + radius[j])
     return np.where((Z[i] == 1) & (Z[j] == 1), SHORTEST_OF_HYDROGENS, limit)
+
+
+def _apart(Z: np.ndarray, i: np.ndarray, j: np.ndarray, total: np.ndarray, metal: np.ndarray) -> np.ndarray:
+    """Å below which one of two partially occupied atoms stands for the other ``[m]``; 0 for pairs that are often bonded."""
+    return np.where((Z[i] == 8) & (Z[j] == 8), APART, np.where(metal[i] & metal[j], METALS_APART * total, 0.0))
+
+
+def _links(some: np.ndarray, bonded: list[list[int]], pairs: np.ndarray) -> list[list[int]]:
+    """Which of some atoms each of them is bonded to, or a pair with."""
+    links = [list(own) for own in bonded]
+    for a, b in pairs.tolist():
+        links[a].append(b)
+    return [[k for k in own if some[k] and some[a]] for a, own in enumerate(links)]
+
+
+def _parts(links: list[list[int]], some: np.ndarray) -> list[np.ndarray]:
+    """Some atoms by the connected part that each is in, each int ``[m]``, rising."""
+    chosen, label = np.flatnonzero(some), _labels(links)
+    order = chosen[np.argsort(label[chosen], kind="stable")]
+    return np.split(order, np.flatnonzero(np.diff(label[order])) + 1) if len(order) else []
 
 
 def _labels(links: list[list[int]]) -> np.ndarray:

@@ -9,7 +9,7 @@ from andersonn.structures.alternatives import resolving
 from andersonn.structures.guests import hold_alternatives, without_guests
 from andersonn.structures.structure import Structure
 
-CLEANED = frozenset(("overlapping_atoms", "disordered"))
+CLEANED = frozenset(("overlapping_atoms", "disordered", "partial_occupancy"))
 """Kinds of errors that keeping one alternative can cure."""
 Found = Structure | InputError
 
@@ -20,8 +20,8 @@ def read_frameworks(reader: Callable[[], Iterable[Found]], strip_guests: bool, c
     Args:
         reader: reads it; called again if it is to be cleaned.
         strip_guests: remove groups that do not belong to the framework.
-        clean: where a structure would be refused because atoms overlap, or has atoms with more partners than they can have or
-            nearer than any bond, keep one alternative. Others are left as they are.
+        clean: where a structure would be refused because atoms overlap or are partially occupied, or has atoms with more partners
+            than they can have or nearer than any bond, keep one alternative. Others are left as they are.
 
     Raises:
         InputError: it cannot be read.

@@ -59,11 +59,14 @@ class Sites:
         Z: atomic numbers ``[n]``.
         fractional: ``[n, 3]``.
         cell: lengths and angles.
+        partial: those that are partially occupied, bool ``[n]``, or None: their images near each other are alternatives,
+            and not one atom on a special position.
     """
 
     Z: np.ndarray
     fractional: np.ndarray
     cell: gemmi.UnitCell
+    partial: np.ndarray | None = None
 
     @cached_property
     def orth(self) -> np.ndarray:
@@ -101,15 +104,16 @@ class Sites:
         for start in range(0, len(self.fractional), step):
             here = self.fractional[start : start + step]
             images = ((matrices[:, :, :3] @ here.T).transpose(2, 0, 1) + matrices[:, :, 3]) % 1.0
-            for found in self._distinct(images, matrices):
+            partial = None if self.partial is None else self.partial[start : start + step]
+            for found in self._distinct(images, matrices, partial):
                 positions.append(found)
                 counts.append(len(found))
             refuse_more_atoms(sum(counts))
         site = np.repeat(np.arange(len(counts)), counts)
         return Atoms(self.Z[site], np.concatenate(positions), site)
 
-    def _distinct(self, images: np.ndarray, matrices: np.ndarray) -> Iterator[np.ndarray]:
-        """The images of each site ``[s, m, 3]`` without repetition.
+    def _distinct(self, images: np.ndarray, matrices: np.ndarray, partial: np.ndarray | None) -> Iterator[np.ndarray]:
+        """The images of each site ``[s, m, 3]``, perhaps partially occupied, without repetition.
 
         Operations that are a group and keep lengths take the surroundings of one image to those of any other: if ``k`` of
         the ``m`` images lie where the first does, and the others well away from it, each image stands ``k`` times. Where
@@ -125,7 +129,8 @@ class Sites:
         )
         clear &= self._rigid(matrices)
         for k in range(len(images)):
-            yield images[k][exact[k]] if clear[k] else _distinct(images[k][exact[k]], self.orth)
+            within = NEARLY_NOTHING if partial is not None and partial[k] else SAME_SITE
+            yield images[k][exact[k]] if clear[k] else _distinct(images[k][exact[k]], self.orth, within)
 
     def _rigid(self, matrices: np.ndarray) -> bool:
         """Whether operations keep lengths so well, in a cell so large, that :meth:`_distinct` may go by the first image."""
@@ -186,14 +191,14 @@ def _exactly_distinct(images: np.ndarray) -> np.ndarray:
     return first
 
 
-def _distinct(images: np.ndarray, orth: np.ndarray) -> np.ndarray:
-    """Symmetry images ``[m, 3]`` without repetition: images within :data:`SAME_SITE` of each other become one. Exact repetitions
-    are left out already, since comparing all pairs is quadratic.
+def _distinct(images: np.ndarray, orth: np.ndarray, within: float) -> np.ndarray:
+    """Symmetry images ``[m, 3]`` without repetition: images within some Å of each other become one. Exact repetitions are left out
+    already, since comparing all pairs is quadratic.
     """
     if len(images) == 1:
         return images
     apart = images[:, None] - images[None]
     apart -= np.round(apart)
     distance = np.linalg.norm(apart @ orth.T, axis=2)
-    first = (distance < SAME_SITE).argmax(axis=1)
+    first = (distance < within).argmax(axis=1)
     return images[np.unique(first)]

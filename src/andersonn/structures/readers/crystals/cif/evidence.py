@@ -56,22 +56,24 @@ class Formula:
     hydrogen: float
     units: float | None
 
-    def ratio_holds(self, Z: np.ndarray) -> bool:
-        """Whether atoms have the shares of the formula, hydrogen aside."""
-        found = heavy_atoms(Z)
+    def ratio_holds(self, Z: np.ndarray, weights: np.ndarray | None = None) -> bool:
+        """Whether atoms, those of partial occupancy by their weights, have the shares of the formula, hydrogen aside."""
+        found = heavy_atoms(Z, weights)
         total, n = sum(self.counts.values()), sum(found.values())
         return self.counts.keys() == found.keys() and all(
             abs(found[z] / n - count / total) < TOLERANCE for z, count in self.counts.items()
         )
 
-    def holds(self, Z: np.ndarray) -> bool:
+    def holds(self, Z: np.ndarray, weights: np.ndarray | None = None) -> bool:
         """Whether atoms have the shares of the formula, hydrogen included."""
-        stated, there = self.hydrogen_shares(Z)
-        return self.ratio_holds(Z) and abs(there - stated) < TOLERANCE
+        stated, there = self.hydrogen_shares(Z, weights)
+        return self.ratio_holds(Z, weights) and abs(there - stated) < TOLERANCE
 
-    def hydrogen_shares(self, Z: np.ndarray) -> tuple[float, float]:
+    def hydrogen_shares(self, Z: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
         """Hydrogen atoms for each other atom: by the formula, and among the atoms."""
-        return self.hydrogen / sum(self.counts.values()), (Z == 1).sum() / max(1, (Z != 1).sum())
+        weights = np.ones(len(Z)) if weights is None else weights
+        there = float(weights[Z == 1].sum() / max(1.0, weights[Z != 1].sum()))
+        return self.hydrogen / sum(self.counts.values()), there
 
     def totals(self) -> list[dict[int, float]]:
         """Atoms in the cell by the number of formula units. Some programs state the formula of the whole cell beside that
@@ -84,9 +86,9 @@ class Formula:
             whole.append(dict(self.counts))
         return whole
 
-    def total_holds(self, Z: np.ndarray) -> bool | None:
+    def total_holds(self, Z: np.ndarray, weights: np.ndarray | None = None) -> bool | None:
         """Whether the cell has as many atoms of each element as the file states, hydrogen aside; None if it does not say."""
-        totals, found = self.totals(), heavy_atoms(Z)
+        totals, found = self.totals(), heavy_atoms(Z, weights)
         if not totals:
             return None
         return any(
@@ -154,9 +156,9 @@ def _counted(text: str) -> dict[str, float]:
     return dict(total)
 
 
-def heavy_atoms(Z: np.ndarray) -> Counter[int]:
-    """Atomic number → how many atoms there are, hydrogen aside."""
-    return Counter({z: count for z, count in enumerate(np.bincount(Z).tolist()) if count and z != 1})
+def heavy_atoms(Z: np.ndarray, weights: np.ndarray | None = None) -> Any:
+    """Atomic number → how many atoms there are, hydrogen aside: a counter, of floats if the atoms have weights ``[n]``."""
+    return Counter({z: count for z, count in enumerate(np.bincount(Z, weights).tolist()) if count and z != 1})
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,18 +168,24 @@ class Evidence:
     Attributes:
         formula: the stated formula, or None.
         multiplicities: of the sites ``[n]``, 0 where not stated; None if none is stated.
+        occupancies: of the sites ``[n]`` if some are partial and one alternative of these is kept, else None.
     """
 
     formula: Formula | None = None
     multiplicities: np.ndarray | None = None
+    occupancies: np.ndarray | None = None
+
+    def weights(self, atoms: Atoms) -> np.ndarray | None:
+        """What each atom counts in a formula ``[n]``; None where all are whole."""
+        return None if self.occupancies is None else self.occupancies[atoms.site]
 
     def total(self, atoms: Atoms) -> bool | None:
         """Whether formula and formula units make the atoms, None if they are not stated."""
-        return self.formula.total_holds(atoms.Z) if self.formula else None
+        return self.formula.total_holds(atoms.Z, self.weights(atoms)) if self.formula else None
 
     def ratio(self, atoms: Atoms) -> bool | None:
         """Whether the atoms have the shares of the formula, None if none is stated."""
-        return self.formula.ratio_holds(atoms.Z) if self.formula else None
+        return self.formula.ratio_holds(atoms.Z, self.weights(atoms)) if self.formula else None
 
     def multiplicity(self, atoms: Atoms) -> bool | None:
         """Whether every site has as many images as the file says."""
@@ -187,13 +195,13 @@ class Evidence:
         return bool((counts == stated)[stated > 0].all())
 
 
-def stated_evidence(block: Block, sites: int) -> Evidence:
-    """What a block states, given how many sites it lists."""
+def stated_evidence(block: Block, sites: int, occupancies: np.ndarray | None = None) -> Evidence:
+    """What a block states, given how many sites it lists, and their occupancies if some are partial."""
     texts = block.column("_atom_site_symmetry_multiplicity")
     values = np.zeros(0)
     if texts is not None and len(texts) == sites:
         values = np.nan_to_num(numbers(texts), nan=0.0, posinf=0.0, neginf=0.0)
-    return Evidence(stated_formula(block), values if values.any() else None)
+    return Evidence(stated_formula(block), values if values.any() else None, occupancies)
 
 
 def doubt(atoms: Atoms, evidence: Evidence) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -202,15 +210,15 @@ def doubt(atoms: Atoms, evidence: Evidence) -> tuple[tuple[str, ...], tuple[str,
     Raises:
         InputError: multiplicities do so, too.
     """
-    formula = evidence.formula
-    holds = None if formula is None else formula.total_holds(atoms.Z)
+    formula, holds = evidence.formula, evidence.total(atoms)
     if formula is None or holds is None:
         return (), _check_multiplicities(atoms, evidence)
     if holds:
         return (), ()
     stated = sum(formula.totals()[-1].values())
-    there = int((atoms.Z != 1).sum())
-    text = f"by formula and formula units the cell has {stated:g} atoms (hydrogen aside), by its symmetry {there}"
+    weights = evidence.weights(atoms)
+    there = float((atoms.Z != 1).sum() if weights is None else weights[atoms.Z != 1].sum())
+    text = f"by formula and formula units the cell has {stated:g} atoms (hydrogen aside), by its symmetry {there:g}"
     if evidence.multiplicity(atoms) is False and formula.total_holds(_by_multiplicity(atoms, evidence)):
         raise InputError(
             "bad_symmetry", f"{text}; the multiplicities of its sites contradict the symmetry, too", CORRECT

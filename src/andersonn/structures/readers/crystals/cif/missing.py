@@ -69,7 +69,9 @@ def _told_by_labels(block: Block) -> tuple[str, ...]:
     return ()
 
 
-def what_is_missing(formula: Formula, Z: np.ndarray, last: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def what_is_missing(
+    formula: Formula, Z: np.ndarray, last: bool, weights: np.ndarray | None = None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Notes and warnings where a cell lacks something of a stated formula: hydrogen, which X-ray structures often lack, or
     solvent that was removed or masked.
 
@@ -77,13 +79,14 @@ def what_is_missing(formula: Formula, Z: np.ndarray, last: bool) -> tuple[tuple[
         formula: as stated; the atoms do not make it.
         Z: atomic numbers of the cell.
         last: whether the file ends with its sites, as one that is cut between two of them does.
+        weights: of the atoms, where some are partially occupied and the formula has the shares of all, else None.
 
     Raises:
         InputError: something else is missing, or more is there than stated.
     """
     found, made = heavy_atoms(Z), elements.formula(Z)
-    if formula.ratio_holds(Z):
-        stated, there = formula.hydrogen_shares(Z)
+    if formula.ratio_holds(Z, weights):
+        stated, there = formula.hydrogen_shares(Z, weights)
         text = f"the file's formula is {formula.text}, but its sites make {made}"
         if there > stated:
             return (text,), ()

@@ -6,11 +6,13 @@ import math
 import re
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import gemmi
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.io.deferred import Deferred
 from andersonn.structures.alternatives import is_resolving
 from andersonn.structures.readers.content import read_parts
 from andersonn.structures.readers.crystals.cif import disputes, lax
@@ -25,7 +27,6 @@ from andersonn.structures.readers.crystals.cif.document import (
 )
 from andersonn.structures.readers.crystals.cif.evidence import (
     Evidence,
-    Formula,
     contradicted_size,
     doubt,
     squeezed,
@@ -49,6 +50,10 @@ from andersonn.structures.readers.crystals.cif.sites import (
 from andersonn.structures.readers.crystals.cif.stated import NUMBERS, Stated, agree, stated
 from andersonn.structures.structure import LARGEST_EXTENT, SMALLEST_CELL_VOLUME, Structure
 
+if TYPE_CHECKING:
+    from andersonn.structures.readers.crystals.cif.partial import Occupancies
+
+_partial = Deferred("andersonn.structures.readers.crystals.cif.partial")  # most files need none of it
 LENGTHS = ("_cell_length_a", "_cell_length_b", "_cell_length_c")
 ANGLES = ("_cell_angle_alpha", "_cell_angle_beta", "_cell_angle_gamma")
 LIST = re.compile(
@@ -140,8 +145,8 @@ def _structure(block: Block, name: str) -> Structure:
     unit_cell = _cell(block)
     said = stated(block, unit_cell)
     _check_coordinates(block)
-    sites, small, notes = _listed_sites(block, unit_cell, mended)
-    evidence = stated_evidence(block, len(sites.Z))
+    sites, small, occupancies, notes = _listed_sites(block, unit_cell, mended)
+    evidence = stated_evidence(block, len(sites.Z), None if occupancies is None else occupancies.stated)
     formula, cell = evidence.formula, _whole_cell(sites, said, evidence)
     if len(cell.atoms) > len(sites.Z) and around_special_position(block) and not is_resolving():
         raise InputError(
@@ -150,35 +155,43 @@ def _structure(block: Block, name: str) -> Structure:
             "order the structure first: keep one alternative in a cell without that symmetry",
         )
     notes, doubts = notes + cell.notes, cell.warnings + guessed_elements(block, small, formula is not None)
-    atoms = cell.atoms
+    atoms, whole, kept = cell.atoms, cell.atoms, None
+    if occupancies is not None:
+        kept = occupancies.resolved(atoms, sites)
+        atoms, notes, doubts = kept.atoms, notes + kept.notes, doubts + kept.warnings
     once: tuple[str, ...] = ()
     while True:
         try:
-            absent, lacks = _absent(block, formula, atoms)
-            size = contradicted_size(block, unit_cell.volume, None if absent or lacks else atoms.Z)
-            return Structure(
+            absent, lacks = _absent(block, evidence, atoms, whole)
+            size = contradicted_size(block, unit_cell.volume, None if absent or lacks or kept else atoms.Z)
+            make = partial(
+                Structure,
                 atoms.Z,
                 atoms.fractional @ sites.orth.T,
                 sites.orth.T,
                 id=name,
                 notes=(*notes, *once, *absent),
-                warnings=(*doubts, *lacks, *size, *squeezed(atoms, sites)),
             )
+            told = *doubts, *lacks, *size
+            if kept is not None:
+                return kept.structure(make, told, atoms, sites)
+            return make(warnings=(*told, *squeezed(atoms, sites)))
         except InputError as error:
             if once or error.kind not in ("overlapping_atoms", "incomplete") or len(atoms) == len(sites.Z):
                 raise
-            found, atoms = len(atoms), without_repetitions(atoms, sites)
-            if len(atoms) == found:
+            count, atoms = len(atoms), without_repetitions(atoms, sites)
+            if len(atoms) == count:
                 raise
             once = (
-                f"the file lists atoms that its symmetry makes too: {found - len(atoms)} repetitions were left out",
+                f"the file lists atoms that its symmetry makes too: {count - len(atoms)} repetitions were left out",
             )
 
 
 def _listed_sites(
     block: Block, unit_cell: gemmi.UnitCell, rewritten: list[str]
-) -> tuple[Sites, gemmi.SmallStructure, tuple[str, ...]]:
-    """The sites of a block, the parser's view of them, and notes on what was left out or read in an unusual form.
+) -> tuple[Sites, gemmi.SmallStructure, Occupancies | None, tuple[str, ...]]:
+    """The sites of a block, the parser's view of them, their occupancies if some are partial and one alternative is kept, and
+    notes on what was left out or read in an unusual form.
 
     Args:
         block: its loop of sites is changed in place.
@@ -199,7 +212,11 @@ def _listed_sites(
         notes += (f"{many} written in an unusual way, such as {rewritten[0][:20]!r}",)
     Z = check_sites(small, fractional, occupancies, block)
     notes += many_times(small, occupancies) + disputed_labels(block, small) + heavy_hydrogen(small, Z)
-    return Sites(Z, fractional, small.cell), small, notes
+    sites = Sites(Z, fractional, small.cell)
+    found = _partial.Occupancies.of(block, small, sites, occupancies) if is_resolving() else None
+    if found is not None:
+        sites = replace(sites, partial=found.stated < 1.0)
+    return sites, small, found, notes
 
 
 def _whole_cell(sites: Sites, said: Stated, evidence: Evidence) -> Cell:
@@ -220,12 +237,18 @@ def _whole_cell(sites: Sites, said: Stated, evidence: Evidence) -> Cell:
     return replace(found, notes=said.notes + found.notes + notes, warnings=found.warnings + warnings)
 
 
-def _absent(block: Block, formula: Formula | None, atoms: Atoms) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Notes and warnings on what the file states but gives no positions of: solvent, hydrogen."""
+def _absent(block: Block, evidence: Evidence, atoms: Atoms, whole: Atoms) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notes and warnings on what the file states but gives no positions of: solvent, hydrogen. A formula counts atoms by their
+    occupancy, so that it is compared with the whole cell where those that stay are only some of its atoms.
+    """
+    formula, weights = evidence.formula, evidence.weights(whole)
     missing: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     if formula is None:
         lacks = hydrogen_told_elsewhere(block, atoms.Z)
+    elif weights is not None and formula.ratio_holds(whole.Z, weights):
+        if not formula.holds(whole.Z, weights):
+            missing, lacks = what_is_missing(formula, whole.Z, block.last, weights)
     elif not formula.holds(atoms.Z):
         missing, lacks = what_is_missing(formula, atoms.Z, block.last)
     attached = _attached_hydrogens(block, atoms)

@@ -11,6 +11,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
+from andersonn.structures.alternatives import is_resolving
 from andersonn.structures.readers.crystals.cif.document import Block, number, numbers
 from andersonn.structures.readers.words import ISOTOPES
 
@@ -167,10 +168,9 @@ def _keep_one_alternative(block: Block, cell: gemmi.UnitCell) -> list[str]:
     """Keeps the first group of each disorder assembly, in place; returns notes. Groups of a named assembly exclude each other, by
     definition; those without one may be no alternatives, and all are kept if they do not come close to each other.
     """
-    groups = [_name(text) for text in block.column("_atom_site_disorder_group") or []]
+    groups, assemblies = disorder_of(block)
     if not any(groups):
         return []
-    assemblies = [_name(text) for text in block.column("_atom_site_disorder_assembly") or [""] * len(groups)]
     occupancies = [number(text) for text in block.column("_atom_site_occupancy") or ["1"] * len(groups)]
     kept: dict[str, str] = {}
     members: dict[str, list[int]] = {}
@@ -197,6 +197,12 @@ def _keep_one_alternative(block: Block, cell: gemmi.UnitCell) -> list[str]:
     if len(removed) < len(others):
         notes.append("disordered alternatives do not overlap, so all were kept; check the composition")
     return notes
+
+
+def disorder_of(block: Block) -> tuple[list[str], list[str]]:
+    """The disorder group and the assembly of each site, empty where it is in none; no groups at all if none are listed."""
+    groups = [_name(text) for text in block.column("_atom_site_disorder_group") or []]
+    return groups, [_name(text) for text in block.column("_atom_site_disorder_assembly") or [""] * len(groups)]
 
 
 def _touch(block: Block, cell: gemmi.UnitCell, some: list[int], others: list[int]) -> bool:
@@ -289,8 +295,10 @@ def check_sites(
         return Z
     unknown, vague = np.zeros(len(Z), bool), ~np.isfinite(fractional).all(axis=1)
     unknown[list(first)] = True
-    partial_ones = ~(occupancies >= FULL_OCCUPANCY)
+    partial_ones = ~(occupancies > 0.0) if is_resolving() else ~(occupancies >= FULL_OCCUPANCY)
     bad = np.flatnonzero(unknown | vague | partial_ones)
+    if not len(bad):  # one alternative of partially occupied sites is kept
+        return Z
     site = small.sites[int(bad[0])]
     if unknown[bad[0]]:
         raise refused(site.label, site.type_symbol or site.label, first[int(bad[0])])
@@ -310,7 +318,7 @@ def check_sites(
     raise InputError(
         "partial_occupancy",
         f"site {site.label!r} is partially occupied ({site.occ:g})",
-        "order the structure first: keep one alternative, or build a supercell of whole atoms",
+        "order the structure first: keep one alternative, as --clean does for pores, or build a supercell of whole atoms",
     )
 
 
