@@ -10,8 +10,8 @@ import numpy as np
 from andersonn.structures import elements
 from andersonn.structures.neighbors import pairs_within
 
-SHORTEST, SHORTEST_OF_METALS = 0.7, 0.6
-"""Shortest bond over the sum of the covalent radii: 0.77 in nitrogen and nitriles; V=O has 0.72."""
+SHORTEST, SHORTEST_OF_METALS, SHORTEST_OF_OXYGENS = 0.72, 0.6, 0.9
+"""Shortest bond over the sum of the covalent radii: 0.77 in nitrogen and nitriles, 0.92 in O2, and in oxides such as uranyl 0.67."""
 SHORTEST_OF_HYDROGENS = 1.1
 """Å between two hydrogen atoms; those of one carbon have 1.6 to 1.8."""
 LONGEST = 1.2
@@ -136,14 +136,18 @@ def nearer_than_bonds(Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray | None) -
         cell: lattice vectors as rows, Å, or None.
     """
     Z = Z.astype(np.int64)
-    i, j, distance, _ = pairs_within(xyz, cell, 2.0 * SHORTEST * float(elements.column("covalent_radius_A")[Z].max()))
+    radius = elements.column("covalent_radius_A")
+    reach = 2.0 * max(SHORTEST * float(radius[Z].max()), SHORTEST_OF_OXYGENS * float(radius[8]))
+    i, j, distance, _ = pairs_within(xyz, cell, reach)
     return _once(i, j, (distance < _shortest(Z, i, j)) & (Z[i] > 1) & (Z[j] > 1))[0]
 
 
 def _shortest(Z: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     """Å below which no two atoms of their elements are bonded ``[m]``."""
     radius, metal = elements.column("covalent_radius_A")[Z], ~elements.are_among(Z, NONMETALS)
-    limit = np.where(metal[i] | metal[j], SHORTEST_OF_METALS, SHORTEST) * (radius[i] + radius[j])
+    share = np.where(metal[i] | metal[j], SHORTEST_OF_METALS, SHORTEST)
+    share[(Z[i] == 8) & (Z[j] == 8)] = SHORTEST_OF_OXYGENS
+    limit = share * (radius[i] + radius[j])
     return np.where((Z[i] == 1) & (Z[j] == 1), SHORTEST_OF_HYDROGENS, limit)
 
 

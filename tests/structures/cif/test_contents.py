@@ -2,6 +2,7 @@
 
 import pytest
 
+from andersonn.structures.contacts import nearer_than_bonds
 from tests.structures.cif.conftest import CELL, HM, NACL, SITES, read, refusal, salt
 
 P1 = "_symmetry_space_group_name_H-M 'P 1'\n"
@@ -268,3 +269,18 @@ def test_water_as_a_label_without_a_type_is_no_holmium():
     assert refusal(salt(P1, sites=sites + "Ca1 0 0 0\nHOH1 .5 .5 .5\n")).kind == "unknown_element"
     assert "O1W" in read(salt(P1, sites=sites + "Ca1 0 0 0\nO1W .5 .5 .5\n")).warnings[0]
     assert any("H2O1" in told for told in read(salt(P1, sites=sites + "Ca1 0 0 0\nH2O1 .5 .5 .5\n")).warnings)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "distance", "near"),
+    [
+        ("O", "O", 1.01, True), ("O", "O", 1.15, True), ("O", "O", 1.22, False), ("C", "N", 1.03, True), ("C", "N", 1.14, False),
+        ("C", "C", 1.07, True), ("C", "C", 1.2, False), ("N", "N", 1.1, False), ("K", "K", 2.3, True), ("V", "O", 1.58, False),
+        ("H", "O", 0.9, False),
+    ],
+)  # fmt: skip
+def test_readers_and_frameworks_agree_on_what_is_nearer_than_any_bond(one, other, distance, near):
+    sites = rows("", f"A {one} .1 .1 .1", f"B {other} {0.1 + distance / 12:.6f} .1 .1")
+    found = read(salt(P1, sites=sites, cell=BIG))
+    assert any(f"only {distance:.2f} Å apart, nearer than any bond" in told for told in found.warnings) == near
+    assert (len(nearer_than_bonds(found.Z, found.xyz, found.cell)) > 0) == near

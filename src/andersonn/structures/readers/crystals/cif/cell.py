@@ -151,32 +151,32 @@ class Cell:
 
 def without_repetitions(atoms: Atoms, sites: Sites) -> Atoms:
     """The atoms without duplicates: some files list symmetry images of a site as sites, too."""
-    first, second = close_pairs(atoms, sites)
+    first, second = _close_pairs(atoms, sites)
     same = (atoms.Z[first] == atoms.Z[second]) & (atoms.site[first] != atoms.site[second])
     kept = np.ones(len(atoms), bool)
     kept[np.maximum(first, second)[same]] = False
     return Atoms(atoms.Z[kept], atoms.fractional[kept], atoms.site[kept])
 
 
-def close_pairs(atoms: Atoms, sites: Sites, within: float = SAME_ATOM) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of atoms not further apart than a distance in Å, the first before the second, each to the image of the other that is
+def _close_pairs(atoms: Atoms, sites: Sites) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of atoms not further apart than :data:`SAME_ATOM`, the first before the second, each to the image of the other that is
     nearest along each axis; none where there are far too many.
     """
     if len(atoms) <= FEW:
         apart = atoms.fractional[:, None] - atoms.fractional
         apart -= np.round(apart)
-        near = np.triu((np.square(apart @ sites.orth.T).sum(axis=2)) <= within**2, 1)
+        near = np.triu((np.square(apart @ sites.orth.T).sum(axis=2)) <= SAME_ATOM**2, 1)
         first, second = np.nonzero(near)
         return first, second
     try:
-        i, j, _, _ = pairs_within((atoms.fractional % 1.0) @ sites.orth.T, sites.orth.T, within)
+        i, j, _, _ = pairs_within((atoms.fractional % 1.0) @ sites.orth.T, sites.orth.T, SAME_ATOM)
     except InputError:  # of a crowd
         i = j = np.zeros(0, int)
     if len(i) > MOST_CLOSE_PAIRS:
         return np.zeros(0, int), np.zeros(0, int)
     first, second = np.divmod(np.unique(i[i < j] * len(atoms) + j[i < j]), len(atoms))
     apart = atoms.fractional[first] - atoms.fractional[second]
-    near = np.linalg.norm((apart - np.round(apart)) @ sites.orth.T, axis=1) <= within
+    near = np.linalg.norm((apart - np.round(apart)) @ sites.orth.T, axis=1) <= SAME_ATOM
     return first[near], second[near]
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from andersonn.errors import InputError
 from andersonn.structures import elements
 from andersonn.structures.alternatives import is_resolving
-from andersonn.structures.readers.crystals.cif.cell import Atoms, Sites, close_pairs
+from andersonn.structures.contacts import nearer_than_bonds
+from andersonn.structures.readers.crystals.cif.cell import Atoms, Sites
 from andersonn.structures.readers.crystals.cif.document import Block, number, numbers
 from andersonn.structures.structure import MOST_ATOMS
 
@@ -27,10 +28,6 @@ PLAIN = re.compile(r"(?:[A-Z][a-z]?(?:\d{1,6}(?:\.\d{1,6})?)? *)+")
 SEPARATOR = re.compile(r"[,;\u00b7]| \+ ")
 CHARGE = re.compile(r" \d{0,2}[+-](?![^ ,;)])")
 LONGEST_PLAIN = 200
-SHORTEST, SHORTEST_OF_METALS, SHORTEST_OF_OXYGENS = 0.72, 0.6, 0.9
-"""Shares of the sum of two covalent radii that bonds have at least: N2 0.77, oxides such as uranyl 0.67, O2 0.92."""
-MOST_APART = 2.2
-"""Å; no need to look further."""
 DEUTERIUM = 1.006
 """What deuterium, which is read as hydrogen, weighs more."""
 DALTON = 1.66054
@@ -262,22 +259,17 @@ def squeezed(atoms: Atoms, sites: Sites) -> tuple[str, ...]:
     """
     if is_resolving():
         return ()
-    heavy = np.flatnonzero(atoms.Z > 1)
-    some = Atoms(atoms.Z[heavy], atoms.fractional[heavy], atoms.site[heavy])
-    radii = elements.column("covalent_radius_A")
-    first, second = close_pairs(some, sites, min(2 * SHORTEST * radii[some.Z].max(initial=0.0), MOST_APART))
-    if not len(first):
+    xyz, cell = atoms.fractional @ sites.orth.T, sites.orth.T
+    try:
+        pairs = nearer_than_bonds(atoms.Z, xyz, cell)
+    except InputError:  # of a crowd, which is refused elsewhere
         return ()
-    metals = np.array([gemmi.Element(int(Z)).is_metal for Z in range(elements.MAX_Z + 1)])[some.Z]
-    share = np.where(metals[first] | metals[second], SHORTEST_OF_METALS, SHORTEST)
-    share[(some.Z[first] == 8) & (some.Z[second] == 8)] = SHORTEST_OF_OXYGENS
-    apart = some.fractional[first] - some.fractional[second]
-    distances = np.linalg.norm((apart - np.round(apart)) @ sites.orth.T, axis=1)
-    near = np.flatnonzero(distances < share * (radii[some.Z[first]] + radii[some.Z[second]]))
-    if not near.size:
+    if not len(pairs):
         return ()
-    worst = near[distances[near].argmin()]
-    names = " and ".join(elements.symbols()[int(some.Z[k])] for k in (first[worst], second[worst]))
+    apart = atoms.fractional[pairs[:, 0]] - atoms.fractional[pairs[:, 1]]
+    distances = np.linalg.norm((apart - np.round(apart)) @ cell, axis=1)
+    worst = distances.argmin()
+    names = " and ".join(elements.symbols()[int(atoms.Z[k])] for k in pairs[worst])
     return (
         f"{names} are only {distances[worst]:.2f} Å apart, nearer than any bond of theirs: they may be alternatives of disorder",
     )
