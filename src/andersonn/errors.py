@@ -60,10 +60,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
-def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
+def unknown(what: str, word: object, known: Iterable[str]) -> UsageError:
     """The error for a name that is not among the known ones; its kind is ``unknown_`` and the last word of ``what``."""
     kind = f"unknown_{what.rpartition(' ')[2]}"
-    return UsageError(kind, f"there is no {what} {word!r}", did_you_mean(word, known))
+    return UsageError(kind, f"there is no {what} {word!r}", did_you_mean(str(word), known))
 
 
 def cure(error: OSError) -> str:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from andersonn.config import TrainConfig, config_of
 from andersonn.data.records import Records
+from andersonn.errors import UsageError
 from andersonn.inference.predictor import Predictor
+from andersonn.io.files import path_of
 from andersonn.progress import Progress, Silent
 from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import find
@@ -59,6 +61,9 @@ class Scientist(Predictor):
         spec = find(task_name)
         if isinstance(records, (str, os.PathLike)):
             records = [records]
+        if not isinstance(records, (Records, Sequence)):
+            told = f"records are a table or files, not {type(records).__name__}"
+            raise UsageError("no_records", told, "give Records, or the path of a Parquet, CSV, TSV or Excel file")
         if not isinstance(records, Records):
             records = read_records(records, (spec.task.quantity,), say=(progress or Silent()).say)
         out = Path(out)
@@ -100,7 +105,7 @@ class Scientist(Predictor):
         """
         from andersonn.training.export import export
 
-        export(self.bundle, self.folder, Path(folder), licence)
+        export(self.bundle, self.folder, path_of(folder, "a model is written to a folder"), licence)
 
 
 BUDGET = 600.0
@@ -152,6 +157,9 @@ def construct(
     from andersonn.constructing.run import construct as construct_in  # imported here: a prediction does without these
     from andersonn.constructing.understanding import understand
 
+    if not isinstance(target, str):
+        told = f"the target is the name of a column, not {type(target).__name__}"
+        raise UsageError("no_target", told, "give the column of what is to be predicted")
     understood = understand(table, target, seed=seed, progress=progress, **how)
     with tempfile.TemporaryDirectory(prefix="andersonn-") as scratch:
         folder = Path(scratch) / "model" if out is None else Path(out)

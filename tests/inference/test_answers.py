@@ -283,3 +283,46 @@ def test_answers_that_are_labels_have_no_estimate(mixed):
     assert labels.to_frame()["class"].notna().sum() == 3
     for text in (repr(labels), labels._repr_html_(), *(repr(item) + item._repr_html_() for item in labels)):
         assert "dipole" not in text
+
+
+@pytest.mark.parametrize("cuts", [2.0, 2, np.float64(2.0), "2", [2.0], (2,), np.array([2.0])])
+def test_a_single_threshold_needs_no_list(mixed, polarity, cuts):
+    assert mixed.thresholds(cuts) == mixed.thresholds([2.0])
+    assert polarity.with_thresholds(cuts).moved == (2.0,)
+
+
+@pytest.mark.parametrize("cuts", [None, "x", ["a"], [None], [[1.0]], {"first": 1.0}, object(), b"2.", "", float("nan")])
+def test_what_is_no_threshold_is_refused(mixed, polarity, porous, cuts):
+    for ask in (mixed.thresholds, polarity.with_thresholds, porous[0].with_thresholds, porous[1].thresholds):
+        with pytest.raises(UsageError) as caught:
+            ask(cuts)
+        assert caught.value.kind == "bad_thresholds"
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize("by", [None, 1, ["value"], {"value": 1}])
+def test_answers_are_sorted_by_a_column_or_a_function(mixed, by):
+    with pytest.raises(UsageError, match="sorted by a column or a function"):
+        mixed.sort(by)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda scientist: Scientist.load(None), "bad_option"),
+        (lambda scientist: Scientist.load(3), "bad_option"),
+        (lambda scientist: Scientist.load(["polarity"]), "bad_option"),
+        (lambda scientist: Scientist.load("polarity", geometry=3), "unknown_geometry"),
+        (lambda scientist: Scientist.load("polarity", device="gpu"), "no_device"),
+        (lambda scientist: scientist.export(None), "bad_option"),
+        (lambda scientist: Scientist.train("polarity", None), "no_records"),
+        (lambda scientist: Scientist.train("polarity", 3), "no_records"),
+        (lambda scientist: an.construct([{"SMILES": "C", "y": 1}], None), "no_target"),
+        (lambda scientist: scientist.fine_tune([{"SMILES": "C", "y": 1}], target=3), "no_target"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_named(polarity, call, kind):
+    with pytest.raises(UsageError) as caught:
+        call(polarity)
+    assert caught.value.kind == kind
+    assert caught.value.hint

@@ -1,5 +1,7 @@
 """Alternatives of disorder: which atoms are kept, and what is refused."""
 
+import ctypes
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -7,7 +9,7 @@ from ase.build import molecule
 from ase.neighborlist import neighbor_list
 
 from andersonn.errors import InputError
-from andersonn.structures import damage
+from andersonn.structures import choosing, damage
 from andersonn.structures.alternatives import Choice, resolving
 from andersonn.structures.contacts import Contacts
 from andersonn.structures.frameworks import read_frameworks
@@ -142,6 +144,41 @@ def test_a_heap_of_atoms_is_refused():
     heap = Atoms("O200", positions=6.0 + random.uniform(0.0, 2.0, (200, 3)), cell=[12.0] * 3, pbc=True)
     with pytest.raises(InputError, match="too many alternatives"):
         cleaned(heap)
+
+
+@pytest.mark.parametrize("apart", [0.8, 1.0])
+def test_a_grid_of_atoms_is_refused_before_any_search(apart, monkeypatch):
+    monkeypatch.setattr("scipy.optimize.milp", None)
+    places = np.stack(np.meshgrid(*[np.arange(6)] * 3), axis=-1).reshape(-1, 3) * apart
+    with pytest.raises(InputError, match="too many alternatives"):
+        Choice.of(np.full(216, 8), places, 6.0 * apart * np.eye(3))
+
+
+def test_a_search_that_takes_too_long_refuses(monkeypatch):
+    monkeypatch.setattr(choosing, "SECONDS", 0.0)
+    with pytest.raises(InputError, match="too many alternatives") as caught, resolving():
+        Structure(*rotor((0.0, 25.0, 50.0)))
+    assert caught.value.kind == "disordered"
+
+
+def test_what_the_solver_prints_is_not_in_the_output(monkeypatch, capfd):
+    """JSON on the standard output stays JSON, whatever the compiled solver writes there."""
+    import scipy.optimize
+
+    search = scipy.optimize.milp
+
+    def loud(*arguments, **options):
+        ctypes.CDLL(None).puts(b"HighsMipSolverData: something of no concern")
+        return search(*arguments, **{**options, "options": {**options["options"], "disp": True}})
+
+    monkeypatch.setattr("scipy.optimize.milp", loud)
+    print('{"before": 1}')
+    with resolving():
+        Structure(*rotor((0.0, 30.0)))
+    print('{"after": 1}')
+    out, errors = capfd.readouterr()
+    assert out == '{"before": 1}\n{"after": 1}\n'
+    assert "something of no concern" in errors
 
 
 def test_sound_structures_are_left_as_they_are():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -212,6 +213,21 @@ def thresholds_from(text: str) -> tuple[float, ...]:
     if not found:
         raise UsageError("bad_thresholds", f"thresholds {text!r} are no numbers", "write them as 0.5,2")
     return found
+
+
+def cuts_of(given: Any) -> tuple[float, ...]:
+    """Thresholds as callers may give them: a sequence of numbers, a single number, or a text as of :func:`thresholds_from`.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(given, str):
+        return thresholds_from(given)
+    try:
+        return tuple(float(cut) for cut in (given if isinstance(given, Iterable) else (given,)))
+    except (TypeError, ValueError):
+        told = f"thresholds {str(given)[:40]!r} are no numbers"
+        raise UsageError("bad_thresholds", told, "give rising numbers, such as [0.5, 2], or a single one") from None
 
 
 def _listed(cuts: tuple[float, ...]) -> str:

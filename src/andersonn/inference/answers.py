@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from andersonn.data.tasks import Task
-from andersonn.errors import unknown
+from andersonn.errors import UsageError, unknown
 from andersonn.inference import html
 from andersonn.inference.prediction import Failure, Prediction
 from andersonn.io.installed import how_to_install
@@ -18,7 +18,7 @@ from andersonn.structures.structure import Structure
 if TYPE_CHECKING:
     import pandas
 
-Recut = Callable[[Sequence[float]], tuple[Task, Callable[[Prediction, Structure], Prediction]]]
+Recut = Callable[[Sequence[float] | float], tuple[Task, Callable[[Prediction, Structure], Prediction]]]
 """Thresholds → the task with them, and what cuts one answer there."""
 IN_LINES, IN_HTML = 10, 20
 """Answers that are shown in a terminal and in a notebook."""
@@ -98,23 +98,28 @@ class Answers(Sequence["Prediction | Failure"]):
             descending: the largest first.
 
         Raises:
-            UsageError: there is no such column.
+            UsageError: there is no such column, or ``by`` is neither the name of one nor a function.
         """
+        if not (isinstance(by, str) or callable(by)):
+            told = f"answers are sorted by a column or a function, not by {type(by).__name__}"
+            raise UsageError(
+                "bad_option", told, "give the name of a column, such as 'value', or what gives the key of an answer"
+            )
         keys = {k: self._key(item, by) for k, item in enumerate(self._items) if isinstance(item, Prediction)}
         missing = [k for k, key in keys.items() if key is None]
         order = sorted((k for k in keys if keys[k] is not None), key=lambda k: keys[k], reverse=descending)
         return self._part([*order, *missing, *(k for k in range(len(self)) if k not in keys)])
 
-    def thresholds(self, cuts: Sequence[float]) -> Answers:
+    def thresholds(self, cuts: Sequence[float] | float) -> Answers:
         """The same answers with the classes cut elsewhere: exactly those of ``scientist.with_thresholds(cuts).predict(…)``,
         without another solve. Estimates and intervals stay.
 
         Args:
-            cuts: rising, in the task's unit, one fewer than there are classes. Of porosity: the diameter of the sphere that must
-                get in, then those between the pore widths, in Å; pores are then measured anew.
+            cuts: rising, in the task's unit, one fewer than there are classes; a single one needs no list. Of porosity: the diameter
+                of the sphere that must get in, then those between the pore widths, in Å; pores are then measured anew.
 
         Raises:
-            UsageError: there are too many or too few or they do not rise, or the model learned its classes at fixed thresholds.
+            UsageError: they are no numbers, there are too many or too few or they do not rise, or the model learned its classes at fixed thresholds.
         """
         task, cut = self._recut(cuts)
         items = [

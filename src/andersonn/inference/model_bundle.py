@@ -159,7 +159,11 @@ class ModelBundle:
             raise UsageError(
                 "bad_model", f"the model in {str(folder)!r} is damaged: {_reason(error)}", "copy it again"
             ) from None
-        bundle.network.to(pick_device(str(device)))
+        try:
+            bundle.network.to(pick_device(str(device)))
+        except RuntimeError as error:
+            told = f"the network cannot be moved to the device {str(device)!r}: {str(error).partition(chr(10))[0]}"
+            raise UsageError("no_device", told, "use device='cpu', 'cuda' or 'auto'") from None
         return replace(bundle, domain=domain, plausibility=plausibility, trained_on=trained_on)
 
     @classmethod

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from andersonn.data.tasks import Task
+from andersonn.data.tasks import Task, cuts_of
 from andersonn.errors import InputError, UsageError, did_you_mean, unknown
 from andersonn.inference.answering import Ready, answers_of, outputs_of
 from andersonn.inference.answers import Answers
@@ -24,6 +24,7 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.moved_thresholds import cut_again, with_thresholds
 from andersonn.inference.prediction import Failure, Prediction
 from andersonn.inference.scientist_html import scale_of, scientist_html
+from andersonn.io.files import path_of
 from andersonn.models.ensemble import lead
 from andersonn.progress import Bar, Progress, Silent
 from andersonn.scientists.base import GEOMETRIES, ScientistSpec
@@ -53,8 +54,7 @@ class Predictor:
         moved: where :meth:`with_thresholds` cut the network's classes; None: as the model has them.
 
     Raises:
-        UsageError: the model learned of class labels alone, or of numbers without a name; or ``anytime`` and it has no
-            such rule.
+        UsageError: the model learned of labels alone, or of numbers without a name; or ``anytime`` and it has no such rule.
     """
 
     def __init__(self, bundle: ModelBundle, name: str, folder: Path | None = None, anytime: bool = False) -> None:
@@ -116,7 +116,8 @@ class Predictor:
         if isinstance(name, str) and not (os.path.dirname(name) or os.path.exists(name)):
             told = f"there is no scientist {name!r}, and no such folder of a model"
             raise UsageError("no_model", told, did_you_mean(name, registered()))
-        return cls(ModelBundle.load(Path(name), device), str(name), Path(name), anytime)._in(geometry)
+        folder = path_of(name, "a scientist is the name of a task or a folder")
+        return cls(ModelBundle.load(folder, device), str(name), folder, anytime)._in(geometry)
 
     @classmethod
     def of_spec(
@@ -183,7 +184,7 @@ class Predictor:
             listener.finish()
         return Answers(self.task, found, structures, self._recut)
 
-    def _recut(self, thresholds: Sequence[float]) -> tuple[Task, Callable[[Prediction, Structure], Prediction]]:
+    def _recut(self, thresholds: Sequence[float] | float) -> tuple[Task, Callable[[Prediction, Structure], Prediction]]:
         """The task with other thresholds, and what cuts answers there."""
         moved = self.with_thresholds(thresholds)
         if moved.pores is not None:
@@ -292,21 +293,20 @@ class Predictor:
         (other := copy(self)).bundle = replace(self.bundle, config=config)
         return other
 
-    def with_thresholds(self, thresholds: Sequence[float]) -> Self:
+    def with_thresholds(self, thresholds: Sequence[float] | float) -> Self:
         """The same model with its classes cut elsewhere: probabilities are those of its distribution, estimates stay.
 
         Args:
-            thresholds: rising, in the task's unit, one fewer than there are classes; of a model that answers with a number as many
-                as are wanted, which makes classes of it; of pores see :meth:`PoreQuestion.cut`.
+            thresholds: as of :meth:`Answers.thresholds`. A number's are as many as are wanted, which makes classes of it.
 
         Raises:
             UsageError: classes cannot be cut there, or the model learned them at fixed thresholds, or answers early at its own.
         """
         if self.pores is not None:
-            return self.about_pores(self.pores.cut(tuple(thresholds)))
+            return self.about_pores(self.pores.cut(cuts_of(thresholds)))
         if self.anytime is not None:
             raise UsageError("fixed_thresholds", "early answers are decided at own thresholds", "leave one out")
-        (other := copy(self)).bundle = with_thresholds(self.bundle, self.name, thresholds)
+        (other := copy(self)).bundle = with_thresholds(self.bundle, self.name, cuts_of(thresholds))
         other.moved = other.bundle.task.thresholds
         return other
 

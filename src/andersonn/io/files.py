@@ -31,6 +31,21 @@ CODE = re.compile(r"\(os error (\d+)\)")
 """How safetensors tells the operating system's reason."""
 
 
+def path_of(given: object, what: str) -> Path:
+    """A path that a caller gives.
+
+    Args:
+        given: text or a path.
+        what: what it should be, for the message.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(given, (str, os.PathLike)):
+        return Path(given)
+    raise UsageError("bad_option", f"{what}, not {type(given).__name__}", "give it as text or as a pathlib.Path")
+
+
 def write_whole(path: Path, write: Callable[[str], object]) -> None:
     """Writes a file under a temporary name beside its place and renames it when it is on the disk, so that it is never
     seen half written, not even after a loss of power. What a killed process left half written in that folder is removed.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.io.descriptors import printing_elsewhere
 from andersonn.structures.contacts import MOST, Contacts
 
 WEIGHT_OF_HYDROGEN, WEIGHT, WEIGHT_OF_METAL = 1.0, 3.0, 6.0
@@ -25,6 +27,12 @@ answer on every machine.
 """
 CROWDED = 15
 """Rivals of an atom on average from which on nothing is chosen: it is no disorder of a few alternatives, and a search takes minutes."""
+CROWDED_BY_BONDS = 8
+"""The same for bonds. Disordered linkers of frameworks have three to four; a benzene ring in three orientations has six."""
+SECONDS = 300.0
+"""Longest search of a part, by the clock. The slowest of disordered frameworks takes a few seconds on an idle core; on a busy machine
+it may be many times as long. It only refuses: a choice that is found never hangs on the machine.
+"""
 LARGE, GAP_OF_LARGE = 200, 1e-2
 """Atoms of a part from which on the search is broken off earlier."""
 
@@ -94,19 +102,22 @@ class _Program:
         if not self.rows:
             return np.ones(n, dtype=bool)
         rivals = (self.column[self.contacts.rivals] >= 0).all(axis=1).sum()
-        if rivals > CROWDED * n:
+        bonds = sum(len(self.contacts.partners[atom]) for atom in self.part.tolist())
+        if rivals > CROWDED * n or bonds > CROWDED_BY_BONDS * n:
             raise unresolved(n)
         entries = [(row, k, value) for row, (terms, _) in enumerate(self.rows) for k, value in terms.items()]
         row, k, value = (np.array(part) for part in zip(*entries, strict=True))
         matrix = coo_matrix((value, (row, k)), shape=(len(self.rows), size)).tocsr()
-        found = milp(
-            -np.array(self.worth),
-            integrality=np.ones(size),
-            bounds=Bounds(0.0, np.array([*[1.0] * n, *self.most])),
-            constraints=LinearConstraint(matrix, ub=np.array([most + LOOSE for _, most in self.rows])),
-            options={"node_limit": NODES, "mip_rel_gap": GAP_OF_LARGE if n > LARGE else GAP},
-        )
-        if found.x is None:
+        begun = monotonic()
+        with printing_elsewhere():
+            found = milp(
+                -np.array(self.worth),
+                integrality=np.ones(size),
+                bounds=Bounds(0.0, np.array([*[1.0] * n, *self.most])),
+                constraints=LinearConstraint(matrix, ub=np.array([most + LOOSE for _, most in self.rows])),
+                options={"node_limit": NODES, "mip_rel_gap": GAP_OF_LARGE if n > LARGE else GAP, "time_limit": SECONDS},
+            )
+        if found.x is None or monotonic() - begun >= SECONDS:  # what is found by then depends on the machine
             raise unresolved(n)
         return found.x[:n] > 0.5
 

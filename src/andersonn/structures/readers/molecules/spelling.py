@@ -47,7 +47,7 @@ def is_spelled(text: str) -> bool:
 def _join(mol: Mol, positive: Atom) -> None:
     """X+-Y- becomes X=Y, for each charge of X."""
     for other in positive.GetNeighbors():
-        if positive.GetFormalCharge() > 0 > other.GetFormalCharge() and _order(mol, positive, other) == 1.0:
+        if positive.GetFormalCharge() > 0 > other.GetFormalCharge() and _order_between(mol, positive, other) == 1.0:
             _set_bond(mol, positive, other, 2)
             positive.SetFormalCharge(positive.GetFormalCharge() - 1)
             other.SetFormalCharge(other.GetFormalCharge() + 1)
@@ -62,8 +62,8 @@ def _shift(mol: Mol, middle: Atom) -> None:
     if (
         first.GetFormalCharge() == -1
         and ends
-        and _order(mol, middle, first) == 1.0
-        and _order(mol, middle, last) == 3.0
+        and _order_between(mol, middle, first) == 1.0
+        and _order_between(mol, middle, last) == 3.0
     ):
         _set_bond(mol, middle, first, 2)
         _set_bond(mol, middle, last, 2)
@@ -75,7 +75,7 @@ def _close(mol: Mol, bare: Atom) -> None:
     """[C]=X becomes [C-]#[X+]."""
     (donor,) = bare.GetNeighbors()
     neutral = bare.GetFormalCharge() == donor.GetFormalCharge() == 0 and not bare.GetNumExplicitHs()
-    if neutral and donor.GetAtomicNum() in DONORS and _order(mol, bare, donor) == 2.0:
+    if neutral and donor.GetAtomicNum() in DONORS and _order_between(mol, bare, donor) == 2.0:
         _set_bond(mol, bare, donor, 3)
         bare.SetFormalCharge(-1)
         donor.SetFormalCharge(1)
@@ -85,14 +85,14 @@ def _part(mol: Mol, halogen: Atom) -> None:
     """X=O becomes X+-O-, for each oxygen."""
     for other in halogen.GetNeighbors():
         alone = other.GetAtomicNum() == OXYGEN and other.GetDegree() == 1 and other.GetFormalCharge() == 0
-        if alone and _order(mol, halogen, other) == 2.0:
+        if alone and _order_between(mol, halogen, other) == 2.0:
             _set_bond(mol, halogen, other, 1)
             halogen.SetFormalCharge(halogen.GetFormalCharge() + 1)
             other.SetFormalCharge(-1)
             halogen.SetNoImplicit(True)  # no hydrogen where O=Cl=O had none
 
 
-def _order(mol: Mol, one: Atom, other: Atom) -> float:
+def _order_between(mol: Mol, one: Atom, other: Atom) -> float:
     return mol.GetBondBetweenAtoms(one.GetIdx(), other.GetIdx()).GetBondTypeAsDouble()
 
 
