@@ -124,8 +124,8 @@ def construct(
     progress: Progress | None = None,
     **how: Any,
 ) -> Scientist:
-    """Makes a scientist of your own from a table: looks at it, tries last layers on shipped networks, trains one further, compares
-    with simple baselines, chooses by structures that they have not seen, calibrates and tests once.
+    """Makes a scientist of your own from a table. It looks at the table, tries last layers on shipped networks, trains one further
+    and compares with simple baselines. It chooses by structures that they have not seen, calibrates, and tests once.
 
     Args:
         table: path of a CSV, TSV, Excel, Parquet, SDF or extended xyz file, or of a folder with ``id_prop.csv``; or a DataFrame or

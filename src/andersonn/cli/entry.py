@@ -17,9 +17,9 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Runs the program; errors a user can cause end in one line, with exit status 1 for a bad input and 2 for a wrong
-    call; what the machine lacks (disk, memory, a package) and unexpected errors in one line too, with exit status 1, the
-    latter with the traceback in a log file. A reader of the output that goes away is no error.
+    """Runs the program. Errors a user can cause end in one line, with exit status 1 for a bad input and 2 for a wrong
+    call. So do what the machine lacks (disk, memory, a package) and unexpected errors, with exit status 1; of the latter
+    the traceback is in a log file. A reader of the output that goes away is no error.
     """
     streams.prepare()
     places.spare_libraries_the_home()

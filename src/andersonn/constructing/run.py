@@ -89,7 +89,7 @@ def construct(
     command: str = "",
     start: Start | None = None,
 ) -> Construction:
-    """Makes a scientist of a table: tries last layers on shipped networks, networks of its own and simple baselines, chooses by
+    """Makes a scientist of a table. It tries last layers on shipped networks, networks of its own and simple baselines. It chooses by
     structures that they have not seen, calibrates, tests once, and writes the model's folder with ``report.html``.
 
     Args:

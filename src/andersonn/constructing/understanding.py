@@ -97,8 +97,8 @@ def understand(
     """Reads a table of structures and values, and says what it holds.
 
     Args:
-        table: path of a CSV, TSV, Excel or Parquet file, of an SDF or extended xyz with values, or of a folder of structure files
-            with ``id_prop.csv``; or a DataFrame, an Arrow table, a dict of columns, or a list of dicts.
+        table: a DataFrame, an Arrow table, a dict of columns, or a list of dicts. Or the path of a CSV, TSV, Excel or Parquet file,
+            of an SDF or extended xyz with values, or of a folder of structure files with ``id_prop.csv``.
         target: column of what is to be predicted.
         name: of the scientist; default: made of ``target``.
         unit: of the numbers; default: as the table says.

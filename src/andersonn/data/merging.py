@@ -31,7 +31,7 @@ def merged(parts: Sequence[Records]) -> Records:
     """One table of the records of several files, in their order, with a column ``file``.
 
     Groups that hold the same molecule, told by its SMILES without stereo, become one group, named as the first of them
-    in the alphabet: files name groups differently, and a molecule must not be in two splits.
+    in the alphabet. Files name groups differently, and a molecule must not be in two splits.
 
     Raises:
         UsageError: there are no files, or the same column is of different types in two of them.

@@ -22,9 +22,9 @@ class GraphImager(TransformerMixin, BaseEstimator):
     """Makes graph images of structures, as the networks read them.
 
     As the first step of a pipeline, or before a search over the options of a network, it images every structure once.
-    With ``output="table"`` each structure becomes a row of numbers, for any other estimator: mean and standard deviation of
-    each of :meth:`~andersonn.structures.image.NodeNeighborImage.channels` over neighbors that are there, by their weights and
-    those of the atoms, so that a supercell gives the row of its primitive cell.
+    With ``output="table"`` each structure becomes a row of numbers, for any other estimator. They are mean and standard deviation
+    of each of :meth:`~andersonn.structures.image.NodeNeighborImage.channels` over neighbors that are there. Neighbors and atoms
+    count by their weights, so that a supercell gives the row of its primitive cell.
 
     Args:
         task: as of :class:`EquilibriumClassifier`; images are made as that task's networks read them.

@@ -45,9 +45,9 @@ class _Solves:
 class Equilibrium(nn.Module):
     """A deep equilibrium layer: returns z* with z* = cell(z*, x).
 
-    Dropout is frozen inside a solve: if a module of the cell draws random numbers (dropout, on its own or in attention and
-    recurrent modules, RReLU), all evaluations, those for gradients included, draw the same ones; the next solve draws
-    others, and the random generators move on as after one evaluation. The layer cannot see what a cell draws by functions,
+    Dropout is frozen inside a solve: where a module of the cell draws random numbers (dropout, attention, recurrent modules,
+    RReLU), all evaluations draw the same ones, those for gradients included. The next solve draws others, and the random
+    generators move on as after one evaluation. The layer cannot see what a cell draws by functions,
     such as ``nn.functional.dropout``: give such a cell ``freeze_randomness=True``.
 
     Under ``torch.autocast`` the cell runs in low precision in the forward solve, its output cast back to the state's
@@ -68,8 +68,8 @@ class Equilibrium(nn.Module):
             their rows in the state), samples that have converged cost nothing more, in both passes.
         solver: of the forward problem, and of the adjoint one unless ``gradient`` names another.
         gradient: rule of the backward pass; default the exact one.
-        compact: True: samples can be left out of x without ``select``, since the cell treats each on its own and x is a
-            pytree of tensors whose dimension 0 is the state's; False: never; None: if the cell has ``select``.
+        compact: True: samples can be left out of x without ``select``. The cell must treat each on its own, and x be a pytree
+            of tensors whose dimension 0 is the state's. False: never. None: if the cell has ``select``.
         freeze_randomness: whether all evaluations of a solve draw the same random numbers; None: if a module of the cell
             draws any (see above). Then no sample leaves the batch.
         warm_starts: stores the solutions (in training the adjoints, too) of samples called with ``keys``.

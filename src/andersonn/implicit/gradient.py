@@ -62,19 +62,19 @@ class ImplicitGradient(Gradient):
     its parameters, and tensors in x if x is a tensor or a pytree of tensors; any other raises an error.
 
     A sample that the forward solve left unsolved, and at whose state the map does not contract (spectral radius 1 or more), has no
-    fixed point to differentiate. It gets the gradient of one application of the cell (:class:`OneStepGradient`): the
+    fixed point to differentiate. It gets the gradient of one application of the cell (:class:`OneStepGradient`). The
     derivative of a fixed point that does not exist has the opposite sign where an eigenvalue exceeds 1, and drives a
     training away from maps that have one. It costs 12 products where samples are unsolved. Not under transforms of
     ``torch.func``, nor with ``rtol`` and ``atol`` 0.
 
-    The adjoint is kept and solved in float32 at least, whatever the precision of the state; the products Jᵀu are taken in
+    The adjoint is kept and solved in float32 at least, whatever the precision of the state. The products Jᵀu are taken in
     that of the recorded evaluation (a pure bfloat16 cell rounds them, so its adjoint levels off near 2e-3).
 
     Attributes:
         solver: for the adjoint; None takes the layer's own, without its absolute tolerance.
         rtol: tolerance of the adjoint; None takes the solver's own (:data:`RTOL` if that has an absolute one only).
             ``"forward"`` takes the largest finite relative residual that the forward solve reached, but no less than the
-            forward ``rtol`` and no more than :data:`LOOSEST`: an error of z* of that size is in the gradient anyway.
+            forward ``rtol`` and no more than :data:`LOOSEST`. An error of z* of that size is in the gradient anyway.
         max_steps: most updates of the adjoint; None takes the solver's own.
         autocast: record the evaluation that the adjoint is solved on under autocast, too. By default it runs in the
             parameters' precision, so that under ``torch.autocast`` the forward solve is cheap and the gradient good; its

@@ -31,9 +31,9 @@ OVERSAMPLING = 12
 def bound_norm(module: nn.Module, name: str = "weight", limit: float = 0.9) -> nn.Module:
     """Holds the spectral norm of a linear map at or under ``limit``; a smaller one is left as it is.
 
-    Matrices are bounded by :func:`norm_bound` (at most 1.4 % too high up to rank 1000), convolutions of any stride,
-    dilation and grouping, zero-padded, circular or unpadded, by :func:`convolution_bound` (at most 5 %, 9 % or 13 % too
-    high in one, two or three dimensions).
+    Matrices are bounded by :func:`norm_bound` (at most 1.4 % too high up to rank 1000). Convolutions of any stride,
+    dilation and grouping, zero-padded, circular or unpadded, are bounded by :func:`convolution_bound` (at most 5 %, 9 % or
+    13 % too high in one, two or three dimensions).
 
     Args:
         module: ``nn.Linear``, a (transposed) convolution, or any module that uses a matrix ``[O, I]`` as a linear map.
@@ -44,9 +44,9 @@ def bound_norm(module: nn.Module, name: str = "weight", limit: float = 0.9) -> n
         ``module``, with a parametrization registered (``torch.nn.utils.parametrize``).
 
     Raises:
-        TypeError, ValueError: no such tensor, or one whose norm cannot be bounded (neither matrix nor convolution, or a
-            convolution whose padding repeats values and so can expand distances: reflected, replicated, or circular
-            beyond what keeps the size).
+        TypeError, ValueError: no such tensor, or one whose norm cannot be bounded. That is neither matrix nor convolution, or
+            a convolution whose padding repeats values and so can expand distances: reflected, replicated, or circular beyond
+            what keeps the size.
     """
     kernel = _checked_norm(module, name, limit)
     parametrize.register_parametrization(module, name, _NormBound(limit, kernel))
@@ -97,8 +97,8 @@ def bound_rows(module: nn.Module, name: str = "weight", limit: float = 0.9) -> n
     """Holds the infinity norm of a linear map at or under ``limit``: each output's absolute weights sum to at most that.
 
     This is the well-posedness condition of L. El Ghaoui et al., *Implicit deep learning*, SIAM J. Math. Data Sci. 3, 930
-    (2021), and of F. Gu et al., *Implicit graph neural networks*, NeurIPS 2020: z ← φ(A z Wᵀ + x) contracts
-    by ``limit`` in the largest absolute value if the rows of the adjacency |A| sum to at most 1, and its spectral radius
+    (2021), and of F. Gu et al., *Implicit graph neural networks*, NeurIPS 2020. z ← φ(A z Wᵀ + x) contracts
+    by ``limit`` in the largest absolute value if the rows of the adjacency |A| sum to at most 1. Its spectral radius
     is at most ``limit`` if |A|'s is at most 1. Far cheaper than :func:`bound_norm`, but in a wide layer far stricter.
 
     Args:

@@ -47,8 +47,8 @@ class Predictor:
         name: as predictions give it.
         folder: that it was read from, if any.
         anytime: early exit: stop solving once the class is decided, by the rule fitted on validation structures
-            (:class:`~andersonn.inference.early_exit.EarlyExit`): fewer evaluations, the same class but for rare cases, and
-            probabilities and estimates of a loose solve, with status ``"settled"``.
+            (:class:`~andersonn.inference.early_exit.EarlyExit`). It takes fewer evaluations and gives the same class but for rare
+            cases. Probabilities and estimates are those of a loose solve, with status ``"settled"``.
 
     Attributes:
         moved: where :meth:`with_thresholds` cut the network's classes; None: as the model has them.
@@ -160,7 +160,7 @@ class Predictor:
         a single one.
 
         A string of one line that names no file and has no structure file's ending is taken as SMILES, perhaps with a name
-        behind it (``"CCO ethanol"``); one of several lines, and bytes, as what a file holds. A table (CSV, Excel, Parquet, a
+        behind it (``"CCO ethanol"``). One of several lines, and bytes, are taken as what a file holds. A table (CSV, Excel, Parquet, a
         DataFrame, a dict or a list of dicts) is read row by row: it needs a column of SMILES, of structures, of files, or
         ``atomic_numbers``, ``positions`` and perhaps ``cell``. A file with several structures gives several answers. An input
         that cannot be read gives a :class:`Failure`; the others are answered all the same.

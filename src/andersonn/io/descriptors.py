@@ -49,9 +49,10 @@ def _send_to_errors() -> None:
 
 def _flush() -> None:
     """Writes out what Python and C hold back for the output."""
-    for stream in {sys.stdout, sys.__stdout__} - {None}:
+    for stream in (sys.stdout, sys.__stdout__):
         try:
-            stream.flush()
+            if stream is not None:  # as of a program without a console
+                stream.flush()
         except (OSError, ValueError):  # a reader that went, or a closed stream: those who write next find out
             continue
     _flush_compiled()

@@ -49,8 +49,8 @@ class Anderson(AndersonOptions):
         restart: clear the window after this many extrapolations; None: the oldest difference makes room for the newest.
         safeguard: a sample whose residual exceeds this multiple of its least so far clears its window and takes a Picard
             step; None: never. Without it long windows can cycle forever on maps with kinks, such as relu's.
-        patience: a sample whose residual has not halved within so many evaluations goes back to its best iterate and takes
-            Broyden's steps, then damped Picard steps, then extrapolated ones again; each kind for as long as it makes
+        patience: a sample whose residual has not halved within so many evaluations goes back to its best iterate. It takes
+            Broyden's steps, then damped Picard steps, then extrapolated ones again, each kind for as long as it makes
             progress. So it also goes on from a step that led to NaN or infinity. None: never.
         max_condition: leave out columns, older ones first, that depend on the others to within 1 / max_condition; None: the
             ridge alone deals with them.

@@ -88,7 +88,7 @@ class FixedPoint:
     """The result of a solve, for each of the B samples.
 
     Attributes:
-        z: the state, shaped as the initial one; of a sample that did not converge, its best iterate: the one with
+        z: the state, shaped as the initial one. A sample that did not converge has its best iterate: the one with
             the least residual relative to the tolerance, of those whose ‖f(z) − z‖ is at most four times the least. Where f was
             not finite from the start, the initial state.
             A pytree of tensors if the initial state was one.

@@ -99,9 +99,9 @@ class Solver(ABC):
             waits. None: at every evaluation, and on an accelerator without waiting: residuals are read while the
             next evaluation runs, so that a solve ends one evaluation after the one it returns. With ``rtol`` and ``atol`` 0 an
             accelerator then takes all steps and reads nothing (:mod:`~andersonn.solvers.fixed_length`).
-        compact: samples that have stopped leave the batch when at most this share of it still runs, if f can leave
-            samples out: if it has a method ``subset(samples, rows)`` that takes int64 indices of the samples to keep and of
-            their rows, and returns f for those alone. 0: never.
+        compact: samples that have stopped leave the batch when at most this share of it still runs. For that f needs a
+            method ``subset(samples, rows)``: it takes int64 indices of the samples to keep and of their rows, and returns f
+            for those alone. 0: never.
         joint: treat the whole state as one sample, with one residual: for maps whose samples affect each other, such
             as graphs whose nodes are rows, or cells with batch normalization. All samples then get the same status, residual and
             number of steps.

@@ -146,7 +146,7 @@ class NodeNeighborImage:
     """The node-neighbor tensor of a structure: n nodes with K neighbor slots each.
 
     The order of nodes (by electronegativity, then surroundings) and of neighbor slots (by distance, then the neighbor's
-    rank) depends on distances and elements alone: it is invariant under renumbering, rotation, translation and choice of
+    rank) depends on distances and elements alone. It is invariant under renumbering, rotation, translation and choice of
     the periodic origin. **A shell of equal distances is never cut**: the cutoff of a node is the distance of the first
     neighbor that has no slot. Weights fall to zero there, so that the image changes continuously when atoms move.
 

@@ -22,9 +22,9 @@ FORMAT = 1
 BY_ATOM = ("oxidation_state", "state_rarity")
 """Channels of an atom: the state its element has in the assignment of :func:`assign`; how rare that state is."""
 BY_STRUCTURE = ("charge_left", "neutral_rarity", "excess_rarity", "usual_charge", "odd_electrons")
-"""Channels of a structure, charges in e per atom: the smallest total charge of any assignment; the mean rarity of the best
-neutral assignment (:data:`UNHEARD` if there is none); that rarity minus the lowest one of any assignment; the charge if each
-element had its most frequent state; 1 if the formula unit has an odd number of electrons.
+"""Channels of a structure, charges in e per atom. First the smallest total charge of any assignment; the mean rarity of the best
+neutral assignment (:data:`UNHEARD` if there is none); and that rarity minus the lowest one of any assignment. Then the charge if each
+element had its most frequent state, and 1 if the formula unit has an odd number of electrons.
 """
 UNHEARD = 8.0
 """Rarity of states that are not in the table: a frequency of 1 in 3,000."""

@@ -17,9 +17,9 @@ def read_file(path: str | os.PathLike[str], max_megabytes: float = MAX_MEGABYTES
     """All structures of a file, in its order.
 
     Args:
-        path: a CIF (one structure for each data block with atoms), POSCAR, xyz or extended xyz file (one a frame),
-            .smi file (one a line), SDF, MOL or MOL2 file (one a record), PDB or mmCIF file (one a model), or a table with
-            a column of SMILES (one a row); each also packed by gzip, bzip2 or xz.
+        path: of a file, also packed by gzip, bzip2 or xz. A CIF has one structure for each data block with atoms; xyz and
+            extended xyz one a frame, .smi one a line, SDF, MOL and MOL2 one a record, PDB and mmCIF one a model. A table with a
+            column of SMILES has one a row, a POSCAR one alone.
         max_megabytes: files larger than this are refused unread.
 
     Raises:
