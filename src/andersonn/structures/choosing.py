@@ -30,7 +30,7 @@ CROWDED = 15
 CROWDED_BY_BONDS = 8
 """The same for bonds. Disordered linkers of frameworks have three to four; a benzene ring in three orientations has six."""
 SECONDS = 300.0
-"""Longest search of a part, by the clock. The slowest of disordered frameworks takes a few seconds on an idle core; on a busy machine
+"""Longest search of a part, by wall-clock time. The slowest of disordered frameworks takes a few seconds on an idle core; on a busy machine
 it may be many times as long. It only refuses: a choice that is found never hangs on the machine.
 """
 LARGE, GAP_OF_LARGE = 200, 1e-2
