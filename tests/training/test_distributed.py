@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from andersonn.config import TrainConfig
+from andersonn.config import TrainConfig, config_of
 from andersonn.data import store as stores
 from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import ModelBundle
-from andersonn.scientists.conduction import CONDUCTION
+from andersonn.scientists.conduction import CONDUCTION, SCIENTIST
 from andersonn.training.checkpoint import write_history
 from andersonn.training.dataset import prepare
 from andersonn.training.distributed import LAUNCHER_VARIABLES, init_processes, launched
@@ -308,7 +308,7 @@ def workers_of(parent):
 @needs_proc
 def test_killed_with_two_processes_and_resumed_with_one(records, data, tmp_path):
     words = ["epochs=6", "image.oxidation=true", "model.oxidation=true", "model.initializer=true"]
-    config = TrainConfig.make(overrides=[*SMALL, *words])
+    config = config_of(SCIENTIST, overrides=[*SMALL, *words])  # as the command has it
     undisturbed = train(CONDUCTION, records, config, tmp_path / "one")
     out = tmp_path / "two"
     launched = subprocess.Popen(command(out, data, *words), env=os.environ | ENVIRONMENT, stderr=subprocess.DEVNULL)
