@@ -4,6 +4,7 @@ slice, corrupted structures are noticed.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 from andersonn import Scientist
 from andersonn.data.records import Records
 from andersonn.data.splits import SplitRule, split_of
+from andersonn.errors import InputError
 from andersonn.inference.prediction import Prediction
 from andersonn.training.metrics import roc_auc
 from gate.checks import Check
@@ -45,13 +47,18 @@ class Asked:
     ) -> None:
         side = split_of(records, SplitRule())["test"]
         random = np.random.default_rng(seed)
-        chosen = np.sort(random.permutation(side)[:most])
-        found = scientist.predict([records[int(k)] for k in chosen])
+        drawn = np.sort(random.permutation(side)[:most])
+        chosen, asked = [], []
+        for k in drawn.tolist():
+            with suppress(InputError):  # for some SMILES no geometry is found
+                asked.append(records[k])
+                chosen.append(k)
+        found, chosen = scientist.predict(asked), np.array(chosen, dtype=int)
         kept = [k for k, answer in enumerate(found) if isinstance(answer, Prediction)]
         self.task, self.scientist = scientist.task, scientist
         self.answers = [found[k] for k in kept]
-        self.structures = [records[int(chosen[k])] for k in kept]
-        self.refused = len(found) - len(kept)
+        self.structures = [asked[k] for k in kept]
+        self.refused = len(drawn) - len(kept)
         self.values = records.label(scientist.task.quantity)[chosen[kept]]
         self.labels = scientist.task.class_of(self.values)
         self.p = np.array([list(a.probabilities.values()) for a in self.answers])

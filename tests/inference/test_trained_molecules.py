@@ -55,7 +55,12 @@ def test_only_their_tails_change():
     assert kinds.part(np.array([1])).seen.tolist() == [False]
 
 
-def test_methanol_is_answered_surely():
-    (answer,) = an.Scientist.load("polarity").predict(["CO"])
-    low, high = answer.interval90
-    assert 1.0 < low < 1.7 < high < 2.5  # measured: 1.70 D
+@pytest.mark.parametrize(("smiles", "measured"), [("C1CCOC1", 1.75), ("CC#N", 3.92), ("CO", 1.70)])
+def test_molecules_of_the_training_are_answered_surely(smiles, measured):
+    shipped = an.Scientist.load("polarity")
+    forgetful = an.Scientist(replace(shipped.bundle, trained_on=None), "own")
+    (sure,), (usual,) = shipped.predict([smiles]), forgetful.predict([smiles])
+    (low, high), (lowest, highest) = sure.interval90, usual.interval90
+    assert lowest < low < measured < high < highest
+    assert high - low < 0.8 * (highest - lowest)
+    assert (sure.value, sure.probabilities) == (usual.value, usual.probabilities)
