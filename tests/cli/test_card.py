@@ -56,7 +56,7 @@ def test_json():
     assert content["out_of_domain"] == card.get("domain")
     assert content["retrain"]["command"].startswith("andersonn train polarity --data molecules_qm9.parquet --data ")
     assert content["retrain"]["seed"] == card["config"]["seed"]
-    assert "water" in content["notes"]
+    assert "borazine" in content["notes"]
 
 
 def test_csv():
