@@ -326,3 +326,15 @@ def test_arguments_of_a_wrong_kind_are_named(polarity, call, kind):
         call(polarity)
     assert caught.value.kind == kind
     assert caught.value.hint
+
+
+def test_an_answer_by_symmetry_needs_no_fixed_point():
+    """The map of polarity's network has none for N2 that the solver finds. Its dipole moment is zero all the same."""
+    scientist = an.Scientist.load("polarity")
+    (answer,) = scientist.predict(["N#N"])
+    assert answer.value == 0.0
+    assert answer.warnings == ()
+    assert answer.solver["status"] in ("converged", "max_steps")
+    (other,) = scientist.predict(["B#N"])
+    told = [warning for warning in other.warnings if "the fixed point was not found" in warning]
+    assert bool(told) == (other.solver["status"] != "converged")

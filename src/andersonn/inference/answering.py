@@ -75,7 +75,8 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
         if domain is not None and distances is not None:
             place = DomainScore(float(distances[k]), domain.limit, trained)
         p, value, label = probabilities[k], float(values[k]), int(probabilities[k].argmax())
-        warnings = tuple(warnings_of(bundle, structure, images, solve, place))
+        # By symmetry the answer is zero whatever the state is; that it was not found stands in `solver` all the same.
+        warnings = tuple(warnings_of(bundle, structure, images, None if zero[k] else solve, place))
         if task.answer == "class" and whole is None and sum(value >= cut for cut in task.thresholds) != label:
             told = contradiction(task, label, float(p[label]), value, intervals[k])
             warnings += (told,) if told else ()

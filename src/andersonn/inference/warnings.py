@@ -45,7 +45,7 @@ def warnings_of(
     bundle: ModelBundle,
     structure: Structure,
     images: list[NodeNeighborImage],
-    solve: dict[str, Any],
+    solve: dict[str, Any] | None,
     place: DomainScore | None,
 ) -> Iterator[str]:
     """Reasons to trust a prediction less.
@@ -54,7 +54,7 @@ def warnings_of(
         bundle: the model.
         structure: the input.
         images: its image, and those of its further conformers.
-        solve: how the fixed point was found, as in the JSON contract.
+        solve: how the fixed point was found, as in the JSON contract; None where the answer does not depend on it.
         place: distance from the training structures, if the model has an applicability domain.
     """
     image = images[0]
@@ -87,6 +87,8 @@ def warnings_of(
     for name, (low, high) in provenance.get("range_of_voids", {}).items():
         if not low <= voids[name] <= high:
             yield f"{name} is {voids[name]:.3g}, outside the {low:.3g} to {high:.3g} of training structures"
+    if solve is None:
+        return
     if solve["residual"] is None:
         if solve["status"] != "unjudged":
             yield f"the layers gave no finite state: {solve['status']}"
