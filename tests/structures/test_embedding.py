@@ -190,3 +190,27 @@ def test_a_geometry_whose_atoms_fall_together_is_told(smiles):
 )
 def test_cages_and_crowded_molecules_are_sound(smiles):
     assert not any("unsound" in warning for warning in from_smiles(smiles).warnings)
+
+
+@pytest.mark.parametrize("smiles", ["B1NBNBN1", "BN", "CN(C)B(N(C)C)N(C)C", "CB1N(C)B(C)N(C)B(C)N1C", "FB(F)N", "OB(O)N"])
+def test_nitrogen_beside_boron_is_flat(smiles):
+    """Borazine is planar (Harshbarger, Lee, Porter and Bauer, Inorg. Chem. 8, 1683, 1969), and so is aminoborane (Sugie, Takeo and Matsumura,
+    Chem. Phys. Lett. 64, 573, 1979).
+    """
+    structure = from_smiles(smiles)
+    distances = np.linalg.norm(structure.xyz[:, None] - structure.xyz[None], axis=2)
+    for k in np.flatnonzero(structure.Z == 7):
+        near = np.argsort(distances[k])[1:4]
+        arms = (structure.xyz[near] - structure.xyz[k]) / distances[k][near, None]
+        angles = [np.degrees(np.arccos(arms[i] @ arms[j])) for i, j in ((0, 1), (0, 2), (1, 2))]
+        assert sum(angles) > 355.0
+
+
+def test_amines_and_adducts_of_boron_keep_their_nitrogen():
+    for smiles in ("CN", "C[N+](C)(C)[B-](F)(F)F", "NCB(O)O"):
+        structure = from_smiles(smiles)
+        (k,) = np.flatnonzero(structure.Z == 7)
+        distances = np.linalg.norm(structure.xyz - structure.xyz[k], axis=1)
+        near = np.argsort(distances)[1:4]
+        arms = (structure.xyz[near] - structure.xyz[k]) / distances[near, None]
+        assert sum(np.degrees(np.arccos(arms[i] @ arms[j])) for i, j in ((0, 1), (0, 2), (1, 2))) < 345.0

@@ -26,7 +26,7 @@ UNIVERSAL = f"{EMBEDDING} and UFF, since MMFF94 does not know all its atoms; les
 REPAIRED = "lengths and angles where it is wrong as in computed molecules"
 CONFORMER_PROTOCOL = (
     f"{FORCE_FIELD}, of two mirror images one; {REPAIRED} ({local_shapes.digest()}, {ring_lengths.digest()}); "
-    f"{ideal_shapes.PROTOCOL}"
+    f"{ideal_shapes.PROTOCOL}; nitrogen beside boron flat"
 )
 """Changed whenever other geometries would be generated, so that cached images of older ones are not read."""
 FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others of the same call"
@@ -217,11 +217,25 @@ def by_force_field(mol: Mol, steps: int = FORCE_FIELD_STEPS) -> str:
     if fields.MMFFHasAllMoleculeParams(mol):
         fields.MMFFOptimizeMoleculeConfs(mol, maxIters=steps)
         return FORCE_FIELD
+    flatten_beside_boron(mol)
     with contextlib.suppress(RuntimeError):  # it knows the atoms, but perhaps not a bond
         if fields.UFFHasAllMoleculeParams(mol):
             fields.UFFOptimizeMoleculeConfs(mol, maxIters=steps)
             return UNIVERSAL
     return f"{EMBEDDING} alone, since no force field knows all its atoms; less exact"
+
+
+def flatten_beside_boron(mol: Mol) -> None:
+    """Makes nitrogen beside boron with three bonds planar for UFF, in place: it gives its pair of electrons to the empty orbital of boron.
+    UFF takes it for an amine, which made borazine a chair with a dipole moment.
+    """
+    from rdkit.Chem import HybridizationType
+
+    for atom in mol.GetAtoms():
+        if atom.GetSymbol() == "N" and atom.GetDegree() == 3 and atom.GetFormalCharge() == 0:
+            beside = ((other.GetSymbol(), other.GetDegree(), other.GetFormalCharge()) for other in atom.GetNeighbors())
+            if ("B", 3, 0) in beside:
+                atom.SetHybridization(HybridizationType.SP2)
 
 
 def squeezed(mol: Mol) -> tuple[str, ...]:
