@@ -45,7 +45,7 @@ FROM = typer.Option(
     None,
     "--from",
     metavar="MODEL",
-    help="Start from a trained model: a task's own, or a folder (fine-tuning). model.width may be twice as large.",
+    help="Start from a trained model: a task's own, or a folder (fine-tuning). model.width may be twice as large, model.rounds and model.gain others.",
 )
 
 

@@ -158,7 +158,8 @@ class ImageEncoder(nn.Module):
         # Those that read the Gaussians, by name, since layers may be replaced; and how wide what they make is.
         self._readers = ["filter", "pixel_from_distance", *(["directions.from_distance"] if directions else [])]
         self._readers += [f"rounds.each.{n}.from_distance" for n in range(rounds)]
-        self._widths = [width, width, *([directions] if directions else []), *[3 * max(width // 4, 1)] * rounds]
+        self._widths = [width, width, *([directions] if directions else [])]
+        self._widths += [3 * self.rounds.vectors] * rounds if self.rounds else []
 
     def forward(self, batch: ImageBatch) -> Features:
         """Features of a batch's rows and pixels."""

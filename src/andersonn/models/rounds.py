@@ -72,11 +72,14 @@ class DirectedRounds(nn.Module):
         width: D.
         directions: C, sums of directions that the first vectors are made of.
         radial: functions that expand a distance.
+
+    Attributes:
+        vectors: V, of an atom.
     """
 
     def __init__(self, rounds: int, width: int, directions: int, radial: int) -> None:
         super().__init__()
-        vectors = max(width // 4, 1)
+        self.vectors = vectors = max(width // 4, 1)
         self.first = nn.Linear(directions, vectors, bias=False)
         self.each = nn.ModuleList(DirectedRound(width, vectors, radial) for _ in range(rounds))
         self.to_pixels = nn.Linear(2 * vectors, width, bias=False)

@@ -20,7 +20,7 @@ OF_THE_HEAD = ("answer", "bins", "dropout", "embedding_dropout", "initializer", 
 
 def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainConfig) -> None:
     """Copies into a new network all weights of a trained one that have the same name and shape. A new network twice as wide
-    begins as the same function (:mod:`~andersonn.training.widening`).
+    (:mod:`~andersonn.training.widening`), with rounds of messages that the old one lacks, or with another gain, begins as the same function.
 
     Args:
         network: new.
@@ -44,8 +44,8 @@ def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainCon
         raise UsageError(
             "bad_start",
             f"the model to start from has other options: {', '.join(other)}",
-            "train with its options, which its model.json lists under config; model.width may be twice as large, if it is even "
-            "and the cell is message",
+            "train with its options, which its model.json lists under config; model.width may be twice as large, if it is even, "
+            "and model.gain another, if the cell is message; model.rounds may be added",
         )
     if wider:
         network.load_state_dict(widened(start.network, network))
