@@ -46,7 +46,10 @@ def test_a_damaged_file_is_told(bad, tmp_path):
 
 
 def test_only_their_tails_change():
-    tails = Tails((("all", -3.0),), 0.2).with_seen(1.0)
+    """They have the same tail whatever their size is."""
+    tails = Tails((("all", -3.0), ("up to 8 rows", 0.0), ("up to 16 rows", 5.0)), 0.2).with_seen(1.0)
+    sizes = Kinds(np.array([6, 12]), np.array([0, 0]), np.array([True, True]))
+    np.testing.assert_allclose(tails.of(sizes, np.zeros(2), np.ones(2, dtype=bool)), np.exp([-2.0, -2.0]))
     kinds = Kinds(np.array([6, 6]), np.array([0, 0]), np.array([True, False]))
     of_both = tails.of(kinds, np.zeros(2), np.ones(2, dtype=bool))
     np.testing.assert_allclose(of_both, np.exp([-2.0, -3.0]))
@@ -64,3 +67,9 @@ def test_molecules_of_the_training_are_answered_surely(smiles, measured):
     assert lowest < low < measured < high < highest
     assert high - low < 0.8 * (highest - lowest)
     assert (sure.value, sure.probabilities) == (usual.value, usual.probabilities)
+
+
+def test_methanol_is_answered_surely():
+    (answer,) = an.Scientist.load("polarity").predict(["CO"])
+    low, high = answer.interval90
+    assert 1.0 < low < 1.7 < high < 2.5  # measured: 1.70 D

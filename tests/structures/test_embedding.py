@@ -192,7 +192,9 @@ def test_cages_and_crowded_molecules_are_sound(smiles):
     assert not any("unsound" in warning for warning in from_smiles(smiles).warnings)
 
 
-@pytest.mark.parametrize("smiles", ["B1NBNBN1", "BN", "CN(C)B(N(C)C)N(C)C", "CB1N(C)B(C)N(C)B(C)N1C", "FB(F)N", "OB(O)N"])
+@pytest.mark.parametrize(
+    "smiles", ["B1NBNBN1", "BN", "CN(C)B(N(C)C)N(C)C", "CB1N(C)B(C)N(C)B(C)N1C", "FB(F)N", "OB(O)N"]
+)
 def test_nitrogen_beside_boron_is_flat(smiles):
     """Borazine is planar (Harshbarger, Lee, Porter and Bauer, Inorg. Chem. 8, 1683, 1969), and so is aminoborane (Sugie, Takeo and Matsumura,
     Chem. Phys. Lett. 64, 573, 1979).

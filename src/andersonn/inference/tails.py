@@ -35,7 +35,9 @@ NAMES = (
 )
 """Kinds of structures; each structure is of several."""
 SEEN = "molecule of the training"
-"""A kind by itself: its effect is fitted on training molecules, the effects above on validation structures."""
+"""A kind by itself: its effect is fitted on training molecules, the effects above on validation structures. A molecule of it is of no
+other kind but :data:`ALL`: how badly small molecules are known that were held back says nothing about it.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +105,10 @@ class Tails:
         """Tails, ``[n]``; arguments as of :meth:`Kinds.members`."""
         known = dict(self.effects)
         effects = np.array([known.get(name, 0.0) for name in NAMES])
-        seen = 0.0 if kinds.seen is None else kinds.seen * known.get(SEEN, 0.0)
-        return np.clip(np.exp(kinds.members(at_zero, made) @ effects + seen), LEAST, self.widest)
+        logs = kinds.members(at_zero, made) @ effects
+        if kinds.seen is not None and SEEN in known:
+            logs = np.where(kinds.seen, known.get(ALL, 0.0) + known[SEEN], logs)
+        return np.clip(np.exp(logs), LEAST, self.widest)
 
     def with_seen(self, effect: float) -> Tails:
         """The same with this effect of molecules of the training."""

@@ -37,7 +37,7 @@ def one_tail(found: Distributions, values: np.ndarray, widest: float) -> float:
     """The widest tail with which at least 90 % of the values lie between its quantiles, for as many structures as there are
     (conformal prediction: Vovk, Gammerman and Shafer, 2005).
     """
-    return float(np.clip(tenth(needed_tails(found, values)), LEAST, widest))
+    return float(np.clip(lowest(needed_tails(found, values)), LEAST, widest))
 
 
 def needed_tails(found: Distributions, values: np.ndarray) -> np.ndarray:
@@ -76,14 +76,14 @@ def fit_tails(found: Distributions, values: np.ndarray, kinds: Kinds, made: np.n
         return float(value), x.T @ (1.0 / (1.0 + np.exp(-np.clip(over, -50.0, 50.0))) - MISSED) + pull
 
     free = np.array([name != NAMES[0] for name in NAMES], dtype=float)
-    start = np.where(free, 0.0, tenth(needed))
+    start = np.where(free, 0.0, lowest(needed))
     effects = minimize(loss, start, jac=True, method="L-BFGS-B").x
-    effects[0] += tenth(needed - x @ effects)
+    effects[0] += lowest(needed - x @ effects)
     there = np.asarray(x.any(axis=0))
     return Tails(tuple((name, float(e)) for name, e, some in zip(NAMES, effects, there, strict=True) if some), widest)
 
 
-def tenth(values: np.ndarray) -> float:
-    """The value below which at most a tenth lie, of one more than there are."""
-    rank = max(int(np.floor(MISSED * (len(values) + 1))), 1)
+def lowest(values: np.ndarray, share: float = MISSED) -> float:
+    """The value below which at most this share lies, of one more than there are."""
+    rank = max(int(np.floor(share * (len(values) + 1))), 1)
     return float(np.sort(values)[rank - 1])
