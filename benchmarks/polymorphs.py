@@ -16,20 +16,13 @@ import numpy as np
 
 from andersonn import Scientist
 from andersonn.data.merging import read_records
-from andersonn.data.records import Records
 from andersonn.inference.forward import forward
 from andersonn.models import lead
 from andersonn.models.trees_beside import without_trees
-from andersonn.training.dataset import prepare
+from andersonn.training.dataset import atomic_numbers, prepare
+from boosted import density_features
 
 METAL = "metal"
-
-
-def volumes(records: Records, chosen: np.ndarray) -> np.ndarray:
-    """Å³ an atom, ``[n]``."""
-    cells = np.array(records.table["cell"].take(chosen).to_pylist(), dtype=np.float64).reshape(-1, 3, 3)
-    sizes = [len(Z) for Z in records.table["atomic_numbers"].take(chosen).to_pylist()]
-    return np.abs(np.linalg.det(cells)) / np.array(sizes)
 
 
 def pairs_told_apart(score: np.ndarray, metal: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -62,7 +55,8 @@ def main() -> None:
     chosen = dataset.sides[given.side]
     metal = dataset.labels[chosen] == bundle.task.classes.index(METAL)
     groups = np.array(records.groups)[chosen]
-    scores = {"volume an atom": -volumes(records, chosen)}
+    volume = density_features(records, chosen, atomic_numbers(records, chosen))[:, 0]
+    scores = {"volume an atom": -volume}
     for name, network in (("network alone", without_trees(lead(bundle.network))), ("as shipped", bundle.network)):
         p = bundle.calibration.probabilities(forward(network, dataset.store, chosen).scores)
         scores[name] = p[:, bundle.task.classes.index(METAL)]

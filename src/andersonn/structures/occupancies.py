@@ -22,7 +22,7 @@ ROUNDING = 0.02
 def choice_of_partial(
     Z: np.ndarray, xyz: np.ndarray, cell: np.ndarray | None, share: np.ndarray, names: tuple[str, ...]
 ) -> tuple[Choice, np.ndarray]:
-    """Which atoms stay, and which belong to groups of which nothing stays, bool ``[n]``. Those that always are there do; this decides on the others.
+    """Which atoms stay, and which belong to groups that are left out whole, bool ``[n]``. Fully occupied atoms stay.
 
     A group of them, bonded (metals aside) or excluding each other, is filled if one of its atoms is there in half of the cells at
     least, counted with those that it excludes. Of a filled group the choice that is worth most stays, of others nothing.
@@ -92,7 +92,7 @@ def told(choice: Choice, partial: np.ndarray, empty: np.ndarray, gone: tuple[str
     Args:
         choice: of the atoms.
         partial: atoms that the file states to be there in a part of the cells, bool ``[n]``.
-        empty: those of groups of which nothing stays, bool ``[n]``.
+        empty: those of groups that are left out whole, bool ``[n]``.
         gone: names of sites that were left out before, as those of other disorder groups.
     """
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures import elements
-from andersonn.structures.readers.molecules import hypervalent_groups, ideal_shapes, local_shapes, ring_lengths
+from andersonn.structures.readers.molecules import hypervalent_groups, ideal_shapes, kinds, local_shapes, ring_lengths
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -25,7 +25,7 @@ FORCE_FIELD = f"{EMBEDDING}, MMFF94"
 UNIVERSAL = f"{EMBEDDING} and UFF, since MMFF94 does not know all its atoms; less exact"
 REPAIRED = "lengths and angles where it is wrong as in computed molecules"
 CONFORMER_PROTOCOL = (
-    f"{FORCE_FIELD}, of two mirror images one; {REPAIRED} ({local_shapes.digest()}, {ring_lengths.digest()}); "
+    f"{FORCE_FIELD}, of two mirror images one; {REPAIRED} ({kinds.digest(local_shapes.TABLE)}, {kinds.digest(ring_lengths.TABLE)}); "
     f"{ideal_shapes.PROTOCOL}; nitrogen beside boron flat"
 )
 """Changed whenever other geometries would be generated, so that cached images of older ones are not read."""

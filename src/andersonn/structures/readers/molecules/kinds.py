@@ -1,13 +1,32 @@
-"""Names of atoms and bonds by what they are bonded to, as the tables of usual lengths and angles have them."""
+"""The tables of usual lengths and angles, and the names of atoms and bonds by what they are bonded to, as these tables have them."""
 
 from __future__ import annotations
 
+import csv
+import hashlib
+from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Bond
 
 ORDERS = {"SINGLE": "-", "DOUBLE": "=", "TRIPLE": "#", "AROMATIC": ":"}
+
+
+@cache
+def _text(table: str) -> str:
+    return resources.files(__package__).joinpath(table).read_text(encoding="utf-8")
+
+
+def digest(table: str) -> str:
+    """Of a table: other values make other geometries."""
+    return hashlib.blake2b(_text(table).encode(), digest_size=4).hexdigest()
+
+
+def rows_of(table: str) -> csv.DictReader[str]:
+    """The rows of a table, by the names of its columns."""
+    return csv.DictReader(_text(table).split("\n"))
 
 
 def name(atom: Atom) -> str:

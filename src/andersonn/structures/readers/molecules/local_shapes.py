@@ -9,18 +9,15 @@ its geometry as it is.
 
 from __future__ import annotations
 
-import csv
-import hashlib
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from andersonn.structures.readers.molecules import ring_lengths
-from andersonn.structures.readers.molecules.kinds import name, sign
+from andersonn.structures.readers.molecules.kinds import name, rows_of, sign
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Bond, Mol
@@ -45,19 +42,9 @@ Restraint = tuple[tuple[int, ...], float]
 
 
 @cache
-def _text() -> str:
-    return resources.files(__package__).joinpath(TABLE).read_text(encoding="utf-8")
-
-
-def digest() -> str:
-    """Of the table: other values make other geometries."""
-    return hashlib.blake2b(_text().encode(), digest_size=4).hexdigest()
-
-
-@cache
 def usual() -> dict[tuple[str, str], float]:
     """Force field and kind → the usual length in Å or angle in degrees."""
-    return {(row["force_field"], row["kind"]): float(row["usual"]) for row in csv.DictReader(_text().split("\n"))}
+    return {(row["force_field"], row["kind"]): float(row["usual"]) for row in rows_of(TABLE)}
 
 
 def kinds_of(mol: Mol) -> Iterator[tuple[str, str, tuple[int, ...]]]:

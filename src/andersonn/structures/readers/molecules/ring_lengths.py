@@ -10,14 +10,11 @@ Nearly every drug has rings. So that screening takes no more time, only molecule
 
 from __future__ import annotations
 
-import csv
-import hashlib
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
-from andersonn.structures.readers.molecules.kinds import name, sign
+from andersonn.structures.readers.molecules.kinds import name, rows_of, sign
 
 if TYPE_CHECKING:
     from rdkit.Chem import Atom, Mol
@@ -34,19 +31,9 @@ BENZENE = 6
 
 
 @cache
-def _text() -> str:
-    return resources.files(__package__).joinpath(TABLE).read_text(encoding="utf-8")
-
-
-def digest() -> str:
-    """Of the table: other values make other geometries."""
-    return hashlib.blake2b(_text().encode(), digest_size=4).hexdigest()
-
-
-@cache
 def usual() -> dict[str, float]:
     """Kind of bond → the usual length in Å."""
-    return {row["kind"]: float(row["usual"]) for row in csv.DictReader(_text().split("\n"))}
+    return {row["kind"]: float(row["usual"]) for row in rows_of(TABLE)}
 
 
 def lengths(mol: Mol, force_field: str) -> dict[tuple[int, ...], float]:
@@ -63,8 +50,8 @@ def lengths(mol: Mol, force_field: str) -> dict[tuple[int, ...], float]:
 
 
 def kinds_of(mol: Mol) -> Iterator[tuple[str, tuple[int, int]]]:
-    """The kind of each bond in a ring of four atoms or more and its two atoms: elements, order, neighbors, valences and charges of both, and the size of the smallest ring,
-    and whether one is like benzene.
+    """The kind of each bond in a ring of four atoms or more, and its two atoms. A kind names both atoms, the bond's order and the size
+    of its smallest ring, and says whether a ring is like benzene.
 
     Args:
         mol: sanitized, with explicit hydrogens.

@@ -70,7 +70,7 @@ class Resolved:
 
 @dataclass(frozen=True, eq=False)
 class Occupancies:
-    """Of n sites, some of which are partially occupied.
+    """Occupancies of n sites; some sites are partially occupied.
 
     Attributes:
         stated: occupancies as the file states them ``[n]``, at most 1.
@@ -117,10 +117,6 @@ class Occupancies:
             refuse_mixed(sites.Z[rows], self.stated[rows], stays, names)
         self.out[rows[~stays]] = True
         self.share[rows[stays]] = _rounded(self.stated[rows[stays]] + sum(mean.values()) - mean[best])
-
-    def weights(self, atoms: Atoms) -> np.ndarray:
-        """Of all atoms of the cell ``[m]``, as the file states them."""
-        return self.stated[atoms.site]
 
     def resolved(self, atoms: Atoms, sites: Sites) -> Resolved:
         """The atoms of the cell that stay.
