@@ -11,7 +11,7 @@
 
 ``list`` (needs ``pip install chemicals``) takes tools/common_chemicals.csv, written by hand (gases, inorganic molecules, ion
 pairs, and groups that QM9 lacks), then the identifiers that ``chemicals`` has from PubChem: its short list whole, of the long
-list what has many names. Neutral closed shells of the elements in ELEMENTS with at most --heavy atoms beside hydrogen,
+list what has many names (fewer if it is small). Neutral closed shells of the elements in ELEMENTS with at most --heavy atoms beside hydrogen,
 smallest first; a molecule by hand goes two atoms ahead of its size.
 
 ``next`` lists what of that is to be labeled again at the geometry of B3LYP: GFN2-xTB has wrong minima where atoms with lone
@@ -49,10 +49,15 @@ from andersonn.structures.readers.molecules.smiles import constitution, scaffold
 
 BY_HAND = Path(__file__).with_suffix(".csv")
 LIST = Path(__file__).parents[1] / "src/andersonn/data/sets/common_chemicals.csv"
+BUILT = LIST.with_name("small_molecules.parquet")
+"""Molecules built from groups, by tools/small_molecules.py, that are labeled: none of them is listed here."""
 SHORT, LONG = "chemical identifiers pubchem small.tsv", "chemical identifiers pubchem large.tsv"
-NAMED = 25
-"""A chemical of the long list counts as common with at least so many names."""
+NAMED, NAMED_IF_SMALL = 25, 10
+"""A chemical of the long list counts as common with at least so many names; with at most :data:`SMALL` heavy atoms, so many are enough."""
+SMALL = 6
 AHEAD = 2
+RARER = 3
+"""Rank of a chemical that is common only if it is small."""
 ELEMENTS = frozenset(["H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "As", "Se", "Br", "I"])
 METALS = frozenset(["Li", "Na", "K", "Al"])
 """Only by hand."""
@@ -135,6 +140,8 @@ def candidates():
     for smiles, name, names in sorted(identifiers(LONG), key=lambda found: -found[2]):
         if names >= NAMED:
             yield name, smiles, None, 2
+        elif names >= NAMED_IF_SMALL:
+            yield name, smiles, None, RARER
 
 
 def listed(found, most):
@@ -142,7 +149,7 @@ def listed(found, most):
     rows, seen, names = [], set(), set()
     for name, smiles, kind, rank in found:
         molecule = suitable(smiles, most, ELEMENTS if rank else ELEMENTS | METALS)
-        if molecule is None:
+        if molecule is None or (rank == RARER and heavy_atoms(molecule) > SMALL):
             continue
         canonical = Chem.MolToSmiles(molecule)
         plain = plain_smiles(molecule)
@@ -163,7 +170,9 @@ def listed(found, most):
 
 def write_list(chosen):
     done = set(pq.read_table(chosen.without, columns=["id"])["id"].to_pylist()) if chosen.without else set()
-    rows = [row for row in listed(candidates(), chosen.heavy) if row["name"] not in done]
+    built = set(pq.read_table(BUILT, columns=["smiles"])["smiles"].to_pylist())
+    found = listed(candidates(), chosen.heavy)
+    rows = [row for row in found if row["name"] not in done and row["smiles"] not in built]
     if chosen.qm9:
         theirs = in_qm9(chosen.qm9)
         rows = [row for row in rows if row["smiles"] not in theirs]  # both canonical

@@ -159,7 +159,10 @@ class TrainConfig(BaseModel):
 
 
 def config_of(
-    scientist: ScientistSpec | None, file: str | Path | None = None, overrides: Iterable[str] = ()
+    scientist: ScientistSpec | None,
+    file: str | Path | None = None,
+    overrides: Iterable[str] = (),
+    start: TrainConfig | None = None,
 ) -> TrainConfig:
     """The configuration of a scientist's training.
 
@@ -167,12 +170,15 @@ def config_of(
         scientist: its preset holds where neither file nor overrides say otherwise; None: the defaults.
         file: TOML or JSON of options.
         overrides: ``key=value`` words, which come last.
+        start: of the model whose weights the training starts from. Its network and images take the place of the preset's.
 
     Raises:
         UsageError: the file is missing or an option is unknown or impossible.
     """
     words = [f"{name}={json.dumps(value)}" for name, value in (scientist.preset if scientist else {}).items()]
     own = TrainConfig.make(overrides=words).model_dump(mode="json", exclude_unset=True)
+    if start is not None:
+        own |= start.model_dump(mode="json", include={"model", "image"})
     return TrainConfig.make(own, overrides) if file is None else TrainConfig.read(file, overrides, base=own)
 
 

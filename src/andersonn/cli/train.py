@@ -88,7 +88,8 @@ def train(
     from andersonn.scientists.registry import find
 
     spec = find(task).of_geometry(geometry)
-    chosen = config_of(spec, config, overrides or [])
+    if start is None:
+        chosen = config_of(spec, config, overrides or [])  # a wrong option is told before PyTorch is imported
 
     from andersonn.data.merging import read_records
     from andersonn.scientist import Scientist
@@ -97,12 +98,14 @@ def train(
 
     rank, size = launched()
     try:
+        first = None if start is None else Scientist.load(start, geometry=geometry)
+        if first is not None:
+            chosen = config_of(spec, config, overrides or [], first.bundle.config)
         bars = Bars()
         columns = Columns(smiles_column, path_column)
         records = read_records(
             data, (spec.task.quantity,), columns, label_column, bars.say if rank == 0 else lambda _: None
         )
-        first = None if start is None else Scientist.load(start, geometry=geometry)
         scientist = Scientist.train(spec, records, chosen, out, resume, bars, first)
     except KeyboardInterrupt:
         if rank == 0:

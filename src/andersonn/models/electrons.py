@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from andersonn.models.batch import ImageBatch
+from andersonn.models.gaussians import gaussians
 from andersonn.structures import elements, valence
 
 SHELLS = (8, 18)
@@ -133,4 +134,4 @@ def _sign(count: Tensor) -> Tensor:
 def _bumps(values: Tensor, first: float, last: float, centers: int) -> Tensor:
     """Gaussians of values ``[B, 1]``, as wide as half the step between their centers, ``[B, centers]``."""
     at = torch.linspace(first, last, centers, dtype=values.dtype, device=values.device)
-    return torch.exp(-2.0 * ((values - at) * ((centers - 1) / (last - first))).square())
+    return gaussians(values.squeeze(1), at, 2.0 * ((centers - 1) / (last - first)) ** 2)

@@ -15,6 +15,7 @@ from andersonn.models.batch import ImageBatch
 from andersonn.models.config import ModelConfig
 from andersonn.models.directions import Directions
 from andersonn.models.electrons import ElectronCount
+from andersonn.models.gaussians import gaussians
 from andersonn.models.rounds import DirectedRounds
 from andersonn.structures import elements, filling, molecular_graph, oxidation
 from andersonn.structures.pores import BY_ATOM, BY_STRUCTURE
@@ -210,8 +211,8 @@ class ImageEncoder(nn.Module):
 
     def _read_gaussians(self, place: Tensor) -> list[Tensor]:
         """What the readers make of places on the axis of the Gaussians."""
-        gaussians = (place.unsqueeze(-1) - self.centers).square_().mul_(-self.sharpness).exp_()
-        return [self.get_submodule(name)(gaussians) for name in self._readers]
+        bumps = gaussians(place, self.centers, self.sharpness)
+        return [self.get_submodule(name)(bumps) for name in self._readers]
 
 
 class RadialTable:
@@ -320,14 +321,9 @@ class Expansion(nn.Module):
 
     def forward(self, channels: Tensor) -> Tensor:
         """``[M, features]``."""
-        lengths = _bumps(channels[:, self.lengths], self.centers, WIDEST / (GAUSSIANS - 1))
-        states = _bumps(channels[:, self.states], self.each_state, 0.5)
-        return torch.cat([self.scaled(channels), lengths, states], dim=1)
-
-
-def _bumps(values: Tensor, centers: Tensor, width: float) -> Tensor:
-    """Gaussians of each value, ``[M, C]`` → ``[M, C · centers]``."""
-    return torch.exp(-0.5 * ((values.unsqueeze(-1) - centers) / width) ** 2).flatten(1)
+        lengths = gaussians(channels[:, self.lengths], self.centers, 0.5 * ((GAUSSIANS - 1) / WIDEST) ** 2)
+        states = gaussians(channels[:, self.states], self.each_state, 2.0)
+        return torch.cat([self.scaled(channels), lengths.flatten(1), states.flatten(1)], dim=1)
 
 
 def calls_are_unwatched(module: nn.Module) -> bool:

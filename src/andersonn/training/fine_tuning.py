@@ -18,14 +18,8 @@ OF_THE_HEAD = ("answer", "bins", "dropout", "embedding_dropout", "initializer", 
 """Options of a network that may differ: layers of another shape begin at random."""
 
 
-def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainConfig) -> None:
-    """Copies into a new network all weights of a trained one that have the same name and shape. A new network twice as wide
-    (:mod:`~andersonn.training.widening`), with rounds of messages that the old one lacks, or with another gain, begins as the same function.
-
-    Args:
-        network: new.
-        start: the trained model.
-        config: of the new network.
+def require_startable(start: ModelBundle, config: TrainConfig) -> EquilibriumNetwork:
+    """The network of a trained model, from which :func:`start_from` can start one of these options.
 
     Raises:
         UsageError: the trained model is an ensemble, or reads structures otherwise.
@@ -37,7 +31,7 @@ def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainCon
     deeper = start.config.model.rounds == 0  # new rounds say nothing at first
     looser = start.config.model.cell == "message"
     free = (*OF_THE_HEAD, *["width"] * wider, *["rounds"] * deeper, *["gain"] * looser)
-    other = [f"model.{name}" for name in new if name not in free and old[name] != new[name]]
+    other = [f"model.{name}={old[name]}" for name in new if name not in free and old[name] != new[name]]
     if start.config.image != config.image:
         other.append("image")
     if other:
@@ -47,13 +41,29 @@ def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainCon
             "train with its options, which its model.json lists under config; model.width may be twice as large, if it is even, "
             "and model.gain another, if the cell is message; model.rounds may be added",
         )
-    if wider:
-        network.load_state_dict(widened(start.network, network))
+    return start.network
+
+
+def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainConfig) -> None:
+    """Copies into a new network all weights of a trained one that have the same name and shape. A new network twice as wide
+    (:mod:`~andersonn.training.widening`), with rounds of messages that the old one lacks, or with another gain, begins as the same function.
+
+    Args:
+        network: new.
+        start: the trained model.
+        config: of the new network.
+
+    Raises:
+        UsageError: as :func:`require_startable`.
+    """
+    trained = require_startable(start, config)
+    if can_widen(start.config.model, config.model):
+        network.load_state_dict(widened(trained, network))
         return
     mine = network.state_dict()
     fitting = {
         name: value
-        for name, value in start.network.state_dict().items()
+        for name, value in trained.state_dict().items()
         if name in mine and mine[name].shape == value.shape
     }
     network.load_state_dict(mine | fitting)

@@ -20,7 +20,7 @@ from andersonn.training.calibrate_and_test import calibrate_and_test
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
 from andersonn.training.dataset import prepare
 from andersonn.training.distributed import init_processes
-from andersonn.training.fine_tuning import origin_of
+from andersonn.training.fine_tuning import origin_of, require_startable
 from andersonn.training.first_state import fit_first_state
 from andersonn.training.folder import CHECKPOINT, check_free, finished, is_finished
 from andersonn.training.process_group import ProcessGroup
@@ -57,6 +57,8 @@ def train(
             is at work there, the device is not there, or training diverges.
         OSError: ``out`` cannot be written to any more, as when the disk is full.
     """
+    if start is not None:
+        require_startable(start, config)  # before minutes of imaging
     if config.thresholds is not None:
         task = task.with_thresholds(config.thresholds)
     with init_processes(pick_device(config.device)) as processes:  # before minutes of imaging
