@@ -216,3 +216,19 @@ def test_amines_and_adducts_of_boron_keep_their_nitrogen():
         near = np.argsort(distances)[1:4]
         arms = (structure.xyz[near] - structure.xyz[k]) / distances[near, None]
         assert sum(np.degrees(np.arccos(arms[i] @ arms[j])) for i, j in ((0, 1), (0, 2), (1, 2))) < 345.0
+
+
+@pytest.mark.parametrize(
+    ("smiles", "trans"),
+    [("N=N", True), ("CN=N", True), ("[H]/N=N/C", True), ("[H]/N=N\\C", False), ("[H]/N=N\\[H]", False)],
+)
+def test_diazenes_are_trans_unless_the_other_is_given(smiles, trans):
+    found = from_smiles(smiles)
+    first, second = np.flatnonzero(found.Z == 7)
+    axis = found.xyz[second] - found.xyz[first]
+    sides = []
+    for own, other in ((first, second), (second, first)):
+        (end,) = {int(k) for bond in found.bonds if own in bond for k in bond} - {int(own), int(other)}
+        arm = found.xyz[end] - found.xyz[own]
+        sides.append(arm - arm @ axis / (axis @ axis) * axis)
+    assert (sides[0] @ sides[1] < 0) == trans

@@ -22,7 +22,23 @@ GROUPS = {
     "FI(F)(F)(F)c1ccccc1": (53, [83.0] * 4 + [88.0] * 4 + [166.0] * 2, 1.92),
     "O=I(=O)c1ccccc1": (53, [95.0] * 2 + [101.0], 1.80),
     "C[As](F)(F)(F)F": (33, [90.0] * 6 + [120.0] * 3 + [180.0], 1.68),
+    "C[Hg]Cl": (80, [180.0], 2.28),
+    "CCCC[Mg]Br": (12, [180.0], 2.40),
+    "C[Ti](Cl)(Cl)Cl": (22, [109.5] * 6, 2.19),
 }
+
+
+@pytest.mark.parametrize("smiles", ["C[Zn]C", "CC[Zn]CC", "C[Hg]C", "C=C[Cd]C=C", "C[Mg]c1ccccc1"])
+def test_two_arms_of_a_metal_lie_in_line(smiles):
+    for found in (first := from_smiles(smiles), *further_conformers(first, 2)):
+        center = int(np.flatnonzero(np.isin(found.Z, [12, 30, 48, 80]))[0])
+        arms = (
+            found.xyz[[k for bond in found.bonds for k in bond if center in bond and k != center]] - found.xyz[center]
+        )
+        assert arms.shape == (2, 3)
+        cosine = arms[0] @ arms[1] / np.prod(np.linalg.norm(arms, axis=1))
+        assert cosine < -0.999
+    assert not first.warnings
 
 
 def around(structure, z):
@@ -83,7 +99,8 @@ def test_mirror_images_get_mirrored_geometries():
 
 @pytest.mark.parametrize(
     "smiles",
-    ["CS(=O)(=O)C", "CSC", "CS(=O)C", "Ic1ccccc1", "CP(=O)(C)C", "FP(F)(F)(F)c1ccccc1", "CS(C)(C)C", "C[Si](C)(C)C", "C[I+]C"],
+    ["CS(=O)(=O)C", "CSC", "CS(=O)C", "Ic1ccccc1", "CP(=O)(C)C", "FP(F)(F)(F)c1ccccc1", "CS(C)(C)C", "C[Si](C)(C)C", "C[I+]C",
+     "CC[Fe]CC", "C[Ni]C"],
 )  # fmt: skip
 def test_other_atoms_are_left_to_the_force_field(smiles):
     assert not list(hypervalent_groups.groups_of(Chem.AddHs(Chem.MolFromSmiles(smiles))))

@@ -69,6 +69,11 @@ KEPT = [
     "F[C]F",
     "[C]#N",
     "[CH]=O",
+    "C[S+](C)[BH3-]",
+    "C[P+](C)(C)[BH3-]",
+    "[BH3-][SeH2+]",
+    "C[As+](C)(C)[AlH3-]",
+    "C[S+](C)[B-](F)(F)F",
 ]
 
 
@@ -78,6 +83,14 @@ def test_other_charges_are_kept(smiles):
     before = Chem.MolToSmiles(mol)
     spell(mol)
     assert Chem.MolToSmiles(mol) == before
+
+
+@pytest.mark.parametrize(
+    "smiles", ["C[S+](C)[BH3-]", "[BH3-][PH3+]", "c1ccccc1[P+](c1ccccc1)(c1ccccc1)[BH3-]", "C[P+](C)(C)[Ga-](C)(C)C"]
+)
+def test_adducts_of_boron_and_its_group_are_read(smiles):
+    mol = Chem.MolFromSmiles(smiles)
+    assert len(from_smiles(smiles).Z) == Chem.AddHs(mol).GetNumAtoms()
 
 
 def test_a_charge_that_is_left_stays():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.structures.readers.molecules.embedding import interruptible
+from andersonn.structures.readers.molecules.embedding import interruptible, make_diazenes_trans
 from andersonn.structures.structure import Structure
 
 SEED = 41_021
@@ -55,6 +55,7 @@ def conformers(smiles: str, count: int = 1, id: str = "") -> Conformers:
     from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
     molecule = _molecule(smiles)
+    make_diazenes_trans(molecule)
     parameters = rdDistGeom.ETKDGv3()
     parameters.randomSeed = SEED  # type: ignore[assignment]  # RDKit's stubs have it as a method
     with interruptible():

@@ -62,9 +62,7 @@ def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainCon
         return
     mine = network.state_dict()
     fitting = {
-        name: value
-        for name, value in trained.state_dict().items()
-        if name in mine and mine[name].shape == value.shape
+        name: value for name, value in trained.state_dict().items() if name in mine and mine[name].shape == value.shape
     }
     network.load_state_dict(mine | fitting)
     _keep_strength(network, start.config.model.gain)

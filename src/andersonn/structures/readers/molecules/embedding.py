@@ -26,7 +26,7 @@ UNIVERSAL = f"{EMBEDDING} and UFF, since MMFF94 does not know all its atoms; les
 REPAIRED = "lengths and angles where it is wrong as in computed molecules"
 CONFORMER_PROTOCOL = (
     f"{FORCE_FIELD}, of two mirror images one; {REPAIRED} ({kinds.digest(local_shapes.TABLE)}, {kinds.digest(ring_lengths.TABLE)}); "
-    f"{ideal_shapes.PROTOCOL}; nitrogen beside boron flat"
+    f"{ideal_shapes.PROTOCOL}; nitrogen beside boron flat; diazenes trans"
 )
 """Changed whenever other geometries would be generated, so that cached images of older ones are not read."""
 FURTHER_PROTOCOL = f"{CONFORMER_PROTOCOL}; others of the same call"
@@ -70,6 +70,7 @@ def embed(mol: Mol, count: int) -> str:
         return how
     mirrored = _mirrored(mol)
     twin, place = canonical(mol if mirrored is None else mirrored)
+    make_diazenes_trans(twin)
     mol.RemoveAllConformers()
     how = hypervalent_groups.shaped(twin, count, embed)
     if not how:
@@ -84,6 +85,24 @@ def embed(mol: Mol, count: int) -> str:
         conformer.SetId(made.GetId())
         mol.AddConformer(conformer)
     return how
+
+
+def make_diazenes_trans(mol: Mol) -> None:
+    """Makes diazenes trans where nothing else is given, in place: SMILES seldom say where their hydrogen is, and the other isomer is
+    21 kJ/mol higher (HN=NH).
+    """
+    from rdkit.Chem import BondStereo, BondType
+
+    for bond in mol.GetBonds():
+        ends = bond.GetBeginAtom(), bond.GetEndAtom()
+        azo = bond.GetBondType() == BondType.DOUBLE and not bond.IsInRing() and all(a.GetAtomicNum() == 7 for a in ends)
+        if not azo or bond.GetStereo() > BondStereo.STEREOANY:
+            continue
+        sides = [[n.GetIdx() for n in a.GetNeighbors() if n.GetIdx() != b.GetIdx()] for a, b in (ends, ends[::-1])]
+        hydrogens = [mol.GetAtomWithIdx(k).GetAtomicNum() == 1 for side in sides for k in side]
+        if [len(side) for side in sides] == [1, 1] and any(hydrogens):
+            bond.SetStereoAtoms(sides[0][0], sides[1][0])
+            bond.SetStereo(BondStereo.STEREOTRANS)
 
 
 def _mirrored(mol: Mol) -> Mol | None:

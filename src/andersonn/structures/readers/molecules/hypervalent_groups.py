@@ -1,4 +1,4 @@
-"""Shapes of groups around a hypervalent atom in a larger molecule (SF5, SF3, ICl2), by the pairs of electrons around that atom. RDKit's
+"""Shapes of groups around a hypervalent atom or a metal in a larger molecule (SF5, ICl2, ZnBr), by the pairs of electrons around it. RDKit's
 force fields do not know them, or take them for tetrahedra; distance geometry lets their atoms fall together.
 
 The molecule is embedded with one ordinary atom in place of each group. Then the central atom takes its distance, and its other neighbors
@@ -87,16 +87,18 @@ def shaped(mol: Mol, count: int, embed: Callable[[Mol, int], str]) -> str:
 
 
 def groups_of(mol: Mol) -> Iterator[Group]:
-    """Hypervalent groups of a molecule that force fields miss, with one arm, or two by single bonds; none is in a ring.
+    """Hypervalent groups of a molecule that force fields miss, and those of metals, with one arm, or two by single bonds; none is in a ring.
 
     Args:
         mol: sanitized, with explicit hydrogens.
     """
     for center in mol.GetAtoms():
-        if center.GetDegree() < 3 or center.GetAtomicNum() <= NEON or center.IsInRing():
+        metal = center.GetAtomicNum() in ideal_shapes.METALS
+        if center.GetDegree() < 3 - metal or (center.GetAtomicNum() <= NEON and not metal) or center.IsInRing():
             continue
-        shape = ideal_shapes.by_pairs(center) if ideal_shapes.in_p_block(center) else None
-        if shape is None or not (shape.name in ideal_shapes.HYPERVALENT or center.GetAtomicNum() == IODINE):
+        shape = ideal_shapes.by_pairs(center) if ideal_shapes.has_pairs(center) else None
+        odd = metal or center.GetAtomicNum() == IODINE
+        if shape is None or not (shape.name in ideal_shapes.HYPERVALENT or odd):
             continue
         arms = [other for other in center.GetNeighbors() if other.GetDegree() > 1]
         stand_in = STAND_IN.get(tuple(ideal_shapes.order(center, arm) for arm in arms))

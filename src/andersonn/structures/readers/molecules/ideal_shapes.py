@@ -15,9 +15,19 @@ if TYPE_CHECKING:
 
 CARBON_GROUP, CHALCOGENS, HALOGENS, NOBLE = 14, 16, 17, 18
 """Groups of the periodic table."""
+METALS = {
+    4: (2, 1.02), 12: (2, 1.39), 21: (3, 1.48), 22: (4, 1.36), 23: (5, 1.34), 24: (6, 1.22), 25: (7, 1.19), 26: (8, 1.16), 30: (2, 1.18),
+    39: (3, 1.63), 40: (4, 1.54), 41: (5, 1.47), 42: (6, 1.38), 43: (7, 1.28), 44: (8, 1.25), 48: (2, 1.36), 57: (3, 1.80),
+    72: (4, 1.52), 73: (5, 1.46), 74: (6, 1.37), 75: (7, 1.31), 76: (8, 1.29), 80: (2, 1.33), 92: (6, 1.70),
+}  # fmt: skip
+"""Metals: electrons that they give to bonds where their shells are then empty or full, and radius of a single bond in Å (P. Pyykkö and
+M. Atsumi, Chem. Eur. J. 15, 186, 2009).
+"""
+POLAR = 0.09
+"""Å by which a bond of a metal is shorter for each unit of difference in electronegativity (V. Schomaker and D. P. Stevenson, 1941)."""
 EXPANDABLE = frozenset([17, 35, 36, 53, 54])
 """Cl, Br, Kr, I and Xe."""
-PROTOCOL = "shapes by pairs of electrons, also of groups"
+PROTOCOL = "shapes by pairs of electrons, also of groups and metals"
 """Changed whenever other shapes would be made."""
 SHORTER = 0.25
 """Å by which a double bond is shorter than the covalent radii say: in SO2, SeO2, TeO2, XeO3 and ClO2 it is 0.2 to 0.3."""
@@ -113,7 +123,11 @@ def lengths(center: Atom, around: list[int]) -> np.ndarray:
     """Lengths of the bonds of a central atom to its neighbors by covalent radii, Å, ``[n]``."""
     radius, mol = elements.column("covalent_radius_A"), center.GetOwningMol()
     others = [mol.GetAtomWithIdx(k) for k in around]
-    sums = radius[center.GetAtomicNum()] + radius[[other.GetAtomicNum() for other in others]]
+    z, ends = center.GetAtomicNum(), np.array([other.GetAtomicNum() for other in others], dtype=int)
+    sums = radius[z] + radius[ends]
+    if z in METALS:
+        negative = elements.column("electronegativity")
+        sums = METALS[z][1] + radius[ends] - POLAR * np.abs(negative[z] - negative[ends])
     return np.array(sums - [SHORTER * (order(center, other) >= 2) for other in others])
 
 
@@ -130,18 +144,21 @@ def is_hypervalent(mol: Mol) -> bool:
 
 
 def _center(mol: Mol) -> Atom | None:
-    """The atom of the p block that is bonded to all other atoms (two or more, without a ring); None if there is none."""
+    """The atom of known pairs of electrons that is bonded to all other atoms (two or more, without a ring); None if there is none."""
     if mol.GetNumAtoms() < 3 or mol.GetNumBonds() != mol.GetNumAtoms() - 1:
         return None
     for atom in mol.GetAtoms():
         if atom.GetDegree() == mol.GetNumAtoms() - 1:
-            return atom if in_p_block(atom) else None
+            return atom if has_pairs(atom) else None
     return None
 
 
-def in_p_block(atom: Atom) -> bool:
-    """Whether an atom is of the groups 13 to 18."""
-    return bool(elements.column("group")[atom.GetAtomicNum()] >= CARBON_GROUP - 1)
+def has_pairs(atom: Atom) -> bool:
+    """Whether the pairs of electrons around an atom follow from its bonds: it is of the groups 13 to 18, a metal whose shells are empty or
+    full, or has six neighbors, which lie in an octahedron whatever it is.
+    """
+    p_block = elements.column("group")[atom.GetAtomicNum()] >= CARBON_GROUP - 1
+    return bool(p_block) or _left(atom) == 0 or atom.GetDegree() == 6
 
 
 def order(center: Atom, other: Atom) -> float:
@@ -171,18 +188,21 @@ def by_pairs(center: Atom) -> Shape | None:
 
 def missed(center: Atom, mol: Mol) -> bool:
     """Whether force fields give the neighbors of an atom another shape, or do not know all atoms of the molecule."""
-    if center.GetDegree() == 6:
+    if center.GetDegree() == 6 or center.GetAtomicNum() in METALS:
         return True
     group = int(elements.column("group")[center.GetAtomicNum()])
     return _is_missed(center.GetDegree(), group, center.GetAtomicNum(), _left(center)) or not _is_known(mol)
 
 
 def _left(center: Atom) -> float:
-    """Electrons of an atom that are in no bond."""
+    """Electrons of an atom that are in no bond; of a metal, 0 where its shells are empty or full, and -1 elsewhere."""
     around = [(other, order(center, other)) for other in center.GetNeighbors()]
     charge = center.GetFormalCharge() + sum(other.GetFormalCharge() for other, bonds in around if bonds == 2.0)
-    group = int(elements.column("group")[center.GetAtomicNum()])
-    return group - 10 - charge - sum(bonds for _, bonds in around)
+    if center.GetAtomicNum() in METALS:
+        used = charge + sum(bonds for _, bonds in around)
+        return 0.0 if used == METALS[center.GetAtomicNum()][0] else -1.0
+    group = np.nan_to_num(elements.column("group")[center.GetAtomicNum()])
+    return float(group) - 10 - charge - sum(bonds for _, bonds in around)
 
 
 def _is_missed(n: int, group: int, z: int, left: float) -> bool:
@@ -200,7 +220,8 @@ def _is_missed(n: int, group: int, z: int, left: float) -> bool:
         return left > 0
     if group == CARBON_GROUP:
         return n == 2 and left >= 2
-    return group == CHALCOGENS and z > 16 and n == 2 and left == 2
+    # Selenium dioxide is drawn straight, and sulfur trioxide a pyramid.
+    return group == CHALCOGENS and ((z > 16 and n == 2 and left == 2) or (n == 3 and left == 0))
 
 
 def _is_known(mol: Mol) -> bool:

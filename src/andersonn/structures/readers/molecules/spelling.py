@@ -13,6 +13,8 @@ HYPERVALENT = frozenset([15, 16, 33, 34, 51, 52, 83])
 HALOGENS, OXYGEN = frozenset([17, 35, 53]), 8
 """Cl, Br and I, whose oxides RDKit writes with charges: OCl(=O)=O is O[Cl+2]([O-])[O-]."""
 NITROGEN = 7
+ACCEPTORS = frozenset([5, 13, 31, 49])
+"""B, Al, Ga and In, which share a pair of electrons of their neighbor and make no double bond: C[S+](C)[BH3-]."""
 BARE, DONORS = frozenset([6, 14, 32, 50]), frozenset([7, 8, 16, 34])
 """C, Si, Ge and Sn that have one neighbor and no hydrogen; N, O, S and Se, which share a pair of electrons with them."""
 
@@ -47,6 +49,8 @@ def is_spelled(text: str) -> bool:
 def _join(mol: Mol, positive: Atom) -> None:
     """X+-Y- becomes X=Y, for each charge of X."""
     for other in positive.GetNeighbors():
+        if other.GetAtomicNum() in ACCEPTORS:
+            continue
         if positive.GetFormalCharge() > 0 > other.GetFormalCharge() and _order_between(mol, positive, other) == 1.0:
             _set_bond(mol, positive, other, 2)
             positive.SetFormalCharge(positive.GetFormalCharge() - 1)
