@@ -178,11 +178,19 @@ class BoostedTrees(nn.Module):
         """The network's scores ``[B, E]``, moved so that each class has the weighted geometric mean of both probabilities, normalized; within
         a class they keep their proportions.
         """
-        class_of, share = self.get_buffer("class_of"), self.get_buffer("share").to(scores.dtype)
         theirs = self.probabilities(self.numbers(batch)).to(scores.dtype)
-        mine = torch.zeros_like(theirs).index_add(1, class_of, scores.softmax(dim=1))
+        return self.moved(scores, theirs, self.get_buffer("share").to(scores.dtype))
+
+    def moved(self, scores: Tensor, theirs: Tensor, share: Tensor | float) -> Tensor:
+        """:meth:`forward` with given probabilities of the trees ``[B, C]`` and a given share."""
+        mine = self.classes(scores.softmax(dim=1))
         moved = share * (theirs.clamp_min(LEAST) / mine.clamp_min(LEAST)).log()
-        return scores + moved.index_select(1, class_of)
+        return scores + moved.index_select(1, self.get_buffer("class_of"))
+
+    def classes(self, masses: Tensor) -> Tensor:
+        """Probabilities of the classes ``[B, C]`` from masses ``[B, E]``."""
+        start = masses.new_zeros(len(masses), len(self.get_buffer("prior")))
+        return start.index_add(1, self.get_buffer("class_of"), masses)
 
 
 class NetworkWithTrees(EquilibriumNetwork):

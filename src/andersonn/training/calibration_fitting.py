@@ -10,6 +10,7 @@ from andersonn.data.tasks import Task
 from andersonn.inference.distribution import DistributionCalibration, Distributions
 from andersonn.inference.fitted import Calibration
 from andersonn.inference.tails import Kinds
+from andersonn.training.metrics import best_temperature
 from andersonn.training.tails_fitting import fit_tails, one_tail, widest_tail
 
 ENOUGH = 200
@@ -44,26 +45,19 @@ def fit_calibration(
     apart = made if made is not None and min(made.sum(), (~made).sum()) >= ENOUGH else None
     given = np.ones(len(values), dtype=bool) if apart is None else ~apart
     labels, outside = task.class_of(values), _outside(quantiles * scale, values)
-    usual = Calibration(scale, _temperature(scores[given], labels[given]), _margin(outside[given]), fitted=True)
+    usual = Calibration(scale, best_temperature(scores[given], labels[given]), _margin(outside[given]), fitted=True)
     if apart is None:
         return usual
     temperature, doubt = _temperature_and_doubt(scores[apart], labels[apart])
     return replace(usual, made_temperature=temperature, made_margin=_margin(outside[apart]), made_doubt=doubt)
 
 
-def _loss(scores: np.ndarray, labels: np.ndarray, log_temperature: float, doubt: float = 0.0) -> float:
+def _loss(scores: np.ndarray, labels: np.ndarray, log_temperature: float, doubt: float) -> float:
     """Mean negative log likelihood."""
     temperature = float(np.exp(log_temperature))
     calibration = Calibration(made_temperature=temperature, made_doubt=doubt)
     p = calibration.probabilities(scores, np.ones(len(labels), dtype=bool))
     return float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-12)).mean())
-
-
-def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:
-    from scipy.optimize import minimize_scalar
-
-    found = minimize_scalar(lambda t: _loss(scores, labels, t), bounds=(-2.0, 2.0), method="bounded")
-    return float(np.exp(found.x))
 
 
 def _temperature_and_doubt(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

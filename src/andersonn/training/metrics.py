@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 BINS = 15
-TEMPERATURES = np.geomspace(0.5, 2.0, 21)
-"""Among which :func:`log_loss` looks for the best."""
+LOG_TEMPERATURES = (-2.0, 2.0)
+"""Between which a temperature is looked for."""
 
 
 def log_loss(labels: np.ndarray, p: np.ndarray) -> float:
@@ -20,11 +21,24 @@ def log_loss(labels: np.ndarray, p: np.ndarray) -> float:
         labels: class index of each sample, ``[N]``.
         p: probabilities ``[N, C]``.
     """
-    logs, losses = np.log(np.maximum(p, 1e-12)), []
-    for temperature in TEMPERATURES:
-        scaled = logs / temperature
-        losses.append((logsumexp(scaled, axis=1) - scaled[np.arange(len(labels)), labels]).mean())
-    return float(min(losses))
+    logs = np.log(np.maximum(p, 1e-12))
+    return _log_loss_at(logs, labels, np.log(best_temperature(logs, labels)))
+
+
+def best_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
+    """By which logits ``[N, C]`` are to be divided so that the classes have the least negative log likelihood.
+
+    Args:
+        scores: ``[N, C]``.
+        labels: class index of each sample, ``[N]``.
+    """
+    found = minimize_scalar(lambda t: _log_loss_at(scores, labels, t), bounds=LOG_TEMPERATURES, method="bounded")
+    return float(np.exp(found.x))
+
+
+def _log_loss_at(scores: np.ndarray, labels: np.ndarray, log_temperature: float) -> float:
+    scaled = scores / np.exp(log_temperature)
+    return float((logsumexp(scaled, axis=1) - scaled[np.arange(len(labels)), labels]).mean())
 
 
 def classification_metrics(labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:

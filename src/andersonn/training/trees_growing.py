@@ -13,7 +13,7 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models.batch import ImageBatch
 from andersonn.models.distribution import positions_of
 from andersonn.models.network import EquilibriumNetwork
-from andersonn.models.trees_beside import LEAST, BoostedTrees, CompositionNumbers, NetworkWithTrees
+from andersonn.models.trees_beside import BoostedTrees, CompositionNumbers, NetworkWithTrees
 from andersonn.training.baselines import shown
 from andersonn.training.dataset import Dataset
 from andersonn.training.metrics import classification_metrics, log_loss
@@ -140,12 +140,11 @@ def best_share(bundle: ModelBundle, trees: BoostedTrees, dataset: Dataset) -> fl
     """
     chosen = dataset.sides["validation"]
     assert isinstance(bundle.network, EquilibriumNetwork)
-    scores = torch.from_numpy(forward(bundle.network, dataset.store, chosen).scores)
+    scores = torch.from_numpy(forward(bundle.network, dataset.store, chosen).scores).double()
     theirs = trees.probabilities(torch.from_numpy(numbers_of(dataset, chosen))).double()
-    mine = torch.zeros_like(theirs).index_add(1, trees.get_buffer("class_of"), scores.double().softmax(dim=1))
 
     def loss(share: float) -> float:
-        mean = mine.clamp_min(LEAST).log() * (1.0 - share) + theirs.clamp_min(LEAST).log() * share
-        return log_loss(dataset.labels[chosen], mean.softmax(dim=1).numpy())
+        masses = trees.moved(scores, theirs, share).softmax(dim=1)
+        return log_loss(dataset.labels[chosen], trees.classes(masses).numpy())
 
     return float(min(SHARES, key=loss))
