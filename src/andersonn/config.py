@@ -78,6 +78,12 @@ class TrainConfig(BaseModel):
         le=20,
         description="p: as often as 1 + p (1 − q), q being what boosted trees of the composition give its class",
     )
+    shown_conformers: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="conformers of a training molecule without geometry; each epoch shows one of them, drawn at random",
+    )
     limit: int | None = Field(None, ge=10, description="use only this many records, drawn by the seed")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU if there is one")
     thresholds: tuple[float, ...] | None = Field(None, description="cuts between classes; default: the task's own")
@@ -107,8 +113,10 @@ class TrainConfig(BaseModel):
             raise ValueError("model.oxidation and image.oxidation go together")
         if model.bonds != image.bonds:
             raise ValueError("model.bonds and image.bonds go together")
-        if image.bonds and (self.conformers > 1 or self.strain):
+        if image.bonds and (max(self.conformers, self.shown_conformers) > 1 or self.strain):
             raise ValueError("without a geometry (image.bonds) there are no conformers and no strain: set both off")
+        if self.shown_conformers > 1 and self.solving.warm_starts:
+            raise ValueError("solving.warm_starts remembers the state of one geometry: it needs shown_conformers=1")
         if (model.head == "dipole" or model.directions) and not image.positions:
             raise ValueError("model.head=dipole and model.directions need image.positions=true, image.fold=false")
         return self

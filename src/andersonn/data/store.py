@@ -136,10 +136,11 @@ class ImageStore:
             stores.append(store)
             if progress:
                 progress(min(start + chunk, len(records)), len(records))
-        return cls._concatenated(stores, recipe)
+        return cls.joined(stores, recipe)
 
     @classmethod
-    def _concatenated(cls, stores: Sequence[ImageStore], recipe: ImageRecipe) -> ImageStore:
+    def joined(cls, stores: Sequence[ImageStore], recipe: ImageRecipe) -> ImageStore:
+        """The images of several stores of one recipe, one after the other."""
         rows = np.concatenate([store.n_rows for store in stores])
         names = (*_per_row(recipe), *_per_image(recipe))
         arrays = {name: np.concatenate([getattr(store, name) for store in stores]) for name in names}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from andersonn.config import TrainConfig
+from andersonn.data.conformers import ExtraConformers, extra_conformers_of
 from andersonn.data.plausible import check_unit, unit_hint
 from andersonn.data.records import SPLITS, Records, content_of
 from andersonn.data.splits import split_of
@@ -36,6 +37,7 @@ class Dataset:
         sides: split (``"train"``, ``"validation"``, ``"test"``) → indices of usable records.
         unusable: record index → reason.
         doubt: a warning about the labels as a whole, such as a suspected unit; empty if there is none.
+        others: further conformers of training molecules, which an epoch may show instead; None if there are none.
     """
 
     records: Records
@@ -45,6 +47,7 @@ class Dataset:
     sides: dict[str, np.ndarray]
     unusable: dict[int, str]
     doubt: str = ""
+    others: ExtraConformers | None = None
 
     @property
     def digest(self) -> str:
@@ -194,6 +197,25 @@ def prepare(
     labels = task.class_of(np.nan_to_num(values))
     labels[list(unusable)] = -1
     return Dataset(records, store, values, labels, sides, unusable, doubt)
+
+
+def with_conformers(
+    dataset: Dataset, count: int, progress: Progress | None = None, processes: ProcessGroup = SINGLE
+) -> Dataset:
+    """The same with up to ``count`` further conformers of each training molecule whose geometry was generated.
+
+    Args:
+        dataset: of :func:`prepare`.
+        count: at least one.
+        progress: listener, of molecules.
+        processes: that share the images: one makes them, and all read them from the cache.
+    """
+
+    def make() -> ExtraConformers | None:
+        recipe = dataset.store.recipe
+        return extra_conformers_of(dataset.records, dataset.sides["train"], recipe, count, progress)
+
+    return replace(dataset, others=make() if processes.is_single else processes.make_once(make, make))
 
 
 def _store(records: Records, recipe: ImageRecipe, progress: Progress | None, processes: ProcessGroup) -> ImageStore:

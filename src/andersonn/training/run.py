@@ -18,7 +18,7 @@ from andersonn.models.device import pick_device
 from andersonn.progress import Progress, Silent
 from andersonn.training.calibrate_and_test import calibrate_and_test
 from andersonn.training.checkpoint import load_checkpoint, save_checkpoint, write_history
-from andersonn.training.dataset import prepare
+from andersonn.training.dataset import prepare, with_conformers
 from andersonn.training.distributed import init_processes
 from andersonn.training.fine_tuning import origin_of, require_startable
 from andersonn.training.first_state import fit_first_state
@@ -100,6 +100,12 @@ def _train(
     progress.start("graph images", len(records))
     dataset = prepare(records, task, config, lambda done, _: progress.update(done), processes)
     progress.finish()
+    if config.shown_conformers > 1:
+        progress.start("conformers to show", int(dataset.made[dataset.sides["train"]].sum()))
+        dataset = with_conformers(
+            dataset, config.shown_conformers - 1, lambda done, _: progress.update(done), processes
+        )
+        progress.finish()
     processes.require_same(f"{config.model_dump_json()} {task} {dataset.digest} {versions()}")
     with processes.all_or_none():
         if processes.is_rank0:

@@ -32,6 +32,7 @@ from andersonn.training.metrics import classification_metrics, log_loss
 from andersonn.training.process_group import SINGLE, ProcessGroup
 from andersonn.training.rank_shard import RankShard, synchronized_dropout
 from andersonn.training.showing import shown
+from andersonn.training.shown_geometries import ShownGeometries
 from andersonn.training.solver_schedule import SolverSchedule
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Trainer:
         average: its parameters averaged over the last steps (exponentially): what is validated and kept. The average
             answers better than the last step, which still follows the noise of its batches.
         shown: indices of the training records that make an epoch, some perhaps several times.
+        geometries: their images; ``drawn`` says which of them this epoch shows.
         history: one row an epoch.
         epoch: epochs done.
         best: averaged parameters of the epoch with the lowest validation loss.
@@ -94,6 +96,8 @@ class Trainer:
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.shown = shown(dataset, config)
+        self.geometries = ShownGeometries.of(dataset)
+        self.drawn = self.geometries.drawn(config.seed, 0)
         sizes = [len(batch) for batch in self._batches(self.shown)]
         self._require_work_for_all(max(sizes))
         decay = max(0.0, 1.0 - 1.0 / (config.averaging * len(sizes))) if config.averaging else 0.0
@@ -142,6 +146,7 @@ class Trainer:
         torch.manual_seed(self.config.seed * 100_003 + self.epoch)
         self.processes.comm_seconds = 0.0
         order = np.random.default_rng([self.config.seed, self.epoch]).permutation(self.shown)
+        self.drawn = self.geometries.drawn(self.config.seed, self.epoch)
         self.network.train()
         seen, total, tally = 0, 0.0, _SolverTally()
         for indices in self._batches(order):
@@ -216,7 +221,8 @@ class Trainer:
     def _loss(self, shard: RankShard) -> Tensor:
         """Mean over the structures of a shard."""
         indices = shard.indices
-        batch = self._strained(ImageBatch.from_store(self.dataset.store, indices).to(self.device), shard)
+        images = ImageBatch.from_store(self.geometries.store, self.drawn[indices]).to(self.device)
+        batch = self._strained(images, shard)
         keys = indices if self.solver_schedule is not None and self.solver_schedule.remembers else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.solving.bfloat16):
             output = self.network(batch, keys)
