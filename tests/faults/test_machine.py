@@ -108,7 +108,9 @@ def test_two_trainings_into_one_image_cache(data, model, tmp_path):
         for out in outs
     ]
     assert [(run.communicate()[1], run.returncode)[1] for run in runs] == [0, 0]
-    one, other = map(content, outs)  # another number of threads may round otherwise, so they are not compared with `model`
+    one, other = map(
+        content, outs
+    )  # another number of threads may round otherwise, so they are not compared with `model`
     assert one == other
     assert one.keys() == content(model).keys()
     assert len(list((tmp_path / "cache/images").iterdir())) == 1

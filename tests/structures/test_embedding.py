@@ -186,8 +186,9 @@ def test_a_geometry_whose_atoms_fall_together_is_told(smiles):
 
 
 @pytest.mark.parametrize(
-    "smiles", ["C12C3C4C1C5C2C3C45", "C1C2CC1C2", "C12(C3C1)CC23", "FC(F)(F)C(F)(F)F", "FS(F)(F)(F)(F)F", "B1NBNBN1"]
-)
+    "smiles", ["C12C3C4C1C5C2C3C45", "C1C2CC1C2", "C12(C3C1)CC23", "FC(F)(F)C(F)(F)F", "FS(F)(F)(F)(F)F", "B1NBNBN1",
+     "CC(C)O[Ti](OC(C)C)(OC(C)C)OC(C)C", "CC[Zn]CC", "CC(C)(C)[Mg]Cl", "F[U](F)(F)(F)(F)F", "Cl[Nb](Cl)(Cl)(Cl)Cl"]
+)  # fmt: skip
 def test_cages_and_crowded_molecules_are_sound(smiles):
     assert not any("unsound" in warning for warning in from_smiles(smiles).warnings)
 

@@ -74,9 +74,10 @@ def test_training_shows_them_and_goes_on_the_same_after_a_break(records, tmp_pat
         seen.append(self.drawn.copy())
         return run_epoch(self, progress)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(Trainer, "run_epoch", stopped)
-        train(POLARITY, records, config, tmp_path / "broken")
+        with pytest.raises(KeyboardInterrupt):
+            train(POLARITY, records, config, tmp_path / "broken")
     assert (seen[0] != np.arange(120)).any()
     resumed = train(POLARITY, records, config, tmp_path / "broken", resume=True)
     for name, value in whole.weights().items():
@@ -87,7 +88,10 @@ def test_training_shows_them_and_goes_on_the_same_after_a_break(records, tmp_pat
     ("words", "told"),
     [
         (["shown_conformers=3", "solving.warm_starts=true"], "warm_starts"),
-        (["shown_conformers=3", "strain=0", "image.fold=false", "image.bonds=true", "model.bonds=true"], "no conformers"),
+        (
+            ["shown_conformers=3", "strain=0", "image.fold=false", "image.bonds=true", "model.bonds=true"],
+            "no conformers",
+        ),
         (["shown_conformers=0"], "shown_conformers"),
     ],
 )

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from andersonn.errors import InputError
-from andersonn.structures import elements
 from andersonn.structures.readers.molecules import hypervalent_groups, ideal_shapes, kinds, local_shapes, ring_lengths
 
 if TYPE_CHECKING:
@@ -262,7 +261,7 @@ def squeezed(mol: Mol) -> tuple[str, ...]:
     a hypervalent atom with three carbon neighbors.
     """
     positions = mol.GetConformer().GetPositions()
-    radius = elements.column("covalent_radius_A")[[atom.GetAtomicNum() for atom in mol.GetAtoms()]]
+    radius = ideal_shapes.radii()[[atom.GetAtomicNum() for atom in mol.GetAtoms()]]
     distances = np.linalg.norm(positions[:, None] - positions[None], axis=2)
     near = np.triu(distances < NEAREST * (radius[:, None] + radius[None]), 1)
     for bond in mol.GetBonds():

@@ -121,14 +121,21 @@ def in_places(center: Atom, shape: Shape) -> list[int]:
 
 def lengths(center: Atom, around: list[int]) -> np.ndarray:
     """Lengths of the bonds of a central atom to its neighbors by covalent radii, Å, ``[n]``."""
-    radius, mol = elements.column("covalent_radius_A"), center.GetOwningMol()
+    radius, mol = radii(), center.GetOwningMol()
     others = [mol.GetAtomWithIdx(k) for k in around]
     z, ends = center.GetAtomicNum(), np.array([other.GetAtomicNum() for other in others], dtype=int)
     sums = radius[z] + radius[ends]
     if z in METALS:
         negative = elements.column("electronegativity")
-        sums = METALS[z][1] + radius[ends] - POLAR * np.abs(negative[z] - negative[ends])
+        sums = sums - POLAR * np.abs(negative[z] - negative[ends])
     return np.array(sums - [SHORTER * (order(center, other) >= 2) for other in others])
+
+
+def radii() -> np.ndarray:
+    """Covalent radii by atomic number, Å; of :data:`METALS` that of a single bond, which is up to 0.3 Å shorter."""
+    found = elements.column("covalent_radius_A").copy()
+    found[list(METALS)] = [radius for _, radius in METALS.values()]
+    return found
 
 
 def is_hypervalent(mol: Mol) -> bool:
