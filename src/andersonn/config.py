@@ -65,6 +65,10 @@ class TrainConfig(BaseModel):
         0.01, ge=0, lt=0.2, description="standard deviation of the random relative expansion of each training structure"
     )
     averaging: float = Field(1.0, ge=0, description="epochs over which the saved weights are averaged; 0: none")
+    kept_epoch: Literal["best", "last"] = Field(
+        "best",
+        description="whose weights are saved: of the least log loss of the class on the validation side, or the last",
+    )
     estimate_weight: float = Field(0.6, ge=0, description="weight of the estimate's loss beside the class loss")
     balance: float = Field(
         0.0, ge=0, le=1, description="0: files as they are; 1: each of several files as often as the largest"

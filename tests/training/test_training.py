@@ -76,6 +76,25 @@ def test_a_saved_model_answers_as_before(trained, records):
     assert loaded.task == bundle.task
 
 
+def test_the_last_epoch_is_kept_if_asked(records, tmp_path, monkeypatch):
+    worse = iter([0.1, 0.9])
+    monkeypatch.setattr(Trainer, "validation_loss", lambda *_: next(worse))
+    seen = []
+    use_best = Trainer.use_best
+    monkeypatch.setattr(Trainer, "use_best", lambda self: (seen.append(self), use_best(self))[1])
+    last = train(
+        CONDUCTION, records, TrainConfig.make(overrides=[*SMALL, "epochs=2", "kept_epoch=last"]), tmp_path / "last"
+    )
+    assert last.provenance["best_epoch"] == 2
+    final = seen[0].average.module.state_dict()
+    kept = last.network.state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in final.items() if "initializer" not in name)
+    worse = iter([0.1, 0.9])
+    best = train(CONDUCTION, records, TrainConfig.make(overrides=[*SMALL, "epochs=2"]), tmp_path / "best")
+    assert best.provenance["best_epoch"] == 1
+    assert not same_weights(best.network, last.network)
+
+
 def test_same_seed_same_model_and_resume_repeats_it(records, tmp_path):
     config = TrainConfig.make(overrides=[*SMALL, "epochs=3"])
     dataset = prepare(records, CONDUCTION, config)

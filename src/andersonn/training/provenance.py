@@ -55,7 +55,7 @@ def about(trainer: Trainer) -> dict[str, Any]:
         "majority_class": trainer.task.classes[majority],
         **of_structures(dataset, train),
         "parameters": sum(p.numel() for p in trainer.network.parameters()),
-        "best_epoch": 1 + int(np.argmin([row["validation_loss"] for row in trainer.history])),
+        "best_epoch": trainer.kept_epoch,
         "processes": trainer.processes.size,
         "versions": versions(),
         "trained": datetime.now(UTC).date().isoformat(),

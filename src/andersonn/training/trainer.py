@@ -71,7 +71,7 @@ class Trainer:
         geometries: their images; ``drawn`` says which of them this epoch shows.
         history: one row an epoch.
         epoch: epochs done.
-        best: averaged parameters of the epoch with the lowest validation loss.
+        best: averaged parameters of the epoch with the lowest validation loss, or of the last.
         raw_calibration: how the network's outputs are read before anything is fitted to them.
     """
 
@@ -114,6 +114,13 @@ class Trainer:
         """Whether all epochs have run."""
         return self.epoch >= self.config.epochs
 
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose weights are kept, counted from 1."""
+        if self.config.kept_epoch == "last":
+            return self.epoch
+        return 1 + int(np.argmin([row["validation_loss"] for row in self.history]))
+
     def run_epoch(self, progress: BatchProgress | None = None) -> dict[str, float]:
         """Trains for one epoch and validates; returns the new row of the history.
 
@@ -137,7 +144,7 @@ class Trainer:
         row["seconds"] = time.perf_counter() - begin
         self.epoch += 1
         self.history.append(row)
-        if row["validation_loss"] < self.best_loss:
+        if row["validation_loss"] < self.best_loss or self.config.kept_epoch == "last":
             self.best_loss = row["validation_loss"]
             self.best = {name: value.detach().clone() for name, value in self.average.module.state_dict().items()}
         return row
