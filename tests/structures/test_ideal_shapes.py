@@ -73,6 +73,7 @@ KNOWN = [
     "FP(F)(F)(F)F",
     "O=S(O)O",
     "Cl[Fe]Cl",
+    "O=[U](Cl)(Cl)=O",
     "Cl[Co](Cl)Cl",
     "[NH4+]",
     "C=O",

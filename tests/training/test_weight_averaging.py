@@ -61,7 +61,7 @@ def test_whole_numbers_are_those_of_the_first():
     assert mean_of(states, [3.0, 1.0]) == {"w": pytest.approx(torch.full((2,), 2.0)), "n": torch.tensor([1])}
 
 
-@pytest.mark.parametrize("shares", [[1.0], [1.0, 0.0], [1.0, 1.0, 1.0]])
+@pytest.mark.parametrize("shares", [[1.0], [1.0, 0.0], [1.0, 1.0, 1.0], [float("nan"), 1.0], [float("inf"), 1.0]])
 def test_shares_that_do_not_fit_are_refused(shares, trained, records):  # noqa: F811
     with pytest.raises(UsageError, match="positive shares"):
         averaged(trained[:2], shares, records)
@@ -71,5 +71,8 @@ def test_networks_of_other_options_are_refused(trained, records, tmp_path):  # n
     other = train(CONDUCTION, records, TrainConfig.make(overrides=[*NARROW, "model.width=14"]), tmp_path / "other")
     with pytest.raises(UsageError, match=r"differ in model.width"):
         averaged([trained[0], other], [1.0, 1.0], records)
+    split = train(CONDUCTION, records, TrainConfig.make(overrides=[*NARROW, "split_seed=1"]), tmp_path / "split")
+    with pytest.raises(UsageError, match=r"differ in split.split_seed"):
+        averaged([trained[0], split], [1.0, 1.0], records)
     with pytest.raises(UsageError, match="two or more"):
         averaged(trained[:1], [1.0], records)

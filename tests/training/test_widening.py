@@ -85,7 +85,14 @@ def test_other_widths_are_refused(width, records, tmp_path):
     assert "twice as large" in refused.value.hint
 
 
-@pytest.mark.parametrize("other", [["model.filling=whole", "image.filling=true"], ["model.cell=convolution"]])
+@pytest.mark.parametrize(
+    "other",
+    [
+        ["model.filling=whole", "image.filling=true"],
+        ["model.cell=convolution"],
+        ["model.rounds=1", "model.directions=4", "image.positions=true", "image.fold=false"],
+    ],
+)
 def test_networks_that_cannot_be_widened(other):
     config, wide = (TrainConfig.make(overrides=[*NARROW, *other, f"model.width={width}"]) for width in (12, 24))
     assert not can_widen(config.model, wide.model)

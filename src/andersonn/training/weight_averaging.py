@@ -6,6 +6,7 @@ more than one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -46,7 +47,7 @@ def averaged(
         UsageError: they do not fit together, or as of :func:`~andersonn.training.recalibrate.recalibrate`.
     """
     networks = _alike(bundles)
-    if len(shares) != len(bundles) or min(shares) <= 0.0:
+    if len(shares) != len(bundles) or not all(0.0 < share < math.inf for share in shares):
         raise UsageError("bad_shares", f"{len(bundles)} models need as many positive shares", "give one for each model")
     gain = max(each.config.model.gain for each in bundles)
     config = TrainConfig.make(bundles[0].config.model_dump(mode="json"), [f"model.gain={gain}"])
@@ -79,7 +80,10 @@ def _alike(bundles: Sequence[ModelBundle]) -> list[EquilibriumNetwork]:
     networks = [without_trees(each.network) for each in bundles if isinstance(each.network, EquilibriumNetwork)]
     if len(bundles) < 2 or len(networks) < len(bundles):
         raise UsageError("bad_members", "a mean is made of two or more single models", "give their folders")
-    first, *others = (flat(each.config.model_dump(mode="json", include={"model", "image"})) for each in bundles)
+    # The split as well: else one may have been trained on what another is tested on.
+    first, *others = (
+        flat(each.config.model_dump(mode="json", include={"model", "image", "split"})) for each in bundles
+    )
     own = {f"model.{name}" for name in MAY_DIFFER}
     differing = sorted({name for each in others for name in each if name not in own and each[name] != first[name]})
     if differing or any(each.task.name != bundles[0].task.name for each in bundles):

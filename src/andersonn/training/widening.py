@@ -30,7 +30,8 @@ class Copies(NamedTuple):
 
 def can_widen(old: ModelConfig, new: ModelConfig) -> bool:
     """Whether a network of these options can be widened to that of those, which differ in width alone."""
-    fitting = old.cell == "message" and old.filling == "none" and old.width % 2 == 0 and old.width >= 8
+    plain = old.cell == "message" and old.filling == "none" and old.rounds == 0
+    fitting = plain and old.width % 2 == 0 and old.width >= 8
     return fitting and new.width == 2 * old.width
 
 

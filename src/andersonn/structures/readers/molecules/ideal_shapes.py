@@ -23,6 +23,7 @@ METALS = {
 """Metals: electrons that they give to bonds where their shells are then empty or full, and radius of a single bond in Å (P. Pyykkö and
 M. Atsumi, Chem. Eur. J. 15, 186, 2009).
 """
+URANIUM = 92
 POLAR = 0.09
 """Å by which a bond of a metal is shorter for each unit of difference in electronegativity (V. Schomaker and D. P. Stevenson, 1941)."""
 EXPANDABLE = frozenset([17, 35, 36, 53, 54])
@@ -207,6 +208,8 @@ def _left(center: Atom) -> float:
     charge = center.GetFormalCharge() + sum(other.GetFormalCharge() for other, bonds in around if bonds == 2.0)
     if center.GetAtomicNum() in METALS:
         used = charge + sum(bonds for _, bonds in around)
+        if center.GetAtomicNum() == URANIUM and any(bonds > 1 for _, bonds in around):
+            return -1.0  # O=U=O is straight in all its compounds
         return 0.0 if used == METALS[center.GetAtomicNum()][0] else -1.0
     group = np.nan_to_num(elements.column("group")[center.GetAtomicNum()])
     return float(group) - 10 - charge - sum(bonds for _, bonds in around)
