@@ -30,13 +30,13 @@ def main() -> None:
     )
     parser.add_argument("--out", required=True, type=Path)
     given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)  # before minutes of work
     try:
         parts = [ModelBundle.load(folder) for folder in given.models]
         records = read_records(given.data, (parts[0].task.quantity,))
         mean = averaged(parts, given.shares or [1.0] * len(parts), records, (), Bars())
     except UsageError as error:
         sys.exit(f"{error.message} ({error.hint})")
-    given.out.mkdir(parents=True, exist_ok=True)
     mean.save(given.out)
     write_json(given.out / "metrics.json", mean.provenance["metrics"])
     for side in ("validation", "test"):

@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--data", action="append", required=True, type=Path, help="what it was trained on; repeat")
     parser.add_argument("--out", required=True, type=Path)
     given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)  # before minutes of work
     try:
         old = ModelBundle.load(given.model)
         records = read_records(given.data, (old.task.quantity,))
@@ -36,7 +37,6 @@ def main() -> None:
         beside_test(new.provenance["metrics"]["test"], network.trees, dataset, new.task.classes)
     except UsageError as error:
         sys.exit(f"{error.message} ({error.hint})")
-    given.out.mkdir(parents=True, exist_ok=True)
     new.save(given.out)
     write_json(given.out / "metrics.json", new.provenance["metrics"])
     for side in ("validation", "test"):

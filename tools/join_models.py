@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--half", action="store_true", help="round the weights to 16 bits")
     parser.add_argument("--out", required=True, type=Path)
     given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)  # before minutes of work
     try:
         parts = [ModelBundle.load(folder) for folder in given.models]
         if given.half:
@@ -37,7 +38,6 @@ def main() -> None:
         joined = join(parts, read_records(given.data, (parts[0].task.quantity,)), given.options, Bars())
     except UsageError as error:
         sys.exit(f"{error.message} ({error.hint})")
-    given.out.mkdir(parents=True, exist_ok=True)
     joined.save(given.out)
     write_json(given.out / "metrics.json", joined.provenance["metrics"])
     for name, bundle in {**dict(zip(map(str, given.models), parts, strict=True)), "joined": joined}.items():

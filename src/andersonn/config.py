@@ -118,7 +118,9 @@ class TrainConfig(BaseModel):
         if model.bonds != image.bonds:
             raise ValueError("model.bonds and image.bonds go together")
         if image.bonds and (max(self.conformers, self.shown_conformers) > 1 or self.strain):
-            raise ValueError("without a geometry (image.bonds) there are no conformers and no strain: set both off")
+            raise ValueError(
+                "without a geometry (image.bonds) there are no conformers and no strain: leave conformers, shown_conformers and strain out"
+            )
         if self.shown_conformers > 1 and self.solving.warm_starts:
             raise ValueError("solving.warm_starts remembers the state of one geometry: it needs shown_conformers=1")
         if (model.head == "dipole" or model.directions) and not image.positions:

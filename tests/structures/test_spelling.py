@@ -5,7 +5,7 @@ from rdkit import Chem
 from andersonn.structures.readers.molecules.bonds_alone import MolecularGraph
 from andersonn.structures.readers.molecules.reading import reading
 from andersonn.structures.readers.molecules.smiles import constitution, from_smiles, scaffold
-from andersonn.structures.readers.molecules.spelling import spell
+from andersonn.structures.readers.molecules.spelling import is_spelled, spell
 
 SAME = [
     ("C[S+](C)[O-]", "CS(C)=O"),
@@ -91,6 +91,34 @@ def test_other_charges_are_kept(smiles):
 def test_adducts_of_boron_and_its_group_are_read(smiles):
     mol = Chem.MolFromSmiles(smiles)
     assert len(from_smiles(smiles).Z) == Chem.AddHs(mol).GetNumAtoms()
+
+
+DATIVE = [
+    ("CS(C)->[BH3]", "C[S+](C)[BH3-]"),
+    ("[BH3]<-S(C)C", "C[S+](C)[BH3-]"),
+    ("CS(C)->B", "C[S+](C)[BH3-]"),
+    ("FB(F)(F)<-N", "[NH3+][B-](F)(F)F"),
+    ("C1CCO(C1)->[BH3]", "[BH3-][O+]1CCCC1"),
+    ("CP(C)(C)->[AlH3]", "C[P+](C)(C)[AlH3-]"),
+    ("c1ccn(->B(Cl)(Cl)Cl)cc1", "Cl[B-](Cl)(Cl)[n+]1ccccc1"),
+]
+
+
+@pytest.mark.parametrize(("dative", "charged"), DATIVE)
+def test_dative_bonds_to_boron_are_those_between_charges(dative, charged):
+    one, other = from_smiles(dative), from_smiles(charged)
+    assert one.charge == other.charge == 0
+    assert not is_spelled(dative)
+    assert constitution(dative) == constitution(charged)
+    pairs = [np.sort(np.linalg.norm(s.xyz[:, None] - s.xyz, axis=-1).ravel()) for s in (one, other)]
+    np.testing.assert_allclose(*pairs, atol=1e-6)
+
+
+def test_dative_bonds_to_metals_stay():
+    mol = Chem.MolFromSmiles("Cl[Pt](Cl)(<-N)<-N", sanitize=False)
+    before = Chem.MolToSmiles(mol)
+    spell(mol)
+    assert Chem.MolToSmiles(mol) == before
 
 
 def test_a_charge_that_is_left_stays():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -32,8 +33,8 @@ def require_startable(start: ModelBundle, config: TrainConfig) -> EquilibriumNet
     looser = start.config.model.cell == "message"
     free = (*OF_THE_HEAD, *["width"] * wider, *["rounds"] * deeper, *["gain"] * looser)
     other = [f"model.{name}={old[name]}" for name in new if name not in free and old[name] != new[name]]
-    if start.config.image != config.image:
-        other.append("image")
+    images = [asdict(each.image) for each in (start.config, config)]
+    other += [f"image.{name}={value}" for name, value in images[0].items() if value != images[1][name]]
     if other:
         raise UsageError(
             "bad_start",

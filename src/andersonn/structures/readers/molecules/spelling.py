@@ -18,8 +18,10 @@ ACCEPTORS = frozenset([5, 13, 31, 49])
 BARE, DONORS = frozenset([6, 14, 32, 50]), frozenset([7, 8, 16, 34])
 """C, Si, Ge and Sn that have one neighbor and no hydrogen; N, O, S and Se, which share a pair of electrons with them."""
 
-UNSPELLED = re.compile(r"\+|\[\d*(?:C|Si|Ge|Sn)(?:H0)?\]|O=\[?(?:Cl|Br|I)|(?:Cl|Br|I)\]?[\d%]*(?:\([^()]*\))*\(?=O")
-"""A charge, a bare atom, or an oxide of a halogen."""
+UNSPELLED = re.compile(
+    r"\+|->|<-|\[\d*(?:C|Si|Ge|Sn)(?:H0)?\]|O=\[?(?:Cl|Br|I)|(?:Cl|Br|I)\]?[\d%]*(?:\([^()]*\))*\(?=O"
+)
+"""A charge, a dative bond, a bare atom, or an oxide of a halogen."""
 
 
 def spell(mol: Mol) -> None:
@@ -28,8 +30,10 @@ def spell(mol: Mol) -> None:
     Chemists write one molecule as CS(C)=O and as C[S+](C)[O-], and force fields, fingerprints and networks take the two for
     different ones. Nitro groups, N-oxides and oxides of halogens have charges, since RDKit knows no other spelling of them.
     Azides, diazo compounds and N2O get their double bonds: [N-][N+]#N becomes N=[N+]=[N-]. Carbon monoxide and isocyanides get their
-    triple bond: [C]=O becomes [C-]#[O+].
+    triple bond: [C]=O becomes [C-]#[O+]. A dative bond to boron and its group becomes a single one between charges: CS(C)->[BH3] is
+    C[S+](C)[BH3-].
     """
+    _charge_dative(mol)
     for atom in mol.GetAtoms():
         if atom.GetFormalCharge() > 0 and atom.GetAtomicNum() in HYPERVALENT:
             _join(mol, atom)
@@ -55,6 +59,18 @@ def _join(mol: Mol, positive: Atom) -> None:
             _set_bond(mol, positive, other, 2)
             positive.SetFormalCharge(positive.GetFormalCharge() - 1)
             other.SetFormalCharge(other.GetFormalCharge() + 1)
+
+
+def _charge_dative(mol: Mol) -> None:
+    """X->Y becomes X+-Y-, where Y is boron or of its group."""
+    from rdkit.Chem import BondType
+
+    for bond in mol.GetBonds():
+        if bond.GetBondType() == BondType.DATIVE and bond.GetEndAtom().GetAtomicNum() in ACCEPTORS:
+            bond.SetBondType(BondType.SINGLE)
+            donor, acceptor = bond.GetBeginAtom(), bond.GetEndAtom()
+            donor.SetFormalCharge(donor.GetFormalCharge() + 1)
+            acceptor.SetFormalCharge(acceptor.GetFormalCharge() - 1)
 
 
 def _shift(mol: Mol, middle: Atom) -> None:
