@@ -47,14 +47,14 @@ def test_a_damaged_file_is_told(bad, tmp_path):
 
 def test_only_their_tails_change():
     """They have the same tail whatever their size is."""
-    tails = Tails((("all", -3.0), ("up to 8 rows", 0.0), ("up to 16 rows", 5.0)), 0.2).with_seen(1.0)
+    tails = Tails((("all", -3.0), ("up to 8 rows", 0.0), ("up to 16 rows", 5.0)), 0.2).with_effect(SEEN, 1.0)
     sizes = Kinds(np.array([6, 12]), np.array([0, 0]), np.array([True, True]))
     np.testing.assert_allclose(tails.of(sizes, np.zeros(2), np.ones(2, dtype=bool)), np.exp([-2.0, -2.0]))
     kinds = Kinds(np.array([6, 6]), np.array([0, 0]), np.array([True, False]))
     of_both = tails.of(kinds, np.zeros(2), np.ones(2, dtype=bool))
     np.testing.assert_allclose(of_both, np.exp([-2.0, -3.0]))
     assert Tails.from_dict(tails.as_dict()) == tails
-    assert dict(tails.with_seen(0.5).effects)[SEEN] == 0.5
+    assert dict(tails.with_effect(SEEN, 0.5).effects)[SEEN] == 0.5
     assert kinds.part(np.array([1])).seen.tolist() == [False]
 
 

@@ -39,6 +39,11 @@ SEEN = "molecule of the training"
 other kind but :data:`ALL`: how badly small molecules are known that were held back says nothing about it.
 """
 
+LARGE, MOST_GIVEN = "given geometry of more than 9 heavy atoms", 9
+"""Another kind by itself, and the atoms besides hydrogen that it begins beyond: no molecule of QM9 has more, on which the effects above are fitted
+for given geometries.
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class Kinds:
@@ -48,18 +53,21 @@ class Kinds:
         rows: of their images, int ``[n]``.
         family: position in :data:`FAMILIES`, or their number, int ``[n]``.
         seen: which are molecules that the network was trained on and whose geometry was generated, bool ``[n]``; None: none.
+        large: which have more than :data:`MOST_GIVEN` rows of other atoms than hydrogen, bool ``[n]``; None: none.
     """
 
     rows: np.ndarray
     family: np.ndarray
     seen: np.ndarray | None = None
+    large: np.ndarray | None = None
 
     @classmethod
     def of(cls, Zs: Sequence[np.ndarray]) -> Self:
         """Of images with these atomic numbers of rows."""
         rank = np.full(elements.MAX_Z + 1, len(FAMILIES))
         rank[[elements.atomic_number()[symbol] for symbol in FAMILIES]] = np.arange(len(FAMILIES))
-        return cls(np.array([len(Z) for Z in Zs]), np.array([rank[Z].min() for Z in Zs]))
+        large = np.array([np.count_nonzero(Z > 1) > MOST_GIVEN for Z in Zs])
+        return cls(np.array([len(Z) for Z in Zs]), np.array([rank[Z].min() for Z in Zs]), large=large)
 
     @classmethod
     def of_store(cls, store: ImageStore, chosen: np.ndarray) -> Self:
@@ -68,8 +76,8 @@ class Kinds:
 
     def part(self, positions: np.ndarray) -> Kinds:
         """Of some of the structures."""
-        seen = None if self.seen is None else self.seen[positions]
-        return Kinds(self.rows[positions], self.family[positions], seen)
+        seen, large = (None if part is None else part[positions] for part in (self.seen, self.large))
+        return Kinds(self.rows[positions], self.family[positions], seen, large)
 
     def members(self, at_zero: np.ndarray, made: np.ndarray | None) -> np.ndarray:
         """Which kinds each structure is of, bool ``[n, len(NAMES)]``.
@@ -94,7 +102,7 @@ class Tails:
     """The tail of a structure, whose logarithm is the sum of the effects of its kinds.
 
     Attributes:
-        effects: of :data:`NAMES` and :data:`SEEN`, as pairs; of a kind that is not named, 0.
+        effects: of :data:`NAMES`, :data:`SEEN` and :data:`LARGE`, as pairs; of a kind that is not named, 0.
         widest: that a tail may be.
     """
 
@@ -106,13 +114,16 @@ class Tails:
         known = dict(self.effects)
         effects = np.array([known.get(name, 0.0) for name in NAMES])
         logs = kinds.members(at_zero, made) @ effects
+        if kinds.large is not None and LARGE in known:
+            given = np.ones(len(logs), dtype=bool) if made is None else ~made
+            logs = np.where(kinds.large & given, known.get(ALL, 0.0) + known[LARGE], logs)
         if kinds.seen is not None and SEEN in known:
             logs = np.where(kinds.seen, known.get(ALL, 0.0) + known[SEEN], logs)
         return np.clip(np.exp(logs), LEAST, self.widest)
 
-    def with_seen(self, effect: float) -> Tails:
-        """The same with this effect of molecules of the training."""
-        return replace(self, effects=(*(pair for pair in self.effects if pair[0] != SEEN), (SEEN, effect)))
+    def with_effect(self, name: str, effect: float) -> Tails:
+        """The same with this effect of :data:`SEEN` or :data:`LARGE`."""
+        return replace(self, effects=(*(pair for pair in self.effects if pair[0] != name), (name, effect)))
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
@@ -121,11 +132,12 @@ class Tails:
         Raises:
             ValueError: a value is missing, superfluous or impossible.
         """
-        sound = isinstance(values, dict) and {"widest", ALL} <= set(values) <= {"widest", *NAMES, SEEN}
+        sound = isinstance(values, dict) and {"widest", ALL} <= set(values) <= {"widest", *NAMES, SEEN, LARGE}
         if not (sound and all(map(is_number, values.values())) and LEAST < values["widest"] < 1.0 / 3.0):
             raise ValueError(f"its calibration has tails {values!r}")
         return cls(
-            tuple((name, float(values[name])) for name in (*NAMES, SEEN) if name in values), float(values["widest"])
+            tuple((name, float(values[name])) for name in (*NAMES, SEEN, LARGE) if name in values),
+            float(values["widest"]),
         )
 
     @classmethod

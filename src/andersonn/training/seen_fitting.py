@@ -11,12 +11,12 @@ from andersonn.data.records import Records
 from andersonn.errors import UsageError
 from andersonn.inference.distribution import DistributionCalibration, Distributions
 from andersonn.inference.model_bundle import ModelBundle
-from andersonn.inference.tails import ALL, LEAST, SURE, Kinds
+from andersonn.inference.tails import ALL, LEAST, SEEN, SURE, Kinds
 from andersonn.inference.trained_molecules import TrainedMolecules
 from andersonn.structures.readers.molecules.smiles import constitution
 from andersonn.training.dataset import prepare
 from andersonn.training.forward import forward_records
-from andersonn.training.tails_fitting import lowest, needed_tails
+from andersonn.training.tails_fitting import covered, lowest, needed_tails
 
 MISSED_LABELS = 0.05
 """Share of the labels that intervals may miss. Half of what they may miss elsewhere: labels of small molecules lie so near to the answers
@@ -67,20 +67,15 @@ def fit_seen(bundle: ModelBundle, records: Records, seed: int = 0) -> tuple[Mode
     first = np.random.default_rng(seed).permutation(len(open_)) < len(open_) // 2
     tail = np.clip(np.exp(lowest(needed[first], MISSED_LABELS)), LEAST, calibration.tails.widest)
     halved = np.full(len(open_), tail)
-    report = SeenReport(len(open_), *_covered(found, values, usual, ~first), *_covered(found, values, halved, ~first))
+    report = SeenReport(len(open_), *covered(found, values, usual, ~first), *covered(found, values, halved, ~first))
     smiles = [constitution(records.table["smiles"][int(k)].as_py()) for k in chosen]
     return (
         replace(
             bundle,
-            calibration=replace(calibration, tails=calibration.tails.with_seen(lowest(needed, MISSED_LABELS) - base)),
+            calibration=replace(
+                calibration, tails=calibration.tails.with_effect(SEEN, lowest(needed, MISSED_LABELS) - base)
+            ),
             trained_on=TrainedMolecules.of(text for text in smiles if text is not None),
         ),
         report,
     )
-
-
-def _covered(found: Distributions, values: np.ndarray, tails: np.ndarray, chosen: np.ndarray) -> tuple[float, float]:
-    """Share of values in their intervals, and the mean width."""
-    low, high = found.quantile(tails), found.quantile(1.0 - tails)
-    inside = (low <= values) & (values <= high)
-    return float(inside[chosen].mean()), float((high - low)[chosen].mean())

@@ -87,3 +87,10 @@ def lowest(values: np.ndarray, share: float = MISSED) -> float:
     """The value below which at most this share lies, of one more than there are."""
     rank = max(int(np.floor(share * (len(values) + 1))), 1)
     return float(np.sort(values)[rank - 1])
+
+
+def covered(found: Distributions, values: np.ndarray, tails: np.ndarray, chosen: np.ndarray) -> tuple[float, float]:
+    """Share of some values ``[n]`` in the intervals that tails ``[n]`` cut, and the mean width of these; ``chosen`` says of which, bool ``[n]``."""
+    low, high = found.quantile(tails), found.quantile(1.0 - tails)
+    inside = (low <= values) & (values <= high)
+    return float(inside[chosen].mean()), float((high - low)[chosen].mean())
