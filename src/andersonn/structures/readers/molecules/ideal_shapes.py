@@ -30,8 +30,9 @@ EXPANDABLE = frozenset([17, 35, 36, 53, 54])
 """Cl, Br, Kr, I and Xe."""
 PROTOCOL = "shapes by pairs of electrons, also of groups and metals"
 """Changed whenever other shapes would be made."""
-SHORTER = 0.25
-"""Å by which a double bond is shorter than the covalent radii say: in SO2, SeO2, TeO2, XeO3 and ClO2 it is 0.2 to 0.3."""
+SHORTER, SHORTER_OF_SULFUR = 0.25, 0.29
+"""Å by which a double bond is shorter than the covalent radii say: in SO2, SeO2, TeO2, XeO3 and ClO2 it is 0.2 to 0.3; in SO3 and SOF4 0.29."""
+SULFUR = 16
 
 
 class Shape(NamedTuple):
@@ -129,7 +130,8 @@ def lengths(center: Atom, around: list[int]) -> np.ndarray:
     if z in METALS:
         negative = elements.column("electronegativity")
         sums = sums - POLAR * np.abs(negative[z] - negative[ends])
-    return np.array(sums - [SHORTER * (order(center, other) >= 2) for other in others])
+    shorter = SHORTER_OF_SULFUR if z == SULFUR else SHORTER
+    return np.array(sums - [shorter * (order(center, other) >= 2) for other in others])
 
 
 def radii() -> np.ndarray:
