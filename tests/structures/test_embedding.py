@@ -233,3 +233,25 @@ def test_diazenes_are_trans_unless_the_other_is_given(smiles, trans):
         arm = found.xyz[end] - found.xyz[own]
         sides.append(arm - arm @ axis / (axis @ axis) * axis)
     assert (sides[0] @ sides[1] < 0) == trans
+
+
+@pytest.mark.parametrize(
+    ("smiles", "pair"),
+    [
+        ("C[S+](C)[BH3-]", "B with a pair of electrons of S"),
+        ("CP(C)(C)->[AlH3]", "Al with a pair of electrons of P"),
+        ("[BH3-][O+]1CCCC1", "B with a pair of electrons of O"),
+    ],
+)
+def test_adducts_that_no_force_field_knows_are_told(smiles, pair):
+    (warning,) = from_smiles(smiles).warnings
+    assert pair in warning
+    assert "unreliable" in warning
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    ["[BH3-][NH3+]", "F[B-](F)(F)[N+](C)(C)C", "OB(O)c1ccccc1", "B1OB(C)OB(C)O1", "CS(C)=O", "CP(C)(C)=O", "CSB(C)C"],
+)
+def test_other_bonds_of_boron_are_not(smiles):
+    assert not from_smiles(smiles).warnings

@@ -14,6 +14,7 @@ import numpy as np
 
 from andersonn.errors import InputError
 from andersonn.structures.readers.molecules import hypervalent_groups, ideal_shapes, kinds, local_shapes, ring_lengths
+from andersonn.structures.readers.molecules.spelling import ACCEPTORS
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -276,6 +277,22 @@ def squeezed(mol: Mol) -> tuple[str, ...]:
         f"the generated geometry is unsound: {told}, which are not bonded, are {distances[first, second].min():.2f} Å apart; treat the answer "
         "as unreliable, or give a file with 3-D coordinates",
     )
+
+
+def rough_adduct(mol: Mol) -> tuple[str, ...]:
+    """A warning where boron or an element of its group shares a pair of electrons of another atom than nitrogen: no force field knows such a bond,
+    which is longer than a single one (B-S 2.05 Å in borane dimethyl sulfide), and networks have seen few.
+    """
+    for bond in mol.GetBonds():
+        ends = sorted((bond.GetBeginAtom(), bond.GetEndAtom()), key=lambda atom: atom.GetFormalCharge())
+        acceptor, donor = ends
+        shared = acceptor.GetAtomicNum() in ACCEPTORS and acceptor.GetFormalCharge() < 0 < donor.GetFormalCharge()
+        if shared and donor.GetSymbol() != "N":
+            return (
+                f"the generated geometry is rough: no force field knows the bond of {acceptor.GetSymbol()} with a pair of electrons of "
+                f"{donor.GetSymbol()}; treat the answer as unreliable, or give a file with 3-D coordinates",
+            )
+    return ()
 
 
 def impossible(why: str) -> InputError:

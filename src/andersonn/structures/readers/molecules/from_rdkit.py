@@ -19,6 +19,7 @@ from andersonn.structures.readers.molecules.embedding import (
     attempts,
     embed,
     impossible,
+    rough_adduct,
     squeezed,
 )
 from andersonn.structures.readers.molecules.ideal_shapes import is_hypervalent
@@ -91,7 +92,7 @@ def to_structure(mol: Mol, id: str = "", notes: tuple[str, ...] = (), warnings: 
         else:
             source_mol = whole.ToBinary()
             notes += _embed(whole, conformers_at_once())
-            warnings += squeezed(whole)
+            warnings += (*squeezed(whole), *rough_adduct(whole))
         if len(Chem.GetMolFrags(whole)) > 1:
             notes += (f"{len(Chem.GetMolFrags(whole))} separate molecules are taken together",)
     return finished(whole, id, notes, source_mol, warnings=warnings)
