@@ -85,6 +85,7 @@ def test_an_interrupt_keeps_what_is_done(screening, waters, tmp_path, monkeypatc
             main()
     assert caught.value.code == 130
     assert "the same command goes on" in capsys.readouterr().err
-    assert (tmp_path / "o/.run/journal.jsonl").read_bytes().count(b"\n") == 1
+    done = (tmp_path / "o/.run/journal.jsonl").read_bytes().count(b"\n")
+    assert 1 <= done < 5  # of all shards; another worker's shard may be written before the interrupt is heard
     replace(screening, out=tmp_path / "o", workers=1).run()
     assert content(tmp_path / "o") == content(screening.out)
