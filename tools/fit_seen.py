@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from andersonn.data.merging import read_records
 from andersonn.errors import UsageError
@@ -19,24 +21,32 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.training.seen_fitting import fit_seen
 
 
-def main() -> None:
-    """Rewrites model.json and writes trained_on.safetensors."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def fit(how: Callable[..., Any], parser: argparse.ArgumentParser, of: str, after: str) -> None:
+    """Reads a model and records, fits one tail, saves the model and says what the tail does.
+
+    Args:
+        how: :func:`fit_seen` or another that returns a model and a report.
+        parser: with the option ``--data``.
+        of: which molecules, after their number.
+        after: what the second line of numbers is of.
+    """
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("model", type=Path, help="folder of a model")
-    parser.add_argument(
-        "--data", action="append", required=True, type=Path, help="SMILES and labels it was trained on; repeat"
-    )
     given = parser.parse_args()
     try:
         old = ModelBundle.load(given.model)
-        new, report = fit_seen(old, read_records(given.data, (old.task.quantity,)))
+        new, report = how(old, read_records(given.data, (old.task.quantity,)))
     except UsageError as error:
         sys.exit(f"{error.message} ({error.hint})")
     new.save(given.model)
-    print(f"{report.n} molecules of the training that may be polar; on one half")
+    print(f"{report.n} molecules {of}")
     print(f"before: {report.covered_before:.3f} covered, {report.width_before:.2f} {old.task.unit} wide on average")
-    print(f"fitted to the other half: {report.covered:.3f}, {report.width:.2f} {old.task.unit}")
+    print(f"{after}: {report.covered:.3f}, {report.width:.2f} {old.task.unit}")
 
 
 if __name__ == "__main__":
-    main()
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument(
+        "--data", action="append", required=True, type=Path, help="SMILES and labels it was trained on; repeat"
+    )
+    fit(fit_seen, options, "of the training that may be polar; on one half", "fitted to the other half")

@@ -43,6 +43,8 @@ LARGE, MOST_GIVEN = "given geometry of more than 9 heavy atoms", 9
 """Another kind by itself, and the atoms besides hydrogen that it begins beyond: no molecule of QM9 has more, on which the effects above are fitted
 for given geometries.
 """
+ALONE = (LARGE, SEEN)
+"""Kinds by themselves; a structure of both counts as the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,7 @@ class Tails:
     """The tail of a structure, whose logarithm is the sum of the effects of its kinds.
 
     Attributes:
-        effects: of :data:`NAMES`, :data:`SEEN` and :data:`LARGE`, as pairs; of a kind that is not named, 0.
+        effects: of :data:`NAMES` and :data:`ALONE`, as pairs; of a kind that is not named, 0.
         widest: that a tail may be.
     """
 
@@ -114,15 +116,14 @@ class Tails:
         known = dict(self.effects)
         effects = np.array([known.get(name, 0.0) for name in NAMES])
         logs = kinds.members(at_zero, made) @ effects
-        if kinds.large is not None and LARGE in known:
-            given = np.ones(len(logs), dtype=bool) if made is None else ~made
-            logs = np.where(kinds.large & given, known.get(ALL, 0.0) + known[LARGE], logs)
-        if kinds.seen is not None and SEEN in known:
-            logs = np.where(kinds.seen, known.get(ALL, 0.0) + known[SEEN], logs)
+        large = kinds.large if kinds.large is None or made is None else kinds.large & ~made
+        for name, members in zip(ALONE, (large, kinds.seen), strict=True):
+            if members is not None and name in known:
+                logs = np.where(members, known.get(ALL, 0.0) + known[name], logs)
         return np.clip(np.exp(logs), LEAST, self.widest)
 
     def with_effect(self, name: str, effect: float) -> Tails:
-        """The same with this effect of :data:`SEEN` or :data:`LARGE`."""
+        """The same with this effect of one of :data:`ALONE`."""
         return replace(self, effects=(*(pair for pair in self.effects if pair[0] != name), (name, effect)))
 
     @classmethod
@@ -132,11 +133,11 @@ class Tails:
         Raises:
             ValueError: a value is missing, superfluous or impossible.
         """
-        sound = isinstance(values, dict) and {"widest", ALL} <= set(values) <= {"widest", *NAMES, SEEN, LARGE}
+        sound = isinstance(values, dict) and {"widest", ALL} <= set(values) <= {"widest", *NAMES, *ALONE}
         if not (sound and all(map(is_number, values.values())) and LEAST < values["widest"] < 1.0 / 3.0):
             raise ValueError(f"its calibration has tails {values!r}")
         return cls(
-            tuple((name, float(values[name])) for name in (*NAMES, SEEN, LARGE) if name in values),
+            tuple((name, float(values[name])) for name in (*NAMES, *ALONE) if name in values),
             float(values["widest"]),
         )
 

@@ -85,6 +85,13 @@ class MessageCell(nn.Module):
         own = 0.5 * (self.own + self.own.T)
         return torch.linalg.matrix_norm(own, 2) + torch.linalg.matrix_norm(self.mix, 2).square()
 
+    @torch.no_grad()
+    def shrink_(self, gain: float) -> None:
+        """Scales the matrices, in place, to what they come to under this bound."""
+        shrink = gain / self.norm().clamp_min(gain)
+        self.own.mul_(shrink)
+        self.mix.mul_(shrink.sqrt())
+
     def initial(self, x: MessageInput) -> Tensor:
         """The cell at z = 0, ``[R, D]``, without an evaluation; zeros where that is not finite."""
         return torch.relu(x.injection.detach()).nan_to_num_(0.0, 0.0)

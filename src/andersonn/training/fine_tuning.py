@@ -6,8 +6,6 @@ import hashlib
 from dataclasses import asdict
 from typing import Any
 
-import torch
-
 from andersonn.config import TrainConfig
 from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import ModelBundle
@@ -69,16 +67,13 @@ def start_from(network: EquilibriumNetwork, start: ModelBundle, config: TrainCon
     _keep_strength(network, start.config.model.gain)
 
 
-@torch.no_grad()
 def _keep_strength(network: EquilibriumNetwork, gain: float) -> None:
     """Scales the matrices of message cells to what they come to under the gain that they were trained with, so that another gain
     bounds them only from here on.
     """
     for cell in network.equilibrium.modules():
         if isinstance(cell, MessageCell) and cell.gain > gain:
-            shrink = gain / cell.norm().clamp_min(gain)
-            cell.own.mul_(shrink)
-            cell.mix.mul_(shrink.sqrt())
+            cell.shrink_(gain)
 
 
 def origin_of(start: ModelBundle) -> dict[str, Any]:

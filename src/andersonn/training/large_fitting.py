@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
 from andersonn.data.records import Records
 from andersonn.errors import UsageError
-from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.tails import ALL, LARGE, LEAST, Kinds
 from andersonn.training.dataset import prepare
 from andersonn.training.forward import forward
-from andersonn.training.tails_fitting import covered, lowest, needed_tails
+from andersonn.training.tails_fitting import TailReport, covered, lowest, needed_tails, parts_with_tails
 
 ENOUGH = 50
 """Molecules from which on a tail is fitted."""
 
 
-class LargeReport(NamedTuple):
-    """What :func:`fit_large` finds on n molecules: intervals that cover, and their mean width in the task's unit, before, and with an effect that
-    was fitted to the half of the scaffolds that a molecule is not in.
-    """
-
-    n: int
-    covered_before: float
-    width_before: float
-    covered: float
-    width: float
-
-
-def fit_large(bundle: ModelBundle, records: Records, seed: int = 0) -> tuple[ModelBundle, LargeReport]:
+def fit_large(bundle: ModelBundle, records: Records, seed: int = 0) -> tuple[ModelBundle, TailReport]:
     """The model with an effect of large molecules with a given geometry on the tails of its intervals.
 
     The files of the training give no geometry of molecules with more than nine heavy atoms, so that nothing tells how much less a network knows
@@ -46,11 +32,7 @@ def fit_large(bundle: ModelBundle, records: Records, seed: int = 0) -> tuple[Mod
     Raises:
         UsageError: the model has no such tails, or too few of the molecules are large.
     """
-    calibration = bundle.calibration
-    if not isinstance(calibration, DistributionCalibration) or calibration.tails is None or bundle.domain is None:
-        raise UsageError(
-            "bad_model", "its intervals do not depend on the kind of molecule", "train it with more records"
-        )
+    calibration, usual, domain = parts_with_tails(bundle)
     dataset = prepare(records, bundle.task, bundle.config)
     chosen = dataset.usable[~dataset.made[dataset.usable]]
     kinds = Kinds.of_store(dataset.store, chosen)
@@ -64,13 +46,13 @@ def fit_large(bundle: ModelBundle, records: Records, seed: int = 0) -> tuple[Mod
     first = (np.random.default_rng(seed).permutation(group.max() + 1) % 2 == 0)[group]
     outputs = forward(bundle.network, dataset.store, chosen)
     none_made, values = np.zeros(len(chosen), dtype=bool), dataset.values[chosen]
-    found = calibration.distributions(outputs.scores, none_made, bundle.domain.distance(outputs.states, kinds.rows))
+    found = calibration.distributions(outputs.scores, none_made, domain.distance(outputs.states, kinds.rows))
     needed = np.log(np.clip(needed_tails(found, values), LEAST, 1.0))
-    usual, base = calibration.tails, dict(calibration.tails.effects)[ALL]
+    base = dict(usual.effects)[ALL]
     halves = [np.exp(lowest(needed[part])) for part in (~first, first)]
     crossed = np.clip(np.where(first, *halves), LEAST, usual.widest)
     everything = np.ones(len(chosen), dtype=bool)
     before = covered(found, values, usual.of(kinds, found.cdf[:, 0], none_made), everything)
-    report = LargeReport(len(chosen), *before, *covered(found, values, crossed, everything))
+    report = TailReport(len(chosen), *before, *covered(found, values, crossed, everything))
     tails = usual.with_effect(LARGE, lowest(needed) - base)
     return replace(bundle, calibration=replace(calibration, tails=tails)), report

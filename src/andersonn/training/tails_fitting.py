@@ -8,11 +8,18 @@ nine in ten of each (Jung, Noarov, Ramalingam and Roth, 2023; Gibbs, Cherian and
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import numpy as np
 
 from andersonn.data.tasks import Task
-from andersonn.inference.distribution import Distributions
+from andersonn.errors import UsageError
+from andersonn.inference.distribution import DistributionCalibration, Distributions
 from andersonn.inference.tails import LEAST, NAMES, SURE, Kinds, Tails
+
+if TYPE_CHECKING:
+    from andersonn.inference.fitted import Domain
+    from andersonn.inference.model_bundle import ModelBundle
 
 MISSED = 0.1
 """Share of values that are to lie outside."""
@@ -89,8 +96,41 @@ def lowest(values: np.ndarray, share: float = MISSED) -> float:
     return float(np.sort(values)[rank - 1])
 
 
+class TailReport(NamedTuple):
+    """What one tail for a kind of n molecules does: the share of values in their intervals, and the mean width of these in the task's unit, before
+    and with the tail. It was fitted to other molecules than it is told of.
+    """
+
+    n: int
+    covered_before: float
+    width_before: float
+    covered: float
+    width: float
+
+
+def parts_with_tails(bundle: ModelBundle) -> tuple[DistributionCalibration, Tails, Domain]:
+    """The calibration of a model, its tails and its domain.
+
+    Raises:
+        UsageError: it has no tails by kind.
+    """
+    calibration = bundle.calibration
+    if not isinstance(calibration, DistributionCalibration) or calibration.tails is None or bundle.domain is None:
+        raise UsageError(
+            "bad_model", "its intervals do not depend on the kind of molecule", "train it with more records"
+        )
+    return calibration, calibration.tails, bundle.domain
+
+
 def covered(found: Distributions, values: np.ndarray, tails: np.ndarray, chosen: np.ndarray) -> tuple[float, float]:
-    """Share of some values ``[n]`` in the intervals that tails ``[n]`` cut, and the mean width of these; ``chosen`` says of which, bool ``[n]``."""
+    """Which share of the chosen values lies in its interval, and how wide these intervals are on average.
+
+    Args:
+        found: distributions of n structures.
+        values: their true quantity, ``[n]``.
+        tails: that are cut off at each end, ``[n]``.
+        chosen: which structures count, bool ``[n]``.
+    """
     low, high = found.quantile(tails), found.quantile(1.0 - tails)
     inside = (low <= values) & (values <= high)
     return float(inside[chosen].mean()), float((high - low)[chosen].mean())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 
 import torch
@@ -92,13 +93,10 @@ def _alike(bundles: Sequence[ModelBundle]) -> list[EquilibriumNetwork]:
     return networks
 
 
-@torch.no_grad()
 def _as_bounded(network: EquilibriumNetwork) -> dict[str, torch.Tensor]:
     """Parameters and buffers, with the matrices of message cells as the bound on their gain leaves them."""
-    state = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    for name, cell in network.named_modules():
+    network = deepcopy(network)
+    for cell in network.modules():
         if isinstance(cell, MessageCell):
-            shrink = cell.gain / cell.norm().clamp_min(cell.gain)
-            state[f"{name}.own"] *= shrink
-            state[f"{name}.mix"] *= shrink.sqrt()
-    return state
+            cell.shrink_(cell.gain)
+    return {name: value.detach() for name, value in network.state_dict().items()}
