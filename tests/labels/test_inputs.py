@@ -159,6 +159,25 @@ def test_conformers_are_reproducible_and_sorted():
 
 
 @needs_rdkit
+@pytest.mark.parametrize(
+    "smiles", ["ICI", "IC(I)I", "IC(I)(I)I", "IC(I)=C(I)I", "BrC(Br)Br", "C1CC1", "C1CO1", "C1CS1", "F[Si](F)(F)F"]
+)
+def test_neighbors_of_one_atom_are_bonded_only_in_a_ring_of_three(smiles):
+    from andersonn.labels.molecules import bonds_by_distance, conformers
+
+    made = conformers(smiles)
+    assert bonds_by_distance(made.structures[0]) == made.bonds
+
+
+@needs_rdkit
+def test_a_molecule_without_a_force_field_has_conformers():
+    from andersonn.labels.molecules import conformers
+
+    made = conformers("F[As](F)(F)(F)F", 2)
+    assert (made.force_field, len(made.structures), made.energies.tolist()) == ("none", 2, [0.0, 0.0])
+
+
+@needs_rdkit
 def test_geometries_are_made_by_the_labeler_not_the_reader(tmp_path):
     path = tmp_path / "m.smi"
     path.write_text("CO methanol\nC( broken\n")

@@ -79,6 +79,8 @@ def warnings_of(
         if counts.get(symbol, 0) < RARE:
             known = counts.get(symbol, 0)
             yield f"{symbol} occurs in {f'only {known}' if known else 'no'} training structure{'s' * (known > 1)}"
+    if structure.periodic and not expects_bonds(structure.Z):
+        yield "noble gases alone: training files have their compounds, and next to no crystal of them"
     largest = provenance.get("largest_image_rows", len(image))
     if len(image) > largest:
         kind = "heavy " if recipe.bonds else "distinct " if recipe.fold else ""

@@ -16,8 +16,8 @@ SEED = 41_021
 """Of the conformers: the same SMILES gives the same geometry."""
 LONGEST_BOND = 1.3
 """Atoms nearer than this times the sum of their covalent radii count as bonded."""
-
-
+LONGEST_IN_TRIANGLE = 1.1
+"""The same of two neighbors of one atom: those of iodoform, 3.56 Å apart, are not bonded (1.28), those of a ring of three are (1.0)."""
 SAME_A = 0.05
 """Two relaxed geometries whose distances all agree within this are one."""
 
@@ -29,7 +29,7 @@ class Conformers:
     Attributes:
         structures: by rising energy.
         energies: force-field energies in kcal/mol, float64 ``[C]``.
-        force_field: ``"MMFF94"`` or, where that has no parameters, ``"UFF"``.
+        force_field: ``"MMFF94"``, where that has no parameters ``"UFF"``, and where that has none ``"none"``.
         bonds: pairs of atom indices, smaller first.
         multiplicity: 2S + 1 from the radical electrons that the SMILES has.
     """
@@ -52,7 +52,7 @@ def conformers(smiles: str, count: int = 1, id: str = "") -> Conformers:
     Raises:
         InputError: the SMILES is invalid, is of several parts, or no geometry is found for it.
     """
-    from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
+    from rdkit.Chem import rdDistGeom
 
     molecule = _molecule(smiles)
     make_diazenes_trans(molecule)
@@ -62,13 +62,7 @@ def conformers(smiles: str, count: int = 1, id: str = "") -> Conformers:
         made = list(rdDistGeom.EmbedMultipleConfs(molecule, count, parameters))
     if not made:
         raise InputError("no_conformer", f"no geometry was found for {smiles!r}", "give a file with positions")
-    has_mmff = rdForceFieldHelpers.MMFFHasAllMoleculeParams(molecule)
-    optimize: Callable[..., Any]
-    if has_mmff:
-        optimize = rdForceFieldHelpers.MMFFOptimizeMoleculeConfs
-    else:
-        optimize = rdForceFieldHelpers.UFFOptimizeMoleculeConfs
-    energies = np.array([energy for _, energy in optimize(molecule, maxIters=2000)])
+    force_field, energies = _optimized(molecule)
     Z = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
     charge = sum(atom.GetFormalCharge() for atom in molecule.GetAtoms())
     order = np.argsort(energies, kind="stable")
@@ -76,16 +70,35 @@ def conformers(smiles: str, count: int = 1, id: str = "") -> Conformers:
     pairs = (sorted((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())) for bond in molecule.GetBonds())
     radicals = sum(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms())
     bonds = frozenset((i, j) for i, j in pairs)
-    return Conformers(found, energies[order], "MMFF94" if has_mmff else "UFF", bonds, radicals + 1)
+    return Conformers(found, energies[order], force_field, bonds, radicals + 1)
+
+
+def _optimized(molecule: Any) -> tuple[str, np.ndarray]:
+    """Optimizes all conformers in place by the best force field that has parameters: its name, and energies in kcal/mol ``[C]``."""
+    from rdkit.Chem import rdForceFieldHelpers as fields
+
+    optimize: Callable[..., Any]
+    if fields.MMFFHasAllMoleculeParams(molecule):
+        name, optimize = "MMFF94", fields.MMFFOptimizeMoleculeConfs
+    elif fields.UFFHasAllMoleculeParams(molecule):
+        name, optimize = "UFF", fields.UFFOptimizeMoleculeConfs
+    else:
+        return "none", np.zeros(molecule.GetNumConformers())
+    return name, np.array([energy for _, energy in optimize(molecule, maxIters=2000)])
 
 
 def bonds_by_distance(structure: Structure) -> frozenset[tuple[int, int]]:
-    """Pairs of atoms nearer than :data:`LONGEST_BOND` times the sum of their covalent radii, smaller index first."""
+    """Pairs of atoms, smaller index first, nearer than :data:`LONGEST_BOND` times the sum of their covalent radii, or
+    :data:`LONGEST_IN_TRIANGLE` times if both have a third neighbor in common that is nearer to each of them in that measure.
+    """
     from andersonn.structures import elements
 
     radius = elements.column("covalent_radius_A")[structure.Z]
     distance = np.linalg.norm(structure.xyz[:, None] - structure.xyz[None], axis=-1)
-    near = np.triu(distance < LONGEST_BOND * (radius[:, None] + radius[None]), k=1)
+    length = distance / (radius[:, None] + radius[None])
+    np.fill_diagonal(length, np.inf)
+    between = np.maximum(length[:, :, None], length[None]).min(axis=1)
+    near = np.triu(length < np.where(between < length, LONGEST_IN_TRIANGLE, LONGEST_BOND), k=1)
     return frozenset((int(i), int(j)) for i, j in zip(*np.nonzero(near), strict=True))
 
 

@@ -38,7 +38,7 @@ def require_startable(start: ModelBundle, config: TrainConfig) -> EquilibriumNet
             "bad_start",
             f"the model to start from has other options: {', '.join(other)}",
             "train with its options, which its model.json lists under config; model.width may be twice as large, if it is even "
-            "and there are no rounds, and model.gain another, if the cell is message; model.rounds may be added",
+            "(with rounds, a multiple of four), and model.gain another, if the cell is message; model.rounds may be added",
         )
     return start.network
 

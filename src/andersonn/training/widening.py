@@ -30,8 +30,8 @@ class Copies(NamedTuple):
 
 def can_widen(old: ModelConfig, new: ModelConfig) -> bool:
     """Whether a network of these options can be widened to that of those, which differ in width alone."""
-    plain = old.cell == "message" and old.filling == "none" and old.rounds == 0
-    fitting = plain and old.width % 2 == 0 and old.width >= 8
+    plain = old.cell == "message" and old.filling == "none"
+    fitting = plain and old.width % (2 if old.rounds == 0 else 4) == 0 and old.width >= 8
     return fitting and new.width == 2 * old.width
 
 
@@ -51,7 +51,8 @@ def widened(old: EquilibriumNetwork, new: EquilibriumNetwork) -> dict[str, Tenso
         A state for ``new``. Tensors that fit into neither way are left as they are in ``new``.
     """
     state = new.state_dict()
-    half = old.config.width // 2
+    rounds = old.encoder.rounds
+    block = old.config.width // 2 if rounds is None else rounds.vectors
     for name, value in old.state_dict().items():
         if name not in state or value.dim() != state[name].dim():
             continue
@@ -60,25 +61,27 @@ def widened(old: EquilibriumNetwork, new: EquilibriumNetwork) -> dict[str, Tenso
         if value.shape == state[name].shape:
             state[name] = value.clone()
         elif isinstance(module, MessageCell):
-            state[name] = _doubled_matrix(value, half, symmetric=own_name == "own")
+            state[name] = _doubled_matrix(value, block, symmetric=own_name == "own")
         else:
-            state[name] = _doubled(value, tuple(state[name].shape), half, reads=not isinstance(module, nn.Embedding))
+            state[name] = _doubled(value, tuple(state[name].shape), block, reads=not isinstance(module, nn.Embedding))
     return state
 
 
-def _copies(before: int, after: int, half: int) -> Copies:
-    """Each block of ``half`` channels is written twice; channels beyond whole blocks stay single, at the end."""
-    blocks = (after - before) // half
-    rest = torch.arange(blocks * half, before)
-    source = torch.arange(blocks * half).view(blocks, 1, half).expand(blocks, 2, half).flatten()
-    sign = torch.tensor([1.0, -1.0]).view(1, 2, 1).expand(blocks, 2, half).flatten()
+def _copies(before: int, after: int, block: int) -> Copies:
+    """Each block of so many channels is written twice; channels beyond whole blocks stay single, at the end. What lies side by side in
+    a layer (numbers and vectors, for example) holds whole blocks each, so its parts stay side by side.
+    """
+    blocks = (after - before) // block
+    rest = torch.arange(blocks * block, before)
+    source = torch.arange(blocks * block).view(blocks, 1, block).expand(blocks, 2, block).flatten()
+    sign = torch.tensor([1.0, -1.0]).view(1, 2, 1).expand(blocks, 2, block).flatten()
     return Copies(torch.cat([source, rest]), torch.cat([sign, torch.zeros(len(rest))]))
 
 
-def _doubled(value: Tensor, shape: tuple[int, ...], half: int, reads: bool) -> Tensor:
+def _doubled(value: Tensor, shape: tuple[int, ...], block: int, reads: bool) -> Tensor:
     """A vector, or a matrix ``[out, in]``; of a matrix that ``reads`` channels, the copies in a row add up to the old weight."""
     for dim in range(value.dim()):
-        copies = _copies(value.shape[dim], shape[dim], half)
+        copies = _copies(value.shape[dim], shape[dim], block)
         source, sign = copies.source.to(value.device), copies.sign.to(value)
         spread = value.std() if dim == 1 and reads else 0.0
         value = value.index_select(dim, source)
@@ -89,12 +92,12 @@ def _doubled(value: Tensor, shape: tuple[int, ...], half: int, reads: bool) -> T
     return value
 
 
-def _doubled_matrix(value: Tensor, half: int, symmetric: bool) -> Tensor:
+def _doubled_matrix(value: Tensor, block: int, symmetric: bool) -> Tensor:
     """A matrix between states: on the mean of two copies it is the old one, on their difference a smaller random one."""
     apart = torch.randn(value.shape).to(value)
     apart = 0.5 * (apart + apart.T) if symmetric else apart
     norm = torch.linalg.matrix_norm
     apart = apart * (INSIDE * norm(value, 2) / norm(apart, 2))
-    copies = _copies(len(value), 2 * len(value), half)
+    copies = _copies(len(value), 2 * len(value), block)
     source, sign = copies.source.to(value.device), copies.sign.to(value)
     return 0.5 * value[source][:, source] + sign.unsqueeze(1) * sign * apart[source][:, source]
