@@ -16,8 +16,8 @@ from andersonn.cli.console import Bars
 from andersonn.data.merging import read_records
 from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import ModelBundle
-from andersonn.io.files import write_json
 from andersonn.training.weight_averaging import averaged
+from beside import save_beside
 
 
 def main() -> None:
@@ -37,13 +37,7 @@ def main() -> None:
         mean = averaged(parts, given.shares or [1.0] * len(parts), records, (), Bars())
     except UsageError as error:
         sys.exit(f"{error.message} ({error.hint})")
-    mean.save(given.out)
-    write_json(given.out / "metrics.json", mean.provenance["metrics"])
-    for side in ("validation", "test"):
-        for name, bundle in {**dict(zip(map(str, given.models), parts, strict=True)), "mean": mean}.items():
-            metrics = bundle.provenance["metrics"][side]
-            for file, part in {"all": metrics, **metrics.get("by_file", {})}.items():
-                print(f"{side}, {file}, {name}: accuracy {part['accuracy']:.4f}, estimate {part['mae']:.4f}")
+    save_beside(mean, given.out, {**dict(zip(map(str, given.models), parts, strict=True)), "mean": mean})
 
 
 if __name__ == "__main__":

@@ -261,7 +261,7 @@ def publish(chosen):
     table = table.append_column("in_known", pa.array(marks))
     if chosen.earlier:
         earlier = pq.read_table(chosen.earlier)
-        fresh = pa.array([id not in latest for id in earlier["id"].to_pylist()])
+        fresh = pa.array([id not in {*latest, *chosen.leave_out} for id in earlier["id"].to_pylist()])
         table = pa.concat_tables([earlier.filter(fresh), table], promote_options="default")
     write_records(table, chosen.out)
     print(f"{len(table)} records in {chosen.out}, {sum(table['in_known'].to_pylist())} of them in the known lists")

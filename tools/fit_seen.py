@@ -25,7 +25,7 @@ def fit(how: Callable[..., Any], parser: argparse.ArgumentParser, of: str, after
     """Reads a model and records, fits one tail, saves the model and says what the tail does.
 
     Args:
-        how: :func:`fit_seen` or another that returns a model and a report.
+        how: makes a model and a report of a model, records and the options.
         parser: with the option ``--data``.
         of: which molecules, after their number.
         after: what the second line of numbers is of.
@@ -35,7 +35,7 @@ def fit(how: Callable[..., Any], parser: argparse.ArgumentParser, of: str, after
     given = parser.parse_args()
     try:
         old = ModelBundle.load(given.model)
-        new, report = how(old, read_records(given.data, (old.task.quantity,)))
+        new, report = how(old, read_records(given.data, (old.task.quantity,)), given)
     except UsageError as error:
         sys.exit(f"{error.message} ({error.hint})")
     new.save(given.model)
@@ -49,4 +49,9 @@ if __name__ == "__main__":
     options.add_argument(
         "--data", action="append", required=True, type=Path, help="SMILES and labels it was trained on; repeat"
     )
-    fit(fit_seen, options, "of the training that may be polar; on one half", "fitted to the other half")
+    fit(
+        lambda model, records, _: fit_seen(model, records),
+        options,
+        "of the training that may be polar; on one half",
+        "fitted to the other half",
+    )

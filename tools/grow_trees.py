@@ -14,10 +14,10 @@ from andersonn.cli.console import Bars
 from andersonn.data.merging import read_records
 from andersonn.errors import UsageError
 from andersonn.inference.model_bundle import ModelBundle
-from andersonn.io.files import write_json
 from andersonn.training.dataset import prepare
 from andersonn.training.recalibrate import recalibrate
 from andersonn.training.trees_growing import beside_test, with_trees
+from beside import save_beside
 
 
 def main() -> None:
@@ -37,13 +37,7 @@ def main() -> None:
         beside_test(new.provenance["metrics"]["test"], network.trees, dataset, new.task.classes)
     except UsageError as error:
         sys.exit(f"{error.message} ({error.hint})")
-    new.save(given.out)
-    write_json(given.out / "metrics.json", new.provenance["metrics"])
-    for side in ("validation", "test"):
-        for name, bundle in (("network", old), ("with trees", new)):
-            metrics = bundle.provenance["metrics"][side]
-            for file, part in {"all": metrics, **metrics.get("by_file", {})}.items():
-                print(f"{side}, {file}, {name}: accuracy {part['accuracy']:.4f}, estimate {part['mae']:.4f}")
+    save_beside(new, given.out, {"network": old, "with trees": new})
 
 
 if __name__ == "__main__":

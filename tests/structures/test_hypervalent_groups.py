@@ -41,6 +41,44 @@ def test_two_arms_of_a_metal_lie_in_line(smiles):
     assert not first.warnings
 
 
+# Mean lengths of bonds in Å, measured by electron diffraction or X-rays.
+ARMS = {
+    "C[Ti](C)(C)C": (22, 4, 2.04),
+    "CN(C)[Ti](N(C)C)(N(C)C)N(C)C": (22, 4, 1.92),
+    "CC(C)O[Ti](OC(C)C)(OC(C)C)OC(C)C": (22, 4, 1.79),
+    "CC(C)(C)O[Zr](OC(C)(C)C)(OC(C)(C)C)OC(C)(C)C": (40, 4, 1.95),
+    "CO[Ti](OC)(OC)Cl": (22, 4, 1.90),
+    "CC(C)O[V](=O)(OC(C)C)OC(C)C": (23, 4, 1.72),
+    "C[Pb](C)(C)C": (82, 4, 2.24),
+    "CC[Pb](CC)(CC)CC": (82, 4, 2.24),
+    "C[Pb](C)(C)Cl": (82, 4, 2.30),
+}
+
+
+@pytest.mark.parametrize("smiles", ARMS)
+def test_metals_with_three_or_four_arms_are_tetrahedra(smiles):
+    z, neighbors, length = ARMS[smiles]
+    for found in (first := from_smiles(smiles), *further_conformers(first, 2)):
+        center = int(np.flatnonzero(z == found.Z)[0])
+        arms = (
+            found.xyz[[k for bond in found.bonds for k in bond if center in bond and k != center]] - found.xyz[center]
+        )
+        lengths = np.linalg.norm(arms, axis=1)
+        assert lengths.shape == (neighbors,)
+        assert lengths.mean() == pytest.approx(length, abs=0.08)
+        units = arms / lengths[:, None]
+        assert np.abs(np.triu(units @ units.T, 1)[np.triu_indices(neighbors, 1)] + 1 / 3).max() < 0.25
+
+
+@pytest.mark.parametrize("smiles", ["C[Sc](C)C", "CO[Y](OC)OC"])
+def test_metals_with_three_arms_alone_are_flat(smiles):
+    found = from_smiles(smiles)
+    center = int(np.flatnonzero(np.isin(found.Z, [21, 39]))[0])
+    arms = found.xyz[[k for bond in found.bonds for k in bond if center in bond and k != center]] - found.xyz[center]
+    units = arms / np.linalg.norm(arms, axis=1, keepdims=True)
+    assert np.linalg.norm(units.sum(axis=0)) < 0.35
+
+
 def around(structure, z):
     center = int(np.flatnonzero(z == structure.Z)[0])
     neighbors = sorted({int(k) for bond in structure.bonds if center in bond for k in bond} - {center})

@@ -43,8 +43,12 @@ LARGE, MOST_GIVEN = "given geometry of more than 9 heavy atoms", 9
 """Another kind by itself, and the atoms besides hydrogen that it begins beyond: no molecule of QM9 has more, on which the effects above are fitted
 for given geometries.
 """
-ALONE = (LARGE, SEEN)
-"""Kinds by themselves; a structure of both counts as the last."""
+UNUSUAL, USUAL = "given geometry with other elements than H, C, N, O and F", ("H", "C", "N", "O", "F")
+"""One more for the same reason, and the elements of QM9."""
+GIVEN = (UNUSUAL, LARGE)
+"""Kinds by themselves whose geometry was given."""
+ALONE = (*GIVEN, SEEN)
+"""Kinds by themselves; a structure of several counts as the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +60,27 @@ class Kinds:
         family: position in :data:`FAMILIES`, or their number, int ``[n]``.
         seen: which are molecules that the network was trained on and whose geometry was generated, bool ``[n]``; None: none.
         large: which have more than :data:`MOST_GIVEN` rows of other atoms than hydrogen, bool ``[n]``; None: none.
+        unusual: which have rows of other elements than :data:`USUAL`, bool ``[n]``; None: none.
     """
 
     rows: np.ndarray
     family: np.ndarray
     seen: np.ndarray | None = None
     large: np.ndarray | None = None
+    unusual: np.ndarray | None = None
 
     @classmethod
     def of(cls, Zs: Sequence[np.ndarray]) -> Self:
         """Of images with these atomic numbers of rows."""
         rank = np.full(elements.MAX_Z + 1, len(FAMILIES))
         rank[[elements.atomic_number()[symbol] for symbol in FAMILIES]] = np.arange(len(FAMILIES))
-        large = np.array([np.count_nonzero(Z > 1) > MOST_GIVEN for Z in Zs])
-        return cls(np.array([len(Z) for Z in Zs]), np.array([rank[Z].min() for Z in Zs]), large=large)
+        usual = [elements.atomic_number()[symbol] for symbol in USUAL]
+        return cls(
+            np.array([len(Z) for Z in Zs]),
+            np.array([rank[Z].min() for Z in Zs]),
+            large=np.array([np.count_nonzero(Z > 1) > MOST_GIVEN for Z in Zs]),
+            unusual=np.array([bool(set(Z.tolist()).difference(usual)) for Z in Zs]),
+        )
 
     @classmethod
     def of_store(cls, store: ImageStore, chosen: np.ndarray) -> Self:
@@ -78,8 +89,13 @@ class Kinds:
 
     def part(self, positions: np.ndarray) -> Kinds:
         """Of some of the structures."""
-        seen, large = (None if part is None else part[positions] for part in (self.seen, self.large))
-        return Kinds(self.rows[positions], self.family[positions], seen, large)
+        masks = (None if mask is None else mask[positions] for mask in (self.seen, self.large, self.unusual))
+        return Kinds(self.rows[positions], self.family[positions], *masks)
+
+    def given(self, made: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Which structures are of each kind of :data:`GIVEN`, bool ``[n]``; ``made`` as of :meth:`members`."""
+        masks = {UNUSUAL: self.unusual, LARGE: self.large}
+        return {name: mask if made is None else mask & ~made for name, mask in masks.items() if mask is not None}
 
     def members(self, at_zero: np.ndarray, made: np.ndarray | None) -> np.ndarray:
         """Which kinds each structure is of, bool ``[n, len(NAMES)]``.
@@ -116,9 +132,9 @@ class Tails:
         known = dict(self.effects)
         effects = np.array([known.get(name, 0.0) for name in NAMES])
         logs = kinds.members(at_zero, made) @ effects
-        large = kinds.large if kinds.large is None or made is None else kinds.large & ~made
-        for name, members in zip(ALONE, (large, kinds.seen), strict=True):
-            if members is not None and name in known:
+        alone = kinds.given(made) | ({} if kinds.seen is None else {SEEN: kinds.seen})
+        for name, members in alone.items():
+            if name in known:
                 logs = np.where(members, known.get(ALL, 0.0) + known[name], logs)
         return np.clip(np.exp(logs), LEAST, self.widest)
 

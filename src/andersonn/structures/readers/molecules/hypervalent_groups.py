@@ -17,10 +17,12 @@ from andersonn.structures.readers.molecules import ideal_shapes
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-STAND_IN = {(1.0,): 17, (2.0,): 8, (1.0, 1.0): 16}
-"""Orders of the bonds to a group's arms, and the element that stands in its place: chlorine, oxygen or sulfur."""
-NEON, IODINE = 10, 53
-"""Up to neon no atom is hypervalent; iodine is missed with four pairs too (IO2)."""
+STAND_IN = {(1.0,): 17, (2.0,): 8, (1.0, 1.0): 16, (1.0,) * 4: 14}
+"""Orders of the bonds to a group's arms, and the element that stands in its place: chlorine, oxygen, sulfur or silicon."""
+FLAT, PYRAMIDAL = 5, 15
+"""The same where there are three arms by single bonds, and no other neighbor or one: boron or phosphorus."""
+NEON, WITH_FOUR_PAIRS = 10, (53, 82)
+"""Up to neon no atom is hypervalent; iodine and lead are missed with four pairs too (IO2, Pb(CH3)4)."""
 IN_LINE = -0.99
 """Cosine of an angle below which two arms leave the turn about them open."""
 TURNS = sorted(range(-180, 180, 5), key=lambda turn: (abs(turn), turn))
@@ -32,7 +34,7 @@ class Group(NamedTuple):
 
     Attributes:
         center: index of the atom.
-        arms: of those neighbors that lead to the rest of the molecule, one or two.
+        arms: of those neighbors that lead to the rest of the molecule, one to four.
         ends: of those that have no other neighbor.
         axes: unit vectors toward the arms and then the ends, ``[n, 3]``.
         lengths: of the bonds in the same order, Å, ``[n]``.
@@ -87,7 +89,8 @@ def shaped(mol: Mol, count: int, embed: Callable[[Mol, int], str]) -> str:
 
 
 def groups_of(mol: Mol) -> Iterator[Group]:
-    """Hypervalent groups of a molecule that force fields miss, and those of metals, with one arm, or two by single bonds; none is in a ring.
+    """Hypervalent groups of a molecule that force fields miss, and those of metals, with one arm or two; and atoms of metals in the
+    middle of a tetrahedron or a triangle, with up to four arms by single bonds. None is in a ring.
 
     Args:
         mol: sanitized, with explicit hydrogens.
@@ -97,11 +100,16 @@ def groups_of(mol: Mol) -> Iterator[Group]:
         if center.GetDegree() < 3 - metal or (center.GetAtomicNum() <= NEON and not metal) or center.IsInRing():
             continue
         shape = ideal_shapes.by_pairs(center) if ideal_shapes.has_pairs(center) else None
-        odd = metal or center.GetAtomicNum() == IODINE
+        odd = metal or center.GetAtomicNum() in WITH_FOUR_PAIRS
         if shape is None or not (shape.name in ideal_shapes.HYPERVALENT or odd):
             continue
         arms = [other for other in center.GetNeighbors() if other.GetDegree() > 1]
-        stand_in = STAND_IN.get(tuple(ideal_shapes.order(center, arm) for arm in arms))
+        orders = tuple(ideal_shapes.order(center, arm) for arm in arms)
+        if len(arms) > 2 and shape.name in ideal_shapes.HYPERVALENT:
+            continue
+        stand_in = STAND_IN.get(orders)
+        if orders == (1.0,) * 3:
+            stand_in = {3: FLAT, 4: PYRAMIDAL}.get(center.GetDegree())
         if stand_in is None or not ideal_shapes.missed(center, mol):
             continue
         around = ideal_shapes.in_places(center, shape)
@@ -155,6 +163,10 @@ def _place_ends(mol: Mol, xyz: np.ndarray, group: Group) -> None:
     """Puts the other neighbors of a central atom to their places, in place; not yet placed atoms are NaN."""
     arms = xyz[group.arms] - xyz[group.center]
     arms /= np.linalg.norm(arms, axis=1, keepdims=True)
+    if len(arms) > 2:
+        away = -arms.sum(axis=0)
+        xyz[group.ends] = xyz[group.center] + group.lengths[len(arms) :, None] * away / np.linalg.norm(away)
+        return
     out = group.axes[len(arms) :] * group.lengths[len(arms) :, None]
     turns = TURNS if len(arms) == 1 or group.axes[0] @ group.axes[1] < IN_LINE else [0]
     if len(turns) > 1:

@@ -1,0 +1,92 @@
+"""Intervals of molecules with a geometry that differ from those of QM9."""
+
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from andersonn.data.merging import read_records
+from andersonn.errors import UsageError
+from andersonn.inference.distribution import DistributionCalibration
+from andersonn.inference.tails import ALL, GIVEN, LARGE, SEEN, UNUSUAL, Kinds, Tails
+from andersonn.scientist import Scientist
+from andersonn.training.given_fitting import fit_given
+
+SETS = Path(str(resources.files("andersonn"))) / "data/sets"
+
+
+@pytest.fixture(scope="module")
+def records():
+    return read_records([SETS / "biomolecules.parquet"], ("dipole_D",))
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    """The shipped model without effects of given geometries."""
+    shipped = Scientist.load("polarity").bundle
+    tails = shipped.calibration.tails
+    kept = replace(tails, effects=tuple(pair for pair in tails.effects if pair[0] not in GIVEN))
+    return replace(shipped, calibration=replace(shipped.calibration, tails=kept))
+
+
+def test_molecules_with_a_geometry_that_qm9_lacks_have_tails_of_their_own():
+    usual = Tails(((ALL, -3.0), ("up to 16 rows", 1.0)), 0.2)
+    tails = usual.with_effect(LARGE, -2.0).with_effect(UNUSUAL, -1.0).with_effect(SEEN, 0.5)
+    kinds = Kinds(
+        np.array([12, 12, 12, 12, 12]),
+        np.zeros(5, dtype=int),
+        np.array([False, False, False, True, False]),
+        np.array([False, True, True, True, False]),
+        np.array([False, True, True, True, True]),
+    )
+    made = np.array([False, False, True, True, False])
+    expected = np.exp([-2.0, -5.0, -2.0, -2.5, -4.0])
+    np.testing.assert_allclose(tails.of(kinds, np.zeros(5), made), expected)
+    np.testing.assert_allclose(tails.of(kinds.part(np.array([4, 0])), np.zeros(2), None), np.exp([-4.0, -2.0]))
+    assert Tails.from_dict(tails.as_dict()).as_dict() == tails.as_dict()
+
+
+def test_what_is_large():
+    kinds = Kinds.of([np.array([6] * 9 + [1] * 20), np.array([6] * 10), np.array([1] * 30)])
+    assert kinds.large.tolist() == [False, True, False]
+
+
+def test_what_is_unusual():
+    kinds = Kinds.of([np.array([6, 1, 9, 8, 7]), np.array([6, 17]), np.array([35, 35]), np.array([5, 1, 1, 1])])
+    assert kinds.unusual.tolist() == [False, True, True, True]
+    assert kinds.part(np.array([1, 0])).unusual.tolist() == [True, False]
+    made = np.array([False, True, False, False])
+    assert kinds.given(made)[UNUSUAL].tolist() == [False, False, True, True]
+    assert kinds.given(None)[UNUSUAL].tolist() == [False, True, True, True]
+
+
+def test_half_of_the_scaffolds_tells_how_the_other_is_covered(bundle, records):
+    found, report = fit_given(bundle, records, LARGE)
+    assert report.n == 137
+    assert report.covered_before < 0.87 < report.covered < 0.95
+    assert report.width > report.width_before
+    shipped = Scientist.load("polarity").bundle.calibration.tails
+    assert dict(found.calibration.tails.effects)[LARGE] == pytest.approx(dict(shipped.effects)[LARGE], abs=0.05)
+
+
+def test_too_few_and_models_without_kinds_are_refused(bundle, records):
+    with pytest.raises(UsageError, match="more than 9 heavy atoms"):
+        fit_given(bundle, records.take(np.arange(40)), LARGE)
+    plain = replace(bundle, calibration=replace(bundle.calibration, tails=None))
+    assert isinstance(plain.calibration, DistributionCalibration)
+    with pytest.raises(UsageError, match="do not depend on the kind"):
+        fit_given(plain, records, LARGE)
+
+
+def test_one_side_alone_is_used_of_files_of_the_training(bundle):
+    files = [SETS / f"{name}.parquet" for name in ("common_chemicals", "small_molecules")]
+    common = read_records(files, ("dipole_D",))
+    found, report = fit_given(bundle, common, UNUSUAL, "validation")
+    held = bundle.config.split.sides(np.asarray(common.groups, dtype=str)) == "validation"
+    other = [not {*Z} <= {1, 6, 7, 8, 9} for Z in common.table["atomic_numbers"].to_pylist()]
+    assert report.n == np.count_nonzero(held & np.array(other))
+    assert report.covered_before < 0.85 < report.covered
+    shipped = Scientist.load("polarity").bundle.calibration.tails
+    assert dict(found.calibration.tails.effects)[UNUSUAL] == pytest.approx(dict(shipped.effects)[UNUSUAL], abs=0.05)
