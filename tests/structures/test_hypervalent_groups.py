@@ -70,10 +70,10 @@ def test_metals_with_three_or_four_arms_are_tetrahedra(smiles):
         assert np.abs(np.triu(units @ units.T, 1)[np.triu_indices(neighbors, 1)] + 1 / 3).max() < 0.25
 
 
-@pytest.mark.parametrize("smiles", ["C[Sc](C)C", "CO[Y](OC)OC"])
+@pytest.mark.parametrize("smiles", ["C[Sc](C)C", "CO[Y](OC)OC", "C[In](C)C", "CC[Ga](CC)CC"])
 def test_metals_with_three_arms_alone_are_flat(smiles):
     found = from_smiles(smiles)
-    center = int(np.flatnonzero(np.isin(found.Z, [21, 39]))[0])
+    center = int(np.flatnonzero(np.isin(found.Z, [21, 31, 39, 49]))[0])
     arms = found.xyz[[k for bond in found.bonds for k in bond if center in bond and k != center]] - found.xyz[center]
     units = arms / np.linalg.norm(arms, axis=1, keepdims=True)
     assert np.linalg.norm(units.sum(axis=0)) < 0.35

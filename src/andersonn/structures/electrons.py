@@ -30,6 +30,8 @@ FLAT = 0.02
 """Å. Atoms this close to the best plane lie in it; files round to 0.0001 Å."""
 UNPAIRED = "unpaired electrons"
 """Warnings about unpaired electrons that readers write, who know the bonds, begin like this."""
+INERT_PAIR = (31, 32, 49, 50, 81, 82)
+"""Ga, Ge, In, Sn, Tl and Pb keep a pair of electrons in many compounds, such as SnCl2 and PbO. RDKit counts them as two radicals."""
 PLENTY = 20_000
 """Atoms. The bonds of larger molecules are not examined."""
 _found: WeakKeyDictionary[Structure, tuple[list[str], list[str]]] = WeakKeyDictionary()
@@ -54,6 +56,7 @@ def unpaired_told(Z: np.ndarray, unpaired: np.ndarray) -> tuple[str, ...]:
         Z: atomic numbers ``[n]``.
         unpaired: electrons of each atom without a partner, int ``[n]``.
     """
+    unpaired = np.where(np.isin(Z, INERT_PAIR) & (unpaired == 2), 0, unpaired)
     open_ = np.flatnonzero(unpaired)
     if unpaired.sum() < 2:
         return ()  # one makes an odd count

@@ -21,8 +21,8 @@ STAND_IN = {(1.0,): 17, (2.0,): 8, (1.0, 1.0): 16, (1.0,) * 4: 14}
 """Orders of the bonds to a group's arms, and the element that stands in its place: chlorine, oxygen, sulfur or silicon."""
 FLAT, PYRAMIDAL = 5, 15
 """The same where there are three arms by single bonds, and no other neighbor or one: boron or phosphorus."""
-NEON, WITH_FOUR_PAIRS = 10, (53, 82)
-"""Up to neon no atom is hypervalent; iodine and lead are missed with four pairs too (IO2, Pb(CH3)4)."""
+NEON, WITH_FEW_PAIRS = 10, (31, 49, 53, 82)
+"""Up to neon no atom is hypervalent; gallium, indium, iodine and lead are missed with three or four pairs too (In(CH3)3, IO2, Pb(CH3)4)."""
 IN_LINE = -0.99
 """Cosine of an angle below which two arms leave the turn about them open."""
 TURNS = sorted(range(-180, 180, 5), key=lambda turn: (abs(turn), turn))
@@ -100,7 +100,7 @@ def groups_of(mol: Mol) -> Iterator[Group]:
         if center.GetDegree() < 3 - metal or (center.GetAtomicNum() <= NEON and not metal) or center.IsInRing():
             continue
         shape = ideal_shapes.by_pairs(center) if ideal_shapes.has_pairs(center) else None
-        odd = metal or center.GetAtomicNum() in WITH_FOUR_PAIRS
+        odd = metal or center.GetAtomicNum() in WITH_FEW_PAIRS
         if shape is None or not (shape.name in ideal_shapes.HYPERVALENT or odd):
             continue
         arms = [other for other in center.GetNeighbors() if other.GetDegree() > 1]
