@@ -154,6 +154,7 @@ def test_conformers_are_reproducible_and_sorted():
     assert all(bonds_by_distance(s) == one.bonds for s in one.structures)
     assert one.multiplicity == 1
     assert conformers("[CH3]").multiplicity == 2
+    assert conformers("Cl[Sn]Cl").multiplicity == 1
     assert scaffold("Cc1ccccc1O") == "c1ccccc1"
     assert scaffold("C[C@H](N)C(=O)O") == "CC(N)C(=O)O"
 

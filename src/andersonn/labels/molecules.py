@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from andersonn.errors import InputError
+from andersonn.structures.electrons import without_inert_pairs
 from andersonn.structures.readers.molecules.embedding import interruptible, make_diazenes_trans
 from andersonn.structures.structure import Structure
 
@@ -68,9 +69,9 @@ def conformers(smiles: str, count: int = 1, id: str = "") -> Conformers:
     order = np.argsort(energies, kind="stable")
     found = [Structure(Z, molecule.GetConformer(made[k]).GetPositions(), id=id, charge=charge) for k in order.tolist()]
     pairs = (sorted((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())) for bond in molecule.GetBonds())
-    radicals = sum(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms())
+    radicals = without_inert_pairs(Z, np.array([atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms()]))
     bonds = frozenset((i, j) for i, j in pairs)
-    return Conformers(found, energies[order], force_field, bonds, radicals + 1)
+    return Conformers(found, energies[order], force_field, bonds, int(radicals.sum()) + 1)
 
 
 def _optimized(molecule: Any) -> tuple[str, np.ndarray]:

@@ -49,6 +49,11 @@ def judged(structure: Structure) -> Structure:
     return replace(structure, warnings=structure.warnings + new) if new else structure
 
 
+def without_inert_pairs(Z: np.ndarray, unpaired: np.ndarray) -> np.ndarray:
+    """Unpaired electrons of each atom, int ``[n]``, from those that RDKit counts; see :data:`INERT_PAIR`."""
+    return np.where(np.isin(Z, INERT_PAIR) & (unpaired == 2), 0, unpaired)
+
+
 def unpaired_told(Z: np.ndarray, unpaired: np.ndarray) -> tuple[str, ...]:
     """A warning about unpaired electrons on several atoms; a single one is found by the odd number of electrons.
 
@@ -56,7 +61,7 @@ def unpaired_told(Z: np.ndarray, unpaired: np.ndarray) -> tuple[str, ...]:
         Z: atomic numbers ``[n]``.
         unpaired: electrons of each atom without a partner, int ``[n]``.
     """
-    unpaired = np.where(np.isin(Z, INERT_PAIR) & (unpaired == 2), 0, unpaired)
+    unpaired = without_inert_pairs(Z, unpaired)
     open_ = np.flatnonzero(unpaired)
     if unpaired.sum() < 2:
         return ()  # one makes an odd count
