@@ -1,6 +1,7 @@
 """Files, folders, records and lists → jobs."""
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -145,29 +146,45 @@ def test_lists_of_smiles(tmp_path):
 
 @needs_rdkit
 def test_conformers_are_reproducible_and_sorted():
-    from andersonn.labels.molecules import bonds_by_distance, conformers
+    from andersonn.labels.molecules import conformers, keeps_bonds
     from andersonn.structures.readers.molecules.smiles import scaffold
 
     one, two = conformers("OCCN", 4), conformers("OCCN", 4)
     assert np.array_equal(one.structures[0].xyz, two.structures[0].xyz)
     assert np.all(np.diff(one.energies) >= 0)
-    assert all(bonds_by_distance(s) == one.bonds for s in one.structures)
+    assert all(keeps_bonds(s, one.bonds) for s in one.structures)
     assert one.multiplicity == 1
     assert conformers("[CH3]").multiplicity == 2
-    assert conformers("Cl[Sn]Cl").multiplicity == 1
+    assert [conformers(smiles).multiplicity for smiles in ("Cl[Sn]Cl", "Cl[Sn]", "[Sn]")] == [1, 2, 3]
     assert scaffold("Cc1ccccc1O") == "c1ccccc1"
     assert scaffold("C[C@H](N)C(=O)O") == "CC(N)C(=O)O"
 
 
 @needs_rdkit
 @pytest.mark.parametrize(
-    "smiles", ["ICI", "IC(I)I", "IC(I)(I)I", "IC(I)=C(I)I", "BrC(Br)Br", "C1CC1", "C1CO1", "C1CS1", "F[Si](F)(F)F"]
-)
-def test_neighbors_of_one_atom_are_bonded_only_in_a_ring_of_three(smiles):
-    from andersonn.labels.molecules import bonds_by_distance, conformers
+    "smiles",
+    ["ICI", "IC(I)I", "IC(I)(I)I", "IC(I)=C(I)I", "BrC(Br)Br", "Ic1c(I)c(I)c(I)c(I)c1I", "[SiH2]1O[SiH2]O1", "[GeH2]1O[GeH2]O1",
+     "FC1(F)OO1", "C1CC1", "C1CO1", "C1CS1", "C1=CC1", "C12CC1C2", "C1OO1", "F[Si](F)(F)F", "O=S(=O)(Cl)Cl"],
+)  # fmt: skip
+def test_conformers_keep_their_bonds(smiles):
+    from andersonn.labels.molecules import conformers, keeps_bonds
 
     made = conformers(smiles)
-    assert bonds_by_distance(made.structures[0]) == made.bonds
+    assert keeps_bonds(made.structures[0], made.bonds)
+
+
+@needs_rdkit
+def test_a_moved_proton_a_closed_ring_and_a_lost_atom_change_bonds():
+    from andersonn.labels.molecules import conformers, keeps_bonds
+
+    zwitterion, acid = conformers("[NH3+]CC(=O)[O-]"), conformers("NCC(=O)O")
+    assert not keeps_bonds(acid.structures[0], zwitterion.bonds)
+    ring = conformers("C1CC1")
+    assert not keeps_bonds(ring.structures[0], ring.bonds - {(0, 2)})
+    water = conformers("O")
+    xyz = water.structures[0].xyz
+    apart = replace(water.structures[0], xyz=np.vstack([xyz[:2], 2.0 * xyz[2:] - xyz[:1]]))
+    assert not keeps_bonds(apart, water.bonds)
 
 
 @needs_rdkit

@@ -79,6 +79,34 @@ def test_metals_with_three_arms_alone_are_flat(smiles):
     assert np.linalg.norm(units.sum(axis=0)) < 0.35
 
 
+@pytest.mark.parametrize(
+    "smiles", ["C[C@H](F)[Ti@](C)(CC)CCC", "C[C@H](F)[Pb@](C)(CC)Cl", "C[Pb@](CC)(F)Cl", "C[C@H](F)[Ti@](C)(Br)Cl"]
+)
+def test_both_senses_of_a_metal_are_told_apart(smiles):
+    def sense(spelling):
+        found = from_smiles(spelling)
+        center = int(found.Z.argmax() if found.Z.max() != 35 else np.flatnonzero(found.Z == 22)[0])
+        arms = sorted(k for bond in found.bonds for k in bond if center in bond and k != center)
+        return np.sign(np.linalg.det(found.xyz[arms[:3]] - found.xyz[center]))
+
+    metal = "[Pb@" if "Pb" in smiles else "[Ti@"
+    assert sense(smiles) == -sense(smiles.replace(metal, f"{metal}@"))
+
+
+@pytest.mark.parametrize(
+    ("smiles", "degrees"), [("C[Pb-](C)C", 97.0), ("C[Pb](C)(C)Cl", 110.0), ("CO[V](=O)(OC)OC", 110.0)]
+)
+def test_what_pushes_three_arms_down(smiles, degrees):
+    found = from_smiles(smiles)
+    center = int(np.flatnonzero(np.isin(found.Z, [23, 82]))[0])
+    arms = [k for bond in found.bonds for k in bond if center in bond and k != center]
+    arms = [k for k in arms if found.Z[k] in (6, 8) and np.count_nonzero(found.bonds == k) > 1]
+    units = found.xyz[arms] - found.xyz[center]
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    angles = np.degrees(np.arccos(units @ units.T))[np.triu_indices(3, 1)]
+    assert angles.mean() == pytest.approx(degrees, abs=5.0)
+
+
 def around(structure, z):
     center = int(np.flatnonzero(z == structure.Z)[0])
     neighbors = sorted({int(k) for bond in structure.bonds if center in bond for k in bond} - {center})

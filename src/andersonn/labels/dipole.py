@@ -135,7 +135,7 @@ def _lowest(
     candidates: list[Structure], bonds: frozenset[tuple[int, int]] | None, charge: int, unpaired: int, level: str
 ) -> tuple[int, Structure, float]:
     """Number, geometry and energy in eV of the lowest relaxed conformer whose bonds are still those of the SMILES."""
-    from andersonn.labels.molecules import bonds_by_distance, distinct
+    from andersonn.labels.molecules import distinct, keeps_bonds
     from andersonn.labels.relax import relaxed
 
     found: list[tuple[float, int, Structure]] = []
@@ -146,7 +146,7 @@ def _lowest(
         except InputError as error:
             trouble = error
             continue
-        if bonds is None or bonds_by_distance(structure) == bonds:
+        if bonds is None or keeps_bonds(structure, bonds):
             found.append((energy, k, structure))
         else:
             trouble = InputError("rearranged", "bonds changed in the optimization", "check charges and protons")

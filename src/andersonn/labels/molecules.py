@@ -16,9 +16,11 @@ from andersonn.structures.structure import Structure
 SEED = 41_021
 """Of the conformers: the same SMILES gives the same geometry."""
 LONGEST_BOND = 1.3
-"""Atoms nearer than this times the sum of their covalent radii count as bonded."""
-LONGEST_IN_TRIANGLE = 1.1
-"""The same of two neighbors of one atom: those of iodoform, 3.56 Å apart, are not bonded (1.28), those of a ring of three are (1.0)."""
+"""A bond is broken where its atoms are farther apart than this times the sum of their covalent radii."""
+NEW_BOND, NEW_IN_TRIANGLE = 1.2, 1.03
+"""Atoms without a bond have formed one where they are nearer than this; the second where they are bonded to the same atom. Iodine atoms
+of iodoform and of neighbors in a ring are at 1.28, silicon across a ring of Si2O2 at 1.05, carbon in a ring of three at 1.0.
+"""
 SAME_A = 0.05
 """Two relaxed geometries whose distances all agree within this are one."""
 
@@ -88,19 +90,24 @@ def _optimized(molecule: Any) -> tuple[str, np.ndarray]:
     return name, np.array([energy for _, energy in optimize(molecule, maxIters=2000)])
 
 
-def bonds_by_distance(structure: Structure) -> frozenset[tuple[int, int]]:
-    """Pairs of atoms, smaller index first, nearer than :data:`LONGEST_BOND` times the sum of their covalent radii, or
-    :data:`LONGEST_IN_TRIANGLE` times if both have a third neighbor in common that is nearer to each of them in that measure.
+def keeps_bonds(structure: Structure, bonds: frozenset[tuple[int, int]]) -> bool:
+    """Whether a geometry still has these bonds and no others.
+
+    Args:
+        structure: the geometry.
+        bonds: pairs of atoms, smaller index first, as of :class:`Conformers`.
     """
     from andersonn.structures import elements
 
     radius = elements.column("covalent_radius_A")[structure.Z]
     distance = np.linalg.norm(structure.xyz[:, None] - structure.xyz[None], axis=-1)
     length = distance / (radius[:, None] + radius[None])
-    np.fill_diagonal(length, np.inf)
-    between = np.maximum(length[:, :, None], length[None]).min(axis=1)
-    near = np.triu(length < np.where(between < length, LONGEST_IN_TRIANGLE, LONGEST_BOND), k=1)
-    return frozenset((int(i), int(j)) for i, j in zip(*np.nonzero(near), strict=True))
+    bonded = np.zeros(length.shape, dtype=bool)
+    for i, j in bonds:
+        bonded[i, j] = bonded[j, i] = True
+    beside = (bonded.astype(int) @ bonded.astype(int)) > 0
+    limit = np.where(bonded, LONGEST_BOND, np.where(beside, NEW_IN_TRIANGLE, NEW_BOND))
+    return bool(((length < limit) == bonded)[np.triu_indices(len(length), k=1)].all())
 
 
 def distinct(structures: list[Structure]) -> list[int]:

@@ -31,7 +31,7 @@ FLAT = 0.02
 UNPAIRED = "unpaired electrons"
 """Warnings about unpaired electrons that readers write, who know the bonds, begin like this."""
 INERT_PAIR = (31, 32, 49, 50, 81, 82)
-"""Ga, Ge, In, Sn, Tl and Pb keep a pair of electrons in many compounds, such as SnCl2 and PbO. RDKit counts them as two radicals."""
+"""Ga, Ge, In, Sn, Tl and Pb keep a pair of electrons in many compounds, such as SnCl2 and PbO. RDKit counts it as two unpaired electrons."""
 PLENTY = 20_000
 """Atoms. The bonds of larger molecules are not examined."""
 _found: WeakKeyDictionary[Structure, tuple[list[str], list[str]]] = WeakKeyDictionary()
@@ -51,7 +51,7 @@ def judged(structure: Structure) -> Structure:
 
 def without_inert_pairs(Z: np.ndarray, unpaired: np.ndarray) -> np.ndarray:
     """Unpaired electrons of each atom, int ``[n]``, from those that RDKit counts; see :data:`INERT_PAIR`."""
-    return np.where(np.isin(Z, INERT_PAIR) & (unpaired == 2), 0, unpaired)
+    return np.where(np.isin(Z, INERT_PAIR) & (unpaired >= 2), unpaired - 2, unpaired)
 
 
 def unpaired_told(Z: np.ndarray, unpaired: np.ndarray) -> tuple[str, ...]:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 STAND_IN = {(1.0,): 17, (2.0,): 8, (1.0, 1.0): 16, (1.0,) * 4: 14}
 """Orders of the bonds to a group's arms, and the element that stands in its place: chlorine, oxygen, sulfur or silicon."""
-FLAT, PYRAMIDAL = 5, 15
-"""The same where there are three arms by single bonds, and no other neighbor or one: boron or phosphorus."""
+FLAT, STEEP, PYRAMIDAL = 5, 15, 7
+"""The same of three arms by single bonds: boron where they lie in a plane, phosphorus where a pair of electrons pushes them down, and nitrogen
+where another neighbor does.
+"""
 NEON, WITH_FEW_PAIRS = 10, (31, 49, 53, 82)
 """Up to neon no atom is hypervalent; gallium, indium, iodine and lead are missed with three or four pairs too (In(CH3)3, IO2, Pb(CH3)4)."""
 IN_LINE = -0.99
@@ -95,6 +97,8 @@ def groups_of(mol: Mol) -> Iterator[Group]:
     Args:
         mol: sanitized, with explicit hydrogens.
     """
+    from rdkit.Chem import ChiralType
+
     for center in mol.GetAtoms():
         metal = center.GetAtomicNum() in ideal_shapes.METALS
         if center.GetDegree() < 3 - metal or (center.GetAtomicNum() <= NEON and not metal) or center.IsInRing():
@@ -107,9 +111,12 @@ def groups_of(mol: Mol) -> Iterator[Group]:
         orders = tuple(ideal_shapes.order(center, arm) for arm in arms)
         if len(arms) > 2 and shape.name in ideal_shapes.HYPERVALENT:
             continue
+        if center.GetChiralTag() != ChiralType.CHI_UNSPECIFIED and len(arms) < center.GetDegree():
+            continue  # its sense is told by all four neighbors
         stand_in = STAND_IN.get(orders)
         if orders == (1.0,) * 3:
-            stand_in = {3: FLAT, 4: PYRAMIDAL}.get(center.GetDegree())
+            flat = np.linalg.matrix_rank(shape.axes, tol=0.1) < 3
+            stand_in = PYRAMIDAL if center.GetDegree() > 3 else FLAT if flat else STEEP
         if stand_in is None or not ideal_shapes.missed(center, mol):
             continue
         around = ideal_shapes.in_places(center, shape)
@@ -137,7 +144,8 @@ def _with_stand_ins(mol: Mol, groups: list[Group]) -> tuple[Mol, list[int]]:
         atom.SetAtomicNum(group.stand_in)
         atom.SetFormalCharge(0)
         atom.SetNumRadicalElectrons(0)
-        atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
+        if group.ends:
+            atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
         atom.SetNoImplicit(True)
     for end in sorted(gone, reverse=True):
         made.RemoveAtom(end)
