@@ -53,6 +53,12 @@ def test_molecules_into_one_file(tmp_path):
     assert colors_of(tmp_path / "x-2.png") > 30
 
 
+def test_equal_atoms_are_told():
+    done = run("explain", "conduction", STRUCTURES / "Si.cif", "--no-picture")
+    assert "Si1 and 1 equal atom contribute most: each +" in done.stdout
+    assert "Cl2 contributes most: +" in run("explain", "conduction", STRUCTURES / "NaCl.cif", "--no-picture").stdout
+
+
 def test_table_without_picture(tmp_path):
     out = tmp_path / "pictures"
     done = run("explain", "porosity", STRUCTURES / "Cu.cif", "none.cif", "--no-picture", "--out", out)

@@ -102,6 +102,8 @@ def test_stereo_is_kept():
         ("CC(C", "bad_smiles", "'\\('"),
         ("C1CC", "bad_smiles", "ring"),
         ("xyz", "bad_smiles", "symbol"),
+        ("aspirin", "bad_smiles", "names are not read"),
+        ("Citric-acid", "bad_smiles", "names are not read"),
         ("", "bad_smiles", "empty"),
         ("C(C)(C)(C)(C)C", "bad_valence", "valence"),
         ("c1cccc1", "bad_valence", "kekulize"),

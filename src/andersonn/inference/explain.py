@@ -130,6 +130,15 @@ class Explanation:
         return elements.named(self.structure.Z, atom), float(self.values[atom])
 
     @property
+    def _equals(self) -> str:
+        """The leader's verb, and how many atoms of its element contribute the same, as equivalent atoms of a crystal do."""
+        if self.groups is not None or self.dipole is not None:
+            return " contributes most:"
+        alike = self.structure.Z == self.structure.Z[self.ranking[0]]
+        more = int(np.isclose(self.values[alike], self.values[self.ranking[0]], rtol=0.01).sum()) - 1
+        return f" and {more} equal atom{'s' * (more > 1)} contribute most: each" if more else " contributes most:"
+
+    @property
     def decisive(self) -> bool:
         """Whether some part contributes at least :data:`DECISIVE` of the total, and there is a total; of a number alone, which may lie
         anywhere, whether it changes the estimate by more than half its 90 % interval.
@@ -159,7 +168,7 @@ class Explanation:
         first = (
             self.dipole.of_one_group(self.structure.Z)
             if self.decisive and self.dipole is not None and len(self.dipole.groups) == 1
-            else f"{name} contributes most: {what}"
+            else f"{name}{self._equals} {what}"
             if self.decisive
             else f"no single {kind} decides: the largest contribution, of {name}, is {what}"
         )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
 HINT = "write it as Daylight SMILES, such as CCO for ethanol; rings are closed by equal digits"
+NAME = re.compile("[A-Za-z][a-z-]{3,}")
+"""What looks like the name of a molecule: letters alone, small ones after the first."""
 SEPARATOR = re.compile(r"\s|[,;]")
 """Characters that end a SMILES and never occur in one."""
 QUOTED = re.compile(r"\([^()]*\)|\$[^$]*\$")
@@ -253,6 +255,8 @@ def _fault(text: str) -> str:
             return f"{text.count(opening)} {opening!r} but {text.count(closing)} {closing!r}"
     if KEY.fullmatch(text):
         return "it is an InChIKey, from which no molecule can be made: give the InChI or SMILES"
+    if NAME.fullmatch(text):
+        return "it looks like a name, and names are not read"
     if "[D]" in text or "[T]" in text:
         return "deuterium is written [2H] and tritium [3H]"
     return "an unknown symbol, an unclosed ring or a bond that leads nowhere"
