@@ -134,7 +134,7 @@ class Explanation:
         """The leader's verb, and how many atoms of its element contribute the same, as equivalent atoms of a crystal do."""
         if self.groups is not None or self.dipole is not None:
             return " contributes most:"
-        alike = self.structure.Z == self.structure.Z[self.ranking[0]]
+        alike = self.structure.Z[self.ranking[0]] == self.structure.Z
         more = int(np.isclose(self.values[alike], self.values[self.ranking[0]], rtol=0.01).sum()) - 1
         return f" and {more} equal atom{'s' * (more > 1)} contribute most: each" if more else " contributes most:"
 
