@@ -346,3 +346,11 @@ def test_the_page_in_a_browser(built, serving, opened, tmp_path):
     assert "boiling_point" not in [task["name"] for task in tasks]
     assert serving.ask("predict", "boiling_point", smiles="CCO").status_code == 404
     assert serving.client.get(f"/api/construct/{built.id}/model.zip").status_code == 404
+
+
+def test_a_construction_is_done_once_its_scientist_answers():
+    job = SimpleNamespace(name="a", model="m", state="done", as_dict=lambda: {"state": "done"}, on_disk=dict)
+    lab = SimpleNamespace(lab=SimpleNamespace(scientists={}), _current=job)
+    assert Constructions.shown(lab, job) == {"state": "running", "answers": False}
+    lab.lab.scientists["a"], lab._current = SimpleNamespace(folder="m"), None
+    assert Constructions.shown(lab, job) == {"state": "done", "answers": True}

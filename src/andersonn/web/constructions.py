@@ -61,6 +61,7 @@ class Constructions:
         self._scratch = tempfile.TemporaryDirectory(prefix="andersonn-tables-", ignore_cleanup_errors=True)
         self.jobs: dict[str, Job] = {}
         self._busy = False
+        self._current: Job | None = None
         self._looks = ConcurrencyLimit(LOOKS, "tables")
         self._running: asyncio.Task[None] | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -104,9 +105,12 @@ class Constructions:
         }
 
     def shown(self, job: Job) -> dict[str, Any]:
-        """A construction as the page has it; ``answers`` says whether its scientist is one of the lab's."""
+        """A construction as the page has it; ``answers`` says whether its scientist is one of the lab's. Until that is decided, it runs: a
+        page asks no more once it is done.
+        """
         scientist = self.lab.scientists.get(job.name)
-        return job.as_dict() | job.on_disk() | {"answers": scientist is not None and scientist.folder == job.model}
+        told = job.as_dict() | job.on_disk() | {"answers": scientist is not None and scientist.folder == job.model}
+        return told | ({"state": "running"} if job is self._current and job.state == "done" else {})
 
     def job(self, id: str) -> Job:
         """A construction by its id.
@@ -268,13 +272,15 @@ class Constructions:
         return job
 
     async def _run(self, job: Job) -> None:
+        self._current = job
         try:
             await asyncio.to_thread(job.run)
             if job.state == "done":
                 await self._serve(job)
+            self._current = None
             await asyncio.to_thread(self._keep, job)
         finally:
-            self._busy = False
+            self._busy, self._current = False, None
 
     async def _serve(self, job: Job) -> None:
         """Has a scientist answer in the lab."""
