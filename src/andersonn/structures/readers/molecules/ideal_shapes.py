@@ -28,7 +28,7 @@ POLAR = 0.09
 """Å by which a bond of a metal is shorter for each unit of difference in electronegativity (V. Schomaker and D. P. Stevenson, 1941)."""
 EXPANDABLE = frozenset([17, 35, 36, 53, 54])
 """Cl, Br, Kr, I and Xe."""
-PROTOCOL = "shapes by pairs of electrons, also of groups and metals"
+PROTOCOL = "shapes by pairs of electrons, also of groups and of metals with up to four arms"
 """Changed whenever other shapes would be made."""
 SHORTER, SHORTER_OF_SULFUR = 0.25, 0.29
 """Å by which a double bond is shorter than the covalent radii say: in SO2, SeO2, TeO2, XeO3 and ClO2 it is 0.2 to 0.3; in SO3 and SOF4 0.29."""
