@@ -277,7 +277,6 @@ class Constructions:
             await asyncio.to_thread(job.run)
             if job.state == "done":
                 await self._serve(job)
-            self._current = None
             await asyncio.to_thread(self._keep, job)
         finally:
             self._busy, self._current = False, None

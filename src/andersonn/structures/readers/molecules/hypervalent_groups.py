@@ -15,13 +15,13 @@ import numpy as np
 from andersonn.structures.readers.molecules import ideal_shapes
 
 if TYPE_CHECKING:
-    from rdkit.Chem import Mol
+    from rdkit.Chem import Atom, Mol
 
 STAND_IN = {(1.0,): 17, (2.0,): 8, (1.0, 1.0): 16, (1.0,) * 4: 14}
 """Orders of the bonds to a group's arms, and the element that stands in its place: chlorine, oxygen, sulfur or silicon."""
 FLAT, STEEP, PYRAMIDAL = 5, 15, 7
-"""The same of three arms by single bonds: boron where they lie in a plane, phosphorus where a pair of electrons pushes them down, and nitrogen
-where another neighbor does.
+"""The same of three arms by single bonds. Boron: they lie in a plane. Phosphorus: a pair of electrons pushes them down. Nitrogen: another
+neighbor does.
 """
 NEON, WITH_FEW_PAIRS = 10, (31, 49, 53, 82)
 """Up to neon no atom is hypervalent; gallium, indium, iodine and lead are missed with three or four pairs too (In(CH3)3, IO2, Pb(CH3)4)."""
@@ -97,8 +97,6 @@ def groups_of(mol: Mol) -> Iterator[Group]:
     Args:
         mol: sanitized, with explicit hydrogens.
     """
-    from rdkit.Chem import ChiralType
-
     for center in mol.GetAtoms():
         metal = center.GetAtomicNum() in ideal_shapes.METALS
         if center.GetDegree() < 3 - metal or (center.GetAtomicNum() <= NEON and not metal) or center.IsInRing():
@@ -108,15 +106,7 @@ def groups_of(mol: Mol) -> Iterator[Group]:
         if shape is None or not (shape.name in ideal_shapes.HYPERVALENT or odd):
             continue
         arms = [other for other in center.GetNeighbors() if other.GetDegree() > 1]
-        orders = tuple(ideal_shapes.order(center, arm) for arm in arms)
-        if len(arms) > 2 and shape.name in ideal_shapes.HYPERVALENT:
-            continue
-        if center.GetChiralTag() != ChiralType.CHI_UNSPECIFIED and len(arms) < center.GetDegree():
-            continue  # its sense is told by all four neighbors
-        stand_in = STAND_IN.get(orders)
-        if orders == (1.0,) * 3:
-            flat = np.linalg.matrix_rank(shape.axes, tol=0.1) < 3
-            stand_in = PYRAMIDAL if center.GetDegree() > 3 else FLAT if flat else STEEP
+        stand_in = _stand_in(center, arms, shape)
         if stand_in is None or not ideal_shapes.missed(center, mol):
             continue
         around = ideal_shapes.in_places(center, shape)
@@ -132,6 +122,22 @@ def groups_of(mol: Mol) -> Iterator[Group]:
             stand_in,
             f"neighbors of {center.GetSymbol()} {shape.name}",
         )
+
+
+def _stand_in(center: Atom, arms: list[Atom], shape: ideal_shapes.Shape) -> int | None:
+    """The element that stands in the place of a group; None if there is none."""
+    from rdkit.Chem import ChiralType
+
+    if len(arms) > 2 and shape.name in ideal_shapes.HYPERVALENT:
+        return None
+    if center.GetChiralTag() != ChiralType.CHI_UNSPECIFIED and len(arms) < center.GetDegree():
+        return None  # its sense is told by all four neighbors
+    orders = tuple(ideal_shapes.order(center, arm) for arm in arms)
+    if orders != (1.0,) * 3:
+        return STAND_IN.get(orders)
+    if center.GetDegree() > 3:
+        return PYRAMIDAL
+    return FLAT if np.linalg.matrix_rank(shape.axes, tol=0.1) < 3 else STEEP
 
 
 def _with_stand_ins(mol: Mol, groups: list[Group]) -> tuple[Mol, list[int]]:
