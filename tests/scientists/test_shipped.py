@@ -31,14 +31,6 @@ def test_supercells_get_the_same_answer(conduction, atoms):
         assert large.probabilities == pytest.approx(small.probabilities, abs=1e-3)
 
 
-@pytest.mark.parametrize(("symbol", "length"), [("Xe", 6.20), ("Kr", 5.72), ("Ar", 5.26)])
-def test_noble_gases_alone_get_a_warning(conduction, symbol, length):
-    from ase.build import bulk
-
-    (alone,) = conduction.predict([bulk(symbol, "fcc", length)])
-    assert any("noble gases alone" in warning for warning in alone.warnings)
-
-
 def test_compounds_of_noble_gases_get_no_warning_of_them_alone(conduction):
     from ase import Atoms
 

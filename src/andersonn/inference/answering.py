@@ -12,15 +12,14 @@ from andersonn.data.store import ImageStore
 from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import EarlyExit, forward_early_exit
 from andersonn.inference.forward import Outputs, averaged, forward, how_solved
+from andersonn.inference.laws import NO_DIPOLE, laws_on, obeying
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import DomainScore, Prediction
 from andersonn.inference.tails import Kinds
 from andersonn.inference.warnings import contradiction, notes_of, trained_electrons, voids_of, warnings_of
 from andersonn.structures.image import NodeNeighborImage
-from andersonn.structures.point_group import forbids_dipole
 from andersonn.structures.structure import Structure
 
-FORBIDDEN = "its symmetry forbids a dipole moment"
 Ready = tuple[str, Structure, list[NodeNeighborImage]]
 """Name of the input, structure, its image and those of further conformers over which the answer is averaged."""
 
@@ -55,20 +54,20 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
         outputs: of these, in their order.
     """
     task, calibration, domain = bundle.task, bundle.calibration, bundle.domain
-    generated = np.array([structure.generated_geometry for _, structure, _ in ready])
+    structures = [structure for _, structure, _ in ready]
+    generated = np.array([structure.generated_geometry for structure in structures])
     kinds = Kinds.of([images[0].Z for _, _, images in ready])
     if bundle.trained_on is not None:
-        kinds = replace(kinds, seen=bundle.trained_on.among([structure for _, structure, _ in ready]))
+        kinds = replace(kinds, seen=bundle.trained_on.among(structures))
     distances = None if domain is None else domain.distance(outputs.states, kinds.rows)
     probabilities = calibration.probabilities(outputs.scores, generated, distances)
     values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances, kinds)
     # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.
-    whole, zero = None, np.zeros(len(ready), dtype=bool)
+    whole, laws = None, [""] * len(ready)
     if isinstance(calibration, DistributionCalibration):
-        zero = np.array([is_forbidden(bundle, structure) for _, structure, _ in ready])
-        whole = calibration.distributions(outputs.scores, generated, distances).with_zero(zero)
-        probabilities = np.where(zero[:, None], calibration.classes_of(whole), probabilities)
-        values, intervals = np.where(zero, 0.0, values), np.where(zero[:, None], 0.0, intervals)
+        laws = laws_on(task, bundle.config.image.positions, calibration.edges, structures)
+        found = calibration.distributions(outputs.scores, generated, distances)
+        whole, probabilities, values, intervals = obeying(laws, calibration, found, (probabilities, values, intervals))
     for k, (name, structure, images) in enumerate(ready):
         solve = how_solved(outputs.part(np.array([k])), bundle.network.solver_name, bundle.config.model)
         trained, place = trained_electrons(bundle, structure), None
@@ -76,7 +75,7 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
             place = DomainScore(float(distances[k]), domain.limit, trained)
         p, value, label = probabilities[k], float(values[k]), int(probabilities[k].argmax())
         # By symmetry the answer is zero whatever the state is; that it was not found stands in `solver` all the same.
-        warnings = tuple(warnings_of(bundle, structure, images, None if zero[k] else solve, place))
+        warnings = tuple(warnings_of(bundle, structure, images, None if laws[k] == NO_DIPOLE else solve, place))
         if task.answer == "class" and whole is None and sum(value >= cut for cut in task.thresholds) != label:
             told = contradiction(task, label, float(p[label]), value, intervals[k])
             warnings += (told,) if told else ()
@@ -95,22 +94,10 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
             model=model,
             n_atoms=len(structure),
             solver=solve,
-            notes=(*((FORBIDDEN,) if zero[k] else ()), *notes_of(bundle, structure, images)),
+            notes=(*filter(None, (laws[k],)), *notes_of(bundle, structure, images)),
             warnings=warnings,
             voids=voids_of(images[0]),
             domain=place,
             distribution=None if whole is None else whole.part(k),
             kind=task.answer,
         )
-
-
-def is_forbidden(bundle: ModelBundle, structure: Structure) -> bool:
-    """Whether what a model answers is the size of a dipole moment, and the symmetry of this molecule forbids one.
-
-    Args:
-        bundle: the model, which answers with distributions.
-        structure: a molecule or crystal.
-    """
-    of_dipole = bundle.task.unit == "D" and bundle.config.image.positions
-    starts_at_zero = isinstance(bundle.calibration, DistributionCalibration) and bundle.calibration.edges[0] == 0.0
-    return of_dipole and starts_at_zero and forbids_dipole(structure)

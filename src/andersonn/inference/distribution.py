@@ -52,6 +52,23 @@ class Distributions:
         """All mass of some of them at the first edge, bool ``[n]``."""
         return Distributions(self.edges, np.where(rows[:, None], 1.0, self.cdf))
 
+    def above(self, cut: float, rows: np.ndarray, usual: np.ndarray) -> Distributions:
+        """Those of some structures, given that their values lie above a cut (from the first edge that reaches it). Half the usual
+        distribution ``[E]`` is mixed in before, as a network that calls the opposite likely has little to say on what lies above.
+
+        Args:
+            cut: below the last edge.
+            rows: which of the structures, bool ``[n]``.
+            usual: distribution of the training labels at the edges.
+        """
+        if not rows.any():
+            return self
+        mixed = 0.5 * (self.cdf + usual)
+        excluded = mixed[:, [np.searchsorted(self.edges, cut)]]
+        return Distributions(
+            self.edges, np.where(rows[:, None], np.maximum(mixed - excluded, 0.0) / (1.0 - excluded), self.cdf)
+        )
+
     def below(self, cut: float, or_at: bool = False) -> np.ndarray:
         """Probability of less than ``cut`` (or of at most), ``[n]``. The two differ at the first edge alone."""
         if cut < self.edges[0] or (cut == self.edges[0] and not or_at):

@@ -1,0 +1,77 @@
+"""What laws of nature say whatever a network answers: no dipole moment by symmetry, no metal where all shells are full.
+
+The network's distribution is changed to agree, so that class, probabilities, estimate and interval still come from one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from andersonn.data.tasks import Task
+from andersonn.inference.distribution import DistributionCalibration, Distributions
+from andersonn.structures.neighbors import pairs_within
+from andersonn.structures.point_group import forbids_dipole
+from andersonn.structures.pores.radii import probe_radii
+from andersonn.structures.structure import Structure, expects_bonds
+
+NO_DIPOLE = "its symmetry forbids a dipole moment"
+FULL_SHELLS = (
+    "noble gases alone, not pressed together: their full shells make an insulator, so gaps below 5 eV were excluded"
+)
+SMALLEST_GAP = 5.0
+"""eV: crystals of noble gases have PBE gaps above it. All seven in the training files have 8.5 to 18."""
+PRESSED = 0.85
+"""Atoms nearer than this part of the sum of their van der Waals radii are pressed together; xenon becomes a metal at 0.65."""
+
+
+def laws_on(task: Task, positions: bool, edges: tuple[float, ...], structures: Sequence[Structure]) -> list[str]:
+    """The note of the law that holds for each structure; empty where none does.
+
+    Args:
+        task: what is answered.
+        positions: whether the model's images hold where atoms are.
+        edges: of the model's distributions, which must reach what the law says.
+        structures: molecules or crystals.
+    """
+    if task.unit == "D" and positions and edges[0] == 0.0:
+        return [NO_DIPOLE if forbids_dipole(structure) else "" for structure in structures]
+    if task.quantity == "band_gap_eV" and edges[-1] > SMALLEST_GAP:
+        return [FULL_SHELLS if has_full_shells(structure) else "" for structure in structures]
+    return [""] * len(structures)
+
+
+def obeying(
+    laws: Sequence[str], calibration: DistributionCalibration, found: Distributions, answers: Sequence[np.ndarray]
+) -> tuple[Distributions, np.ndarray, np.ndarray, np.ndarray]:
+    """Distributions and what is read of them, as the laws leave them. Structures without a law keep theirs.
+
+    Args:
+        laws: n notes of :func:`laws_on`.
+        calibration: of the model.
+        found: distributions of the n structures.
+        answers: probabilities of the classes ``[n, C]``, estimates ``[n]`` and 90 % intervals ``[n, 2]``.
+
+    Returns:
+        The distributions and the three answers.
+    """
+    told = np.array(laws, dtype=object)
+    found = found.with_zero(told == NO_DIPOLE).above(SMALLEST_GAP, told == FULL_SHELLS, np.array(calibration.usual))
+    bound, (low, middle, high) = told != "", (found.quantile(level) for level in (0.05, 0.5, 0.95))
+    probabilities, values, intervals = answers
+    return (
+        found,
+        np.where(bound[:, None], calibration.classes_of(found), probabilities),
+        np.where(bound, middle, values),
+        np.where(bound[:, None], np.stack([low, high], axis=1), intervals),
+    )
+
+
+def has_full_shells(structure: Structure) -> bool:
+    """Whether it is a crystal of noble gases alone whose atoms are not pressed together."""
+    if structure.cell is None or expects_bonds(structure.Z):
+        return False
+    radius = probe_radii()[structure.Z]
+    i, j, distance, _ = pairs_within(structure.xyz, structure.cell, 2.0 * PRESSED * float(radius.max()))
+    return bool((distance >= PRESSED * (radius[i] + radius[j])).all())
