@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     )
     from andersonn.implicit.lipschitz import hold_weights
     from andersonn.inference.answers import Answers
-    from andersonn.inference.explain import Explanation
+    from andersonn.inference.explanation import Explanation
     from andersonn.inference.prediction import Failure, Prediction
     from andersonn.models import ConvolutionCell, MessageCell
     from andersonn.scientist import Scientist, construct
@@ -102,7 +102,7 @@ _HOME = {
     "andersonn.structures.structure": ("Structure",),
     "andersonn.models": ("ConvolutionCell", "MessageCell"),
     "andersonn.inference.answers": ("Answers",),
-    "andersonn.inference.explain": ("Explanation",),
+    "andersonn.inference.explanation": ("Explanation",),
     "andersonn.inference.prediction": ("Failure", "Prediction"),
     "andersonn.scientist": ("Scientist", "construct"),
     "andersonn.scientists.base": ("GeometryVariant", "ScientistSpec"),

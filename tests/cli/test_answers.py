@@ -12,15 +12,17 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_notes_are_summed_up():
-    made = "3-D geometry made by RDKit"
-    notes = [(made, "2 hydrogen atoms were added"), (made, "5 hydrogen atoms were added"), (made,), ()]
-    assert list(summed_notes(notes)) == [
+    made, added = "3-D geometry made by RDKit", "hydrogen atoms were added"
+    notes = [(made, f"2 {added}"), (made, f"5 {added}"), (made,), ()]
+    assert list(summed_notes(zip("abcd", notes, strict=True))) == [
         f"note: 3 of 4 inputs: {made}",
-        "note: 2 of 4 inputs: 2 hydrogen atoms were added (for instance)",
+        f"note: a, b: 2 {added} (for instance)",
     ]
-    assert list(summed_notes([(made,)])) == [f"note: {made}"]
-    assert list(summed_notes([(), ()])) == []
-    assert len(list(summed_notes((made, f"{k} atoms were added") for k in range(300)))) == 2
+    assert list(summed_notes([("a", (made,))])) == [f"note: {made}"]
+    assert list(summed_notes([("a", ()), ("b", ())])) == []
+    many = list(summed_notes((f"{k}", (made, f"{k} atoms were added")) for k in range(300)))
+    assert many == [f"note: 300 of 300 inputs: {made}", "note: 300 of 300 inputs: 0 atoms were added (for instance)"]
+    assert list(summed_notes([("a", ("1 atom", "2 atoms")), ("b", ())])) == ["note: a: 1 atom", "note: a: 2 atoms"]
 
 
 def test_a_warning_names_its_inputs():

@@ -55,8 +55,10 @@ def test_molecules_into_one_file(tmp_path):
 
 def test_equal_atoms_are_told():
     done = run("explain", "conduction", STRUCTURES / "Si.cif", "--no-picture")
-    assert "Si1 and 1 equal atom contribute most: each +" in done.stdout
-    assert "Cl2 contributes most: +" in run("explain", "conduction", STRUCTURES / "NaCl.cif", "--no-picture").stdout
+    assert "atom Si1 and 1 equal atom contribute most: each +" in done.stdout
+    assert (
+        "atom Cl2 contributes most: +" in run("explain", "conduction", STRUCTURES / "NaCl.cif", "--no-picture").stdout
+    )
 
 
 def test_table_without_picture(tmp_path):
@@ -64,7 +66,7 @@ def test_table_without_picture(tmp_path):
     done = run("explain", "porosity", STRUCTURES / "Cu.cif", "none.cif", "--no-picture", "--out", out)
     assert done.returncode == 1
     assert "100.0 %" in done.stdout
-    assert "of the network's answer, nonporous: Cu1 contributes most" in done.stdout
+    assert "of the network's answer, nonporous: atom Cu1 contributes most" in done.stdout
     assert "the bottleneck, 0.15 Å wide, is bounded by Cu1" in done.stdout
     assert "none.cif" in done.stderr
     assert not out.exists()

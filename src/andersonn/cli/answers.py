@@ -54,7 +54,7 @@ def _show(found: list[Prediction | Failure], task: Task) -> None:
         if not whole:
             console.print(NARROW, style="dim", highlight=False, markup=False)
         sys.stdout.flush()  # what goes to stderr comes after the table, also where both end in one file
-    for line in summed_notes(a.notes for a in good):
+    for line in summed_notes((short_name(a.input, a.id), a.notes) for a in good):
         print(line, file=sys.stderr)
     for a in found:
         if not a.ok:
@@ -123,24 +123,27 @@ def shared_warnings(answers: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[
         yield f"! {', '.join(of[:NAMES])}{more}: {warning}"
 
 
-def summed_notes(notes: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """A line for each kind of note, with the number of inputs concerned. Notes that differ only in numbers are
-    of one kind; the first one stands for them.
+def summed_notes(answers: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[str]:
+    """A line for each kind of note, with the names of the inputs concerned if they are few, else with their number. Notes that differ
+    only in numbers are of one kind; the first one stands for them.
 
     Args:
-        notes: of each input.
+        answers: name and notes of each input.
     """
-    found: dict[str, Counter[str]] = {}
-    counts: Counter[str] = Counter()
+    texts: dict[str, Counter[str]] = {}
+    names: dict[str, list[str]] = {}
     inputs = 0
-    for own in notes:
+    for name, own in answers:
         inputs += 1
-        counts.update({NUMBER.sub("#", note) for note in own})
         for note in own:
-            found.setdefault(NUMBER.sub("#", note), Counter())[note] += 1
-    for kind, texts in found.items():
-        where = "" if inputs == 1 else f"{counts[kind]} of {inputs} inputs: "
-        yield f"note: {where}{visible(next(iter(texts)))}{' (for instance)' if len(texts) > 1 else ''}"
+            texts.setdefault(NUMBER.sub("#", note), Counter())[note] += 1
+        for kind in {NUMBER.sub("#", note) for note in own}:
+            names.setdefault(kind, []).append(name)
+    for kind, alike in texts.items():
+        of = names[kind]
+        few = len(of) <= min(NAMES, inputs // 2)
+        where = "" if inputs == 1 else f"{', '.join(of)}: " if few else f"{len(of)} of {inputs} inputs: "
+        yield f"note: {where}{visible(next(iter(alike)))}{' (for instance)' if len(alike) > 1 else ''}"
 
 
 def short_name(name: str, id: str) -> str:

@@ -22,7 +22,7 @@ from andersonn.sanitize import visible
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from andersonn.inference.explain import Explanation
+    from andersonn.inference.explanation import Explanation
     from andersonn.inference.prediction import Failure, Prediction
 
     Explained = tuple[Explanation | Failure, Path | None]
@@ -257,7 +257,7 @@ def _end(say: Callable[..., None], answer: Explanation, path: Path | None) -> No
         say(f"without all of them, {answer.groups.frame}: {answer.groups.of_frame:+.3f}")
     for warning in answer.warnings:
         say(f"! {warning}")
-    for note in summed_notes([answer.prediction.notes]):
+    for note in summed_notes([("", answer.prediction.notes)]):
         print(note, file=sys.stderr)
     say(f"{answer.quantity_words}; atoms counted from 1" + (f"; picture: {path}" if path else ""), "dim")
 

@@ -33,7 +33,7 @@ from andersonn.sanitize import visible
 
 if TYPE_CHECKING:
     from andersonn.data.tasks import Task
-    from andersonn.inference.explain import Explanation
+    from andersonn.inference.explanation import Explanation
     from andersonn.inference.prediction import Failure, Prediction
     from andersonn.structures.readers import Columns
 

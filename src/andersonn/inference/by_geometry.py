@@ -17,7 +17,7 @@ import numpy as np
 
 from andersonn.data.tasks import Task
 from andersonn.errors import InputError, UsageError, unknown
-from andersonn.inference.explain import Explanation
+from andersonn.inference.explanation import Explanation
 from andersonn.inference.prediction import Failure, Prediction
 from andersonn.inference.warnings import doubts_about
 from andersonn.scientists.base import ScientistSpec

@@ -25,21 +25,20 @@ answers, they are the explanation, and contributions of atoms are those to the n
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 
 from andersonn.data.store import ImageStore
-from andersonn.inference import explanation_html
 from andersonn.inference.dipole_parts import DipoleParts
+from andersonn.inference.explanation import NO_DIRECTION, Explanation
 from andersonn.inference.forward import forward
 from andersonn.inference.group_parts import Answers, GroupParts
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Prediction
 from andersonn.models.electrons import counted_as
-from andersonn.sanitize import harmless
 from andersonn.structures import elements, oxidation
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.molecular_graph import MolecularGraph
@@ -47,217 +46,9 @@ from andersonn.structures.oxidation import Oxidation
 from andersonn.structures.pores.bottleneck import Bottleneck
 from andersonn.structures.structure import Structure, without
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 BATCH_SIZE = 64
 """Structures with an atom removed in one forward pass: small, so that progress is shown."""
-NO_DIRECTION = 0.1
-"""D: the direction of a dipole smaller than this is not meaningful."""
-DECISIVE = 0.25
-"""Share of the total from which on a contribution decides an answer."""
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Explanation:
-    """An answer and the contribution of every atom to it.
-
-    Attributes:
-        prediction: the answer. Where the geometry of pores gives it, contributions are to the network's, which is beside it.
-        structure: what was asked about.
-        values: contribution of each atom, in the order of the structure, float64 ``[n]``.
-        quantity: what the contributions are of, such as ``"log_odds_of_metal"`` or ``"dipole_D"``.
-        total: the whole of it: the log-odds of the network's class, or |μ| in D, or the number answered.
-        method: ``"deletion"``, ``"dipole"`` or ``"groups"``, see :mod:`andersonn.inference.explain`.
-        warnings: of the answer, and reasons to trust the contributions less.
-        dipole: parts of a dipole moment: vector, charges, bonds, groups; None of other answers.
-        groups: of a molecule read by its bonds alone; None of other answers.
-        bottleneck: the narrowest place of the widest way through a crystal whose pores were probed; None of other answers, and
-            where there is no way.
-    """
-
-    prediction: Prediction
-    structure: Structure
-    values: np.ndarray
-    quantity: str
-    total: float
-    method: str
-    warnings: tuple[str, ...] = ()
-    dipole: DipoleParts | None = None
-    bottleneck: Bottleneck | None = None
-    groups: GroupParts | None = None
-    ok: ClassVar[Literal[True]] = True
-
-    @property
-    def label(self) -> str:
-        """The class that contributions are about: the network's."""
-        return self.prediction.network.get("class", self.prediction.label)
-
-    @property
-    def shares(self) -> np.ndarray:
-        """Size of each contribution over the sum of all sizes, ``[n]``; zeros if no atom contributes."""
-        sizes = np.abs(self.values)
-        return sizes / max(sizes.sum(), 1e-12)
-
-    @property
-    def ranking(self) -> np.ndarray:
-        """Atoms by falling size of their contribution, int64 ``[n]``."""
-        return np.argsort(-np.abs(self.values), kind="stable")
-
-    @property
-    def of_elements(self) -> dict[str, tuple[int, float]]:
-        """Element → number of its atoms and the mean of their contributions, by falling size of the mean."""
-        found = {
-            elements.symbols()[z]: (
-                int((z == self.structure.Z).sum()),
-                float(self.values[z == self.structure.Z].mean()),
-            )
-            for z in np.unique(self.structure.Z)
-        }
-        return dict(sorted(found.items(), key=lambda item: -abs(item[1][1])))
-
-    @property
-    def leader(self) -> tuple[str, float]:
-        """Name and contribution of the part that contributes most: a group, or an atom where groups have none."""
-        if self.groups is not None:
-            return next(((part.group.name, part.value) for part in self.groups.parts), ("", 0.0))
-        if self.dipole is not None:
-            k = int(np.abs(self.dipole.of_groups).argmax())
-            return self.dipole.groups[k].name, float(self.dipole.of_groups[k])
-        atom = int(self.ranking[0])
-        return elements.named(self.structure.Z, atom), float(self.values[atom])
-
-    @property
-    def _equals(self) -> str:
-        """The leader's verb, and how many atoms of its element contribute the same, as equivalent atoms of a crystal do."""
-        if self.groups is not None or self.dipole is not None:
-            return " contributes most:"
-        alike = self.structure.Z[self.ranking[0]] == self.structure.Z
-        more = int(np.isclose(self.values[alike], self.values[self.ranking[0]], rtol=0.01).sum()) - 1
-        return f" and {more} equal atom{'s' * (more > 1)} contribute most: each" if more else " contributes most:"
-
-    @property
-    def decisive(self) -> bool:
-        """Whether some part contributes at least :data:`DECISIVE` of the total, and there is a total; of a number alone, which may lie
-        anywhere, whether it changes the estimate by more than half its 90 % interval.
-        """
-        if not self.prediction.has_class:
-            low, high = self.prediction.interval90
-            return abs(self.leader[1]) > 0.5 * (high - low)
-        least = NO_DIRECTION if self.dipole is not None else 0.0
-        return abs(self.total) >= least and abs(self.leader[1]) >= DECISIVE * abs(self.total)
-
-    @property
-    def summary(self) -> list[str]:
-        """Sentences: which part decides the answer, or that none does, and what bounds the bottleneck, which comes first where
-        the geometry of pores answers.
-        """
-        if self.groups is not None and not self.groups.parts:
-            return ["the molecule is one ring or chain, or one functional group: nothing in it can be replaced"]
-        (name, value), total = self.leader, self.total
-        label = self.label.replace("_", " ")
-        if self.dipole is not None:
-            what, kind = f"{value:+.2f} of {total:.2f} D", "group"
-        elif not self.prediction.has_class:
-            what, kind = f"{value:+.3g}, where the estimate is {total:.3g}", "group" if self.groups else "atom"
-        else:
-            what = f"{value:+.2f}, where the log-odds of {label} are {total:.2f}"
-            kind = "group" if self.groups else "atom"
-        first = (
-            self.dipole.of_one_group(self.structure.Z)
-            if self.decisive and self.dipole is not None and len(self.dipole.groups) == 1
-            else f"{name}{self._equals} {what}"
-            if self.decisive
-            else f"no single {kind} decides: the largest contribution, of {name}, is {what}"
-        )
-        if self.groups is not None:
-            part, form = self.groups.parts[0], ".3g" if not self.prediction.has_class else ".2f"
-            what = "estimate is" if not self.prediction.has_class else f"log-odds of {label} are"
-            return [first, f"without it, {part.without}, the {what} {total - part.value:{form}}"]
-        narrowest = [] if self.bottleneck is None else [self.bottleneck.words(self.structure)]
-        if not self.prediction.pores:
-            return [first, *narrowest]
-        narrowest = narrowest or ["nothing gets through the crystal: there is no bottleneck"]
-        return [*narrowest, f"of the network's answer, {label}: {first}"]
-
-    @property
-    def quantity_words(self) -> str:
-        """What the contributions are, as people say it."""
-        if self.dipole is not None:
-            return f"part of the dipole moment (|μ| = {self.total:.2f} D) / D"
-        without = "without the group" if self.groups is not None else "when the atom is removed"
-        if not self.prediction.has_class:
-            return f"decrease of {self.quantity} (now {self.total:.3g}) {without}"
-        whose = "network's " if self.prediction.pores else ""
-        label = self.label.replace("_", " ")
-        return f"decrease of the {whose}log-odds of {label} (now {self.total:.2f}) {without}"
-
-    def plot(self, name: str = "", figure: Figure | None = None) -> Axes:
-        """Draws the structure with its atoms or groups colored by their contributions, and bars of the largest ones.
-
-        Args:
-            name: of the structure, for the title; default: its own.
-            figure: an empty matplotlib figure to draw in; None: a new one.
-
-        Returns:
-            The axes of the structure.
-        """
-        from andersonn.inference.explanation_plot import plot
-
-        return plot(self, name, figure)
-
-    def __repr__(self) -> str:
-        found = self.prediction
-        told = "; ".join([", ".join(found.in_words), *self.summary])
-        return f"Explanation({harmless(found.id or found.input)!r}, {found.formula}: {told})"
-
-    def _repr_html_(self) -> str:
-        if self.groups is not None:
-            parts = [(part.group.name, part.value) for part in self.groups.parts]
-        elif self.dipole is not None:
-            parts = [(g.name, float(v)) for g, v in zip(self.dipole.groups, self.dipole.of_groups, strict=True)]
-        else:
-            parts = [(elements.named(self.structure.Z, k), float(self.values[k])) for k in self.ranking.tolist()]
-        parts.sort(key=lambda part: -abs(part[1]))
-        told = [*self.summary, self.quantity_words, *([] if self.groups else ["atoms counted from 1"])]
-        return explanation_html.card(self.prediction, self.structure, self.values, parts, told, self.warnings)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON contract of ``explain``: that of ``predict`` and the contributions. ``atom`` and ``atoms`` are positions
-        in Python's lists, counted from 0; names, and numbers in sentences, count from 1.
-        """
-        Z = self.structure.Z
-        contributions = [
-            {
-                "atom": k,
-                "element": elements.symbols()[Z[k]],
-                "value": float(self.values[k]),
-                "share": float(self.shares[k]),
-                "name": elements.named(Z, k),
-            }
-            for k in range(len(Z))
-        ]
-        answer = self.prediction.as_dict() | {
-            "warnings": list(self.warnings),
-            "contributions": contributions,
-            "quantity": self.quantity,
-            "total": self.total,
-            "method": self.method,
-            "decisive": self.decisive,
-            "summary": self.summary,
-            "elements": [
-                {"element": name, "atoms": count, "mean": mean} for name, (count, mean) in self.of_elements.items()
-            ],
-        }
-        if self.dipole is not None:
-            answer |= self.dipole.as_dict(Z)
-        if self.groups is not None:
-            answer |= {"elements": [], **self.groups.as_dict()}
-        if self.bottleneck is not None:
-            answer["bottleneck"] = self.bottleneck.as_dict(self.structure)
-        return answer
 
 
 def explain(

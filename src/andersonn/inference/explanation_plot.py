@@ -17,7 +17,7 @@ LONGEST_NAME = 48
 
 
 def plot(explanation: Any, name: str, figure: Figure | None) -> Axes:
-    """Draws an :class:`~andersonn.inference.explain.Explanation`, which stands on this file; see its method of that name."""
+    """Draws an :class:`~andersonn.inference.explanation.Explanation`, which stands on this file; see its method of that name."""
     if figure is None:
         from matplotlib import pyplot
 

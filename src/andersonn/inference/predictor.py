@@ -19,7 +19,8 @@ from andersonn.inference.answering import Ready, answers_of, outputs_of
 from andersonn.inference.answers import Answers
 from andersonn.inference.by_geometry import PoreQuestion
 from andersonn.inference.embedding import embed
-from andersonn.inference.explain import Explanation, explain, explain_groups, of_one_conformer
+from andersonn.inference.explain import explain, explain_groups, of_one_conformer
+from andersonn.inference.explanation import Explanation
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.moved_thresholds import cut_again, with_thresholds
 from andersonn.inference.prediction import Failure, Prediction
@@ -230,9 +231,7 @@ class Predictor:
         yield waiting
 
     def explain(self, inputs: Any) -> list[Explanation | Failure]:
-        """Which atoms or groups drove the answer: their contributions, as :mod:`andersonn.inference.explain` defines
-        it. Inputs as for :meth:`predict`.
-        """
+        """Contributions of atoms or groups (:mod:`andersonn.inference.explain`). Inputs as for :meth:`predict`."""
         return list(self.explanations(listed(inputs)))
 
     def explanations(

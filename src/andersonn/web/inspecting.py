@@ -15,7 +15,7 @@ import torch
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError
 from andersonn.inference.by_geometry import PoreQuestion
-from andersonn.inference.explain import Explanation
+from andersonn.inference.explanation import Explanation
 from andersonn.inference.forward import MAX_ROWS
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Failure
