@@ -3,7 +3,7 @@
     python tools/small_molecules.py src/andersonn/data/sets/small_molecules.csv --qm9 molecules_qm9.parquet
 
 People meet few of them, but a network learns from them what each bond and group brings: all pairs of GROUPS joined by a single bond, halides
-of boron, carbon, silicon, nitrogen, phosphorus, arsenic and sulfur, and molecules with names and rings in tools/small_molecules.smi. Molecules
+and methyl compounds of one element or of two carbons, and molecules with names and rings in tools/small_molecules.smi. Molecules
 of common_chemicals.csv and of QM9 are left out, as are bonds of iodine to anything but carbon, silicon and halogens, which hardly exist.
 """
 
@@ -27,26 +27,34 @@ GROUPS = (
 )  # fmt: skip
 """Each is bonded by its first atom, which has an open valence where its hydrogens are written."""
 CENTERS = {
-    "P({})({}){}": ("F", "Cl", "Br", "C"),
     "O=P({})({}){}": ("F", "Cl", "Br", "C"),
     "S=P({})({}){}": ("F", "Cl", "C"),
-    "B({})({}){}": ("F", "Cl", "C"),
-    "N({})({}){}": ("F", "Cl", "C"),
-    "[As]({})({}){}": ("F", "Cl", "C"),
     "O=S({}){}": ("F", "Cl", "Br", "C", "N", "O", "C#N"),
     "O=S(=O)({}){}": ("F", "Cl", "Br", "C", "N", "O", "C#N"),
     "S({}){}": ("F", "Cl", "Br", "C", "N", "O", "C#N"),
     "O=C({}){}": ("F", "Cl", "Br", "C", "N", "O", "C#N"),
     "S=C({}){}": ("F", "Cl", "Br", "C", "N", "O", "C#N"),
-    "P({}){}": ("F", "Cl", "Br"),
     "N({}){}": ("F", "Cl", "Br"),
-    "B({}){}": ("F", "Cl", "Br"),
-    "[Se]({}){}": ("F", "Cl", "Br"),
-    "P{}": ("F", "Cl", "Br"),
     "[SiH3]{}": ("F", "Cl", "Br", "I"),
     "[GeH3]{}": ("F", "Cl", "Br", "I"),
     "C({})({})({}){}": ("[H]", "F", "Cl", "Br", "I"),
-    "[Si]({})({})({}){}": ("[H]", "F", "Cl"),
+    "[Si]({})({})({}){}": ("[H]", "F", "Cl", "C"),
+    "[Ge]({})({})({}){}": ("[H]", "F", "Cl", "C"),
+    "[Se]({}){}": ("[H]", "F", "Cl", "Br", "C"),
+    "P({})({}){}": ("[H]", "F", "Cl", "Br", "C"),
+    "[As]({})({}){}": ("[H]", "F", "Cl", "Br", "C"),
+    "B({})({}){}": ("[H]", "F", "Cl", "Br", "C"),
+    "N({})({}){}": ("[H]", "F", "Cl", "C"),
+    "C({})({})({})C({})({}){}": ("[H]", "F", "Cl"),
+    "C({})({})=C({}){}": ("[H]", "F", "Cl", "Br"),
+    "C({})({})({})C=C": ("[H]", "F", "Cl", "Br"),
+    "C({})({})({})C#C": ("[H]", "F", "Cl", "Br"),
+    "C({})({})({})C#N": ("[H]", "F", "Cl", "Br"),
+    "C({})({})({})C=O": ("[H]", "F", "Cl"),
+    "C({})({})({})C(=O)Cl": ("[H]", "F", "Cl"),
+    "C({})({})({})O": ("[H]", "F", "Cl"),
+    "C({})({})({})S": ("[H]", "F", "Cl"),
+    "C({})({})({})OC": ("[H]", "F", "Cl"),
 }
 """A center → what is put into its places, in all combinations."""
 UNSTABLE = "I[N,O,S,P,B]"
