@@ -1,8 +1,9 @@
-"""Fits intervals to molecules with a given geometry that differ from those of QM9: larger ones, or those of other elements.
+"""Fits intervals to molecules with a given geometry that differ from those of QM9: larger or smaller ones, or those of other elements.
 
     python tools/fit_given.py MODEL_DIR --kind large --data src/andersonn/data/sets/biomolecules.parquet
     python tools/fit_given.py MODEL_DIR --kind elements --side validation --data src/andersonn/data/sets/common_chemicals.parquet \
         --data src/andersonn/data/sets/small_molecules.parquet
+    python tools/fit_given.py MODEL_DIR --kind small --side validation --data … (the same two)
 
 Prints coverage and width of intervals before and after; the latter for each half of the scaffolds as fitted to the other. The command is that of
 tools/fit_seen.py.
@@ -14,16 +15,19 @@ import argparse
 from pathlib import Path
 
 from andersonn.data.splits import SPLITS
-from andersonn.inference.tails import LARGE, UNUSUAL
+from andersonn.inference.tails import FEW, LARGE, UNUSUAL
 from andersonn.training.given_fitting import fit_given
 from fit_seen import fit
 
-KINDS = {"large": LARGE, "elements": UNUSUAL}
+KINDS = {"large": LARGE, "elements": UNUSUAL, "small": FEW}
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument(
-        "--kind", choices=KINDS, required=True, help="more than nine heavy atoms, or other elements than QM9 has"
+        "--kind",
+        choices=KINDS,
+        required=True,
+        help="more than nine heavy atoms, other elements than QM9 has, or up to six",
     )
     options.add_argument(
         "--side", choices=SPLITS, default="", help="use one side of the model's split alone (default: all molecules)"

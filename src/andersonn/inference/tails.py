@@ -45,7 +45,9 @@ for given geometries.
 """
 UNUSUAL, USUAL = "given geometry with other elements than H, C, N, O and F", ("H", "C", "N", "O", "F")
 """One more for the same reason, and the elements of QM9."""
-GIVEN = (UNUSUAL, LARGE)
+FEW, MOST_OF_FEW = "given geometry of up to 6 heavy atoms", 6
+"""And one of molecules of QM9's elements that are smaller than nearly all of QM9."""
+GIVEN = (FEW, UNUSUAL, LARGE)
 """Kinds by themselves whose geometry was given."""
 ALONE = (*GIVEN, SEEN)
 """Kinds by themselves; a structure of several counts as the last."""
@@ -59,14 +61,14 @@ class Kinds:
         rows: of their images, int ``[n]``.
         family: position in :data:`FAMILIES`, or their number, int ``[n]``.
         seen: which are molecules that the network was trained on and whose geometry was generated, bool ``[n]``; None: none.
-        large: which have more than :data:`MOST_GIVEN` rows of other atoms than hydrogen, bool ``[n]``; None: none.
+        heavy: rows of other atoms than hydrogen, int ``[n]``; None: not counted.
         unusual: which have rows of other elements than :data:`USUAL`, bool ``[n]``; None: none.
     """
 
     rows: np.ndarray
     family: np.ndarray
     seen: np.ndarray | None = None
-    large: np.ndarray | None = None
+    heavy: np.ndarray | None = None
     unusual: np.ndarray | None = None
 
     @classmethod
@@ -78,7 +80,7 @@ class Kinds:
         return cls(
             np.array([len(Z) for Z in Zs]),
             np.array([rank[Z].min() for Z in Zs]),
-            large=np.array([np.count_nonzero(Z > 1) > MOST_GIVEN for Z in Zs]),
+            heavy=np.array([np.count_nonzero(Z > 1) for Z in Zs]),
             unusual=np.array([bool(set(Z.tolist()).difference(usual)) for Z in Zs]),
         )
 
@@ -89,13 +91,19 @@ class Kinds:
 
     def part(self, positions: np.ndarray) -> Kinds:
         """Of some of the structures."""
-        masks = (None if mask is None else mask[positions] for mask in (self.seen, self.large, self.unusual))
+        masks = (None if mask is None else mask[positions] for mask in (self.seen, self.heavy, self.unusual))
         return Kinds(self.rows[positions], self.family[positions], *masks)
 
     def given(self, made: np.ndarray | None) -> dict[str, np.ndarray]:
         """Which structures are of each kind of :data:`GIVEN`, bool ``[n]``; ``made`` as of :meth:`members`."""
-        masks = {UNUSUAL: self.unusual, LARGE: self.large}
-        return {name: mask if made is None else mask & ~made for name, mask in masks.items() if mask is not None}
+        if self.heavy is None or self.unusual is None:
+            return {}
+        masks = {
+            FEW: (self.heavy <= MOST_OF_FEW) & ~self.unusual,
+            UNUSUAL: self.unusual,
+            LARGE: self.heavy > MOST_GIVEN,
+        }
+        return {name: mask if made is None else mask & ~made for name, mask in masks.items()}
 
     def members(self, at_zero: np.ndarray, made: np.ndarray | None) -> np.ndarray:
         """Which kinds each structure is of, bool ``[n, len(NAMES)]``.
