@@ -193,7 +193,7 @@ def test_html(mixed, porous, polarity):
     assert "there is no file" in mixed._repr_html_()
     for thing in (*mixed, polarity, porous[0]):
         Tags(thing._repr_html_())
-    assert "9,796" in polarity._repr_html_()
+    assert "9,942" in polarity._repr_html_()
     many = polarity.predict(["C"] * 25)._repr_html_()
     assert Tags(many).found.count("svg") == answers.IN_HTML
     assert "and 5 more" in many
