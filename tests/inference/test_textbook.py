@@ -58,6 +58,11 @@ def test_the_polar_group_leads(molecules, name):
     assert dipole.charges[structure.Z == 8].max(initial=-1.0) < 0.0
 
 
+def test_equal_bonds_and_groups_are_told(molecules):
+    assert " and 1 equal bond contribute most: each +" in molecules["water"].summary[0]
+    assert molecules["chloroform"].summary[0].startswith("Cl and 2 equal groups contribute most: each +")
+
+
 def test_metals_are_the_positive_end():
     """Lengths of dipole moments do not tell it, and few molecules of the training have lithium or sodium."""
     for explained in Scientist.load("polarity").over_conformers(1).explain(["[Li]F", "[Na]Cl", "[LiH]", "[Li]Cl"]):

@@ -140,9 +140,9 @@ def summed_notes(answers: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[str
         for kind in {NUMBER.sub("#", note) for note in own}:
             names.setdefault(kind, []).append(name)
     for kind, alike in texts.items():
-        of = names[kind]
-        few = len(of) <= min(NAMES, inputs // 2)
-        where = "" if inputs == 1 else f"{', '.join(of)}: " if few else f"{len(of)} of {inputs} inputs: "
+        of = list(dict.fromkeys(names[kind]))
+        few = len(names[kind]) <= min(NAMES, inputs // 2)
+        where = "" if inputs == 1 else f"{', '.join(of)}: " if few else f"{len(names[kind])} of {inputs} inputs: "
         yield f"note: {where}{visible(next(iter(alike)))}{' (for instance)' if len(alike) > 1 else ''}"
 
 

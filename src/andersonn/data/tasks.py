@@ -38,6 +38,8 @@ class Task:
         reference: where true values come from, in a word for tables, such as ``"DFT"``.
         geometric_baselines: column that :mod:`andersonn.structures.pores` computes and that estimates the quantity → its title
             in tables of results. Cut at the thresholds, it is a baseline.
+        full_shells_above: a value that crystals of noble gases alone exceed, whatever a network says, since all their shells are
+            full; None: nothing is known of them.
         answer: ``"class"``: class and estimate. ``"number"``: the estimate alone; one threshold divides the labels into two
             halves, which training, warnings and measures use. ``"label"``: the class alone; the quantity is the number of the
             class, counted from 0.
@@ -65,6 +67,7 @@ class Task:
     summary: str = ""
     reference: str = ""
     geometric_baselines: dict[str, str] = field(default_factory=dict, hash=False)
+    full_shells_above: float | None = None
     answer: Literal["class", "number", "label"] = "class"
 
     def __post_init__(self) -> None:

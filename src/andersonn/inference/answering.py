@@ -67,7 +67,9 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
     if isinstance(calibration, DistributionCalibration):
         laws = laws_on(task, bundle.config.image.positions, calibration.edges, structures)
         found = calibration.distributions(outputs.scores, generated, distances)
-        whole, probabilities, values, intervals = obeying(laws, calibration, found, (probabilities, values, intervals))
+        whole, probabilities, values, intervals = obeying(
+            task, laws, calibration, found, (probabilities, values, intervals)
+        )
     for k, (name, structure, images) in enumerate(ready):
         solve = how_solved(outputs.part(np.array([k])), bundle.network.solver_name, bundle.config.model)
         trained, place = trained_electrons(bundle, structure), None

@@ -121,7 +121,13 @@ class DipoleParts:
         """
         k = int(np.abs(self.of_bonds).argmax())
         one, other = (elements.named(Z, atom) for atom in self.bonds[k])
-        told = f"the bond {one}-{other} contributes most: {self.of_bonds[k]:+.2f} of {self.total:.2f} D"
+        ends = np.sort(Z[self.bonds], axis=1)
+        alike = (ends == ends[k]).all(axis=1) & np.isclose(self.of_bonds, self.of_bonds[k], rtol=0.01)
+        more = np.count_nonzero(alike) - 1
+        verb = (
+            f" and {more} equal bond{'s' if more > 1 else ''} contribute most: each" if more else " contributes most:"
+        )
+        told = f"the bond {one}-{other}{verb} {self.of_bonds[k]:+.2f} of {self.total:.2f} D"
         return f"the molecule is one group, {self.groups[0].name}; {told}"
 
     def as_dict(self, Z: np.ndarray) -> dict[str, Any]:

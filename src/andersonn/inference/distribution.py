@@ -57,7 +57,7 @@ class Distributions:
         distribution ``[E]`` is mixed in before, as a network that calls the opposite likely has little to say on what lies above.
 
         Args:
-            cut: below the last edge.
+            cut: at most the last edge but one.
             rows: which of the structures, bool ``[n]``.
             usual: distribution of the training labels at the edges.
         """
@@ -65,9 +65,9 @@ class Distributions:
             return self
         mixed = 0.5 * (self.cdf + usual)
         excluded = mixed[:, [np.searchsorted(self.edges, cut)]]
-        return Distributions(
-            self.edges, np.where(rows[:, None], np.maximum(mixed - excluded, 0.0) / (1.0 - excluded), self.cdf)
-        )
+        above = np.maximum(mixed - excluded, 0.0) / np.maximum(1.0 - excluded, LEAST)
+        above[:, -1] = 1.0  # also where no training label lies above the cut
+        return Distributions(self.edges, np.where(rows[:, None], above, self.cdf))
 
     def below(self, cut: float, or_at: bool = False) -> np.ndarray:
         """Probability of less than ``cut`` (or of at most), ``[n]``. The two differ at the first edge alone."""

@@ -13,6 +13,7 @@ import numpy as np
 from andersonn.inference import explanation_html
 from andersonn.inference.dipole_parts import DipoleParts
 from andersonn.inference.group_parts import GroupParts
+from andersonn.inference.laws import FULL_SHELLS
 from andersonn.inference.prediction import Prediction
 from andersonn.sanitize import harmless
 from andersonn.structures import elements
@@ -124,7 +125,7 @@ class Explanation:
         without = "without the group" if self.groups is not None else "when the atom is removed"
         if not self.prediction.has_class:
             return f"decrease of {self.quantity} (now {self.total:.3g}) {without}"
-        whose = "network's " if self.prediction.pores else ""
+        whose = "network's " if self.prediction.pores or FULL_SHELLS in self.prediction.notes else ""
         label = self.label.replace("_", " ")
         return f"decrease of the {whose}log-odds of {label} (now {self.total:.2f}) {without}"
 
@@ -204,6 +205,8 @@ def _summary(found: Explanation) -> list[str]:
         what = "estimate is" if not found.prediction.has_class else f"log-odds of {label} are"
         return [first, f"without it, {part.without}, the {what} {found.total - part.value:{form}}"]
     narrowest = [] if found.bottleneck is None else [found.bottleneck.words(found.structure)]
+    if FULL_SHELLS in found.prediction.notes:
+        return [FULL_SHELLS, f"of the network's answer, {label}: {first}"]
     if not found.prediction.pores:
         return [first, *narrowest]
     narrowest = narrowest or ["nothing gets through the crystal: there is no bottleneck"]
@@ -220,7 +223,8 @@ def _decides(found: Explanation) -> str:
     else:
         what = f"{value:+.2f}, where the log-odds of {found.label.replace('_', ' ')} are {total:.2f}"
     of_groups = found.dipole is not None or found.groups is not None
-    name = name if of_groups else f"atom {name}"  # Cl2 alone may be read as a molecule
+    # Cl2 alone may be read as a molecule.
+    name = name if found.dipole is not None else f"{'group' if of_groups else 'atom'} {name}"
     if not found.decisive:
         return f"no single {'group' if of_groups else 'atom'} decides: the largest contribution, of {name}, is {what}"
     if found.dipole is not None and len(found.dipole.groups) == 1:
@@ -230,10 +234,11 @@ def _decides(found: Explanation) -> str:
 
 def _and_equals(found: Explanation) -> str:
     """The leader's verb, and how many of its kind contribute the same, as equivalent atoms of a crystal do."""
-    if found.groups is not None:
-        return " contributes most:"
     kind, values, names = "atom", found.values, found.structure.Z
-    if found.dipole is not None:
+    if found.groups is not None:
+        kind, values = "group", np.array([part.value for part in found.groups.parts])
+        names = np.array([part.group.name for part in found.groups.parts])
+    elif found.dipole is not None:
         kind, values, names = "group", found.dipole.of_groups, np.array([group.name for group in found.dipole.groups])
     first = int(np.abs(values).argmax())
     more = int(np.isclose(values[names == names[first]], values[first], rtol=0.01).sum()) - 1

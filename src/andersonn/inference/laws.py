@@ -17,11 +17,7 @@ from andersonn.structures.pores.radii import probe_radii
 from andersonn.structures.structure import Structure, expects_bonds
 
 NO_DIPOLE = "its symmetry forbids a dipole moment"
-FULL_SHELLS = (
-    "noble gases alone, not pressed together: their full shells make an insulator, so gaps below 5 eV were excluded"
-)
-SMALLEST_GAP = 5.0
-"""eV: crystals of noble gases have PBE gaps above it. All seven in the training files have 8.5 to 18."""
+FULL_SHELLS = "noble gases alone, not pressed together: their full shells make an insulator, whatever the network says"
 PRESSED = 0.85
 """Atoms nearer than this part of the sum of their van der Waals radii are pressed together; xenon becomes a metal at 0.65."""
 
@@ -32,22 +28,27 @@ def laws_on(task: Task, positions: bool, edges: tuple[float, ...], structures: S
     Args:
         task: what is answered.
         positions: whether the model's images hold where atoms are.
-        edges: of the model's distributions, which must reach what the law says.
+        edges: of the model's distributions; some mass must be able to lie where the law says.
         structures: molecules or crystals.
     """
     if task.unit == "D" and positions and edges[0] == 0.0:
         return [NO_DIPOLE if forbids_dipole(structure) else "" for structure in structures]
-    if task.quantity == "band_gap_eV" and edges[-1] > SMALLEST_GAP:
+    if task.full_shells_above is not None and edges[-2] >= task.full_shells_above:
         return [FULL_SHELLS if has_full_shells(structure) else "" for structure in structures]
     return [""] * len(structures)
 
 
 def obeying(
-    laws: Sequence[str], calibration: DistributionCalibration, found: Distributions, answers: Sequence[np.ndarray]
+    task: Task,
+    laws: Sequence[str],
+    calibration: DistributionCalibration,
+    found: Distributions,
+    answers: Sequence[np.ndarray],
 ) -> tuple[Distributions, np.ndarray, np.ndarray, np.ndarray]:
     """Distributions and what is read of them, as the laws leave them. Structures without a law keep theirs.
 
     Args:
+        task: what is answered.
         laws: n notes of :func:`laws_on`.
         calibration: of the model.
         found: distributions of the n structures.
@@ -57,7 +58,9 @@ def obeying(
         The distributions and the three answers.
     """
     told = np.array(laws, dtype=object)
-    found = found.with_zero(told == NO_DIPOLE).above(SMALLEST_GAP, told == FULL_SHELLS, np.array(calibration.usual))
+    found = found.with_zero(told == NO_DIPOLE)
+    if task.full_shells_above is not None:
+        found = found.above(task.full_shells_above, told == FULL_SHELLS, np.array(calibration.usual))
     bound, (low, middle, high) = told != "", (found.quantile(level) for level in (0.05, 0.5, 0.95))
     probabilities, values, intervals = answers
     return (

@@ -10,7 +10,7 @@ import numpy as np
 
 from andersonn.structures import elements
 from andersonn.structures.plausibility.surroundings import NAMES, Surroundings, Tables
-from andersonn.structures.structure import Structure
+from andersonn.structures.structure import Structure, expects_bonds
 from andersonn.structures.vacancies import Lacking
 
 KINDS = ("sound", "exchanged", "compressed", "stretched", "lacking")
@@ -101,10 +101,11 @@ class Plausibility:
         return self.trees.probabilities(Surroundings.of(structure, self.tables).numbers)
 
     def doubt(self, structure: Structure) -> str:
-        """A warning that a crystal looks corrupted, and how; empty if it does not, and of molecules, crystals of one element, of which
-        too few are learned from, and the largest crystals.
+        """A warning that a crystal looks corrupted, and how; empty if it does not, and of molecules, crystals of one element or of noble
+        gases, of which too few are learned from, and the largest crystals.
         """
-        if structure.cell is None or len(structure) > LARGEST or len(np.unique(structure.Z)) == 1:
+        few_learned = len(np.unique(structure.Z)) == 1 or not expects_bonds(structure.Z)
+        if structure.cell is None or len(structure) > LARGEST or few_learned:
             return ""
         around = Surroundings.of(structure, self.tables)
         p = self.trees.probabilities(around.numbers)
