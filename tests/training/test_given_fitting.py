@@ -5,14 +5,15 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from andersonn.data.merging import read_records
 from andersonn.errors import UsageError
 from andersonn.inference.distribution import DistributionCalibration
-from andersonn.inference.tails import ALL, FEW, GIVEN, LARGE, SEEN, UNUSUAL, Kinds, Tails
+from andersonn.inference.tails import ALL, FEW, GIVEN, LARGE, MADE_FEW, SEEN, UNUSUAL, Kinds, Tails
 from andersonn.scientist import Scientist
-from andersonn.training.given_fitting import fit_given
+from andersonn.training.given_fitting import fit_few_made, fit_given
 
 SETS = Path(str(resources.files("andersonn"))) / "data/sets"
 
@@ -97,3 +98,47 @@ def test_one_side_alone_is_used_of_files_of_the_training(bundle, kind):
     assert report.covered_before < report.covered
     shipped = Scientist.load("polarity").bundle.calibration.tails
     assert dict(found.calibration.tails.effects)[kind] == pytest.approx(dict(shipped.effects)[kind], abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    """Small molecules as SMILES."""
+    table = pq.read_table(SETS / "small_molecules.parquet", columns=["id", "group", "smiles", "dipole_D"])
+    path = tmp_path_factory.mktemp("records") / "small.parquet"
+    pq.write_table(table, path)
+    return read_records([path], ("dipole_D",))
+
+
+def test_small_molecules_with_a_generated_geometry_have_narrower_intervals_that_cover(bundle, generated):
+    usual = replace(bundle.calibration, few_power=None, few_doubt=None)
+    effects = tuple(pair for pair in usual.tails.effects if pair[0] != MADE_FEW)
+    plain = replace(bundle, calibration=replace(usual, tails=replace(usual.tails, effects=effects)))
+    found, report = fit_few_made(plain, generated)
+    assert report.n >= 50
+    assert report.width < report.width_before
+    assert 0.8 < report.covered < report.covered_before
+    assert found.calibration.few_doubt < usual.made_doubt
+    again = DistributionCalibration.from_dict(found.calibration.as_dict(), bundle.task)
+    assert again.as_dict() == found.calibration.as_dict()
+    with pytest.raises(UsageError, match="generated geometry of up to 6"):
+        fit_few_made(plain, generated.take(np.arange(30)))
+
+
+def test_only_small_ones_that_were_generated_are_told_apart(bundle):
+    calibration = replace(bundle.calibration, few_power=1.0, few_doubt=0.0, doubt_slope=None)
+    scores = np.random.default_rng(0).normal(size=(4, len(calibration.edges)))
+    kinds = Kinds.of([np.array([6] * n + [1]) for n in (6, 7, 6, 7)])
+    made = np.array([True, True, False, False])
+    assert kinds.few_made(made).tolist() == [True, False, False, False]
+    assert kinds.few_made(None).tolist() == [False] * 4
+    known = calibration.distributions(scores, made, None, kinds)
+    unknown = calibration.distributions(scores, made)
+    same = [np.array_equal(a, b) for a, b in zip(known.cdf, unknown.cdf, strict=True)]
+    assert same == [False, True, True, True]
+    np.testing.assert_allclose(known.quantile(0.5), unknown.quantile(0.5), atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "value"), [("few_doubt", 1.0), ("few_power", -1.0), ("few_doubt", "0")])
+def test_impossible_values_are_refused(bundle, name, value):
+    with pytest.raises(ValueError, match=name):
+        DistributionCalibration.from_dict(bundle.calibration.as_dict() | {name: value}, bundle.task)

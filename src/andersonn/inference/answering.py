@@ -60,13 +60,13 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
     if bundle.trained_on is not None:
         kinds = replace(kinds, seen=bundle.trained_on.among(structures))
     distances = None if domain is None else domain.distance(outputs.states, kinds.rows)
-    probabilities = calibration.probabilities(outputs.scores, generated, distances)
+    probabilities = calibration.probabilities(outputs.scores, generated, distances, kinds)
     values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances, kinds)
     # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.
     whole, laws = None, [""] * len(ready)
     if isinstance(calibration, DistributionCalibration):
         laws = laws_on(task, bundle.config.image.positions, calibration.edges, structures)
-        found = calibration.distributions(outputs.scores, generated, distances)
+        found = calibration.distributions(outputs.scores, generated, distances, kinds)
         whole, probabilities, values, intervals = obeying(
             task, laws, calibration, found, (probabilities, values, intervals)
         )

@@ -131,6 +131,8 @@ class DistributionCalibration:
             structures, as ``1 / (1 + exp(−slope ln(d / middle)))``; None: it does not.
         made_power, made_tail, made_doubt: power, tail and fraction of the usual distribution for structures whose geometry was
             generated; None: as for the others.
+        few_power, few_doubt: the same two for those of them with few heavy atoms (:data:`~andersonn.inference.tails.MADE_FEW`);
+            None: as for the others.
     """
 
     edges: tuple[float, ...]
@@ -146,6 +148,8 @@ class DistributionCalibration:
     made_power: float | None = None
     made_tail: float | None = None
     made_doubt: float | None = None
+    few_power: float | None = None
+    few_doubt: float | None = None
 
     @classmethod
     def raw(cls, edges: np.ndarray, values: np.ndarray, task: Task) -> Self:
@@ -154,7 +158,11 @@ class DistributionCalibration:
         return cls(tuple(edges.tolist()), tuple(usual.tolist()), task.thresholds, task.zero_is_class)
 
     def distributions(
-        self, scores: np.ndarray, made: np.ndarray | None = None, distance: np.ndarray | None = None
+        self,
+        scores: np.ndarray,
+        made: np.ndarray | None = None,
+        distance: np.ndarray | None = None,
+        kinds: Kinds | None = None,
     ) -> Distributions:
         """Calibrated distributions.
 
@@ -162,11 +170,15 @@ class DistributionCalibration:
             scores: of the masses, ``[n, E]``.
             made: whose geometry was generated, ``[n]``; None: nobody's.
             distance: of each structure from those of training (:meth:`~andersonn.inference.fitted.Domain.distance`), ``[n]``.
+            kinds: of the structures; None: not known.
         """
         raw = Distributions.of_scores(np.array(self.edges), scores)
-        power = np.atleast_1d(by_geometry(self.power, self.made_power, made))
-        doubt = 1.0 - (1.0 - by_geometry(0.0, self.made_doubt, made)) * (1.0 - self.doubt(distance))
-        return raw.sharpened(power[:, None], np.atleast_1d(doubt)[:, None], np.array(self.usual))
+        power, by_made = by_geometry(self.power, self.made_power, made), by_geometry(0.0, self.made_doubt, made)
+        if kinds is not None and self.few_power is not None:
+            few = kinds.few_made(made)
+            power, by_made = by_geometry(power, self.few_power, few), by_geometry(by_made, self.few_doubt, few)
+        doubt = 1.0 - (1.0 - by_made) * (1.0 - self.doubt(distance))
+        return raw.sharpened(np.atleast_1d(power)[:, None], np.atleast_1d(doubt)[:, None], np.array(self.usual))
 
     def doubt(self, distance: np.ndarray | None) -> np.ndarray:
         """Fraction of the usual distribution at these distances, ``[n]``; zeros where none are given."""
@@ -176,10 +188,14 @@ class DistributionCalibration:
         return 1.0 / (1.0 + np.exp(-np.clip(steep, -50.0, 50.0)))
 
     def probabilities(
-        self, scores: np.ndarray, made: np.ndarray | None = None, distance: np.ndarray | None = None
+        self,
+        scores: np.ndarray,
+        made: np.ndarray | None = None,
+        distance: np.ndarray | None = None,
+        kinds: Kinds | None = None,
     ) -> np.ndarray:
         """Probabilities of the classes, ``[n, C]``; arguments as of :meth:`distributions`."""
-        return self.classes_of(self.distributions(scores, made, distance))
+        return self.classes_of(self.distributions(scores, made, distance, kinds))
 
     def classes_of(self, found: Distributions) -> np.ndarray:
         """Mass between the thresholds, ``[n, C]``."""
@@ -198,7 +214,7 @@ class DistributionCalibration:
         """Medians ``[n]`` and 90 % intervals ``[n, 2]`` in the task's unit; the quantiles of other networks are not used. ``kinds``
         are those of the structures, if they are known.
         """
-        found = self.distributions(scores, made, distance)
+        found = self.distributions(scores, made, distance, kinds)
         tail = by_geometry(self.tail, self.made_tail, made)
         if kinds is not None and self.tails is not None:
             tail = self.tails.of(kinds, found.cdf[:, 0], made)
@@ -225,7 +241,7 @@ class DistributionCalibration:
             ValueError: a value is missing, superfluous or impossible.
         """
         names = [field.name for field in fields(cls) if field.name not in ("thresholds", "zero_is_class")]
-        required = [name for name in names if not name.startswith(("made_", "doubt_", "tails"))]
+        required = [name for name in names if not name.startswith(("made_", "few_", "doubt_", "tails"))]
         content = dict(values)
         if (sizes := content.pop("tail_by_size", None)) is not None:
             content["tails"] = Tails.by_size(sizes).as_dict()
@@ -238,8 +254,9 @@ class DistributionCalibration:
         edges, usual = np.array(content["edges"]), np.array(content["usual"])
         if not (len(edges) == len(usual) > 2 and (np.diff(edges) > 0).all() and (np.diff(usual) >= 0).all()):
             raise ValueError("its calibration has edges or a usual distribution that do not rise")
-        for name in ("doubt_slope", "doubt_middle", "power", "tail", "made_power", "made_tail", "made_doubt"):
-            value, most = values.get(name, 0.1), {"tail": 0.5, "made_tail": 0.5, "made_doubt": 1.0}.get(name, math.inf)
+        largest = {"tail": 0.5, "made_tail": 0.5, "made_doubt": 1.0, "few_doubt": 1.0}
+        for name in ("doubt_slope", "doubt_middle", "power", "made_power", "few_power", *largest):
+            value, most = values.get(name, 0.1), largest.get(name, math.inf)
             if not is_number(value) or not 0.0 <= value < most:
                 raise ValueError(f"its calibration has {name} {value!r}")
         return cls(thresholds=task.thresholds, zero_is_class=task.zero_is_class, **content)

@@ -59,7 +59,11 @@ class Calibration:
     signed: bool = False
 
     def probabilities(
-        self, scores: np.ndarray, made: np.ndarray | None = None, distance: np.ndarray | None = None
+        self,
+        scores: np.ndarray,
+        made: np.ndarray | None = None,
+        distance: np.ndarray | None = None,
+        kinds: object = None,
     ) -> np.ndarray:
         """Scores ``[N, C]`` → probabilities ``[N, C]``; each row sums to 1.
 
@@ -67,6 +71,7 @@ class Calibration:
             scores: of the network.
             made: True for structures whose geometry was generated, ``[N]``; None: for none.
             distance: from the training structures, which changes nothing here.
+            kinds: of the structures, which change nothing either.
         """
         shifted = scores / np.reshape(by_geometry(self.temperature, self.made_temperature, made), (-1, 1))
         powers = np.exp(shifted - shifted.max(axis=1, keepdims=True))
@@ -113,7 +118,7 @@ class Calibration:
         return written if self.signed else {name: value for name, value in written.items() if name != "signed"}
 
 
-def by_geometry(usual: float, special: float | None, made: np.ndarray | None) -> np.ndarray | float:
+def by_geometry(usual: np.ndarray | float, special: float | None, made: np.ndarray | None) -> np.ndarray | float:
     """The number for each structure, ``[N]``: the special one where the geometry was generated; one for all if none differs."""
     return usual if made is None or special is None else np.where(made, special, usual)
 

@@ -49,7 +49,9 @@ FEW, MOST_OF_FEW = "given geometry of up to 6 heavy atoms", 6
 """And one of molecules of QM9's elements that are smaller than nearly all of QM9."""
 GIVEN = (FEW, UNUSUAL, LARGE)
 """Kinds by themselves whose geometry was given."""
-ALONE = (*GIVEN, SEEN)
+MADE_FEW = "generated geometry of up to 6 heavy atoms"
+"""One of molecules whose geometry was generated. They have few conformers, so their geometry misleads less often than that of others."""
+ALONE = (*GIVEN, MADE_FEW, SEEN)
 """Kinds by themselves; a structure of several counts as the last."""
 
 
@@ -105,6 +107,12 @@ class Kinds:
         }
         return {name: mask if made is None else mask & ~made for name, mask in masks.items()}
 
+    def few_made(self, made: np.ndarray | None) -> np.ndarray:
+        """Which structures are of the kind :data:`MADE_FEW`, bool ``[n]``; ``made`` as of :meth:`members`."""
+        if made is None or self.heavy is None:
+            return np.zeros(len(self.rows), dtype=bool)
+        return made & (self.heavy <= MOST_OF_FEW)
+
     def members(self, at_zero: np.ndarray, made: np.ndarray | None) -> np.ndarray:
         """Which kinds each structure is of, bool ``[n, len(NAMES)]``.
 
@@ -140,7 +148,9 @@ class Tails:
         known = dict(self.effects)
         effects = np.array([known.get(name, 0.0) for name in NAMES])
         logs = kinds.members(at_zero, made) @ effects
-        alone = kinds.given(made) | ({} if kinds.seen is None else {SEEN: kinds.seen})
+        alone = (
+            kinds.given(made) | {MADE_FEW: kinds.few_made(made)} | ({} if kinds.seen is None else {SEEN: kinds.seen})
+        )
         for name, members in alone.items():
             if name in known:
                 logs = np.where(members, known.get(ALL, 0.0) + known[name], logs)

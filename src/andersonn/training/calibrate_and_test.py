@@ -150,7 +150,7 @@ def answer_metrics(
     distance = None if domain is None else domain.distance(outputs.states, rows)
     found: dict[str, Any] = {"n": len(values)}
     if task.has_class:
-        probabilities = calibration.probabilities(outputs.scores, made, distance)
+        probabilities = calibration.probabilities(outputs.scores, made, distance, kinds)
         found |= classification_metrics(task.class_of(values), probabilities, task.classes)
     if task.has_estimate:
         estimates, intervals = calibration.estimates(outputs.scores, outputs.quantiles, made, distance, kinds)

@@ -91,7 +91,7 @@ def fit_distributions(
     found = replace(found, tail=one_tail(found.distributions(scores[given]), values[given], widest_tail(task)))
     if apart is None:
         return found
-    power, doubt = _power_and_doubt(found, scores[apart], values[apart], task)
+    power, doubt = power_and_doubt(found, scores[apart], values[apart], task)
     found = replace(found, made_power=power, made_doubt=doubt)
     of_made = found.distributions(scores[apart], np.ones(int(apart.sum()), dtype=bool))
     return replace(found, made_tail=one_tail(of_made, values[apart], widest_tail(task)))
@@ -166,9 +166,17 @@ def _power(raw: DistributionCalibration, scores: np.ndarray, values: np.ndarray,
     return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
 
 
-def _power_and_doubt(
+def power_and_doubt(
     raw: DistributionCalibration, scores: np.ndarray, values: np.ndarray, task: Task
 ) -> tuple[float, float]:
+    """Power and fraction of the usual distribution that suit structures with a generated geometry best.
+
+    Args:
+        raw: gives the edges and the usual distribution.
+        scores: of masses, ``[n, E]``.
+        values: the true quantity ``[n]``.
+        task: gives the classes.
+    """
     from scipy.optimize import minimize
 
     labels, made = task.class_of(values), np.ones(len(values), dtype=bool)

@@ -41,7 +41,7 @@ def fit_seen(bundle: ModelBundle, records: Records, seed: int = 0) -> tuple[Mode
     chosen = dataset.sides["train"]
     outputs = forward_records(bundle.network, dataset, chosen, bundle.config.conformers)
     kinds, made = Kinds.of_store(dataset.store, chosen), np.ones(len(chosen), dtype=bool)
-    found = calibration.distributions(outputs.scores, made, domain.distance(outputs.states, kinds.rows))
+    found = calibration.distributions(outputs.scores, made, domain.distance(outputs.states, kinds.rows), kinds)
     open_ = np.flatnonzero(found.cdf[:, 0] < SURE)  # a sure zero has no width in any way
     before = usual.of(kinds, found.cdf[:, 0], made)[open_]
     found, values = Distributions(found.edges, found.cdf[open_]), dataset.values[chosen][open_]
