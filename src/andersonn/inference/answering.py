@@ -60,16 +60,16 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
     if bundle.trained_on is not None:
         kinds = replace(kinds, seen=bundle.trained_on.among(structures))
     distances = None if domain is None else domain.distance(outputs.states, kinds.rows)
-    probabilities = calibration.probabilities(outputs.scores, generated, distances, kinds)
-    values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated, distances, kinds)
     # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.
     whole, laws = None, [""] * len(ready)
     if isinstance(calibration, DistributionCalibration):
         laws = laws_on(task, bundle.config.image.positions, calibration.edges, structures)
         found = calibration.distributions(outputs.scores, generated, distances, kinds)
-        whole, probabilities, values, intervals = obeying(
-            task, laws, calibration, found, (probabilities, values, intervals)
-        )
+        answers = calibration.classes_of(found), *calibration.read(found, generated, kinds)
+        whole, probabilities, values, intervals = obeying(task, laws, calibration, found, answers)
+    else:
+        probabilities = calibration.probabilities(outputs.scores, generated)
+        values, intervals = calibration.estimates(outputs.scores, outputs.quantiles, generated)
     for k, (name, structure, images) in enumerate(ready):
         solve = how_solved(outputs.part(np.array([k])), bundle.network.solver_name, bundle.config.model)
         trained, place = trained_electrons(bundle, structure), None

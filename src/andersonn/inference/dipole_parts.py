@@ -20,7 +20,7 @@ group moments are usually counted, and half of those to another functional group
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,19 @@ KNOWN_ENDS = tuple(
     )
 )
 """Formaldehyde, hydrogen cyanide and fluoromethane. Their dipole moments certainly point from the heteroatom, at x > 0, to carbon, at 0."""
+
+
+def contributes(noun: str, parts: Sequence[tuple[Hashable, float]]) -> str:
+    """What a sentence says of the part that contributes most: ``contributes most:``, or that equal ones contribute the same, as equivalent
+    atoms of a crystal do.
+
+    Args:
+        noun: what parts are called.
+        parts: the kind and the contribution of each, at least one.
+    """
+    kind, most = max(parts, key=lambda part: abs(part[1]))
+    more = sum(other == kind and bool(np.isclose(value, most, rtol=0.01)) for other, value in parts) - 1
+    return f"and {more} equal {noun}{'s' if more > 1 else ''} contribute most: each" if more else "contributes most:"
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,13 +134,9 @@ class DipoleParts:
         """
         k = int(np.abs(self.of_bonds).argmax())
         one, other = (elements.named(Z, atom) for atom in self.bonds[k])
-        ends = np.sort(Z[self.bonds], axis=1)
-        alike = (ends == ends[k]).all(axis=1) & np.isclose(self.of_bonds, self.of_bonds[k], rtol=0.01)
-        more = np.count_nonzero(alike) - 1
-        verb = (
-            f" and {more} equal bond{'s' if more > 1 else ''} contribute most: each" if more else " contributes most:"
-        )
-        told = f"the bond {one}-{other}{verb} {self.of_bonds[k]:+.2f} of {self.total:.2f} D"
+        ends = [tuple(pair) for pair in np.sort(Z[self.bonds], axis=1).tolist()]
+        verb = contributes("bond", list(zip(ends, self.of_bonds.tolist(), strict=True)))
+        told = f"the bond {one}-{other} {verb} {self.of_bonds[k]:+.2f} of {self.total:.2f} D"
         return f"the molecule is one group, {self.groups[0].name}; {told}"
 
     def as_dict(self, Z: np.ndarray) -> dict[str, Any]:

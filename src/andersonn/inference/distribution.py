@@ -214,7 +214,10 @@ class DistributionCalibration:
         """Medians ``[n]`` and 90 % intervals ``[n, 2]`` in the task's unit; the quantiles of other networks are not used. ``kinds``
         are those of the structures, if they are known.
         """
-        found = self.distributions(scores, made, distance, kinds)
+        return self.read(self.distributions(scores, made, distance, kinds), made, kinds)
+
+    def read(self, found: Distributions, made: np.ndarray | None, kinds: Kinds | None) -> tuple[np.ndarray, np.ndarray]:
+        """Medians and intervals of calibrated distributions; arguments and result as of :meth:`estimates`."""
         tail = by_geometry(self.tail, self.made_tail, made)
         if kinds is not None and self.tails is not None:
             tail = self.tails.of(kinds, found.cdf[:, 0], made)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from andersonn.inference import explanation_html
-from andersonn.inference.dipole_parts import DipoleParts
+from andersonn.inference.dipole_parts import DipoleParts, contributes
 from andersonn.inference.group_parts import GroupParts
 from andersonn.inference.laws import FULL_SHELLS
 from andersonn.inference.prediction import Prediction
@@ -91,13 +91,23 @@ class Explanation:
     @property
     def leader(self) -> tuple[str, float]:
         """Name and contribution of the part that contributes most: a group, or an atom where groups have none."""
+        return next(iter(self._parts), ("", 0.0))
+
+    @property
+    def _parts(self) -> list[tuple[str, float]]:
+        """Name and contribution of every group, or of every atom where groups have none, by falling size."""
+        if self._of_groups is not None:
+            return sorted(self._of_groups, key=lambda part: -abs(part[1]))
+        return [(elements.named(self.structure.Z, atom), float(self.values[atom])) for atom in self.ranking.tolist()]
+
+    @property
+    def _of_groups(self) -> list[tuple[str, float]] | None:
+        """Name and contribution of every group; None where groups have none."""
         if self.groups is not None:
-            return next(((part.group.name, part.value) for part in self.groups.parts), ("", 0.0))
+            return [(part.group.name, part.value) for part in self.groups.parts]
         if self.dipole is not None:
-            k = int(np.abs(self.dipole.of_groups).argmax())
-            return self.dipole.groups[k].name, float(self.dipole.of_groups[k])
-        atom = int(self.ranking[0])
-        return elements.named(self.structure.Z, atom), float(self.values[atom])
+            return [(g.name, float(v)) for g, v in zip(self.dipole.groups, self.dipole.of_groups, strict=True)]
+        return None
 
     @property
     def decisive(self) -> bool:
@@ -149,15 +159,8 @@ class Explanation:
         return f"Explanation({harmless(found.id or found.input)!r}, {found.formula}: {told})"
 
     def _repr_html_(self) -> str:
-        if self.groups is not None:
-            parts = [(part.group.name, part.value) for part in self.groups.parts]
-        elif self.dipole is not None:
-            parts = [(g.name, float(v)) for g, v in zip(self.dipole.groups, self.dipole.of_groups, strict=True)]
-        else:
-            parts = [(elements.named(self.structure.Z, k), float(self.values[k])) for k in self.ranking.tolist()]
-        parts.sort(key=lambda part: -abs(part[1]))
         told = [*self.summary, self.quantity_words, *([] if self.groups else ["atoms counted from 1"])]
-        return explanation_html.card(self.prediction, self.structure, self.values, parts, told, self.warnings)
+        return explanation_html.card(self.prediction, self.structure, self.values, self._parts, told, self.warnings)
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON contract of ``explain``: that of ``predict`` and the contributions. ``atom`` and ``atoms`` are positions
@@ -222,24 +225,12 @@ def _decides(found: Explanation) -> str:
         what = f"{value:+.3g}, where the estimate is {total:.3g}"
     else:
         what = f"{value:+.2f}, where the log-odds of {found.label.replace('_', ' ')} are {total:.2f}"
-    of_groups = found.dipole is not None or found.groups is not None
+    noun = "atom" if found._of_groups is None else "group"
     # Cl2 alone may be read as a molecule.
-    name = name if found.dipole is not None else f"{'group' if of_groups else 'atom'} {name}"
+    name = name if found.dipole is not None else f"{noun} {name}"
     if not found.decisive:
-        return f"no single {'group' if of_groups else 'atom'} decides: the largest contribution, of {name}, is {what}"
+        return f"no single {noun} decides: the largest contribution, of {name}, is {what}"
     if found.dipole is not None and len(found.dipole.groups) == 1:
         return found.dipole.of_one_group(found.structure.Z)
-    return f"{name}{_and_equals(found)} {what}"
-
-
-def _and_equals(found: Explanation) -> str:
-    """The leader's verb, and how many of its kind contribute the same, as equivalent atoms of a crystal do."""
-    kind, values, names = "atom", found.values, found.structure.Z
-    if found.groups is not None:
-        kind, values = "group", np.array([part.value for part in found.groups.parts])
-        names = np.array([part.group.name for part in found.groups.parts])
-    elif found.dipole is not None:
-        kind, values, names = "group", found.dipole.of_groups, np.array([group.name for group in found.dipole.groups])
-    first = int(np.abs(values).argmax())
-    more = int(np.isclose(values[names == names[first]], values[first], rtol=0.01).sum()) - 1
-    return f" and {more} equal {kind}{'s' if more > 1 else ''} contribute most: each" if more else " contributes most:"
+    alike = found._of_groups or list(zip(found.structure.Z.tolist(), found.values.tolist(), strict=True))
+    return f"{name} {contributes(noun, alike)} {what}"

@@ -43,7 +43,7 @@ def obeying(
     laws: Sequence[str],
     calibration: DistributionCalibration,
     found: Distributions,
-    answers: Sequence[np.ndarray],
+    answers: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> tuple[Distributions, np.ndarray, np.ndarray, np.ndarray]:
     """Distributions and what is read of them, as the laws leave them. Structures without a law keep theirs.
 
@@ -57,6 +57,8 @@ def obeying(
     Returns:
         The distributions and the three answers.
     """
+    if not any(laws):
+        return found, *answers
     told = np.array(laws, dtype=object)
     found = found.with_zero(told == NO_DIPOLE)
     if task.full_shells_above is not None:

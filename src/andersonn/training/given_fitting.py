@@ -8,7 +8,7 @@ import numpy as np
 
 from andersonn.data.records import Records
 from andersonn.errors import UsageError
-from andersonn.inference.distribution import DistributionCalibration, Distributions
+from andersonn.inference.distribution import Distributions
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.tails import ALL, LEAST, MADE_FEW, Kinds
 from andersonn.training.calibration_fitting import power_and_doubt
@@ -47,7 +47,7 @@ def fit_given(
     found = calibration.distributions(outputs.scores, none_made, domain.distance(outputs.states, kinds.rows))
     before = found, usual.of(kinds, found.cdf[:, 0], none_made)
     group = np.asarray(records.groups, dtype=str)[chosen]
-    return _with_tail(bundle, calibration, kind, before, found, dataset.values[chosen], group, seed)
+    return _with_tail(bundle, kind, before, found, dataset.values[chosen], group, seed)
 
 
 def fit_few_made(
@@ -76,9 +76,8 @@ def fit_few_made(
     changed = replace(calibration, few_power=power, few_doubt=doubt)
     found = changed.distributions(outputs.scores, made, distances, kinds)
     before = old, usual.of(kinds, old.cdf[:, 0], made)
-    return _with_tail(
-        bundle, changed, MADE_FEW, before, found, values, np.asarray(records.groups, dtype=str)[chosen], seed
-    )
+    group = np.asarray(records.groups, dtype=str)[chosen]
+    return _with_tail(replace(bundle, calibration=changed), MADE_FEW, before, found, values, group, seed)
 
 
 def _of_kind(dataset: Dataset, chosen: np.ndarray, kind: str) -> tuple[np.ndarray, Kinds]:
@@ -94,7 +93,6 @@ def _of_kind(dataset: Dataset, chosen: np.ndarray, kind: str) -> tuple[np.ndarra
 
 def _with_tail(
     bundle: ModelBundle,
-    calibration: DistributionCalibration,
     kind: str,
     before: tuple[Distributions, np.ndarray],
     found: Distributions,
@@ -103,7 +101,7 @@ def _with_tail(
     seed: int,
 ) -> tuple[ModelBundle, TailReport]:
     """The model with a tail fitted to distributions of one kind, and how each half of the groups is covered as fitted to the other."""
-    _, usual, _ = parts_with_tails(bundle)
+    calibration, usual, _ = parts_with_tails(bundle)
     group = np.unique(groups, return_inverse=True)[1]
     first = (np.random.default_rng(seed).permutation(group.max() + 1) % 2 == 0)[group]
     needed = np.log(np.clip(needed_tails(found, values), LEAST, 1.0))

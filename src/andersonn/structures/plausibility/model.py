@@ -101,8 +101,10 @@ class Plausibility:
         return self.trees.probabilities(Surroundings.of(structure, self.tables).numbers)
 
     def doubt(self, structure: Structure) -> str:
-        """A warning that a crystal looks corrupted, and how; empty if it does not, and of molecules, crystals of one element or of noble
-        gases, of which too few are learned from, and the largest crystals.
+        """A warning that a crystal looks corrupted, and how; empty if it looks sound.
+
+        Also empty where nothing is examined: molecules, the largest crystals, and crystals of one element or of noble gases alone. The
+        training has too few of the latter two.
         """
         few_learned = len(np.unique(structure.Z)) == 1 or not expects_bonds(structure.Z)
         if structure.cell is None or len(structure) > LARGEST or few_learned:
