@@ -352,3 +352,9 @@ class TestAnyText:
     def test_bytes(self, content, name):
         ends_as_promised(name, content.decode("latin-1"))
         ends_as_promised(name, content.decode("utf-8", "replace"))
+
+
+@pytest.mark.parametrize("line", ["0\x1f\t0", "0 \x1f", "0\t\x1c\x1d", "0\t\u2003"])
+def test_a_name_of_separators_alone_is_no_defect(line):
+    with pytest.raises(InputError, match="no valid SMILES"):
+        read("a.smi", line)

@@ -239,7 +239,8 @@ def _molecule(text: str) -> Mol:
 
 def _hint(title: str) -> str:
     """The cure for a line whose first word is no SMILES; its last may be, where the name stands first."""
-    last = title.split()[-1] if title and len(title) <= LONGEST else ""
+    words = title.split() if len(title) <= LONGEST else []
+    last = words[-1] if words else ""  # a title may be separators alone
     if not last or constitution(last) is None:
         return HINT
     return (
