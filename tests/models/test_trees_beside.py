@@ -15,7 +15,7 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import ImageBatch, lead
 from andersonn.models.distribution import class_scores, positions_of
 from andersonn.models.encoder import graph_channels
-from andersonn.models.trees_beside import NEEDED, BoostedTrees, CompositionNumbers, NetworkWithTrees, without_trees
+from andersonn.models.trees_beside import NEEDED, BoostedTrees, NetworkWithTrees, NumbersOfWhole, without_trees
 from andersonn.scientists.conduction import SCIENTIST
 from andersonn.structures.structure import Structure
 from andersonn.training import trees_growing
@@ -92,7 +92,7 @@ def test_the_share_is_that_of_least_loss_on_validation(joined, plain, dataset):
 
 
 def test_a_supercell_and_another_order_of_atoms_read_the_same_numbers(structures, joined):
-    read = CompositionNumbers()
+    read = NumbersOfWhole()
     from andersonn.data.store import ImageStore
     from andersonn.structures.image import NodeNeighborImage
 
@@ -110,7 +110,7 @@ def test_a_supercell_and_another_order_of_atoms_read_the_same_numbers(structures
 
 
 def test_numbers_do_not_depend_on_the_batch(dataset):
-    read, chosen = CompositionNumbers(), dataset.usable[:60]
+    read, chosen = NumbersOfWhole(), dataset.usable[:60]
     together = read(ImageBatch.from_store(dataset.store, chosen))
     for k, one in enumerate(chosen.tolist()):
         assert torch.equal(read(ImageBatch.from_store(dataset.store, np.array([one])))[0], together[k])

@@ -1,7 +1,7 @@
-"""Boosted trees on the composition beside a network: both say classes, and their mean moves the network's distribution.
+"""Boosted trees on numbers of the whole beside a network: both say classes, and their mean moves the network's distribution.
 
-Trees read the composition of the formula unit, its count of electrons and oxidation states, and no positions. They err elsewhere than the
-network does, so the geometric mean of both (a logarithmic opinion pool: C. Genest and J. V. Zidek, Statistical Science 1, 114, 1986) is
+Trees read the composition of the formula unit, its count of electrons, oxidation states, and how atoms stand to each other
+(:mod:`andersonn.models.surroundings`). They err elsewhere than the network does, so the geometric mean of both (a logarithmic opinion pool: C. Genest and J. V. Zidek, Statistical Science 1, 114, 1986) is
 right more often than either. They are grown by :mod:`andersonn.training.trees_growing`; here they only answer.
 """
 
@@ -20,6 +20,7 @@ from andersonn.models.config import ModelConfig
 from andersonn.models.electrons import SHELLS, ElectronCount, formula_units
 from andersonn.models.encoder import graph_channels
 from andersonn.models.network import EquilibriumNetwork, Output
+from andersonn.models.surroundings import SurroundingNumbers
 from andersonn.structures import elements, valence
 
 LEAST = 1e-6
@@ -32,18 +33,29 @@ WHOLE = {"feature": torch.int16, "branches": torch.int32, "roots": torch.int32, 
 NEEDED = ("branches", "class_of", "feature", "prior", "roots", "share", "threshold", "value")
 
 
-class CompositionNumbers(nn.Module):
-    """What the trees read of a structure; no parameters. Every number is the same for a supercell."""
+class NumbersOfWhole(nn.Module):
+    """What the trees read of a structure; no parameters. Every number is the same for a supercell.
 
-    def __init__(self) -> None:
+    Args:
+        surroundings: whether they read how atoms stand to each other, too.
+    """
+
+    def __init__(self, surroundings: bool = True) -> None:
         super().__init__()
+        self.surroundings = SurroundingNumbers() if surroundings else None
         self.properties = torch.tensor(np.nan_to_num(elements.feature_table(), nan=MISSING))
         self.electrons = ElectronCount()
 
     def forward(self, batch: ImageBatch) -> Tensor:
-        """Numbers ``[B, F]``: those of :meth:`of`, then the image's channels of the whole."""
+        """Numbers ``[B, F]``: those of :meth:`of`, then the image's channels of the whole, then those of the surroundings."""
         numbers = self.of(formula_units(batch))
-        return numbers if batch.of_whole is None else torch.cat([numbers, batch.of_whole.to(numbers.dtype)], dim=1)
+        parts = [numbers] if batch.of_whole is None else [numbers, batch.of_whole.to(numbers.dtype)]
+        return torch.cat(parts if self.surroundings is None else [*parts, self.surroundings(batch)], dim=1)
+
+    def count(self, n_channels: int) -> int:
+        """F, for images with so many channels of the whole."""
+        composition = self.of(functional.one_hot(torch.tensor([1]), elements.MAX_Z + 1)).shape[1]
+        return composition + n_channels + (0 if self.surroundings is None else self.surroundings.features)
 
     def of(self, formula: Tensor) -> Tensor:
         """Numbers of formula units, int64 ``[B, 104]``, float32: mean, spread, least and greatest of each property, fractions of the
@@ -125,6 +137,7 @@ class BoostedTrees(nn.Module):
 
     Args:
         shapes: of the buffers, as :meth:`shapes` gives them.
+        surroundings: whether they read how atoms stand to each other, too.
 
     Attributes:
         feature, threshold: a node's number, and the value up to which its first child follows, int16 and float32 ``[N]``.
@@ -136,13 +149,13 @@ class BoostedTrees(nn.Module):
         share: weight of the trees in the mean, one number.
     """
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], surroundings: bool = True) -> None:
         super().__init__()
         if tuple(sorted(shapes)) != NEEDED:
             raise ValueError(f"boosted trees have the arrays {', '.join(NEEDED)}, not {', '.join(sorted(shapes))}")
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape, dtype=WHOLE.get(name, torch.float32)))
-        self.numbers = CompositionNumbers()
+        self.numbers = NumbersOfWhole(surroundings)
 
     def shapes(self) -> dict[str, list[int]]:
         """Of all stored buffers by name, for the model card."""
@@ -161,8 +174,9 @@ class BoostedTrees(nn.Module):
         feature, branches, roots = (self.get_buffer(name) for name in ("feature", "branches", "roots"))
         class_of, prior, share = (self.get_buffer(name) for name in ("class_of", "prior", "share"))
         classes = len(prior)
-        n_numbers = self.numbers.of(functional.one_hot(torch.tensor([1]), elements.MAX_Z + 1)).shape[1] + n_channels
-        sound = are_trees(feature, branches, roots, n_numbers) and len(roots) % max(classes, 1) == 0
+        sound = (
+            are_trees(feature, branches, roots, self.numbers.count(n_channels)) and len(roots) % max(classes, 1) == 0
+        )
         sound = sound and class_of.shape == (n_scores,) and share.shape == (1,) and 0.0 <= float(share) <= 1.0
         if not (sound and bool(((class_of >= 0) & (class_of < classes)).all())):
             raise ValueError("its boosted trees are none")
@@ -200,16 +214,19 @@ class NetworkWithTrees(EquilibriumNetwork):
         config: options of the network.
         n_classes: C.
         shapes: of the trees' arrays.
+        surroundings: whether the trees read how atoms stand to each other, too.
     """
 
-    def __init__(self, config: ModelConfig, n_classes: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(
+        self, config: ModelConfig, n_classes: int, shapes: Mapping[str, tuple[int, ...]], surroundings: bool = True
+    ) -> None:
         super().__init__(config, n_classes)
         self.n_classes = n_classes
-        self.trees = BoostedTrees(shapes)
+        self.trees = BoostedTrees(shapes, surroundings)
 
     def described(self) -> dict[str, Any]:
         """What a model card says of the trees."""
-        return {"shapes": self.trees.shapes()}
+        return {"shapes": self.trees.shapes(), "surroundings": self.trees.numbers.surroundings is not None}
 
     @classmethod
     def of_description(
@@ -226,7 +243,11 @@ class NetworkWithTrees(EquilibriumNetwork):
         }
         if shapes != stored:
             raise ValueError("the shapes of its boosted trees are not those of the weights")
-        return cls(config, n_classes, shapes)
+        # Trees of versions that only read the composition do not say so.
+        surroundings = described.get("surroundings", False)
+        if not isinstance(surroundings, bool):
+            raise ValueError("it does not say what its boosted trees read")
+        return cls(config, n_classes, shapes, surroundings)
 
     def check(self) -> None:
         """Checks weights that were read.

@@ -45,7 +45,7 @@ def surprise(dataset: Dataset, train: np.ndarray) -> np.ndarray:
     """1 − q of records ``[n]``, q being the probability that trees of the composition, grown on them, give their class."""
     from andersonn.training.trees_growing import grown, numbers_of
 
-    trees = grown(dataset)
-    p = trees.predict_proba(numbers_of(dataset, train))
+    trees = grown(dataset, surroundings=False)
+    p = trees.predict_proba(numbers_of(dataset, train, surroundings=False))
     place = np.searchsorted(trees.classes_, dataset.labels[train])
     return 1.0 - p[np.arange(len(train)), place]

@@ -1,7 +1,8 @@
-"""Growing boosted trees on the composition beside a trained network, and the arrays that go with its weights."""
+"""Growing boosted trees beside a trained network, and the arrays that go with its weights."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models.batch import ImageBatch
 from andersonn.models.distribution import positions_of
 from andersonn.models.network import EquilibriumNetwork
-from andersonn.models.trees_beside import BoostedTrees, CompositionNumbers, NetworkWithTrees
+from andersonn.models.trees_beside import BoostedTrees, NetworkWithTrees, NumbersOfWhole, without_trees
 from andersonn.training.baselines import shown
 from andersonn.training.dataset import Dataset
 from andersonn.training.metrics import classification_metrics, log_loss
@@ -29,16 +30,16 @@ OPTIONS: dict[str, Any] = {
     "max_iter": 240,
     "l2_regularization": 1.0,
     "min_samples_leaf": 10,
-    "max_features": 0.5,
+    "max_features": 0.3,
 }
 PART = 2000
 BASELINE = "boosted_trees"
 """Name of the trees alone among the baselines of a card."""
 
 
-def numbers_of(dataset: Dataset, indices: np.ndarray) -> np.ndarray:
-    """What the trees read of some records, float32 ``[n, F]``."""
-    read = CompositionNumbers()
+def numbers_of(dataset: Dataset, indices: np.ndarray, surroundings: bool = True) -> np.ndarray:
+    """What the trees read of some records, float32 ``[n, F]``; with or without how atoms stand to each other."""
+    read = NumbersOfWhole(surroundings)
     parts = np.array_split(indices, max(1, -(-len(indices) // PART)))
     return np.concatenate([read(ImageBatch.from_store(dataset.store, part)).numpy() for part in parts])
 
@@ -53,7 +54,7 @@ def beside_test(test: dict[str, Any], trees: BoostedTrees, dataset: Dataset, cla
         classes: names.
     """
     chosen, files = dataset.sides["test"], dataset.records.files
-    p = trees.probabilities(torch.from_numpy(numbers_of(dataset, chosen))).numpy()
+    p = trees.probabilities(torch.from_numpy(read_by(trees, dataset, chosen))).numpy()
 
     def told(part: np.ndarray) -> dict[str, Any]:
         return shown(classification_metrics(dataset.labels[chosen[part]], p[part], classes))
@@ -64,13 +65,18 @@ def beside_test(test: dict[str, Any], trees: BoostedTrees, dataset: Dataset, cla
         part["baselines"][BASELINE] = told(files[chosen] == name)
 
 
-def grown(dataset: Dataset, seed: int = 0) -> HistGradientBoostingClassifier:
-    """Trees of the training side."""
+def read_by(trees: BoostedTrees, dataset: Dataset, indices: np.ndarray) -> np.ndarray:
+    """:func:`numbers_of` as these trees read them."""
+    return numbers_of(dataset, indices, trees.numbers.surroundings is not None)
+
+
+def grown(dataset: Dataset, seed: int = 0, surroundings: bool = True) -> HistGradientBoostingClassifier:
+    """Trees of the training side, which read how atoms stand to each other or the composition alone."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     train = dataset.sides["train"]
     trees = HistGradientBoostingClassifier(early_stopping=False, random_state=seed, **OPTIONS)
-    return trees.fit(numbers_of(dataset, train), dataset.labels[train])
+    return trees.fit(numbers_of(dataset, train, surroundings), dataset.labels[train])
 
 
 def arrays_of(trees: HistGradientBoostingClassifier) -> dict[str, np.ndarray]:
@@ -102,31 +108,35 @@ def _rounded_down(values: np.ndarray) -> np.ndarray:
     return np.where(narrow > values, np.nextafter(narrow, np.float32(-np.inf)), narrow)
 
 
-def with_trees(bundle: ModelBundle, dataset: Dataset, seed: int = 0) -> NetworkWithTrees:
-    """The network of a model, with trees that are grown on its training side.
+def with_trees(
+    bundle: ModelBundle, dataset: Dataset, seed: int = 0, grown_on: Dataset | None = None
+) -> NetworkWithTrees:
+    """The network of a model, with trees that are grown on a training side and weighted by its validation side.
 
     Args:
         bundle: a model that answers by one distribution.
         dataset: its records, prepared.
         seed: of the trees.
+        grown_on: on whose training side they are grown, with the same split; None: on that of ``dataset``.
 
     Raises:
         ValueError: the model answers otherwise.
     """
-    if not isinstance(bundle.calibration, DistributionCalibration):
+    calibration, old = bundle.calibration, bundle.network
+    if not (isinstance(calibration, DistributionCalibration) and isinstance(old, EquilibriumNetwork)):
         raise ValueError("trees are for models that answer by one distribution")
-    calibration = bundle.calibration
+    alone = without_trees(old)  # trees that it had are replaced
     cuts = positions_of(np.asarray(calibration.edges), bundle.task.thresholds)
-    found = arrays_of(grown(dataset, seed))
+    found = arrays_of(grown(grown_on or dataset, seed))
     found["class_of"] = np.searchsorted(cuts, np.arange(len(calibration.edges)), side="right").astype(np.int64)
     found["share"] = np.ones(1, dtype=np.float32)
-    n_classes = len(bundle.task.classes)
-    network = NetworkWithTrees(bundle.config.model, n_classes, {name: a.shape for name, a in found.items()})
-    assert isinstance(bundle.network, EquilibriumNetwork)
+    shapes = {name: array.shape for name, array in found.items()}
+    network = NetworkWithTrees(bundle.config.model, len(bundle.task.classes), shapes)
     arrays = {f"trees.{name}": torch.from_numpy(array) for name, array in found.items()}
-    network.load_state_dict(bundle.network.state_dict() | arrays)
+    network.load_state_dict(alone.state_dict() | arrays)
     network.check()
-    network.trees.get_buffer("share").fill_(best_share(bundle, network.trees, dataset))
+    share = best_share(replace(bundle, network=alone), network.trees, dataset)
+    network.trees.get_buffer("share").fill_(share)
     return network.eval()
 
 
@@ -141,7 +151,7 @@ def best_share(bundle: ModelBundle, trees: BoostedTrees, dataset: Dataset) -> fl
     chosen = dataset.sides["validation"]
     assert isinstance(bundle.network, EquilibriumNetwork)
     scores = torch.from_numpy(forward(bundle.network, dataset.store, chosen).scores).double()
-    theirs = trees.probabilities(torch.from_numpy(numbers_of(dataset, chosen))).double()
+    theirs = trees.probabilities(torch.from_numpy(read_by(trees, dataset, chosen))).double()
 
     def loss(share: float) -> float:
         masses = trees.moved(scores, theirs, share).softmax(dim=1)
