@@ -21,7 +21,7 @@ from andersonn.inference.tails import Kinds
 from andersonn.structures.readers.molecules.smiles import constitution
 from andersonn.training.calibrate_and_test import answer_metrics
 from andersonn.training.dataset import prepare
-from andersonn.training.forward import forward_records
+from andersonn.training.forward import forward_model
 
 PATH = resources.files("andersonn.data") / "sets/biomolecules.parquet"
 LARGE = 10
@@ -61,7 +61,7 @@ def main() -> None:
     dataset = prepare(records, bundle.task, bundle.config)
     rows = []
     for name, part in parts_of(records, given.known).items():
-        outputs = forward_records(bundle.network, dataset, part, bundle.config.conformers)
+        outputs = forward_model(bundle, dataset, part)
         kinds, made = Kinds.of_store(dataset.store, part), dataset.made[part]
         truth = dataset.values[part]
         found = answer_metrics(outputs, bundle.calibration, truth, bundle.task, made, bundle.domain, kinds)

@@ -20,7 +20,7 @@ from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.tails import Kinds
 from andersonn.training.dataset import Dataset, atomic_numbers, prepare
-from andersonn.training.forward import forward_records
+from andersonn.training.forward import forward_model
 from andersonn.training.tails_fitting import fit_tails, widest_tail
 from gate.slices import slices
 
@@ -38,7 +38,7 @@ class Told:
     """
 
     def __init__(self, bundle: ModelBundle, dataset: Dataset, chosen: np.ndarray) -> None:
-        outputs = forward_records(bundle.network, dataset, chosen, bundle.config.conformers)
+        outputs = forward_model(bundle, dataset, chosen)
         self.scores, self.quantiles = outputs.scores, outputs.quantiles
         self.values, self.made = dataset.values[chosen], dataset.made[chosen]
         self.kinds = Kinds.of_store(dataset.store, chosen)

@@ -25,13 +25,23 @@ Ready = tuple[str, Structure, list[NodeNeighborImage]]
 
 
 def outputs_of(bundle: ModelBundle, ready: Sequence[Ready], rule: EarlyExit | None = None) -> Outputs:
-    """Outputs of the network, averaged over the conformers of each structure, by one forward pass over all.
+    """Outputs of the network, averaged over the conformers of each structure, by one forward pass over all, and pooled with those of a
+    network of bonds alone, if there is one, where a geometry was generated.
 
     Args:
         bundle: the model.
         ready: at least one structure.
         rule: of early exit; None: every solve goes on to the network's own tolerance.
     """
+    outputs = _by_geometry(bundle, ready, rule)
+    if bundle.beside is None or not isinstance(bundle.calibration, DistributionCalibration):
+        return outputs
+    structures = [structure for _, structure, _ in ready]
+    return bundle.beside.answered(structures, outputs, np.asarray(bundle.calibration.edges))
+
+
+def _by_geometry(bundle: ModelBundle, ready: Sequence[Ready], rule: EarlyExit | None) -> Outputs:
+    """Outputs of the network alone, averaged over conformers; see :func:`outputs_of`."""
     run = forward if rule is None else partial(forward_early_exit, rule=rule, domain=bundle.domain)
     network, recipe = bundle.network, bundle.config.image
     store = ImageStore.from_images([images[0] for _, _, images in ready], recipe)

@@ -46,6 +46,8 @@ from andersonn.structures.oxidation import Oxidation
 from andersonn.structures.pores.bottleneck import Bottleneck
 from andersonn.structures.structure import Structure, without
 
+NOTABLE_D = 0.1
+"""Difference between the dipole moment of contributions and the answer that is told."""
 BATCH_SIZE = 64
 """Structures with an atom removed in one forward pass: small, so that progress is shown."""
 Progress = Callable[[int, int], None]
@@ -71,6 +73,12 @@ def explain(
         parts = DipoleParts.of(bundle.network, structure, images)
         accident = f"the dipole moment is only {parts.total:.2f} D, so that its direction, and each contribution, is accidental"
         warnings = (*prediction.warnings, *([accident] if parts.total < NO_DIRECTION else []))
+        if (
+            bundle.beside is not None
+            and structure.generated_geometry
+            and abs(parts.total - prediction.value) > NOTABLE_D
+        ):
+            warnings = (*warnings, _by_geometry_alone(parts.total, prediction.value))
         return Explanation(
             prediction, structure, parts.atoms, prediction.quantity, parts.total, "dipole", warnings, dipole=parts
         )
@@ -79,6 +87,14 @@ def explain(
     bottleneck = Bottleneck.of(structure) if bundle.config.image.voids else None
     return Explanation(
         prediction, structure, values, quantity, total, "deletion", prediction.warnings, bottleneck=bottleneck
+    )
+
+
+def _by_geometry_alone(total: float, value: float) -> str:
+    """A warning that contributions add up to one network's dipole moment, where the answer is of two networks."""
+    return (
+        f"contributions are those of the network that reads geometries, of {total:.2f} D; the answer, {value:.2f} D, also counts one that "
+        "reads the bonds alone"
     )
 
 

@@ -1,5 +1,5 @@
 """A trained model as files: ``model.safetensors`` (weights), ``domain.safetensors`` (applicability domain; older models have
-none), ``plausibility.safetensors`` (what sound crystals look like; few have it), ``trained_on.safetensors`` (which molecules it was trained
+none), ``beside.safetensors`` (a network of bonds alone; few have it), ``plausibility.safetensors`` (what sound crystals look like; few have it), ``trained_on.safetensors`` (which molecules it was trained
 on; few have it) and ``model.json`` (everything else).
 """
 
@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from andersonn.config import TrainConfig
 from andersonn.data.tasks import Task
 from andersonn.errors import UsageError
+from andersonn.inference.bonds_beside import BondsBeside
 from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import EarlyExit
 from andersonn.inference.fitted import Calibration, Domain, is_number
@@ -38,7 +39,8 @@ LAST_LAYER = "last_layer"
 """Where a card describes a :class:`~andersonn.models.kernel_layer.KernelLayer`, if the network ends in one."""
 PLAUSIBILITY = "plausibility.safetensors"
 TRAINED_ON = "trained_on.safetensors"
-FILES = (CARD, WEIGHTS, DOMAIN, PLAUSIBILITY, TRAINED_ON)
+BESIDE = "beside.safetensors"
+FILES = (CARD, WEIGHTS, DOMAIN, PLAUSIBILITY, TRAINED_ON, BESIDE)
 """All that there may be."""
 OWN_TASK = "own_task"
 """Where a card describes its task, unless that is one of this package."""
@@ -81,6 +83,7 @@ class ModelBundle:
         domain: the applicability domain; None for models from before there was one.
         plausibility: tells corrupted crystals from sound ones; None of most models, see ``tools/fit_plausibility.py``.
         trained_on: molecules of the training, whose intervals from SMILES are narrower; None of most models, see ``tools/fit_seen.py``.
+        beside: a network of bonds alone that helps where a geometry was generated; None of most models, see ``tools/join_bonds.py``.
     """
 
     network: EquilibriumNetwork | Ensemble
@@ -91,6 +94,7 @@ class ModelBundle:
     domain: Domain | None = None
     plausibility: Plausibility | None = None
     trained_on: TrainedMolecules | None = None
+    beside: BondsBeside | None = None
 
     @property
     def anytime(self) -> EarlyExit | None:
@@ -106,7 +110,8 @@ class ModelBundle:
             (folder / DOMAIN).unlink(missing_ok=True)
         else:
             self.domain.save(folder / DOMAIN, sha256_of(folder / WEIGHTS))
-        for name, part in ((PLAUSIBILITY, self.plausibility), (TRAINED_ON, self.trained_on)):
+        parts = ((PLAUSIBILITY, self.plausibility), (TRAINED_ON, self.trained_on), (BESIDE, self.beside))
+        for name, part in parts:
             if part is None:
                 (folder / name).unlink(missing_ok=True)
             else:
@@ -152,6 +157,8 @@ class ModelBundle:
             plausibility = Plausibility.load(own) if own.exists() else None
             own = folder / TRAINED_ON
             trained_on = TrainedMolecules.load(own) if own.exists() else None
+            own = folder / BESIDE
+            beside = BondsBeside.load(own) if own.exists() else None
         except FileNotFoundError:
             missing = DOMAIN if (folder / WEIGHTS).exists() else WEIGHTS
             raise UsageError("no_model", f"{str(folder)!r} has no {missing}", "copy the whole model folder") from None
@@ -164,7 +171,7 @@ class ModelBundle:
         except RuntimeError as error:
             told = f"the network cannot be moved to the device {str(device)!r}: {str(error).partition(chr(10))[0]}"
             raise UsageError("no_device", told, "use device='cpu', 'cuda' or 'auto'") from None
-        return replace(bundle, domain=domain, plausibility=plausibility, trained_on=trained_on)
+        return replace(bundle, domain=domain, plausibility=plausibility, trained_on=trained_on, beside=beside)
 
     @classmethod
     def of(cls, card: dict[str, Any], weights: dict[str, torch.Tensor]) -> ModelBundle:

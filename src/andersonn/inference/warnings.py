@@ -28,6 +28,8 @@ SLACK = 0.05
 """Of the thresholds, or of the 90 % interval: an estimate beyond its class by less contradicts nothing."""
 BOHR = 0.529177
 """In Å."""
+WITH_BONDS = "the answer also counts a network that reads the bonds alone"
+"""A note."""
 
 
 def doubts_about(structure: Structure, image: NodeNeighborImage) -> tuple[str, ...]:
@@ -136,6 +138,8 @@ def notes_of(bundle: ModelBundle, structure: Structure, images: list[NodeNeighbo
     yield from structure.notes
     if bundle.config.conformers > 1 and structure.generated_geometry:
         yield _over(len(images), bundle.config.conformers)
+    if bundle.beside is not None and structure.generated_geometry:
+        yield WITH_BONDS
 
 
 def too_far_apart(image: NodeNeighborImage) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from andersonn.config import TrainConfig
 from andersonn.data.store import Progress as Count
 from andersonn.data.tasks import Task
+from andersonn.inference.bonds_beside import BondsBeside
 from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import EarlyExit
 from andersonn.inference.fitted import Calibration, Domain
@@ -60,6 +61,7 @@ def calibrate_and_test(
     config: TrainConfig,
     raw: Calibration | DistributionCalibration,
     progress: Progress,
+    beside: BondsBeside | None = None,
 ) -> FitReport:
     """Fits calibration, domain and early exit on the validation split, and tests on the test split.
 
@@ -70,14 +72,16 @@ def calibrate_and_test(
         config: says over how many conformers predictions are averaged.
         raw: how the network's outputs are read before anything is fitted.
         progress: listener.
+        beside: a network of bonds alone that helps where a geometry was generated.
     """
     progress.start("calibration, test, domain and baselines", 4)
     validation, test = dataset.sides["validation"], dataset.sides["test"]
-    outputs = forward_records(network, dataset, validation, config.conformers, _part(progress, 0))
+    edges = raw.edges if isinstance(raw, DistributionCalibration) else ()
+    outputs = forward_records(network, dataset, validation, config.conformers, _part(progress, 0), beside, edges)
     values, generated = dataset.values[validation], dataset.made[validation]
     calibration = fitted_to(raw, outputs, values, task, generated, dataset.values[dataset.usable])
     progress.update(1)
-    tested = forward_records(network, dataset, test, config.conformers, _part(progress, 1))
+    tested = forward_records(network, dataset, test, config.conformers, _part(progress, 1), beside, edges)
     progress.update(2)
     domain = fit_domain(network, dataset, outputs, config.seed)
     if isinstance(calibration, DistributionCalibration):
@@ -87,13 +91,13 @@ def calibrate_and_test(
         widest = widest_tail(task)
         calibration = fit_doubt(calibration, outputs.scores, values, generated, kinds, *distances, widest)
     metrics = {"validation": metrics_by_file(outputs, calibration, dataset, validation, task, domain=domain)}
-    one_each = outputs if config.conformers == 1 else forward(network, dataset.store, validation)
+    one_each = outputs if config.conformers == 1 and beside is None else forward(network, dataset.store, validation)
     positions = raw.class_positions() if isinstance(raw, DistributionCalibration) else ()
     anytime = fit_early_exit(network, dataset.store, validation, one_each, positions)
     progress.update(3)
-    beside = baselines(dataset, task)
-    metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, beside, domain)
-    metrics["test"]["baselines"] = beside(test)
+    simple = baselines(dataset, task)
+    metrics["test"] = metrics_by_file(tested, calibration, dataset, test, task, simple, domain)
+    metrics["test"]["baselines"] = simple(test)
     progress.finish()
     rows = dataset.store.n_rows[test]
     p = calibration.probabilities(tested.scores, dataset.made[test], domain.distance(tested.states, rows))

@@ -29,7 +29,7 @@ from andersonn.training.calibrate_and_test import metrics_by_file
 from andersonn.training.dataset import Dataset, prepare
 from andersonn.training.evaluate_pores import Forest, beside, measure, question_for
 from andersonn.training.folder import SPLIT_KEY
-from andersonn.training.forward import forward_records
+from andersonn.training.forward import forward_model
 from andersonn.training.metrics import error_metrics
 from andersonn.training.unusable import told_unusable
 
@@ -152,10 +152,8 @@ def _nothing_usable(dataset: Dataset, side: str) -> UsageError:
 
 def _asked(bundle: ModelBundle, dataset: Dataset, chosen: np.ndarray, progress: Progress) -> Outputs:
     progress.start("predictions", len(chosen))
-    conformers, n = bundle.config.conformers, len(chosen)
-    outputs = forward_records(
-        bundle.network, dataset, chosen, conformers, lambda done, of: progress.update(n * done / of)
-    )
+    n = len(chosen)
+    outputs = forward_model(bundle, dataset, chosen, lambda done, of: progress.update(n * done / of))
     progress.finish()
     return outputs
 

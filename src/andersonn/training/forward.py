@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from andersonn.data.conformers import extra_conformers_of
-from andersonn.data.store import ImageStore, Progress
+from andersonn.data.store import ImageStore, Progress, image_store
+from andersonn.inference.bonds_beside import BondsBeside
 from andersonn.inference.forward import Outputs, forward, forward_conformers
+from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.training.dataset import Dataset
 from andersonn.training.process_group import ProcessGroup
@@ -48,6 +52,8 @@ def forward_records(
     indices: np.ndarray,
     conformers: int,
     progress: Progress | None = None,
+    beside: BondsBeside | None = None,
+    edges: Sequence[float] = (),
 ) -> Outputs:
     """:func:`forward_conformers` about records of a dataset, over up to so many conformers of those whose geometry is made.
 
@@ -57,6 +63,40 @@ def forward_records(
         indices: usable records.
         conformers: at most, the one of the dataset included.
         progress: called with (records done, records in all) while conformers are made, unless they were kept.
+        beside: a network of bonds alone, with whose outputs those of records with a generated geometry are pooled.
+        edges: of the network's masses, if there is one.
     """
     further = extra_conformers_of(dataset.records, indices, dataset.store.recipe, conformers - 1, progress)
-    return forward_conformers(network, dataset.store, indices, further)
+    outputs = forward_conformers(network, dataset.store, indices, further)
+    if beside is None:
+        return outputs
+    rows, theirs = bonds_scores(beside, dataset, indices, np.asarray(edges))
+    return beside.pooled(outputs, rows, theirs)
+
+
+def forward_model(
+    bundle: ModelBundle, dataset: Dataset, indices: np.ndarray, progress: Progress | None = None
+) -> Outputs:
+    """:func:`forward_records` by all that a model has."""
+    edges = getattr(bundle.calibration, "edges", ())
+    return forward_records(bundle.network, dataset, indices, bundle.config.conformers, progress, bundle.beside, edges)
+
+
+def bonds_scores(
+    beside: BondsBeside, dataset: Dataset, indices: np.ndarray, edges: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a network of bonds alone says of those records whose geometry is made: their positions in ``indices``, int64 ``[m]``, and
+    logarithms of masses ``[m, E]``.
+
+    Args:
+        beside: the network.
+        dataset: prepared.
+        indices: usable records.
+        edges: of the masses, ``[E]``.
+    """
+    rows = np.flatnonzero(dataset.made[indices])
+    if not len(rows):
+        return rows, np.zeros((0, len(edges)))
+    store = image_store(dataset.records.take(indices[rows]), beside.config.image)
+    read = np.flatnonzero(store.n_rows > 0)
+    return rows[read], beside.scores(store, read, edges)

@@ -13,7 +13,7 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.tails import ALL, LEAST, MADE_FEW, Kinds
 from andersonn.training.calibration_fitting import power_and_doubt
 from andersonn.training.dataset import Dataset, prepare
-from andersonn.training.forward import forward, forward_records
+from andersonn.training.forward import forward, forward_model
 from andersonn.training.tails_fitting import TailReport, covered, lowest, needed_tails, parts_with_tails
 
 ENOUGH = 50
@@ -68,7 +68,7 @@ def fit_few_made(
     calibration, usual, domain = parts_with_tails(bundle)
     dataset = prepare(records, bundle.task, bundle.config)
     chosen, kinds = _of_kind(dataset, dataset.sides[side], MADE_FEW)
-    outputs = forward_records(bundle.network, dataset, chosen, bundle.config.conformers)
+    outputs = forward_model(bundle, dataset, chosen)
     made, values = np.ones(len(chosen), dtype=bool), dataset.values[chosen]
     distances = domain.distance(outputs.states, kinds.rows)
     old = calibration.distributions(outputs.scores, made, distances, kinds)

@@ -56,7 +56,8 @@ def recalibrate(
     progress.finish()
     network = _with_options(bundle, config)
     fit_first_state(network, dataset.store, dataset.sides["train"], config.seed)
-    report = calibrate_and_test(network, dataset, bundle.task, config, _unfitted(bundle.calibration), progress)
+    raw = _unfitted(bundle.calibration)
+    report = calibrate_and_test(network, dataset, bundle.task, config, raw, progress, bundle.beside)
     notes = (
         {"metrics": report.metrics} | report.for_card() | {"parameters": sum(p.numel() for p in network.parameters())}
     )
@@ -84,8 +85,10 @@ def _with_options(bundle: ModelBundle, config: TrainConfig) -> EquilibriumNetwor
     old, members = bundle.network, len(members_of(bundle.network))
     classes, device = len(bundle.task.classes), next(old.parameters()).device
     if isinstance(old, NetworkWithTrees):
-        shapes = {name: tuple(shape) for name, shape in old.trees.shapes().items()}
-        network: EquilibriumNetwork | Ensemble = NetworkWithTrees(config.model, classes, shapes).to(device)
+        weights = old.state_dict()
+        network: EquilibriumNetwork | Ensemble = NetworkWithTrees.of_description(
+            config.model, classes, old.described(), weights
+        ).to(device)
     else:
         network = network_of(config.model, classes, members).to(device)
     missing, unexpected = network.load_state_dict(old.state_dict(), strict=False)

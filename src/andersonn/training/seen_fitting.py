@@ -13,7 +13,7 @@ from andersonn.inference.tails import ALL, LEAST, SEEN, SURE, Kinds
 from andersonn.inference.trained_molecules import TrainedMolecules
 from andersonn.structures.readers.molecules.smiles import constitution
 from andersonn.training.dataset import prepare
-from andersonn.training.forward import forward_records
+from andersonn.training.forward import forward_model
 from andersonn.training.tails_fitting import TailReport, covered, lowest, needed_tails, parts_with_tails
 
 MISSED_LABELS = 0.05
@@ -39,7 +39,7 @@ def fit_seen(bundle: ModelBundle, records: Records, seed: int = 0) -> tuple[Mode
     calibration, usual, domain = parts_with_tails(bundle)
     dataset = prepare(records, bundle.task, bundle.config)
     chosen = dataset.sides["train"]
-    outputs = forward_records(bundle.network, dataset, chosen, bundle.config.conformers)
+    outputs = forward_model(bundle, dataset, chosen)
     kinds, made = Kinds.of_store(dataset.store, chosen), np.ones(len(chosen), dtype=bool)
     found = calibration.distributions(outputs.scores, made, domain.distance(outputs.states, kinds.rows), kinds)
     open_ = np.flatnonzero(found.cdf[:, 0] < SURE)  # a sure zero has no width in any way
