@@ -1,10 +1,10 @@
-"""Conduction beside gradient-boosted trees on composition, electrons and density, on the same split.
+"""Conduction's network alone beside gradient-boosted trees on the same records, on the same split.
 
     python benchmarks/boosted.py --data crystals_2018.parquet --data crystals_extra.parquet --data qmof_gaps.parquet
 
 The files of the training in their order. The trees read what those beside the shipped network read (composition, counts of electrons,
-oxidation states), and density and volume an atom. The network is asked without the trees beside it. They are grown on the training side and stopped
-by the validation side. The test side is answered by file, and by slices where one of the two is better by more than chance.
+oxidation states, how atoms stand to each other); with ``--composition`` not the last. The network is asked without the trees beside it. They are grown on
+the training side and stopped by the validation side. The test side is answered by file, and by slices where one of the two is better by more than chance.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase.data import atomic_masses
 
 from andersonn import Scientist
 from andersonn.data.merging import read_records
-from andersonn.data.records import Records
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import lead
 from andersonn.models.trees_beside import without_trees
-from andersonn.structures import elements
 from andersonn.training.dataset import Dataset, atomic_numbers, prepare
 from andersonn.training.forward import forward_records
 from andersonn.training.metrics import classification_metrics
@@ -34,34 +31,15 @@ FEWEST = 200
 """Test records of a slice that is told."""
 SURELY = 2.0
 """Standard deviations of the difference from which on one of the two is called better."""
-DENSITY_UNIT = 1.66054
-"""g/cm³ of one atomic mass unit in 1 Å³."""
 
 
-def density_features(records: Records, chosen: np.ndarray, Zs: list[np.ndarray]) -> np.ndarray:
-    """Volume an atom (Å³), density (g/cm³), and volume of the covalent spheres in that of the cell, float32 ``[n, 3]``."""
-    cells = np.array(records.table["cell"].take(chosen).to_pylist(), dtype=np.float64).reshape(-1, 3, 3)
-    volume = np.abs(np.linalg.det(cells))
-    radius = np.nan_to_num(elements.column("covalent_radius_A"), nan=1.5)
-    n = np.array([len(Z) for Z in Zs])
-    masses = np.array([atomic_masses[Z].sum() for Z in Zs])
-    spheres = np.array([(radius[Z] ** 3).sum() for Z in Zs]) * (4.0 * np.pi / 3.0)
-    return np.stack([volume / n, DENSITY_UNIT * masses / volume, spheres / volume], axis=1).astype(np.float32)
-
-
-def features(dataset: Dataset, chosen: np.ndarray) -> np.ndarray:
-    """All that the trees read of some records, float32 ``[n, F]``."""
-    density = density_features(dataset.records, chosen, atomic_numbers(dataset.records, chosen))
-    return np.hstack([numbers_of(dataset, chosen), density]).astype(np.float32)
-
-
-def grown(dataset: Dataset, options: dict[str, Any]) -> Any:
+def grown(dataset: Dataset, options: dict[str, Any], surroundings: bool) -> Any:
     """The trees."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     train, held = dataset.sides["train"], dataset.sides["validation"]
     trees = HistGradientBoostingClassifier(early_stopping=True, n_iter_no_change=15, random_state=0, **options)
-    x, x_held = features(dataset, train), features(dataset, held)
+    x, x_held = (numbers_of(dataset, side, surroundings) for side in (train, held))
     print(f"{len(train):,} training records, {x.shape[1]} features", flush=True)
     trees.fit(x, dataset.labels[train], X_val=x_held, y_val=dataset.labels[held])
     told = classification_metrics(dataset.labels[held], trees.predict_proba(x_held), tuple(map(str, trees.classes_)))
@@ -108,14 +86,18 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.1)
     parser.add_argument("--leaves", type=int, default=63)
     parser.add_argument("--rounds", type=int, default=400)
+    parser.add_argument("--composition", action="store_true", help="the trees read no distances")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     bundle = Scientist.load(given.model or "conduction").bundle
     dataset = prepare(read_records(given.data, (bundle.task.quantity,)), bundle.task, bundle.config)
+    surroundings = not given.composition
     options = {"learning_rate": given.rate, "max_leaf_nodes": given.leaves, "max_iter": given.rounds}
-    trees = grown(dataset, {**options, "l2_regularization": 1.0, "min_samples_leaf": 10, "max_features": 0.5})
+    trees = grown(
+        dataset, {**options, "l2_regularization": 1.0, "min_samples_leaf": 10, "max_features": 0.3}, surroundings
+    )
     test = dataset.sides["test"]
-    p = trees.predict_proba(features(dataset, test))
+    p = trees.predict_proba(numbers_of(dataset, test, surroundings))
     outputs = forward_records(without_trees(lead(bundle.network)), dataset, test, bundle.config.conformers)
     distance = None if bundle.domain is None else bundle.domain.distance(outputs.states)
     q = bundle.calibration.probabilities(outputs.scores, dataset.made[test], distance)

@@ -20,7 +20,6 @@ from andersonn.inference.forward import forward
 from andersonn.models import lead
 from andersonn.models.trees_beside import without_trees
 from andersonn.training.dataset import atomic_numbers, prepare
-from boosted import density_features
 
 METAL = "metal"
 
@@ -55,7 +54,8 @@ def main() -> None:
     chosen = dataset.sides[given.side]
     metal = dataset.labels[chosen] == bundle.task.classes.index(METAL)
     groups = np.array(records.groups)[chosen]
-    volume = density_features(records, chosen, atomic_numbers(records, chosen))[:, 0]
+    cells = np.array(records.table["cell"].take(chosen).to_pylist(), dtype=np.float64).reshape(-1, 3, 3)
+    volume = np.abs(np.linalg.det(cells)) / [len(Z) for Z in atomic_numbers(records, chosen)]
     scores = {"volume an atom": -volume}
     for name, network in (("network alone", without_trees(lead(bundle.network))), ("as shipped", bundle.network)):
         p = bundle.calibration.probabilities(forward(network, dataset.store, chosen).scores)

@@ -24,7 +24,7 @@ NAMES = {
 """Folder of weights → its row's name."""
 BASELINES = {
     "random_forest": "random forest on {}",
-    "boosted_trees": "boosted trees on {} and electrons",
+    "boosted_trees": "boosted trees on {}, electrons and distances",
     "cut_pld_touching_A": "computed diameter, cut",
 }
 """Simple methods that are tested beside the network."""

@@ -20,7 +20,7 @@ NOTES = "notes.md"
 """File beside the weights with what no program can tell of the model, in Markdown."""
 BASELINES = {
     "random_forest": "random forest on {features}",
-    "boosted_trees": "boosted trees on {features} and electrons",
+    "boosted_trees": "boosted trees on {features}, electrons and distances",
     "majority": "majority class",
 }
 MADE_OF = {
