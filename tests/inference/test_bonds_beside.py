@@ -16,6 +16,7 @@ from andersonn.errors import UsageError
 from andersonn.inference.answering import outputs_of
 from andersonn.inference.bonds_beside import BondsBeside, masses_between, pool
 from andersonn.inference.model_bundle import BESIDE, ModelBundle
+from andersonn.inference.warnings import WITH_BONDS
 from andersonn.scientists.registry import find
 from andersonn.structures.readers import Smiles
 from andersonn.training.beside_fitting import SHARES, with_bonds
@@ -61,14 +62,14 @@ def test_masses_between_other_edges_are_exact_where_edges_are_shared():
     np.testing.assert_allclose(masses_between(scores, edges, np.array([0.0, 1.0, 3.0]))[0], [0.1, 0.2, 0.7], atol=1e-12)
 
 
-def test_the_mean_is_geometric_and_of_the_chosen_rows_alone():
+def test_the_mean_is_of_the_chosen_rows_alone():
     generator = np.random.default_rng(0)
-    scores, theirs = generator.normal(size=(3, 5)), np.log(generator.dirichlet(np.ones(5), size=1))
+    scores, theirs = generator.normal(size=(3, 5)), generator.dirichlet(np.ones(5), size=1)
     for share in (0.0, 0.3, 1.0):
         found = pool(scores, np.array([1]), theirs, share)
         np.testing.assert_array_equal(found[[0, 2]], scores[[0, 2]])
         own = np.exp(scores[1]) / np.exp(scores[1]).sum()
-        expected = own ** (1 - share) * np.exp(theirs[0]) ** share
+        expected = (1 - share) * own + share * theirs[0]
         np.testing.assert_allclose(np.exp(found[1]) / np.exp(found[1]).sum(), expected / expected.sum(), atol=1e-9)
 
 
@@ -76,12 +77,13 @@ def ready_of(bundle, inputs):
     return [item for text in inputs for item in Scientist(bundle, "x").images(text, Smiles(text))]
 
 
-def test_only_molecules_without_a_geometry_are_answered_by_both(joined, models, tmp_path):
+def test_only_larger_molecules_without_a_geometry_are_answered_by_both(joined, models, tmp_path):
     water = tmp_path / "water.xyz"
     water.write_text("3\nwater\nO 0 0 0.1173\nH 0 0.7572 -0.4692\nH 0 -0.7572 -0.4692\n")
-    inputs = [str(water), "CCO", "CCC#N"]
+    inputs = [str(water), "CCCCCCCO", "CCCCCC(C)C#N", "CCO"]
     with_both, alone = (Scientist(bundle, "x").predict(inputs) for bundle in (joined, models[0]))
-    assert with_both[0].probabilities == alone[0].probabilities
+    assert all(with_both[k].probabilities == alone[k].probabilities for k in (0, 3))
+    assert [WITH_BONDS in answer.notes for answer in with_both] == [False, True, True, False]
     assert all(with_both[k].value != alone[k].value for k in (1, 2))
     none = replace(joined, beside=replace(joined.beside, share=0.0))
     for one, other in zip(Scientist(none, "x").predict(inputs), alone, strict=True):
@@ -102,7 +104,9 @@ def test_training_and_prediction_pool_alike(joined, records):
 
 
 def test_how_the_smiles_is_written_does_not_matter(joined):
-    graphs = [structure for _, structure, _ in ready_of(joined, ["CC(=O)OCC", "O(CC)C(C)=O", "[H]C([H])([H])C(=O)OCC"])]
+    graphs = [
+        structure for _, structure, _ in ready_of(joined, ["CC(=O)OCCCC", "O(CCCC)C(C)=O", "[H]C([H])([H])C(=O)OCCCC"])
+    ]
     one, *others = (joined.beside._image(graph) for graph in graphs)
     for other in others:
         order = np.lexsort((one.of_row[:, 0], one.Z)), np.lexsort((other.of_row[:, 0], other.Z))
@@ -110,7 +114,7 @@ def test_how_the_smiles_is_written_does_not_matter(joined):
         assert np.array_equal(one.of_whole, other.of_whole)
     edges = np.asarray(joined.calibration.edges)
     stores = [ImageStore.from_images([image], joined.beside.config.image) for image in (one, *others)]
-    first, *rest = (joined.beside.scores(store, np.array([0]), edges) for store in stores)
+    first, *rest = (joined.beside.masses(store, np.array([0]), edges) for store in stores)
     for found in rest:
         np.testing.assert_allclose(found, first, atol=1e-3)
 
@@ -122,7 +126,7 @@ def test_it_is_calibrated_saved_and_read_again(joined, records, tmp_path):
     new.save(tmp_path)
     again = ModelBundle.load(tmp_path)
     assert again.beside.share == 0.4
-    inputs = ["CCO", "CCCC#N", "CCF"]
+    inputs = ["CCO", "CCCCCCC#N", "CCF"]
     one, other = (Scientist(bundle, "x").predict(inputs) for bundle in (new, again))
     assert [a.probabilities for a in one] == [a.probabilities for a in other]
     replace(new, beside=None).save(tmp_path)
@@ -130,7 +134,7 @@ def test_it_is_calibrated_saved_and_read_again(joined, records, tmp_path):
 
 
 def test_bonds_that_cannot_be_read_alone_leave_the_answer_by_geometry(joined, models):
-    ready = ready_of(joined, ["CCO"])
+    ready = ready_of(joined, ["CCCCCCCO"])
     name, structure, images = ready[0]
     lost = (name, replace(structure, source_mol=None), images)
     assert np.array_equal(outputs_of(joined, [lost]).scores, outputs_of(models[0], ready).scores)

@@ -132,7 +132,9 @@ def test_it_is_saved_loaded_asked_and_explained(joined, structures, tmp_path):
 def test_damaged_trees_are_refused(joined, tmp_path):
     joined.save(tmp_path)
     card = json.loads((tmp_path / "model.json").read_text())
-    for changed in ({"shapes": {}}, {"shapes": card["trees"]["shapes"] | {"value": [1]}}, {}, None.__class__):
+    shapes = card["trees"]["shapes"]
+    endless = {"shapes": shapes | {"feature": [float("inf")]}}
+    for changed in ({"shapes": {}}, {"shapes": shapes | {"value": [1]}}, endless, {}, None.__class__):
         wrong = changed if isinstance(changed, dict) else "trees"
         (tmp_path / "model.json").write_text(json.dumps(card | {"trees": wrong}))
         with pytest.raises(UsageError, match="damaged"):
@@ -172,6 +174,7 @@ def test_other_options_after_the_training_keep_the_trees(joined, records):
         ("roots", 10**6),
         ("class_of", 9),
         ("share", 2.0),
+        ("value", 1e38),
     ],
 )
 def test_arrays_that_are_no_trees_are_refused(joined, name, value):
@@ -183,3 +186,15 @@ def test_arrays_that_are_no_trees_are_refused(joined, name, value):
     with pytest.raises(ValueError, match="boosted trees"):
         trees.check(joined.network.n_scores, channels)
     assert set(joined.network.trees.shapes()) == set(NEEDED)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("threshold", (10,)), ("value", (10,)), ("feature", None), ("value", None)]
+)
+def test_arrays_of_other_shapes_are_refused(joined, name, shape):
+    shapes = {key: tuple(value) for key, value in joined.network.trees.shapes().items()}
+    trees = BoostedTrees(shapes | {name: shape or (*shapes[name], 2)})
+    state = {key: value for key, value in joined.network.trees.state_dict().items() if key != name}
+    trees.load_state_dict(state, strict=False)
+    with pytest.raises(ValueError, match="boosted trees"):
+        trees.check(joined.network.n_scores, len(graph_channels(joined.network.config)))

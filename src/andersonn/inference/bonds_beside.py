@@ -1,8 +1,9 @@
 """A second network beside one that reads geometries: it reads the bonds alone of molecules whose geometry was generated.
 
 A generated conformer need not be the one that a molecule has. A network that never saw a geometry errs on other molecules than one that
-did, so the geometric mean of both distributions (a logarithmic opinion pool, as of
-:mod:`andersonn.models.trees_beside`) is right more often than either. Molecules that bring a geometry are answered by that alone.
+did, so the mean of both distributions (a linear opinion pool: M. Stone, Annals of Mathematical Statistics 32, 1339, 1961) is right more
+often than either, and wide where they disagree. Molecules that bring a geometry are answered by that alone, and so are small ones: they
+have few conformers, and what bonds alone say of one that is like no other can be far from right.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from andersonn.config import TrainConfig
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError
 from andersonn.inference.forward import Outputs, forward
+from andersonn.inference.tails import MOST_OF_FEW
 from andersonn.models import EquilibriumNetwork
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.readers.molecules.bonds_alone import graph_of
@@ -40,7 +42,7 @@ class BondsBeside:
         network: in evaluation mode.
         config: it was trained with.
         edges: of its masses, in the task's unit, rising, float64 ``[E']``.
-        share: its weight in the geometric mean, 0 to 1.
+        share: its weight in the mean, 0 to 1.
     """
 
     network: EquilibriumNetwork
@@ -62,10 +64,9 @@ class BondsBeside:
         if not 0.0 <= self.share <= 1.0:
             raise ValueError(f"the share of its network of bonds alone is {self.share!r}, not 0 to 1")
 
-    def scores(self, store: ImageStore, indices: np.ndarray, edges: np.ndarray) -> np.ndarray:
-        """Logarithms of the masses between other edges ``[E]``, ``[n, E]``, of molecules at ``indices`` of a store of their bonds."""
-        outputs = forward(self.network, store, indices)
-        return np.log(np.maximum(masses_between(outputs.scores, self.edges, edges), LEAST))
+    def masses(self, store: ImageStore, indices: np.ndarray, edges: np.ndarray) -> np.ndarray:
+        """Masses between other edges ``[E]``, ``[n, E]``, of molecules at ``indices`` of a store of their bonds."""
+        return masses_between(forward(self.network, store, indices).scores, self.edges, edges)
 
     def pooled(self, outputs: Outputs, rows: np.ndarray, theirs: np.ndarray) -> Outputs:
         """Outputs with scores that are the weighted mean of both at some positions.
@@ -73,12 +74,12 @@ class BondsBeside:
         Args:
             outputs: by geometry, of n molecules.
             rows: positions of m of them, int64 ``[m]``.
-            theirs: what :meth:`scores` gave for these, ``[m, E]``.
+            theirs: what :meth:`masses` gave for these, ``[m, E]``.
         """
         return outputs._replace(scores=pool(outputs.scores, rows, theirs, self.share))
 
     def answered(self, structures: Sequence[Structure], outputs: Outputs, edges: np.ndarray) -> Outputs:
-        """Outputs pooled with those of the bonds alone, where a geometry was generated.
+        """Outputs pooled with those of the bonds alone, where these are asked.
 
         Args:
             structures: n of them.
@@ -94,11 +95,16 @@ class BondsBeside:
         if not images:
             return outputs
         store = ImageStore.from_images(images, self.config.image)
-        return self.pooled(outputs, np.array(rows), self.scores(store, np.arange(len(images)), edges))
+        return self.pooled(outputs, np.array(rows), self.masses(store, np.arange(len(images)), edges))
+
+    def is_asked(self, structure: Structure) -> bool:
+        """Whether it is asked about a molecule: one with a generated geometry, of more than six heavy atoms."""
+        made = structure.generated_geometry and structure.source_mol is not None
+        return made and int(np.count_nonzero(structure.Z > 1)) > MOST_OF_FEW
 
     def _image(self, structure: Structure) -> NodeNeighborImage | None:
-        """Of the bonds from which a geometry was generated; None if none was, or the bonds cannot be read alone."""
-        if not structure.generated_geometry or structure.source_mol is None:
+        """Of the bonds of a molecule that it is asked about; None of others, or if the bonds cannot be read alone."""
+        if not self.is_asked(structure):
             return None
         from rdkit import Chem
 
@@ -137,12 +143,11 @@ class BondsBeside:
 
 
 def pool(scores: np.ndarray, rows: np.ndarray, theirs: np.ndarray, share: float) -> np.ndarray:
-    """Scores ``[n, E]`` whose rows are the weighted mean of their own logarithms of masses and of others, ``[m, E]``."""
-    own = scores[rows]
-    own = own - own.max(axis=1, keepdims=True)
-    own = np.log(np.maximum(np.exp(own) / np.exp(own).sum(axis=1, keepdims=True), LEAST))
+    """Scores ``[n, E]``, of which some rows are logarithms of the weighted mean of their own masses and of others, ``[m, E]``."""
+    powers = np.exp(scores[rows] - scores[rows].max(axis=1, keepdims=True))
+    mean = (1.0 - share) * powers / powers.sum(axis=1, keepdims=True) + share * theirs
     mixed = np.array(scores)
-    mixed[rows] = (1.0 - share) * own + share * theirs
+    mixed[rows] = np.log(np.maximum(mean, LEAST))
     return mixed
 
 

@@ -73,11 +73,8 @@ def explain(
         parts = DipoleParts.of(bundle.network, structure, images)
         accident = f"the dipole moment is only {parts.total:.2f} D, so that its direction, and each contribution, is accidental"
         warnings = (*prediction.warnings, *([accident] if parts.total < NO_DIRECTION else []))
-        if (
-            bundle.beside is not None
-            and structure.generated_geometry
-            and abs(parts.total - prediction.value) > NOTABLE_D
-        ):
+        both = bundle.beside is not None and bundle.beside.is_asked(structure)
+        if both and abs(parts.total - prediction.value) > NOTABLE_D:
             warnings = (*warnings, _by_geometry_alone(parts.total, prediction.value))
         return Explanation(
             prediction, structure, parts.atoms, prediction.quantity, parts.total, "dipole", warnings, dipole=parts

@@ -138,7 +138,7 @@ def notes_of(bundle: ModelBundle, structure: Structure, images: list[NodeNeighbo
     yield from structure.notes
     if bundle.config.conformers > 1 and structure.generated_geometry:
         yield _over(len(images), bundle.config.conformers)
-    if bundle.beside is not None and structure.generated_geometry:
+    if bundle.beside is not None and bundle.beside.is_asked(structure):
         yield WITH_BONDS
 
 

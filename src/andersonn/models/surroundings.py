@@ -1,7 +1,8 @@
 """How atoms stand to each other, as numbers of the whole structure: what boosted trees read beside its composition.
 
 All of it is read from the node-neighbor image: distances in units of covalent radii, coordination, how polar bonds are, which kinds of
-elements are bonded. Numbers are means, spreads and extremes over atoms, so a supercell has those of its primitive cell.
+elements are bonded. Numbers are means, spreads and extremes over atoms, so a supercell has those of its primitive cell. A neighbor counts by
+its weight in the image, which fades to zero where the next one would be left out. So no number jumps where atoms are moved a little.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ MISSING = -9.0
 DIGITS, OFFSET = 1e3, 0.000317
 """Numbers are rounded to the inverse of the first, so that two ways to sum up one structure give the same. Lengths that people write are
 often halfway between two such steps; the second moves them away from there."""
-REACHES = (0.85, 0.95, 1.0, 1.05, 1.1, 1.2, 1.35, 1.6)
-"""Sums of the covalent radii between which contacts are counted."""
+REACHES = (0.8, 0.9, 0.975, 1.025, 1.075, 1.15, 1.275, 1.475, 1.7)
+"""Sums of the covalent radii at which contacts are counted; one between two of them counts partly for each."""
 POOLED = 4
 """Mean, spread, least and greatest."""
 OF_ATOM = 19
@@ -48,18 +49,20 @@ class Contacts(NamedTuple):
     """Neighbors of the atoms of a batch, in R rows of K columns.
 
     Attributes:
-        there: whether there is a neighbor, bool ``[R, K]``.
+        weight: of each in the image, 0 where there is none, ``[R, K]``.
         atom: row of each, int64 ``[R, K]``.
-        distance: Å, ``[R, K]``; :data:`FAR_A` where there is none.
-        length: the same in sums of the covalent radii.
+        distance: Å, ``[R, K]``, the nearer to :data:`FAR_A` the smaller the weight.
+        length: in sums of the covalent radii, the nearer to :data:`FAR` the smaller the weight.
+        reach: the same whatever the weight, ``[R, K]``.
         bond: 1 for a bonded neighbor, 0 for one that is not, ``[R, K]``.
         valence: bond valence, ``[R, K]``.
     """
 
-    there: Tensor
+    weight: Tensor
     atom: Tensor
     distance: Tensor
     length: Tensor
+    reach: Tensor
     bond: Tensor
     valence: Tensor
 
@@ -69,7 +72,7 @@ class Contacts(NamedTuple):
 
     def nearest(self, chosen: Tensor) -> Tensor:
         """Least :attr:`length` among the chosen neighbors, bool ``[R, K]``, of each row, ``[R]``."""
-        return self.length.masked_fill(~(self.there & chosen), FAR).amin(dim=1)
+        return self.length.masked_fill(~chosen, FAR).amin(dim=1)
 
 
 def families() -> np.ndarray:
@@ -101,7 +104,7 @@ class SurroundingNumbers(nn.Module):
         for name, column in (("radius", radius), ("electronegativity", electronegativity), ("family", families())):
             self.register_buffer(name, torch.tensor(column), persistent=False)
         selections, pairs = 6, 5
-        bonds, contacts = FAMILIES * (FAMILIES + 1) // 2, 3 * (len(REACHES) + 1)
+        bonds, contacts = FAMILIES * (FAMILIES + 1) // 2, 3 * len(REACHES)
         self.features = POOLED * (OF_ATOM * selections + pairs) + bonds + contacts
 
     def forward(self, batch: ImageBatch) -> Tensor:
@@ -129,26 +132,25 @@ class SurroundingNumbers(nn.Module):
 
     def contacts(self, batch: ImageBatch) -> Contacts:
         """What the image says of each atom's neighbors."""
-        there, atom = batch.weight > 0, batch.neighbors.index
-        distance = batch.distance.double().masked_fill(~there, FAR_A)
+        weight, atom, distance = batch.weight.double(), batch.neighbors.index, batch.distance.double()
         radii = self.radius[batch.Z].unsqueeze(1) + self.radius[batch.Z[atom]]
-        length = distance / radii
-        bond = torch.sigmoid((BOND - length) / SHARPNESS) * there
-        return Contacts(
-            there, atom, distance, length, bond, torch.exp((radii - distance) / BOND_ORDER_LENGTH_A) * there
-        )
+        reach = distance / radii
+        bond = torch.sigmoid((BOND - reach) / SHARPNESS) * weight
+        valence = torch.exp((radii - distance) / BOND_ORDER_LENGTH_A) * weight
+        faded, length = FAR_A + weight * (distance - FAR_A), FAR + weight * (reach - FAR)
+        return Contacts(weight, atom, faded, length, reach, bond, valence)
 
     def of_atoms(self, contacts: Contacts, x: Tensor, Z: Tensor) -> Tensor:
         """Numbers of each row, ``[R, 19]``, from contacts, electronegativities ``[R]`` and atomic numbers ``[R]``."""
         atom, length, bond, mean = contacts.atom, contacts.length, contacts.bond, contacts.mean
         polarity, same = x[atom] - x.unsqueeze(1), Z[atom] == Z.unsqueeze(1)
         coordination, nearest, of_neighbors = bond.sum(dim=1), length.amin(dim=1), mean(x[atom])
-        by_length, bond_length = length.sort(dim=1).values, mean(length)
+        by_length, bond_length = length.sort(dim=1).values, mean(contacts.reach)
         step = by_length.diff(dim=1, prepend=by_length[:, :1]).amax(dim=1)
         columns = [
             *(contacts.distance.amin(dim=1), nearest, by_length[:, min(FOURTH, length.shape[1] - 1)]),
-            *(contacts.distance.amax(dim=1), by_length[:, -1], coordination, bond_length),
-            mean((length - bond_length.unsqueeze(1)).square()).sqrt(),
+            *(contacts.distance.mean(dim=1), contacts.weight.sum(dim=1), coordination, bond_length),
+            mean((contacts.reach - bond_length.unsqueeze(1)).square()).sqrt(),
             *(mean(polarity.abs()), mean(polarity), (bond * polarity).sum(dim=1)),
             *(mean(same.double()), contacts.nearest(same)),
             *(contacts.valence.sum(dim=1), (contacts.valence * polarity).sum(dim=1), step),
@@ -168,9 +170,13 @@ class SurroundingNumbers(nn.Module):
 def _reaches(contacts: Contacts, anion: Tensor, batch: ImageBatch, weight: Tensor) -> Tensor:
     """Contacts an atom between two metals, a metal and an anion, or two anions, by length, ``[B, 27]``."""
     kind = anion.long().unsqueeze(1) + anion[contacts.atom].long()
-    reach = torch.bucketize(contacts.length, contacts.length.new_tensor(REACHES))
-    count = len(REACHES) + 1
-    return _counted(kind * count + reach, 3 * count, contacts.there.double(), batch, weight)
+    places, count = contacts.reach.new_tensor(REACHES), len(REACHES)
+    reach = contacts.reach.clamp(REACHES[0], REACHES[-1])
+    upper = torch.bucketize(reach, places).clamp(1, count - 1)
+    part = (reach - places[upper - 1]) / (places[upper] - places[upper - 1])
+    near, far = contacts.weight * (1.0 - part), contacts.weight * part
+    code, columns = kind * count + upper, 3 * count
+    return _counted(code - 1, columns, near, batch, weight) + _counted(code, columns, far, batch, weight)
 
 
 def _counted(code: Tensor, count: int, entries: Tensor, batch: ImageBatch, weight: Tensor) -> Tensor:

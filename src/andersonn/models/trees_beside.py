@@ -30,6 +30,8 @@ MISSING = -9.0
 DIGITS = 1e4
 """Numbers are multiples of its inverse."""
 WHOLE = {"feature": torch.int16, "branches": torch.int32, "roots": torch.int32, "class_of": torch.int64}
+MOST_ADDED = 1e3
+"""Log-odds that a leaf may add at most; real ones are below 10."""
 NEEDED = ("branches", "class_of", "feature", "prior", "roots", "share", "threshold", "value")
 
 
@@ -173,12 +175,14 @@ class BoostedTrees(nn.Module):
         """
         feature, branches, roots = (self.get_buffer(name) for name in ("feature", "branches", "roots"))
         class_of, prior, share = (self.get_buffer(name) for name in ("class_of", "prior", "share"))
-        classes = len(prior)
+        value, classes = self.get_buffer("value"), len(prior)
+        of_node = all(array.shape == (len(branches),) for array in (feature, self.get_buffer("threshold"), value))
+        sound = of_node and classes > 0 and roots.ndim == prior.ndim == 1 and float(value.abs().max()) <= MOST_ADDED
         sound = (
-            are_trees(feature, branches, roots, self.numbers.count(n_channels)) and len(roots) % max(classes, 1) == 0
+            sound and are_trees(feature, branches, roots, self.numbers.count(n_channels)) and len(roots) % classes == 0
         )
         sound = sound and class_of.shape == (n_scores,) and share.shape == (1,) and 0.0 <= float(share) <= 1.0
-        if not (sound and bool(((class_of >= 0) & (class_of < classes)).all())):
+        if not (sound and sorted(set(class_of.tolist())) == list(range(classes))):
             raise ValueError("its boosted trees are none")
 
     def probabilities(self, numbers: Tensor) -> Tensor:
@@ -237,7 +241,7 @@ class NetworkWithTrees(EquilibriumNetwork):
         Raises:
             ValueError, TypeError, KeyError: the description is none, or does not fit the weights.
         """
-        shapes = {str(name): tuple(int(k) for k in shape) for name, shape in described["shapes"].items()}
+        shapes = {str(name): tuple(shape) for name, shape in described["shapes"].items()}
         stored = {
             name.removeprefix("trees."): tuple(v.shape) for name, v in weights.items() if name.startswith("trees.")
         }

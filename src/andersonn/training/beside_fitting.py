@@ -15,7 +15,7 @@ from andersonn.inference.model_bundle import ModelBundle
 from andersonn.models import EquilibriumNetwork
 from andersonn.models.distribution import class_scores
 from andersonn.training.dataset import prepare
-from andersonn.training.forward import bonds_scores, forward_records
+from andersonn.training.forward import bonds_masses, forward_records
 from andersonn.training.metrics import log_loss
 
 SHARES = tuple(round(0.05 * k, 2) for k in range(20))
@@ -50,11 +50,11 @@ def with_bonds(bundle: ModelBundle, bonds: ModelBundle, records: Records) -> tup
         raise UsageError("no_records", "no validation record is without a geometry", "give SMILES among the records")
     beside = BondsBeside(bonds.network, bonds.config, np.asarray(theirs.edges), 0.0)
     outputs = forward_records(bundle.network, dataset, chosen, bundle.config.conformers)
-    rows, scores = bonds_scores(beside, dataset, chosen, np.asarray(own.edges))
+    rows, masses = bonds_masses(beside, dataset, chosen, np.asarray(own.edges))
     positions, labels = own.class_positions(), dataset.labels[chosen]
 
     def loss(share: float) -> float:
-        pooled = torch.from_numpy(pool(outputs.scores, rows, scores, share))
+        pooled = torch.from_numpy(pool(outputs.scores, rows, masses, share))
         return log_loss(labels, class_scores(pooled, positions).softmax(dim=1).numpy())
 
     losses = {share: loss(share) for share in SHARES}

@@ -11,6 +11,7 @@ from andersonn.data.store import ImageStore, Progress, image_store
 from andersonn.inference.bonds_beside import BondsBeside
 from andersonn.inference.forward import Outputs, forward, forward_conformers
 from andersonn.inference.model_bundle import ModelBundle
+from andersonn.inference.tails import Kinds
 from andersonn.models import Ensemble, EquilibriumNetwork
 from andersonn.training.dataset import Dataset
 from andersonn.training.process_group import ProcessGroup
@@ -70,7 +71,7 @@ def forward_records(
     outputs = forward_conformers(network, dataset.store, indices, further)
     if beside is None:
         return outputs
-    rows, theirs = bonds_scores(beside, dataset, indices, np.asarray(edges))
+    rows, theirs = bonds_masses(beside, dataset, indices, np.asarray(edges))
     return beside.pooled(outputs, rows, theirs)
 
 
@@ -82,11 +83,11 @@ def forward_model(
     return forward_records(bundle.network, dataset, indices, bundle.config.conformers, progress, bundle.beside, edges)
 
 
-def bonds_scores(
+def bonds_masses(
     beside: BondsBeside, dataset: Dataset, indices: np.ndarray, edges: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What a network of bonds alone says of those records whose geometry is made: their positions in ``indices``, int64 ``[m]``, and
-    logarithms of masses ``[m, E]``.
+    """What a network of bonds alone says of those records that it is asked about: their positions in ``indices``, int64 ``[m]``, and
+    masses ``[m, E]``.
 
     Args:
         beside: the network.
@@ -94,9 +95,10 @@ def bonds_scores(
         indices: usable records.
         edges: of the masses, ``[E]``.
     """
-    rows = np.flatnonzero(dataset.made[indices])
+    few = Kinds.of_store(dataset.store, indices).few_made(dataset.made[indices])
+    rows = np.flatnonzero(dataset.made[indices] & ~few)
     if not len(rows):
         return rows, np.zeros((0, len(edges)))
     store = image_store(dataset.records.take(indices[rows]), beside.config.image)
     read = np.flatnonzero(store.n_rows > 0)
-    return rows[read], beside.scores(store, read, edges)
+    return rows[read], beside.masses(store, read, edges)

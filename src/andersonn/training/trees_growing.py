@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from andersonn.data.store import ImageStore, image_store
 from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.forward import forward
 from andersonn.inference.model_bundle import ModelBundle
@@ -18,6 +19,7 @@ from andersonn.models.trees_beside import BoostedTrees, NetworkWithTrees, Number
 from andersonn.training.baselines import shown
 from andersonn.training.dataset import Dataset
 from andersonn.training.metrics import classification_metrics, log_loss
+from andersonn.training.moved_atoms import moved
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -33,15 +35,21 @@ OPTIONS: dict[str, Any] = {
     "max_features": 0.3,
 }
 PART = 2000
+COPIES = 1
+"""Of each crystal with moved atoms."""
 BASELINE = "boosted_trees"
 """Name of the trees alone among the baselines of a card."""
 
 
 def numbers_of(dataset: Dataset, indices: np.ndarray, surroundings: bool = True) -> np.ndarray:
     """What the trees read of some records, float32 ``[n, F]``; with or without how atoms stand to each other."""
+    return _read(dataset.store, indices, surroundings)
+
+
+def _read(store: ImageStore, indices: np.ndarray, surroundings: bool) -> np.ndarray:
     read = NumbersOfWhole(surroundings)
     parts = np.array_split(indices, max(1, -(-len(indices) // PART)))
-    return np.concatenate([read(ImageBatch.from_store(dataset.store, part)).numpy() for part in parts])
+    return np.concatenate([read(ImageBatch.from_store(store, part)).numpy() for part in parts])
 
 
 def beside_test(test: dict[str, Any], trees: BoostedTrees, dataset: Dataset, classes: tuple[str, ...]) -> None:
@@ -70,13 +78,29 @@ def read_by(trees: BoostedTrees, dataset: Dataset, indices: np.ndarray) -> np.nd
     return numbers_of(dataset, indices, trees.numbers.surroundings is not None)
 
 
-def grown(dataset: Dataset, seed: int = 0, surroundings: bool = True) -> HistGradientBoostingClassifier:
-    """Trees of the training side, which read how atoms stand to each other or the composition alone."""
+def grown(
+    dataset: Dataset, seed: int = 0, surroundings: bool = True, copies: int = 0
+) -> HistGradientBoostingClassifier:
+    """Trees of the training side.
+
+    Args:
+        dataset: prepared.
+        seed: of the trees.
+        surroundings: whether they read how atoms stand to each other, or the composition alone.
+        copies: of each crystal with its atoms moved a little, on which they are grown too, so that they do not learn what holds
+            for exact symmetry alone.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     train = dataset.sides["train"]
+    x, y = [numbers_of(dataset, train, surroundings)], [dataset.labels[train]]
+    for copy in range(copies):
+        store = image_store(moved(dataset.records, train, seed + copy), dataset.store.recipe)
+        sound = np.flatnonzero(store.n_rows > 0)  # in some copies atoms overlap
+        x.append(_read(store, sound, surroundings))
+        y.append(dataset.labels[train[sound]])
     trees = HistGradientBoostingClassifier(early_stopping=False, random_state=seed, **OPTIONS)
-    return trees.fit(numbers_of(dataset, train, surroundings), dataset.labels[train])
+    return trees.fit(np.concatenate(x), np.concatenate(y))
 
 
 def arrays_of(trees: HistGradientBoostingClassifier) -> dict[str, np.ndarray]:
@@ -127,7 +151,7 @@ def with_trees(
         raise ValueError("trees are for models that answer by one distribution")
     alone = without_trees(old)  # trees that it had are replaced
     cuts = positions_of(np.asarray(calibration.edges), bundle.task.thresholds)
-    found = arrays_of(grown(grown_on or dataset, seed))
+    found = arrays_of(grown(grown_on or dataset, seed, copies=COPIES if bundle.task.periodic else 0))
     found["class_of"] = np.searchsorted(cuts, np.arange(len(calibration.edges)), side="right").astype(np.int64)
     found["share"] = np.ones(1, dtype=np.float32)
     shapes = {name: array.shape for name, array in found.items()}
