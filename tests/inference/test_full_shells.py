@@ -6,7 +6,7 @@ from ase.build import bulk
 
 from andersonn import Scientist
 from andersonn.inference.distribution import Distributions
-from andersonn.inference.laws import FULL_SHELLS, laws_on
+from andersonn.inference.laws import FULL_SHELLS, STILL_A_GAP, laws_on
 from andersonn.structures.readers import as_structure
 
 LENGTHS = {"He": 4.24, "Ne": 4.46, "Ar": 5.26, "Kr": 5.72, "Xe": 6.20, "Rn": 6.6}
@@ -28,9 +28,19 @@ def test_alone_they_are_insulators(conduction, symbol):
     assert any("noble gases alone" in warning for warning in answer.warnings)
 
 
-def test_pressed_together_the_law_says_nothing(conduction):
-    (answer,) = conduction.predict([bulk("Xe", "fcc", 0.7 * LENGTHS["Xe"])])
+@pytest.mark.parametrize(("symbol", "length"), [("Xe", 5.06), ("Xe", 4.75), ("Ar", 4.4)])
+def test_pressed_together_they_keep_a_gap(conduction, symbol, length):
+    (answer,) = conduction.predict([bulk(symbol, "fcc", length)])
+    assert STILL_A_GAP in answer.notes
     assert FULL_SHELLS not in answer.notes
+    assert answer.probabilities["metal"] < 0.1
+    (moved,) = conduction.with_thresholds((0.05, 7.0)).predict([bulk(symbol, "fcc", length)])
+    assert moved.value == pytest.approx(answer.value)
+
+
+def test_pressed_to_a_metal_the_law_says_nothing(conduction):
+    (answer,) = conduction.predict([bulk("Xe", "fcc", 0.7 * LENGTHS["Xe"])])
+    assert not {FULL_SHELLS, STILL_A_GAP} & set(answer.notes)
     assert answer.probabilities["insulator"] < 0.9
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from andersonn.inference import explanation_html
 from andersonn.inference.dipole_parts import DipoleParts, contributes
 from andersonn.inference.group_parts import GroupParts
-from andersonn.inference.laws import FULL_SHELLS
+from andersonn.inference.laws import OF_SHELLS
 from andersonn.inference.prediction import Prediction
 from andersonn.sanitize import harmless
 from andersonn.structures import elements
@@ -135,7 +135,7 @@ class Explanation:
         without = "without the group" if self.groups is not None else "when the atom is removed"
         if not self.prediction.has_class:
             return f"decrease of {self.quantity} (now {self.total:.3g}) {without}"
-        whose = "network's " if self.prediction.pores or FULL_SHELLS in self.prediction.notes else ""
+        whose = "network's " if self.prediction.pores or set(OF_SHELLS) & set(self.prediction.notes) else ""
         label = self.label.replace("_", " ")
         return f"decrease of the {whose}log-odds of {label} (now {self.total:.2f}) {without}"
 
@@ -208,8 +208,9 @@ def _summary(found: Explanation) -> list[str]:
         what = "estimate is" if not found.prediction.has_class else f"log-odds of {label} are"
         return [first, f"without it, {part.without}, the {what} {found.total - part.value:{form}}"]
     narrowest = [] if found.bottleneck is None else [found.bottleneck.words(found.structure)]
-    if FULL_SHELLS in found.prediction.notes:
-        return [FULL_SHELLS, f"of the network's answer, {label}: {first}"]
+    law = [note for note in found.prediction.notes if note in OF_SHELLS]
+    if law:
+        return [*law, f"of the network's answer, {label}: {first}"]
     if not found.prediction.pores:
         return [first, *narrowest]
     narrowest = narrowest or ["nothing gets through the crystal: there is no bottleneck"]

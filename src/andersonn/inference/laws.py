@@ -18,8 +18,15 @@ from andersonn.structures.structure import Structure, expects_bonds
 
 NO_DIPOLE = "its symmetry forbids a dipole moment"
 FULL_SHELLS = "noble gases alone, not pressed together: their full shells make an insulator, whatever the network says"
-PRESSED = 0.85
-"""Atoms nearer than this part of the sum of their van der Waals radii are pressed together; xenon becomes a metal at 0.65."""
+PRESSED, METALLIC = 0.85, 0.75
+"""Atoms nearer than the first part of the sum of their van der Waals radii are pressed together, and their gap shrinks. Xenon becomes a metal at
+0.70 (M. I. Eremets et al., Phys. Rev. Lett. 85, 2797, 2000), the others later; PBE closes gaps early.
+"""
+STILL_A_GAP = (
+    "noble gases alone, pressed together, but not to a metal: their full shells leave a gap, whatever the network says"
+)
+
+OF_SHELLS = (FULL_SHELLS, STILL_A_GAP)
 
 
 def laws_on(task: Task, positions: bool, edges: tuple[float, ...], structures: Sequence[Structure]) -> list[str]:
@@ -34,7 +41,7 @@ def laws_on(task: Task, positions: bool, edges: tuple[float, ...], structures: S
     if task.unit == "D" and positions and edges[0] == 0.0:
         return [NO_DIPOLE if forbids_dipole(structure) else "" for structure in structures]
     if task.full_shells_above is not None and edges[-2] >= task.full_shells_above:
-        return [FULL_SHELLS if has_full_shells(structure) else "" for structure in structures]
+        return [_of_shells(structure) for structure in structures]
     return [""] * len(structures)
 
 
@@ -62,7 +69,9 @@ def obeying(
     told = np.array(laws, dtype=object)
     found = found.with_zero(told == NO_DIPOLE)
     if task.full_shells_above is not None:
-        found = found.above(task.full_shells_above, told == FULL_SHELLS, np.array(calibration.usual))
+        usual = np.array(calibration.usual)
+        found = found.above(task.full_shells_above, told == FULL_SHELLS, usual)
+        found = found.above(found.edges[1], told == STILL_A_GAP, usual)
     bound, (low, middle, high) = told != "", (found.quantile(level) for level in (0.05, 0.5, 0.95))
     probabilities, values, intervals = answers
     return (
@@ -73,10 +82,11 @@ def obeying(
     )
 
 
-def has_full_shells(structure: Structure) -> bool:
-    """Whether it is a crystal of noble gases alone whose atoms are not pressed together."""
+def _of_shells(structure: Structure) -> str:
+    """What full shells say of a crystal of noble gases alone; empty for others, and where its atoms are pressed to a metal."""
     if structure.cell is None or expects_bonds(structure.Z):
-        return False
+        return ""
     radius = probe_radii()[structure.Z]
     i, j, distance, _ = pairs_within(structure.xyz, structure.cell, 2.0 * PRESSED * float(radius.max()))
-    return bool((distance >= PRESSED * (radius[i] + radius[j])).all())
+    nearest = float((distance / (radius[i] + radius[j])).min(initial=1.0))
+    return FULL_SHELLS if nearest >= PRESSED else STILL_A_GAP if nearest >= METALLIC else ""
