@@ -10,6 +10,7 @@ from andersonn.models.surroundings import FAMILIES, MISSING, OF_ATOM, POOLED, Su
 from andersonn.structures.elements import atomic_number
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.structure import Structure
+from andersonn.training.moved_atoms import moved
 
 READ = SurroundingNumbers()
 FCC = np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
@@ -115,3 +116,53 @@ def test_compression_is_seen_and_elements_exchanged_too():
     assert mean_of(pressed, COORDINATION) > mean_of(found, COORDINATION)
     other = numbers(crystal(["K", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]], 5.641))
     assert mean_of(other, NEAREST) < mean_of(found, NEAREST)
+
+
+HALF_HEUSLER = crystal(["Ti", "Ni", "Sn"], [[0, 0, 0], [0.25, 0.25, 0.25], [0.5, 0.5, 0.5]], 5.92)
+
+
+def moved_by(structure, far, generator):
+    strain = np.eye(3) + generator.normal(0.0, far / 3.0, (3, 3))
+    xyz = structure.xyz @ strain + generator.normal(0.0, far, structure.xyz.shape)
+    return Structure(structure.Z, xyz, structure.cell @ strain)
+
+
+@pytest.mark.parametrize("structure", [ROCK_SALT, DIAMOND, GRAPHENE, HALF_HEUSLER])
+@pytest.mark.parametrize("far", [1e-4, 1e-3])
+def test_atoms_moved_a_little_move_no_number_far(structure, far):
+    """Where shells are no more equally far by symmetry, their neighbors are let in with weights near zero."""
+    whole, generator = numbers(structure), np.random.default_rng(1)
+    for _ in range(5):
+        found = numbers(moved_by(structure, far, generator))
+        assert (found - whole).abs().max() < 0.003 + 50.0 * far
+
+
+@pytest.mark.parametrize("far", [1e-4, 1e-3, 1e-2])
+def test_a_close_packing_that_is_a_little_distorted_keeps_neighbors(far):
+    """Its twelve neighbors are more than are shown, and each is about as near as the first that is left out."""
+    whole, found = numbers(COPPER), numbers(moved_by(COPPER, far, np.random.default_rng(2)))
+    assert mean_of(found, NEAREST_A) == pytest.approx(mean_of(whole, NEAREST_A), abs=0.002 + 4.0 * far)
+    assert mean_of(found, COORDINATION) > 3.0
+    assert mean_of(found, LIKE) == pytest.approx(1.0, abs=2e-3)
+
+
+def test_a_contact_between_two_lengths_counts_partly_for_each():
+    for a in np.linspace(5.0, 6.5, 7):
+        found = numbers(crystal(["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]], a))[-27:]
+        assert found[9:18].sum() == pytest.approx(6.0, abs=1e-2)
+        assert (found[9:18] > 0.01).sum() <= 2
+
+
+def test_moved_copies_keep_labels_and_differ_by_seed(demo_sample):
+    chosen = np.array([3, 0, 7])
+    one, other, again = (moved(demo_sample, chosen, seed) for seed in (1, 2, 1))
+    assert one.label("band_gap_eV").tolist() == demo_sample.label("band_gap_eV")[chosen].tolist()
+    assert [one[k].id for k in range(3)] == [demo_sample[int(k)].id for k in chosen]
+    for k, place in enumerate(chosen.tolist()):
+        before = demo_sample[place]
+        assert np.array_equal(one[k].Z, before.Z)
+        assert np.array_equal(one[k].xyz, again[k].xyz)
+        assert not np.allclose(one[k].xyz, other[k].xyz)
+        np.testing.assert_allclose(one[k].cell, before.cell, rtol=0.06, atol=0.3)
+        fractions = one[k].xyz @ np.linalg.inv(one[k].cell) - before.xyz @ np.linalg.inv(before.cell)
+        assert 0.0 < np.abs((fractions - fractions.round()) @ before.cell).max() < 0.15

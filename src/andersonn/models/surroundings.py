@@ -1,8 +1,8 @@
 """How atoms stand to each other, as numbers of the whole structure: what boosted trees read beside its composition.
 
 All of it is read from the node-neighbor image: distances in units of covalent radii, coordination, how polar bonds are, which kinds of
-elements are bonded. Numbers are means, spreads and extremes over atoms, so a supercell has those of its primitive cell. A neighbor counts by
-its weight in the image, which fades to zero where the next one would be left out. So no number jumps where atoms are moved a little.
+elements are bonded. Numbers are means, spreads and extremes over atoms, so a supercell has those of its primitive cell. A neighbor counts the
+less the smaller its weight in the image is, which fades to zero where the next one would be left out.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ ELECTRONEGATIVE = 2.2
 """Pauling's electronegativity from which on an element counts as a possible anion."""
 FAR_A, FAR = 9.0, 3.0
 """What stands where there is no neighbor: Å, and in sums of the radii."""
+HALF, TINY = 0.1, 1e-12
+"""Part of the largest weight of an atom's neighbors that counts by half, and what no weight is divided by."""
 FOURTH = 3
 """Place of the fourth neighbor."""
 MISSING = -9.0
@@ -49,7 +51,7 @@ class Contacts(NamedTuple):
     """Neighbors of the atoms of a batch, in R rows of K columns.
 
     Attributes:
-        weight: of each in the image, 0 where there is none, ``[R, K]``.
+        weight: by :func:`counted_neighbors`, ``[R, K]``.
         atom: row of each, int64 ``[R, K]``.
         distance: Å, ``[R, K]``, the nearer to :data:`FAR_A` the smaller the weight.
         length: in sums of the covalent radii, the nearer to :data:`FAR` the smaller the weight.
@@ -73,6 +75,16 @@ class Contacts(NamedTuple):
     def nearest(self, chosen: Tensor) -> Tensor:
         """Least :attr:`length` among the chosen neighbors, bool ``[R, K]``, of each row, ``[R]``."""
         return self.length.masked_fill(~chosen, FAR).amin(dim=1)
+
+
+def counted_neighbors(weight: Tensor) -> Tensor:
+    """How far each neighbor counts, 0 to 1, float64 ``[R, K]``, from its weight in the image ``[R, K]``.
+
+    Neighbors that are let in by a small break of symmetry hardly count. But where all of an atom have small weights, as in a close packing with
+    more than K nearest neighbors that is a little distorted, they count all the same.
+    """
+    part = weight.double() / weight.amax(dim=1, keepdim=True).double().clamp_min(TINY)
+    return part * (1.0 + HALF) / (part + HALF)
 
 
 def families() -> np.ndarray:
@@ -132,7 +144,7 @@ class SurroundingNumbers(nn.Module):
 
     def contacts(self, batch: ImageBatch) -> Contacts:
         """What the image says of each atom's neighbors."""
-        weight, atom, distance = batch.weight.double(), batch.neighbors.index, batch.distance.double()
+        weight, atom, distance = counted_neighbors(batch.weight), batch.neighbors.index, batch.distance.double()
         radii = self.radius[batch.Z].unsqueeze(1) + self.radius[batch.Z[atom]]
         reach = distance / radii
         bond = torch.sigmoid((BOND - reach) / SHARPNESS) * weight
