@@ -54,7 +54,7 @@ SAID = [
     ("docs/for_chemists.md", "accuracy {:.3f} on {:,} test molecules. On QM9 alone it is {:.3f}, with a mean error of {:.3f} D; on the set given as SMILES {:.3f} and {:.3f} D",
      "polarity", ["metrics.test.accuracy", "metrics.test.n", f"{QM9}.accuracy", f"{QM9}.mae", f"{PER}.accuracy", f"{PER}.mae"]),
     ("docs/for_chemists.md", "accuracy {:.3f} on {:,} test frameworks", "porosity", ["metrics.test.accuracy", "metrics.test.n"]),
-    ("README.md", "given as SMILES alone the first network has {:.3f}", "polarity", [f"{PER}.accuracy"]),
+    ("README.md", "Of those in the file that has SMILES alone, polarity has {:.3f}", "polarity", [f"{PER}.accuracy"]),
     ("README.md", "0.828 beside {:.3f}", "polarity", ["metrics.validation.by_file./molecules_pereira2018.parquet/.accuracy"]),
     ("docs/conformers.md", "The network that reads atoms in space has {:.3f} on QM9, with the computed geometry, and {:.3f} on the second file",
      "polarity", [f"metrics.validation.by_file./molecules_{name}.parquet/.accuracy" for name in ("qm9", "pereira2018")]),

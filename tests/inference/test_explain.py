@@ -186,7 +186,10 @@ def test_contributions_to_a_dipole_add_up(polarity):
     for explained in polarity.over_conformers(1).explain([*POLAR, "C[NH3+]", "CC(=O)[O-]", "O"]):
         assert explained.method == "dipole"
         assert explained.values.sum() == pytest.approx(explained.total, abs=1e-3)
-        assert explained.total == pytest.approx(explained.prediction.value, abs=0.03)
+        value, both = explained.prediction.value, polarity.bundle.beside.is_asked(explained.structure)
+        assert explained.total == pytest.approx(value, abs=0.3 if both else 0.03)
+        told = any("reads the bonds alone" in warning for warning in explained.warnings)
+        assert told == (both and abs(explained.total - value) > 0.1)
 
 
 def test_atoms_of_the_polar_group_are_named(polarity):
@@ -244,7 +247,7 @@ def test_an_explanation_shows_itself(conduction, polarity):
     assert page.count("<circle") == len(ester.structure)
     groups = [group.name for group in ester.dipole.groups]
     assert all(f'<td style="{html.CELL}">{name}</td>' in page for name in groups)
-    listed = [float(value) for value in re.findall(r">([+-]\d+\.\d\d)</td>", page)]
+    listed = [float(value) for value in re.findall(r">([+-]\d+\.\d+(?:e-\d+)?)</td>", page)]
     assert listed == sorted(listed, key=abs, reverse=True)
     assert sum(listed) == pytest.approx(ester.total, abs=0.02)
     assert "Na1" in salt._repr_html_()
