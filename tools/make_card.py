@@ -28,7 +28,7 @@ BASELINES = {
     "cut_pld_touching_A": "computed diameter, cut",
 }
 """Simple methods that are tested beside the network."""
-HEAD = "| question | test structures | this network | best simple method on the same test | always the commonest class | mean error |"
+HEAD = "| question | test structures | our answer | best simple method on the same test | always the commonest class | mean error |"
 TABLE = re.compile(rf"^{re.escape(HEAD)}\n(?:\|.*\n)+", re.M)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from andersonn.data.store import ImageStore
 from andersonn.inference import html
 from andersonn.inference.dipole_parts import dipole_of
 from andersonn.inference.explain import left_without, log_odds
+from andersonn.inference.explanation import WITH_TREES
+from andersonn.models.trees_beside import without_trees
 from andersonn.structures.image import NodeNeighborImage
 from andersonn.structures.structure import without
 from tests.conftest import rotation
@@ -158,7 +161,10 @@ def test_a_contribution_is_the_fall_of_the_log_odds(conduction, structures):
     label = explained.prediction.label
     assert explained.quantity == f"log_odds_of_{label}"
     assert explained.method == "deletion"
-    p = explained.prediction.probabilities[label]
+    assert WITH_TREES in explained.warnings
+    assert "network's log-odds" in explained.quantity_words
+    alone = replace(conduction.bundle, network=without_trees(conduction.bundle.network))
+    p = Scientist(alone, "alone").predict([structures["SrTiO3"]])[0].probabilities[label]
     assert explained.total == pytest.approx(np.log(p) - np.log1p(-p), abs=1e-3)
     without_each = left(conduction, explained, list(range(5)))
     assert explained.values == pytest.approx(explained.total - without_each, abs=0.02)

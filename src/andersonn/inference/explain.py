@@ -5,7 +5,7 @@ Three definitions, by what the network reads and by its head:
 ``deletion``, for most networks. The contribution of an atom is the log-odds ln(p / (1 − p)) of the class
     answered, less the log-odds of the same class for the structure without the atom (and its periodic images): imaged
     again, probed for voids again, solved again. Electrons and the distance from the training are those of the whole structure: without one atom the
-    count would not balance, and that effect would outweigh the atom's own. It is positive if the atom supports the class. It is exact for one
+    count would not balance, and that effect would outweigh the atom's own. Boosted trees beside the network are left out. It is positive if the atom supports the class. It is exact for one
     atom, dimensionless, and it does not add up: two atoms removed together change the answer by more or less than the
     sum. Atoms with equal surroundings get equal contributions. In a larger cell of the same crystal an atom is a
     smaller part, and its contribution is smaller. The only atom of a structure gets the whole of the log-odds. Of a model that
@@ -33,12 +33,13 @@ import numpy as np
 
 from andersonn.data.store import ImageStore
 from andersonn.inference.dipole_parts import DipoleParts
-from andersonn.inference.explanation import NO_DIRECTION, Explanation
+from andersonn.inference.explanation import NO_DIRECTION, WITH_TREES, Explanation
 from andersonn.inference.forward import forward
 from andersonn.inference.group_parts import Answers, GroupParts
 from andersonn.inference.model_bundle import ModelBundle
 from andersonn.inference.prediction import Prediction
 from andersonn.models.electrons import counted_as
+from andersonn.models.trees_beside import NetworkWithTrees, without_trees
 from andersonn.structures import elements, oxidation
 from andersonn.structures.image import ImageRecipe, NodeNeighborImage
 from andersonn.structures.molecular_graph import MolecularGraph
@@ -82,9 +83,8 @@ def explain(
     values, total = _by_deletion(bundle, prediction, structure, images[0], progress)
     quantity = f"log_odds_of_{prediction.label}" if prediction.has_class else prediction.quantity
     bottleneck = Bottleneck.of(structure) if bundle.config.image.voids else None
-    return Explanation(
-        prediction, structure, values, quantity, total, "deletion", prediction.warnings, bottleneck=bottleneck
-    )
+    warnings = prediction.warnings + ((WITH_TREES,) if isinstance(bundle.network, NetworkWithTrees) else ())
+    return Explanation(prediction, structure, values, quantity, total, "deletion", warnings, bottleneck=bottleneck)
 
 
 def _by_geometry_alone(total: float, value: float) -> str:
@@ -155,7 +155,8 @@ def log_odds(
     whole: Structure | None = None,
     distance: float | None = None,
 ) -> np.ndarray:
-    """ln(p / (1 − p)) of a class by the calibrated probabilities, ``[N]``; without a class, the estimates.
+    """ln(p / (1 − p)) of a class by the calibrated probabilities, ``[N]``; without a class, the estimates. By the network alone: boosted
+    trees beside it never saw a structure with a hole, and what they say of one is accidental.
 
     Args:
         bundle: the model.
@@ -168,7 +169,8 @@ def log_odds(
     """
     store = ImageStore.from_images(images, images[0].recipe)
     change = None if whole is None else partial(counted_as, Z=whole.Z)
-    outputs = forward(bundle.network, store, np.arange(len(images)), change=change)
+    network = without_trees(bundle.network) if isinstance(bundle.network, NetworkWithTrees) else bundle.network
+    outputs = forward(network, store, np.arange(len(images)), change=change)
     scores = outputs.scores
     distances = None if distance is None else np.full(len(images), distance)
     if label is None:

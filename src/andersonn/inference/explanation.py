@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NO_DIRECTION = 0.1
 """D: the direction of a dipole smaller than this is not meaningful."""
+WITH_TREES = "contributions are to what the network says; boosted trees beside it, which are left out here, have a part in the answer"
+"""A warning."""
 DECISIVE = 0.25
 """Share of the total from which on a contribution decides an answer."""
 
@@ -135,9 +137,14 @@ class Explanation:
         without = "without the group" if self.groups is not None else "when the atom is removed"
         if not self.prediction.has_class:
             return f"decrease of {self.quantity} (now {self.total:.3g}) {without}"
-        whose = "network's " if self.prediction.pores or set(OF_SHELLS) & set(self.prediction.notes) else ""
         label = self.label.replace("_", " ")
-        return f"decrease of the {whose}log-odds of {label} (now {self.total:.2f}) {without}"
+        return f"decrease of the {self.whose}log-odds of {label} (now {self.total:.2f}) {without}"
+
+    @property
+    def whose(self) -> str:
+        """``"network's "`` before log-odds that are not the answer's."""
+        others = self.prediction.pores or WITH_TREES in self.warnings or set(OF_SHELLS) & set(self.prediction.notes)
+        return "network's " if others else ""
 
     def plot(self, name: str = "", figure: Figure | None = None) -> Axes:
         """Draws the structure with its atoms or groups colored by their contributions, and bars of the largest ones.
@@ -225,7 +232,7 @@ def _decides(found: Explanation) -> str:
     elif not found.prediction.has_class:
         what = f"{value:+.3g}, where the estimate is {total:.3g}"
     else:
-        what = f"{value:+.2f}, where the log-odds of {found.label.replace('_', ' ')} are {total:.2f}"
+        what = f"{value:+.2f}, where the {found.whose}log-odds of {found.label.replace('_', ' ')} are {total:.2f}"
     noun = "atom" if found._of_groups is None else "group"
     # Cl2 alone may be read as a molecule.
     name = name if found.dipole is not None else f"{noun} {name}"

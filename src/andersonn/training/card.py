@@ -10,7 +10,7 @@ from typing import Any
 
 from andersonn.config import TrainConfig, config_of
 from andersonn.data.sources import SOURCES
-from andersonn.inference.model_bundle import read_card, task_of
+from andersonn.inference.model_bundle import TREES, read_card, task_of
 from andersonn.scientists.base import ScientistSpec
 from andersonn.scientists.registry import registered
 from andersonn.training.card_check import require_complete
@@ -105,6 +105,7 @@ def results_table(card: dict[str, Any], test: dict[str, Any]) -> str:
     cut = [f"{first} or not, balanced"] if len(card["classes"]) > 2 else []  # of two classes it is all there is to say
     features = baselines.get("random_forest", {}).get("protocol", "composition features").split(" features")[0]
     what = f"these {card['members']} networks together" if "members" in card else "this network"
+    what += " and the trees beside it" if TREES in card else ""
     rows = {f"**{what}** ({card['config']['model']['cell']} cell)": test}
     titles = {f"cut_{name}": title for name, title in task_of(card).geometric_baselines.items()} | BASELINES
     rows |= {title.format(features=features): baselines[key] for key, title in titles.items() if key in baselines}

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from andersonn.data.records import Records
 
-LEAST_A, MOST_A = 0.002, 0.03
+LEAST_A, MOST_A = 0.003, 0.08
 """Standard deviation of the displacements of a crystal, evenly in its logarithm."""
 STRAIN, SWELLING = 0.004, 0.01
 """Standard deviations of each component of the strain, and of the strain that is equal in all directions."""
