@@ -161,6 +161,15 @@ def test_a_damaged_file_is_refused(joined, tmp_path, damage):
         ModelBundle.load(tmp_path)
 
 
+def test_a_model_of_classes_takes_none(joined, records, tmp_path):
+    words = [word for word in GEOMETRY if not word.startswith(("model.answer", "model.bins"))]
+    config = config_of(find("polarity"), overrides=[*words, "model.answer=classes"])
+    Scientist.train("polarity", records, config, tmp_path / "classes")
+    joined.beside.save(tmp_path / "classes" / BESIDE)
+    with pytest.raises(UsageError, match="one distribution"):
+        ModelBundle.load(tmp_path / "classes")
+
+
 def replace_weights(beside, weights, path):
     from safetensors import safe_open
 

@@ -159,6 +159,8 @@ class ModelBundle:
             trained_on = TrainedMolecules.load(own) if own.exists() else None
             own = folder / BESIDE
             beside = BondsBeside.load(own) if own.exists() else None
+            if beside is not None and not isinstance(bundle.calibration, DistributionCalibration):
+                raise ValueError(f"{BESIDE} goes with a model that answers by one distribution")
         except FileNotFoundError:
             missing = DOMAIN if (folder / WEIGHTS).exists() else WEIGHTS
             raise UsageError("no_model", f"{str(folder)!r} has no {missing}", "copy the whole model folder") from None
@@ -167,7 +169,8 @@ class ModelBundle:
                 "bad_model", f"the model in {str(folder)!r} is damaged: {_reason(error)}", "copy it again"
             ) from None
         try:
-            bundle.network.to(pick_device(str(device)))
+            for network in (bundle.network, *([] if beside is None else [beside.network])):
+                network.to(pick_device(str(device)))
         except RuntimeError as error:
             told = f"the network cannot be moved to the device {str(device)!r}: {str(error).partition(chr(10))[0]}"
             raise UsageError("no_device", told, "use device='cpu', 'cuda' or 'auto'") from None
