@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -68,8 +67,6 @@ def answers_of(bundle: ModelBundle, model: str, ready: Sequence[Ready], outputs:
     structures = [structure for _, structure, _ in ready]
     generated = np.array([structure.generated_geometry for structure in structures])
     kinds = Kinds.of([images[0].Z for _, _, images in ready])
-    if bundle.trained_on is not None:
-        kinds = replace(kinds, seen=bundle.trained_on.among(structures))
     distances = None if domain is None else domain.distance(outputs.states, kinds.rows)
     # Not class_of: exactly at a cut there is nothing to tell. Of one distribution they cannot contradict each other.
     whole, laws = None, [""] * len(ready)

@@ -1,6 +1,5 @@
 """A trained model as files: ``model.safetensors`` (weights), ``domain.safetensors`` (applicability domain; older models have
-none), ``beside.safetensors`` (a network of bonds alone; few have it), ``plausibility.safetensors`` (what sound crystals look like; few have it), ``trained_on.safetensors`` (which molecules it was trained
-on; few have it) and ``model.json`` (everything else).
+none), ``beside.safetensors`` (a network of bonds alone; few have it), ``plausibility.safetensors`` (what sound crystals look like; few have it) and ``model.json`` (everything else).
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from andersonn.inference.bonds_beside import BondsBeside
 from andersonn.inference.distribution import DistributionCalibration
 from andersonn.inference.early_exit import EarlyExit
 from andersonn.inference.fitted import Calibration, Domain, is_number
-from andersonn.inference.trained_molecules import TrainedMolecules
 from andersonn.io.files import from_json, require_format, write_json, write_whole
 from andersonn.models import Ensemble, EquilibriumNetwork, KernelNetwork, ModelConfig, network_of
 from andersonn.models.device import pick_device
@@ -38,9 +36,8 @@ TREES = "trees"
 LAST_LAYER = "last_layer"
 """Where a card describes a :class:`~andersonn.models.kernel_layer.KernelLayer`, if the network ends in one."""
 PLAUSIBILITY = "plausibility.safetensors"
-TRAINED_ON = "trained_on.safetensors"
 BESIDE = "beside.safetensors"
-FILES = (CARD, WEIGHTS, DOMAIN, PLAUSIBILITY, TRAINED_ON, BESIDE)
+FILES = (CARD, WEIGHTS, DOMAIN, PLAUSIBILITY, BESIDE)
 """All that there may be."""
 OWN_TASK = "own_task"
 """Where a card describes its task, unless that is one of this package."""
@@ -82,7 +79,6 @@ class ModelBundle:
         provenance: data, split, versions, metrics, training elements: goes into ``model.json`` as it is.
         domain: the applicability domain; None for models from before there was one.
         plausibility: tells corrupted crystals from sound ones; None of most models, see ``tools/fit_plausibility.py``.
-        trained_on: molecules of the training, whose intervals from SMILES are narrower; None of most models, see ``tools/fit_seen.py``.
         beside: a network of bonds alone that helps where a geometry was generated; None of most models, see ``tools/join_bonds.py``.
     """
 
@@ -93,7 +89,6 @@ class ModelBundle:
     provenance: dict[str, Any]
     domain: Domain | None = None
     plausibility: Plausibility | None = None
-    trained_on: TrainedMolecules | None = None
     beside: BondsBeside | None = None
 
     @property
@@ -110,7 +105,7 @@ class ModelBundle:
             (folder / DOMAIN).unlink(missing_ok=True)
         else:
             self.domain.save(folder / DOMAIN, sha256_of(folder / WEIGHTS))
-        parts = ((PLAUSIBILITY, self.plausibility), (TRAINED_ON, self.trained_on), (BESIDE, self.beside))
+        parts = ((PLAUSIBILITY, self.plausibility), (BESIDE, self.beside))
         for name, part in parts:
             if part is None:
                 (folder / name).unlink(missing_ok=True)
@@ -155,8 +150,6 @@ class ModelBundle:
             domain = Domain.load(folder / DOMAIN, sha256_of(folder / WEIGHTS)) if has_domain else None
             own = folder / PLAUSIBILITY
             plausibility = Plausibility.load(own) if own.exists() else None
-            own = folder / TRAINED_ON
-            trained_on = TrainedMolecules.load(own) if own.exists() else None
             own = folder / BESIDE
             beside = BondsBeside.load(own) if own.exists() else None
             if beside is not None and not isinstance(bundle.calibration, DistributionCalibration):
@@ -174,7 +167,7 @@ class ModelBundle:
         except RuntimeError as error:
             told = f"the network cannot be moved to the device {str(device)!r}: {str(error).partition(chr(10))[0]}"
             raise UsageError("no_device", told, "use device='cpu', 'cuda' or 'auto'") from None
-        return replace(bundle, domain=domain, plausibility=plausibility, trained_on=trained_on, beside=beside)
+        return replace(bundle, domain=domain, plausibility=plausibility, beside=beside)
 
     @classmethod
     def of(cls, card: dict[str, Any], weights: dict[str, torch.Tensor]) -> ModelBundle:

@@ -34,13 +34,8 @@ NAMES = (
     GENERATED,
 )
 """Kinds of structures; each structure is of several."""
-SEEN = "molecule of the training"
-"""A kind by itself: its effect is fitted on training molecules, the effects above on validation structures. A molecule of it is of no
-other kind but :data:`ALL`: how badly small molecules are known that were held back says nothing about it.
-"""
-
 LARGE, MOST_GIVEN = "given geometry of more than 9 heavy atoms", 9
-"""Another kind by itself, and the atoms besides hydrogen that it begins beyond: no molecule of QM9 has more, on which the effects above are fitted
+"""A kind by itself, of no other kind but :data:`ALL`, and the atoms besides hydrogen that it begins beyond: no molecule of QM9 has more, on which the effects above are fitted
 for given geometries.
 """
 UNUSUAL, USUAL = "given geometry with other elements than H, C, N, O and F", ("H", "C", "N", "O", "F")
@@ -51,7 +46,7 @@ GIVEN = (FEW, UNUSUAL, LARGE)
 """Kinds by themselves whose geometry was given."""
 MADE_FEW = "generated geometry of up to 6 heavy atoms"
 """One of molecules whose geometry was generated. They have few conformers, so their geometry misleads less often than that of others."""
-ALONE = (*GIVEN, MADE_FEW, SEEN)
+ALONE = (*GIVEN, MADE_FEW)
 """Kinds by themselves; a structure of several counts as the last."""
 
 
@@ -62,14 +57,12 @@ class Kinds:
     Attributes:
         rows: of their images, int ``[n]``.
         family: position in :data:`FAMILIES`, or their number, int ``[n]``.
-        seen: which are molecules that the network was trained on and whose geometry was generated, bool ``[n]``; None: none.
         heavy: rows of other atoms than hydrogen, int ``[n]``; None: not counted.
         unusual: which have rows of other elements than :data:`USUAL`, bool ``[n]``; None: none.
     """
 
     rows: np.ndarray
     family: np.ndarray
-    seen: np.ndarray | None = None
     heavy: np.ndarray | None = None
     unusual: np.ndarray | None = None
 
@@ -93,7 +86,7 @@ class Kinds:
 
     def part(self, positions: np.ndarray) -> Kinds:
         """Of some of the structures."""
-        masks = (None if mask is None else mask[positions] for mask in (self.seen, self.heavy, self.unusual))
+        masks = (None if mask is None else mask[positions] for mask in (self.heavy, self.unusual))
         return Kinds(self.rows[positions], self.family[positions], *masks)
 
     def given(self, made: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -148,9 +141,7 @@ class Tails:
         known = dict(self.effects)
         effects = np.array([known.get(name, 0.0) for name in NAMES])
         logs = kinds.members(at_zero, made) @ effects
-        alone = (
-            kinds.given(made) | {MADE_FEW: kinds.few_made(made)} | ({} if kinds.seen is None else {SEEN: kinds.seen})
-        )
+        alone = kinds.given(made) | {MADE_FEW: kinds.few_made(made)}
         for name, members in alone.items():
             if name in known:
                 logs = np.where(members, known.get(ALL, 0.0) + known[name], logs)

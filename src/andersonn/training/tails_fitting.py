@@ -90,9 +90,9 @@ def fit_tails(found: Distributions, values: np.ndarray, kinds: Kinds, made: np.n
     return Tails(tuple((name, float(e)) for name, e, some in zip(NAMES, effects, there, strict=True) if some), widest)
 
 
-def lowest(values: np.ndarray, share: float = MISSED) -> float:
-    """The value below which at most this share lies, of one more than there are."""
-    rank = max(int(np.floor(share * (len(values) + 1))), 1)
+def lowest(values: np.ndarray) -> float:
+    """The value below which at most :data:`MISSED` of them lie, of one more than there are."""
+    rank = max(int(np.floor(MISSED * (len(values) + 1))), 1)
     return float(np.sort(values)[rank - 1])
 
 

@@ -60,7 +60,6 @@ def averaged(
         network=network.eval(),
         config=config,
         provenance=bundles[0].provenance | {"averaged": told},
-        trained_on=None,
     )
     return recalibrate(first, records, overrides, progress)
 
