@@ -46,6 +46,7 @@ def test_molecules_with_a_geometry_that_qm9_lacks_have_tails_of_their_own():
     np.testing.assert_allclose(tails.of(kinds, np.zeros(6), made), expected)
     np.testing.assert_allclose(tails.of(kinds.part(np.array([4, 0])), np.zeros(2), None), np.exp([-4.0, -2.0]))
     assert Tails.from_dict(tails.as_dict()).as_dict() == tails.as_dict()
+    assert Tails.from_dict(tails.as_dict() | {"molecule of the training": 0.5}).as_dict() == tails.as_dict()
 
 
 def test_what_is_large_and_what_is_small():

@@ -48,6 +48,8 @@ MADE_FEW = "generated geometry of up to 6 heavy atoms"
 """One of molecules whose geometry was generated. They have few conformers, so their geometry misleads less often than that of others."""
 ALONE = (*GIVEN, MADE_FEW)
 """Kinds by themselves; a structure of several counts as the last."""
+FORMER = frozenset({"molecule of the training"})
+"""Kinds that saved models may have an effect of, which is not used any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +160,7 @@ class Tails:
         Raises:
             ValueError: a value is missing, superfluous or impossible.
         """
-        sound = isinstance(values, dict) and {"widest", ALL} <= set(values) <= {"widest", *NAMES, *ALONE}
+        sound = isinstance(values, dict) and {"widest", ALL} <= set(values) <= {"widest", *NAMES, *ALONE, *FORMER}
         if not (sound and all(map(is_number, values.values())) and LEAST < values["widest"] < 1.0 / 3.0):
             raise ValueError(f"its calibration has tails {values!r}")
         return cls(
