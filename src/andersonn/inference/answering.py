@@ -33,9 +33,8 @@ def outputs_of(bundle: ModelBundle, ready: Sequence[Ready], rule: EarlyExit | No
         rule: of early exit; None: every solve goes on to the network's own tolerance.
     """
     outputs = _by_geometry(bundle, ready, rule)
-    if bundle.beside is None:
+    if bundle.beside is None or not isinstance(bundle.calibration, DistributionCalibration):
         return outputs
-    assert isinstance(bundle.calibration, DistributionCalibration)  # as a model with two networks has
     structures = [structure for _, structure, _ in ready]
     return bundle.beside.answered(structures, outputs, np.asarray(bundle.calibration.edges))
 
