@@ -22,7 +22,8 @@ from safetensors.torch import save_file
 from andersonn.config import TrainConfig
 from andersonn.data.store import ImageStore
 from andersonn.errors import InputError
-from andersonn.inference.forward import Outputs, forward
+from andersonn.inference.distribution import Distributions
+from andersonn.inference.forward import Outputs, forward, log_softmax
 from andersonn.inference.tails import MOST_OF_FEW
 from andersonn.models import EquilibriumNetwork
 from andersonn.structures.image import NodeNeighborImage
@@ -143,9 +144,18 @@ class BondsBeside:
 
 
 def pool(scores: np.ndarray, rows: np.ndarray, theirs: np.ndarray, share: float) -> np.ndarray:
-    """Scores ``[n, E]``, of which some rows are logarithms of the weighted mean of their own masses and of others, ``[m, E]``."""
-    powers = np.exp(scores[rows] - scores[rows].max(axis=1, keepdims=True))
-    mean = (1.0 - share) * powers / powers.sum(axis=1, keepdims=True) + share * theirs
+    """Scores with another network's answer mixed in at some rows.
+
+    Args:
+        scores: of n molecules, ``[n, E]``; rows that are not named stay as they are.
+        rows: positions of m of them, int64 ``[m]``.
+        theirs: masses of the other network, ``[m, E]``.
+        share: weight of these masses in the mean, 0 to 1.
+
+    Returns:
+        ``[n, E]``: at the named rows the logarithm of the weighted mean of both networks' masses.
+    """
+    mean = (1.0 - share) * np.exp(log_softmax(scores[rows])) + share * theirs
     mixed = np.array(scores)
     mixed[rows] = np.log(np.maximum(mean, LEAST))
     return mixed
@@ -159,10 +169,6 @@ def masses_between(scores: np.ndarray, edges: np.ndarray, others: np.ndarray) ->
         edges: of the distributions, ``[E']``; the first has a mass of its own (:mod:`andersonn.models.distribution`).
         others: ``[E]``, with the same first edge; what lies above the last falls to it.
     """
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    cdf = np.cumsum(powers / powers.sum(axis=1, keepdims=True), axis=1)
-    upper = np.clip(np.searchsorted(edges, others, side="left"), 1, len(edges) - 1)
-    part = np.clip((others - edges[upper - 1]) / (edges[upper] - edges[upper - 1]), 0.0, 1.0)
-    found = cdf[:, upper - 1] + part * (cdf[:, upper] - cdf[:, upper - 1])
-    found[:, -1] = 1.0
-    return np.diff(found, axis=1, prepend=0.0)
+    found = Distributions.of_scores(edges, scores)
+    below = [found.below(float(edge), or_at=True) for edge in others[:-1]]
+    return np.diff(np.stack([*below, np.ones(len(scores))], axis=1), axis=1, prepend=0.0)

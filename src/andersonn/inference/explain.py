@@ -169,8 +169,7 @@ def log_odds(
     """
     store = ImageStore.from_images(images, images[0].recipe)
     change = None if whole is None else partial(counted_as, Z=whole.Z)
-    network = without_trees(bundle.network) if isinstance(bundle.network, NetworkWithTrees) else bundle.network
-    outputs = forward(network, store, np.arange(len(images)), change=change)
+    outputs = forward(_alone(bundle).network, store, np.arange(len(images)), change=change)
     scores = outputs.scores
     distances = None if distance is None else np.full(len(images), distance)
     if label is None:
@@ -178,6 +177,12 @@ def log_odds(
     p = bundle.calibration.probabilities(scores, np.full(len(images), made), distances)
     p = np.clip(p, 1e-12, None)
     return np.log(p[:, label]) - np.log(np.delete(p, label, axis=1).sum(axis=1))
+
+
+def _alone(bundle: ModelBundle) -> ModelBundle:
+    """The model without boosted trees beside its network; the same one if it has none."""
+    network = bundle.network
+    return replace(bundle, network=without_trees(network)) if isinstance(network, NetworkWithTrees) else bundle
 
 
 def _by_deletion(
@@ -190,7 +195,8 @@ def _by_deletion(
     """Contributions ``[n]`` and the log-odds of the class answered, or the estimate; one atom of each row is removed."""
     label = bundle.task.classes.index(prediction.label) if prediction.has_class else None
     distance = None if prediction.domain is None else prediction.domain.distance
-    of = partial(log_odds, bundle, label=label, made=structure.generated_geometry, whole=structure, distance=distance)
+    alone = _alone(bundle)  # once, not for each batch
+    of = partial(log_odds, alone, label=label, made=structure.generated_geometry, whole=structure, distance=distance)
     (total,) = of([image])
     if len(structure) == 1:
         return np.array([total]), float(total)

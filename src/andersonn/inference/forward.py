@@ -152,8 +152,8 @@ def averaged(first: Outputs, others: Outputs, owner: np.ndarray) -> Outputs:
         owner: which structure each further one belongs to, int64 ``[m]``.
     """
     n = 1 + np.bincount(owner, minlength=len(first.scores))[:, None]
-    log_p, quantiles, states = _log_softmax(first.scores), first.quantiles.copy(), first.states.copy()
-    np.logaddexp.at(log_p, owner, _log_softmax(others.scores))
+    log_p, quantiles, states = log_softmax(first.scores), first.quantiles.copy(), first.states.copy()
+    np.logaddexp.at(log_p, owner, log_softmax(others.scores))
     np.add.at(quantiles, owner, others.quantiles)
     np.add.at(states, owner, others.states)
     steps, residual, status = first.steps.copy(), first.residual.copy(), first.status.copy()
@@ -164,5 +164,6 @@ def averaged(first: Outputs, others: Outputs, owner: np.ndarray) -> Outputs:
     return Outputs(scores, quantiles / n, states / n.astype(np.float32), steps, residual, status, evaluations)
 
 
-def _log_softmax(scores: np.ndarray) -> np.ndarray:
+def log_softmax(scores: np.ndarray) -> np.ndarray:
+    """Logarithms of probabilities from scores, both ``[n, C]``."""
     return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
